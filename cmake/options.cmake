@@ -1,0 +1,22 @@
+# Compiler flags that every target of ours shares: link `nuropb_options`.
+add_library(nuropb_options INTERFACE)
+target_include_directories(nuropb_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(nuropb_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+# One io_context, one thread: Asio's own locks would only cost.
+target_compile_definitions(nuropb_options INTERFACE NUROPB_VERSION="${PROJECT_VERSION}")
+
+if(NUROPB_SANITIZE STREQUAL "address")
+  target_compile_options(nuropb_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_link_options(nuropb_options INTERFACE -fsanitize=address,undefined)
+elseif(NUROPB_SANITIZE STREQUAL "thread")
+  # GCC's TSan does not model fences; the rings use operations only, and -Wno-tsan keeps libraries that use fences compiling.
+  target_compile_options(nuropb_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer -g1 -Wno-tsan)
+  target_link_options(nuropb_options INTERFACE -fsanitize=thread)
+elseif(NOT NUROPB_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "NUROPB_SANITIZE is '${NUROPB_SANITIZE}': use 'address', 'thread' or nothing")
+endif()
+
+# Names the precompiled header of standard and library headers for a target with many translation units.
+function(nuropb_precompile target)
+  target_precompile_headers(${target} PRIVATE <string> <string_view> <vector> <memory> <functional> <optional> <unordered_map> <chrono>)
+endfunction()

@@ -1,0 +1,120 @@
+#pragma once
+// One TOML file for meshd, the edges and the launcher; environment over the file, flags over both.
+//
+// Every key stands once in a table (config.cpp): its name, type, default, bounds and a sentence for the commented
+// sample, from which come the parser, the environment variable NUROPB_<SECTION>_<KEY>, `--set section.key=value`,
+// `--check-config`, `--print-config` and deploy/nuropb-gateway.toml (`--sample-config`).
+//
+// Loading reports every mistake at once, each with file, line and key; an unknown key is a mistake.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/log.hpp"
+#include "common/result.hpp"
+
+namespace nuropb {
+
+struct Config {
+  struct Gateway {
+    std::string service = "gateway";                      ///< our name on the mesh
+    std::string instance;                                 ///< empty: made once and kept in runtime_dir
+    std::string runtime_dir = "/run/nuropb-gateway";      ///< control socket, secret, instance id
+    std::uint32_t edges = 2;                              ///< how many edges the launcher starts
+    std::uint32_t max_workers = 32;                       ///< worker slots in meshd
+  } gateway;
+  struct Listen {
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 8880;
+    std::string path = "/websocket";
+    std::vector<std::string> origins;                     ///< empty refuses every browser; "*" accepts all
+    std::uint32_t backlog = 4096;
+  } listen;
+  struct Limits {
+    std::uint32_t connections = 10'000;                   ///< per edge
+    std::uint32_t message_bytes = 2 * 1024 * 1024;        ///< one message from or to a consumer
+    std::uint32_t pending_per_session = 1024;             ///< requests that one socket may have outstanding
+    std::uint32_t send_queue_bytes = 8 * 1024 * 1024;     ///< waiting for a consumer that reads slowly
+    std::uint32_t handshake_ms = 5000;
+    std::uint32_t json_depth = 256;
+  } limits;
+  struct Request {
+    std::uint32_t ttl_ms = 60'000;                        ///< how long a consumer waits unless it says otherwise
+    std::uint32_t max_ttl_ms = 12 * 3600 * 1000;
+  } request;
+  struct Rings {
+    std::uint32_t request_bytes = 8 * 1024 * 1024;        ///< power of two; per worker
+    std::uint32_t return_bytes = 8 * 1024 * 1024;         ///< power of two; per worker
+  } rings;
+  struct Amqp {
+    std::vector<std::string> urls{"amqp://guest:guest@127.0.0.1:5672/"};
+    std::uint32_t heartbeat_s = 10;
+    std::uint32_t connect_timeout_ms = 5000;
+    std::uint32_t reconnect_min_ms = 200;
+    std::uint32_t reconnect_max_ms = 10'000;
+    std::uint32_t queued_bytes = 64 * 1024 * 1024;        ///< messages waiting in meshd to be published
+    std::string ca_file;                                  ///< empty: the system's
+    std::string certificate_file;
+    std::string key_file;
+    bool verify_peer = true;
+    std::string rpc_exchange = "nuropb-rpc-exchange";
+    std::string events_exchange = "nuropb-events-exchange";
+    std::string dl_exchange = "nuropb-dl-exchange";
+    std::uint32_t prefetch = 1;                           ///< of the controller's service queue
+    std::uint32_t response_queue_expires_ms = 60'000;
+  } amqp;
+  struct Auth {
+    std::string token_file;                               ///< static tokens (docs/tasks/tokens.md)
+    std::string header = "Authorization";
+    std::string cookie = "Authorization";
+    std::uint32_t verdict_timeout_ms = 5000;
+    std::string context_token_key = "Authorisation";      ///< context key for the token, as nuropb-gw sends it; empty: not sent
+  } auth;
+  struct Drain {
+    std::uint32_t limit_ms = 10'000;                      ///< how long SIGTERM waits for pending requests
+  } drain;
+  struct Log {
+    log::Level level = log::Level::info;
+    log::Format format = log::Format::text;
+    std::string file;
+  } log;
+};
+
+struct ConfigSources {
+  std::string file;                                          ///< empty: none
+  std::vector<std::pair<std::string, std::string>> environment;  ///< NUROPB_… variables only
+  std::vector<std::pair<std::string, std::string>> overrides;    ///< from --set, in order: {"listen.port", "8881"}
+};
+
+/// Every mistake, in the order of the sources. Relative paths of the file are resolved against its folder.
+struct ConfigErrors {
+  std::vector<Error> errors;
+  [[nodiscard]] std::string text() const;  ///< one line each: "gateway.toml:12: listen.port: 70000 is above 65535"
+};
+
+tl::expected<Config, ConfigErrors> load_config(const ConfigSources& sources);
+
+/// The same from text, for tests and fuzzing; `name` stands for the file's name in messages.
+tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::string_view name,
+                                                const ConfigSources& over = {});
+
+/// The NUROPB_… variables of this process.
+std::vector<std::pair<std::string, std::string>> config_environment();
+
+/// The effective settings as one JSON object by section, for the launcher. Passwords in URLs are kept out.
+std::string config_json(const Config& config);
+
+/// The commented sample: every key, its default, its bounds, its sentence.
+std::string sample_config();
+
+/// What both processes' command lines have in common: --config FILE, --set KEY=VALUE, --check-config, --print-config,
+/// --sample-config, --version, --help. Returns the config, or the exit code with which the process should end at once
+/// (0 after --check-config and the like, 2 after a mistake, which has then been printed).
+tl::expected<Config, int> config_from_command_line(int argc, char** argv, std::string_view program,
+                                                   std::string_view description);
+
+}  // namespace nuropb

@@ -1,0 +1,20 @@
+#pragma once
+// Error names as NuroPb peers put them on the wire (protocol.md section 1, "Error names").
+
+#include <string_view>
+
+namespace nuropb::error_name {
+inline constexpr std::string_view exception = "NuropbException";
+inline constexpr std::string_view timeout = "NuropbTimeoutError";
+inline constexpr std::string_view transport = "NuropbTransportError";
+inline constexpr std::string_view message = "NuropbMessageError";
+inline constexpr std::string_view handling = "NuropbHandlingError";
+inline constexpr std::string_view deprecated = "NuropbDeprecatedError";
+inline constexpr std::string_view validation = "NuropbValidationError";
+inline constexpr std::string_view authentication = "NuropbAuthenticationError";
+inline constexpr std::string_view authorization = "NuropbAuthorizationError";
+inline constexpr std::string_view not_delivered = "NuropbNotDeliveredError";
+inline constexpr std::string_view call_again_reject = "NuropbCallAgainReject";
+inline constexpr std::string_view call_again = "NuropbCallAgain";
+inline constexpr std::string_view success = "NuropbSuccess";
+}  // namespace nuropb::error_name

@@ -1,0 +1,59 @@
+#pragma once
+// The names of things that travel: session ids, and the return address that is a correlation id.
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nuropb {
+
+/// 128 random bits; shown to clients as 32 lower-case hex digits (protocol.md section 2, `session_id`).
+struct SessionId {
+  std::array<std::uint8_t, 16> bytes{};
+  auto operator<=>(const SessionId&) const = default;
+  [[nodiscard]] std::string hex() const;
+  static std::optional<SessionId> from_hex(std::string_view text);
+  static SessionId random();
+};
+
+/// Where an answer has to go, packed into the correlation id of the outgoing message (design rule 4), so that meshd
+/// keeps no table of requests and a restarted meshd still delivers what its predecessor asked for.
+///
+/// 32 lower-case hex digits, as the Python peer's ids look:
+///   instance 32 bits | worker slot 8 | worker generation 24 | session slot 24 | sequence 40
+/// `instance` keeps an answer for another gateway (or a past life under another name) out;
+/// `generation` fences off a dead worker's successor; `sequence` is the edge's own request number.
+struct ReturnAddress {
+  static constexpr std::uint32_t max_slot = 0xff;
+  static constexpr std::uint32_t max_generation = 0xff'ffff;
+  static constexpr std::uint32_t max_session = 0xff'ffff;
+  static constexpr std::uint64_t max_sequence = 0xff'ffff'ffff;
+
+  std::uint32_t instance = 0;
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t session = 0;
+  std::uint64_t sequence = 0;
+  auto operator<=>(const ReturnAddress&) const = default;
+
+  /// Fields beyond their width are a programming mistake (asserted).
+  [[nodiscard]] std::string correlation_id() const;
+  /// Nothing, if the text is not one of ours.
+  static std::optional<ReturnAddress> parse(std::string_view correlation_id);
+  /// The instance field for a gateway's instance id: a stable 32-bit hash of the text.
+  static std::uint32_t instance_hash(std::string_view instance_id);
+};
+
+/// 32 lower-case hex digits of randomness: trace ids, correlation ids of our own calls, instance ids.
+std::string random_hex32();
+
+/// Fills from the kernel's random source.
+void random_bytes(void* out, std::size_t size);
+
+std::string to_hex(std::string_view bytes);
+std::optional<std::string> from_hex(std::string_view text);
+
+}  // namespace nuropb

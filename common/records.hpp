@@ -1,0 +1,122 @@
+#pragma once
+// What edges and meshd say to each other over the rings: a closed table of record types and their bytes.
+//
+// A record is a ring header (shm/ring.hpp: length, type, flags, sequence) and a payload. Each payload is a fixed
+// little-endian head followed by its texts, whose lengths stand in the head; encoder and decoder are pure functions.
+// Decoders take any bytes: meshd reads what a hostile edge wrote (design rule 2). The lengths in the head must add up
+// to the payload's length exactly.
+//
+// `session` is the edge's slot for a socket, below ReturnAddress::max_session; `serial` tells successive sockets in one
+// slot apart, so that a verdict for a socket that is gone can't be taken for its successor's.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.hpp"
+
+namespace nuropb::records {
+
+enum class Type : std::uint16_t {
+  // edge → meshd
+  open_session = 1,
+  close_session = 2,
+  request = 3,
+  // meshd → edge
+  session_accepted = 65,
+  session_refused = 66,
+  response = 67,
+  end_session = 68,
+};
+
+/// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
+/// for this session earlier and that stands in for the credential after a restart of meshd.
+enum class CredentialKind : std::uint8_t { header = 1, cookie = 2, ticket = 3 };
+
+struct OpenSession {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  SessionId session_id;
+  CredentialKind kind = CredentialKind::header;
+  std::string_view credential;  ///< the bare token, or ticket bytes; never logged
+  std::string_view peer;        ///< the consumer's address as text, for logs and limits
+};
+
+struct CloseSession {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+};
+
+/// `sequence` travels in the ring header.
+struct Request {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::uint64_t deadline_ms = 0;  ///< when the consumer stops waiting; clock.hpp, to_ring_ms
+  std::string_view service;       ///< plain text
+  std::string_view method;        ///< plain text
+  std::string_view trace_id;      ///< raw JSON value as the consumer sent it, or a string that the edge made up
+  std::string_view params;        ///< raw JSON, validated by the edge; meshd validates again only what it parses
+};
+
+struct SessionAccepted {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::string_view user_id;   ///< plain text
+  std::string_view username;  ///< raw JSON: a string or null
+  std::string_view ticket;    ///< opaque to the edge: handed back as CredentialKind::ticket
+};
+
+struct SessionRefused {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::uint16_t code = 0;   ///< WebSocket close code (common/close_codes.hpp)
+  std::string_view reason;  ///< at most 123 bytes
+};
+
+/// `sequence` of the request travels in the ring header.
+struct Response {
+  std::uint32_t session = 0;
+  std::string_view result;  ///< raw JSON
+  std::string_view error;   ///< raw JSON: null or an error object
+};
+
+struct EndSession {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::uint16_t code = 0;
+  std::string_view reason;
+};
+
+/// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.
+void encode(const OpenSession& r, std::string& out);
+void encode(const CloseSession& r, std::string& out);
+void encode(const Request& r, std::string& out);
+void encode(const SessionAccepted& r, std::string& out);
+void encode(const SessionRefused& r, std::string& out);
+void encode(const Response& r, std::string& out);
+void encode(const EndSession& r, std::string& out);
+
+/// Nothing, if the bytes are not such a record. Views point into `payload`.
+template <class Record>
+std::optional<Record> decode(std::string_view payload);
+template <> std::optional<OpenSession> decode<OpenSession>(std::string_view payload);
+template <> std::optional<CloseSession> decode<CloseSession>(std::string_view payload);
+template <> std::optional<Request> decode<Request>(std::string_view payload);
+template <> std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload);
+template <> std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload);
+template <> std::optional<Response> decode<Response>(std::string_view payload);
+template <> std::optional<EndSession> decode<EndSession>(std::string_view payload);
+
+/// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
+struct Bounds {
+  std::uint32_t minimum = 0;
+  std::uint32_t maximum = 0;
+};
+/// Nothing for a type that this direction does not know. `max_message` is limits.message_bytes of the config.
+std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_message);
+std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_message);
+
+}  // namespace nuropb::records

@@ -1,0 +1,106 @@
+#pragma once
+// The Unix control socket between meshd and its workers: handshake, doorbell and death notice in one descriptor.
+//
+//   edge                                        meshd
+//    │ connect (SOCK_SEQPACKET)                   │ accept, SO_PEERCRED
+//    │ Hello {magic, abi, ticket}  ──────────────►│ judges; picks slot and generation
+//    │◄────────  Welcome {slot, generation, ticket, settings} + descriptors of M and E
+//    │ one byte = doorbell  ◄────────────────────►│ one byte = doorbell
+//    │ HUP = the other side is dead               │
+//
+// All operations are non-blocking (MSG_DONTWAIT) and none loops on a peer's behaviour; waiting for readiness is the
+// caller's loop, over fd(). Knows neither WebSocket nor AMQP nor Asio. Owner thread: whoever runs that loop.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.hpp"
+#include "shm/unique_fd.hpp"
+
+namespace nuropb::shm {
+
+struct Hello {
+  std::uint32_t abi = 0;
+  std::string ticket;  ///< empty, or what an earlier meshd gave us: claims the same slot and generation
+};
+
+struct Welcome {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  std::string ticket;  ///< opaque to the edge, at most 512 bytes
+};
+
+struct Refusal {
+  std::string reason;  ///< "ABI 2 is not ABI 1", "all 32 worker slots are taken"
+};
+
+/// Who is at the other end, as the kernel knows it.
+struct PeerCredentials {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+/// One connected control socket, either side.
+class ControlChannel {
+ public:
+  ControlChannel() = default;
+  explicit ControlChannel(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  /// Edge: connects to meshd. Fails at once if nobody listens.
+  static Result<ControlChannel> connect(const std::string& path);
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] bool open() const { return static_cast<bool>(fd_); }
+  void close() { fd_.reset(); }
+  [[nodiscard]] Result<PeerCredentials> peer() const;
+
+  Result<void> send_hello(const Hello& hello);
+  Result<void> send_welcome(const Welcome& welcome, int fd_m, int fd_e);
+  Result<void> send_refusal(const Refusal& refusal);
+
+  /// One byte. A full socket buffer counts as rung: the peer has doorbells to read already.
+  void ring();
+
+  /// What is waiting to be read, one message per call.
+  struct Received {
+    enum class What { nothing, doorbell, hello, welcome, refusal, closed, rubbish } what = What::nothing;
+    Hello hello;
+    Welcome welcome;
+    Refusal refusal;
+    UniqueFd fd_m, fd_e;       ///< with a welcome
+    std::string rubbish;       ///< what was wrong with it, for the log
+  };
+  /// Never blocks. Descriptors that came with anything but a welcome are closed.
+  Received receive();
+  /// Reads doorbells until nothing waits or `limit` were read (a flooding peer must not hold us here).
+  /// Returns the first message that was no doorbell; `nothing` if there was none.
+  Received drain_doorbells(int limit = 64);
+
+ private:
+  UniqueFd fd_;
+};
+
+/// meshd: the listening socket. Removes a stale socket file, refuses to take over a live one; mode 0600 unless told.
+class ControlListener {
+ public:
+  static Result<ControlListener> listen(const std::string& path, mode_t mode = 0600);
+  ControlListener(ControlListener&&) = default;
+  ControlListener& operator=(ControlListener&&) = default;
+  ~ControlListener();
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  /// Nothing, if nobody is waiting.
+  std::optional<ControlChannel> accept();
+
+ private:
+  ControlListener() = default;
+  UniqueFd fd_;
+  UniqueFd lock_;  ///< a lock file beside the socket: one meshd per path, also against a race
+  std::string path_;
+};
+
+}  // namespace nuropb::shm

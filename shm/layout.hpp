@@ -1,0 +1,101 @@
+#pragma once
+// The memory that one worker (an edge) shares with meshd, as a drawing. Two segments, split by writer:
+//
+//   M  written by meshd, read-only for the edge          E  written by the edge, read-only for meshd
+//   0x0000 magic, ABI, sizes, slot, generation, broker   0x0000 magic, ABI
+//   0x0080 taken      in ring: meshd's read position     0x0080 in_tail     in ring: published up to here
+//   0x0100 settled    in ring: confirmed by the broker   0x0100 in_want_space   edge waits for room
+//   0x0180 in_waiting   meshd sleeps on the in ring      0x0180 out_head    return ring: read up to here
+//   0x0200 out_tail     return ring: published           0x0200 out_waiting   edge sleeps on the return ring
+//   0x0280 out_want_space   meshd waits for room         0x0280 beat
+//   0x0300 beat                                          0x0300 counters
+//   0x1000 out_data[]  the return ring                   0x1000 in_data[]  the request ring
+//
+// Positions are byte counts that only grow; an index is position & (capacity - 1). Every word that one side spins on
+// stands 128 bytes from its neighbour (adjacent-line prefetch pulls pairs of 64-byte lines).
+// A change of anything here must bump `abi`.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace nuropb::shm {
+
+inline constexpr std::uint64_t magic_m = 0x314d'4250'4f52'554eULL;  // "NUROPBM1"
+inline constexpr std::uint64_t magic_e = 0x3145'4250'4f52'554eULL;  // "NUROPBE1"
+inline constexpr std::uint32_t abi = 1;
+inline constexpr std::size_t line = 128;
+inline constexpr std::size_t data_offset = 0x1000;
+inline constexpr std::uint32_t min_capacity = 4096;
+inline constexpr std::uint32_t max_capacity = 1U << 30;
+
+/// What meshd says of the broker; an edge reads from its sockets only while it is `ready` (design rule 5).
+enum class BrokerState : std::uint32_t { away = 0, ready = 1, blocked = 2 };
+
+using Word = std::atomic<std::uint64_t>;
+static_assert(Word::is_always_lock_free && sizeof(Word) == 8);
+
+struct alignas(line) PaddedWord {
+  Word value;
+};
+static_assert(sizeof(PaddedWord) == line);
+
+struct alignas(line) SegmentMHead {
+  std::uint64_t magic;
+  std::uint32_t abi;
+  std::uint32_t slot;
+  std::uint32_t generation;
+  std::uint32_t in_capacity;
+  std::uint32_t out_capacity;
+  std::atomic<std::uint32_t> broker;  ///< BrokerState
+  std::atomic<std::uint32_t> ready;   ///< 1 once everything above stands; stored last
+};
+struct SegmentM {
+  SegmentMHead head;
+  PaddedWord taken;
+  PaddedWord settled;
+  PaddedWord in_waiting;
+  PaddedWord out_tail;
+  PaddedWord out_want_space;
+  PaddedWord beat;
+};
+static_assert(sizeof(SegmentMHead) == line);
+static_assert(offsetof(SegmentM, taken) == 0x080 && offsetof(SegmentM, settled) == 0x100);
+static_assert(offsetof(SegmentM, in_waiting) == 0x180 && offsetof(SegmentM, out_tail) == 0x200);
+static_assert(offsetof(SegmentM, out_want_space) == 0x280 && offsetof(SegmentM, beat) == 0x300);
+static_assert(sizeof(SegmentM) <= data_offset);
+
+/// What an edge counts for everyone to read (nuropb-ctl, /metrics); monitoring only, nothing is decided by it.
+enum class EdgeCounter : std::size_t {
+  sessions,
+  requests,
+  responses,
+  timeouts,
+  refused_handshakes,
+  bad_messages,
+  late_responses,
+  ring_stalls,
+  count_
+};
+
+struct alignas(line) SegmentEHead {
+  std::uint64_t magic;
+  std::uint32_t abi;
+};
+struct SegmentE {
+  SegmentEHead head;
+  PaddedWord in_tail;
+  PaddedWord in_want_space;
+  PaddedWord out_head;
+  PaddedWord out_waiting;
+  PaddedWord beat;
+  Word counters[32];
+};
+static_assert(sizeof(SegmentEHead) == line);
+static_assert(offsetof(SegmentE, in_tail) == 0x080 && offsetof(SegmentE, in_want_space) == 0x100);
+static_assert(offsetof(SegmentE, out_head) == 0x180 && offsetof(SegmentE, out_waiting) == 0x200);
+static_assert(offsetof(SegmentE, beat) == 0x280 && offsetof(SegmentE, counters) == 0x300);
+static_assert(sizeof(SegmentE) <= data_offset);
+static_assert(static_cast<std::size_t>(EdgeCounter::count_) <= 32);
+
+}  // namespace nuropb::shm

@@ -1,0 +1,135 @@
+#pragma once
+// A single-producer, single-consumer byte ring of variable-length records in shared memory, between processes that do
+// not trust each other and may be killed between any two instructions.
+//
+//   record:  | length u32 | type u16 | flags u16 | sequence u64 |  payload (length bytes)  | padding to 16 |
+//
+// Records are 16-byte aligned, so a header never straddles the end; a payload may, and is copied in two parts.
+// The producer's tail is the only commit point: it is stored after the bytes of one or many records, so a producer
+// killed anywhere leaves whole records only.
+//
+// Sleep and wake (tests/model/ring.pml is the checked model): the consumer sets `waiting`, re-checks the tail, then
+// sleeps; the producer stores the tail, then reads `waiting`. The mirror image holds for `want_space` and the head.
+// All four operations are sequentially consistent: with acquire and release alone a wake-up can be lost.
+//
+// Each side keeps its own position in private memory and reads the other's word once per look, judging it before use:
+// aligned, never moving backwards, never more than a capacity apart. A word that fails is a *poisoned* ring; the
+// object says so from then on and touches the memory no more. What to do about it (kill the peer) is the caller's.
+//
+// Not thread-safe: one writer object in one thread of one process, one reader object likewise.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "shm/layout.hpp"
+
+namespace nuropb::shm {
+
+struct RecordHeader {
+  std::uint32_t length = 0;    ///< of the payload, in bytes
+  std::uint16_t type = 0;
+  std::uint16_t flags = 0;
+  std::uint64_t sequence = 0;
+};
+static_assert(sizeof(RecordHeader) == 16);
+
+/// Bytes that a record with this payload takes in a ring.
+constexpr std::uint64_t record_size(std::uint64_t payload) { return (sizeof(RecordHeader) + payload + 15) & ~std::uint64_t{15}; }
+
+/// The words of one ring, wherever they are mapped. `own` ones are written by this side, the others are the peer's.
+struct WriterView {
+  std::byte* data = nullptr;               ///< own
+  std::uint64_t capacity = 0;              ///< power of two
+  Word* tail = nullptr;                    ///< own
+  Word* want_space = nullptr;              ///< own
+  const Word* head = nullptr;              ///< the reader's
+  const Word* waiting = nullptr;           ///< the reader's
+};
+struct ReaderView {
+  const std::byte* data = nullptr;         ///< the writer's
+  std::uint64_t capacity = 0;
+  const Word* tail = nullptr;              ///< the writer's
+  const Word* want_space = nullptr;        ///< the writer's
+  Word* head = nullptr;                    ///< own
+  Word* waiting = nullptr;                 ///< own
+};
+
+class RingWriter {
+ public:
+  RingWriter() = default;
+  explicit RingWriter(WriterView view);
+
+  /// Largest payload that a ring of this capacity ever takes: half of it, so that a full ring still drains in turns.
+  [[nodiscard]] std::uint64_t max_payload() const { return view_.capacity / 2 - sizeof(RecordHeader); }
+
+  /// Stages a record whose payload is the given parts one after the other. False if it does not fit now (or the ring
+  /// is poisoned); nothing is staged then. The reader sees nothing before commit().
+  bool write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence, std::initializer_list<std::string_view> parts);
+
+  /// Publishes what was staged. True if the reader sleeps and has to be rung.
+  [[nodiscard]] bool commit();
+
+  /// After a write() that did not fit: asks the reader to ring when it has made room. Returns false if there is room
+  /// for `payload` bytes after all (try again at once), true if the caller may sleep.
+  [[nodiscard]] bool await_space(std::uint64_t payload);
+
+  [[nodiscard]] bool poisoned() const { return poisoned_; }
+  /// Position up to which records are published; `head()` of the reader as last judged.
+  [[nodiscard]] std::uint64_t tail() const { return tail_; }
+  [[nodiscard]] std::uint64_t staged() const { return staged_; }
+  /// Published bytes that the reader has not released yet. Refreshes the view of the head.
+  [[nodiscard]] std::uint64_t depth();
+
+ private:
+  bool refresh_head();
+  WriterView view_{};
+  std::uint64_t staged_ = 0;  ///< end of the staged records
+  std::uint64_t tail_ = 0;    ///< published
+  std::uint64_t head_ = 0;    ///< the reader's position as last judged
+  bool poisoned_ = false;
+};
+
+class RingReader {
+ public:
+  enum class Next { empty, record, poisoned };
+
+  RingReader() = default;
+  explicit RingReader(ReaderView view);
+
+  /// Copies the next header once into `header` without moving on. Its length is already judged against the bytes
+  /// that are published; whether type and length fit together is the caller's table (common/records.hpp).
+  Next peek(RecordHeader& header);
+  /// Copies the payload of the record that peek() showed once into `payload` (replacing it) and moves on.
+  /// The producer sees the room only after release().
+  void take(const RecordHeader& header, std::string& payload);
+
+  /// Publishes the position up to which records were taken. True if the writer waits for room and has to be rung.
+  [[nodiscard]] bool release();
+
+  /// Announces sleep. True if the ring is still empty: the caller may sleep until rung. False: look again.
+  [[nodiscard]] bool prepare_sleep();
+  /// After waking, before reading.
+  void cancel_sleep();
+
+  /// The caller judged a record impossible (unknown type, wrong size or state): no more of this ring.
+  void poison() { poisoned_ = true; }
+  [[nodiscard]] bool poisoned() const { return poisoned_; }
+  [[nodiscard]] std::uint64_t head() const { return head_; }
+  /// Published bytes not taken yet. Refreshes the view of the tail.
+  [[nodiscard]] std::uint64_t depth();
+
+ private:
+  bool refresh_tail();
+  ReaderView view_{};
+  std::uint64_t head_ = 0;      ///< taken up to here
+  std::uint64_t released_ = 0;  ///< what the producer has been told
+  std::uint64_t tail_ = 0;      ///< the writer's position as last judged
+  bool sleeping_ = false;
+  bool poisoned_ = false;
+};
+
+}  // namespace nuropb::shm
