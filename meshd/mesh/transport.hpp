@@ -1,0 +1,152 @@
+#pragma once
+// A participant's presence on the mesh: one AMQP connection on a thread of its own, the NuroPb topology declared on it,
+// messages out with a reported outcome, messages in.
+//
+// Everything above (Api, ServiceHost, the gateway's ServiceMeshManager) talks to this and to no rabbitmq-c type.
+// submit(), ack() and reject() may be called from any thread and never block: they put work into bounded queues and
+// wake the transport's thread. All callbacks run on the transport's thread and must not block it.
+//
+// How it is kept from blocking on a broker that has stopped reading: meshd/README.md.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "common/messages.hpp"
+#include "common/result.hpp"
+#include "meshd/amqp/url.hpp"
+
+namespace nuropb::mesh {
+
+struct TransportSettings {
+  std::vector<amqp::Url> urls;               ///< tried in turn, from the first after each success
+  std::string service_name;                  ///< protocol.md, topology
+  std::string instance_id;
+  bool client_only = false;                  ///< no service queue; response queue `nuropb-<vhost>-client-<instance>-rq`
+  std::vector<std::string> rpc_bindings;     ///< further routing keys of the service queue beside the service's name
+  std::vector<std::string> event_bindings;   ///< topic patterns of the service queue
+  std::string rpc_exchange = "nuropb-rpc-exchange";
+  std::string events_exchange = "nuropb-events-exchange";
+  std::string dl_exchange = "nuropb-dl-exchange";
+  std::uint16_t prefetch = 1;                ///< of the service queue
+  milliseconds response_queue_expires{60'000};
+  std::uint16_t heartbeat_s = 10;
+  milliseconds connect_timeout{5000};
+  milliseconds reconnect_min{200};
+  milliseconds reconnect_max{10'000};
+  std::size_t queued_bytes = 64U << 20;      ///< bound of messages waiting to be published
+  std::string ca_file, certificate_file, key_file;  ///< amqps
+  bool verify_peer = true;
+};
+
+/// A message to be published. The exchange follows from the type: requests and commands go to the RPC exchange
+/// (mandatory), events to the events exchange, responses to the default exchange.
+struct Outgoing {
+  MessageType type = MessageType::request;
+  std::string routing_key;               ///< the service, the topic, or the requester's response queue
+  std::string correlation_id;
+  std::string trace_id;                  ///< header text
+  std::string body;
+  bool encrypted = false;
+  std::optional<std::uint8_t> priority;
+  /// Requests and commands: when the sender gives up. Published with what is really left of it as expiration;
+  /// past it before it was published, it is dropped (Outcome::expired).
+  std::optional<SteadyTime> deadline;
+  std::uint64_t tag = 0;                 ///< the submitter's own; handed back with the outcome
+};
+
+enum class Outcome {
+  confirmed,      ///< the broker has it
+  not_delivered,  ///< returned: no queue is bound for it; no service has seen it
+  refused,        ///< never sent, or the broker said no (nack); no service has seen it
+  expired,        ///< its deadline passed before it was sent; no service has seen it
+  unknown,        ///< sent, but the connection was lost before the broker said anything
+};
+
+/// What is told of a message that was submitted, once, exactly.
+struct Report {
+  Outcome outcome;
+  MessageType type;
+  std::string routing_key;
+  std::string correlation_id;
+  std::uint64_t tag;
+  std::string detail;  ///< broker's reply text or the reason, for people
+};
+
+/// A delivery to be acknowledged. Valid for one connection: after a reconnect the broker redelivers, and an old one
+/// is ignored.
+struct Delivery {
+  std::uint32_t epoch = 0;   ///< counts connections
+  std::uint16_t channel = 0;
+  std::uint64_t tag = 0;
+};
+
+struct Incoming {
+  MessageType type = MessageType::request;
+  std::string correlation_id;
+  std::string trace_id;
+  std::string reply_to;
+  std::string routing_key;
+  bool redelivered = false;
+  bool encrypted = false;
+  std::string body;
+  Delivery delivery;
+};
+
+enum class State { connecting, ready, blocked, away, stopped };
+
+class Transport {
+ public:
+  struct Callbacks {
+    /// A message from the response queue. It stays unacknowledged until ack(delivery): acknowledge it once it is safe.
+    std::function<void(Incoming&&)> on_response;
+    /// A request, command or event from the service queue; to be acknowledged or rejected.
+    std::function<void(Incoming&&)> on_service_message;
+    std::function<void(Report&&)> on_report;
+    /// `detail` says why, for logs: "connected to amqp://u:***@h:5672/", "password refused".
+    std::function<void(State, const std::string& detail)> on_state;
+    /// After each turn of the loop in which any of the above ran: a place to wake others once per batch.
+    std::function<void()> on_batch_end;
+  };
+
+  Transport(TransportSettings settings, Callbacks callbacks);
+  ~Transport();  ///< stops and joins
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  /// Starts the thread. It connects, declares the topology and consumes, and does so again after every loss, with
+  /// exponential back-off and jitter.
+  void start();
+  /// Waits for the first `ready`, or tells why there was none in time. For programs; meshd doesn't wait.
+  Result<void> wait_ready(milliseconds timeout);
+  /// Publishes what is queued (for at most `grace`), closes the connection, joins the thread.
+  void stop(milliseconds grace = milliseconds{2000});
+
+  /// Queues a message. False, and the message untouched, if the queue is full: try again after on_space.
+  bool submit(Outgoing&& message);
+  /// Several at once, one wake-up; takes as many from the front as fit and returns how many.
+  std::size_t submit(std::vector<Outgoing>& messages);
+
+  void ack(Delivery delivery, bool multiple = false);
+  /// `requeue` true is the protocol's nack, false its reject (to the dead-letter exchange).
+  void reject(Delivery delivery, bool requeue);
+
+  /// Stops (true) or resumes (false) reading from the broker's socket, so that a consumer of ours that can't keep up
+  /// pushes back to the broker instead of growing a queue. Heartbeats go on. Any thread.
+  void pause_deliveries(bool paused);
+
+  [[nodiscard]] State state() const;
+  [[nodiscard]] const std::string& response_queue() const;
+  [[nodiscard]] std::size_t queued_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nuropb::mesh
