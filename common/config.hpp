@@ -8,10 +8,10 @@
 // Loading reports every mistake at once, each with file, line and key; an unknown key is a mistake.
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "common/log.hpp"
@@ -77,7 +77,7 @@ struct Config {
   struct Drain {
     std::uint32_t limit_ms = 10'000;                      ///< how long SIGTERM waits for pending requests
   } drain;
-  struct Log {
+  struct Logging {
     log::Level level = log::Level::info;
     log::Format format = log::Format::text;
     std::string file;
@@ -111,10 +111,17 @@ std::string config_json(const Config& config);
 /// The commented sample: every key, its default, its bounds, its sentence.
 std::string sample_config();
 
+/// An option that one program has beside those of all.
+struct ExtraOption {
+  std::string flag;                          ///< "--port-file"
+  std::string help;
+  std::variant<bool*, std::string*> target;  ///< a switch, or an option with a value
+};
+
 /// What both processes' command lines have in common: --config FILE, --set KEY=VALUE, --check-config, --print-config,
-/// --sample-config, --version, --help. Returns the config, or the exit code with which the process should end at once
-/// (0 after --check-config and the like, 2 after a mistake, which has then been printed).
-tl::expected<Config, int> config_from_command_line(int argc, char** argv, std::string_view program,
-                                                   std::string_view description);
+/// --sample-config, --die-with-parent, --version, --help. Returns the config, or the exit code with which the process
+/// should end at once (0 after --check-config and the like, 2 after a mistake, which has then been printed).
+tl::expected<Config, int> config_from_command_line(int argc, char** argv, const std::string& program,
+                                                   const std::string& description, std::vector<ExtraOption> extra = {});
 
 }  // namespace nuropb

@@ -9,12 +9,11 @@
 // `session` is the edge's slot for a socket, below ReturnAddress::max_session; `serial` tells successive sockets in one
 // slot apart, so that a verdict for a socket that is gone can't be taken for its successor's.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/ids.hpp"
 
@@ -31,6 +30,16 @@ enum class Type : std::uint16_t {
   response = 67,
   end_session = 68,
 };
+
+// Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
+inline constexpr std::size_t max_name = 255;          ///< service, method: an AMQP routing key is no longer
+inline constexpr std::size_t max_trace_id = 1024;
+inline constexpr std::size_t max_credential = 16 * 1024;
+inline constexpr std::size_t max_ticket = 32 * 1024;  ///< holds the credential, sealed
+inline constexpr std::size_t max_user_id = 1024;
+inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 bytes, each escaped at worst
+inline constexpr std::size_t max_peer = 128;
+inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
 /// for this session earlier and that stands in for the credential after a restart of meshd.

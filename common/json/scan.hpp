@@ -10,6 +10,7 @@
 // Pure functions, no I/O, no allocation except where a std::string is returned. Safe on any input.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>

@@ -76,6 +76,7 @@ struct Report {
   std::string correlation_id;
   std::uint64_t tag;
   std::string detail;  ///< broker's reply text or the reason, for people
+  std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
 };
 
 /// A delivery to be acknowledged. Valid for one connection: after a reconnect the broker redelivers, and an old one

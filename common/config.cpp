@@ -1,0 +1,267 @@
+// Loading: file, environment and overrides meet the table of keys.
+
+#include "common/config.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "common/config_keys.hpp"
+#include "common/json/scan.hpp"
+
+extern char** environ;
+
+namespace nuropb {
+namespace {
+
+constexpr std::string_view environment_prefix = "NUROPB_";
+constexpr std::size_t max_file_bytes = 1U << 20;
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+/// "did you mean 'x'?" if there is a word that near.
+template <class Words>
+std::string suggestion(std::string_view word, const Words& words) {
+  if (word.size() > 64) return {};
+  std::string_view best;
+  std::size_t nearest = 3;
+  for (const std::string_view candidate : words) {
+    if (const std::size_t d = distance(word, candidate); d < nearest) {
+      nearest = d;
+      best = candidate;
+    }
+  }
+  return best.empty() ? std::string() : "did you mean '" + std::string(best) + "'?";
+}
+
+std::vector<std::string_view> section_names() {
+  std::vector<std::string_view> out;
+  for (const auto& section : config_sections()) out.push_back(section.name);
+  return out;
+}
+std::vector<std::string_view> key_names(std::string_view section) {
+  std::vector<std::string_view> out;
+  for (const auto& key : config_keys()) {
+    if (key.section == section) out.push_back(key.name);
+  }
+  return out;
+}
+bool is_section(std::string_view name) {
+  const auto names = section_names();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::optional<ConfigValue> from_toml(const toml::node& node) {
+  if (const auto b = node.value_exact<bool>()) return ConfigValue(*b);
+  if (const auto n = node.value_exact<std::int64_t>()) return ConfigValue(*n);
+  if (const auto s = node.value_exact<std::string>()) return ConfigValue(*s);
+  if (const auto* array = node.as_array()) {
+    std::vector<std::string> out;
+    for (const auto& entry : *array) {
+      const auto s = entry.value_exact<std::string>();
+      if (!s) return {};
+      out.push_back(*s);
+    }
+    return ConfigValue(std::move(out));
+  }
+  return {};
+}
+
+/// Applies sources one after the other and gathers what is wrong with them.
+class Loader {
+ public:
+  void file(std::string_view text, std::string_view name) {
+    toml::table root;
+    try {
+      root = toml::parse(text, name);
+    } catch (const toml::parse_error& e) {
+      mistake(place(name, e.source()), std::string("not TOML: ") + std::string(e.description()));
+      return;
+    }
+    const auto folder = std::filesystem::path(name).parent_path();
+    for (auto&& [section, node] : root) {
+      if (!is_section(section.str())) {
+        mistake(place(name, node.source()), "unknown section '" + std::string(section.str()) + "'", suggestion(section.str(), section_names()));
+        continue;
+      }
+      const toml::table* const table = node.as_table();
+      if (!table) {
+        mistake(place(name, node.source()), "'" + std::string(section.str()) + "' is not a table");
+        continue;
+      }
+      for (auto&& [key, value] : *table) file_key(name, folder, section.str(), key.str(), value);
+    }
+  }
+
+  void environment(const std::vector<std::pair<std::string, std::string>>& variables) {
+    for (const auto& [variable, text] : variables) {
+      std::string rest = variable.substr(std::min(variable.size(), environment_prefix.size()));
+      std::transform(rest.begin(), rest.end(), rest.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      const auto underscore = rest.find('_');
+      // A variable of a section that we don't have is somebody else's.
+      if (underscore == std::string::npos || !is_section(rest.substr(0, underscore))) continue;
+      text_key(variable, rest.substr(0, underscore), rest.substr(underscore + 1), text);
+    }
+  }
+
+  void overrides(const std::vector<std::pair<std::string, std::string>>& settings) {
+    for (const auto& [name, text] : settings) {
+      const auto dot = name.find('.');
+      if (dot == std::string::npos || !is_section(name.substr(0, dot))) mistake("--set", "unknown key '" + name + "'", "keys are named section.key");
+      else text_key("--set " + name, name.substr(0, dot), name.substr(dot + 1), text);
+    }
+  }
+
+  /// What holds between keys.
+  void together() {
+    const auto fits = [&](const char* key, std::uint64_t bytes) {
+      // A record may take half of its ring; 64 KiB are room for what is not the message itself.
+      if (bytes / 2 < std::uint64_t{config_.limits.message_bytes} + 65536) {
+        mistake("", std::string(key) + ": " + std::to_string(bytes) + " bytes do not hold two messages of limits.message_bytes (" + std::to_string(config_.limits.message_bytes) + ")",
+                "make the ring larger or the message smaller");
+      }
+    };
+    if (!errors_.errors.empty()) return;
+    fits("rings.request_bytes", config_.rings.request_bytes);
+    fits("rings.return_bytes", config_.rings.return_bytes);
+    if (config_.request.ttl_ms > config_.request.max_ttl_ms) mistake("", "request.ttl_ms is above request.max_ttl_ms");
+    if (config_.amqp.reconnect_min_ms > config_.amqp.reconnect_max_ms) mistake("", "amqp.reconnect_min_ms is above amqp.reconnect_max_ms");
+    if (config_.gateway.edges > config_.gateway.max_workers) mistake("", "gateway.edges is above gateway.max_workers");
+    if (config_.amqp.certificate_file.empty() != config_.amqp.key_file.empty()) mistake("", "amqp.certificate_file and amqp.key_file: one is set without the other");
+  }
+
+  tl::expected<Config, ConfigErrors> done() {
+    together();
+    if (!errors_.errors.empty()) return tl::unexpected(std::move(errors_));
+    return std::move(config_);
+  }
+  void mistake(std::string where, std::string what, std::string hint = {}) {
+    errors_.errors.push_back({std::move(what), std::move(where), std::move(hint)});
+  }
+
+ private:
+  static std::string place(std::string_view name, const toml::source_region& region) {
+    return std::string(name) + ":" + std::to_string(region.begin.line);
+  }
+
+  const ConfigKey* known(const std::string& where, std::string_view section, std::string_view name) {
+    const ConfigKey* const key = find_config_key(section, name);
+    if (!key) mistake(where, "unknown key '" + std::string(section) + "." + std::string(name) + "'", suggestion(name, key_names(section)));
+    return key;
+  }
+
+  void file_key(std::string_view file, const std::filesystem::path& folder, std::string_view section, std::string_view name, const toml::node& node) {
+    const std::string where = place(file, node.source());
+    const ConfigKey* const key = known(where, section, name);
+    if (!key) return;
+    auto value = from_toml(node);
+    // No alternative of the variant: a type that no key has, so apply() would not know what to call it.
+    if (!value) value = key->type == ConfigKey::Type::list ? ConfigValue(false) : ConfigValue(std::vector<std::string>{});
+    if (auto* path = key->type == ConfigKey::Type::path ? std::get_if<std::string>(&*value) : nullptr; path && !path->empty() && !folder.empty()) {
+      *path = (folder / *path).lexically_normal().string();
+    }
+    if (const auto wrong = apply(config_, *key, *value)) mistake(where, key->full_name() + ": " + *wrong);
+  }
+
+  void text_key(const std::string& where, std::string_view section, std::string_view name, std::string_view text) {
+    const ConfigKey* const key = known(where, section, name);
+    if (!key) return;
+    const auto value = value_from_text(*key, text);
+    const auto wrong = value ? apply(config_, *key, *value) : std::optional(value.error());
+    if (wrong) mistake(where, key->full_name() + ": " + *wrong);
+  }
+
+  Config config_;
+  ConfigErrors errors_;
+};
+
+}  // namespace
+
+std::string ConfigErrors::text() const {
+  std::string out;
+  for (const Error& error : errors) out += error.text() + "\n";
+  return out;
+}
+
+tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::string_view name, const ConfigSources& over) {
+  Loader loader;
+  loader.file(toml, name);
+  loader.environment(over.environment);
+  loader.overrides(over.overrides);
+  return loader.done();
+}
+
+tl::expected<Config, ConfigErrors> load_config(const ConfigSources& sources) {
+  if (sources.file.empty()) return parse_config("", "", sources);
+  const auto refuse = [&](const char* why) { return tl::unexpected(ConfigErrors{{Error{why, sources.file, {}}}}); };
+  std::ifstream in(sources.file, std::ios::binary);
+  if (!in) return refuse("can't be read");
+  std::string text(max_file_bytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return refuse("can't be read");
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > max_file_bytes) return refuse("is larger than 1 MiB");
+  return parse_config(text, sources.file, sources);
+}
+
+std::vector<std::pair<std::string, std::string>> config_environment() {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (equals != std::string_view::npos && text.starts_with(environment_prefix)) out.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::string config_json(const Config& config) {
+  std::string out = "{";
+  for (const auto& section : config_sections()) {
+    out += (out.size() > 1 ? ",\n " : "\n ") + json::quoted(section.name) + ": {";
+    bool first = true;
+    for (const ConfigKey& key : config_keys()) {
+      if (key.section != section.name || key.secret) continue;
+      out += (first ? "" : ", ") + json::quoted(key.name) + ": " + to_toml(key.get(config));  // these values read the same in both
+      first = false;
+    }
+    out += "}";
+  }
+  return out + "\n}\n";
+}
+
+std::string sample_config() {
+  const Config defaults;
+  std::string out =
+      "# NuroPb gateway: every key, with its default. A key that is left out has that value.\n"
+      "# Environment variables (NUROPB_LISTEN_PORT=8880) win over this file, --set listen.port=8880 over both.\n"
+      "# Relative paths are relative to this file. Check it: nuropb-meshd --config FILE --check-config\n";
+  for (const auto& section : config_sections()) {
+    out += "\n# " + std::string(section.doc) + "\n[" + std::string(section.name) + "]\n";
+    for (const ConfigKey& key : config_keys()) {
+      if (key.section != section.name) continue;
+      out += "# " + std::string(key.doc);
+      if (key.type == ConfigKey::Type::integer) out += " " + std::to_string(key.minimum) + " to " + std::to_string(key.maximum) + ".";
+      out += "\n" + std::string(key.name) + " = " + to_toml(key.get(defaults)) + "\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace nuropb

@@ -1,0 +1,277 @@
+// Every key of the config, once.
+
+#include "common/config_keys.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "common/json/scan.hpp"
+
+namespace nuropb {
+namespace {
+
+using Type = ConfigKey::Type;
+constexpr std::int64_t u32_max = 0xffff'ffff;
+constexpr std::int64_t day_ms = 24LL * 3600 * 1000;
+
+template <auto Section, auto Member>
+ConfigValue get_integer(const Config& c) { return static_cast<std::int64_t>(c.*Section.*Member); }
+template <auto Section, auto Member>
+void set_integer(Config& c, const ConfigValue& v) {
+  auto& target = c.*Section.*Member;
+  target = static_cast<std::decay_t<decltype(target)>>(std::get<std::int64_t>(v));
+}
+template <auto Section, auto Member, class T>
+ConfigValue get_as(const Config& c) { return c.*Section.*Member; }
+template <auto Section, auto Member, class T>
+void set_as(Config& c, const ConfigValue& v) { c.*Section.*Member = std::get<T>(v); }
+
+template <auto Section, auto Member>
+ConfigKey integer(std::string_view section, std::string_view name, std::int64_t minimum, std::int64_t maximum, std::string_view doc) {
+  return {Type::integer, section, name, doc, minimum, maximum, {}, false, get_integer<Section, Member>, set_integer<Section, Member>, nullptr};
+}
+template <auto Section, auto Member, class T>
+ConfigKey plain_key(Type type, std::string_view section, std::string_view name, std::string_view doc) {
+  return {type, section, name, doc, 0, 0, {}, false, get_as<Section, Member, T>, set_as<Section, Member, T>, nullptr};
+}
+template <auto Section, auto Member>
+ConfigKey text(std::string_view section, std::string_view name, std::string_view doc) {
+  return plain_key<Section, Member, std::string>(Type::text, section, name, doc);
+}
+template <auto Section, auto Member>
+ConfigKey path(std::string_view section, std::string_view name, std::string_view doc) {
+  return plain_key<Section, Member, std::string>(Type::path, section, name, doc);
+}
+template <auto Section, auto Member>
+ConfigKey list(std::string_view section, std::string_view name, std::string_view doc) {
+  return plain_key<Section, Member, std::vector<std::string>>(Type::list, section, name, doc);
+}
+template <auto Section, auto Member>
+ConfigKey boolean(std::string_view section, std::string_view name, std::string_view doc) {
+  return plain_key<Section, Member, bool>(Type::boolean, section, name, doc);
+}
+
+ConfigKey checked(ConfigKey key, std::optional<std::string> (*check)(const ConfigValue&)) {
+  key.check = check;
+  return key;
+}
+
+std::optional<std::string> power_of_two(const ConfigValue& v) {
+  const auto n = std::get<std::int64_t>(v);
+  if ((n & (n - 1)) != 0) return "is not a power of two";
+  return {};
+}
+std::optional<std::string> not_empty(const ConfigValue& v) {
+  if (std::get<std::string>(v).empty()) return "is empty";
+  return {};
+}
+std::optional<std::string> service_name(const ConfigValue& v) {
+  const auto& name = std::get<std::string>(v);
+  if (name.empty()) return "is empty";
+  if (name.size() > 200) return "is longer than 200 bytes: it becomes part of queue names";
+  return {};
+}
+std::optional<std::string> absolute_path(const ConfigValue& v) {
+  if (!std::get<std::string>(v).starts_with('/')) return "does not begin with '/'";
+  return {};
+}
+std::optional<std::string> broker_urls(const ConfigValue& v) {
+  const auto& urls = std::get<std::vector<std::string>>(v);
+  if (urls.empty()) return "is empty: name at least one broker";
+  for (const auto& url : urls) {
+    if (!url.starts_with("amqp://") && !url.starts_with("amqps://")) return "has an entry that begins with neither amqp:// nor amqps://";
+  }
+  return {};
+}
+
+constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 2> formats{"text", "json"};
+
+ConfigKey log_level() {
+  ConfigKey key{Type::choice, "log", "level", "What is logged: debug, info, warning or error.", 0, 0, {levels.begin(), levels.end()}, false, nullptr, nullptr, nullptr};
+  key.get = [](const Config& c) -> ConfigValue { return std::string(levels[static_cast<std::size_t>(c.log.level)]); };
+  key.set = [](Config& c, const ConfigValue& v) {
+    c.log.level = static_cast<log::Level>(std::find(levels.begin(), levels.end(), std::get<std::string>(v)) - levels.begin());
+  };
+  return key;
+}
+ConfigKey log_format() {
+  ConfigKey key{Type::choice, "log", "format", "text for people, json for machines (one object per line).", 0, 0, {formats.begin(), formats.end()}, false, nullptr, nullptr, nullptr};
+  key.get = [](const Config& c) -> ConfigValue { return std::string(formats[static_cast<std::size_t>(c.log.format)]); };
+  key.set = [](Config& c, const ConfigValue& v) {
+    c.log.format = static_cast<log::Format>(std::find(formats.begin(), formats.end(), std::get<std::string>(v)) - formats.begin());
+  };
+  return key;
+}
+ConfigKey amqp_urls() {
+  ConfigKey key = list<&Config::amqp, &Config::Amqp::urls>(
+      "amqp", "urls", "The broker's addresses, amqp:// or amqps://, tried in turn: the nodes of one cluster.");
+  key.secret = true;
+  key.check = broker_urls;
+  return key;
+}
+
+std::vector<ConfigKey> make_keys() {
+  using C = Config;
+  return {
+      checked(text<&C::gateway, &C::Gateway::service>("gateway", "service", "The gateway's own name as a service on the mesh."), service_name),
+      text<&C::gateway, &C::Gateway::instance>("gateway", "instance", "Tells this gateway from others of the same service. Empty: made up once and kept in runtime_dir."),
+      checked(path<&C::gateway, &C::Gateway::runtime_dir>("gateway", "runtime_dir", "Folder for the control socket, the sealing secret and the instance id; made with mode 0700."), not_empty),
+      integer<&C::gateway, &C::Gateway::edges>("gateway", "edges", 1, 200, "How many edges the launcher starts. One per core that consumers may use is a good start."),
+      integer<&C::gateway, &C::Gateway::max_workers>("gateway", "max_workers", 1, 200, "How many edges meshd takes; during a roll there is one more than `edges`."),
+
+      checked(text<&C::listen, &C::Listen::address>("listen", "address", "The address that every edge listens on. 0.0.0.0 or :: for all."), not_empty),
+      integer<&C::listen, &C::Listen::port>("listen", "port", 0, 65535, "The port, shared by all edges. 0: a free one for each edge (for tests)."),
+      checked(text<&C::listen, &C::Listen::path>("listen", "path", "Where consumers open their WebSocket."), absolute_path),
+      list<&C::listen, &C::Listen::origins>("listen", "origins", "Origins whose pages may connect: \"example.com\" (and what is below it), \"https://app.example.com:8443\" (exactly that), \"*\" (all). Empty: no browser may; consumers that send no Origin are not concerned."),
+      integer<&C::listen, &C::Listen::backlog>("listen", "backlog", 1, 65535, "Connections that may wait to be accepted."),
+
+      integer<&C::limits, &C::Limits::connections>("limits", "connections", 1, 1'000'000, "Sockets per edge; one more is refused with 503."),
+      integer<&C::limits, &C::Limits::message_bytes>("limits", "message_bytes", 1024, 256 << 20, "The largest message from or to a consumer. Both rings must hold two of them."),
+      integer<&C::limits, &C::Limits::pending_per_session>("limits", "pending_per_session", 1, 1'000'000, "Requests that one socket may have outstanding."),
+      integer<&C::limits, &C::Limits::send_queue_bytes>("limits", "send_queue_bytes", 4096, 1 << 30, "What may wait for a consumer that reads slowly, before its socket is closed with 4001."),
+      integer<&C::limits, &C::Limits::handshake_ms>("limits", "handshake_ms", 100, 600'000, "How long a connection may take to become a WebSocket."),
+      integer<&C::limits, &C::Limits::json_depth>("limits", "json_depth", 8, 1024, "Arrays and objects inside one another."),
+
+      integer<&C::request, &C::Request::ttl_ms>("request", "ttl_ms", 1, day_ms, "How long a consumer waits for an answer unless its request says otherwise; then NuropbTimeoutError."),
+      integer<&C::request, &C::Request::max_ttl_ms>("request", "max_ttl_ms", 1, day_ms, "The longest wait that a request may ask for."),
+
+      checked(integer<&C::rings, &C::Rings::request_bytes>("rings", "request_bytes", 4096, 1 << 30, "Size of each edge's request ring, a power of two."), power_of_two),
+      checked(integer<&C::rings, &C::Rings::return_bytes>("rings", "return_bytes", 4096, 1 << 30, "Size of each edge's return ring, a power of two."), power_of_two),
+
+      amqp_urls(),
+      integer<&C::amqp, &C::Amqp::heartbeat_s>("amqp", "heartbeat_s", 1, 3600, "AMQP heartbeats, in seconds: after two of them without a word the broker counts as gone."),
+      integer<&C::amqp, &C::Amqp::connect_timeout_ms>("amqp", "connect_timeout_ms", 100, 600'000, "How long connecting to one address may take."),
+      integer<&C::amqp, &C::Amqp::reconnect_min_ms>("amqp", "reconnect_min_ms", 10, 600'000, "First pause before connecting again; it doubles with every failure."),
+      integer<&C::amqp, &C::Amqp::reconnect_max_ms>("amqp", "reconnect_max_ms", 10, 600'000, "The longest pause."),
+      integer<&C::amqp, &C::Amqp::queued_bytes>("amqp", "queued_bytes", 1 << 20, u32_max, "Messages that may wait in meshd to be published; beyond it edges stop reading from their sockets."),
+      path<&C::amqp, &C::Amqp::ca_file>("amqp", "ca_file", "amqps: certificates that the broker's must be signed by (PEM). Empty: the system's."),
+      path<&C::amqp, &C::Amqp::certificate_file>("amqp", "certificate_file", "amqps: our own certificate, where the broker asks for one (PEM)."),
+      path<&C::amqp, &C::Amqp::key_file>("amqp", "key_file", "amqps: the key of certificate_file (PEM)."),
+      boolean<&C::amqp, &C::Amqp::verify_peer>("amqp", "verify_peer", "amqps: false accepts any certificate and any host name. Never in production."),
+      checked(text<&C::amqp, &C::Amqp::rpc_exchange>("amqp", "rpc_exchange", "Exchange of requests and commands."), not_empty),
+      checked(text<&C::amqp, &C::Amqp::events_exchange>("amqp", "events_exchange", "Exchange of events."), not_empty),
+      checked(text<&C::amqp, &C::Amqp::dl_exchange>("amqp", "dl_exchange", "Dead-letter exchange."), not_empty),
+      integer<&C::amqp, &C::Amqp::prefetch>("amqp", "prefetch", 1, 65535, "Unacknowledged messages that the gateway's own service queue may have."),
+      integer<&C::amqp, &C::Amqp::response_queue_expires_ms>("amqp", "response_queue_expires_ms", 1000, day_ms, "How long the broker keeps our response queue while meshd is away."),
+
+      path<&C::auth, &C::Auth::token_file>("auth", "token_file", "Static tokens and their users (TOML). Read again on SIGHUP to meshd."),
+      checked(text<&C::auth, &C::Auth::header>("auth", "header", "Header in which a consumer sends its bearer token."), not_empty),
+      text<&C::auth, &C::Auth::cookie>("auth", "cookie", "Cookie looked at where that header is missing. Empty: none."),
+      integer<&C::auth, &C::Auth::verdict_timeout_ms>("auth", "verdict_timeout_ms", 100, 600'000, "How long a new socket waits for the verdict on its token; then it is closed with 4002."),
+      text<&C::auth, &C::Auth::context_token_key>("auth", "context_token_key", "Key under which services find the token in the context (nuropb-gw's spelling). Empty: they don't get it."),
+
+      integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
+
+      log_level(),
+      log_format(),
+      path<&C::log, &C::Logging::file>("log", "file", "Where the log goes. Empty: standard error."),
+  };
+}
+
+}  // namespace
+
+std::span<const ConfigSection> config_sections() {
+  static constexpr ConfigSection sections[] = {
+      {"gateway", "Who this gateway is, and its processes."},
+      {"listen", "Where consumers connect."},
+      {"limits", "What a consumer may cost."},
+      {"request", "Requests to services."},
+      {"rings", "Shared memory between meshd and each edge."},
+      {"amqp", "The broker. Only meshd uses these."},
+      {"auth", "Who may connect. Tokens are judged by meshd, never by an edge."},
+      {"drain", "Stopping."},
+      {"log", "Logs never contain a token or a password."},
+  };
+  return sections;
+}
+
+std::span<const ConfigKey> config_keys() {
+  static const std::vector<ConfigKey> keys = make_keys();
+  return keys;
+}
+
+const ConfigKey* find_config_key(std::string_view section, std::string_view name) {
+  for (const ConfigKey& key : config_keys()) {
+    if (key.section == section && key.name == name) return &key;
+  }
+  return nullptr;
+}
+
+tl::expected<ConfigValue, std::string> value_from_text(const ConfigKey& key, std::string_view value) {
+  switch (key.type) {
+    case Type::boolean:
+      if (value == "true") return true;
+      if (value == "false") return false;
+      return tl::unexpected<std::string>("is neither true nor false");
+    case Type::integer: {
+      std::int64_t n = 0;
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
+      if (error != std::errc() || end != value.data() + value.size()) return tl::unexpected<std::string>("is not a whole number");
+      return n;
+    }
+    case Type::list: {
+      std::vector<std::string> out;
+      while (!value.empty()) {
+        const auto comma = value.find(',');
+        out.emplace_back(value.substr(0, comma));
+        if (comma == std::string_view::npos) break;
+        value.remove_prefix(comma + 1);
+      }
+      return out;
+    }
+    case Type::text:
+    case Type::path:
+    case Type::choice: break;
+  }
+  return std::string(value);
+}
+
+std::optional<std::string> apply(Config& config, const ConfigKey& key, const ConfigValue& value) {
+  const auto wrong_type = [&](const char* wanted) { return std::string("is not ") + wanted; };
+  switch (key.type) {
+    case Type::boolean:
+      if (!std::holds_alternative<bool>(value)) return wrong_type("true or false");
+      break;
+    case Type::integer: {
+      const auto* n = std::get_if<std::int64_t>(&value);
+      if (!n) return wrong_type("a whole number");
+      if (*n < key.minimum) return std::to_string(*n) + " is below " + std::to_string(key.minimum);
+      if (*n > key.maximum) return std::to_string(*n) + " is above " + std::to_string(key.maximum);
+      break;
+    }
+    case Type::list:
+      if (!std::holds_alternative<std::vector<std::string>>(value)) return wrong_type("a list of strings");
+      break;
+    case Type::text:
+    case Type::path:
+      if (!std::holds_alternative<std::string>(value)) return wrong_type("a string");
+      break;
+    case Type::choice: {
+      const auto* word = std::get_if<std::string>(&value);
+      if (!word || std::find(key.choices.begin(), key.choices.end(), *word) == key.choices.end()) {
+        std::string all;
+        for (const auto choice : key.choices) all += (all.empty() ? "" : ", ") + std::string(choice);
+        return "is none of " + all;
+      }
+      break;
+    }
+  }
+  if (key.check) {
+    if (auto wrong = key.check(value)) return wrong;
+  }
+  key.set(config, value);
+  return {};
+}
+
+std::string to_toml(const ConfigValue& value) {
+  if (const auto* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
+  if (const auto* n = std::get_if<std::int64_t>(&value)) return std::to_string(*n);
+  if (const auto* s = std::get_if<std::string>(&value)) return json::quoted(*s);
+  std::string out = "[";
+  for (const auto& entry : std::get<std::vector<std::string>>(value)) out += (out.size() > 1 ? ", " : "") + json::quoted(entry);
+  return out + "]";
+}
+
+}  // namespace nuropb

@@ -1,0 +1,344 @@
+// The scanner: one loop over the tokens, a bit per level for what encloses it, no recursion and no allocation.
+
+#include "common/json/scan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace nuropb::json {
+namespace {
+
+constexpr std::size_t depth_bound = 1024;     // of the bit stack; a larger Limits::max_depth counts as this
+constexpr std::size_t tracked_levels = 8;     // nesting of wanted members
+
+bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+
+/// Bytes of the UTF-8 sequence at `p`, or 0 if it is none (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
+std::size_t utf8_length(const unsigned char* p, const unsigned char* end) {
+  const auto continuation = [&](std::size_t i) { return p + i < end && (p[i] & 0xc0) == 0x80; };
+  const unsigned char c = *p;
+  if (c >= 0xc2 && c <= 0xdf) return continuation(1) ? 2 : 0;
+  if (c >= 0xe0 && c <= 0xef) {
+    if (!continuation(1) || !continuation(2)) return 0;
+    if (c == 0xe0 && p[1] < 0xa0) return 0;
+    if (c == 0xed && p[1] > 0x9f) return 0;
+    return 3;
+  }
+  if (c >= 0xf0 && c <= 0xf4) {
+    if (!continuation(1) || !continuation(2) || !continuation(3)) return 0;
+    if (c == 0xf0 && p[1] < 0x90) return 0;
+    if (c == 0xf4 && p[1] > 0x8f) return 0;
+    return 4;
+  }
+  return 0;
+}
+
+class Scanner {
+ public:
+  Scanner(std::string_view text, std::span<Field> fields, Limits limits)
+      : begin_(reinterpret_cast<const unsigned char*>(text.data())), at_(begin_), end_(begin_ + text.size()),
+        max_depth_(std::min(limits.max_depth, depth_bound)) {
+    tracked_[0] = fields;
+  }
+
+  std::optional<Problem> run(Slice* root) {
+    skip_space();
+    const unsigned char* const start = at_;
+    const Kind kind = next_kind();
+    if (!document()) return Problem{static_cast<std::size_t>(at_ - begin_), what_};
+    const unsigned char* const stop = at_;
+    skip_space();
+    if (at_ != end_) return Problem{static_cast<std::size_t>(at_ - begin_), "Extra data"};
+    if (root) *root = {kind, view(start, stop)};
+    return {};
+  }
+
+ private:
+  /// The whole value, from its first byte to behind its last.
+  bool document() {
+    enum class Expect { value, first_member, member, first_element, after_value } expect = Expect::value;
+    for (;;) {
+      skip_space();
+      switch (expect) {
+        case Expect::first_member:
+          if (at_ < end_ && *at_ == '}') {
+            if (close()) return true;
+            expect = Expect::after_value;
+            break;
+          }
+          [[fallthrough]];
+        case Expect::member:
+          if (at_ == end_ || *at_ != '"') return fail("Expecting property name enclosed in double quotes");
+          if (!member_name()) return false;
+          expect = Expect::value;
+          break;
+        case Expect::first_element:
+          if (at_ < end_ && *at_ == ']') {
+            if (close()) return true;
+            expect = Expect::after_value;
+            break;
+          }
+          [[fallthrough]];
+        case Expect::value:
+          if (at_ == end_) return fail("Expecting value");
+          if (*at_ == '{' || *at_ == '[') {
+            if (!open()) return false;
+            expect = objects_[depth_ - 1] ? Expect::first_member : Expect::first_element;
+            break;
+          }
+          if (!scalar()) return false;
+          if (depth_ == 0) return true;
+          expect = Expect::after_value;
+          break;
+        case Expect::after_value: {
+          const bool object = objects_[depth_ - 1];
+          if (at_ == end_) return fail("Expecting ',' delimiter");
+          if (*at_ == ',') {
+            ++at_;
+            expect = object ? Expect::member : Expect::value;
+          } else if (*at_ == (object ? '}' : ']')) {
+            if (close()) return true;
+          } else {
+            return fail("Expecting ',' delimiter");
+          }
+          break;
+        }
+      }
+    }
+  }
+
+  bool open() {
+    if (depth_ >= max_depth_) return fail("Nested too deeply");
+    const bool object = *at_ == '{';
+    // Members are looked for in the top-level object, and in a wanted member that has wanted members of its own.
+    if (object && levels_ == depth_ && levels_ < tracked_levels && (depth_ == 0 || (pending_ && !pending_->members.empty()))) {
+      if (depth_ > 0) {
+        tracked_[levels_] = pending_->members;
+        clear(tracked_[levels_]);  // where a name stands twice the last one wins whole
+      }
+      ++levels_;
+    }
+    if (depth_ < tracked_levels) {
+      owner_[depth_] = pending_;
+      start_[depth_] = at_;
+    }
+    pending_ = nullptr;
+    objects_[depth_++] = object;
+    ++at_;
+    return true;
+  }
+
+  /// True if this was the end of the document.
+  bool close() {
+    ++at_;
+    --depth_;
+    if (levels_ > depth_) levels_ = depth_;
+    if (depth_ < tracked_levels && owner_[depth_]) {
+      owner_[depth_]->value = {objects_[depth_] ? Kind::object : Kind::array, view(start_[depth_], at_)};
+    }
+    return depth_ == 0;
+  }
+
+  static void clear(std::span<Field> fields) {
+    for (Field& field : fields) field.value = {};
+  }
+
+  bool member_name() {
+    const unsigned char* const start = at_;
+    if (!string()) return false;
+    if (levels_ == depth_ && depth_ > 0) pending_ = wanted(view(start, at_), tracked_[levels_ - 1]);
+    skip_space();
+    if (at_ == end_ || *at_ != ':') return fail("Expecting ':' delimiter");
+    ++at_;
+    return true;
+  }
+
+  static Field* wanted(std::string_view quoted_name, std::span<Field> fields) {
+    const Slice slice{Kind::string, quoted_name};
+    if (is_plain(slice)) {
+      for (Field& field : fields) {
+        if (field.name == plain(slice)) return &field;
+      }
+      return nullptr;
+    }
+    const std::string name = unescape(slice);
+    for (Field& field : fields) {
+      if (field.name == name) return &field;
+    }
+    return nullptr;
+  }
+
+  bool scalar() {
+    Field* const owner = pending_;
+    pending_ = nullptr;
+    const unsigned char* const start = at_;
+    const Kind kind = next_kind();
+    bool ok = false;
+    switch (kind) {
+      case Kind::string: ok = string(); break;
+      case Kind::number: ok = number(); break;
+      case Kind::boolean: ok = *at_ == 't' ? literal("true") : literal("false"); break;
+      case Kind::null: ok = literal("null"); break;
+      default: ok = fail("Expecting value");
+    }
+    if (ok && owner) {
+      owner->value = {kind, view(start, at_)};
+      clear(owner->members);
+    }
+    return ok;
+  }
+
+  Kind next_kind() const {
+    if (at_ == end_) return Kind::absent;
+    switch (*at_) {
+      case '{': return Kind::object;
+      case '[': return Kind::array;
+      case '"': return Kind::string;
+      case 't':
+      case 'f': return Kind::boolean;
+      case 'n': return Kind::null;
+      default: return *at_ == '-' || is_digit(*at_) ? Kind::number : Kind::absent;
+    }
+  }
+
+  bool literal(std::string_view word) {
+    if (static_cast<std::size_t>(end_ - at_) < word.size() || std::memcmp(at_, word.data(), word.size()) != 0) return fail("Expecting value");
+    at_ += word.size();
+    return true;
+  }
+
+  bool number() {
+    if (*at_ == '-') ++at_;
+    if (at_ == end_ || !is_digit(*at_)) return fail("Expecting value");
+    if (*at_ == '0') ++at_;
+    else skip_digits();
+    if (at_ < end_ && *at_ == '.') {
+      ++at_;
+      if (at_ == end_ || !is_digit(*at_)) return fail("Expecting a digit after the decimal point");
+      skip_digits();
+    }
+    if (at_ < end_ && (*at_ == 'e' || *at_ == 'E')) {
+      ++at_;
+      if (at_ < end_ && (*at_ == '+' || *at_ == '-')) ++at_;
+      if (at_ == end_ || !is_digit(*at_)) return fail("Expecting a digit in the exponent");
+      skip_digits();
+    }
+    return true;
+  }
+
+  void skip_digits() {
+    while (at_ < end_ && is_digit(*at_)) ++at_;
+  }
+
+  bool string() {
+    ++at_;
+    for (;;) {
+      skip_plain_ascii();
+      if (at_ == end_) return fail("Unterminated string");
+      const unsigned char c = *at_;
+      if (c == '"') {
+        ++at_;
+        return true;
+      }
+      if (c == '\\') {
+        if (!escape()) return false;
+      } else if (c < 0x20) {
+        return fail("Invalid control character");
+      } else if (c >= 0x80) {
+        const std::size_t length = utf8_length(at_, end_);
+        if (length == 0) return fail("Not UTF-8");
+        at_ += length;
+      } else {
+        ++at_;
+      }
+    }
+  }
+
+  /// Most of a string, sixteen bytes at a time: whatever is neither quote, backslash, control character nor above ASCII.
+  void skip_plain_ascii() {
+#if defined(__SSE2__)
+    while (end_ - at_ >= 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
+      // Signed comparison with 0x20 catches control characters and bytes above ASCII at once.
+      const __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+                                           _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+      const int mask = _mm_movemask_epi8(special);
+      if (mask != 0) {
+        at_ += __builtin_ctz(static_cast<unsigned>(mask));
+        return;
+      }
+      at_ += 16;
+    }
+#endif
+    while (at_ < end_ && *at_ >= 0x20 && *at_ < 0x80 && *at_ != '"' && *at_ != '\\') ++at_;
+  }
+
+  bool escape() {
+    ++at_;
+    if (at_ == end_) return fail("Unterminated string");
+    switch (*at_) {
+      case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': ++at_; return true;
+      case 'u': break;
+      default: return fail("Invalid \\escape");
+    }
+    ++at_;
+    for (int i = 0; i < 4; ++i, ++at_) {
+      const bool hex = at_ < end_ && (is_digit(*at_) || (*at_ >= 'a' && *at_ <= 'f') || (*at_ >= 'A' && *at_ <= 'F'));
+      if (!hex) return fail("Invalid \\uXXXX escape");
+    }
+    return true;
+  }
+
+  void skip_space() {
+    while (at_ < end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
+  }
+
+  bool fail(const char* what) {
+    what_ = what;
+    return false;
+  }
+
+  static std::string_view view(const unsigned char* from, const unsigned char* to) {
+    return {reinterpret_cast<const char*>(from), static_cast<std::size_t>(to - from)};
+  }
+
+  const unsigned char* begin_;
+  const unsigned char* at_;
+  const unsigned char* end_;
+  std::size_t max_depth_;
+  std::size_t depth_ = 0;                             // open arrays and objects
+  std::size_t levels_ = 0;                            // the outermost of them whose members are looked for
+  std::bitset<depth_bound> objects_;                  // which of the open ones are objects
+  Field* pending_ = nullptr;                          // the field that the value to come belongs to
+  std::array<std::span<Field>, tracked_levels> tracked_{};
+  std::array<Field*, tracked_levels> owner_{};        // whom an open array or object will be given to
+  std::array<const unsigned char*, tracked_levels> start_{};
+  const char* what_ = "";
+};
+
+void clear_all(std::span<Field> fields) {
+  for (Field& field : fields) {
+    field.value = {};
+    clear_all(field.members);
+  }
+}
+
+}  // namespace
+
+std::optional<Problem> validate(std::string_view text, Slice* root, Limits limits) {
+  return Scanner(text, {}, limits).run(root);
+}
+
+std::optional<Problem> scan(std::string_view text, std::span<Field> fields, Slice* root, Limits limits) {
+  clear_all(fields);
+  return Scanner(text, fields, limits).run(root);
+}
+
+}  // namespace nuropb::json

@@ -1,0 +1,148 @@
+// Strings and numbers of scanned texts, and JSON strings made from any bytes.
+
+#include <cstring>
+
+#include "common/json/scan.hpp"
+
+namespace nuropb::json {
+namespace {
+
+unsigned hex4(const char* p) {
+  unsigned value = 0;
+  for (int i = 0; i < 4; ++i) {
+    const char c = p[i];
+    value = value << 4 | static_cast<unsigned>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+  }
+  return value;
+}
+
+void append_utf8(std::string& out, unsigned code) {
+  const auto put = [&](unsigned byte) { out.push_back(static_cast<char>(byte)); };
+  if (code < 0x80) {
+    put(code);
+  } else if (code < 0x800) {
+    put(0xc0 | code >> 6);
+    put(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    put(0xe0 | code >> 12);
+    put(0x80 | (code >> 6 & 0x3f));
+    put(0x80 | (code & 0x3f));
+  } else {
+    put(0xf0 | code >> 18);
+    put(0x80 | (code >> 12 & 0x3f));
+    put(0x80 | (code >> 6 & 0x3f));
+    put(0x80 | (code & 0x3f));
+  }
+}
+
+constexpr unsigned replacement = 0xfffd;
+bool is_high(unsigned unit) { return unit >= 0xd800 && unit <= 0xdbff; }
+bool is_low(unsigned unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
+
+/// The character at `p`: its bytes if it is UTF-8, else 0.
+std::size_t utf8_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const unsigned c = byte(at);
+  const std::size_t length = c >= 0xf0 && c <= 0xf4 ? 4 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xc2 && c <= 0xdf ? 2 : 0;
+  if (length == 0) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xc0) != 0x80) return 0;
+  }
+  const unsigned second = byte(at + 1);
+  if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) || (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f)) return 0;
+  return length;
+}
+
+}  // namespace
+
+std::string Problem::text() const { return std::string(what) + ": byte " + std::to_string(offset); }
+
+bool is_plain(Slice string) { return std::memchr(string.text.data(), '\\', string.text.size()) == nullptr; }
+
+std::string unescape(Slice string) {
+  const std::string_view in = plain(string);
+  std::string out;
+  out.reserve(in.size());
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (in[i] != '\\') {
+      out.push_back(in[i]);
+      continue;
+    }
+    switch (const char c = in[++i]; c) {
+      case 'b': out.push_back('\b'); break;
+      case 'f': out.push_back('\f'); break;
+      case 'n': out.push_back('\n'); break;
+      case 'r': out.push_back('\r'); break;
+      case 't': out.push_back('\t'); break;
+      case 'u': {
+        unsigned unit = hex4(in.data() + i + 1);
+        i += 4;
+        if (is_high(unit) && i + 6 < in.size() && in[i + 1] == '\\' && in[i + 2] == 'u') {
+          const unsigned low = hex4(in.data() + i + 3);
+          if (is_low(low)) {
+            unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+            i += 6;
+          }
+        }
+        append_utf8(out, is_high(unit) || is_low(unit) ? replacement : unit);
+        break;
+      }
+      default: out.push_back(c);
+    }
+  }
+  return out;
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  out.push_back('"');
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x80) {
+      const std::size_t length = utf8_at(text, i);
+      if (length == 0) append_utf8(out, replacement);
+      else out.append(text, i, length);
+      i += length == 0 ? 1 : length;
+      continue;
+    }
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\b': out += "\\b"; break;
+      case '\f': out += "\\f"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (c < 0x20 || c == 0x7f) {
+          out += "\\u00";
+          out.push_back(digits[c >> 4]);
+          out.push_back(digits[c & 15]);
+        } else {
+          out.push_back(static_cast<char>(c));
+        }
+    }
+    ++i;
+  }
+  out.push_back('"');
+}
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 2);
+  append_quoted(out, text);
+  return out;
+}
+
+std::optional<std::uint64_t> as_unsigned(Slice number) {
+  if (number.kind != Kind::number || number.text.size() > 16) return {};
+  std::uint64_t value = 0;
+  for (const char c : number.text) {
+    if (c < '0' || c > '9') return {};
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  if (value > (1ULL << 53)) return {};
+  return value;
+}
+
+}  // namespace nuropb::json

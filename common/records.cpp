@@ -1,0 +1,197 @@
+#include "common/records.hpp"
+
+#include <cassert>
+#include <cstring>
+#include <initializer_list>
+#include <limits>
+
+namespace nuropb::records {
+namespace {
+
+// The fixed heads. Little-endian and without holes; both processes run on one host, so the host's order is the order.
+struct OpenSessionHead {
+  std::uint32_t session, serial;
+  std::uint8_t session_id[16];
+  std::uint32_t kind, credential, peer;
+};
+struct CloseSessionHead {
+  std::uint32_t session, serial;
+};
+struct RequestHead {
+  std::uint32_t session, serial;
+  std::uint64_t deadline_ms;
+  std::uint32_t service, method, trace_id, params;
+};
+struct SessionAcceptedHead {
+  std::uint32_t session, serial, user_id, username, ticket;
+};
+struct EndingHead {  // session_refused and end_session
+  std::uint32_t session, serial, code, reason;
+};
+struct ResponseHead {
+  std::uint32_t session, result, error;
+};
+static_assert(sizeof(OpenSessionHead) == 36 && sizeof(CloseSessionHead) == 8 && sizeof(RequestHead) == 32);
+static_assert(sizeof(SessionAcceptedHead) == 20 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
+
+std::uint32_t size32(std::string_view text) {
+  assert(text.size() <= std::numeric_limits<std::uint32_t>::max());
+  return static_cast<std::uint32_t>(text.size());
+}
+
+template <class Head>
+void put(std::string& out, const Head& head, std::initializer_list<std::string_view> texts) {
+  std::size_t size = out.size() + sizeof head;
+  for (const auto text : texts) size += text.size();
+  out.reserve(size);
+  out.append(reinterpret_cast<const char*>(&head), sizeof head);
+  for (const auto text : texts) out.append(text);
+}
+
+/// Cuts the texts off the payload one by one. Good only if every length was within its bound and nothing is left over.
+class Reader {
+ public:
+  explicit Reader(std::string_view payload) : rest_(payload) {}
+  template <class Head>
+  bool head(Head& head) {
+    if (rest_.size() < sizeof head) return false;
+    std::memcpy(&head, rest_.data(), sizeof head);
+    rest_.remove_prefix(sizeof head);
+    return true;
+  }
+  std::string_view text(std::uint32_t size, std::size_t maximum) {
+    if (size > maximum || size > rest_.size()) {
+      good_ = false;
+      return {};
+    }
+    const auto text = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return text;
+  }
+  [[nodiscard]] bool complete() const { return good_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool good_ = true;
+};
+
+constexpr std::size_t no_bound = std::numeric_limits<std::uint32_t>::max();  // the ring header's bounds hold already
+
+template <class Ending>
+std::optional<Ending> decode_ending(std::string_view payload) {
+  Reader in(payload);
+  EndingHead h;
+  if (!in.head(h) || h.code > 0xffff) return {};
+  Ending r{h.session, h.serial, static_cast<std::uint16_t>(h.code), {}};
+  r.reason = in.text(h.reason, max_reason);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+}  // namespace
+
+void encode(const OpenSession& r, std::string& out) {
+  OpenSessionHead h{r.session, r.serial, {}, static_cast<std::uint32_t>(r.kind), size32(r.credential), size32(r.peer)};
+  std::memcpy(h.session_id, r.session_id.bytes.data(), sizeof h.session_id);
+  put(out, h, {r.credential, r.peer});
+}
+void encode(const CloseSession& r, std::string& out) { put(out, CloseSessionHead{r.session, r.serial}, {}); }
+void encode(const Request& r, std::string& out) {
+  put(out, RequestHead{r.session, r.serial, r.deadline_ms, size32(r.service), size32(r.method), size32(r.trace_id), size32(r.params)},
+      {r.service, r.method, r.trace_id, r.params});
+}
+void encode(const SessionAccepted& r, std::string& out) {
+  put(out, SessionAcceptedHead{r.session, r.serial, size32(r.user_id), size32(r.username), size32(r.ticket)}, {r.user_id, r.username, r.ticket});
+}
+void encode(const SessionRefused& r, std::string& out) { put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason}); }
+void encode(const Response& r, std::string& out) { put(out, ResponseHead{r.session, size32(r.result), size32(r.error)}, {r.result, r.error}); }
+void encode(const EndSession& r, std::string& out) { put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason}); }
+
+template <>
+std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
+  Reader in(payload);
+  OpenSessionHead h;
+  if (!in.head(h) || h.kind < 1 || h.kind > 3) return {};
+  OpenSession r;
+  r.session = h.session;
+  r.serial = h.serial;
+  std::memcpy(r.session_id.bytes.data(), h.session_id, sizeof h.session_id);
+  r.kind = static_cast<CredentialKind>(h.kind);
+  r.credential = in.text(h.credential, r.kind == CredentialKind::ticket ? max_ticket : max_credential);
+  r.peer = in.text(h.peer, max_peer);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<CloseSession> decode<CloseSession>(std::string_view payload) {
+  Reader in(payload);
+  CloseSessionHead h;
+  if (!in.head(h) || !in.complete()) return {};
+  return CloseSession{h.session, h.serial};
+}
+
+template <>
+std::optional<Request> decode<Request>(std::string_view payload) {
+  Reader in(payload);
+  RequestHead h;
+  if (!in.head(h)) return {};
+  Request r;
+  r.session = h.session;
+  r.serial = h.serial;
+  r.deadline_ms = h.deadline_ms;
+  r.service = in.text(h.service, max_name);
+  r.method = in.text(h.method, max_name);
+  r.trace_id = in.text(h.trace_id, max_trace_id);
+  r.params = in.text(h.params, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload) {
+  Reader in(payload);
+  SessionAcceptedHead h;
+  if (!in.head(h)) return {};
+  SessionAccepted r{h.session, h.serial, {}, {}, {}};
+  r.user_id = in.text(h.user_id, max_user_id);
+  r.username = in.text(h.username, max_username);
+  r.ticket = in.text(h.ticket, max_ticket);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload) { return decode_ending<SessionRefused>(payload); }
+template <>
+std::optional<EndSession> decode<EndSession>(std::string_view payload) { return decode_ending<EndSession>(payload); }
+
+template <>
+std::optional<Response> decode<Response>(std::string_view payload) {
+  Reader in(payload);
+  ResponseHead h;
+  if (!in.head(h)) return {};
+  Response r{h.session, {}, {}};
+  r.result = in.text(h.result, no_bound);
+  r.error = in.text(h.error, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_message) {
+  switch (static_cast<Type>(type)) {
+    case Type::open_session: return Bounds{sizeof(OpenSessionHead), sizeof(OpenSessionHead) + max_ticket + max_peer};
+    case Type::close_session: return Bounds{sizeof(CloseSessionHead), sizeof(CloseSessionHead)};
+    case Type::request: return Bounds{sizeof(RequestHead), static_cast<std::uint32_t>(sizeof(RequestHead) + 2 * max_name + max_trace_id) + max_message};
+    default: return {};
+  }
+}
+
+std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_message) {
+  switch (static_cast<Type>(type)) {
+    case Type::session_accepted:
+      return Bounds{sizeof(SessionAcceptedHead), sizeof(SessionAcceptedHead) + max_user_id + max_username + max_ticket};
+    case Type::session_refused:
+    case Type::end_session: return Bounds{sizeof(EndingHead), sizeof(EndingHead) + max_reason};
+    // A service's answer is bounded as a whole; an error text of ours comes on top of nothing.
+    case Type::response: return Bounds{sizeof(ResponseHead), static_cast<std::uint32_t>(sizeof(ResponseHead)) + max_message + 4096};
+    default: return {};
+  }
+}
+
+}  // namespace nuropb::records

@@ -1,0 +1,30 @@
+#pragma once
+// Private to the ring loop: a worker and its place in the loop.
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "meshd/ring_loop.hpp"
+
+namespace nuropb::meshd {
+
+struct RingLoop::Attached {
+  Attached(boost::asio::io_context& io, Worker&& w) : worker(std::move(w)), wait(io, worker.channel().fd()) {}
+  ~Attached() { wait.release(); }  // the channel owns the descriptor
+  Worker worker;
+  boost::asio::posix::stream_descriptor wait;
+  bool active = false;    // in turn_order_; not asleep on its ring
+  bool touched = false;   // in touched_
+};
+
+struct RingLoop::Newcomer {
+  Newcomer(boost::asio::io_context& io, shm::ControlChannel&& c, shm::PeerCredentials p)
+      : channel(std::move(c)), peer(p), wait(io, channel.fd()), deadline(io) {}
+  ~Newcomer() { wait.release(); }
+  shm::ControlChannel channel;
+  shm::PeerCredentials peer;
+  boost::asio::posix::stream_descriptor wait;
+  boost::asio::steady_timer deadline;
+};
+
+}  // namespace nuropb::meshd

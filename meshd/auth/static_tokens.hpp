@@ -1,0 +1,41 @@
+#pragma once
+// Tokens from a file, each naming its user (docs/tasks/tokens.md):
+//
+//   [tokens."a-long-random-text"]
+//   user_id = "ann"
+//   username = "Ann"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "meshd/auth/authorizer.hpp"
+
+namespace nuropb::meshd {
+
+class StaticTokens final : public Authorizer {
+ public:
+  /// An error names file, line and what is wrong, and never the token.
+  static Result<StaticTokens> load(const std::string& file);
+  static Result<StaticTokens> parse(std::string_view toml, const std::string& name);
+
+  void judge(const std::string& token, Answer answer) override;
+  Result<void> reload() override;
+  [[nodiscard]] std::size_t size() const { return users_.size(); }
+
+ private:
+  using Digest = std::array<std::uint8_t, 32>;
+  struct User {
+    std::string user_id, username;
+  };
+  static Digest digest(std::string_view token);
+
+  std::string file_;
+  // Keyed by SHA-256: what a comparison's timing tells about a digest is of no use for guessing a token, and the
+  // tokens themselves don't stay in memory.
+  std::map<Digest, User> users_;
+};
+
+}  // namespace nuropb::meshd

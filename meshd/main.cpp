@@ -1,0 +1,56 @@
+// nuropb-meshd: the one process that holds the broker's credentials and the AMQP connection.
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <iostream>
+
+#include "common/config.hpp"
+#include "common/log.hpp"
+#include "meshd/auth/static_tokens.hpp"
+#include "meshd/ring_loop.hpp"
+#include "meshd/runtime_dir.hpp"
+#include "meshd/settings.hpp"
+
+namespace {
+
+using namespace nuropb;
+
+constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG: starting again would end the same way
+
+int fail(const Error& error) {
+  log::error("can't start", {{"reason", error.text()}});
+  return permanent_fault;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto config = config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh");
+  if (!config) return config.error();
+  if (const auto ok = log::configure({"meshd", config->log.level, config->log.format, config->log.file}); !ok) {
+    std::cerr << ok.error().text() << '\n';
+    return permanent_fault;
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+
+  const auto runtime = meshd::RuntimeDir::open(config->gateway.runtime_dir);
+  if (!runtime) return fail(runtime.error());
+  const auto secret = runtime->secret();
+  if (!secret) return fail(secret.error());
+  auto instance = config->gateway.instance.empty() ? runtime->instance_id() : Result<std::string>(config->gateway.instance);
+  if (!instance) return fail(instance.error());
+  auto tokens = config->auth.token_file.empty()
+                    ? Result<meshd::StaticTokens>(failure("auth.token_file is not set", "", "without it nobody could connect"))
+                    : meshd::StaticTokens::load(config->auth.token_file);
+  if (!tokens) return fail(tokens.error());
+  auto transport = meshd::transport_settings(*config, *instance);
+  if (!transport) return fail(transport.error());
+
+  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*transport)});
+  if (const auto started = loop.start(); !started) return fail(started.error());
+  log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"tokens", tokens->size()}, {"control", runtime->control_socket()}});
+  const int code = loop.run();
+  log::info("stopped", {{"code", code}});
+  return code;
+}

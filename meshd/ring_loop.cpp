@@ -1,0 +1,200 @@
+// Workers coming and going; the traffic itself is in ring_traffic.cpp.
+
+#include "meshd/ring_loop.hpp"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <chrono>
+
+#include "common/log.hpp"
+#include "meshd/attached.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+constexpr std::size_t max_newcomers = 64;
+constexpr auto hello_timeout = std::chrono::seconds(2);
+constexpr auto beat_interval = std::chrono::seconds(1);
+constexpr auto stop_grace = std::chrono::milliseconds(2000);
+
+std::uint64_t wall_clock_ms() {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+}
+
+}  // namespace
+
+RingLoop::RingLoop(Parts parts)
+    : config_(parts.config), control_socket_(std::move(parts.control_socket)),
+      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer),
+      slots_(parts.config.gateway.max_workers, wall_clock_ms()),
+      request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
+      signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
+      manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }) {}
+
+RingLoop::~RingLoop() {
+  if (listener_wait_.is_open()) listener_wait_.release();
+}
+
+Result<void> RingLoop::start() {
+  auto listener = shm::ControlListener::listen(control_socket_);
+  if (!listener) return tl::unexpected(listener.error());
+  listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
+  listener_wait_.assign(listener_->fd());
+  wait_for_connection();
+  wait_for_signal();
+  beat();
+  manager_.start();
+  return {};
+}
+
+int RingLoop::run() {
+  io_.run();
+  manager_.stop(stop_grace);
+  return exit_code_;
+}
+
+void RingLoop::wait_for_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
+      else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+      wait_for_signal();
+      return;
+    }
+    log::info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}, {"workers", workers_.size()}});
+    io_.stop();
+  });
+}
+
+void RingLoop::beat() {
+  for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  beat_timer_.expires_after(beat_interval);
+  beat_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) beat();
+  });
+}
+
+void RingLoop::wait_for_connection() {
+  listener_wait_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error) return;
+    accept_all();
+    wait_for_connection();
+  });
+}
+
+void RingLoop::accept_all() {
+  while (auto channel = listener_->accept()) {
+    const auto peer = channel->peer();
+    if (!peer || (peer->uid != ::geteuid() && peer->uid != 0)) {
+      log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}});
+      (void)channel->send_refusal({"this meshd takes workers of its own user only"});
+      continue;
+    }
+    if (newcomers_ >= max_newcomers) continue;  // closed: it may come again
+    auto newcomer = std::make_shared<Newcomer>(io_, std::move(*channel), *peer);
+    ++newcomers_;
+    newcomer->deadline.expires_after(hello_timeout);
+    newcomer->deadline.async_wait([newcomer](const boost::system::error_code& error) {
+      if (!error) newcomer->wait.cancel();
+    });
+    on_newcomer(newcomer);
+  }
+}
+
+void RingLoop::on_newcomer(const std::shared_ptr<Newcomer>& newcomer) {
+  newcomer->wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                            [this, newcomer](const boost::system::error_code& error) {
+    newcomer->deadline.cancel();
+    --newcomers_;
+    if (error) return;
+    auto received = newcomer->channel.receive();
+    using What = shm::ControlChannel::Received::What;
+    if (received.what == What::hello) attach(*newcomer, received.hello);
+    else if (received.what != What::closed) log::warning("no hello on the control socket", {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}});
+  });
+}
+
+void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
+  const auto refuse = [&](const std::string& reason) {
+    log::error("worker refused", {{"pid", newcomer.peer.pid}, {"reason", reason}});
+    (void)newcomer.channel.send_refusal({reason});
+  };
+  if (hello.abi != shm::abi) {
+    return refuse("ABI " + std::to_string(hello.abi) + " is not ABI " + std::to_string(shm::abi) + ": edge and meshd are of different versions");
+  }
+  std::optional<WorkerId> id;
+  if (const auto former = tickets_.open_worker(hello.ticket)) id = slots_.reclaim(*former);
+  const bool reclaimed = id.has_value();
+  if (!id) id = slots_.claim();
+  if (!id) return refuse("all " + std::to_string(config_.gateway.max_workers) + " worker slots are taken (gateway.max_workers)");
+
+  auto segments = shm::MeshdSegments::create(id->slot, id->generation, {config_.rings.request_bytes, config_.rings.return_bytes});
+  if (!segments) {
+    slots_.release(*id);
+    return refuse("no shared memory: " + segments.error().text());
+  }
+  shm::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, newcomer.peer.pid, 0)));
+  segments->set_broker(broker_ == mesh::State::ready ? shm::BrokerState::ready
+                                                     : broker_ == mesh::State::blocked ? shm::BrokerState::blocked : shm::BrokerState::away);
+  if (const auto sent = newcomer.channel.send_welcome({id->slot, id->generation, tickets_.seal_worker(*id)}, segments->fd_m(), segments->fd_e()); !sent) {
+    slots_.release(*id);
+    return refuse(sent.error().text());
+  }
+  segments->close_fds();
+
+  newcomer.wait.release();
+  const WorkerLimits limits{config_.limits.connections, config_.limits.message_bytes, std::size_t{4} * config_.rings.return_bytes};
+  auto attached = std::make_unique<Attached>(
+      io_, Worker(*id, std::move(newcomer.channel), std::move(*segments), newcomer.peer, std::move(pidfd), limits));
+  attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { manager_.delivered(receipt); };
+  log::info("worker attached", {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});
+  Attached& place = *(workers_[*id] = std::move(attached));
+  wait_for_doorbell(place);
+  activate(place);
+}
+
+void RingLoop::wait_for_doorbell(Attached& attached) {
+  attached.wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                           [this, id = attached.worker.id()](const boost::system::error_code& error) {
+    if (!error) on_doorbell(id);
+  });
+}
+
+void RingLoop::on_doorbell(WorkerId id) {
+  Attached* const attached = find(id);
+  if (!attached) return;
+  const auto received = attached->worker.channel().drain_doorbells();
+  using What = shm::ControlChannel::Received::What;
+  if (received.what == What::closed) return detach(id, "its control socket closed", false);
+  if (received.what != What::nothing && received.what != What::doorbell) return detach(id, "rubbish on the control socket", true);
+  touch(*attached);  // it may have made room for what waits in its outbox
+  activate(*attached);
+  wait_for_doorbell(*attached);
+}
+
+void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  Worker& worker = found->second->worker;
+  log::info(kill ? "worker killed" : "worker gone", {{"slot", id.slot}, {"generation", id.generation}, {"pid", worker.peer().pid},
+                                                    {"reason", reason}, {"sessions", worker.sessions().open()}});
+  if (kill) worker.kill();
+  worker.abandon();
+  std::erase(touched_, found->second.get());
+  std::erase(turn_order_, id);
+  workers_.erase(found);
+  slots_.release(id);
+  manager_.acknowledge();
+}
+
+RingLoop::Attached* RingLoop::find(WorkerId id) {
+  const auto found = workers_.find(id);
+  return found == workers_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace nuropb::meshd

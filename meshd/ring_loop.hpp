@@ -1,0 +1,108 @@
+#pragma once
+// meshd's own thread: accepts workers, reads their request rings in turns, hands requests to the ServiceMeshManager,
+// and puts answers into return rings. It waits for nothing but its epoll: not for the broker (a thread of its own, with
+// bounded queues between) and not for a worker (budgets, bounded outboxes).
+//
+//   request ring ──► next() ──► table of verbs ──► to_outgoing() ──► publish()        each worker in turn, within a
+//   return ring ◄── send()  ◄── to_returned()  ◄── take_events()                      budget of records and bytes
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "common/config.hpp"
+#include "meshd/auth/authorizer.hpp"
+#include "meshd/runtime_dir.hpp"
+#include "meshd/sealed_tickets.hpp"
+#include "meshd/service_mesh_manager.hpp"
+#include "meshd/translate.hpp"
+#include "meshd/worker.hpp"
+#include "meshd/worker_slots.hpp"
+
+namespace nuropb::meshd {
+
+class RingLoop {
+ public:
+  struct Parts {
+    const Config& config;
+    std::string control_socket;
+    std::string instance_id;
+    SealedTickets tickets;
+    Authorizer& authorizer;
+    mesh::TransportSettings transport;
+  };
+  explicit RingLoop(Parts parts);
+  ~RingLoop();
+
+  /// Opens the control socket and starts towards the broker.
+  Result<void> start();
+  /// Until SIGTERM or SIGINT, or until the broker ends us for good. The exit code.
+  int run();
+
+ private:
+  struct Attached;   // a worker and its place in the loop
+  struct Newcomer;   // a connection that has not said hello yet
+  using WorkerKey = WorkerId;
+
+  // Workers coming and going (ring_loop.cpp)
+  void wait_for_connection();
+  void accept_all();
+  void on_newcomer(const std::shared_ptr<Newcomer>& newcomer);
+  void attach(Newcomer& newcomer, const shm::Hello& hello);
+  void wait_for_doorbell(Attached& attached);
+  void on_doorbell(WorkerId id);
+  void detach(WorkerId id, const std::string& reason, bool kill);
+  void wait_for_signal();
+  void beat();
+
+  // The traffic (ring_traffic.cpp)
+  void activate(Attached& attached);
+  void schedule_turn();
+  void turn();
+  bool read_requests(Attached& attached);
+  bool dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  bool open_session(Attached& attached, const std::string& payload);
+  bool publish(Attached& attached, const shm::RecordHeader& header, const records::Request& request, const Session& session);
+  void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
+  void on_events();
+  void on_state(const ServiceMeshManager::StateChange& change);
+  void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
+  void touch(Attached& attached);
+  void flush_touched();
+  Attached* find(WorkerId id);
+
+  const Config& config_;
+  std::string control_socket_;
+  std::uint32_t instance_;
+  SealedTickets tickets_;
+  Authorizer& authorizer_;
+  SystemClock clock_;
+  WorkerSlots slots_;
+  RequestLimits request_limits_;
+
+  boost::asio::io_context io_{1};
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer beat_timer_;
+  std::unique_ptr<shm::ControlListener> listener_;
+  boost::asio::posix::stream_descriptor listener_wait_;
+  std::map<WorkerId, std::unique_ptr<Attached>> workers_;
+  std::size_t newcomers_ = 0;
+
+  std::vector<WorkerId> turn_order_;        // workers that may have something to read
+  std::vector<Attached*> touched_;          // workers with records staged in this turn
+  std::vector<mesh::Outgoing> outgoing_;    // taken from rings, not yet taken by the transport
+  std::string payload_;                     // reused for every record
+  bool turn_scheduled_ = false;
+  mesh::State broker_ = mesh::State::connecting;
+  int exit_code_ = 0;
+
+  ServiceMeshManager manager_;  // last: its thread wakes the loop above
+};
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,274 @@
+// The traffic of the ring loop: requests out of rings, answers into them.
+
+#include <boost/asio/post.hpp>
+
+#include "common/close_codes.hpp"
+#include "common/json/scan.hpp"
+#include "common/log.hpp"
+#include "meshd/attached.hpp"
+#include "meshd/ring_loop.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+// What one worker may have read in one turn before the next one's turn comes.
+constexpr int turn_records = 256;
+constexpr std::size_t turn_bytes = 1U << 20;
+
+shm::BrokerState word_for(mesh::State state) {
+  switch (state) {
+    case mesh::State::ready: return shm::BrokerState::ready;
+    case mesh::State::blocked: return shm::BrokerState::blocked;
+    case mesh::State::connecting:
+    case mesh::State::away:
+    case mesh::State::stopped: break;
+  }
+  return shm::BrokerState::away;
+}
+
+}  // namespace
+
+void RingLoop::activate(Attached& attached) {
+  if (!attached.active) {
+    attached.active = true;
+    attached.worker.cancel_sleep();
+    turn_order_.push_back(attached.worker.id());
+  }
+  schedule_turn();
+}
+
+void RingLoop::schedule_turn() {
+  if (turn_scheduled_) return;
+  turn_scheduled_ = true;
+  boost::asio::post(io_, [this] { turn(); });
+}
+
+void RingLoop::turn() {
+  turn_scheduled_ = false;
+  // Requests that the transport has no room for stay here, rings stay unread, and edges stop reading from sockets.
+  // The transport's next batch wakes us.
+  if (!outgoing_.empty()) manager_.publish(outgoing_);
+  if (outgoing_.empty()) {
+    std::vector<WorkerId> order;
+    order.swap(turn_order_);
+    for (const WorkerId id : order) {
+      Attached* attached = find(id);
+      if (!attached) continue;
+      if (!outgoing_.empty()) {
+        turn_order_.push_back(id);  // unread in this turn, first in the next
+        continue;
+      }
+      const bool more = read_requests(*attached);
+      manager_.publish(outgoing_);
+      if (!attached->worker.why().empty()) {
+        detach(id, attached->worker.why(), true);
+      } else if (more || !attached->worker.prepare_sleep()) {
+        turn_order_.push_back(id);
+      } else {
+        attached->active = false;
+      }
+    }
+    if (!turn_order_.empty() && outgoing_.empty()) schedule_turn();
+  }
+  flush_touched();
+}
+
+/// True if the budget ended before the ring did.
+bool RingLoop::read_requests(Attached& attached) {
+  shm::RecordHeader header;
+  std::size_t bytes = 0;
+  bool more = true;
+  for (int records = 0; records < turn_records && bytes < turn_bytes; ++records) {
+    const auto next = attached.worker.next(header, payload_);
+    if (next != Worker::Next::record) {
+      more = false;
+      break;
+    }
+    bytes += header.length;
+    if (!dispatch(attached, header, payload_)) {
+      more = false;
+      break;
+    }
+  }
+  attached.worker.end_of_reading();
+  return more;
+}
+
+bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload) {
+  Worker& worker = attached.worker;
+  const auto type = static_cast<records::Type>(header.type);
+  const auto impossible = [&](const char* why) {
+    worker.violate("record type " + std::to_string(header.type) + ": " + why);
+    return false;
+  };
+  switch (type) {
+    case records::Type::open_session: {
+      const std::uint64_t work = worker.begin_work();
+      worker.settle(work);
+      return open_session(attached, payload);
+    }
+    case records::Type::close_session: {
+      const auto record = records::decode<records::CloseSession>(payload);
+      if (!record) return impossible("can't be decoded");
+      Session* const session = worker.sessions().find(record->session, record->serial);
+      if (session && allowed(type, session->state) == Verb::close) worker.sessions().close(*session);
+      worker.settle(worker.begin_work());
+      return true;
+    }
+    case records::Type::request: {
+      const auto record = records::decode<records::Request>(payload);
+      if (!record) return impossible("can't be decoded");
+      Session* const session = worker.sessions().find(record->session, record->serial);
+      if (!session) return impossible("of a session that is not open");
+      switch (allowed(type, session->state)) {
+        case Verb::publish: return publish(attached, header, *record, *session);
+        case Verb::ignore: worker.settle(worker.begin_work()); return true;
+        default: return impossible("not allowed in this state of the session");
+      }
+    }
+    default: return impossible("not for meshd");
+  }
+}
+
+bool RingLoop::open_session(Attached& attached, const std::string& payload) {
+  Worker& worker = attached.worker;
+  const auto record = records::decode<records::OpenSession>(payload);
+  Session* const session = record ? worker.sessions().find(record->session) : nullptr;
+  if (!session || allowed(records::Type::open_session, session->state) != Verb::judge) {
+    worker.violate(!record ? "an open_session record can't be decoded" : !session ? "more sessions than limits.connections" : "a session is opened twice");
+    return false;
+  }
+  if (session->state == SessionState::ended) worker.sessions().close(*session);
+  session->state = SessionState::judging;
+  session->serial = record->serial;
+  session->id = record->session_id;
+  const auto answer = [this, id = worker.id(), slot = record->session, serial = record->serial](Authorizer::Verdict verdict) {
+    accept_session(id, slot, serial, std::move(verdict));
+  };
+  if (record->kind == records::CredentialKind::ticket) {
+    auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
+    if (identity) answer(std::move(*identity));
+    else answer(failure("not a ticket of ours for this session"));
+  } else {
+    authorizer_.judge(std::string(record->credential), answer);
+  }
+  return true;
+}
+
+void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict) {
+  Attached* const attached = find(worker_id);
+  if (!attached) return;
+  Worker& worker = attached->worker;
+  Session* const session = worker.sessions().find(slot, serial);
+  if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
+  std::string payload;
+  worker.sessions().opened();
+  if (verdict) {
+    session->state = SessionState::open;
+    session->identity = std::move(*verdict);
+    session->context_head = context_head(session->identity, config_.auth.context_token_key);
+    const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
+    const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
+    records::encode(records::SessionAccepted{slot, serial, session->identity.user_id, username, ticket}, payload);
+    worker.send(records::Type::session_accepted, 0, std::move(payload));
+  } else {
+    session->state = SessionState::ended;
+    log::info("session refused", {{"session", session->id.hex()}, {"reason", verdict.error().text()}});
+    records::encode(records::SessionRefused{slot, serial, close_code::token_refused, "token refused"}, payload);
+    worker.send(records::Type::session_refused, 0, std::move(payload));
+  }
+  touch(*attached);
+  schedule_turn();
+}
+
+bool RingLoop::publish(Attached& attached, const shm::RecordHeader& header, const records::Request& request, const Session& session) {
+  Worker& worker = attached.worker;
+  if (header.sequence > ReturnAddress::max_sequence) {
+    worker.violate("a request's sequence has more than 40 bits");
+    return false;
+  }
+  const ReturnAddress from{instance_, worker.id().slot, worker.id().generation, request.session, header.sequence};
+  auto message = to_outgoing(request, session, from, clock_.now(), request_limits_);
+  if (!message) {
+    worker.violate(message.error().text());
+    return false;
+  }
+  message->tag = worker.begin_work();
+  outgoing_.push_back(std::move(*message));
+  return true;
+}
+
+void RingLoop::on_events() {
+  ServiceMeshManager::Events events = manager_.take_events();
+  for (const auto& change : events.states) on_state(change);
+  for (const mesh::Report& report : events.reports) {
+    if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
+      if (Attached* attached = find({to->slot, to->generation})) {
+        attached->worker.settle(report.tag);
+        touch(*attached);
+      }
+    }
+    if (auto returned = to_returned(report, instance_)) deliver(std::move(*returned), {});
+  }
+  for (const mesh::Incoming& message : events.responses) {
+    const auto receipt = manager_.begin_delivery(message.delivery);
+    auto returned = to_returned(message, instance_, config_.limits.message_bytes, config_.limits.json_depth);
+    if (returned) deliver(std::move(*returned), receipt);
+    else manager_.delivered(receipt);  // nobody here asked for it
+  }
+  flush_touched();
+  if (!turn_order_.empty() || !outgoing_.empty()) schedule_turn();
+}
+
+void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
+  Attached* const attached = find({returned.to.slot, returned.to.generation});
+  if (!attached) {
+    // The edge that asked is dead, or a successor has its slot: the generation keeps the answer from it.
+    if (receipt) manager_.delivered(*receipt);
+    return;
+  }
+  const WorkerId id = attached->worker.id();
+  if (!attached->worker.send(records::Type::response, returned.to.sequence, std::move(returned.payload), receipt)) {
+    if (receipt) manager_.delivered(*receipt);
+    return detach(id, "does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait", true);
+  }
+  touch(*attached);
+}
+
+void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
+  if (change.state == mesh::State::ready) log::info("broker ready", {{"detail", change.detail}});
+  else log::warning("broker not ready", {{"detail", change.detail}});
+  broker_ = change.state;
+  for (auto& [id, attached] : workers_) {
+    attached->worker.segments().set_broker(word_for(change.state));
+    attached->worker.channel().ring();
+  }
+  if (change.state == mesh::State::stopped) {
+    log::error("the broker refuses us for good", {{"detail", change.detail}});
+    exit_code_ = 1;
+    io_.stop();
+  }
+}
+
+void RingLoop::touch(Attached& attached) {
+  if (attached.touched) return;
+  attached.touched = true;
+  touched_.push_back(&attached);
+}
+
+void RingLoop::flush_touched() {
+  std::vector<Attached*> touched;
+  touched.swap(touched_);
+  for (Attached* attached : touched) {
+    attached->touched = false;
+    attached->worker.flush();
+    attached->worker.end_of_reading();
+  }
+  for (Attached* attached : touched) {
+    // Nothing was detached in the loop above, so every pointer is still good until its own turn here.
+    if (!attached->worker.why().empty()) detach(attached->worker.id(), attached->worker.why(), true);
+  }
+  manager_.acknowledge();
+}
+
+}  // namespace nuropb::meshd

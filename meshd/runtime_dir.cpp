@@ -1,0 +1,71 @@
+#include "meshd/runtime_dir.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "common/ids.hpp"
+#include "shm/unique_fd.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+std::string reason() { return std::strerror(errno); }
+
+}  // namespace
+
+Result<RuntimeDir> RuntimeDir::open(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failure("can't be made: " + reason(), path, "gateway.runtime_dir names it");
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0) return failure(reason(), path);
+  if (!S_ISDIR(st.st_mode)) return failure("is not a folder", path, "gateway.runtime_dir names it");
+  if (st.st_uid != ::geteuid()) return failure("belongs to user " + std::to_string(st.st_uid), path, "it has to belong to the user that meshd runs as");
+  if (st.st_mode & 0022) return failure("others may write to it", path, "chmod go-w it: it holds the secret that seals identities");
+  return RuntimeDir(path);
+}
+
+Result<std::string> RuntimeDir::kept(const std::string& name, std::string (*make)(), std::size_t size) const {
+  const std::string file = path_ + "/" + name;
+  shm::UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!in && errno != ENOENT) return failure("can't be read: " + reason(), file);
+  if (in) {
+    std::string text(size + 1, '\0');
+    const ssize_t n = ::read(in.get(), text.data(), text.size());
+    if (n != static_cast<ssize_t>(size)) return failure("has not " + std::to_string(size) + " bytes", file, "remove it, and a new one is made");
+    text.resize(size);
+    return text;
+  }
+  // Written beside and renamed: a crash in between leaves either no file or a whole one.
+  const std::string text = make();
+  const std::string fresh = file + ".new";
+  shm::UniqueFd out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!out) return failure("can't be written: " + reason(), fresh);
+  if (::write(out.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(out.get()) != 0 ||
+      ::rename(fresh.c_str(), file.c_str()) != 0) {
+    return failure("can't be written: " + reason(), file);
+  }
+  return text;
+}
+
+Result<SealedTickets::Secret> RuntimeDir::secret() const {
+  SealedTickets::Secret secret{};
+  const auto text = kept("secret", [] {
+    std::string bytes(std::tuple_size_v<SealedTickets::Secret>, '\0');
+    random_bytes(bytes.data(), bytes.size());
+    return bytes;
+  }, secret.size());
+  if (!text) return tl::unexpected(text.error());
+  std::copy(text->begin(), text->end(), secret.begin());
+  return secret;
+}
+
+Result<std::string> RuntimeDir::instance_id() const { return kept("instance", random_hex32, 32); }
+
+}  // namespace nuropb::meshd

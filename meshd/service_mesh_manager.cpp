@@ -1,0 +1,76 @@
+#include "meshd/service_mesh_manager.hpp"
+
+#include <utility>
+
+namespace nuropb::meshd {
+
+ServiceMeshManager::ServiceMeshManager(mesh::TransportSettings settings, std::function<void()> wake)
+    : controller_(settings.service_name, NUROPB_VERSION, "WebSocket gateway to the service mesh"), wake_(std::move(wake)) {
+  mesh::Transport::Callbacks callbacks;
+  callbacks.on_response = [this](mesh::Incoming&& message) {
+    const std::lock_guard lock(mutex_);
+    inbox_bytes_ += message.body.size();
+    inbox_.responses.push_back(std::move(message));
+    if (inbox_bytes_ > inbox_high && !paused_) {
+      paused_ = true;
+      transport_->pause_deliveries(true);
+    }
+  };
+  callbacks.on_report = [this](mesh::Report&& report) {
+    const std::lock_guard lock(mutex_);
+    inbox_.reports.push_back(std::move(report));
+  };
+  callbacks.on_state = [this](mesh::State state, const std::string& detail) {
+    const std::lock_guard lock(mutex_);
+    inbox_.states.push_back({state, detail});
+  };
+  callbacks.on_service_message = [this](mesh::Incoming&& message) { controller_.handle(*transport_, std::move(message)); };
+  callbacks.on_batch_end = [this] {
+    {
+      const std::lock_guard lock(mutex_);
+      if (woken_) return;
+      woken_ = true;
+    }
+    wake_();
+  };
+  transport_ = std::make_unique<mesh::Transport>(std::move(settings), std::move(callbacks));
+}
+
+void ServiceMeshManager::publish(std::vector<mesh::Outgoing>& messages) {
+  const std::size_t taken = transport_->submit(messages);
+  messages.erase(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(taken));
+}
+
+ServiceMeshManager::Events ServiceMeshManager::take_events() {
+  bool resume = false;
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(events, inbox_);
+    inbox_bytes_ = 0;
+    woken_ = false;
+    resume = std::exchange(paused_, false);
+  }
+  if (resume) transport_->pause_deliveries(false);
+  return events;
+}
+
+ServiceMeshManager::Receipt ServiceMeshManager::begin_delivery(const mesh::Delivery& delivery) {
+  if (delivery.epoch != epoch_) {
+    // A new connection: whatever the old one delivered without an acknowledgement comes again.
+    deliveries_.reset();
+    epoch_ = delivery.epoch;
+  }
+  channel_ = delivery.channel;
+  return {delivery.epoch, deliveries_.begin(delivery.tag)};
+}
+
+void ServiceMeshManager::delivered(Receipt receipt) {
+  if (receipt.epoch == epoch_) deliveries_.finish(receipt.ordinal);
+}
+
+void ServiceMeshManager::acknowledge() {
+  if (const auto tag = deliveries_.advance()) transport_->ack({epoch_, channel_, *tag}, true);
+}
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,78 @@
+#pragma once
+// The gateway's presence on the mesh, for one handler type: its transport, its controller (the gateway's own face as a
+// service), and the passage between the transport's thread and the ring loop.
+//
+// Answers and reports that arrive on the transport's thread are put into an inbox of bounded bytes; once per batch the
+// ring loop is woken. When the ring loop falls behind, reading from the broker is paused rather than the inbox grown
+// (design rule 5).
+//
+// Threads: publish(), take_events() and delivered() belong to the ring loop; the rest is the transport's.
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meshd/mesh/service_host.hpp"
+#include "meshd/mesh/transport.hpp"
+#include "meshd/watermark.hpp"
+
+namespace nuropb::meshd {
+
+class ServiceMeshManager {
+ public:
+  struct StateChange {
+    mesh::State state = mesh::State::connecting;
+    std::string detail;
+  };
+  struct Events {
+    std::vector<mesh::Incoming> responses;
+    std::vector<mesh::Report> reports;
+    std::vector<StateChange> states;
+    [[nodiscard]] bool empty() const { return responses.empty() && reports.empty() && states.empty(); }
+  };
+
+  /// `wake` is called on the transport's thread when events wait that take_events() has not been woken for.
+  ServiceMeshManager(mesh::TransportSettings settings, std::function<void()> wake);
+
+  void start() { transport_->start(); }
+  void stop(milliseconds grace) { transport_->stop(grace); }
+
+  /// Publishes from the front of `messages` what fits and removes it; what stays has to be brought again when
+  /// take_events() was next woken.
+  void publish(std::vector<mesh::Outgoing>& messages);
+  Events take_events();
+
+  /// A response was taken over: told apart in begin order, acknowledged many at a time by acknowledge().
+  struct Receipt {
+    std::uint32_t epoch = 0;
+    std::uint64_t ordinal = 0;
+  };
+  Receipt begin_delivery(const mesh::Delivery& delivery);
+  /// The answer lies in its worker's return ring (or nobody waits for it any more).
+  void delivered(Receipt receipt);
+  /// Tells the broker, once per turn.
+  void acknowledge();
+  [[nodiscard]] std::size_t undelivered() const { return deliveries_.unfinished(); }
+
+ private:
+
+  static constexpr std::size_t inbox_high = 32U << 20;
+
+  mesh::ServiceHost controller_;
+  std::function<void()> wake_;
+  std::mutex mutex_;
+  Events inbox_;               // under mutex_
+  std::size_t inbox_bytes_ = 0;  // under mutex_
+  bool woken_ = false;         // under mutex_
+  bool paused_ = false;        // under mutex_
+
+  Watermark deliveries_;
+  std::uint32_t epoch_ = 0;
+  std::uint16_t channel_ = 0;
+  std::unique_ptr<mesh::Transport> transport_;  // last: its thread uses all of the above
+};
+
+}  // namespace nuropb::meshd

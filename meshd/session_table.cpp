@@ -1,0 +1,48 @@
+#include "meshd/session_table.hpp"
+
+namespace nuropb::meshd {
+
+Verb allowed(records::Type type, SessionState state) {
+  using enum Verb;
+  struct Row {
+    records::Type type;
+    Verb closed, judging, open, ended;
+  };
+  static constexpr Row table[] = {
+      {records::Type::open_session,  judge,     violation, violation, judge},
+      {records::Type::close_session, ignore,    close,     close,     close},
+      {records::Type::request,       violation, violation, publish,   ignore},
+  };
+  for (const Row& row : table) {
+    if (row.type != type) continue;
+    switch (state) {
+      case SessionState::closed: return row.closed;
+      case SessionState::judging: return row.judging;
+      case SessionState::open: return row.open;
+      case SessionState::ended: return row.ended;
+    }
+  }
+  return violation;
+}
+
+Session* SessionTable::find(std::uint32_t slot) {
+  if (slot >= max_sessions_) return nullptr;
+  if (slot >= slots_.size()) slots_.resize(slot + 1);
+  if (!slots_[slot]) slots_[slot] = std::make_unique<Session>();
+  return slots_[slot].get();
+}
+
+Session* SessionTable::find(std::uint32_t slot, std::uint32_t serial) {
+  if (slot >= slots_.size() || !slots_[slot]) return nullptr;
+  Session* session = slots_[slot].get();
+  return session->serial == serial && session->state != SessionState::closed ? session : nullptr;
+}
+
+void SessionTable::close(Session& session) {
+  if (session.state == SessionState::open || session.state == SessionState::ended) {
+    if (open_ > 0) --open_;
+  }
+  session = Session{};
+}
+
+}  // namespace nuropb::meshd

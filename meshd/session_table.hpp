@@ -1,0 +1,65 @@
+#pragma once
+// meshd's record of the sessions of one worker: who each consumer is, and which records its edge may send for it.
+//
+//              open_session              accepted
+//     closed ───────────────► judging ─────────────► open
+//       ▲ ▲                      │ refused             │ ended by us
+//       │ │ close_session        ▼                     ▼
+//       │ └───────────────────  ended  ◄───────────────┘
+//       └── close_session, from any state
+//
+// What is not in the table below for the state that a session is in ends the worker: an edge that behaves never sends
+// it (design rule 2). Records that can cross one of ours on the way are in it.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/ids.hpp"
+#include "common/records.hpp"
+#include "meshd/auth/authorizer.hpp"
+
+namespace nuropb::meshd {
+
+enum class SessionState : std::uint8_t { closed, judging, open, ended };
+
+/// What to do with a record from an edge.
+enum class Verb : std::uint8_t {
+  violation,  ///< can't happen with an honest edge: end the worker
+  judge,      ///< open the session and ask the authorizer
+  publish,    ///< a request of a consumer whom we know
+  close,      ///< forget the session
+  ignore,     ///< crossed a record of ours on the way
+};
+
+/// The table: what a record of this type means for a session in this state.
+Verb allowed(records::Type type, SessionState state);
+
+struct Session {
+  SessionState state = SessionState::closed;
+  std::uint32_t serial = 0;
+  SessionId id;
+  Identity identity;
+  std::string context_head;  ///< `"user_id":…,"Authorisation":…,` ready to be put in front of each request's trace_id
+};
+
+class SessionTable {
+ public:
+  explicit SessionTable(std::uint32_t max_sessions) : max_sessions_(max_sessions) {}
+
+  /// The session in a slot; nullptr if an edge may not have so many.
+  Session* find(std::uint32_t slot);
+  /// The same only if it is this very session, not a predecessor or successor in the slot.
+  Session* find(std::uint32_t slot, std::uint32_t serial);
+  void close(Session& session);
+  void opened() { ++open_; }
+  [[nodiscard]] std::size_t open() const { return open_; }
+
+ private:
+  std::uint32_t max_sessions_;
+  std::size_t open_ = 0;
+  std::vector<std::unique_ptr<Session>> slots_;
+};
+
+}  // namespace nuropb::meshd

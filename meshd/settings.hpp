@@ -1,0 +1,13 @@
+#pragma once
+// From the config file's words to the transport's.
+
+#include <string>
+
+#include "common/config.hpp"
+#include "meshd/mesh/transport.hpp"
+
+namespace nuropb::meshd {
+
+Result<mesh::TransportSettings> transport_settings(const Config& config, const std::string& instance_id);
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,32 @@
+#include "meshd/worker_slots.hpp"
+
+#include "common/ids.hpp"
+
+namespace nuropb::meshd {
+
+WorkerSlots::WorkerSlots(std::uint32_t max_workers, std::uint64_t now_ms)
+    : max_workers_(max_workers), next_generation_(static_cast<std::uint32_t>((now_ms / 100) & ReturnAddress::max_generation)) {}
+
+std::optional<WorkerId> WorkerSlots::claim() {
+  if (taken_.size() >= max_workers_) return {};
+  // The lowest slot that nobody holds; there is one, because fewer than max_workers are taken.
+  std::uint32_t slot = 0;
+  for (const WorkerId& id : taken_) {
+    if (id.slot > slot) break;
+    if (id.slot == slot) ++slot;
+  }
+  const WorkerId id{slot, next_generation_};
+  next_generation_ = (next_generation_ + 1) & ReturnAddress::max_generation;
+  taken_.insert(id);
+  return id;
+}
+
+std::optional<WorkerId> WorkerSlots::reclaim(WorkerId id) {
+  if (taken_.size() >= max_workers_ || id.slot > ReturnAddress::max_slot) return {};
+  if (!taken_.insert(id).second) return {};
+  return id;
+}
+
+void WorkerSlots::release(WorkerId id) { taken_.erase(id); }
+
+}  // namespace nuropb::meshd

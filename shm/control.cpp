@@ -1,0 +1,207 @@
+#include "shm/control.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace nuropb::shm {
+namespace {
+
+// A message is one packet: a head, then the text. A doorbell is a single byte and nothing else.
+enum class Kind : std::uint32_t { hello = 0x4c48'504e, welcome = 0x4d57'504e, refusal = 0x4652'504e };
+struct Head {
+  Kind kind;
+  std::uint32_t a, b;  ///< hello: abi, 0; welcome: slot, generation; refusal: 0, 0
+};
+constexpr std::size_t max_text = 512;
+constexpr std::size_t max_packet = sizeof(Head) + max_text;
+constexpr int max_fds = 2;
+
+std::string reason() { return std::strerror(errno); }
+
+Result<sockaddr_un> address(const std::string& path) {
+  sockaddr_un out{};
+  out.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof out.sun_path) {
+    return failure("the path of a Unix socket has 1 to " + std::to_string(sizeof out.sun_path - 1) + " bytes", path, "choose a shorter gateway.runtime_dir");
+  }
+  std::memcpy(out.sun_path, path.c_str(), path.size() + 1);
+  return out;
+}
+
+Result<void> send_packet(int fd, const Head& head, std::string_view text, const int* fds, int fd_count) {
+  if (text.size() > max_text) text = text.substr(0, max_text);
+  std::array<char, max_packet> packet;
+  std::memcpy(packet.data(), &head, sizeof head);
+  if (!text.empty()) std::memcpy(packet.data() + sizeof head, text.data(), text.size());
+  iovec part{packet.data(), sizeof head + text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_fds)] = {};
+  if (fd_count > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * static_cast<std::size_t>(fd_count));
+    cmsghdr* const c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int) * static_cast<std::size_t>(fd_count));
+    std::memcpy(CMSG_DATA(c), fds, sizeof(int) * static_cast<std::size_t>(fd_count));
+  }
+  if (::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return failure("can't be sent to: " + reason(), "control socket");
+  return {};
+}
+
+}  // namespace
+
+Result<ControlChannel> ControlChannel::connect(const std::string& path) {
+  const auto to = address(path);
+  if (!to) return tl::unexpected(to.error());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return failure("no socket: " + reason(), path);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*to), sizeof *to) != 0) {
+    return failure("can't be connected to: " + reason(), path, "is nuropb-meshd running with this gateway.runtime_dir?");
+  }
+  return ControlChannel(std::move(fd));
+}
+
+Result<PeerCredentials> ControlChannel::peer() const {
+  ucred who{};
+  socklen_t size = sizeof who;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return failure("no credentials: " + reason(), "control socket");
+  return PeerCredentials{who.pid, who.uid, who.gid};
+}
+
+Result<void> ControlChannel::send_hello(const Hello& hello) {
+  return send_packet(fd_.get(), {Kind::hello, hello.abi, 0}, hello.ticket, nullptr, 0);
+}
+Result<void> ControlChannel::send_welcome(const Welcome& welcome, int fd_m, int fd_e) {
+  const int fds[max_fds] = {fd_m, fd_e};
+  return send_packet(fd_.get(), {Kind::welcome, welcome.slot, welcome.generation}, welcome.ticket, fds, max_fds);
+}
+Result<void> ControlChannel::send_refusal(const Refusal& refusal) {
+  return send_packet(fd_.get(), {Kind::refusal, 0, 0}, refusal.reason, nullptr, 0);
+}
+
+void ControlChannel::ring() {
+  const char bell = 1;
+  // EAGAIN: bells enough are waiting. EPIPE and ECONNRESET: the loop will read of the death itself.
+  (void)::send(fd_.get(), &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+ControlChannel::Received ControlChannel::receive() {
+  using What = Received::What;
+  Received out;
+  std::array<char, max_packet> packet;
+  iovec part{packet.data(), packet.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_fds)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t n = ::recvmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (n < 0) {
+    out.what = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? What::nothing : What::closed;
+    return out;
+  }
+  // Descriptors are owned from here on, wanted or not.
+  std::array<UniqueFd, max_fds> fds;
+  std::size_t fd_count = 0;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count && fd_count < fds.size(); ++i) {
+      int fd;
+      std::memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
+      fds[fd_count++].reset(fd);
+    }
+  }
+  if (n == 0) {
+    out.what = What::closed;  // nobody sends an empty packet
+    return out;
+  }
+  if (n == 1 && fd_count == 0) {
+    out.what = What::doorbell;
+    return out;
+  }
+  const auto rubbish = [&](const char* why) {
+    out.what = What::rubbish;
+    out.rubbish = why;
+    return std::move(out);
+  };
+  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return rubbish("a packet that is too long");
+  Head head;
+  if (static_cast<std::size_t>(n) < sizeof head) return rubbish("a packet that is too short");
+  std::memcpy(&head, packet.data(), sizeof head);
+  std::string text(packet.data() + sizeof head, static_cast<std::size_t>(n) - sizeof head);
+  if (head.kind != Kind::welcome && fd_count > 0) return rubbish("descriptors where none belong");
+  switch (head.kind) {
+    case Kind::hello:
+      out.what = What::hello;
+      out.hello = {head.a, std::move(text)};
+      return out;
+    case Kind::welcome:
+      if (fd_count != max_fds) return rubbish("a welcome without its two descriptors");
+      out.what = What::welcome;
+      out.welcome = {head.a, head.b, std::move(text)};
+      out.fd_m = std::move(fds[0]);
+      out.fd_e = std::move(fds[1]);
+      return out;
+    case Kind::refusal:
+      out.what = What::refusal;
+      out.refusal = {std::move(text)};
+      return out;
+  }
+  return rubbish("a packet of unknown kind");
+}
+
+ControlChannel::Received ControlChannel::drain_doorbells(int limit) {
+  Received received;
+  for (int i = 0; i < limit; ++i) {
+    received = receive();
+    if (received.what != Received::What::doorbell) return received;
+  }
+  received.what = Received::What::nothing;
+  return received;
+}
+
+Result<ControlListener> ControlListener::listen(const std::string& path, mode_t mode) {
+  const auto where = address(path);
+  if (!where) return tl::unexpected(where.error());
+  ControlListener out;
+  out.path_ = path;
+  // Who holds the lock owns the path; the kernel lets go of it with the process, however that ends.
+  out.lock_.reset(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!out.lock_) return failure("can't be opened: " + reason(), path + ".lock");
+  if (::flock(out.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return failure("another nuropb-meshd is running here", path, "stop it, or choose another gateway.runtime_dir");
+  }
+  ::unlink(path.c_str());
+  out.fd_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!out.fd_) return failure("no socket: " + reason(), path);
+  const mode_t before = ::umask(static_cast<mode_t>(~mode & 0777));
+  const int bound = ::bind(out.fd_.get(), reinterpret_cast<const sockaddr*>(&*where), sizeof *where);
+  ::umask(before);
+  if (bound != 0) return failure("can't be bound: " + reason(), path);
+  if (::listen(out.fd_.get(), 128) != 0) return failure("can't be listened on: " + reason(), path);
+  return out;
+}
+
+ControlListener::~ControlListener() {
+  if (fd_) ::unlink(path_.c_str());
+}
+
+std::optional<ControlChannel> ControlListener::accept() {
+  const int fd = ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0) return {};
+  return ControlChannel(UniqueFd(fd));
+}
+
+}  // namespace nuropb::shm

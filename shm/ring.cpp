@@ -1,0 +1,159 @@
+#include "shm/ring.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace nuropb::shm {
+namespace {
+
+constexpr std::uint64_t alignment = sizeof(RecordHeader);
+
+/// Copies into the ring at a position, in two parts where the end is in between.
+void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, const void* from, std::size_t size) {
+  const std::uint64_t index = position & (capacity - 1);
+  const std::size_t first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
+  std::memcpy(data + index, from, first);
+  if (first < size) std::memcpy(data, static_cast<const char*>(from) + first, size - first);
+}
+
+void copy_out(const std::byte* data, std::uint64_t capacity, std::uint64_t position, void* to, std::size_t size) {
+  const std::uint64_t index = position & (capacity - 1);
+  const std::size_t first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
+  std::memcpy(to, data + index, first);
+  if (first < size) std::memcpy(static_cast<char*>(to) + first, data, size - first);
+}
+
+}  // namespace
+
+RingWriter::RingWriter(WriterView view) : view_(view) {
+  staged_ = tail_ = view_.tail->load(std::memory_order_relaxed);
+  head_ = tail_;
+}
+
+bool RingWriter::refresh_head() {
+  // Acquire: the reader's copies out of the ring happened before it released the room we are about to overwrite.
+  const std::uint64_t head = view_.head->load(std::memory_order_acquire);
+  if (head < head_ || head > tail_ || head % alignment != 0) {
+    poisoned_ = true;
+    return false;
+  }
+  head_ = head;
+  return true;
+}
+
+bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence, std::initializer_list<std::string_view> parts) {
+  if (poisoned_) return false;
+  std::uint64_t payload = 0;
+  for (const auto part : parts) payload += part.size();
+  if (payload > max_payload()) return false;
+  const std::uint64_t size = record_size(payload);
+  if (staged_ + size - head_ > view_.capacity && (!refresh_head() || staged_ + size - head_ > view_.capacity)) return false;
+
+  const RecordHeader header{static_cast<std::uint32_t>(payload), type, flags, sequence};
+  std::memcpy(view_.data + (staged_ & (view_.capacity - 1)), &header, sizeof header);  // aligned: never straddles the end
+  std::uint64_t at = staged_ + sizeof header;
+  for (const auto part : parts) {
+    if (part.empty()) continue;
+    copy_in(view_.data, view_.capacity, at, part.data(), part.size());
+    at += part.size();
+  }
+  staged_ += size;
+  return true;
+}
+
+bool RingWriter::commit() {
+  if (staged_ == tail_ || poisoned_) return false;
+  tail_ = staged_;
+  // The commit point. Sequentially consistent with the load of `waiting` below and with the reader's store of `waiting`
+  // and re-check of the tail: one of the two sides sees the other (Dekker). Release alone could reorder the two.
+  view_.tail->store(tail_, std::memory_order_seq_cst);
+  return view_.waiting->load(std::memory_order_seq_cst) != 0;
+}
+
+bool RingWriter::await_space(std::uint64_t payload) {
+  if (poisoned_) return true;
+  const auto fits = [&] { return staged_ + record_size(payload) - head_ <= view_.capacity; };
+  view_.want_space->store(1, std::memory_order_seq_cst);
+  const std::uint64_t head = view_.head->load(std::memory_order_seq_cst);  // the re-check, before anyone sleeps
+  if (head < head_ || head > tail_ || head % alignment != 0) {
+    poisoned_ = true;
+    return true;
+  }
+  head_ = head;
+  if (!fits()) return true;
+  view_.want_space->store(0, std::memory_order_relaxed);
+  return false;
+}
+
+std::uint64_t RingWriter::depth() {
+  if (!poisoned_) refresh_head();
+  return tail_ - head_;
+}
+
+RingReader::RingReader(ReaderView view) : view_(view) {
+  head_ = released_ = tail_ = view_.head->load(std::memory_order_relaxed);
+}
+
+bool RingReader::refresh_tail() {
+  // Acquire: the record's bytes were written before the tail that shows them.
+  const std::uint64_t tail = view_.tail->load(std::memory_order_acquire);
+  if (tail < tail_ || tail - released_ > view_.capacity || tail % alignment != 0) {
+    poisoned_ = true;
+    return false;
+  }
+  tail_ = tail;
+  return true;
+}
+
+RingReader::Next RingReader::peek(RecordHeader& header) {
+  if (poisoned_) return Next::poisoned;
+  if (head_ == tail_) {
+    if (!refresh_tail()) return Next::poisoned;
+    if (head_ == tail_) return Next::empty;
+  }
+  // One copy of the header, judged and used from here: the writer may change the ring under us at any time.
+  copy_out(view_.data, view_.capacity, head_, &header, sizeof header);
+  if (record_size(header.length) > tail_ - head_) {
+    poisoned_ = true;
+    return Next::poisoned;
+  }
+  return Next::record;
+}
+
+void RingReader::take(const RecordHeader& header, std::string& payload) {
+  payload.resize(header.length);
+  if (header.length > 0) copy_out(view_.data, view_.capacity, head_ + sizeof header, payload.data(), header.length);
+  head_ += record_size(header.length);
+}
+
+bool RingReader::release() {
+  if (head_ == released_) return false;
+  released_ = head_;
+  view_.head->store(released_, std::memory_order_seq_cst);
+  return view_.want_space->load(std::memory_order_seq_cst) != 0;
+}
+
+bool RingReader::prepare_sleep() {
+  if (poisoned_) return true;
+  view_.waiting->store(1, std::memory_order_seq_cst);
+  const std::uint64_t tail = view_.tail->load(std::memory_order_seq_cst);  // the re-check, before we sleep
+  if (tail == head_) {
+    sleeping_ = true;
+    return true;
+  }
+  view_.waiting->store(0, std::memory_order_relaxed);
+  return false;  // peek() judges what came
+}
+
+void RingReader::cancel_sleep() {
+  if (!sleeping_) return;
+  sleeping_ = false;
+  view_.waiting->store(0, std::memory_order_relaxed);
+}
+
+std::uint64_t RingReader::depth() {
+  if (!poisoned_) refresh_tail();
+  return tail_ - head_;
+}
+
+}  // namespace nuropb::shm

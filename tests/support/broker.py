@@ -1,0 +1,85 @@
+"""The RabbitMQ node that a test talks to, by way of scripts/broker."""
+
+import os
+import subprocess
+from urllib.parse import urlsplit, urlunsplit
+
+import pika
+
+from .paths import BROKER_SCRIPT
+
+
+class Broker:
+    """A node in a folder of its own. start() and stop() keep its port and what it stored."""
+
+    def __init__(self, folder, script=BROKER_SCRIPT):
+        self.folder = folder
+        self.script = script
+        self._url = None
+
+    def _run(self, *words, timeout=120):
+        done = subprocess.run(
+            [str(self.script), *words],
+            env={**os.environ, "NUROPB_BROKER_DIR": str(self.folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout,
+            text=True,
+        )
+        assert done.returncode == 0, f"{self.script} {' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def start(self):
+        self._run("start")
+
+    def stop(self):
+        self._run("stop")
+
+    def kill(self):
+        self._run("kill")
+
+    def suspend(self):
+        self._run("suspend")
+
+    def resume(self):
+        self._run("resume")
+
+    def ctl(self, *words):
+        return self._run("ctl", *words)
+
+    @property
+    def url(self):
+        if self._url is None:
+            self._url = self._run("url").strip().splitlines()[-1]
+        return self._url
+
+    @property
+    def port(self):
+        return urlsplit(self.url).port
+
+
+def with_parts(url, user=None, password=None, port=None, vhost=None, scheme=None):
+    """The URL with some of its parts replaced."""
+    parts = urlsplit(url)
+    user = user if user is not None else parts.username
+    password = password if password is not None else parts.password
+    port = port if port is not None else parts.port
+    path = parts.path if vhost is None else "/" + vhost
+    return urlunsplit((scheme or parts.scheme, f"{user}:{password}@{parts.hostname}:{port}", path, "", ""))
+
+
+def connection(url):
+    """A blocking connection for what a test declares, publishes or looks up by itself."""
+    parameters = pika.URLParameters(url)
+    parameters.heartbeat = 0
+    return pika.BlockingConnection(parameters)
+
+
+def declare_exchanges(url):
+    """What a Python peer expects to find: it declares its queues, but no exchange (protocol.md, "Topology")."""
+    with connection(url) as link:
+        channel = link.channel()
+        channel.exchange_declare("nuropb-dl-exchange", "fanout", durable=True)
+        channel.exchange_declare("nuropb-events-exchange", "topic", durable=True)
+        channel.exchange_declare("nuropb-rpc-exchange", "direct", durable=True)

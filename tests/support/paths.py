@@ -1,0 +1,23 @@
+"""Where the things under test are; scripts/test says so by the environment."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("NUROPB_BIN") or ROOT / "build" / "release" / "bin")
+BROKER_SCRIPT = Path(os.environ.get("NUROPB_TEST_BROKER") or ROOT / "scripts" / "broker")
+PEERS_PYTHON = Path(os.environ.get("NUROPB_PEERS_PYTHON") or ROOT / "build" / "peers-venv" / "bin" / "python")
+
+
+def binary(name):
+    path = BIN / name
+    assert path.exists(), f"{path} is missing: build it (scripts/test does), or point NUROPB_BIN at the folder it is in"
+    return path
+
+
+def peers_python():
+    assert PEERS_PYTHON.exists(), (
+        f"{PEERS_PYTHON} is missing: scripts/test makes it (a venv with nuropb==0.1.8 and nuropb-gw==0.1.4), "
+        "or point NUROPB_PEERS_PYTHON at one"
+    )
+    return PEERS_PYTHON
