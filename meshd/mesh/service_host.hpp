@@ -12,10 +12,13 @@
 // answers later, from any thread.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/messages.hpp"
@@ -27,14 +30,15 @@ struct Parameter {
   std::string name;
   std::string type = "any";           ///< JSON schema's word: string, number, integer, boolean, object, array, any
   bool required = true;
-  std::string description;
+  std::string description{};
   nlohmann::json fallback = nullptr;  ///< shown as "default" where it is not required
 };
 
 struct MethodInfo {
-  std::string description;
-  std::vector<Parameter> parameters;
+  std::string description{};
+  std::vector<Parameter> parameters{};
   bool hidden = false;                ///< callable, but not described
+  bool any_parameters = false;        ///< takes whatever it is given; `parameters` only describe
 };
 
 /// One call, as a handler sees it.
@@ -88,6 +92,7 @@ class Reply {
 class ServiceHost {
  public:
   using Method = std::function<nlohmann::json(const Call&)>;
+  /// Must not throw: an exception drops the Reply, which answers with NuropbHandlingError.
   using AsyncMethod = std::function<void(Call, Reply)>;
   using EventHandler = std::function<void(const std::string& topic, const nlohmann::json& event, const nlohmann::json& context)>;
 
@@ -95,6 +100,9 @@ class ServiceHost {
 
   void method(const std::string& name, MethodInfo info, Method handler);
   void async_method(const std::string& name, MethodInfo info, AsyncMethod handler);
+  /// For methods that pass JSON on without looking into it: raw params in, raw result out, no tree in between.
+  using RawMethod = std::function<std::string(std::string_view params)>;
+  void raw_method(const std::string& name, MethodInfo info, RawMethod handler);
   /// Gets events of the transport's event_bindings.
   void on_event(EventHandler handler);
 
@@ -110,7 +118,10 @@ class ServiceHost {
   struct Entry {
     MethodInfo info;
     AsyncMethod handler;
+    RawMethod raw;
   };
+  void call(const Entry& entry, const CallBody& body, Reply reply, bool is_command, bool redelivered);
+  void event(Transport& transport, const Incoming& message);
   std::string service_name_, version_, description_;
   std::map<std::string, Entry> methods_;
   EventHandler on_event_;

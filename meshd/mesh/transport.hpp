@@ -141,6 +141,10 @@ class Transport {
   /// pushes back to the broker instead of growing a queue. Heartbeats go on. Any thread.
   void pause_deliveries(bool paused);
 
+  /// Runs `work` on the transport's thread, soon or at a time. What has not run when the transport stops is dropped.
+  void post(std::function<void()> work);
+  void post_at(SteadyTime when, std::function<void()> work);
+
   [[nodiscard]] State state() const;
   [[nodiscard]] const std::string& response_queue() const;
   [[nodiscard]] std::size_t queued_bytes() const;

@@ -1,0 +1,291 @@
+#include "meshd/amqp/connection.hpp"
+
+#include <amqp_framing.h>
+#include <amqp_ssl_socket.h>
+#include <amqp_tcp_socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
+
+#include <algorithm>
+#include <array>
+
+namespace nuropb::amqp {
+namespace {
+
+constexpr int frame_max = 131072;
+constexpr int channel_max = 16;
+constexpr int wanted_send_buffer = 4 << 20;
+// What method and header frames of a publish take beside the body: names of at most 255 bytes, headers, properties.
+constexpr std::size_t publish_overhead = 4096;
+
+timeval to_timeval(milliseconds ms) { return {ms.count() / 1000, (ms.count() % 1000) * 1000}; }
+
+amqp_table_entry_t text_entry(std::string_view key, std::string_view value) {
+  amqp_table_entry_t entry{};
+  entry.key = bytes(key);
+  entry.value.kind = AMQP_FIELD_KIND_UTF8;
+  entry.value.value.bytes = bytes(value);
+  return entry;
+}
+amqp_table_entry_t flag_entry(std::string_view key) {
+  amqp_table_entry_t entry{};
+  entry.key = bytes(key);
+  entry.value.kind = AMQP_FIELD_KIND_BOOLEAN;
+  entry.value.value.boolean = 1;
+  return entry;
+}
+
+/// "403 ACCESS_REFUSED - Login was refused…"
+std::string server_text(const amqp_method_t& method) {
+  if (method.id == AMQP_CONNECTION_CLOSE_METHOD) {
+    const auto* close = static_cast<const amqp_connection_close_t*>(method.decoded);
+    return std::to_string(close->reply_code) + " " + std::string(view(close->reply_text));
+  }
+  if (method.id == AMQP_CHANNEL_CLOSE_METHOD) {
+    const auto* close = static_cast<const amqp_channel_close_t*>(method.decoded);
+    return std::to_string(close->reply_code) + " " + std::string(view(close->reply_text));
+  }
+  return "the broker answered with method " + std::to_string(method.id);
+}
+
+Error login_error(const amqp_rpc_reply_t& reply, const Url& url) {
+  const std::string where = url.redacted();
+  if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION) {
+    const std::string said = server_text(reply.reply);
+    if (said.starts_with("403")) return {"user or password refused: " + said, where, "check user and password in amqp.urls"};
+    if (said.starts_with("530")) return {"vhost refused: " + said, where, "the vhost '" + url.vhost + "' has to exist, and user '" + url.user + "' needs permissions on it"};
+    return {"the broker refused the connection: " + said, where, {}};
+  }
+  switch (reply.library_error) {
+    case AMQP_STATUS_CONNECTION_CLOSED:
+    case AMQP_STATUS_SOCKET_ERROR:
+      return {"the connection was closed during the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
+    case AMQP_STATUS_TIMEOUT: return {"no answer to the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
+    case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
+    case AMQP_STATUS_BAD_AMQP_DATA:
+    case AMQP_STATUS_UNKNOWN_CLASS:
+    case AMQP_STATUS_UNKNOWN_METHOD: return {"what answered is not AMQP 0-9-1", where, "is this port AMQP? RabbitMQ's management listens on another"};
+    default: return {std::string("AMQP handshake: ") + amqp_error_string2(reply.library_error), where, {}};
+  }
+}
+
+Error open_error(int status, const Url& url) {
+  const std::string where = url.redacted();
+  switch (status) {
+    case AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED: return {"host name '" + url.host + "' can't be resolved", where, {}};
+    case AMQP_STATUS_TIMEOUT: return {"no connection in time", where, "is the host reachable and the port open?"};
+    case AMQP_STATUS_SSL_PEER_VERIFY_FAILED: return {"the broker's certificate is not signed by a trusted authority", where, "name the right one in amqp.ca_file"};
+    case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED: return {"the broker's certificate is not for '" + url.host + "'", where, "use the name that stands in the certificate"};
+    case AMQP_STATUS_SSL_CONNECTION_FAILED: return {"TLS handshake failed", where, "is this port TLS, and is amqp.ca_file right?"};
+    case AMQP_STATUS_SOCKET_ERROR:
+    case AMQP_STATUS_SOCKET_INUSE: return {"connection refused", where, "is a broker listening there?"};
+    default: return {std::string("no connection: ") + amqp_error_string2(status), where, {}};
+  }
+}
+
+}  // namespace
+
+Connection::~Connection() {
+  if (state_) amqp_destroy_connection(state_);
+}
+
+Result<Connection> Connection::open(const Url& url, const ConnectionSettings& settings) {
+  Connection c(amqp_new_connection());
+  if (!c.state_) return failure("no memory for a connection", url.redacted());
+  amqp_socket_t* const socket = url.tls ? amqp_ssl_socket_new(c.state_) : amqp_tcp_socket_new(c.state_);
+  if (!socket) return failure("no memory for a socket", url.redacted());
+  if (url.tls) {
+    amqp_ssl_socket_set_verify_peer(socket, settings.verify_peer);
+    amqp_ssl_socket_set_verify_hostname(socket, settings.verify_peer);
+    if (!settings.ca_file.empty()) {
+      if (amqp_ssl_socket_set_cacert(socket, settings.ca_file.c_str()) != AMQP_STATUS_OK) return failure("can't be read as PEM certificates", settings.ca_file, "amqp.ca_file names it");
+    } else {
+      SSL_CTX_set_default_verify_paths(static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket)));
+    }
+    if (!settings.certificate_file.empty() &&
+        amqp_ssl_socket_set_key(socket, settings.certificate_file.c_str(), settings.key_file.c_str()) != AMQP_STATUS_OK) {
+      return failure("certificate or key can't be used", settings.certificate_file, "amqp.certificate_file and amqp.key_file name them");
+    }
+  }
+  timeval timeout = to_timeval(settings.timeout);
+  amqp_set_handshake_timeout(c.state_, &timeout);
+  amqp_set_rpc_timeout(c.state_, &timeout);
+  if (const int opened = amqp_socket_open_noblock(socket, url.host.c_str(), url.port, &timeout); opened != AMQP_STATUS_OK) {
+    return tl::unexpected(open_error(opened, url));
+  }
+  c.fd_ = amqp_get_sockfd(c.state_);
+  const int on = 1;
+  ::setsockopt(c.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(c.fd_, SOL_SOCKET, SO_SNDBUF, &wanted_send_buffer, sizeof wanted_send_buffer);
+  // A write that had no room after all ends when the peer has taken nothing for two heartbeats.
+  const unsigned user_timeout = std::max<unsigned>(settings.heartbeat_s, 5U) * 2000U;
+  ::setsockopt(c.fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
+  int got = 0;
+  socklen_t size = sizeof got;
+  ::getsockopt(c.fd_, SOL_SOCKET, SO_SNDBUF, &got, &size);
+  c.send_buffer_ = static_cast<std::size_t>(got) / 2;  // the kernel says twice what payload may use
+
+  std::vector<amqp_table_entry_t> entries;
+  for (const auto& [key, value] : settings.properties) entries.push_back(text_entry(key, value));
+  std::array<amqp_table_entry_t, 4> capabilities{flag_entry("connection.blocked"), flag_entry("consumer_cancel_notify"),
+                                                 flag_entry("publisher_confirms"), flag_entry("authentication_failure_close")};
+  amqp_table_entry_t capability{};
+  capability.key = bytes("capabilities");
+  capability.value.kind = AMQP_FIELD_KIND_TABLE;
+  capability.value.value.table = {static_cast<int>(capabilities.size()), capabilities.data()};
+  entries.push_back(capability);
+  const amqp_table_t properties{static_cast<int>(entries.size()), entries.data()};
+  const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), channel_max, frame_max, settings.heartbeat_s, &properties,
+                                                AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
+  if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url));
+  return c;
+}
+
+Result<void> Connection::reply(const char* doing) const {
+  const auto reply = amqp_get_rpc_reply(state_);
+  switch (reply.reply_type) {
+    case AMQP_RESPONSE_NORMAL: return {};
+    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), doing);
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), doing);
+    case AMQP_RESPONSE_NONE: break;
+  }
+  return failure("no answer", doing);
+}
+
+Result<void> Connection::status(int code, const char* doing) const {
+  if (code == AMQP_STATUS_OK) return {};
+  return failure(amqp_error_string2(code), doing);
+}
+
+Result<void> Connection::open_channel(std::uint16_t channel) {
+  amqp_channel_open(state_, channel);
+  return reply("opening a channel");
+}
+Result<void> Connection::confirm_select(std::uint16_t channel) {
+  amqp_confirm_select(state_, channel);
+  return reply("switching publisher confirms on");
+}
+Result<void> Connection::prefetch(std::uint16_t channel, std::uint16_t count) {
+  amqp_basic_qos(state_, channel, 0, count, 0);
+  return reply("setting the prefetch");
+}
+Result<void> Connection::declare_exchange(std::uint16_t channel, const std::string& name, const char* type) {
+  amqp_exchange_declare(state_, channel, bytes(name), amqp_cstring_bytes(type), 0, 1, 0, 0, amqp_empty_table);
+  return reply(("declaring exchange " + name).c_str());
+}
+Result<void> Connection::declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options) {
+  std::array<amqp_table_entry_t, 2> entries;
+  int count = 0;
+  if (!options.dead_letter_exchange.empty()) entries[static_cast<std::size_t>(count++)] = text_entry("x-dead-letter-exchange", options.dead_letter_exchange);
+  if (options.expires) {
+    amqp_table_entry_t entry{};
+    entry.key = bytes("x-expires");
+    entry.value.kind = AMQP_FIELD_KIND_I32;
+    entry.value.value.i32 = static_cast<std::int32_t>(options.expires->count());
+    entries[static_cast<std::size_t>(count++)] = entry;
+  }
+  amqp_queue_declare(state_, channel, bytes(name), 0, options.durable, 0, 0, {count, entries.data()});
+  return reply(("declaring queue " + name).c_str());
+}
+Result<void> Connection::bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key) {
+  amqp_queue_bind(state_, channel, bytes(queue), bytes(exchange), bytes(key), amqp_empty_table);
+  return reply(("binding queue " + queue + " to " + exchange).c_str());
+}
+Result<void> Connection::consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive) {
+  amqp_basic_consume(state_, channel, bytes(queue), bytes(tag), 0, 0, exclusive, amqp_empty_table);
+  return reply(("consuming from queue " + queue).c_str());
+}
+
+bool Connection::send_room(std::size_t wanted) {
+  wanted += publish_overhead;
+  if (wanted <= room_) return true;
+  int queued = 0;
+  if (::ioctl(fd_, SIOCOUTQ, &queued) != 0) return true;  // the write itself will say what is wrong
+  const auto unsent = static_cast<std::size_t>(queued);
+  room_ = unsent < send_buffer_ ? send_buffer_ - unsent : 0;
+  // A message larger than the whole buffer goes when the broker has read everything before it.
+  return wanted <= room_ || unsent == 0;
+}
+
+Result<void> Connection::publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
+                                 const Properties& properties, std::string_view body) {
+  std::array<amqp_table_entry_t, 8> headers;
+  std::size_t count = 0;
+  for (const auto& [key, value] : properties.headers) {
+    if (count == headers.size()) break;
+    headers[count++] = text_entry(key, value);
+  }
+  amqp_basic_properties_t p{};
+  p._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG;
+  p.content_type = amqp_cstring_bytes("application/json");
+  p.headers = {static_cast<int>(count), headers.data()};
+  const auto set = [&](std::string_view text, amqp_bytes_t& member, amqp_flags_t flag) {
+    if (text.empty()) return;
+    member = bytes(text);
+    p._flags |= flag;
+  };
+  set(properties.correlation_id, p.correlation_id, AMQP_BASIC_CORRELATION_ID_FLAG);
+  set(properties.reply_to, p.reply_to, AMQP_BASIC_REPLY_TO_FLAG);
+  set(properties.expiration, p.expiration, AMQP_BASIC_EXPIRATION_FLAG);
+  if (properties.priority) {
+    p.priority = *properties.priority;
+    p._flags |= AMQP_BASIC_PRIORITY_FLAG;
+  }
+  room_ -= std::min(room_, body.size() + publish_overhead);
+  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p, bytes(body)), "publishing");
+}
+
+Result<void> Connection::ack(std::uint16_t channel, std::uint64_t tag, bool multiple) {
+  return status(amqp_basic_ack(state_, channel, tag, multiple), "acknowledging");
+}
+Result<void> Connection::reject(std::uint16_t channel, std::uint64_t tag, bool requeue) {
+  return status(amqp_basic_nack(state_, channel, tag, 0, requeue), "rejecting");
+}
+
+void Connection::cork(bool on) {
+  const int value = on ? 1 : 0;
+  ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
+Result<bool> Connection::next_frame(amqp_frame_t& frame) {
+  timeval now{0, 0};
+  const int got = amqp_simple_wait_frame_noblock(state_, &frame, &now);
+  if (got == AMQP_STATUS_OK) return true;
+  if (got == AMQP_STATUS_TIMEOUT) return false;
+  if (got == AMQP_STATUS_HEARTBEAT_TIMEOUT) return failure("the broker has sent no heartbeat", "connection to the broker");
+  return failure(amqp_error_string2(got), "connection to the broker");
+}
+
+void Connection::release(std::uint16_t channel) { amqp_maybe_release_buffers_on_channel(state_, channel); }
+
+void Connection::answer_close(const amqp_frame_t& frame) {
+  if (frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
+    amqp_connection_close_ok_t ok{};
+    amqp_send_method(state_, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+  } else if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD) {
+    amqp_channel_close_ok_t ok{};
+    amqp_send_method(state_, frame.channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+  }
+}
+
+void Connection::close() { amqp_connection_close(state_, AMQP_REPLY_SUCCESS); }
+
+std::optional<std::string> close_text(const amqp_frame_t& frame) {
+  if (frame.frame_type != AMQP_FRAME_METHOD) return {};
+  if (frame.payload.method.id != AMQP_CONNECTION_CLOSE_METHOD && frame.payload.method.id != AMQP_CHANNEL_CLOSE_METHOD) return {};
+  return server_text(frame.payload.method);
+}
+
+std::uint16_t close_code(const amqp_frame_t& frame) {
+  if (frame.frame_type != AMQP_FRAME_METHOD) return 0;
+  if (frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) return static_cast<const amqp_connection_close_t*>(frame.payload.method.decoded)->reply_code;
+  if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD) return static_cast<const amqp_channel_close_t*>(frame.payload.method.decoded)->reply_code;
+  return 0;
+}
+
+}  // namespace nuropb::amqp

@@ -1,0 +1,101 @@
+#pragma once
+// One AMQP 0-9-1 connection over rabbitmq-c: connecting with clear errors, and frames in and out without waiting.
+//
+// Opening and declaring wait for the broker's answers (bounded by the timeouts); nothing else here ever waits except a
+// write for which send_room() had no room. Confined to the thread that uses it. Errors never contain the password.
+
+#include <amqp.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "common/result.hpp"
+#include "meshd/amqp/url.hpp"
+
+namespace nuropb::amqp {
+
+struct ConnectionSettings {
+  std::uint16_t heartbeat_s = 10;
+  milliseconds timeout{5000};  ///< for connecting, for the handshake, and for each declaration
+  std::string ca_file, certificate_file, key_file;
+  bool verify_peer = true;
+  std::vector<std::pair<std::string, std::string>> properties;  ///< shown in the broker's list of connections
+};
+
+
+inline amqp_bytes_t bytes(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
+inline std::string_view view(amqp_bytes_t b) { return {static_cast<const char*>(b.bytes), b.len}; }
+
+/// A message's properties, as the publisher sees them.
+struct Properties {
+  std::string_view correlation_id, reply_to, expiration;  ///< empty: not set
+  std::optional<std::uint8_t> priority;
+  /// NuroPb's headers, all strings.
+  std::vector<std::pair<std::string_view, std::string_view>> headers;
+};
+
+class Connection {
+ public:
+  static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
+  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), send_buffer_(other.send_buffer_), room_(other.room_) {}
+  Connection& operator=(Connection&&) = delete;
+  ~Connection();
+
+  [[nodiscard]] int fd() const { return fd_; }
+
+  // Declarations; each waits for the broker's answer. On an error the channel is closed by the broker.
+  Result<void> open_channel(std::uint16_t channel);
+  Result<void> confirm_select(std::uint16_t channel);
+  Result<void> prefetch(std::uint16_t channel, std::uint16_t count);
+  Result<void> declare_exchange(std::uint16_t channel, const std::string& name, const char* type);
+  struct QueueOptions {
+    bool durable = false;
+    std::string dead_letter_exchange;      ///< empty: none
+    std::optional<milliseconds> expires;
+  };
+  Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options);
+  Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key);
+  Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive);
+
+  /// Bytes that can be written now without waiting for the broker to read. Asks the kernel only when its own running
+  /// estimate is used up.
+  bool send_room(std::size_t wanted);
+  Result<void> publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
+                       const Properties& properties, std::string_view body);
+  Result<void> ack(std::uint16_t channel, std::uint64_t tag, bool multiple);
+  Result<void> reject(std::uint16_t channel, std::uint64_t tag, bool requeue);
+  /// Between cork(true) and cork(false) small messages share segments.
+  void cork(bool on);
+
+  /// The next frame that has arrived, or nothing. Also sends heartbeats when they are due and notices missing ones,
+  /// so it has to be called now and then. The frame is valid until release().
+  Result<bool> next_frame(amqp_frame_t& frame);
+  /// Gives the memory of a channel's frames back.
+  void release(std::uint16_t channel);
+  /// Answers the broker's connection.close or channel.close.
+  void answer_close(const amqp_frame_t& frame);
+  /// Says goodbye; waits for at most the timeout.
+  void close();
+
+ private:
+  explicit Connection(amqp_connection_state_t state) : state_(state) {}
+  Result<void> reply(const char* doing) const;
+  Result<void> status(int code, const char* doing) const;
+  amqp_connection_state_t state_ = nullptr;
+  int fd_ = -1;
+  std::size_t send_buffer_ = 0;
+  std::size_t room_ = 0;
+};
+
+/// "403 ACCESS_REFUSED - …" of a connection.close or channel.close frame, or nothing if it is neither.
+std::optional<std::string> close_text(const amqp_frame_t& frame);
+/// Its reply code, or 0.
+std::uint16_t close_code(const amqp_frame_t& frame);
+
+}  // namespace nuropb::amqp

@@ -1,0 +1,35 @@
+// The public face: queues in, thread management. The thread's own work is in transport_loop.cpp.
+
+#include "meshd/mesh/transport.hpp"
+
+#include "meshd/mesh/transport_loop.hpp"
+
+namespace nuropb::mesh {
+
+struct Transport::Impl {
+  Impl(TransportSettings settings, Callbacks callbacks) : loop(std::move(settings), std::move(callbacks)) {}
+  TransportLoop loop;
+};
+
+Transport::Transport(TransportSettings settings, Callbacks callbacks)
+    : impl_(std::make_unique<Impl>(std::move(settings), std::move(callbacks))) {}
+Transport::~Transport() { stop(milliseconds{0}); }
+
+void Transport::start() { impl_->loop.start(); }
+Result<void> Transport::wait_ready(milliseconds timeout) { return impl_->loop.wait_ready(timeout); }
+void Transport::stop(milliseconds grace) { impl_->loop.stop(grace); }
+
+bool Transport::submit(Outgoing&& message) { return impl_->loop.inbox().push(std::move(message)); }
+std::size_t Transport::submit(std::vector<Outgoing>& messages) { return impl_->loop.inbox().push(messages); }
+void Transport::ack(Delivery delivery, bool multiple) { impl_->loop.inbox().settle({delivery, TransportInbox::Verdict::ack, multiple}); }
+void Transport::reject(Delivery delivery, bool requeue) {
+  impl_->loop.inbox().settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false});
+}
+void Transport::pause_deliveries(bool paused) { impl_->loop.inbox().pause(paused); }
+void Transport::post(std::function<void()> work) { impl_->loop.inbox().post(std::nullopt, std::move(work)); }
+void Transport::post_at(SteadyTime when, std::function<void()> work) { impl_->loop.inbox().post(when, std::move(work)); }
+State Transport::state() const { return impl_->loop.state(); }
+const std::string& Transport::response_queue() const { return impl_->loop.response_queue(); }
+std::size_t Transport::queued_bytes() const { return impl_->loop.inbox().queued_bytes(); }
+
+}  // namespace nuropb::mesh

@@ -1,0 +1,99 @@
+#include "meshd/mesh/transport_inbox.hpp"
+
+#include <sys/eventfd.h>
+
+#include <cstdlib>
+
+namespace nuropb::mesh {
+
+TransportInbox::TransportInbox(std::size_t max_bytes) : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), max_bytes_(max_bytes) {
+  if (!event_) std::abort();  // no descriptors left at start: nothing would work
+}
+
+void TransportInbox::wake_locked() {
+  if (!asleep_) return;
+  asleep_ = false;
+  const std::uint64_t one = 1;
+  (void)!::write(event_.get(), &one, sizeof one);
+}
+
+bool TransportInbox::push(Outgoing&& message) {
+  const std::size_t size = cost(message);
+  const std::lock_guard lock(mutex_);
+  if (work_.stop || queued_bytes_.load(std::memory_order_relaxed) + size > max_bytes_) return false;
+  queued_bytes_.fetch_add(size, std::memory_order_relaxed);
+  work_.messages.push_back(std::move(message));
+  wake_locked();
+  return true;
+}
+
+std::size_t TransportInbox::push(std::vector<Outgoing>& messages) {
+  if (messages.empty()) return 0;
+  const std::lock_guard lock(mutex_);
+  std::size_t taken = 0;
+  for (; taken < messages.size() && !work_.stop; ++taken) {
+    const std::size_t size = cost(messages[taken]);
+    if (queued_bytes_.load(std::memory_order_relaxed) + size > max_bytes_) break;
+    queued_bytes_.fetch_add(size, std::memory_order_relaxed);
+    work_.messages.push_back(std::move(messages[taken]));
+  }
+  if (taken > 0) wake_locked();
+  return taken;
+}
+
+void TransportInbox::settle(Settlement settlement) {
+  const std::lock_guard lock(mutex_);
+  work_.settlements.push_back(settlement);
+  wake_locked();
+}
+
+void TransportInbox::post(std::optional<SteadyTime> when, std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  work_.posts.emplace_back(when, std::move(work));
+  wake_locked();
+}
+
+void TransportInbox::pause(bool paused) {
+  const std::lock_guard lock(mutex_);
+  work_.paused = paused;
+  changed_ = true;
+  wake_locked();
+}
+
+void TransportInbox::stop() {
+  const std::lock_guard lock(mutex_);
+  work_.stop = true;
+  changed_ = true;
+  wake_locked();
+}
+
+void TransportInbox::take(Work& work) {
+  work.messages.clear();
+  work.settlements.clear();
+  work.posts.clear();
+  const std::lock_guard lock(mutex_);
+  std::swap(work.messages, work_.messages);
+  std::swap(work.settlements, work_.settlements);
+  std::swap(work.posts, work_.posts);
+  work.paused = work_.paused;
+  work.stop = work_.stop;
+  changed_ = false;
+}
+
+bool TransportInbox::may_sleep() {
+  const std::lock_guard lock(mutex_);
+  if (!work_.messages.empty() || !work_.settlements.empty() || !work_.posts.empty() || changed_) return false;
+  asleep_ = true;
+  return true;
+}
+
+void TransportInbox::awake() {
+  {
+    const std::lock_guard lock(mutex_);
+    asleep_ = false;
+  }
+  std::uint64_t count;
+  (void)!::read(event_.get(), &count, sizeof count);
+}
+
+}  // namespace nuropb::mesh

@@ -1,0 +1,70 @@
+#pragma once
+// What other threads want of the transport's thread. A short mutex around vectors that the thread swaps out whole; the
+// eventfd is written only while the thread sleeps.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "meshd/mesh/transport.hpp"
+#include "shm/unique_fd.hpp"
+
+namespace nuropb::mesh {
+
+class TransportInbox {
+ public:
+  enum class Verdict { ack, requeue, reject };
+  struct Settlement {
+    Delivery delivery;
+    Verdict verdict = Verdict::ack;
+    bool multiple = false;
+  };
+  struct Work {
+    std::vector<Outgoing> messages;
+    std::vector<Settlement> settlements;
+    std::vector<std::pair<std::optional<SteadyTime>, std::function<void()>>> posts;
+    bool paused = false;
+    bool stop = false;
+  };
+
+  explicit TransportInbox(std::size_t max_bytes);
+
+  // Any thread.
+  bool push(Outgoing&& message);
+  std::size_t push(std::vector<Outgoing>& messages);
+  void settle(Settlement settlement);
+  void post(std::optional<SteadyTime> when, std::function<void()> work);
+  void pause(bool paused);
+  void stop();
+  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
+
+  // The transport's thread.
+  /// Swaps all work out; vectors of `work` keep their memory for the next time.
+  void take(Work& work);
+  /// True if there is nothing to do: whoever brings something from now on writes the eventfd.
+  bool may_sleep();
+  void awake();
+  [[nodiscard]] int fd() const { return event_.get(); }
+  /// A message has left the transport, published or not.
+  void left(std::size_t bytes) { queued_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  /// What a message counts for the bound.
+  static std::size_t cost(const Outgoing& message) { return message.body.size() + 256; }
+
+ private:
+  void wake_locked();
+  shm::UniqueFd event_;
+  std::size_t max_bytes_;
+  std::atomic<std::size_t> queued_bytes_{0};
+  std::mutex mutex_;
+  Work work_;            // under mutex_
+  bool asleep_ = false;  // under mutex_
+  bool changed_ = false; // under mutex_: paused or stop are news
+};
+
+}  // namespace nuropb::mesh

@@ -1,0 +1,103 @@
+#pragma once
+// Private to the transport: its thread.
+//
+//            ┌────────────── connection lost, or refused ──────────────┐
+//            ▼                                                         │
+//      connecting ──► (declare topology) ──► ready ◄──► blocked ──► away ──► back-off ──┐
+//            ▲                                                                          │
+//            └──────────────────────────────────────────────────────────────────────────┘
+//      any ──► stopped: stop() was called, or the broker's no is for good (403, 404 on what we declare or use)
+//
+// One turn while connected: take the inbox; acknowledge; publish while there is room; read frames within a budget;
+// call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "meshd/amqp/connection.hpp"
+#include "meshd/mesh/assembler.hpp"
+#include "meshd/mesh/topology.hpp"
+#include "meshd/mesh/transport.hpp"
+#include "meshd/mesh/transport_inbox.hpp"
+#include "meshd/mesh/unconfirmed.hpp"
+
+namespace nuropb::mesh {
+
+class TransportLoop {
+ public:
+  TransportLoop(TransportSettings settings, Transport::Callbacks callbacks);
+
+  void start();
+  Result<void> wait_ready(milliseconds timeout);
+  void stop(milliseconds grace);
+  TransportInbox& inbox() { return inbox_; }
+  [[nodiscard]] State state() const;
+  [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
+
+ private:
+  // What ends a connection, and whether trying again is of use.
+  struct Ended {
+    Error error;
+    bool permanent = false;
+  };
+
+  void run();
+  Result<void> connect();
+  Ended serve();
+  void back_off(bool after_success);
+  void set_state(State state, const std::string& detail);
+
+  void take_inbox();
+  void run_timers();
+  void settle_deliveries();
+  Result<void> publish_queued();
+  Result<bool> read_frames();
+  Result<void> on_frame(const amqp_frame_t& frame);
+  void on_message(std::uint16_t channel, AssembledMessage&& message);
+  void refuse(const Incoming& message, const Error& why);
+  void expire_queued();
+  void report(Outgoing&& message, Outcome outcome, const std::string& detail);
+  void end_batch();
+  void sleep(SteadyTime until, bool watch_socket);
+  [[nodiscard]] SteadyTime next_timer(SteadyTime latest) const;
+
+  TransportSettings settings_;
+  Transport::Callbacks callbacks_;
+  Topology topology_;
+  TransportInbox inbox_;
+  std::thread thread_;
+
+  mutable std::mutex state_mutex_;
+  std::condition_variable state_changed_;
+  State state_ = State::connecting;  // under state_mutex_
+  std::string detail_;               // under state_mutex_
+
+  // The thread's own.
+  TransportInbox::Work work_;
+  std::deque<Outgoing> queue_;
+  std::multimap<SteadyTime, std::function<void()>> timers_;
+  std::unique_ptr<amqp::Connection> connection_;
+  Unconfirmed unconfirmed_;
+  Assembler publish_frames_, response_frames_, service_frames_;
+  std::vector<TransportInbox::Settlement> settlements_;
+  std::uint32_t epoch_ = 0;
+  std::size_t next_url_ = 0;
+  unsigned failures_ = 0;
+  bool blocked_ = false;
+  bool paused_ = false;
+  bool something_ran_ = false;
+  bool ended_for_good_ = false;
+  std::optional<Ended> closed_;        // the broker has closed the connection or a channel
+  SteadyTime stop_at_ = SteadyTime::max();
+  std::atomic<std::int64_t> grace_ms_{0};
+  std::uint64_t malformed_ = 0;
+  SteadyTime malformed_logged_{};
+  std::minstd_rand jitter_{std::random_device{}()};
+};
+
+}  // namespace nuropb::mesh

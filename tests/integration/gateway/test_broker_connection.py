@@ -1,0 +1,104 @@
+"""How meshd comes to its broker: amqps with a CA, a list of URLs, and a clear line for each way in which it fails."""
+
+import asyncio
+import re
+import subprocess
+
+import pytest
+
+from support.broker import with_parts
+from support.consumer import Consumer
+from support.ports import free_port
+from support.services import demo_service
+from support.waiting import eventually
+
+PASSWORD = "s3cret-broker-pass"
+
+
+def certificates(folder):
+    """A CA, and a certificate of it for localhost."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    for name in ("ca", "stranger"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.pem")
+    return folder
+
+
+def listen_with_tls(broker, folder):
+    """Opens a TLS listener in the running node and returns its port."""
+    port = free_port()
+    options = f'[{{certfile,"{folder}/server.pem"}},{{keyfile,"{folder}/server.key"}}]'
+    said = broker.ctl("eval", f'application:ensure_all_started(ssl), rabbit_networking:start_ssl_listener("127.0.0.1:{port}", {options}, 2).')
+    assert "ok" in said, said
+    return port
+
+
+async def test_amqps(private_broker, gateways, folder):
+    certificates(folder)
+    port = await asyncio.to_thread(listen_with_tls, private_broker, folder)
+    url = with_parts(private_broker.url, scheme="amqps", port=port)
+    gateway = gateways(url, settings={"amqp": {"ca_file": str(folder / "ca.pem")}})
+    with demo_service(private_broker.url, folder) as demo:
+        async with await Consumer.open(gateway.url) as consumer:
+            assert await consumer.result(demo.service, "echo", {"value": "x" * 300_000}) == {"value": "x" * 300_000}
+    # A CA that did not sign it: refused, unless the check is switched off.
+    refused = gateways(url, wait_ready=False, settings={"amqp": {"ca_file": str(folder / "stranger.pem")}})
+    refused.meshd.wait_for_log(r"(?i)certificate")
+    assert refused.edges[0].health()[0] == 503
+    careless = gateways(url, settings={"amqp": {"ca_file": str(folder / "stranger.pem"), "verify_peer": False}})
+    assert careless.edges[0].health()[0] == 200
+
+
+async def test_a_wrong_password(broker_url, gateways):
+    gateway = gateways(with_parts(broker_url, password=PASSWORD), wait_ready=False)
+    gateway.secrets.add(PASSWORD)
+    line = gateway.meshd.wait_for_log(r"(?i)^.*(password|credential|login|access.refused).*$")[0]
+    assert re.search(r"(?i)refused|wrong|denied", line), line
+    assert gateway.meshd.running()
+
+
+async def test_a_missing_virtual_host_that_is_made_later(private_broker, gateways):
+    """A clear line, and the next attempt finds it."""
+    gateway = gateways(with_parts(private_broker.url, vhost="made-later"), wait_ready=False)
+    line = gateway.meshd.wait_for_log(r"(?i)^.*(vhost|virtual host).*$")[0]
+    assert "made-later" in line, line
+    user = private_broker.url.split("//")[1].split(":")[0]
+    await asyncio.to_thread(private_broker.ctl, "add_vhost", "made-later")
+    await asyncio.to_thread(private_broker.ctl, "set_permissions", "-p", "made-later", user, ".*", ".*", ".*")
+    await eventually(lambda: gateway.edges[0].health()[0] == 200, lambda: f"it is connected:\n{gateway.meshd.tail(10)}")
+    await asyncio.to_thread(private_broker.ctl, "delete_vhost", "made-later")
+
+
+@pytest.mark.parametrize("speaks", ["http", "nothing", "hangs up"])
+async def test_a_port_that_is_not_amqp(broker_url, gateways, speaks):
+    async def serve(reader, writer):
+        if speaks == "http":
+            await reader.read(8)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        elif speaks == "nothing":
+            await reader.read()
+        writer.close()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    # gateways() waits for files, not for the broker, and would keep our server from running: hence the thread's wait.
+    gateway = gateways(with_parts(broker_url, port=port), wait_ready=False, settings={"amqp": {"connect_timeout_ms": 500}})
+    match = await asyncio.to_thread(gateway.meshd.wait_for_log, rf"(?i)^.*{port}.*(not amqp|amqp server|did not answer|timed? ?out|closed|speak).*$")
+    assert match
+    assert gateway.meshd.running()
+    server.close()
+
+
+async def test_nobody_listens(broker_url, gateways):
+    port = free_port()
+    gateway = gateways(with_parts(broker_url, port=port), wait_ready=False)
+    assert gateway.meshd.wait_for_log(rf"(?i)^.*{port}.*refused.*$|^.*refused.*{port}.*$")
+
+
+async def test_the_next_url_of_the_list(broker_url, gateways, demo):
+    """The first broker is down: the second is taken."""
+    gateway = gateways(broker_url, settings={"amqp": {"urls": [with_parts(broker_url, port=free_port()), broker_url]}})
+    async with await Consumer.open(gateway.url) as consumer:
+        assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}

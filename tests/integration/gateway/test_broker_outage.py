@@ -1,0 +1,132 @@
+"""The broker stops, starts, hangs and runs out of memory under traffic. Sockets don't notice; requests get one outcome."""
+
+import asyncio
+import time
+
+import pytest
+
+from support.consumer import Consumer
+from support.gateway import health
+from support.services import demo_service
+from support.waiting import eventually
+
+OUTCOMES = ("NuropbTransportError", "NuropbTimeoutError", "NuropbNotDeliveredError")
+
+
+class Traffic:
+    """Consumers that ask one question after another and write down what became of each."""
+
+    def __init__(self, consumers, service, ttl):
+        self.consumers, self.service, self.ttl = consumers, service, ttl
+        self.right, self.refused, self.wrong = [0] * len(consumers), [], []
+        self._stop = False
+        self._tasks = [asyncio.create_task(self._ask(n, consumer)) for n, consumer in enumerate(consumers)]
+
+    async def _ask(self, number, consumer):
+        count = 0
+        while not self._stop:
+            count += 1
+            value = f"{number}/{count}"
+            answer = await consumer.request(self.service, "echo", {"value": value}, timeout=60, trace_id=f"traffic-{count}", ttl=self.ttl)
+            if answer["error"] is None and answer["result"] == {"value": value}:
+                self.right[number] += 1
+            elif answer["error"] is not None and answer["error"]["error"] in OUTCOMES:
+                self.refused.append(answer["error"])
+            else:
+                self.wrong.append(answer)
+
+    async def more(self, count=20):
+        """Every consumer has got so many right answers more."""
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        goal = [n + count for n in self.right]
+        await eventually(lambda: all(n >= g for n, g in zip(self.right, goal)), lambda: f"traffic flows: {self.right}, {self.refused[-3:]}", 45)
+
+    async def end(self):
+        self._stop = True
+        await asyncio.gather(*self._tasks)
+        assert not self.wrong, self.wrong[:3]
+        for consumer in self.consumers:
+            assert consumer.open_still
+            assert all(len(seen) == 1 for seen in consumer.answers.values()), "a request had two outcomes"
+            assert consumer.others.empty()
+
+
+def broker_state(gateway):
+    return [edge.health() for edge in gateway.edges]
+
+
+@pytest.mark.limit(150)
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_the_broker_goes_and_comes_back_under_traffic(private_broker, gateways, folder, end):
+    gateway = gateways(private_broker.url, edges=2)
+    with demo_service(private_broker.url, folder) as demo:
+        consumers = [await Consumer.open(edge.url) for edge in gateway.edges for _ in range(5)]
+        traffic = Traffic(consumers, demo.service, ttl=30_000)
+        await traffic.more()
+        await asyncio.to_thread(getattr(private_broker, end))
+        await eventually(lambda: all(status == 503 for status, _ in broker_state(gateway)), lambda: f"the edges know: {broker_state(gateway)}")
+        # While it is away, the gateway takes new consumers: authorization needs no broker.
+        async with await Consumer.open(gateway.url) as late:
+            answer = await late.request(demo.service, "echo", {"value": 1}, ttl=300)
+            assert answer["error"]["error"] in ("NuropbTimeoutError", "NuropbTransportError"), answer
+        await asyncio.to_thread(private_broker.start)
+        await traffic.more()
+        await traffic.end()
+        assert all(status == 200 for status, _ in broker_state(gateway))
+        await asyncio.gather(*(consumer.close() for consumer in consumers))
+        await eventually(lambda: all(body["pending"] == 0 for _, body in broker_state(gateway)), "nothing is pending")
+
+
+@pytest.mark.limit(90)
+async def test_a_broker_that_hangs_stops_nobody_else(private_broker, gateways, folder):
+    """SIGSTOP: its sockets stay open and take nothing. Writing to them must not stop meshd."""
+    gateway = gateways(private_broker.url)
+    with demo_service(private_broker.url, folder) as demo:
+        async with await Consumer.open(gateway.url) as consumer:
+            assert await consumer.result(demo.service, "echo", {"value": 1}) == {"value": 1}
+            private_broker.suspend()
+            filler = "x" * 500_000  # some MiB, so that the kernel's buffers are full and a blocking write would block
+            waiting = [await consumer.begin(demo.service, "echo", {"value": filler}, ttl=1500) for _ in range(30)]
+            begun = time.monotonic()
+            async with await Consumer.open(gateway.url, "secret-bob"):
+                assert time.monotonic() - begun < 2, "the verdict on a token took too long"
+            begun = time.monotonic()
+            assert health(gateway.edges[0].port)[0] in (200, 503)
+            assert time.monotonic() - begun < 1
+            outcomes = [(await asyncio.wait_for(answer, 20))["error"] for answer in waiting]
+            assert {outcome["error"] for outcome in outcomes} <= set(OUTCOMES), outcomes[:3]
+            private_broker.resume()
+
+            async def flows():
+                return (await consumer.request(demo.service, "echo", {"value": 2}, ttl=2000))["error"] is None
+            await eventually(flows, "traffic flows again", 30)
+            assert consumer.open_still and consumer.others.empty()
+
+
+@pytest.mark.limit(90)
+async def test_a_broker_without_memory(private_broker, gateways, folder):
+    """connection.blocked: requests wait up to their TTL, the gateway stays responsive, and all recovers."""
+    gateway = gateways(private_broker.url)
+    with demo_service(private_broker.url, folder) as demo:
+        async with await Consumer.open(gateway.url) as consumer:
+            assert await consumer.result(demo.service, "echo", {"value": 1}) == {"value": 1}
+            await asyncio.to_thread(private_broker.ctl, "set_vm_memory_high_watermark", "0.000001")
+            try:
+                # The broker blocks a connection when it next publishes; from then on nothing gets through.
+                async def blocked():
+                    return (await consumer.request(demo.service, "echo", {"value": 2}, ttl=300))["error"] is not None
+                await eventually(blocked, "requests wait for the broker")
+                patient = await consumer.begin(demo.service, "echo", {"value": "patient"}, ttl=50_000)
+                begun = time.monotonic()
+                assert (await consumer.request(demo.service, "echo", {"value": 3}, ttl=300))["error"]["error"] == "NuropbTimeoutError"
+                assert health(gateway.edges[0].port)[1]["sessions"] == 1
+                async with await Consumer.open(gateway.url, "secret-bob"):
+                    pass
+                assert time.monotonic() - begun < 3
+            finally:
+                await asyncio.to_thread(private_broker.ctl, "set_vm_memory_high_watermark", "0.4")
+            assert (await asyncio.wait_for(patient, 40))["result"] == {"value": "patient"}
+            assert await consumer.result(demo.service, "echo", {"value": 4}) == {"value": 4}
+            assert consumer.others.empty()

@@ -1,0 +1,140 @@
+"""What happens before the first message: refusals with an HTTP status, refusals by meshd's verdict, and those who don't
+wait for either."""
+
+import asyncio
+import json
+
+import pytest
+
+from support.consumer import Consumer, RawSocket
+from support.gateway import health
+from support.waiting import eventually
+
+TOKEN = {"Authorization": "Bearer secret-ann"}
+
+
+async def attempt(gateway, data):
+    """Sends these bytes to the edge and returns the answer's socket, whose `status` is set."""
+    raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port)
+    await raw.send(data)
+    await raw.response()
+    return raw
+
+
+@pytest.mark.parametrize("name, status, data", [
+    ("no token", 401, RawSocket.upgrade()),
+    ("empty token", 401, RawSocket.upgrade(Authorization="Bearer ")),
+    ("another scheme without a token", 401, RawSocket.upgrade(Authorization="")),
+    ("no browser is allowed by default", 403, RawSocket.upgrade(Origin="https://example.com", **TOKEN)),
+    ("another path", 404, RawSocket.upgrade(path="/nowhere", **TOKEN)),
+    ("a path below", 404, RawSocket.upgrade(path="/websocket/x", **TOKEN)),
+    ("no key", 400, RawSocket.upgrade(without=("Sec-WebSocket-Key",), **TOKEN)),
+    ("no upgrade", 400, RawSocket.upgrade(without=("Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"), **TOKEN)),
+    ("not HTTP", 400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+])
+async def test_refused_with_a_status(gateway, name, status, data):
+    raw = await attempt(gateway, data)
+    async with raw:
+        assert raw.status == status, (name, raw.status, raw.body)
+
+
+async def test_a_refusal_says_why(gateway):
+    async with await attempt(gateway, RawSocket.upgrade()) as raw:
+        assert raw.body.strip(), raw.headers
+        assert b"secret" not in raw.body
+
+
+async def test_an_old_protocol_version(gateway):
+    async with await attempt(gateway, RawSocket.upgrade(Sec_WebSocket_Version="7", **TOKEN)) as raw:
+        assert raw.status in (400, 426)  # RFC 6455 section 4.4 lets it be either
+
+
+async def test_over_the_limit_of_connections(gateways):
+    gateway = gateways(settings={"limits": {"connections": 2}})
+    one, two = await Consumer.open(gateway.url), await Consumer.open(gateway.url)
+    async with await attempt(gateway, RawSocket.upgrade(**TOKEN)) as raw:
+        assert raw.status == 503
+    await one.close()
+
+    async def room():
+        async with await attempt(gateway, RawSocket.upgrade(**TOKEN)) as again:
+            return again.status == 101
+    await eventually(room, "there is room again after one has left")
+    await two.close()
+
+
+async def test_endless_headers_are_refused(gateway):
+    raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port)
+    async with raw:
+        try:
+            await raw.send(b"GET /websocket HTTP/1.1\r\n" + b"X-Filler: " + b"x" * 256 * 1024 + b"\r\n\r\n")
+            assert await raw.response() in (400, 431)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # it hung up without reading to the end: a refusal too
+    assert health(gateway.edges[0].port)[0] == 200
+
+
+async def test_one_who_never_finishes_the_handshake_is_let_go(gateways):
+    gateway = gateways(settings={"limits": {"handshake_ms": 300}})
+    raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port)
+    async with raw:
+        await raw.send(b"GET /websocket HTTP/1.1\r\nHost: x\r\n")
+        assert await asyncio.wait_for(raw.reader.read(), 10) is not None  # returns only at the end of the connection
+
+
+async def test_a_refused_token_closes_before_any_hello(gateway):
+    async with await attempt(gateway, RawSocket.upgrade(Authorization="Bearer secret-of-nobody")) as raw:
+        assert raw.status == 101
+        opcode, payload = await raw.read_frame()
+        assert opcode == 8 and int.from_bytes(payload[:2], "big") == 4501, (opcode, payload)
+        assert payload[2:] and b"secret" not in payload
+
+
+async def test_messages_behind_a_refused_token_are_not_taken(gateway, broker_url):
+    """The request sits in the socket's buffer until the verdict, and then is never read."""
+    from support.manual_service import ManualService
+    from support.services import unique
+
+    async with ManualService(broker_url, unique("guarded")) as service:
+        request = json.dumps({"type": "request", "payload": {"service": service.name, "method": "m", "params": {}, "trace_id": "t"}})
+        async with await attempt(gateway, RawSocket.upgrade(Authorization="Bearer secret-of-nobody") + RawSocket.frame(request)) as raw:
+            opcode, payload = await raw.read_frame()
+            assert opcode == 8 and int.from_bytes(payload[:2], "big") == 4501
+        async with await Consumer.open(gateway.url) as consumer:
+            fence = await consumer.begin(service.name, "fence")
+            call = await service.next_call()
+            assert call.method == "fence"
+            service.answer(call)
+            await fence
+
+
+async def test_messages_right_behind_the_handshake_are_answered_after_hello(gateway, demo):
+    frames = b"".join(
+        RawSocket.frame(json.dumps({"type": "request", "payload": {"service": demo, "method": "echo", "params": {"n": n}, "trace_id": f"t{n}"}}))
+        for n in range(20)
+    )
+    async with await attempt(gateway, RawSocket.upgrade(**TOKEN) + frames) as raw:
+        assert raw.status == 101
+        messages = [json.loads((await raw.read_frame())[1]) for _ in range(21)]
+    assert messages[0]["payload"]["topic"] == "hello"
+    assert sorted(m["payload"]["result"]["n"] for m in messages[1:]) == list(range(20))
+
+
+async def test_two_users_are_told_apart(gateway, python):
+    """Identity is meshd's: what the service sees belongs to the socket's token."""
+    async with await Consumer.open(gateway.url, "secret-ann") as ann, await Consumer.open(gateway.url, "secret-bob") as bob:
+        assert (ann.hello["payload"]["event"]["user_id"], bob.hello["payload"]["event"]["user_id"]) == ("ann", "bob")
+        assert await ann.result(python, "claims") == {"sub": "ann"}
+        assert await bob.result(python, "claims") == {"sub": "bob"}
+
+
+async def test_context_from_a_consumer_is_not_taken(gateway, python):
+    """A consumer can't speak for another user by sending a context of its own."""
+    async with await Consumer.open(gateway.url, "secret-ann") as ann:
+        context = await ann.result(python, "context", context={"user_id": "bob", "Authorisation": "secret-bob"}, user_id="bob", trace_id="t")
+        assert context == {"user_id": "ann", "Authorisation": "secret-ann", "trace_id": "t"}
+
+
+async def test_healthz(gateway):
+    status, body = health(gateway.edges[0].port)
+    assert status == 200 and body, body

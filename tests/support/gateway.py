@@ -1,0 +1,190 @@
+"""Our gateway as its launcher would start it: one meshd, some edges, one config file. Each process by hand, so that a
+test can kill and restart any of them."""
+
+import json
+import re
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from .paths import binary
+from .ports import free_port
+from .processes import Process
+from .waiting import wait_until
+
+# Not words that could stand in a log for another reason: every log is searched for them (Gateway.stop).
+TOKENS = {
+    "secret-ann": {"user_id": "ann", "username": "Ann"},
+    "secret-bob": {"user_id": "bob", "username": "Bob"},
+}
+
+
+def toml(sections):
+    """{section: {key: value}} as TOML; JSON's texts, numbers, booleans and lists are TOML's too."""
+    lines = []
+    for section, keys in sections.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+def tokens_toml(tokens):
+    return "\n".join(
+        f"[tokens.{json.dumps(token)}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in user.items())
+        for token, user in tokens.items()
+    ) + "\n"
+
+
+class Edge:
+    def __init__(self, gateway, number):
+        self.gateway, self.number = gateway, number
+        self.port = None
+        self.process = None
+
+    def start(self):
+        port_file = self.gateway.folder / f"edge{self.number}.port"
+        port_file.unlink(missing_ok=True)
+        self.process = Process(
+            f"edge{self.number}",
+            [binary("nuropb-edge"), "--config", self.gateway.config_file, "--port-file", port_file],
+            self.gateway.folder,
+        )
+        def listening():
+            assert self.process.running(), f"edge {self.number} ended with {self.process.popen.returncode}:\n{self.process.tail()}"
+            return port_file.exists() and port_file.read_text().strip()
+        self.port = int(wait_until(listening, lambda: f"edge {self.number} listens:\n{self.process.tail()}"))
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/websocket"
+
+    def health(self):
+        return health(self.port)
+
+
+def health(port):
+    """(status, JSON) of /healthz; (None, {}) if nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, json.loads(refusal.read() or b"{}")
+    except OSError:
+        return None, {}
+
+
+class Gateway:
+    """`with Gateway(amqp_url) as gateway:` and it is ready. `settings` are {section: {key: value}} over the defaults.
+
+    Edges listen on ports of their own, so that a test can talk to one of them; with shared_port=True on one and the
+    same, as in production."""
+
+    def __init__(self, amqp_url, edges=1, shared_port=False, tokens=None, name=None, settings=None, wait_ready=True):
+        self.amqp_url, self.tokens, self.wait_ready = amqp_url, tokens or TOKENS, wait_ready
+        # Short: a Unix socket's path holds 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="nuropb-gw-"))
+        self.name = name or f"gateway-{self.folder.name[-8:].replace('_', 'x')}"
+        self.port = free_port() if shared_port else 0
+        self.config_file = self.folder / "gateway.toml"
+        self.settings = settings or {}
+        self.secrets = set(self.tokens)
+        self.edges = [Edge(self, number) for number in range(edges)]
+        self.meshd = None
+
+    def write_config(self):
+        (self.folder / "tokens.toml").write_text(tokens_toml(self.tokens))
+        sections = {
+            "gateway": {"service": self.name, "runtime_dir": str(self.folder / "run")},
+            "listen": {"port": self.port},
+            "amqp": {"urls": [self.amqp_url], "reconnect_min_ms": 50, "reconnect_max_ms": 500},
+            "auth": {"token_file": str(self.folder / "tokens.toml")},
+        }
+        for section, keys in self.settings.items():
+            sections.setdefault(section, {}).update(keys)
+        self.config_file.write_text(toml(sections))
+
+    def start_meshd(self):
+        self.meshd = Process("meshd", [binary("nuropb-meshd"), "--config", self.config_file], self.folder)
+        socket_file = self.folder / "run" / "meshd.sock"
+        def listening():
+            assert self.meshd.running(), f"meshd ended with {self.meshd.popen.returncode}:\n{self.meshd.tail()}"
+            return socket_file.exists()
+        wait_until(listening, lambda: f"meshd listens for edges:\n{self.meshd.tail()}")
+
+    def start(self):
+        self.write_config()
+        self.start_meshd()
+        for edge in self.edges:
+            edge.start()
+        if self.wait_ready:
+            self.until_ready()
+
+    def until_ready(self, timeout=30.0):
+        """Every edge is attached to meshd, and meshd to the broker."""
+        for edge in self.edges:
+            if edge.process and edge.process.running():
+                wait_until(lambda: edge.health()[0] == 200, lambda: f"edge {edge.number} is ready: {edge.health()}\n{self.meshd.tail(20)}", timeout)
+
+    @property
+    def url(self):
+        return self.edges[0].url
+
+    def add_edge(self):
+        edge = Edge(self, len(self.edges))
+        self.edges.append(edge)
+        edge.start()
+        return edge
+
+    def processes(self):
+        return [p for p in [*(edge.process for edge in self.edges), self.meshd] if p]
+
+    def logs(self):
+        """All that any of its processes ever wrote, by file."""
+        return {file.name: file.read_text("utf-8", "replace") for file in sorted(self.folder.glob("*.log"))}
+
+    def leaked_secrets(self):
+        return [
+            (name, line)
+            for name, text in self.logs().items()
+            for line in text.splitlines()
+            if any(re.search(rf"{re.escape(secret)}", line) for secret in self.secrets)
+        ]
+
+    def stop(self):
+        """Stops all, then checks what every run has to keep: no secret in a log, no orderly stop that failed."""
+        codes = {}
+        for process in self.processes():
+            was_running = process.running()
+            code = process.stop()
+            if was_running:
+                codes[process.name] = code
+        leaked = self.leaked_secrets()
+        assert not leaked, f"secrets in logs: {leaked[:5]}"
+        assert all(code == 0 for code in codes.values()), f"exit codes after SIGTERM: {codes}"
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def end(self):
+        for process in self.processes():
+            if process.running():
+                process.kill()
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.stop()
+        finally:
+            self.end()
+
+    def forget(self):
+        """Removes its folder, once nobody wants to read its logs any more."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,35 @@
+"""Mesh services for the gateway to call, each a process."""
+
+import uuid
+from contextlib import contextmanager
+
+from .broker import declare_exchanges
+from .paths import ROOT, binary, peers_python
+from .processes import Process
+
+
+def unique(name):
+    """A service name that no other run on the same broker has."""
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+@contextmanager
+def demo_service(url, folder, name=None):
+    """nuropb-demo-service, which is built on our mesh library: echo, add, slow(ms), fail."""
+    name = name or unique("demo")
+    with Process("demo-service", [binary("nuropb-demo-service"), "--url", url, "--service", name], folder) as process:
+        process.wait_for_log("ready")
+        process.service = name
+        yield process
+
+
+@contextmanager
+def python_service(url, folder, name=None):
+    """The real nuropb 0.1.8 (tests/interop/peers/service.py)."""
+    name = name or unique("python")
+    declare_exchanges(url)
+    script = ROOT / "tests" / "interop" / "peers" / "service.py"
+    with Process("python-service", [peers_python(), script, url, name], folder) as process:
+        process.wait_for_log("^ready$", timeout=60)
+        process.service = name
+        yield process
