@@ -63,6 +63,15 @@ class Edge:
     def health(self):
         return health(self.port)
 
+    def attached(self):
+        """To meshd; it takes consumers."""
+        return self.health()[0] == 200
+
+    def ready(self):
+        """Attached, and meshd is connected to the broker: requests get through."""
+        status, body = self.health()
+        return status == 200 and body["broker"] == "ready"
+
 
 def health(port):
     """(status, JSON) of /healthz; (None, {}) if nobody listens."""
@@ -126,7 +135,7 @@ class Gateway:
         """Every edge is attached to meshd, and meshd to the broker."""
         for edge in self.edges:
             if edge.process and edge.process.running():
-                wait_until(lambda: edge.health()[0] == 200, lambda: f"edge {edge.number} is ready: {edge.health()}\n{self.meshd.tail(20)}", timeout)
+                wait_until(edge.ready, lambda: f"edge {edge.number} is ready: {edge.health()}\n{self.meshd.tail(20)}", timeout)
 
     @property
     def url(self):

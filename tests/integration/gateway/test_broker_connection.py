@@ -47,9 +47,9 @@ async def test_amqps(private_broker, gateways, folder):
     # A CA that did not sign it: refused, unless the check is switched off.
     refused = gateways(url, wait_ready=False, settings={"amqp": {"ca_file": str(folder / "stranger.pem")}})
     refused.meshd.wait_for_log(r"(?i)certificate")
-    assert refused.edges[0].health()[0] == 503
+    assert not refused.edges[0].ready()
     careless = gateways(url, settings={"amqp": {"ca_file": str(folder / "stranger.pem"), "verify_peer": False}})
-    assert careless.edges[0].health()[0] == 200
+    assert careless.edges[0].ready()
 
 
 async def test_a_wrong_password(broker_url, gateways):
@@ -68,7 +68,7 @@ async def test_a_missing_virtual_host_that_is_made_later(private_broker, gateway
     user = private_broker.url.split("//")[1].split(":")[0]
     await asyncio.to_thread(private_broker.ctl, "add_vhost", "made-later")
     await asyncio.to_thread(private_broker.ctl, "set_permissions", "-p", "made-later", user, ".*", ".*", ".*")
-    await eventually(lambda: gateway.edges[0].health()[0] == 200, lambda: f"it is connected:\n{gateway.meshd.tail(10)}")
+    await eventually(gateway.edges[0].ready, lambda: f"it is connected:\n{gateway.meshd.tail(10)}")
     await asyncio.to_thread(private_broker.ctl, "delete_vhost", "made-later")
 
 

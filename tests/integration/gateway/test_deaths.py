@@ -29,7 +29,7 @@ async def test_a_killed_edge_takes_only_its_own_sockets(gateways, broker_url, de
 
         # A new edge takes the dead one's place, and not its mail.
         heir = gateway.add_edge()
-        await eventually(lambda: heir.health()[0] == 200, lambda: f"the new edge is ready: {heir.health()}")
+        await eventually(heir.ready, lambda: f"the new edge is ready: {heir.health()}")
         async with await Consumer.open(heir.url) as consumer:
             service.answer(calls["lost"], result="for one who is gone")
             service.answer(calls["kept"], result="kept")
@@ -46,7 +46,7 @@ async def test_edges_die_and_come_again_and_again(gateways, demo):
     async with await Consumer.open(gateway.url) as constant:
         for _ in range(5):
             edge = gateway.add_edge()
-            await eventually(lambda: edge.health()[0] == 200, lambda: f"edge {edge.number} is ready: {edge.health()}\n{gateway.meshd.tail(10)}")
+            await eventually(edge.ready, lambda: f"edge {edge.number} is ready: {edge.health()}\n{gateway.meshd.tail(10)}")
             async with await Consumer.open(edge.url) as consumer:
                 assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
                 edge.process.kill()
@@ -64,12 +64,12 @@ async def test_a_killed_meshd_drops_no_socket(gateways, broker_url, demo):
         pending = [await consumer.begin(service.name, "hold", {"n": n}) for n, consumer in enumerate(consumers)]
         calls = await service.next_calls(len(consumers))
         gateway.meshd.kill()
-        await eventually(lambda: all(edge.health()[0] == 503 for edge in gateway.edges), "the edges know that meshd is away")
+        await eventually(lambda: not any(edge.attached() for edge in gateway.edges), "the edges know that meshd is away")
         meanwhile = [await consumer.begin(demo, "echo", {"n": n}) for n, consumer in enumerate(consumers)]
         (gateway.folder / "tokens.toml").write_text(tokens_toml({"secret-other": {"user_id": "other"}}))
 
         gateway.start_meshd()
-        await eventually(lambda: all(edge.health()[0] == 200 for edge in gateway.edges), lambda: f"the edges are back: {gateway.meshd.tail(20)}")
+        await eventually(lambda: all(edge.ready() for edge in gateway.edges), lambda: f"the edges are back: {gateway.meshd.tail(20)}")
         for call in calls:
             service.answer(call, result=call.params["n"])
         for n, answer in enumerate(pending):
@@ -97,9 +97,9 @@ async def test_meshd_killed_again_and_again(gateways, demo):
     async with await Consumer.open(gateway.url) as consumer:
         for round_number in range(4):
             gateway.meshd.kill()
-            await eventually(lambda: gateway.edges[0].health()[0] == 503, "the edge knows that meshd is away")
+            await eventually(lambda: not gateway.edges[0].attached(), "the edge knows that meshd is away")
             gateway.start_meshd()
-            await eventually(lambda: gateway.edges[0].health()[0] == 200, lambda: f"the edge is back: {gateway.meshd.tail(20)}")
+            await eventually(gateway.edges[0].ready, lambda: f"the edge is back: {gateway.meshd.tail(20)}")
             assert await consumer.result(demo, "echo", {"round": round_number}) == {"round": round_number}
 
 
@@ -107,7 +107,7 @@ async def test_no_verdict_without_meshd(gateways):
     """A consumer that comes while meshd is away is told to come again, not that its token is wrong."""
     gateway = gateways(settings={"auth": {"verdict_timeout_ms": 300}})
     gateway.meshd.kill()
-    await eventually(lambda: gateway.edges[0].health()[0] == 503, "the edge knows that meshd is away")
+    await eventually(lambda: not gateway.edges[0].attached(), "the edge knows that meshd is away")
     try:
         consumer = await Consumer.open(gateway.url, hello=False)
         assert await consumer.other() is None
@@ -115,5 +115,5 @@ async def test_no_verdict_without_meshd(gateways):
     except Exception as refusal:
         assert getattr(refusal, "status_code", None) == 503, repr(refusal)
     gateway.start_meshd()
-    await eventually(lambda: gateway.edges[0].health()[0] == 200, lambda: f"the edge is back: {gateway.meshd.tail(20)}")
+    await eventually(gateway.edges[0].ready, lambda: f"the edge is back: {gateway.meshd.tail(20)}")
     await (await Consumer.open(gateway.url)).close()

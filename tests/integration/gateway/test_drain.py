@@ -4,7 +4,6 @@ import asyncio
 import signal
 
 from support.consumer import Consumer
-from support.gateway import health
 from support.manual_service import ManualService
 from support.services import unique
 from support.waiting import eventually
@@ -23,7 +22,7 @@ async def test_pending_requests_are_finished_before_an_edge_goes(gateways, broke
         answer = await busy.begin(service.name, "hold")
         call = await service.next_call()
         edge.process.signal(signal.SIGTERM)
-        assert (await idle.closed())[0] == 1001
+
         async def nobody_listens():
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
@@ -36,6 +35,7 @@ async def test_pending_requests_are_finished_before_an_edge_goes(gateways, broke
         service.answer(call, result="finished")
         assert (await asyncio.wait_for(answer, 10))["result"] == "finished"
         assert (await busy.closed())[0] == 1001
+        assert (await idle.closed())[0] == 1001
         assert await ended(edge.process) == 0
         assert elsewhere.open_still and gateway.meshd.running()
         await elsewhere.close()
@@ -61,5 +61,5 @@ async def test_meshd_stops_in_order(gateways, demo):
         assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
         gateway.meshd.signal(signal.SIGTERM)
         assert await ended(gateway.meshd) == 0
-        await eventually(lambda: health(gateway.edges[0].port)[0] == 503, "the edge says that meshd is away")
+        await eventually(lambda: not gateway.edges[0].attached(), "the edge says that meshd is away")
         assert consumer.open_still

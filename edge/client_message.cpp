@@ -1,0 +1,102 @@
+#include "edge/client_message.hpp"
+
+#include <array>
+
+#include "common/error_names.hpp"
+#include "common/records.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+using json::Kind;
+
+std::string_view python_type(Kind kind) {
+  switch (kind) {
+    case Kind::array: return "list";
+    case Kind::string: return "str";
+    case Kind::number: return "int";
+    case Kind::boolean: return "bool";
+    case Kind::null: return "NoneType";
+    default: return "dict";
+  }
+}
+
+ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
+  return {"AttributeError", "Error decoding JSON: '" + std::string(python_type(kind)) + "' object has no attribute 'get'", std::move(trace_id)};
+}
+
+}  // namespace
+
+ClientMessage decode_client_message(std::string_view text, json::Limits limits) {
+  std::array<json::Field, 5> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}}};
+  std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
+  json::Slice root;
+  if (const auto problem = json::scan(text, message, &root, limits)) {
+    return ClientMistake{"JSONDecodeError", "Error decoding JSON: " + problem->text(), {}};
+  }
+  if (root.kind != Kind::object) return no_attribute(root.kind);
+  const auto& [type, body] = message;
+  const auto& [service, method, params, trace, ttl] = payload;
+
+  std::string trace_id(trace.value.text);
+  const auto mistake = [&](std::string_view name, std::string description) {
+    return ClientMistake{std::string(name), std::move(description), trace_id.size() <= records::max_trace_id ? trace_id : std::string()};
+  };
+  if (!type.value.present() || type.value.kind == Kind::null) return mistake(error_name::validation, "Message type is not defined");
+  if (!body.value.present() || body.value.kind == Kind::null) return mistake(error_name::validation, "Message payload is not defined");
+  if (type.value.kind != Kind::string || json::unescape(type.value) != "request") {
+    return mistake(error_name::validation, "Unknown message type " + std::string(type.value.text.substr(0, 64)));
+  }
+  if (body.value.kind != Kind::object) return no_attribute(body.value.kind);
+  for (const json::Field* field : {&service, &method, &params}) {
+    if (!field->value.present()) return mistake("KeyError", "Error decoding JSON: '" + std::string(field->name) + "'");
+  }
+  ClientRequest request;
+  for (auto [field, target] : {std::pair(&service, &request.service), std::pair(&method, &request.method)}) {
+    const std::string name(field->name);
+    if (field->value.kind != Kind::string) return mistake(error_name::validation, "'" + name + "' is not a string");
+    *target = json::is_plain(field->value) ? std::string(json::plain(field->value)) : json::unescape(field->value);
+    if (target->empty()) return mistake(error_name::validation, "'" + name + "' is empty");
+    if (target->size() > records::max_name) return mistake(error_name::validation, "'" + name + "' is longer than 255 bytes");
+  }
+  if (trace.value.text.size() > records::max_trace_id) return mistake(error_name::validation, "'trace_id' is longer than 1024 bytes");
+  if (ttl.value.present() && ttl.value.kind != Kind::null) {
+    request.ttl_ms = json::as_unsigned(ttl.value);
+    if (!request.ttl_ms) return mistake(error_name::validation, "'ttl' is not a whole number of milliseconds");
+  }
+  request.params = params.value.text;
+  request.trace_id = trace.value.text;
+  return request;
+}
+
+std::string encode_mistake(const ClientMistake& mistake) {
+  std::string out = "{\"error\":";
+  json::append_quoted(out, mistake.error);
+  out += ",\"description\":";
+  json::append_quoted(out, mistake.description);
+  if (!mistake.trace_id.empty()) out += ",\"trace_id\":" + mistake.trace_id;
+  return out + "}";
+}
+
+std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username) {
+  std::string out = R"({"type":"event","payload":{"topic":"hello","event":{"session_id":)";
+  json::append_quoted(out, session_id);
+  out += ",\"user_id\":";
+  json::append_quoted(out, user_id);
+  out += ",\"username\":";
+  out += raw_username;
+  return out + "}}}";
+}
+
+void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error) {
+  out.clear();
+  out += R"({"type":"response","payload":{"trace_id":)";
+  out += raw_trace_id;
+  out += ",\"result\":";
+  out += raw_result;
+  out += ",\"error\":";
+  out += raw_error;
+  out += "}}";
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,39 @@
+#pragma once
+// The nuropb-gw protocol between a consumer and the gateway (protocol.md section 2): text in, values out, and back.
+// Pure; views point into the text that was decoded.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/json/scan.hpp"
+
+namespace nuropb::edge {
+
+struct ClientRequest {
+  std::string service, method;
+  std::string_view params;                ///< raw JSON, whatever it is: the service judges it
+  std::string_view trace_id;              ///< raw JSON; empty: the consumer sent none
+  std::optional<std::uint64_t> ttl_ms;
+};
+
+/// A message that can't be taken. For what nuropb-gw 0.1.4 answers, name and text are its own or near it; for what it
+/// drops in silence they are ours.
+struct ClientMistake {
+  std::string error;
+  std::string description;
+  std::string trace_id;  ///< raw JSON; empty: not known
+};
+
+using ClientMessage = std::variant<ClientRequest, ClientMistake>;
+ClientMessage decode_client_message(std::string_view text, json::Limits limits);
+
+/// {"error":…,"description":…,"trace_id":…?}: the shape of 0.1.4, which has no envelope.
+std::string encode_mistake(const ClientMistake& mistake);
+std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username);
+/// `out` is replaced; it keeps its memory from message to message.
+void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error);
+
+}  // namespace nuropb::edge

@@ -1,0 +1,102 @@
+#pragma once
+// An edge: consumers on one side, meshd on the other, and the rules between them.
+//
+//   WebSocketListener ── admit, on_open, messages ──► Edge ── records ──► MeshLink ──► request ring
+//        ▲                                             │  │
+//        └──── answers, events, close codes ───────────┘  └── PendingRequests (who waits), HandlerManager (who is here)
+//
+// Everything runs on one io_context in one thread. Edge owns all parts; handlers are owned by their connections and
+// known here by slot.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "common/config.hpp"
+#include "edge/handler_manager.hpp"
+#include "edge/mesh_link.hpp"
+#include "edge/pending_requests.hpp"
+#include "edge/websocket.hpp"
+#include "edge/websocket_handler.hpp"
+
+namespace nuropb::edge {
+
+class Edge {
+ public:
+  Edge(const Config& config, std::string control_socket);
+  ~Edge();
+
+  /// Starts to listen and to attach.
+  Result<void> start();
+  [[nodiscard]] std::uint16_t port() const { return listener_->port(); }
+  /// Until a signal has ended it and it has drained. The exit code.
+  int run();
+
+  // For handlers.
+  [[nodiscard]] const Config::Limits& limits() const { return config_.limits; }
+  HandlerManager& manager() { return manager_; }
+  /// False if the message can't go on now: the handler holds it back and is resumed later.
+  bool handle_message(WebSocketHandler& handler, std::string_view text);
+  void on_held(WebSocketHandler& handler) { held_.insert(&handler); }
+  void on_closing(WebSocketHandler& handler);
+  void on_closed(WebSocketHandler& handler);
+
+ private:
+  // The consumers' side (edge_consumers.cpp)
+  bool admit(const Handshake& handshake, HttpAnswer& refusal);
+  std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
+  HttpAnswer on_http(const Handshake& request);
+  void present(WebSocketHandler& handler);
+  void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
+  bool request(WebSocketHandler& handler, struct ClientRequest& message);
+  void answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
+  WebSocketHandler* find(std::uint32_t slot) const { return slot < handlers_.size() ? handlers_[slot] : nullptr; }
+
+  // meshd's side (edge.cpp)
+  void on_record(const shm::RecordHeader& header, const std::string& payload);
+  void on_response(const shm::RecordHeader& header, const records::Response& record);
+  void on_attached();
+  void on_lost();
+  void resume_held();
+  void present_waiting();
+  void close_waiting();
+  [[nodiscard]] bool may_request() const;
+
+  // Time and the end
+  void arm_timer();
+  void on_timer();
+  void on_signal();
+  void look_whether_drained();
+  void finish();
+
+  const Config& config_;
+  SystemClock clock_;
+  boost::asio::io_context io_{1};
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer timer_, drain_timer_;
+  HandlerManager manager_;
+  PendingRequests pending_;
+  std::vector<WebSocketHandler*> handlers_;     // by slot
+  std::vector<std::uint32_t> free_slots_;
+  std::size_t connections_ = 0;
+  std::uint32_t next_serial_ = 0;
+  std::uint64_t next_sequence_ = 0;
+  std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
+  std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  std::deque<std::pair<std::uint32_t, std::uint32_t>> to_close_;  // (slot, serial) whose close_session found none
+  std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
+  std::string record_, answer_;                 // reused for every message
+  bool timer_armed_ = false;
+  bool draining_ = false;
+  bool finishing_ = false;
+  SteadyTime drain_until_{};
+  MeshLink link_;
+  std::unique_ptr<WebSocketListener> listener_;
+};
+
+}  // namespace nuropb::edge

@@ -1,0 +1,163 @@
+// The consumers' side of the edge: handshakes, messages, sessions.
+
+#include <algorithm>
+
+#include "common/error_names.hpp"
+#include "common/log.hpp"
+#include "common/messages.hpp"
+#include "edge/client_message.hpp"
+#include "edge/edge.hpp"
+#include "edge/origin.hpp"
+#include "edge/token_source.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+HttpAnswer refusal_of(int status, std::string_view error, std::string_view description) {
+  return {status, error_json(error, description) + "\n", {{"Content-Type", "application/json"}}};
+}
+
+HttpAnswer come_again(std::string_view description) {
+  HttpAnswer out = refusal_of(503, error_name::transport, description);
+  out.headers.emplace_back("Retry-After", "1");
+  return out;
+}
+
+}  // namespace
+
+bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
+  refusal.status = 0;
+  if (handshake.path() != config_.listen.path) {
+    refusal = refusal_of(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
+  } else if (draining_) {
+    refusal = come_again("this edge is stopping");
+  } else if (!link_.attached()) {
+    refusal = come_again("this edge is not attached to meshd");
+  } else if (connections_ >= config_.limits.connections) {
+    refusal = come_again("all connections are taken (limits.connections)");
+  } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
+    refusal = refusal_of(403, error_name::authorization, "this origin may not connect (listen.origins)");
+  } else if (!find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) {
+    refusal = refusal_of(401, error_name::authentication, "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
+    refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
+  }
+  if (refusal.status == 0) return true;
+  link_.count(shm::EdgeCounter::refused_handshakes);
+  return false;
+}
+
+std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake& handshake) {
+  std::uint32_t slot = static_cast<std::uint32_t>(handlers_.size());
+  if (free_slots_.empty()) {
+    handlers_.push_back(nullptr);
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  ++connections_;
+  auto handler = std::make_unique<WebSocketHandler>(*this, connection, slot, ++next_serial_);
+  handlers_[slot] = handler.get();
+  handler->peer() = handshake.remote();
+  if (auto found = find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) handler->credential() = std::move(*found);
+  link_.set(shm::EdgeCounter::sessions, connections_);
+  connection.pause_reading();
+  verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {slot, handler->serial()}});
+  arm_timer();
+  if (link_.attached()) present(*handler);  // else when it is
+  return handler;
+}
+
+HttpAnswer Edge::on_http(const Handshake& request) {
+  if (request.path() == "/healthz") {
+    const char* const status = draining_ ? "draining" : link_.attached() ? "ok" : "unattached";
+    const char* const broker = link_.broker() == shm::BrokerState::ready ? "ready" : link_.broker() == shm::BrokerState::blocked ? "blocked" : "away";
+    HttpAnswer out;
+    out.status = !draining_ && link_.attached() ? 200 : 503;
+    out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
+    out.body = std::string("{\"status\":\"") + status + "\",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
+               "\",\"sessions\":" + std::to_string(manager_.sessions()) + ",\"connections\":" + std::to_string(connections_) +
+               ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
+    return out;
+  }
+  if (request.path() == config_.listen.path) {
+    HttpAnswer out = refusal_of(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
+    out.headers.emplace_back("Sec-WebSocket-Version", "13");
+    return out;
+  }
+  return refusal_of(404, error_name::handling, "nothing here: WebSockets are opened at " + config_.listen.path);
+}
+
+void Edge::present(WebSocketHandler& handler) {
+  record_.clear();
+  const FoundToken& credential = handler.credential();
+  records::encode(records::OpenSession{handler.slot(), handler.serial(), handler.session_id(), credential.kind, credential.token,
+                                       std::string_view(handler.peer()).substr(0, records::max_peer)}, record_);
+  if (!link_.write(records::Type::open_session, 0, record_) && link_.attached()) to_present_.push_back(&handler);
+}
+
+void Edge::end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason) {
+  WebSocketHandler* const handler = find(slot);
+  if (handler && handler->serial() == serial) handler->close(code, reason);
+}
+
+void Edge::on_closing(WebSocketHandler& handler) {
+  manager_.unregister_handler(handler);
+  pending_.drop(handler.requests());
+  held_.erase(&handler);
+  std::erase(to_present_, &handler);
+}
+
+void Edge::on_closed(WebSocketHandler& handler) {
+  on_closing(handler);
+  handlers_[handler.slot()] = nullptr;
+  --connections_;
+  link_.set(shm::EdgeCounter::sessions, connections_);
+  to_close_.emplace_back(handler.slot(), handler.serial());
+  close_waiting();
+}
+
+void Edge::close_waiting() {
+  // A slot is used again only once meshd has been told of the end of its last session, or there is no meshd to tell.
+  for (; !to_close_.empty(); to_close_.pop_front()) {
+    const auto [slot, serial] = to_close_.front();
+    record_.clear();
+    records::encode(records::CloseSession{slot, serial}, record_);
+    if (!link_.write(records::Type::close_session, 0, record_) && link_.attached()) return;
+    free_slots_.push_back(slot);
+  }
+}
+
+bool Edge::handle_message(WebSocketHandler& handler, std::string_view text) {
+  if (!may_request()) return false;
+  ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  if (auto* ours = std::get_if<ClientRequest>(&message)) return request(handler, *ours);
+  link_.count(shm::EdgeCounter::bad_messages);
+  handler.write_message(encode_mistake(std::get<ClientMistake>(message)));
+  return true;
+}
+
+bool Edge::request(WebSocketHandler& handler, ClientRequest& message) {
+  std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
+  if (handler.requests().count >= config_.limits.pending_per_session) {
+    answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
+    return true;
+  }
+  const std::uint64_t ttl = std::min<std::uint64_t>(message.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
+  const SteadyTime deadline = clock_.now() + milliseconds(ttl);
+  record_.clear();
+  records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, message.method, trace_id, message.params}, record_);
+  const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
+  if (!link_.write(records::Type::request, sequence, record_)) return false;
+  ++next_sequence_;
+  link_.count(shm::EdgeCounter::requests);
+  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id));
+  arm_timer();
+  return true;
+}
+
+void Edge::answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error) {
+  encode_response(answer_, trace_id, result, error);
+  handler.write_message(answer_);
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,24 @@
+#pragma once
+// A consumer's connection as the HandlerManager knows it, of whatever kind: one session, one user, messages out.
+// The WebSocket handler (websocket_handler.hpp) is one kind.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/ids.hpp"
+
+namespace nuropb::edge {
+
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  [[nodiscard]] virtual const SessionId& session_id() const = 0;
+  [[nodiscard]] virtual const std::string& user_id() const = 0;
+  /// JSON text. Neither this nor close() unregisters the handler before it returns: the end of a connection is always
+  /// told later, from the event loop. A connection whose peer does not read is closed rather than grown (limits.send_queue_bytes).
+  virtual void write_message(std::string_view text) = 0;
+  virtual void close(std::uint16_t code, std::string_view reason) = 0;
+};
+
+}  // namespace nuropb::edge

@@ -1,0 +1,44 @@
+#pragma once
+// HandlerManager (seed 001): the sessions of this edge and whose they are. One user may hold many connections.
+//
+// Handlers register once they are authorized and unregister when they close; the manager never owns them. Sends reach
+// each connection once, however often its user is named. One thread.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "edge/handler.hpp"
+
+namespace nuropb::edge {
+
+class HandlerManager {
+ public:
+  void register_handler(Handler& handler);
+  void unregister_handler(Handler& handler);
+
+  /// nullptr if there is no such session here.
+  [[nodiscard]] Handler* get_handler(const SessionId& session) const;
+  [[nodiscard]] std::size_t sessions() const { return handlers_.size(); }
+  [[nodiscard]] std::size_t users() const { return by_user_.size(); }
+
+  /// Each tells how many connections took the message (or were closed).
+  std::size_t send_message(const SessionId& session, std::string_view message);
+  std::size_t send_message_to_user_ids(const std::vector<std::string>& user_ids, std::string_view message);
+  std::size_t send_message_to_all(std::string_view message);
+  std::size_t close(const SessionId& session, std::uint16_t code, std::string_view reason);
+  std::size_t close_user_ids(const std::vector<std::string>& user_ids, std::uint16_t code, std::string_view reason);
+  std::size_t close_all(std::uint16_t code, std::string_view reason);
+
+ private:
+  template <class Work>
+  std::size_t each_of(const std::vector<std::string>& user_ids, Work&& work);
+  std::map<SessionId, Handler*> handlers_;
+  std::unordered_map<std::string, std::unordered_set<Handler*>> by_user_;
+};
+
+}  // namespace nuropb::edge

@@ -1,0 +1,226 @@
+#include "edge/mesh_link.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include "common/log.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+constexpr auto retry_pause = std::chrono::milliseconds(50);
+constexpr auto greeting_timeout = std::chrono::seconds(2);
+constexpr auto beat_interval = std::chrono::seconds(1);
+constexpr int records_per_turn = 512;
+
+}  // namespace
+
+MeshLink::MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message, Callbacks callbacks)
+    : io_(io), control_socket_(std::move(control_socket)), max_message_(max_message), callbacks_(std::move(callbacks)), retry_(io), beat_(io) {}
+
+MeshLink::~MeshLink() { stop(); }
+
+void MeshLink::start() {
+  attach();
+  beat();
+}
+
+void MeshLink::stop() {
+  stopped_ = true;
+  ++attachment_;
+  retry_.cancel();
+  beat_.cancel();
+  if (wait_) wait_->release();  // the channel owns the descriptor
+  wait_.reset();
+  channel_.close();
+}
+
+void MeshLink::attach() {
+  if (stopped_) return;
+  auto channel = shm::ControlChannel::connect(control_socket_);
+  auto greeted = channel ? channel->send_hello({shm::abi, ticket_}) : Result<void>(tl::unexpected(channel.error()));
+  if (!greeted) {
+    // Once for each reason: while meshd is away this comes twenty times a second.
+    if (const std::string text = greeted.error().text(); text != last_failure_) {
+      log::warning("not attached to meshd", {{"reason", text}});
+      last_failure_ = text;
+    }
+    return attach_later();
+  }
+  channel_ = std::move(*channel);
+  ++attachment_;
+  wait_.emplace(io_, channel_.fd());
+  wait_for_control();
+  retry_.expires_after(greeting_timeout);
+  retry_.async_wait([this, now = attachment_](const boost::system::error_code& error) {
+    if (!error && now == attachment_ && !attached()) lose("no welcome in time");
+  });
+}
+
+void MeshLink::attach_later() {
+  retry_.expires_after(retry_pause);
+  retry_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) attach();
+  });
+}
+
+void MeshLink::wait_for_control() {
+  wait_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, now = attachment_](const boost::system::error_code& error) {
+    if (!error && now == attachment_) on_control();
+  });
+}
+
+void MeshLink::on_control() {
+  using What = shm::ControlChannel::Received::What;
+  auto received = attached() ? channel_.drain_doorbells() : channel_.receive();
+  switch (received.what) {
+    case What::closed: return lose("its control socket closed");
+    case What::rubbish: return lose("rubbish on the control socket: " + received.rubbish);
+    case What::refusal: return lose("refused: " + received.refusal.reason);
+    case What::hello: return lose("a hello from meshd");
+    case What::welcome:
+      if (attached()) return lose("a second welcome");
+      on_welcome(std::move(received));
+      break;
+    case What::nothing:
+    case What::doorbell:
+      if (attached()) look();
+      break;
+  }
+  if (wait_) wait_for_control();
+}
+
+void MeshLink::on_welcome(shm::ControlChannel::Received&& received) {
+  auto segments = shm::EdgeSegments::open(std::move(received.fd_m), std::move(received.fd_e));
+  if (!segments) return lose("unusable segments: " + segments.error().text());
+  retry_.cancel();
+  ticket_ = std::move(received.welcome.ticket);
+  segments_.emplace(std::move(*segments));
+  requests_ = segments_->requests();
+  responses_ = segments_->responses();
+  broker_ = segments_->broker();
+  full_ = false;
+  wanted_room_ = 0;
+  last_failure_.clear();
+  log::info("attached to meshd", {{"slot", segments_->slot()}, {"generation", segments_->generation()}});
+  callbacks_.on_attached();
+  look();
+}
+
+void MeshLink::lose(const std::string& reason) {
+  const bool was_attached = attached();
+  if (was_attached || reason != last_failure_) log::warning("meshd lost", {{"reason", reason}});
+  last_failure_ = reason;
+  ++attachment_;
+  if (wait_) wait_->release();
+  wait_.reset();
+  channel_.close();
+  if (was_attached) {
+    // What it had put into the ring before it died is good: whole records only.
+    while (read_records()) {}
+    segments_.reset();
+    broker_ = shm::BrokerState::away;
+    full_ = false;
+    callbacks_.on_lost();
+  }
+  attach_later();
+}
+
+void MeshLink::look() {
+  if (!attached()) return;
+  const std::uint64_t now = attachment_;
+  responses_.cancel_sleep();
+  const bool more = read_records();
+  if (now != attachment_) return;
+  if (responses_.poisoned()) return lose("impossible return ring");
+  if (callbacks_.on_batch_end) callbacks_.on_batch_end();
+
+  bool changed = false;
+  if (const auto broker = segments_->broker(); broker != broker_) {
+    broker_ = broker;
+    changed = true;
+  }
+  if (full_ && !requests_.await_space(wanted_room_)) {
+    full_ = false;
+    changed = true;
+  }
+  if (changed) callbacks_.on_change();
+  if (now != attachment_) return;
+
+  if ((more || !responses_.prepare_sleep()) && !look_scheduled_) {
+    look_scheduled_ = true;
+    boost::asio::post(io_, [this] {
+      look_scheduled_ = false;
+      look();
+    });
+  }
+}
+
+/// True if the budget ended before the ring did.
+bool MeshLink::read_records() {
+  shm::RecordHeader header;
+  bool more = true;
+  for (int i = 0; i < records_per_turn; ++i) {
+    if (responses_.peek(header) != shm::RingReader::Next::record) {
+      more = false;
+      break;
+    }
+    const auto bounds = records::bounds_to_edge(header.type, max_message_);
+    if (!bounds || header.length < bounds->minimum || header.length > bounds->maximum) {
+      responses_.poison();
+      return false;
+    }
+    responses_.take(header, payload_);
+    callbacks_.on_record(header, payload_);
+  }
+  if (responses_.release()) channel_.ring();
+  return more;
+}
+
+bool MeshLink::write(records::Type type, std::uint64_t sequence, std::string_view payload) {
+  if (!attached() || full_) return false;
+  if (!requests_.write(static_cast<std::uint16_t>(type), 0, sequence, {payload})) {
+    full_ = true;
+    wanted_room_ = payload.size();
+    count(shm::EdgeCounter::ring_stalls);
+    schedule_flush();  // what is staged has to be visible before room can come
+    return false;
+  }
+  schedule_flush();
+  return true;
+}
+
+void MeshLink::schedule_flush() {
+  if (flush_scheduled_) return;
+  flush_scheduled_ = true;
+  boost::asio::post(io_, [this] {
+    flush_scheduled_ = false;
+    flush();
+  });
+}
+
+void MeshLink::flush() {
+  if (!attached()) return;
+  if (requests_.commit()) channel_.ring();
+  if (requests_.poisoned()) return lose("impossible position of the request ring");
+  if (full_ && !requests_.await_space(wanted_room_)) {
+    full_ = false;
+    callbacks_.on_change();
+  }
+}
+
+void MeshLink::beat() {
+  if (segments_) segments_->beat();
+  beat_.expires_after(beat_interval);
+  beat_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) beat();
+  });
+}
+
+void MeshLink::count(shm::EdgeCounter which, std::uint64_t by) {
+  if (segments_) segments_->count(which, by);
+}
+void MeshLink::set(shm::EdgeCounter which, std::uint64_t value) {
+  if (segments_) segments_->set(which, value);
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,92 @@
+#pragma once
+// The edge's side of the shared memory: attaching to meshd, records out, records in, and meshd's death.
+//
+//        attach()             welcome                     HUP, rubbish
+//   detached ──► greeting ─────────────► attached ──────────────────────► detached, again after a pause
+//       ▲            │ refused, HUP
+//       └────────────┘
+//
+// Records that are written in one turn of the event loop become visible together, with at most one doorbell
+// (flush() runs at the end of the turn). Each attachment has fresh segments; the worker ticket of the last one asks a
+// new meshd for the same slot and generation, so that answers on their way still find us.
+//
+// One thread: the edge's io_context.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "common/records.hpp"
+#include "shm/control.hpp"
+#include "shm/segment.hpp"
+
+namespace nuropb::edge {
+
+class MeshLink {
+ public:
+  struct Callbacks {
+    std::function<void()> on_attached;
+    std::function<void()> on_lost;
+    /// A record of meshd's; `payload` is ours until it returns.
+    std::function<void(const shm::RecordHeader&, const std::string& payload)> on_record;
+    std::function<void()> on_batch_end;
+    /// Room in the request ring after a write() that failed, or a new word on the broker.
+    std::function<void()> on_change;
+  };
+
+  MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message, Callbacks callbacks);
+  ~MeshLink();
+
+  /// Starts to attach, and to attach again after every loss.
+  void start();
+  void stop();
+
+  [[nodiscard]] bool attached() const { return segments_.has_value(); }
+  [[nodiscard]] shm::BrokerState broker() const { return broker_; }
+  /// True while a record was refused for want of room; on_change follows.
+  [[nodiscard]] bool full() const { return full_; }
+
+  /// False, and nothing written, if there is no room or no meshd.
+  bool write(records::Type type, std::uint64_t sequence, std::string_view payload);
+  void count(shm::EdgeCounter which, std::uint64_t by = 1);
+  void set(shm::EdgeCounter which, std::uint64_t value);
+
+ private:
+  void attach();
+  void attach_later();
+  void wait_for_control();
+  void on_control();
+  void on_welcome(shm::ControlChannel::Received&& received);
+  void lose(const std::string& reason);
+  void look();           // at the return ring, the broker's word, the room
+  bool read_records();
+  void schedule_flush();
+  void flush();
+  void beat();
+
+  boost::asio::io_context& io_;
+  std::string control_socket_;
+  std::uint32_t max_message_;
+  Callbacks callbacks_;
+  shm::ControlChannel channel_;
+  std::optional<boost::asio::posix::stream_descriptor> wait_;
+  boost::asio::steady_timer retry_, beat_;
+  std::optional<shm::EdgeSegments> segments_;
+  shm::RingWriter requests_;
+  shm::RingReader responses_;
+  shm::BrokerState broker_ = shm::BrokerState::away;
+  std::string ticket_;
+  std::string payload_;
+  std::string last_failure_;
+  std::size_t wanted_room_ = 0;
+  std::uint64_t attachment_ = 0;  // tells handlers of an earlier attachment that they are stale
+  bool full_ = false;
+  bool flush_scheduled_ = false;
+  bool look_scheduled_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace nuropb::edge

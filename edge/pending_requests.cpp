@@ -1,0 +1,68 @@
+#include "edge/pending_requests.hpp"
+
+#include <algorithm>
+
+namespace nuropb::edge {
+
+namespace {
+constexpr std::size_t wheel_size = 4096;  // 41 s to a turn; what waits longer is passed over once a turn
+}
+
+PendingRequests::PendingRequests() : wheel_(wheel_size) {}
+
+std::uint64_t PendingRequests::tick_of(SteadyTime when) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(when.time_since_epoch()) / tick);
+}
+
+void PendingRequests::add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id) {
+  Entry& entry = requests_[sequence];
+  entry.of = &of;
+  entry.request.sequence = sequence;
+  entry.request.session = session;
+  entry.request.deadline = deadline;
+  entry.request.trace_id = std::move(trace_id);
+  of.list.push_back(entry.request);
+  ++of.count;
+  // Never into a bucket that this turn of the wheel has passed already.
+  bucket(std::max(tick_of(deadline), next_tick_)).push_back(entry.request);
+}
+
+std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequence) {
+  const auto found = requests_.find(sequence);
+  if (found == requests_.end()) return {};
+  Taken taken{found->second.request.session, std::move(found->second.request.trace_id)};
+  --found->second.of->count;
+  requests_.erase(found);  // unlinks itself from both lists
+  return taken;
+}
+
+void PendingRequests::expire(SteadyTime now, const std::function<void(const Taken&)>& on_expired) {
+  const std::uint64_t until = tick_of(now);  // this tick is not over yet
+  if (next_tick_ == 0 || until - std::min(until, next_tick_) > wheel_.size()) next_tick_ = until > wheel_.size() ? until - wheel_.size() : 0;
+  std::vector<std::uint64_t> due;
+  for (; next_tick_ < until; ++next_tick_) {
+    for (const PendingRequest& request : bucket(next_tick_)) {
+      if (request.deadline <= now) due.push_back(request.sequence);
+    }
+  }
+  // Told after the walk: whoever is told may add and drop.
+  for (const std::uint64_t sequence : due) {
+    if (const auto taken = take(sequence)) on_expired(*taken);
+  }
+}
+
+void PendingRequests::drop(SessionRequests& of) {
+  while (!of.list.empty()) take(of.list.front().sequence);
+}
+
+void PendingRequests::take_all(const std::function<void(const Taken&)>& on_taken) {
+  std::vector<std::uint64_t> all;
+  all.reserve(requests_.size());
+  for (const auto& [sequence, entry] : requests_) all.push_back(sequence);
+  std::sort(all.begin(), all.end());
+  for (const std::uint64_t sequence : all) {
+    if (const auto taken = take(sequence)) on_taken(*taken);
+  }
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,96 @@
+#pragma once
+// The WebSocket side of an edge, without a word of websocketpp: what a connection can do, what happens to it.
+//
+// This header and websocket_listener.cpp are C++17: websocketpp 0.8.2 writes template arguments on its constructors,
+// which C++20 forbids and g++ 12 refuses. Everything else is C++20 and knows this header only.
+//
+// One thread: all calls and callbacks are on the edge's io_context.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace nuropb::edge {
+
+/// An HTTP answer: a refusal of a handshake, or a page.
+struct HttpAnswer {
+  int status = 200;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// A request for a connection, or a plain HTTP request. Views are valid during the call.
+class Handshake {
+ public:
+  virtual ~Handshake() = default;
+  [[nodiscard]] virtual std::string_view path() const = 0;  ///< without the query
+  [[nodiscard]] virtual std::string_view method() const = 0;
+  /// Case-insensitive; empty if it is missing.
+  [[nodiscard]] virtual std::string_view header(const std::string& name) const = 0;
+  [[nodiscard]] virtual std::string remote() const = 0;
+};
+
+/// An open WebSocket. Ends with Receiver::on_close(); what is asked of it afterwards does nothing.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual void send_text(std::string_view text) = 0;
+  /// Starts the closing handshake; it is cut short after a few seconds.
+  virtual void close(std::uint16_t code, std::string_view reason) = 0;
+  /// What was read already still arrives after a pause: at most one read buffer and the message that it completes.
+  virtual void pause_reading() = 0;
+  virtual void resume_reading() = 0;
+  /// Bytes that wait for the peer to read them.
+  [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;
+};
+
+/// Who gets what happens to a connection. Owned by the connection.
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  virtual void on_message(std::string_view text) = 0;
+  virtual void on_close() = 0;
+};
+
+class WebSocketListener {
+ public:
+  struct Settings {
+    std::string address;
+    std::uint16_t port = 0;
+    std::uint32_t backlog = 4096;
+    std::uint32_t max_message = 0;
+    std::uint32_t handshake_ms = 5000;
+  };
+  struct Callbacks {
+    /// Judges a handshake: true to go on, or false with an answer.
+    std::function<bool(const Handshake&, HttpAnswer&)> admit;
+    /// The connection lives until after on_close() of the receiver that is returned.
+    std::function<std::unique_ptr<Receiver>(Connection&, const Handshake&)> on_open;
+    /// A request that is no upgrade.
+    std::function<HttpAnswer(const Handshake&)> on_http;
+  };
+
+  WebSocketListener(boost::asio::io_context& io, Settings settings, Callbacks callbacks);
+  ~WebSocketListener();
+
+  /// An empty text, or what is wrong and where.
+  [[nodiscard]] std::string listen();
+  [[nodiscard]] std::uint16_t port() const;
+  /// No new connections from now on; the open ones go on.
+  void stop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nuropb::edge

@@ -1,0 +1,72 @@
+#include "edge/websocket_handler.hpp"
+
+#include "common/close_codes.hpp"
+#include "edge/client_message.hpp"
+#include "edge/edge.hpp"
+
+namespace nuropb::edge {
+
+WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial)
+    : edge_(edge), connection_(connection), slot_(slot), serial_(serial) {}
+WebSocketHandler::~WebSocketHandler() = default;
+
+void WebSocketHandler::write_message(std::string_view text) {
+  if (state_ == State::closing) return;
+  connection_.send_text(text);
+  if (connection_.buffered_bytes() > edge_.limits().send_queue_bytes) close(close_code::slow_consumer, "slow consumer");
+}
+
+void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
+  if (state_ == State::closing) return;
+  state_ = State::closing;
+  held_.clear();
+  edge_.on_closing(*this);
+  // Reading goes on, or the consumer's answer to the closing handshake would never be seen.
+  if (paused_) connection_.resume_reading();
+  paused_ = false;
+  connection_.close(code, reason);
+}
+
+void WebSocketHandler::on_close() { edge_.on_closed(*this); }
+
+void WebSocketHandler::on_message(std::string_view text) {
+  if (state_ == State::closing) return;
+  if (state_ != State::open || !held_.empty() || !edge_.handle_message(*this, text)) hold(text);
+}
+
+void WebSocketHandler::hold(std::string_view text) {
+  held_.emplace_back(text);
+  if (!paused_) connection_.pause_reading();
+  paused_ = true;
+  edge_.on_held(*this);
+}
+
+void WebSocketHandler::resume() {
+  if (state_ != State::open) return;
+  while (!held_.empty()) {
+    if (!edge_.handle_message(*this, held_.front())) return edge_.on_held(*this);
+    if (state_ != State::open) return;  // it closed over that message
+    held_.pop_front();
+  }
+  if (paused_) connection_.resume_reading();
+  paused_ = false;
+}
+
+void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket) {
+  const bool first = state_ == State::judging;
+  if (!first && state_ != State::presenting) return;
+  state_ = State::open;
+  credential_ = {records::CredentialKind::ticket, std::string(ticket)};
+  if (first) {
+    user_id_ = user_id;
+    edge_.manager().register_handler(*this);
+    write_message(encode_hello(session_id_.hex(), user_id, raw_username));
+  }
+  resume();
+}
+
+void WebSocketHandler::present_again() {
+  if (state_ == State::open) state_ = State::presenting;
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,72 @@
+#pragma once
+// One consumer's WebSocket.
+//
+//                 on_open              accepted (hello goes out)         close(), slow, refused
+//     (handshake) ───────► judging ────────────────────────────► open ───────────────────────► closing
+//                             │                                   ▲ │ meshd lost                  │
+//                             │ refused: close code, no hello     │ ▼                             ▼ on_close
+//                             └────────────────► closing      presenting                       (gone)
+//                                                              accepted again ─► open
+//
+// Messages that can't go on yet (no verdict, no meshd, no room in the ring, no broker) are held back in order while
+// reading is paused; what is held is bounded by one read buffer and the message that it completes.
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "edge/handler.hpp"
+#include "edge/pending_requests.hpp"
+#include "edge/token_source.hpp"
+#include "edge/websocket.hpp"
+
+namespace nuropb::edge {
+
+class Edge;
+
+class WebSocketHandler final : public Handler, public Receiver {
+ public:
+  enum class State : std::uint8_t { judging, open, presenting, closing };
+
+  WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial);
+  ~WebSocketHandler() override;
+
+  // Handler
+  [[nodiscard]] const SessionId& session_id() const override { return session_id_; }
+  [[nodiscard]] const std::string& user_id() const override { return user_id_; }
+  void write_message(std::string_view text) override;
+  void close(std::uint16_t code, std::string_view reason) override;
+
+  // Receiver
+  void on_message(std::string_view text) override;
+  void on_close() override;
+
+  // What the edge tells it.
+  void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket);
+  /// meshd is gone: the session has to be presented to the next one.
+  void present_again();
+  /// Takes what was held back, and reads on once all of it is taken.
+  void resume();
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] std::uint32_t slot() const { return slot_; }
+  [[nodiscard]] std::uint32_t serial() const { return serial_; }
+  SessionRequests& requests() { return requests_; }
+  FoundToken& credential() { return credential_; }
+  std::string& peer() { return peer_; }
+
+ private:
+  void hold(std::string_view text);
+  Edge& edge_;
+  Connection& connection_;
+  State state_ = State::judging;
+  bool paused_ = false;
+  std::uint32_t slot_, serial_;
+  SessionId session_id_ = SessionId::random();
+  std::string user_id_, peer_;
+  FoundToken credential_;  ///< the token until the verdict; from then on meshd's ticket
+  SessionRequests requests_;
+  std::deque<std::string> held_;
+};
+
+}  // namespace nuropb::edge
