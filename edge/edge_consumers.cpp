@@ -60,7 +60,6 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
   handler->peer() = handshake.remote();
   if (auto found = find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) handler->credential() = std::move(*found);
   link_.set(shm::EdgeCounter::sessions, connections_);
-  connection.pause_reading();
   verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {slot, handler->serial()}});
   arm_timer();
   if (link_.attached()) present(*handler);  // else when it is

@@ -46,8 +46,10 @@ class Connection {
   virtual void send_text(std::string_view text) = 0;
   /// Starts the closing handshake; it is cut short after a few seconds.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
-  /// What was read already still arrives after a pause: at most one read buffer and the message that it completes.
+  /// From within on_open or on_message only, where no read is on its way. What was read already still arrives: at most
+  /// one read buffer and the message that it completes.
   virtual void pause_reading() = 0;
+  /// After a pause, once.
   virtual void resume_reading() = 0;
   /// Bytes that wait for the peer to read them.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;

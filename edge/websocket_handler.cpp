@@ -7,7 +7,9 @@
 namespace nuropb::edge {
 
 WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial)
-    : edge_(edge), connection_(connection), slot_(slot), serial_(serial) {}
+    : edge_(edge), connection_(connection), slot_(slot), serial_(serial) {
+  connection_.pause_reading();  // until the verdict
+}
 WebSocketHandler::~WebSocketHandler() = default;
 
 void WebSocketHandler::write_message(std::string_view text) {

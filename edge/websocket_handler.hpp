@@ -60,7 +60,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   Edge& edge_;
   Connection& connection_;
   State state_ = State::judging;
-  bool paused_ = false;
+  bool paused_ = true;
   std::uint32_t slot_, serial_;
   SessionId session_id_ = SessionId::random();
   std::string user_id_, peer_;

@@ -23,6 +23,9 @@ namespace {
 /// What hangs on a connection of websocketpp; the config below makes it its base class.
 struct Attachment : websocketpp::connection_base {
   std::unique_ptr<Connection> face;
+  // websocketpp keeps a connection alive by its outstanding reads and writes only, so one whose reading is paused would
+  // vanish without a word: from open to close it holds itself.
+  std::shared_ptr<void> self;
   std::unique_ptr<Receiver> receiver;
 };
 
@@ -108,7 +111,10 @@ class SocketConnection final : public Connection {
     websocketpp::lib::error_code ignored;
     socket_.close(code, std::string(reason), ignored);
   }
-  void pause_reading() override { socket_.pause_reading(); }
+  // websocketpp's pause_reading() takes effect only after the next read was started, and a resume before that one ended
+  // would start a second into the same buffer. Called at once, from within a callback (websocket.hpp asks for that),
+  // it keeps the next read from being started at all.
+  void pause_reading() override { socket_.handle_pause_reading(); }
   void resume_reading() override { socket_.resume_reading(); }
   std::size_t buffered_bytes() const override { return socket_.get_buffered_amount(); }
 
@@ -178,6 +184,7 @@ struct WebSocketListener::Impl {
     server.set_open_handler([this](websocketpp::connection_hdl handle) {
       guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
+        socket->self = socket;
         socket->face = std::make_unique<SocketConnection>(*socket);
         socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
         return true;
@@ -197,6 +204,7 @@ struct WebSocketListener::Impl {
   void ended(websocketpp::connection_hdl handle) {
     guarded([&] {
       const auto socket = server.get_con_from_hdl(handle);
+      const auto self = std::move(socket->self);
       if (const auto receiver = std::move(socket->receiver)) receiver->on_close();
       return true;
     }, false);

@@ -35,11 +35,12 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
         for process in Process.everything:
-            if process.running() or getattr(process, "test", None) in (None, item.nodeid):
+            if process.running() or not process.shown:
                 state = "running" if process.running() else f"ended with {process.popen.returncode}"
                 report.sections.append((f"{process.name}, pid {process.pid}, {state}", process.tail() or "(no output)"))
-    for process in Process.everything:
-        process.test = getattr(process, "test", None) or item.nodeid
+    if call.when == "teardown":
+        for process in Process.everything:
+            process.shown = not process.running()  # what ended during an earlier test is no news for a later one
 
 
 @pytest.fixture(scope="session")

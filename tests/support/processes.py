@@ -26,6 +26,7 @@ class Process:
     def __init__(self, name, command, folder, environment=None):
         self.name = name
         self.log_file = Path(folder) / f"{name}.log"
+        self.shown = False  # conftest's: its end was during a test that is over
         self._log = open(self.log_file, "ab")
         self.log_start = self.log_file.stat().st_size  # a restarted process appends to its predecessor's file
         self.popen = subprocess.Popen(

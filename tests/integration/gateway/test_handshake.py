@@ -44,9 +44,12 @@ async def test_a_refusal_says_why(gateway):
         assert b"secret" not in raw.body
 
 
-async def test_an_old_protocol_version(gateway):
-    async with await attempt(gateway, RawSocket.upgrade(Sec_WebSocket_Version="7", **TOKEN)) as raw:
-        assert raw.status in (400, 426)  # RFC 6455 section 4.4 lets it be either
+@pytest.mark.parametrize("version", ["", "0", "7", "8", "12", "14", "99", "thirteen"])
+async def test_another_protocol_version(gateway, version):
+    """RFC 6455 section 4.4: only 13. The drafts before it have other rules of framing and closing."""
+    async with await attempt(gateway, RawSocket.upgrade(Sec_WebSocket_Version=version, **TOKEN)) as raw:
+        assert raw.status in (400, 426)
+        assert raw.headers.get("sec-websocket-version", "13") == "13"
 
 
 async def test_over_the_limit_of_connections(gateways):
