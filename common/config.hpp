@@ -119,7 +119,7 @@ struct ExtraOption {
 };
 
 /// What both processes' command lines have in common: --config FILE, --set KEY=VALUE, --check-config, --print-config,
-/// --sample-config, --die-with-parent, --version, --help. Returns the config, or the exit code with which the process
+/// --sample-config, --version, --help. Returns the config, or the exit code with which the process
 /// should end at once (0 after --check-config and the like, 2 after a mistake, which has then been printed).
 tl::expected<Config, int> config_from_command_line(int argc, char** argv, const std::string& program,
                                                    const std::string& description, std::vector<ExtraOption> extra = {});

@@ -1,9 +1,5 @@
 // The command line that both processes share.
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -17,14 +13,13 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   CLI::App app(description, program);
   ConfigSources sources;
   std::vector<std::string> settings;
-  bool check = false, print = false, sample = false, die_with_parent = false;
+  bool check = false, print = false, sample = false;
   app.set_version_flag("--version", program + " " NUROPB_VERSION);
   app.add_option("--config", sources.file, "TOML file with the settings (see --sample-config)");
   app.add_option("--set", settings, "Sets one key over file and environment: --set listen.port=8881")->type_name("SECTION.KEY=VALUE");
   app.add_flag("--check-config", check, "Says whether the settings are right, and ends");
   app.add_flag("--print-config", print, "Prints the settings in force as JSON, without passwords, and ends");
   app.add_flag("--sample-config", sample, "Prints a commented config file with every key, and ends");
-  app.add_flag("--die-with-parent", die_with_parent, "Ends when the process that started it ends (the launcher uses it)");
   for (auto& option : extra) {
     if (auto** flag = std::get_if<bool*>(&option.target)) app.add_flag(option.flag, **flag, option.help);
     else app.add_option(option.flag, **std::get_if<std::string*>(&option.target), option.help);
@@ -59,12 +54,6 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   if (print) {
     std::cout << config_json(*config);
     return tl::unexpected(0);
-  }
-  if (die_with_parent) {
-    const pid_t parent = ::getppid();
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // It may have died before the call.
-    if (::getppid() != parent) return tl::unexpected(1);
   }
   return std::move(*config);
 }

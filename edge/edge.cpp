@@ -134,7 +134,7 @@ void Edge::resume_held() {
 
 void Edge::arm_timer() {
   if (timer_armed_) return;
-  if (pending_.size() == 0 && verdicts_.empty()) return;  // nothing to watch: an idle edge sleeps
+  if (pending_.size() == 0 && verdicts_.empty() && held_.empty()) return;  // nothing to watch: an idle edge sleeps
   timer_armed_ = true;
   timer_.expires_after(PendingRequests::tick);
   timer_.async_wait([this](const boost::system::error_code& error) {
@@ -146,11 +146,9 @@ void Edge::arm_timer() {
 void Edge::on_timer() {
   const auto now = clock_.now();
   pending_.expire(now, [&](const PendingRequests::Taken& taken) {
-    link_.count(shm::EdgeCounter::timeouts);
-    if (WebSocketHandler* const handler = find(taken.session)) {
-      answer(*handler, taken.trace_id, "null", error_json(error_name::timeout, "no answer in time; the request may have run"));
-    }
+    if (WebSocketHandler* const handler = find(taken.session)) time_out(*handler, taken.trace_id, "no answer in time; the request may have run");
   });
+  expire_held(now);
   while (!verdicts_.empty() && verdicts_.front().first <= now) {
     const auto [slot, serial] = verdicts_.front().second;
     verdicts_.pop_front();
@@ -160,6 +158,18 @@ void Edge::on_timer() {
     }
   }
   arm_timer();
+}
+
+void Edge::expire_held(SteadyTime now) {
+  if (held_.empty()) return;
+  std::vector<WebSocketHandler*> due;
+  for (WebSocketHandler* handler : held_) {
+    if (handler->held_until() <= now) due.push_back(handler);
+  }
+  for (WebSocketHandler* handler : due) {
+    held_.erase(handler);
+    handler->resume();
+  }
 }
 
 void Edge::on_signal() {

@@ -40,9 +40,11 @@ class Edge {
   // For handlers.
   [[nodiscard]] const Config::Limits& limits() const { return config_.limits; }
   HandlerManager& manager() { return manager_; }
-  /// False if the message can't go on now: the handler holds it back and is resumed later.
-  bool handle_message(WebSocketHandler& handler, std::string_view text);
-  void on_held(WebSocketHandler& handler) { held_.insert(&handler); }
+  /// Nothing, once the message was dealt with. Else it can't go on now, and the handler holds it back: it will be
+  /// resumed when it can, or at this time, when its sender stops waiting.
+  std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
+  [[nodiscard]] SteadyTime now() const { return clock_.now(); }
+  void on_held(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
   void on_closed(WebSocketHandler& handler);
 
@@ -53,7 +55,8 @@ class Edge {
   HttpAnswer on_http(const Handshake& request);
   void present(WebSocketHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
-  bool request(WebSocketHandler& handler, struct ClientRequest& message);
+  bool request(WebSocketHandler& handler, struct ClientRequest& message, SteadyTime deadline);
+  void time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description);
   void answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
   WebSocketHandler* find(std::uint32_t slot) const { return slot < handlers_.size() ? handlers_[slot] : nullptr; }
 
@@ -70,6 +73,7 @@ class Edge {
   // Time and the end
   void arm_timer();
   void on_timer();
+  void expire_held(SteadyTime now);
   void on_signal();
   void look_whether_drained();
   void finish();

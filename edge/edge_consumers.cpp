@@ -29,6 +29,10 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   refusal.status = 0;
   if (handshake.path() != config_.listen.path) {
     refusal = refusal_of(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
+  } else if (handshake.header("Sec-WebSocket-Version") != "13") {
+    // websocketpp would take the drafts before RFC 6455 as well, which frame and close by other rules.
+    refusal = refusal_of(426, error_name::validation, "only WebSocket version 13 (RFC 6455) is spoken here");
+    refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
   } else if (draining_) {
     refusal = come_again("this edge is stopping");
   } else if (!link_.attached()) {
@@ -126,23 +130,29 @@ void Edge::close_waiting() {
   }
 }
 
-bool Edge::handle_message(WebSocketHandler& handler, std::string_view text) {
-  if (!may_request()) return false;
+std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived) {
   ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
-  if (auto* ours = std::get_if<ClientRequest>(&message)) return request(handler, *ours);
-  link_.count(shm::EdgeCounter::bad_messages);
-  handler.write_message(encode_mistake(std::get<ClientMistake>(message)));
-  return true;
+  if (const auto* mistake = std::get_if<ClientMistake>(&message)) {
+    link_.count(shm::EdgeCounter::bad_messages);
+    handler.write_message(encode_mistake(*mistake));
+    return {};
+  }
+  auto& ours = std::get<ClientRequest>(message);
+  const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
+  const SteadyTime deadline = arrived + milliseconds(ttl);
+  const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
+  if (known && may_request() && request(handler, ours, deadline)) return {};
+  if (clock_.now() < deadline) return deadline;
+  time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
+  return {};
 }
 
-bool Edge::request(WebSocketHandler& handler, ClientRequest& message) {
+bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
     answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
-  const std::uint64_t ttl = std::min<std::uint64_t>(message.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
-  const SteadyTime deadline = clock_.now() + milliseconds(ttl);
   record_.clear();
   records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, message.method, trace_id, message.params}, record_);
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
@@ -152,6 +162,16 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message) {
   pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id));
   arm_timer();
   return true;
+}
+
+void Edge::on_held(WebSocketHandler& handler) {
+  held_.insert(&handler);
+  arm_timer();
+}
+
+void Edge::time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description) {
+  link_.count(shm::EdgeCounter::timeouts);
+  answer(handler, trace_id, "null", error_json(error_name::timeout, description));
 }
 
 void Edge::answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error) {

@@ -33,21 +33,27 @@ void WebSocketHandler::on_close() { edge_.on_closed(*this); }
 
 void WebSocketHandler::on_message(std::string_view text) {
   if (state_ == State::closing) return;
-  if (state_ != State::open || !held_.empty() || !edge_.handle_message(*this, text)) hold(text);
+  const SteadyTime now = edge_.now();
+  // Behind what is held back already, and before the verdict, nothing is even looked at.
+  if (state_ == State::judging || !held_.empty()) return hold(text, now, SteadyTime::max());
+  if (const auto until = edge_.handle_message(*this, text, now)) hold(text, now, *until);
 }
 
-void WebSocketHandler::hold(std::string_view text) {
-  held_.emplace_back(text);
+void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTime until) {
+  held_.push_back({std::string(text), arrived, until});
   if (!paused_) connection_.pause_reading();
   paused_ = true;
   edge_.on_held(*this);
 }
 
 void WebSocketHandler::resume() {
-  if (state_ != State::open) return;
+  if (state_ == State::judging || state_ == State::closing) return;
   while (!held_.empty()) {
-    if (!edge_.handle_message(*this, held_.front())) return edge_.on_held(*this);
-    if (state_ != State::open) return;  // it closed over that message
+    if (const auto until = edge_.handle_message(*this, held_.front().text, held_.front().arrived)) {
+      held_.front().until = *until;
+      return edge_.on_held(*this);
+    }
+    if (state_ == State::closing) return;  // it closed over that message, and let go of the rest
     held_.pop_front();
   }
   if (paused_) connection_.resume_reading();

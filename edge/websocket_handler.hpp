@@ -48,6 +48,9 @@ class WebSocketHandler final : public Handler, public Receiver {
   /// Takes what was held back, and reads on once all of it is taken.
   void resume();
 
+  /// When the first message that is held back has to be answered at the latest.
+  [[nodiscard]] SteadyTime held_until() const { return held_.empty() ? SteadyTime::max() : held_.front().until; }
+
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] std::uint32_t slot() const { return slot_; }
   [[nodiscard]] std::uint32_t serial() const { return serial_; }
@@ -56,7 +59,12 @@ class WebSocketHandler final : public Handler, public Receiver {
   std::string& peer() { return peer_; }
 
  private:
-  void hold(std::string_view text);
+  struct Held {
+    std::string text;
+    SteadyTime arrived;
+    SteadyTime until;  ///< when its sender stops waiting
+  };
+  void hold(std::string_view text, SteadyTime arrived, SteadyTime until);
   Edge& edge_;
   Connection& connection_;
   State state_ = State::judging;
@@ -66,7 +74,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   std::string user_id_, peer_;
   FoundToken credential_;  ///< the token until the verdict; from then on meshd's ticket
   SessionRequests requests_;
-  std::deque<std::string> held_;
+  std::deque<Held> held_;
 };
 
 }  // namespace nuropb::edge

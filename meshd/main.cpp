@@ -1,7 +1,6 @@
 // nuropb-meshd: the one process that holds the broker's credentials and the AMQP connection.
 
 #include <signal.h>
-#include <sys/prctl.h>
 
 #include <iostream>
 

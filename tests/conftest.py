@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.broker import Broker, declare_exchanges
+from support.certificates import Certificates
 from support.gateway import Gateway
 from support.processes import Process
 from support.services import demo_service, python_service
@@ -77,7 +78,7 @@ def broker_url(scratch):
 
 @pytest.fixture(scope="session")
 def _private_node(scratch):
-    node = Broker(scratch / "private-broker")
+    node = Broker(scratch / "private-broker", Certificates(scratch / "certificates"))
     node.start()
     yield node
     node.stop()

@@ -65,7 +65,7 @@ Error login_error(const amqp_rpc_reply_t& reply, const Url& url) {
     case AMQP_STATUS_CONNECTION_CLOSED:
     case AMQP_STATUS_SOCKET_ERROR:
       return {"the connection was closed during the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
-    case AMQP_STATUS_TIMEOUT: return {"no answer to the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
+    case AMQP_STATUS_TIMEOUT: return {"did not answer the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
     case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
     case AMQP_STATUS_BAD_AMQP_DATA:
     case AMQP_STATUS_UNKNOWN_CLASS:

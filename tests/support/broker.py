@@ -12,10 +12,10 @@ from .paths import BROKER_SCRIPT
 class Broker:
     """A node in a folder of its own. start() and stop() keep its port and what it stored."""
 
-    def __init__(self, folder, script=BROKER_SCRIPT):
-        self.folder = folder
-        self.script = script
-        self._url = None
+    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT):
+        """With certificates it also listens with TLS."""
+        self.folder, self.certificates, self.script = folder, certificates, script
+        self._urls = {}
 
     def _run(self, *words, timeout=120):
         done = subprocess.run(
@@ -31,7 +31,8 @@ class Broker:
         return done.stdout
 
     def start(self):
-        self._run("start")
+        made = self.certificates
+        self._run("start", *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []))
 
     def stop(self):
         self._run("stop")
@@ -48,15 +49,18 @@ class Broker:
     def ctl(self, *words):
         return self._run("ctl", *words)
 
-    @property
-    def url(self):
-        if self._url is None:
-            self._url = self._run("url").strip().splitlines()[-1]
-        return self._url
+    def _url(self, *words):
+        if words not in self._urls:
+            self._urls[words] = self._run("url", *words).strip()
+        return self._urls[words]
 
     @property
-    def port(self):
-        return urlsplit(self.url).port
+    def url(self):
+        return self._url()
+
+    @property
+    def tls_url(self):
+        return self._url("--tls")
 
 
 def with_parts(url, user=None, password=None, port=None, vhost=None, scheme=None):

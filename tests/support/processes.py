@@ -64,7 +64,7 @@ class Process:
             return match
         return wait_until(found, lambda: f"/{pattern}/ in the log of {self.name}:\n{self.tail()}", timeout)
 
-    def tail(self, lines=60):
+    def tail(self, lines=80):
         return "\n".join(self.log().splitlines()[-lines:])
 
     def signal(self, number):

@@ -56,5 +56,5 @@ async def main(amqp_url, name, tokens, origins):
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.CRITICAL)  # the errors that it is made to give are no news
     asyncio.run(main(*sys.argv[1:5]))

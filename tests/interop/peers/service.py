@@ -116,5 +116,5 @@ async def main(url, name):
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.CRITICAL)  # the errors that it is made to give are no news
     asyncio.run(main(*sys.argv[1:3]))
