@@ -43,8 +43,16 @@ class Traffic:
         goal = [n + count for n in self.right]
         await eventually(lambda: all(n >= g for n, g in zip(self.right, goal)), lambda: f"traffic flows: {self.right}, {self.refused[-3:]}", 45)
 
-    async def end(self):
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, kind, *_):
         self._stop = True
+        if kind:  # the test has failed: let nobody wait for what won't come
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            return
         await asyncio.gather(*self._tasks)
         assert not self.wrong, self.wrong[:3]
         for consumer in self.consumers:
@@ -63,17 +71,17 @@ async def test_the_broker_goes_and_comes_back_under_traffic(private_broker, gate
     gateway = gateways(private_broker.url, edges=2)
     with demo_service(private_broker.url, folder) as demo:
         consumers = [await Consumer.open(edge.url) for edge in gateway.edges for _ in range(5)]
-        traffic = Traffic(consumers, demo.service, ttl=30_000)
-        await traffic.more()
-        await asyncio.to_thread(getattr(private_broker, end))
-        await eventually(lambda: not any(edge.ready() for edge in gateway.edges), lambda: f"the edges know: {broker_state(gateway)}")
-        # While it is away, the gateway takes new consumers: authorization needs no broker.
-        async with await Consumer.open(gateway.url) as late:
-            answer = await late.request(demo.service, "echo", {"value": 1}, ttl=300)
-            assert answer["error"]["error"] in ("NuropbTimeoutError", "NuropbTransportError"), answer
-        await asyncio.to_thread(private_broker.start)
-        await traffic.more()
-        await traffic.end()
+        async with Traffic(consumers, demo.service, ttl=30_000) as traffic:
+            await traffic.more()
+            await asyncio.to_thread(getattr(private_broker, end))
+            await eventually(lambda: not any(edge.ready() for edge in gateway.edges), lambda: f"the edges know: {broker_state(gateway)}")
+            # While it is away, the gateway takes new consumers: authorization needs no broker. And it keeps its word on
+            # how long a request may take.
+            async with await Consumer.open(gateway.url) as late:
+                answer = await late.request(demo.service, "echo", {"value": 1}, ttl=300, timeout=5)
+                assert answer["error"]["error"] in ("NuropbTimeoutError", "NuropbTransportError"), answer
+            await asyncio.to_thread(private_broker.start)
+            await traffic.more()
         assert all(edge.ready() for edge in gateway.edges)
         await asyncio.gather(*(consumer.close() for consumer in consumers))
         await eventually(lambda: all(body["pending"] == 0 for _, body in broker_state(gateway)), "nothing is pending")
