@@ -69,9 +69,15 @@ TEST(Translate, AnEdgeCantSlipMembersIntoTheMessage) {
   }
 }
 
-std::optional<records::Response> record_of(const std::optional<Returned>& returned) {
-  if (!returned) return {};
-  return records::decode<records::Response>(returned->payload);
+/// A response record with its texts copied out of the payload.
+struct Copied {
+  std::uint32_t session = 0;
+  std::string result, error;
+};
+std::optional<Copied> record_of(const std::optional<Returned>& returned) {
+  const auto record = returned ? records::decode<records::Response>(returned->payload) : std::nullopt;
+  if (!record) return {};
+  return Copied{record->session, std::string(record->result), std::string(record->error)};
 }
 
 mesh::Incoming incoming(std::string body, std::string correlation_id = from.correlation_id()) {
