@@ -35,7 +35,7 @@ class Consumer:
         extra = dict(headers or {})
         if token is not None:
             extra["Authorization"] = f"Bearer {token}"
-        options = {"compression": None, "ping_interval": None, "max_size": None, "open_timeout": HELLO_TIMEOUT, **options}
+        options = {"compression": None, "ping_interval": None, "max_size": None, "open_timeout": HELLO_TIMEOUT, "close_timeout": 3, **options}
         ws = await websockets.connect(url, extra_headers=extra, **options)
         self = cls(ws)
         self._reader = asyncio.create_task(self._read())

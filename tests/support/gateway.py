@@ -2,6 +2,7 @@
 test can kill and restart any of them."""
 
 import json
+import os
 import shutil
 import tempfile
 import urllib.error
@@ -62,6 +63,10 @@ class Edge:
 
     def health(self):
         return health(self.port)
+
+    def open_sockets(self):
+        """As the kernel counts them; on a shared port /healthz answers for any edge."""
+        return sum(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
     def attached(self):
         """To meshd; it takes consumers."""

@@ -8,6 +8,8 @@ import pytest
 
 from support.consumer import Consumer, RawSocket
 from support.gateway import health
+from support.manual_service import ManualService
+from support.services import unique
 from support.waiting import eventually
 
 TOKEN = {"Authorization": "Bearer secret-ann"}
@@ -94,9 +96,6 @@ async def test_a_refused_token_closes_before_any_hello(gateway):
 
 async def test_messages_behind_a_refused_token_are_not_taken(gateway, broker_url):
     """The request sits in the socket's buffer until the verdict, and then is never read."""
-    from support.manual_service import ManualService
-    from support.services import unique
-
     async with ManualService(broker_url, unique("guarded")) as service:
         request = json.dumps({"type": "request", "payload": {"service": service.name, "method": "m", "params": {}, "trace_id": "t"}})
         async with await attempt(gateway, RawSocket.upgrade(Authorization="Bearer secret-of-nobody") + RawSocket.frame(request)) as raw:
