@@ -1,0 +1,134 @@
+#include "common/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "common/config_keys.hpp"
+
+namespace nuropb {
+namespace {
+
+std::string mistakes(std::string_view toml, const ConfigSources& over = {}) {
+  const auto config = parse_config(toml, "gw.toml", over);
+  return config ? std::string() : config.error().text();
+}
+
+TEST(Config, NothingSaidMeansTheDefaults) {
+  const auto config = parse_config("", "gw.toml");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->listen.port, 8880);
+  EXPECT_EQ(config->gateway.service, "gateway");
+  EXPECT_TRUE(config->amqp.verify_peer);
+}
+
+TEST(Config, FileThenEnvironmentThenFlags) {
+  const char* const file = "[listen]\nport = 1\n[gateway]\nedges = 3\nservice = \"a\"\n";
+  const auto config = parse_config(file, "gw.toml", {"", {{"NUROPB_LISTEN_PORT", "2"}, {"NUROPB_GATEWAY_EDGES", "4"}}, {{"listen.port", "3"}}});
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->listen.port, 3);
+  EXPECT_EQ(config->gateway.edges, 4u);
+  EXPECT_EQ(config->gateway.service, "a");
+}
+
+TEST(Config, ListsComeFromCommasToo) {
+  const auto config = parse_config("", "gw.toml", {"", {{"NUROPB_LISTEN_ORIGINS", "a.com,b.com"}}, {{"amqp.urls", "amqp://a/,amqps://b/"}}});
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->listen.origins, (std::vector<std::string>{"a.com", "b.com"}));
+  EXPECT_EQ(config->amqp.urls.size(), 2u);
+}
+
+TEST(Config, AMistakeNamesFileLineKeyAndWhatIsWrong) {
+  struct Row {
+    const char* toml;
+    const char* message;
+  };
+  const Row rows[] = {
+      {"[listen]\n\nport = 70000\n", "gw.toml:3: listen.port: 70000 is above 65535"},
+      {"[listen]\nport = \"x\"\n", "gw.toml:2: listen.port: is not a whole number"},
+      {"[listen]\nport = 1.5\n", "gw.toml:2: listen.port: is not a whole number"},
+      {"[listen]\nprot = 1\n", "gw.toml:2: unknown key 'listen.prot' (did you mean 'port'?)"},
+      {"[listne]\nport = 1\n", "unknown section 'listne' (did you mean 'listen'?)"},
+      {"listen = 1\n", "gw.toml:1: 'listen' is not a table"},
+      {"[listen]\nport = \n", "gw.toml:2: not TOML"},
+      {"[listen]\norigins = \"x\"\n", "gw.toml:2: listen.origins: is not a list of strings"},
+      {"[listen]\norigins = [1]\n", "gw.toml:2: listen.origins: is not a list of strings"},
+      {"[listen]\npath = \"ws\"\n", "listen.path: does not begin with '/'"},
+      {"[log]\nlevel = \"loud\"\n", "log.level: is none of debug, info, warning, error"},
+      {"[rings]\nrequest_bytes = 5000000\n", "rings.request_bytes: is not a power of two"},
+      {"[rings]\nrequest_bytes = 1048576\n", "rings.request_bytes: 1048576 bytes do not hold two messages of limits.message_bytes"},
+      {"[amqp]\nverify_peer = 1\n", "amqp.verify_peer: is not true or false"},
+      {"[amqp]\nurls = []\n", "amqp.urls: is empty"},
+      {"[request]\nttl_ms = 5000\nmax_ttl_ms = 1000\n", "request.ttl_ms is above request.max_ttl_ms"},
+      {"[gateway]\nedges = 40\n", "gateway.edges is above gateway.max_workers"},
+      {"[amqp]\nkey_file = \"x\"\n", "one is set without the other"},
+  };
+  for (const Row& row : rows) EXPECT_NE(mistakes(row.toml).find(row.message), std::string::npos) << row.toml << "\n→ " << mistakes(row.toml);
+}
+
+TEST(Config, AllMistakesAreToldAtOnce) {
+  const std::string text = mistakes("[listen]\nport = 70000\npath = 1\n[nope]\n", {"", {{"NUROPB_LOG_LEVEL", "x"}}, {{"a.b", "1"}, {"listen.port", "y"}}});
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6) << text;
+}
+
+TEST(Config, AVariableOrFlagIsNamedInItsMistake) {
+  EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PORT", "x"}}, {}}).find("NUROPB_LISTEN_PORT: listen.port"), std::string::npos);
+  EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PROT", "1"}}, {}}).find("unknown key 'listen.prot'"), std::string::npos);
+  EXPECT_NE(mistakes("", {"", {}, {{"listen.port", "-1"}}}).find("--set listen.port: listen.port: -1 is below 0"), std::string::npos);
+  EXPECT_EQ(mistakes("", {"", {{"NUROPB_TEST_BROKER", "/x"}}, {}}), "") << "no section of ours";
+}
+
+TEST(Config, APasswordIsNeverRepeated) {
+  for (const char* toml : {"[amqp]\nurls = [\"http://u:hunter2@h/\"]\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\"\n", "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nprefetch = 0\n"}) {
+    EXPECT_NE(mistakes(toml), "");
+    EXPECT_EQ(mistakes(toml).find("hunter2"), std::string::npos) << mistakes(toml);
+  }
+  const auto config = parse_config("[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\n", "gw.toml");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config_json(*config).find("hunter2"), std::string::npos);
+}
+
+TEST(Config, RelativePathsAreRelativeToTheFile) {
+  const auto config = parse_config("[gateway]\nruntime_dir = \"run\"\n[auth]\ntoken_file = \"../t.toml\"\n", "/etc/nuropb/gw.toml");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->gateway.runtime_dir, "/etc/nuropb/run");
+  EXPECT_EQ(config->auth.token_file, "/etc/t.toml");
+}
+
+TEST(Config, JsonHoldsEverySectionForTheLauncher) {
+  const auto config = parse_config("[gateway]\nedges = 7\n", "gw.toml");
+  const auto json = nlohmann::json::parse(config_json(*config));
+  EXPECT_EQ(json["gateway"]["edges"], 7);
+  EXPECT_EQ(json["listen"]["origins"], nlohmann::json::array());
+  for (const auto& section : config_sections()) EXPECT_TRUE(json.contains(section.name)) << section.name;
+}
+
+TEST(Config, TheSampleIsTheTableAndItsValuesAreTheDefaults) {
+  const auto config = parse_config(sample_config(), "sample.toml");
+  ASSERT_TRUE(config) << config.error().text();
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_EQ(key.get(*config), key.get(Config{})) << key.full_name();
+    EXPECT_NE(sample_config().find("\n" + std::string(key.name) + " = "), std::string::npos) << key.full_name();
+    EXPECT_FALSE(key.doc.empty()) << key.full_name();
+  }
+}
+
+TEST(Config, TheSampleThatIsShippedIsTheOneThatIsMade) {
+  std::ifstream in(NUROPB_SOURCE_DIR "/deploy/nuropb-gateway.toml");
+  std::stringstream shipped;
+  shipped << in.rdbuf();
+  EXPECT_EQ(shipped.str(), sample_config()) << "nuropb-meshd --sample-config > deploy/nuropb-gateway.toml";
+}
+
+TEST(Config, AFileThatCantBeReadIsNamed) {
+  const auto config = load_config({"/nonexistent/gw.toml", {}, {}});
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().text().find("/nonexistent/gw.toml"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace nuropb

@@ -1,0 +1,93 @@
+#include "common/messages.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace nuropb {
+namespace {
+
+// As the Python peer (nuropb 0.1.8) put them on the wire.
+constexpr const char* python_request =
+    R"({"tag": "request", "service": "probe", "method": "secret", "params": {"q": 1, "u": "\u00e9\u2713"}, "correlation_id": "f985036a41fd4e7ea48ca9c101788487", "context": {"user_id": "u1"}, "trace_id": "enc"})";
+constexpr const char* python_response =
+    R"({"tag": "response", "result": {"secret": {"q": 1}}, "error": null, "correlation_id": "f985036a41fd4e7ea48ca9c101788487", "trace_id": "enc", "context": {}, "warning": null, "reply_to": "rq"})";
+
+TEST(Messages, APythonRequestIsUnderstood) {
+  const auto call = decode_call(python_request, MessageType::request);
+  ASSERT_TRUE(call) << call.error().text();
+  EXPECT_EQ(call->service, "probe");
+  EXPECT_EQ(call->method, "secret");
+  EXPECT_EQ(call->params, R"({"q": 1, "u": "\u00e9\u2713"})");
+  EXPECT_EQ(call->context, R"({"user_id": "u1"})");
+  EXPECT_EQ(call->trace_id, "\"enc\"");
+  EXPECT_EQ(call->correlation_id, "f985036a41fd4e7ea48ca9c101788487");
+}
+
+TEST(Messages, APythonResponseIsUnderstood) {
+  const auto response = decode_response(python_response);
+  ASSERT_TRUE(response) << response.error().text();
+  EXPECT_EQ(response->result, R"({"secret": {"q": 1}})");
+  EXPECT_EQ(response->error, "null");
+  EXPECT_EQ(response->reply_to, "rq");
+}
+
+TEST(Messages, WhatWeWriteIsWhatThePeerWrites) {
+  const auto call = decode_call(python_request, MessageType::request);
+  EXPECT_EQ(nlohmann::ordered_json::parse(encode_call(MessageType::request, *call)).dump(), nlohmann::ordered_json::parse(python_request).dump());
+  const auto response = decode_response(python_response);
+  EXPECT_EQ(nlohmann::ordered_json::parse(encode_response(*response)).dump(), nlohmann::ordered_json::parse(python_response).dump());
+}
+
+TEST(Messages, EventsGoThrough) {
+  const EventBody event{"a.b", "[1,\"x\"]", "{\"k\":1}", "c", "\"t\"", "[\"ann\"]"};
+  const std::string text = encode_event(event);
+  const auto decoded = decode_event(text);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->topic, "a.b");
+  EXPECT_EQ(decoded->event, "[1,\"x\"]");
+  EXPECT_EQ(decoded->target, "[\"ann\"]");
+}
+
+TEST(Messages, WhatAPeerMayLeaveOutIsFilledIn) {
+  const auto call = decode_call(R"({"service":"s","method":"m","params":null,"context":null,"trace_id":null})", MessageType::command);
+  ASSERT_TRUE(call) << call.error().text();
+  EXPECT_EQ(call->params, "{}");
+  EXPECT_EQ(call->context, "{}");
+  EXPECT_EQ(call->trace_id, "null");
+  const auto response = decode_response("{}");
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->result, "null");
+  EXPECT_EQ(response->error, "null");
+}
+
+TEST(Messages, AMistakeIsNamed) {
+  struct Row {
+    const char* text;
+    const char* part;
+  };
+  for (const Row& row : {Row{"{", "byte"}, Row{"[]", "object"}, Row{R"({"method":"m"})", "'service' is missing"}, Row{R"({"service":1,"method":"m"})", "'service' is not a string"},
+                         Row{R"({"service":"s"})", "'method'"}, Row{R"({"service":"s","method":"m","params":[1]})", "'params'"},
+                         Row{R"({"service":"s","method":"m","context":"x"})", "'context'"}, Row{R"({"tag":"event","service":"s","method":"m"})", "'tag'"}}) {
+    const auto call = decode_call(row.text, MessageType::request);
+    ASSERT_FALSE(call) << row.text;
+    EXPECT_NE(call.error().text().find(row.part), std::string::npos) << call.error().text();
+  }
+  EXPECT_FALSE(decode_response(R"({"error":"text"})"));
+  EXPECT_FALSE(decode_response(R"({"error":[]})"));
+  EXPECT_FALSE(decode_event(R"({"topic":"t","target":"x"})"));
+  EXPECT_FALSE(decode_event(R"({"event":1})"));
+}
+
+TEST(Messages, ErrorsAsClientsGetThem) {
+  EXPECT_EQ(error_json("NuropbHandlingError", "say \"no\""), R"({"error":"NuropbHandlingError","description":"say \"no\""})");
+  EXPECT_EQ(unknown_outcome_json("x"), R"({"error":"NuropbTransportError","description":"x","outcome":"unknown"})");
+}
+
+TEST(Messages, TypesHaveTheirWords) {
+  for (const auto type : {MessageType::request, MessageType::command, MessageType::event, MessageType::response}) EXPECT_EQ(message_type(to_text(type)), type);
+  EXPECT_FALSE(message_type("reply"));
+}
+
+}  // namespace
+}  // namespace nuropb

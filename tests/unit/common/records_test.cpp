@@ -1,0 +1,113 @@
+#include "common/records.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace nuropb::records {
+namespace {
+
+template <class Record>
+std::string bytes_of(const Record& record) {
+  std::string out = "x";  // encoders append
+  encode(record, out);
+  return out.substr(1);
+}
+
+/// Every truncation and every extension is refused.
+template <class Record>
+void only_whole(const Record& record) {
+  const std::string bytes = bytes_of(record);
+  EXPECT_TRUE(decode<Record>(bytes));
+  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode<Record>(std::string_view(bytes).substr(0, size))) << size;
+  EXPECT_FALSE(decode<Record>(bytes + "y"));
+}
+
+const SessionId id = *SessionId::from_hex("000102030405060708090a0b0c0d0e0f");
+
+TEST(Records, GoThrough) {
+  const std::string open = bytes_of(OpenSession{1, 2, id, CredentialKind::cookie, "token", "10.0.0.1:5"});
+  const auto o = decode<OpenSession>(open);
+  ASSERT_TRUE(o);
+  EXPECT_EQ(o->session, 1u);
+  EXPECT_EQ(o->serial, 2u);
+  EXPECT_EQ(o->session_id, id);
+  EXPECT_EQ(o->kind, CredentialKind::cookie);
+  EXPECT_EQ(o->credential, "token");
+  EXPECT_EQ(o->peer, "10.0.0.1:5");
+
+  const std::string request = bytes_of(Request{3, 4, 5, "svc", "meth", "\"t\"", "{\"a\":1}"});
+  const auto r = decode<Request>(request);
+  ASSERT_TRUE(r);
+  EXPECT_EQ(r->deadline_ms, 5u);
+  EXPECT_EQ(r->service, "svc");
+  EXPECT_EQ(r->method, "meth");
+  EXPECT_EQ(r->trace_id, "\"t\"");
+  EXPECT_EQ(r->params, "{\"a\":1}");
+
+  const std::string accepted = bytes_of(SessionAccepted{1, 2, "ann", "null", "ticket"});
+  EXPECT_EQ(decode<SessionAccepted>(accepted)->ticket, "ticket");
+  const std::string refused = bytes_of(SessionRefused{1, 2, 4501, "token refused"});
+  EXPECT_EQ(decode<SessionRefused>(refused)->code, 4501);
+  EXPECT_EQ(decode<SessionRefused>(refused)->reason, "token refused");
+  const std::string response = bytes_of(Response{9, "[1]", "null"});
+  EXPECT_EQ(decode<Response>(response)->result, "[1]");
+  const std::string close = bytes_of(CloseSession{7, 8});
+  EXPECT_EQ(decode<CloseSession>(close)->serial, 8u);
+}
+
+TEST(Records, OnlyWholeOnesAreTaken) {
+  only_whole(OpenSession{1, 2, id, CredentialKind::header, "token", "peer"});
+  only_whole(CloseSession{1, 2});
+  only_whole(Request{1, 2, 3, "s", "m", "null", "{}"});
+  only_whole(SessionAccepted{1, 2, "u", "null", "t"});
+  only_whole(SessionRefused{1, 2, 3, "r"});
+  only_whole(Response{1, "1", "null"});
+  only_whole(EndSession{1, 2, 3, "r"});
+}
+
+TEST(Records, LengthsThatLieAreRefused) {
+  const std::string good = bytes_of(Request{1, 2, 3, "ss", "mm", "tt", "pp"});
+  for (std::size_t at = 16; at < 32; at += 4) {
+    for (const std::uint32_t lie : {0u, 1u, 3u, 0x7fffffffu, 0xffffffffu}) {
+      std::string bad = good;
+      std::memcpy(bad.data() + at, &lie, sizeof lie);
+      EXPECT_FALSE(decode<Request>(bad)) << at << " " << lie;
+    }
+  }
+}
+
+TEST(Records, NamesAndTokensHaveTheirBounds) {
+  EXPECT_TRUE(decode<Request>(bytes_of(Request{1, 2, 3, std::string(255, 's'), "m", "null", "{}"})));
+  EXPECT_FALSE(decode<Request>(bytes_of(Request{1, 2, 3, std::string(256, 's'), "m", "null", "{}"})));
+  EXPECT_FALSE(decode<Request>(bytes_of(Request{1, 2, 3, "s", std::string(256, 'm'), "null", "{}"})));
+  EXPECT_FALSE(decode<Request>(bytes_of(Request{1, 2, 3, "s", "m", std::string(max_trace_id + 1, '1'), "{}"})));
+  EXPECT_FALSE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::header, std::string(max_credential + 1, 't'), ""})));
+  EXPECT_TRUE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, std::string(max_credential + 1, 't'), ""})));
+  EXPECT_FALSE(decode<SessionRefused>(bytes_of(SessionRefused{1, 2, 3, std::string(124, 'r')})));
+}
+
+TEST(Records, AnUnknownKindOfCredentialIsRefused) {
+  std::string bytes = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", ""});
+  for (const std::uint32_t kind : {0u, 4u, 0xffu, 0x101u}) {
+    std::memcpy(bytes.data() + 24, &kind, sizeof kind);
+    EXPECT_FALSE(decode<OpenSession>(bytes)) << kind;
+  }
+}
+
+TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
+  const std::string request = bytes_of(Request{1, 2, 3, std::string(255, 's'), std::string(255, 'm'), std::string(1024, '1'), std::string(5000, 'p')});
+  const auto bounds = bounds_to_meshd(static_cast<std::uint16_t>(Type::request), 5000);
+  ASSERT_TRUE(bounds);
+  EXPECT_EQ(bounds->maximum, request.size());
+  EXPECT_EQ(bounds->minimum, bytes_of(Request{}).size());
+  EXPECT_FALSE(bounds_to_meshd(static_cast<std::uint16_t>(Type::response), 5000));
+  EXPECT_FALSE(bounds_to_edge(static_cast<std::uint16_t>(Type::request), 5000));
+  for (const std::uint16_t type : {0, 4, 64, 69, 0xffff}) {
+    EXPECT_FALSE(bounds_to_meshd(type, 5000)) << type;
+    EXPECT_FALSE(bounds_to_edge(type, 5000)) << type;
+  }
+}
+
+}  // namespace
+}  // namespace nuropb::records
