@@ -22,6 +22,7 @@ struct ServiceError {
   std::string name;              ///< common/error_names.hpp
   std::string description;
   bool outcome_unknown = false;  ///< it may have run
+  bool operator==(const ServiceError&) const = default;
 };
 using Answer = tl::expected<nlohmann::json, ServiceError>;
 

@@ -21,7 +21,7 @@ async def outcome(api, call):
         if call.pop("command", False):
             api.command(context={}, trace_id="trace-of-client", **call)
             return {"result": None}
-        return {"result": await asyncio.wait_for(api.request(context={"from": "client"}, trace_id="trace-of-client", **call), 15)}
+        return {"result": await asyncio.wait_for(api.request(context={"from": "client"}, trace_id="trace-of-client", **call), 5)}
     except NuropbException as error:
         return {"raised": type(error).__name__, "description": error.description}
     except Exception as error:

@@ -1,0 +1,239 @@
+// The mesh library against a real RabbitMQ, as client and as service. scripts/test names the broker:
+// NUROPB_TEST_AMQP_URL.
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <cstdlib>
+
+#include "common/ids.hpp"
+#include "meshd/mesh/api.hpp"
+
+namespace nuropb::mesh {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+
+TransportSettings settings(const std::string& service, bool client_only = false) {
+  const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
+  if (!text) throw std::runtime_error("NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh");
+  TransportSettings out;
+  out.urls = {*amqp::parse_url(text)};
+  out.service_name = service;
+  out.instance_id = random_hex32();
+  out.client_only = client_only;
+  out.prefetch = 100;
+  out.response_queue_expires = milliseconds(5000);
+  return out;
+}
+
+/// A service with a name of its own and a client, both on the broker.
+class MeshTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    name_ = "mesh-test-" + random_hex32().substr(0, 8);
+    host_ = std::make_unique<ServiceHost>(name_, "1");
+    host_->method("add", {.parameters = {{"a", "number"}, {"b", "number"}}}, [](const Call& call) { return call.params["a"].get<int>() + call.params["b"].get<int>(); });
+    host_->method("fail", {}, [](const Call&) -> json { throw std::runtime_error("boom"); });
+    host_->method("refuse", {}, [](const Call&) -> json { throw CallError("NuropbValidationError", "not so"); });
+    host_->method("context", {}, [](const Call& call) { return json{{"context", call.context}, {"trace_id", call.trace_id}}; });
+    host_->method("again", {.any_parameters = true}, [this](const Call& call) -> json {
+      ++again_calls_;
+      if (call.params.value("for_ever", false) || !call.redelivered) throw CallAgain("later");
+      return "second time";
+    });
+    host_->async_method("forget", {}, [](Call, Reply) {});
+    host_->async_method("never", {}, [this](Call, Reply reply) { kept_.push_back(std::move(reply)); });
+    host_->async_method("twice", {}, [](Call, Reply reply) {
+      reply.result(1);
+      reply.result(2);
+      reply.error("NuropbException", "3");
+    });
+    host_->raw_method("echo", {.any_parameters = true}, [](std::string_view params) { return std::string(params); });
+    host_->method("note", {.any_parameters = true}, [this](const Call& call) {
+      const std::lock_guard lock(mutex_);
+      notes_.push_back(call.params);
+      noted_.notify_all();
+      return nullptr;
+    });
+    host_->on_event([this](const std::string& topic, const json& event, const json&) {
+      const std::lock_guard lock(mutex_);
+      notes_.push_back({{"topic", topic}, {"event", event}});
+      noted_.notify_all();
+    });
+    auto served = settings(name_);
+    served.event_bindings = {name_ + ".*"};
+    service_ = std::make_unique<Api>(served);
+    service_->serve(*host_);
+    const auto up = service_->start();
+    ASSERT_TRUE(up) << up.error().text();
+    client_ = std::make_unique<Api>(settings("client", true));
+    const auto connected = client_->start();
+    ASSERT_TRUE(connected) << connected.error().text();
+  }
+  Answer ask(const std::string& method, const json& params = json::object(), CallOptions options = {}) {
+    auto future = client_->request(name_, method, params, std::move(options));
+    EXPECT_EQ(future.wait_for(seconds(20)), std::future_status::ready) << method;
+    return future.get();
+  }
+  json next_note() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(noted_.wait_for(lock, seconds(20), [&] { return !notes_.empty(); }));
+    if (notes_.empty()) return nullptr;
+    json note = notes_.front();
+    notes_.erase(notes_.begin());
+    return note;
+  }
+  static void expect_error(const Answer& answer, const std::string& name, const std::string& part) {
+    ASSERT_FALSE(answer) << *answer;
+    EXPECT_EQ(answer.error().name, name);
+    EXPECT_NE(answer.error().description.find(part), std::string::npos) << answer.error().description;
+  }
+
+  std::string name_;
+  std::atomic<int> again_calls_{0};
+  std::vector<Reply> kept_;
+  std::mutex mutex_;
+  std::condition_variable noted_;
+  std::vector<json> notes_;
+  std::unique_ptr<ServiceHost> host_;
+  std::unique_ptr<Api> client_, service_;
+};
+
+TEST_F(MeshTest, Results) {
+  EXPECT_EQ(ask("add", {{"a", 2}, {"b", 40}}), Answer(json(42)));
+  EXPECT_EQ(ask("echo", {{"x", {1, 2.5, nullptr, "é😀"}}}), Answer(json({{"x", {1, 2.5, nullptr, "é😀"}}})));
+  EXPECT_EQ(ask("twice"), Answer(json(1))) << "one answer to a request";
+}
+
+TEST_F(MeshTest, Errors) {
+  expect_error(ask("nope"), "NuropbHandlingError", "Unknown method nope");
+  expect_error(ask("_hidden"), "NuropbHandlingError", "Unknown method _hidden");
+  expect_error(ask("fail"), "NuropbException", "Runtime exception calling " + name_ + ".fail:std::runtime_error: boom");
+  expect_error(ask("refuse"), "NuropbValidationError", "not so");
+  expect_error(ask("add", {{"a", 1}}), "NuropbHandlingError", "missing its argument 'b'");
+  expect_error(ask("add", {{"a", 1}, {"b", 2}, {"c", 3}}), "NuropbHandlingError", "no argument 'c'");
+  expect_error(ask("forget"), "NuropbHandlingError", "without an answer");
+}
+
+TEST_F(MeshTest, NobodyThere) {
+  auto future = client_->request("no-such-" + name_, "m", json::object());
+  ASSERT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
+  expect_error(future.get(), "NuropbNotDeliveredError", "not available. unable to call method m");
+}
+
+TEST_F(MeshTest, CallAgainOnceAndOnlyOnce) {
+  EXPECT_EQ(ask("again"), Answer(json("second time")));
+  EXPECT_EQ(again_calls_, 2);
+  expect_error(ask("again", {{"for_ever", true}}), "NuropbCallAgainReject", "later");
+  EXPECT_EQ(again_calls_, 4);
+}
+
+TEST_F(MeshTest, TimesOut) {
+  CallOptions options;
+  options.ttl = milliseconds(200);
+  expect_error(ask("never", json::object(), options), "NuropbTimeoutError", "never");
+}
+
+TEST_F(MeshTest, ContextAndTraceIdArrive) {
+  CallOptions options;
+  options.context = {{"user_id", "ann"}};
+  options.trace_id = "t-1";
+  options.priority = 5;
+  const auto answer = ask("context", json::object(), options);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ((*answer)["context"], json({{"user_id", "ann"}}));
+  EXPECT_EQ((*answer)["trace_id"], "t-1");
+}
+
+TEST_F(MeshTest, CommandsAndEvents) {
+  ASSERT_TRUE(client_->command(name_, "note", {{"n", 1}}));
+  EXPECT_EQ(next_note(), json({{"n", 1}}));
+  ASSERT_TRUE(client_->publish_event(name_ + ".happened", {{"n", 2}}));
+  EXPECT_EQ(next_note(), json({{"topic", name_ + ".happened"}, {"event", {{"n", 2}}}}));
+}
+
+TEST_F(MeshTest, Describe) {
+  auto future = client_->describe(name_);
+  ASSERT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
+  const auto answer = future.get();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ((*answer)["service_name"], name_);
+  EXPECT_TRUE((*answer)["methods"].contains("add"));
+}
+
+TEST_F(MeshTest, ManyAtATimeEachGetItsOwnAnswer) {
+  constexpr int count = 20'000;
+  std::atomic<int> right{0}, answered{0};
+  std::promise<void> all;
+  for (int i = 0; i < count; ++i) {
+    client_->request(name_, "add", {{"a", i}, {"b", 1}}, {}, [&, i](Answer answer) {
+      if (answer && *answer == i + 1) ++right;
+      if (++answered == count) all.set_value();
+    });
+  }
+  ASSERT_EQ(all.get_future().wait_for(seconds(60)), std::future_status::ready) << answered << " answered";
+  EXPECT_EQ(right, count);
+}
+
+TEST_F(MeshTest, AMegabyteGoesThere) {
+  const std::string text(1 << 20, 'x');
+  const auto answer = ask("echo", {{"text", text}});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ((*answer)["text"], text);
+}
+
+TEST_F(MeshTest, StoppingEndsEveryRequest) {
+  auto future = client_->request(name_, "never", json::object());
+  client_->stop();
+  ASSERT_EQ(future.wait_for(seconds(5)), std::future_status::ready);
+  const auto answer = future.get();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().name, "NuropbTransportError");
+  EXPECT_TRUE(answer.error().outcome_unknown);
+}
+
+TEST_F(MeshTest, TheSameInstanceTwiceIsRefusedWithTheReason) {
+  auto twin = settings(name_);
+  twin.instance_id = "fixed";
+  Api first(twin), second(twin);
+  ASSERT_TRUE(first.start());
+  const auto refused = second.start(milliseconds(2000));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("instance id 'fixed' is running"), std::string::npos) << refused.error().text();
+}
+
+TEST(MeshConnection, SaysWhatIsWrong) {
+  struct Row {
+    const char* name;
+    std::function<void(amqp::Url&)> change;
+    const char* part;
+  };
+  for (const Row& row : {Row{"password", [](amqp::Url& url) { url.password = "hunter2"; }, "user or password refused"},
+                         Row{"vhost", [](amqp::Url& url) { url.vhost = "no-such-vhost"; }, "vhost 'no-such-vhost' has to exist"},
+                         Row{"port", [](amqp::Url& url) { url.port = 1; }, "is a broker listening there?"},
+                         Row{"host", [](amqp::Url& url) { url.host = "no-such-host.invalid"; }, "can't be resolved"},
+                         Row{"tls", [](amqp::Url& url) { url.tls = true; }, "TLS"}}) {
+    auto wrong = settings("x", true);
+    row.change(wrong.urls[0]);
+    wrong.connect_timeout = milliseconds(2000);
+    Api api(wrong);
+    const auto refused = api.start(milliseconds(6000));
+    ASSERT_FALSE(refused) << row.name;
+    EXPECT_NE(refused.error().text().find(row.part), std::string::npos) << refused.error().text();
+    EXPECT_EQ(refused.error().text().find("hunter2"), std::string::npos);
+  }
+}
+
+TEST(MeshConnection, TheNextUrlOfTheListIsTried) {
+  auto two = settings("x", true);
+  two.urls.insert(two.urls.begin(), two.urls[0]);
+  two.urls[0].port = 1;
+  Api api(two);
+  const auto up = api.start();
+  EXPECT_TRUE(up) << up.error().text();
+}
+
+}  // namespace
+}  // namespace nuropb::mesh

@@ -1,0 +1,91 @@
+#include "edge/client_message.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace nuropb::edge {
+namespace {
+
+ClientMessage decode(std::string_view text) { return decode_client_message(text, {64}); }
+
+TEST(ClientMessage, ARequestIsCutUp) {
+  const std::string text = R"({"type":"request","payload":{"service":"s","method":"m\u00e9","params":{"a": [1, 2.50]},"trace_id":"t","ttl":250}})";
+  const auto message = decode(text);
+  const auto* request = std::get_if<ClientRequest>(&message);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->service, "s");
+  EXPECT_EQ(request->method, "m\xc3\xa9");
+  EXPECT_EQ(request->params, "{\"a\": [1, 2.50]}");
+  EXPECT_EQ(request->trace_id, "\"t\"");
+  EXPECT_EQ(request->ttl_ms, 250u);
+}
+
+TEST(ClientMessage, TraceIdMayBeAnythingOrNothing) {
+  for (const char* trace : {"7", "null", "{\"a\":1}", "\"\"", "1208925819614629174706176"}) {
+    const std::string text = std::string(R"({"type":"request","payload":{"service":"s","method":"m","params":null,"trace_id":)") + trace + "}}";
+    const auto message = decode(text);
+    const auto* request = std::get_if<ClientRequest>(&message);
+    ASSERT_TRUE(request) << trace;
+    EXPECT_EQ(request->trace_id, trace);
+    EXPECT_EQ(request->params, "null") << "the service judges it";
+  }
+  const auto message = decode(R"({"type":"request","payload":{"service":"s","method":"m","params":{}}})");
+  ASSERT_TRUE(std::holds_alternative<ClientRequest>(message));
+  EXPECT_EQ(std::get<ClientRequest>(message).trace_id, "");
+}
+
+TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {
+  struct Row {
+    std::string text, error, description, trace_id;
+  };
+  const std::string head = R"({"type":"request","payload":{)";
+  const std::string decoding = "Error decoding JSON: ";
+  const Row rows[] = {
+      {"{nope", "JSONDecodeError", decoding + "Expecting property name enclosed in double quotes: byte 1", ""},
+      {"", "JSONDecodeError", decoding + "Expecting value: byte 0", ""},
+      {"[1]", "AttributeError", decoding + "'list' object has no attribute 'get'", ""},
+      {"\"x\"", "AttributeError", decoding + "'str' object has no attribute 'get'", ""},
+      {"null", "AttributeError", decoding + "'NoneType' object has no attribute 'get'", ""},
+      {R"({"type":"request","payload":[]})", "AttributeError", decoding + "'list' object has no attribute 'get'", ""},
+      {head + R"("trace_id":"t"}})", "KeyError", decoding + "'service'", "\"t\""},
+      {head + R"("service":"s","trace_id":7}})", "KeyError", decoding + "'method'", "7"},
+      {head + R"("service":"s","method":"m"}})", "KeyError", decoding + "'params'", ""},
+      {R"({"payload":{"trace_id":"t"}})", "NuropbValidationError", "Message type is not defined", "\"t\""},
+      {R"({"type":"request"})", "NuropbValidationError", "Message payload is not defined", ""},
+      {R"({"type":"command","payload":{"trace_id":"t"}})", "NuropbValidationError", "Unknown message type \"command\"", "\"t\""},
+      {R"({"type":1,"payload":{}})", "NuropbValidationError", "Unknown message type 1", ""},
+      {head + R"("service":1,"method":"m","params":{}}})", "NuropbValidationError", "'service' is not a string", ""},
+      {head + R"("service":"","method":"m","params":{}}})", "NuropbValidationError", "'service' is empty", ""},
+      {head + R"("service":"s","method":")" + std::string(256, 'm') + R"(","params":{}}})", "NuropbValidationError", "'method' is longer than 255 bytes", ""},
+      {head + R"("service":"s","method":"m","params":{},"ttl":-1}})", "NuropbValidationError", "'ttl' is not a whole number of milliseconds", ""},
+      {head + R"("service":"s","method":"m","params":{},"ttl":"1"}})", "NuropbValidationError", "'ttl' is not a whole number of milliseconds", ""},
+      {head + R"("service":"s","method":"m","params":{},"trace_id":")" + std::string(1100, 't') + R"("}})", "NuropbValidationError", "'trace_id' is longer than 1024 bytes", ""},
+  };
+  for (const Row& row : rows) {
+    const auto message = decode(row.text);
+    const auto* mistake = std::get_if<ClientMistake>(&message);
+    ASSERT_TRUE(mistake) << row.text;
+    EXPECT_EQ(mistake->error, row.error) << row.text;
+    EXPECT_EQ(mistake->description, row.description) << row.text;
+    EXPECT_EQ(mistake->trace_id, row.trace_id) << row.text;
+  }
+}
+
+TEST(ClientMessage, DepthIsLimited) {
+  const auto message = decode(R"({"type":"request","payload":{"service":"s","method":"m","params":)" + std::string(100, '[') + std::string(100, ']') + "}}");
+  ASSERT_TRUE(std::holds_alternative<ClientMistake>(message));
+  EXPECT_NE(std::get<ClientMistake>(message).description.find("Nested too deeply"), std::string::npos);
+}
+
+TEST(ClientMessage, WhatGoesOut) {
+  EXPECT_EQ(encode_mistake({"E", "say \"d\"", ""}), R"({"error":"E","description":"say \"d\""})");
+  EXPECT_EQ(encode_mistake({"E", "d", "7"}), R"({"error":"E","description":"d","trace_id":7})");
+  EXPECT_EQ(encode_hello("ab", "ann\"", "null"), R"({"type":"event","payload":{"topic":"hello","event":{"session_id":"ab","user_id":"ann\"","username":null}}})");
+  std::string out = "left over";
+  encode_response(out, "\"t\"", "[1]", "null");
+  EXPECT_EQ(out, R"({"type":"response","payload":{"trace_id":"t","result":[1],"error":null}})");
+}
+
+}  // namespace
+}  // namespace nuropb::edge

@@ -1,0 +1,74 @@
+#include "edge/handler_manager.hpp"
+
+#include <gtest/gtest.h>
+
+namespace nuropb::edge {
+namespace {
+
+/// Another kind of handler than the WebSocket one: that there can be one is part of the design.
+class RecordingHandler final : public Handler {
+ public:
+  explicit RecordingHandler(std::string user) : user_(std::move(user)) {}
+  const SessionId& session_id() const override { return id_; }
+  const std::string& user_id() const override { return user_; }
+  void write_message(std::string_view text) override { messages.emplace_back(text); }
+  void close(std::uint16_t code, std::string_view reason) override { closed = std::to_string(code) + " " + std::string(reason); }
+  std::vector<std::string> messages;
+  std::string closed;
+
+ private:
+  SessionId id_ = SessionId::random();
+  std::string user_;
+};
+
+class HandlerManagerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (auto* handler : {&ann1_, &ann2_, &bob_}) manager_.register_handler(*handler);
+  }
+  HandlerManager manager_;
+  RecordingHandler ann1_{"ann"}, ann2_{"ann"}, bob_{"bob"};
+};
+
+TEST_F(HandlerManagerTest, KnowsSessionsAndUsers) {
+  EXPECT_EQ(manager_.sessions(), 3u);
+  EXPECT_EQ(manager_.users(), 2u);
+  EXPECT_EQ(manager_.get_handler(bob_.session_id()), &bob_);
+  EXPECT_EQ(manager_.get_handler(SessionId::random()), nullptr);
+}
+
+TEST_F(HandlerManagerTest, AUserEndsWithTheLastConnection) {
+  manager_.unregister_handler(ann1_);
+  EXPECT_EQ(manager_.users(), 2u);
+  manager_.unregister_handler(ann2_);
+  EXPECT_EQ(manager_.users(), 1u);
+  manager_.unregister_handler(ann2_);  // twice is once
+  EXPECT_EQ(manager_.sessions(), 1u);
+}
+
+TEST_F(HandlerManagerTest, OneSession) {
+  EXPECT_EQ(manager_.send_message(ann2_.session_id(), "m"), 1u);
+  EXPECT_EQ(ann2_.messages, std::vector<std::string>{"m"});
+  EXPECT_TRUE(ann1_.messages.empty());
+  EXPECT_EQ(manager_.send_message(SessionId::random(), "m"), 0u);
+  EXPECT_EQ(manager_.close(bob_.session_id(), 4000, "bye"), 1u);
+  EXPECT_EQ(bob_.closed, "4000 bye");
+}
+
+TEST_F(HandlerManagerTest, EveryConnectionOfAUserOnceHoweverOftenHeIsNamed) {
+  EXPECT_EQ(manager_.send_message_to_user_ids({"ann", "ann", "nobody"}, "m"), 2u);
+  EXPECT_EQ(ann1_.messages.size(), 1u);
+  EXPECT_EQ(ann2_.messages.size(), 1u);
+  EXPECT_TRUE(bob_.messages.empty());
+  EXPECT_EQ(manager_.close_user_ids({"bob", "ann"}, 4001, "x"), 3u);
+}
+
+TEST_F(HandlerManagerTest, All) {
+  EXPECT_EQ(manager_.send_message_to_all("m"), 3u);
+  EXPECT_EQ(bob_.messages.size(), 1u);
+  EXPECT_EQ(manager_.close_all(1001, "x"), 3u);
+  EXPECT_EQ(ann1_.closed, "1001 x");
+}
+
+}  // namespace
+}  // namespace nuropb::edge

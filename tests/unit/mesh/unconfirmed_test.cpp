@@ -1,0 +1,82 @@
+#include "meshd/mesh/unconfirmed.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace nuropb::mesh {
+namespace {
+
+class UnconfirmedTest : public ::testing::Test {
+ protected:
+  void publish(int n) {
+    for (int i = 0; i < n; ++i) {
+      Outgoing message;
+      message.correlation_id = "c" + std::to_string(++published_);
+      message.tag = static_cast<std::uint64_t>(published_);
+      table_.published(std::move(message));
+    }
+  }
+  int published_ = 0;
+  std::map<std::string, std::vector<Report>> reports_;
+  Unconfirmed table_{[this](Report&& r) { reports_[r.correlation_id].push_back(std::move(r)); }};
+};
+
+TEST_F(UnconfirmedTest, EachEndsOnceInAnyOrderOfConfirms) {
+  publish(5);
+  table_.confirmed(3, false);
+  table_.confirmed(2, true);
+  table_.confirmed(3, false);  // again
+  table_.refused(5, false);
+  table_.confirmed(5, true);
+  ASSERT_EQ(reports_.size(), 5u);
+  for (const auto& [id, all] : reports_) EXPECT_EQ(all.size(), 1u) << id;
+  EXPECT_EQ(reports_["c5"][0].outcome, Outcome::refused);
+  EXPECT_EQ(reports_["c4"][0].outcome, Outcome::confirmed);
+  EXPECT_EQ(reports_["c4"][0].tag, 4u);
+  EXPECT_EQ(table_.size(), 0u);
+}
+
+TEST_F(UnconfirmedTest, AReturnedMessageIsNotDelivered) {
+  publish(2);
+  table_.returned("c1", "312 NO_ROUTE", "body");
+  EXPECT_TRUE(reports_.empty()) << "the confirm follows";
+  table_.confirmed(2, true);
+  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::not_delivered);
+  EXPECT_EQ(reports_["c1"][0].returned_body, "body");
+  EXPECT_EQ(reports_["c2"][0].outcome, Outcome::confirmed);
+}
+
+TEST_F(UnconfirmedTest, WithTheConnectionGoesTheKnowledge) {
+  publish(3);
+  table_.confirmed(1, false);
+  table_.returned("c2", "312 NO_ROUTE", "");
+  table_.lost("gone");
+  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::confirmed);
+  EXPECT_EQ(reports_["c2"][0].outcome, Outcome::not_delivered);
+  EXPECT_EQ(reports_["c3"][0].outcome, Outcome::unknown);
+  publish(1);
+  table_.confirmed(1, false);  // tags begin anew
+  EXPECT_EQ(reports_["c4"][0].outcome, Outcome::confirmed);
+}
+
+TEST_F(UnconfirmedTest, TagsThatWereNeverGivenOutMeanNothingMore) {
+  publish(2);
+  table_.confirmed(99, false);
+  EXPECT_TRUE(reports_.empty());
+  table_.confirmed(99, true);
+  EXPECT_EQ(reports_.size(), 2u);
+  table_.confirmed(0, true);
+  table_.confirmed(1, false);
+  for (const auto& [id, all] : reports_) EXPECT_EQ(all.size(), 1u);
+}
+
+TEST_F(UnconfirmedTest, ReturnsOfStrangersDoNotPileUp) {
+  publish(1);
+  for (int i = 0; i < 1000; ++i) table_.returned("stranger" + std::to_string(i), "x", "y");
+  table_.confirmed(1, false);
+  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::confirmed);
+}
+
+}  // namespace
+}  // namespace nuropb::mesh
