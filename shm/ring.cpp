@@ -1,6 +1,8 @@
 #include "shm/ring.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 
 namespace nuropb::shm {
@@ -16,11 +18,12 @@ void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, co
   if (first < size) std::memcpy(data, static_cast<const char*>(from) + first, size - first);
 }
 
-void copy_out(const std::byte* data, std::uint64_t capacity, std::uint64_t position, void* to, std::size_t size) {
-  const std::uint64_t index = position & (capacity - 1);
-  const std::size_t first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
-  std::memcpy(to, data + index, first);
-  if (first < size) std::memcpy(static_cast<char*>(to) + first, data, size - first);
+/// Two loads of eight bytes, each made exactly once. The writer may change the header at any time, and a plain copy
+/// would leave the compiler free to read it again after it was judged.
+RecordHeader read_header(const std::byte* at) {
+  const auto* const words = reinterpret_cast<const Word*>(at);
+  return std::bit_cast<RecordHeader>(
+      std::array{words[0].load(std::memory_order_relaxed), words[1].load(std::memory_order_relaxed)});
 }
 
 }  // namespace
@@ -30,15 +33,24 @@ RingWriter::RingWriter(WriterView view) : view_(view) {
   head_ = tail_;
 }
 
-bool RingWriter::refresh_head() {
-  // Acquire: the reader's copies out of the ring happened before it released the room we are about to overwrite.
-  const std::uint64_t head = view_.head->load(std::memory_order_acquire);
+bool RingWriter::judge_head(std::uint64_t head) {
   if (head < head_ || head > tail_ || head % alignment != 0) {
     poisoned_ = true;
     return false;
   }
   head_ = head;
   return true;
+}
+
+bool RingWriter::refresh_head() {
+  // Acquire: the reader's copies out of the ring happened before it released the room we are about to overwrite.
+  return judge_head(view_.head->load(std::memory_order_acquire));
+}
+
+void RingWriter::stop_wanting() {
+  wanting_ = false;
+  // Relaxed: a reader that still sees the 1 rings once too often, which harms nobody.
+  view_.want_space->store(0, std::memory_order_relaxed);
 }
 
 bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence, std::initializer_list<std::string_view> parts) {
@@ -48,6 +60,7 @@ bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t se
   if (payload > max_payload()) return false;
   const std::uint64_t size = record_size(payload);
   if (staged_ + size - head_ > view_.capacity && (!refresh_head() || staged_ + size - head_ > view_.capacity)) return false;
+  if (wanting_) stop_wanting();
 
   const RecordHeader header{static_cast<std::uint32_t>(payload), type, flags, sequence};
   std::memcpy(view_.data + (staged_ & (view_.capacity - 1)), &header, sizeof header);  // aligned: never straddles the end
@@ -72,16 +85,11 @@ bool RingWriter::commit() {
 
 bool RingWriter::await_space(std::uint64_t payload) {
   if (poisoned_) return true;
-  const auto fits = [&] { return staged_ + record_size(payload) - head_ <= view_.capacity; };
+  wanting_ = true;
   view_.want_space->store(1, std::memory_order_seq_cst);
-  const std::uint64_t head = view_.head->load(std::memory_order_seq_cst);  // the re-check, before anyone sleeps
-  if (head < head_ || head > tail_ || head % alignment != 0) {
-    poisoned_ = true;
-    return true;
-  }
-  head_ = head;
-  if (!fits()) return true;
-  view_.want_space->store(0, std::memory_order_relaxed);
+  if (!judge_head(view_.head->load(std::memory_order_seq_cst))) return true;  // the re-check, before anyone sleeps
+  if (staged_ + record_size(payload) - head_ > view_.capacity) return true;
+  stop_wanting();
   return false;
 }
 
@@ -94,9 +102,7 @@ RingReader::RingReader(ReaderView view) : view_(view) {
   head_ = released_ = tail_ = view_.head->load(std::memory_order_relaxed);
 }
 
-bool RingReader::refresh_tail() {
-  // Acquire: the record's bytes were written before the tail that shows them.
-  const std::uint64_t tail = view_.tail->load(std::memory_order_acquire);
+bool RingReader::judge_tail(std::uint64_t tail) {
   if (tail < tail_ || tail - released_ > view_.capacity || tail % alignment != 0) {
     poisoned_ = true;
     return false;
@@ -105,14 +111,19 @@ bool RingReader::refresh_tail() {
   return true;
 }
 
+bool RingReader::refresh_tail() {
+  // Acquire: the record's bytes were written before the tail that shows them.
+  return judge_tail(view_.tail->load(std::memory_order_acquire));
+}
+
 RingReader::Next RingReader::peek(RecordHeader& header) {
   if (poisoned_) return Next::poisoned;
   if (head_ == tail_) {
     if (!refresh_tail()) return Next::poisoned;
     if (head_ == tail_) return Next::empty;
   }
-  // One copy of the header, judged and used from here: the writer may change the ring under us at any time.
-  copy_out(view_.data, view_.capacity, head_, &header, sizeof header);
+  // Aligned, so it never straddles the end. From here on this copy is judged and used, never the ring's own bytes.
+  header = read_header(view_.data + (head_ & (view_.capacity - 1)));
   if (record_size(header.length) > tail_ - head_) {
     poisoned_ = true;
     return Next::poisoned;
@@ -121,8 +132,11 @@ RingReader::Next RingReader::peek(RecordHeader& header) {
 }
 
 void RingReader::take(const RecordHeader& header, std::string& payload) {
-  payload.resize(header.length);
-  if (header.length > 0) copy_out(view_.data, view_.capacity, head_ + sizeof header, payload.data(), header.length);
+  const std::uint64_t index = (head_ + sizeof header) & (view_.capacity - 1);
+  const auto first = static_cast<std::size_t>(std::min<std::uint64_t>(header.length, view_.capacity - index));
+  const auto* const data = reinterpret_cast<const char*>(view_.data);
+  payload.assign(data + index, first);
+  payload.append(data, header.length - first);  // what lies beyond the end, if it wraps
   head_ += record_size(header.length);
 }
 
@@ -136,13 +150,13 @@ bool RingReader::release() {
 bool RingReader::prepare_sleep() {
   if (poisoned_) return true;
   view_.waiting->store(1, std::memory_order_seq_cst);
-  const std::uint64_t tail = view_.tail->load(std::memory_order_seq_cst);  // the re-check, before we sleep
-  if (tail == head_) {
+  // The re-check, before we sleep. What it finds is judged and kept: a tail that flickers must not keep us awake.
+  if (judge_tail(view_.tail->load(std::memory_order_seq_cst)) && tail_ == head_) {
     sleeping_ = true;
     return true;
   }
   view_.waiting->store(0, std::memory_order_relaxed);
-  return false;  // peek() judges what came
+  return false;  // peek() shows what came, or says that the ring is poisoned
 }
 
 void RingReader::cancel_sleep() {

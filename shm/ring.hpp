@@ -73,8 +73,9 @@ class RingWriter {
   /// Publishes what was staged. True if the reader sleeps and has to be rung.
   [[nodiscard]] bool commit();
 
-  /// After a write() that did not fit: asks the reader to ring when it has made room. Returns false if there is room
-  /// for `payload` bytes after all (try again at once), true if the caller may sleep.
+  /// After a write() that did not fit, and a commit() of what is staged (or the reader has nothing to make room from):
+  /// asks the reader to ring when it has made room. Returns false if there is room for `payload` bytes after all (try
+  /// again at once), true if the caller may sleep; look at poisoned() then. `payload` is at most max_payload().
   [[nodiscard]] bool await_space(std::uint64_t payload);
 
   [[nodiscard]] bool poisoned() const { return poisoned_; }
@@ -86,10 +87,13 @@ class RingWriter {
 
  private:
   bool refresh_head();
+  bool judge_head(std::uint64_t head);
+  void stop_wanting();
   WriterView view_{};
   std::uint64_t staged_ = 0;  ///< end of the staged records
   std::uint64_t tail_ = 0;    ///< published
   std::uint64_t head_ = 0;    ///< the reader's position as last judged
+  bool wanting_ = false;      ///< `want_space` is set: the next write() that fits takes it back
   bool poisoned_ = false;
 };
 
@@ -110,7 +114,7 @@ class RingReader {
   /// Publishes the position up to which records were taken. True if the writer waits for room and has to be rung.
   [[nodiscard]] bool release();
 
-  /// Announces sleep. True if the ring is still empty: the caller may sleep until rung. False: look again.
+  /// Announces sleep. True if the ring is still empty: the caller may sleep until rung. False: look again, with peek().
   [[nodiscard]] bool prepare_sleep();
   /// After waking, before reading.
   void cancel_sleep();
@@ -124,6 +128,7 @@ class RingReader {
 
  private:
   bool refresh_tail();
+  bool judge_tail(std::uint64_t tail);
   ReaderView view_{};
   std::uint64_t head_ = 0;      ///< taken up to here
   std::uint64_t released_ = 0;  ///< what the producer has been told

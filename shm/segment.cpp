@@ -16,6 +16,12 @@ namespace bip = boost::interprocess;
 #ifndef F_SEAL_FUTURE_WRITE
 constexpr int F_SEAL_FUTURE_WRITE = 0x0010;
 #endif
+#ifndef F_SEAL_EXEC
+constexpr int F_SEAL_EXEC = 0x0020;
+#endif
+#ifndef MFD_NOEXEC_SEAL
+constexpr unsigned MFD_NOEXEC_SEAL = 0x0008U;
+#endif
 constexpr int seals_m = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 constexpr int seals_e = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
@@ -28,7 +34,9 @@ struct Mappable {
 std::string reason() { return std::strerror(errno); }
 
 Result<UniqueFd> sealed_file(const char* name, std::size_t size) {
-  UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  // Never to be executed; kernels before 6.3 don't know that flag, and hardened later ones insist on it.
+  UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  if (!fd && errno == EINVAL) fd.reset(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return failure("memfd_create: " + reason(), name);
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return failure("ftruncate: " + reason(), name);
   // All pages now: memory that is missing is an error here, and not a SIGBUS in the middle of a request.
@@ -51,8 +59,9 @@ bool good_capacity(std::uint64_t capacity) {
 }
 
 Result<std::uint64_t> checked_size(int fd, int expected_seals, const char* name) {
-  const int seals = ::fcntl(fd, F_GET_SEALS);
+  int seals = ::fcntl(fd, F_GET_SEALS);
   if (seals < 0) return failure("has no seals: " + reason(), name);
+  seals &= ~F_SEAL_EXEC;  // of newer kernels, and no matter to us
   if (seals != expected_seals) return failure("has seals " + std::to_string(seals) + " instead of " + std::to_string(expected_seals), name);
   struct stat st {};
   if (::fstat(fd, &st) != 0) return failure("fstat: " + reason(), name);

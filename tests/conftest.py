@@ -50,7 +50,8 @@ def scratch():
     folder = Path(tempfile.mkdtemp(prefix="nuropb-tests-"))
     yield folder
     if not os.environ.get("NUROPB_TEST_KEEP"):
-        shutil.rmtree(folder, ignore_errors=True)
+        for used in (folder, *Gateway.folders):
+            shutil.rmtree(used, ignore_errors=True)
 
 
 @pytest.fixture
@@ -105,7 +106,6 @@ def gateway(broker_url):
     """A gateway with one edge that the tests of a module share and leave as they found it."""
     with Gateway(broker_url) as running:
         yield running
-    running.forget()
 
 
 @pytest.fixture
@@ -128,8 +128,6 @@ def gateways(broker_url):
         finally:
             running.end()
     assert not failures, failures
-    for running in started:
-        running.forget()
 
 
 @pytest.fixture(scope="module")

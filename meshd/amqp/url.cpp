@@ -1,5 +1,6 @@
 #include "meshd/amqp/url.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -41,6 +42,10 @@ std::string percent_encode(std::string_view in) {
     }
   }
   return out;
+}
+
+bool of_a_host(char c) {
+  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' || c == '-' || c == '_' || c == ':';
 }
 
 /// The text with anything between "://" and the last '@' of the authority replaced, whatever else is wrong with it.
@@ -108,15 +113,14 @@ Result<Url> parse_url(std::string_view text) {
     if (!authority.empty() && port.empty()) return wrong("has a ':' without a port");
   } else {
     const auto colon = authority.find(':');
-    const auto host = percent_decode(authority.substr(0, colon));
-    if (!host) return wrong("has a host with a bad %-escape");
-    url.host = *host;
+    url.host = authority.substr(0, colon);
     if (colon != std::string_view::npos) {
       port = authority.substr(colon + 1);
       if (port.empty()) return wrong("has a ':' without a port");
     }
   }
   if (url.host.empty()) return wrong("has no host");
+  if (!std::all_of(url.host.begin(), url.host.end(), of_a_host)) return wrong("has a character in its host that no host name has");
   if (!port.empty()) {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), value);

@@ -29,7 +29,6 @@ def nuropb_gw(broker_url, python, module_folder):
 def ours(broker_url):
     with Gateway(broker_url, settings={"listen": {"origins": ORIGINS}}) as running:
         yield SimpleNamespace(port=running.edges[0].port, url=running.url, gateway=running)
-    running.forget()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ test can kill and restart any of them."""
 
 import json
 import os
-import shutil
 import tempfile
 import urllib.error
 import urllib.request
@@ -96,10 +95,13 @@ class Gateway:
     Edges listen on ports of their own, so that a test can talk to one of them; with shared_port=True on one and the
     same, as in production."""
 
+    folders = []  # of this run; conftest removes them at its end
+
     def __init__(self, amqp_url, edges=1, shared_port=False, tokens=None, name=None, settings=None, wait_ready=True):
         self.amqp_url, self.tokens, self.wait_ready = amqp_url, tokens or TOKENS, wait_ready
         # Short: a Unix socket's path holds 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="nuropb-gw-"))
+        Gateway.folders.append(self.folder)
         self.name = name or f"gateway-{self.folder.name[-8:].replace('_', 'x')}"
         self.port = free_port() if shared_port else 0
         self.config_file = self.folder / "gateway.toml"
@@ -198,7 +200,3 @@ class Gateway:
                 self.stop()
         finally:
             self.end()
-
-    def forget(self):
-        """Removes its folder, once nobody wants to read its logs any more."""
-        shutil.rmtree(self.folder, ignore_errors=True)

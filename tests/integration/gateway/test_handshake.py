@@ -121,19 +121,29 @@ async def test_messages_right_behind_the_handshake_are_answered_after_hello(gate
     assert sorted(m["payload"]["result"]["n"] for m in messages[1:]) == list(range(20))
 
 
-async def test_two_users_are_told_apart(gateway, python):
+async def context_of(service, consumer, **members):
+    """The context that a service is given with this consumer's request."""
+    answer = await consumer.begin(service.name, "whoami", trace_id="t", **members)
+    call = await service.next_call()
+    service.answer(call)
+    await answer
+    return call.body["context"]
+
+
+async def test_two_users_are_told_apart(gateway, broker_url):
     """Identity is meshd's: what the service sees belongs to the socket's token."""
-    async with await Consumer.open(gateway.url, "secret-ann") as ann, await Consumer.open(gateway.url, "secret-bob") as bob:
-        assert (ann.hello["payload"]["event"]["user_id"], bob.hello["payload"]["event"]["user_id"]) == ("ann", "bob")
-        assert await ann.result(python, "claims") == {"sub": "ann"}
-        assert await bob.result(python, "claims") == {"sub": "bob"}
+    async with ManualService(broker_url, unique("whoami")) as service:
+        async with await Consumer.open(gateway.url, "secret-ann") as ann, await Consumer.open(gateway.url, "secret-bob") as bob:
+            assert (ann.hello["payload"]["event"]["user_id"], bob.hello["payload"]["event"]["user_id"]) == ("ann", "bob")
+            assert await context_of(service, ann) == {"user_id": "ann", "Authorisation": "secret-ann", "trace_id": "t"}
+            assert await context_of(service, bob) == {"user_id": "bob", "Authorisation": "secret-bob", "trace_id": "t"}
 
 
-async def test_context_from_a_consumer_is_not_taken(gateway, python):
+async def test_context_from_a_consumer_is_not_taken(gateway, broker_url):
     """A consumer can't speak for another user by sending a context of its own."""
-    async with await Consumer.open(gateway.url, "secret-ann") as ann:
-        context = await ann.result(python, "context", context={"user_id": "bob", "Authorisation": "secret-bob"}, user_id="bob", trace_id="t")
-        assert context == {"user_id": "ann", "Authorisation": "secret-ann", "trace_id": "t"}
+    forged = {"context": {"user_id": "bob", "Authorisation": "secret-bob"}, "user_id": "bob", "Authorisation": "secret-bob"}
+    async with ManualService(broker_url, unique("whoami")) as service, await Consumer.open(gateway.url, "secret-ann") as ann:
+        assert await context_of(service, ann, **forged) == {"user_id": "ann", "Authorisation": "secret-ann", "trace_id": "t"}
 
 
 async def test_healthz(gateway):

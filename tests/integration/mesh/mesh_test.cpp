@@ -217,9 +217,9 @@ TEST(MeshConnection, SaysWhatIsWrong) {
                          Row{"tls", [](amqp::Url& url) { url.tls = true; }, "TLS"}}) {
     auto wrong = settings("x", true);
     row.change(wrong.urls[0]);
-    wrong.connect_timeout = milliseconds(2000);
+    wrong.connect_timeout = milliseconds(1000);
     Api api(wrong);
-    const auto refused = api.start(milliseconds(6000));
+    const auto refused = api.start(milliseconds(1500));
     ASSERT_FALSE(refused) << row.name;
     EXPECT_NE(refused.error().text().find(row.part), std::string::npos) << refused.error().text();
     EXPECT_EQ(refused.error().text().find("hunter2"), std::string::npos);

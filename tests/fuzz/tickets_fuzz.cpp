@@ -1,0 +1,19 @@
+#include "meshd/sealed_tickets.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+using namespace nuropb;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const meshd::SealedTickets tickets(meshd::SealedTickets::Secret{1, 2, 3});
+  const auto text = fuzz::text(data, size);
+  fuzz::must(!tickets.open_worker(text), "nobody guesses a ticket");
+  fuzz::must(!tickets.open_session({1, 2}, SessionId{}, text), "nobody guesses a ticket");
+  // The input as a bit to be turned in a real one.
+  std::string ticket = tickets.seal_session({1, 2}, SessionId{}, {"ann", "Ann", "token"});
+  if (size == 0) return 0;
+  const std::size_t at = data[0] % ticket.size();
+  const char turned = static_cast<char>(size > 1 ? data[1] : 1);
+  ticket[at] = static_cast<char>(ticket[at] ^ turned);
+  fuzz::must(tickets.open_session({1, 2}, SessionId{}, ticket).has_value() == (turned == 0), "an altered ticket opens nothing");
+  return 0;
+}
