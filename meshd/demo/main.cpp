@@ -24,7 +24,10 @@ void add_methods(mesh::ServiceHost& host, boost::asio::io_context& timers) {
 
   host.method("add", {.description = "Adds two numbers", .parameters = {{"a", "number"}, {"b", "number"}}}, [](const mesh::Call& call) -> json {
     const json &a = call.params["a"], &b = call.params["b"];
-    if (a.is_number_integer() && b.is_number_integer()) return a.get<std::int64_t>() + b.get<std::int64_t>();
+    // Whole numbers as long as they and their sum fit 64 bits; beyond that, as JavaScript has it.
+    const auto whole = [](const json& value) { return value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX); };
+    std::int64_t sum = 0;
+    if (whole(a) && whole(b) && !__builtin_add_overflow(a.get<std::int64_t>(), b.get<std::int64_t>(), &sum)) return sum;
     if (a.is_number() && b.is_number()) return a.get<double>() + b.get<double>();
     throw mesh::CallError(error_name::validation, "add() takes two numbers");
   });

@@ -43,10 +43,8 @@ std::optional<std::string> parameter_mistake(const MethodInfo& info, const std::
 json describe_method(const MethodInfo& info) {
   json properties = json::array(), required = json::array();
   for (const Parameter& parameter : info.parameters) {
-    json about{{"type", parameter.type}, {"description", parameter.description}};
     if (parameter.required) required.push_back(parameter.name);
-    else about["default"] = parameter.fallback;
-    properties.push_back(json::array({parameter.name, about}));
+    properties.push_back(json::array({parameter.name, {{"type", parameter.type}, {"description", parameter.description}, {"default", parameter.fallback}}}));
   }
   return {{"description", info.description},
           {"requires_encryption", false},

@@ -46,11 +46,8 @@ class Edge:
     def start(self):
         port_file = self.gateway.folder / f"edge{self.number}.port"
         port_file.unlink(missing_ok=True)
-        self.process = Process(
-            f"edge{self.number}",
-            [binary("nuropb-edge"), "--config", self.gateway.config_file, "--port-file", port_file],
-            self.gateway.folder,
-        )
+        self.process = self.gateway.run(f"edge{self.number}", "nuropb-edge", "--port-file", port_file)
+
         def listening():
             assert self.process.running(), f"edge {self.number} ended with {self.process.popen.returncode}:\n{self.process.tail()}"
             return port_file.exists() and port_file.read_text().strip()
@@ -109,6 +106,12 @@ class Gateway:
         self.secrets = {*self.tokens, urlsplit(amqp_url).password} - {"guest"}  # a word that stands in URLs as the user's name
         self.edges = [Edge(self, number) for number in range(edges)]
         self.meshd = None
+        self.processes = []  # all that it ever had, in order
+
+    def run(self, name, program, *words):
+        process = Process(name, [binary(program), "--config", self.config_file, *words], self.folder)
+        self.processes.append(process)
+        return process
 
     def write_config(self):
         (self.folder / "tokens.toml").write_text(tokens_toml(self.tokens))
@@ -123,7 +126,7 @@ class Gateway:
         self.config_file.write_text(toml(sections))
 
     def start_meshd(self):
-        self.meshd = Process("meshd", [binary("nuropb-meshd"), "--config", self.config_file], self.folder)
+        self.meshd = self.run("meshd", "nuropb-meshd")
         socket_file = self.folder / "run" / "meshd.sock"
         def listening():
             assert self.meshd.running(), f"meshd ended with {self.meshd.popen.returncode}:\n{self.meshd.tail()}"
@@ -154,9 +157,6 @@ class Gateway:
         edge.start()
         return edge
 
-    def processes(self):
-        return [p for p in [*(edge.process for edge in self.edges), self.meshd] if p]
-
     def logs(self):
         """All that any of its processes ever wrote, by file."""
         return {file.name: file.read_text("utf-8", "replace") for file in sorted(self.folder.glob("*.log"))}
@@ -170,16 +170,17 @@ class Gateway:
         ]
 
     def stop(self):
-        """Stops all, then checks what every run has to keep: no secret in a log, no orderly stop that failed."""
+        """Stops all, edges first, then checks what every run has to keep: no secret in a log, and nobody ended in any
+        other way than in order, unless the test killed it."""
         codes = {}
-        for process in self.processes():
-            was_running = process.running()
+        for process in reversed(self.processes):
+            deliberate = process.killed
             code = process.stop()
-            if was_running:
-                codes[process.name] = code
+            if not deliberate:
+                codes[f"{process.name}, pid {process.pid}"] = code
         leaked = self.leaked_secrets()
         assert not leaked, f"secrets in logs: {leaked[:5]}"
-        assert all(code == 0 for code in codes.values()), f"exit codes after SIGTERM: {codes}"
+        assert all(code == 0 for code in codes.values()), f"exit codes: {codes}"
 
     def __enter__(self):
         try:
@@ -190,7 +191,7 @@ class Gateway:
         return self
 
     def end(self):
-        for process in self.processes():
+        for process in self.processes:
             if process.running():
                 process.kill()
 

@@ -26,6 +26,7 @@ class Process:
     def __init__(self, name, command, folder, environment=None):
         self.name = name
         self.log_file = Path(folder) / f"{name}.log"
+        self.killed = False  # by the test: its end says nothing about it
         self.shown = False  # conftest's: its end was during a test that is over
         self._log = open(self.log_file, "ab")
         self.log_start = self.log_file.stat().st_size  # a restarted process appends to its predecessor's file
@@ -73,6 +74,7 @@ class Process:
 
     def kill(self):
         """As a crash: no handler runs."""
+        self.killed = True
         self.signal(signal.SIGKILL)
         self.popen.wait(10)
 

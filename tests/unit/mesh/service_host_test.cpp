@@ -21,7 +21,7 @@ TEST(ServiceHost, DescribesItselfAsThePythonPeerExpects) {
   EXPECT_EQ(add["requires_encryption"], false);
   EXPECT_EQ(add["parameters"]["type"], "object");
   EXPECT_EQ(add["parameters"]["required"], nlohmann::json({"a"}));
-  EXPECT_EQ(add["parameters"]["properties"][0], nlohmann::json::parse(R"(["a",{"type":"number","description":"one"}])"));
+  EXPECT_EQ(add["parameters"]["properties"][0], nlohmann::json::parse(R"(["a",{"type":"number","description":"one","default":null}])"));
   EXPECT_EQ(add["parameters"]["properties"][1], nlohmann::json::parse(R"(["b",{"type":"number","description":"other","default":7}])"));
 }
 

@@ -1,0 +1,263 @@
+"""scripts/nuropb-gateway: starts, restarts, drains, rolls, and leaves no orphan."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from support.consumer import Consumer
+from support.gateway import TOKENS, health, tokens_toml, toml
+from support.manual_service import ManualService
+from support.paths import BIN, ROOT, binary
+from support.ports import free_port
+from support.processes import Process
+from support.services import unique
+from support.waiting import eventually, wait_until
+
+SCRIPT = ROOT / "scripts" / "nuropb-gateway"
+
+
+class Launched:
+    """A launcher with its own folder, config and port."""
+
+    def __init__(self, folder, broker_url, edges=2, bin=BIN, **sections):
+        self.folder, self.port, self.bin = folder, free_port(), bin
+        self.config, self.tokens, self.ready_file = folder / "gateway.toml", folder / "tokens.toml", folder / "ready"
+        self.write_tokens(TOKENS)
+        self.settings = {
+            "gateway": {"service": unique("launched"), "runtime_dir": str(folder / "run"), "edges": edges},
+            "listen": {"port": self.port},
+            "amqp": {"urls": [broker_url], "reconnect_min_ms": 50, "reconnect_max_ms": 500},
+            "auth": {"token_file": str(self.tokens)},
+        }
+        for section, keys in sections.items():
+            self.settings.setdefault(section, {}).update(keys)
+        self.config.write_text(toml(self.settings))
+        self.process = None
+
+    def write_tokens(self, tokens):
+        self.tokens.write_text(tokens_toml(tokens))
+
+    def start(self):
+        self.process = Process("launcher", [SCRIPT, "--config", self.config, "--bin", self.bin, "--ready-file", self.ready_file], self.folder)
+        return self
+
+    def until_ready(self):
+        def ready():
+            assert self.process.running(), f"the launcher ended with {self.process.popen.returncode}:\n{self.process.tail()}"
+            return self.ready_file.exists() and self.health()[1].get("broker") == "ready"
+        wait_until(ready, lambda: f"the gateway is ready:\n{self.process.tail()}")
+        return self
+
+    def health(self):
+        return health(self.port)
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/websocket"
+
+    def pids(self, name):
+        """Of all that were ever started under this name, in order."""
+        return [int(pid) for pid in re.findall(rf"^nuropb-gateway: {name} started, pid (\d+)$", self.process.log(), re.MULTILINE)]
+
+    def children(self):
+        return [pid for name in ("meshd", r"edge \d+") for pid in self.pids(name) if alive(pid)]
+
+    def ended(self, timeout=20.0):
+        wait_until(lambda: not self.process.running(), lambda: f"the launcher ends:\n{self.process.tail()}", timeout)
+        return self.process.popen.returncode
+
+    async def code(self, timeout=20.0):
+        return await asyncio.to_thread(self.ended, timeout)
+
+
+def alive(pid):
+    """Not gone and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def launch(folder, broker_url):
+    started = []
+
+    def make(**options):
+        started.append(Launched(folder, broker_url, **options))
+        return started[-1].start()
+
+    yield make
+    for launched in started:
+        launched.process.stop(30)
+        assert not launched.children(), launched.process.log()
+        text = launched.process.log()
+        assert not any(token in text for token in TOKENS), "a token in a log"
+
+
+async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
+    gateway = launch()
+    wait_until(gateway.ready_file.exists, lambda: f"it says so:\n{gateway.process.tail()}")
+    assert gateway.health()[0] is not None, "all edges listen"
+    gateway.until_ready()
+    consumers = [await Consumer.open(gateway.url) for _ in range(6)]
+    for consumer in consumers:
+        assert await consumer.result(demo, "add", {"a": 1, "b": 2}) == 3
+    gateway.process.signal(signal.SIGTERM)
+    for consumer in consumers:
+        assert (await consumer.closed())[0] == 1001
+    assert await gateway.code() == 0
+    assert not gateway.ready_file.exists()
+
+
+async def test_sigterm_lets_pending_requests_finish(launch, broker_url):
+    gateway = launch(edges=1).until_ready()
+    async with ManualService(broker_url, unique("held")) as service:
+        consumer = await Consumer.open(gateway.url)
+        answer = await consumer.begin(service.name, "hold")
+        call = await service.next_call()
+        gateway.process.signal(signal.SIGTERM)
+        await eventually(lambda: "draining" in gateway.process.log(), "the edge drains")
+        service.answer(call, result="finished")
+        assert (await asyncio.wait_for(answer, 10))["result"] == "finished"
+        assert (await consumer.closed())[0] == 1001
+    assert await gateway.code() == 0
+
+
+async def test_an_edge_that_dies_comes_back(launch, demo):
+    gateway = launch().until_ready()
+    os.kill(gateway.pids("edge 0")[0], signal.SIGKILL)
+    gateway.process.wait_for_log(r"edge 0 ended after .* killed by SIGKILL; again in 0\.1 s")
+    await eventually(lambda: len(gateway.pids("edge 0")) == 2, "edge 0 is started again")
+    assert len(gateway.pids("edge 1")) == 1 and len(gateway.pids("meshd")) == 1
+    # The new one may not be attached yet when it is asked.
+    await eventually(lambda: gateway.process.log().count("worker attached") == 3, lambda: gateway.process.tail())
+    for _ in range(4):
+        async with await Consumer.open(gateway.url) as consumer:
+            assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
+
+
+async def test_meshd_comes_back_under_open_sockets(launch, demo):
+    gateway = launch().until_ready()
+    async with await Consumer.open(gateway.url) as consumer:
+        os.kill(gateway.pids("meshd")[0], signal.SIGKILL)
+        await eventually(lambda: len(gateway.pids("meshd")) == 2, "meshd is started again")
+        assert await consumer.result(demo, "echo", {"n": 2}) == {"n": 2}
+        assert consumer.open_still and len(gateway.pids("edge 0")) == 1
+
+
+def test_a_launcher_that_is_killed_leaves_no_orphan(launch):
+    gateway = launch().until_ready()
+    assert len(gateway.children()) == 3
+    gateway.process.kill()
+    wait_until(lambda: not gateway.children(), lambda: f"nobody is left: {gateway.children()}")
+
+
+async def test_a_roll_replaces_every_edge_and_always_listens(launch, demo):
+    gateway = launch(edges=1).until_ready()
+    old = await Consumer.open(gateway.url)
+    gateway.write_tokens({**TOKENS, "secret-new": {"user_id": "new", "username": "New"}})
+    refused = []
+
+    async def knock():
+        while True:
+            with socket.socket() as probe:
+                refused.append(probe.connect_ex(("127.0.0.1", gateway.port)))
+            await asyncio.sleep(0.001)
+
+    knocking = asyncio.create_task(knock())
+    gateway.process.signal(signal.SIGHUP)
+    assert (await old.closed())[0] == 1001
+    await eventually(lambda: "nuropb-gateway: rolled" in gateway.process.log(), lambda: f"it has rolled:\n{gateway.process.tail()}")
+    knocking.cancel()
+    assert set(refused) == {0}
+    first, second = gateway.pids("edge 0")
+    assert not alive(first) and alive(second) and len(gateway.pids("meshd")) == 1
+    async with await Consumer.open(gateway.url, token="secret-new") as consumer:
+        assert await consumer.result(demo, "echo", {"n": 3}) == {"n": 3}
+
+
+def test_a_roll_with_wrong_settings_changes_nothing(launch):
+    gateway = launch(edges=1).until_ready()
+    gateway.config.write_text(toml(gateway.settings) + "\n[limits]\nconnections = \"many\"\n")
+    gateway.process.signal(signal.SIGHUP)
+    gateway.process.wait_for_log("the settings are wrong now: nothing is rolled")
+    assert "limits.connections" in gateway.process.log()
+    assert len(gateway.pids("edge 0")) == 1 and gateway.health()[0] == 200
+
+
+def test_what_breaks_a_restart_later_does_not_end_what_runs(launch):
+    gateway = launch(edges=1).until_ready()
+    gateway.tokens.rename(gateway.folder / "away")
+    os.kill(gateway.pids("meshd")[0], signal.SIGKILL)
+    gateway.process.wait_for_log("meshd ended after .* exit code 78")
+    assert alive(gateway.pids("edge 0")[0])
+    (gateway.folder / "away").rename(gateway.tokens)
+    wait_until(lambda: gateway.health()[1].get("broker") == "ready", lambda: f"meshd is back:\n{gateway.process.tail()}")
+
+
+def test_a_mistake_in_the_settings_ends_it_at_once(launch):
+    gateway = launch(listen={"port": 70000})
+    assert gateway.ended() == 2
+    assert re.search(r"gateway\.toml:\d+: listen\.port: 70000 is above 65535", gateway.process.log()), gateway.process.log()
+    assert "started" not in gateway.process.log()
+
+
+def test_a_meshd_that_can_not_start_ends_it(launch, folder):
+    gateway = launch(auth={"token_file": str(folder / "no-such-file")})
+    assert gateway.ended() == 78
+    assert "no-such-file" in gateway.process.log()
+
+
+def test_a_port_that_is_taken_ends_it(folder, broker_url):
+    gateway = Launched(folder, broker_url)
+    with socket.create_server(("127.0.0.1", gateway.port)):
+        gateway.start()
+        assert gateway.ended() == 78
+    assert f"can't listen on 127.0.0.1 port {gateway.port}" in gateway.process.log()
+    assert not gateway.children() and not gateway.ready_file.exists()
+
+
+def test_two_gateways_in_one_folder_do_not_mix(launch, folder, broker_url):
+    first = launch(edges=1).until_ready()
+    (folder / "second").mkdir()
+    second = Launched(folder / "second", broker_url)
+    second.settings["gateway"]["runtime_dir"] = first.settings["gateway"]["runtime_dir"]
+    second.config.write_text(toml(second.settings))
+    second.start()
+    assert second.ended() == 78, second.process.log()
+    assert not second.pids("edge 0") and first.health()[0] == 200
+
+
+def test_back_off_grows(launch, folder):
+    bin = folder / "bin"
+    bin.mkdir()
+    (bin / "nuropb-meshd").symlink_to(binary("nuropb-meshd"))
+    (bin / "nuropb-edge").write_text("#!/bin/sh\nexit 1\n")
+    (bin / "nuropb-edge").chmod(0o755)
+    gateway = launch(edges=1, bin=bin)
+    gateway.process.wait_for_log("again in 0.8 s")
+    pauses = re.findall(r"edge 0 ended after .*: exit code 1; again in ([0-9.]+) s", gateway.process.log())
+    assert pauses[:4] == ["0.1", "0.2", "0.4", "0.8"]
+    assert not gateway.ready_file.exists()
+
+
+def test_a_second_signal_means_at_once(launch):
+    gateway = launch(edges=1).until_ready()
+    edge = gateway.pids("edge 0")[0]
+    os.kill(edge, signal.SIGSTOP)  # it will not drain
+    gateway.process.signal(signal.SIGTERM)
+    gateway.process.wait_for_log("nuropb-gateway: stopping")
+    gateway.process.signal(signal.SIGTERM)
+    assert gateway.ended() == 1, "something had to be killed"
+    assert "edge 0 has to be killed" in gateway.process.log() and not alive(edge)
+
+
+def test_binaries_that_are_missing_are_named(launch, folder):
+    gateway = launch(bin=folder)
+    assert gateway.ended() == 78
+    assert str(folder / "nuropb-meshd") in gateway.process.log()
