@@ -36,7 +36,7 @@ inline std::uint64_t to_ring_ms(SteadyTime t) {
   return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
 }
 inline SteadyTime from_ring_ms(std::uint64_t ms) {
-  constexpr std::uint64_t far_future = 1ULL << 52;  // a forged value must not overflow the clock's own type
+  constexpr std::uint64_t far_future = 1ULL << 43;  // a forged value must not overflow the clock's nanoseconds
   return SteadyTime(milliseconds(ms < far_future ? ms : far_future));
 }
 

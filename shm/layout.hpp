@@ -13,6 +13,7 @@
 //
 // Positions are byte counts that only grow; an index is position & (capacity - 1). Every word that one side spins on
 // stands 128 bytes from its neighbour (adjacent-line prefetch pulls pairs of 64-byte lines).
+// The waiting and want_space words are counts that are odd while their side sleeps (ring.hpp).
 // A change of anything here must bump `abi`.
 
 #include <atomic>

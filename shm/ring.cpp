@@ -10,6 +10,16 @@ namespace {
 
 constexpr std::uint64_t alignment = sizeof(RecordHeader);
 
+constexpr bool odd(std::uint64_t n) { return (n & 1) != 0; }
+
+/// Whether a peer whose word says this has to be rung, which is once for each of its sleeps: its doorbell stays to be
+/// read until it wakes. A word that a hostile peer makes up costs a doorbell at most.
+bool rings_for(std::uint64_t word, std::uint64_t& rung) {
+  if (!odd(word) || word == rung) return false;
+  rung = word;
+  return true;
+}
+
 /// Copies into the ring at a position, in two parts where the end is in between.
 void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, const void* from, std::size_t size) {
   const std::uint64_t index = position & (capacity - 1);
@@ -31,6 +41,8 @@ RecordHeader read_header(const std::byte* at) {
 RingWriter::RingWriter(WriterView view) : view_(view) {
   staged_ = tail_ = view_.tail->load(std::memory_order_relaxed);
   head_ = tail_;
+  wants_ = view_.want_space->load(std::memory_order_relaxed);
+  if (odd(wants_)) stop_wanting();  // a writer before us may have waited
 }
 
 bool RingWriter::judge_head(std::uint64_t head) {
@@ -48,9 +60,8 @@ bool RingWriter::refresh_head() {
 }
 
 void RingWriter::stop_wanting() {
-  wanting_ = false;
-  // Relaxed: a reader that still sees the 1 rings once too often, which harms nobody.
-  view_.want_space->store(0, std::memory_order_relaxed);
+  // Relaxed: a reader that still sees the odd number rings once too often, which harms nobody.
+  view_.want_space->store(++wants_, std::memory_order_relaxed);
 }
 
 bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence, std::initializer_list<std::string_view> parts) {
@@ -60,7 +71,7 @@ bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t se
   if (payload > max_payload()) return false;
   const std::uint64_t size = record_size(payload);
   if (staged_ + size - head_ > view_.capacity && (!refresh_head() || staged_ + size - head_ > view_.capacity)) return false;
-  if (wanting_) stop_wanting();
+  if (odd(wants_)) stop_wanting();
 
   const RecordHeader header{static_cast<std::uint32_t>(payload), type, flags, sequence};
   std::memcpy(view_.data + (staged_ & (view_.capacity - 1)), &header, sizeof header);  // aligned: never straddles the end
@@ -80,13 +91,13 @@ bool RingWriter::commit() {
   // The commit point. Sequentially consistent with the load of `waiting` below and with the reader's store of `waiting`
   // and re-check of the tail: one of the two sides sees the other (Dekker). Release alone could reorder the two.
   view_.tail->store(tail_, std::memory_order_seq_cst);
-  return view_.waiting->load(std::memory_order_seq_cst) != 0;
+  return rings_for(view_.waiting->load(std::memory_order_seq_cst), rung_);
 }
 
 bool RingWriter::await_space(std::uint64_t payload) {
   if (poisoned_) return true;
-  wanting_ = true;
-  view_.want_space->store(1, std::memory_order_seq_cst);
+  wants_ += odd(wants_) ? 2 : 1;  // asked before, rung, and there is too little room still: asked anew
+  view_.want_space->store(wants_, std::memory_order_seq_cst);
   if (!judge_head(view_.head->load(std::memory_order_seq_cst))) return true;  // the re-check, before anyone sleeps
   if (staged_ + record_size(payload) - head_ > view_.capacity) return true;
   stop_wanting();
@@ -100,6 +111,8 @@ std::uint64_t RingWriter::depth() {
 
 RingReader::RingReader(ReaderView view) : view_(view) {
   head_ = released_ = tail_ = view_.head->load(std::memory_order_relaxed);
+  sleeps_ = view_.waiting->load(std::memory_order_relaxed);
+  cancel_sleep();  // a reader before us may have slept
 }
 
 bool RingReader::judge_tail(std::uint64_t tail) {
@@ -144,25 +157,22 @@ bool RingReader::release() {
   if (head_ == released_) return false;
   released_ = head_;
   view_.head->store(released_, std::memory_order_seq_cst);
-  return view_.want_space->load(std::memory_order_seq_cst) != 0;
+  return rings_for(view_.want_space->load(std::memory_order_seq_cst), rung_);
 }
 
 bool RingReader::prepare_sleep() {
   if (poisoned_) return true;
-  view_.waiting->store(1, std::memory_order_seq_cst);
+  sleeps_ += odd(sleeps_) ? 2 : 1;
+  view_.waiting->store(sleeps_, std::memory_order_seq_cst);
   // The re-check, before we sleep. What it finds is judged and kept: a tail that flickers must not keep us awake.
-  if (judge_tail(view_.tail->load(std::memory_order_seq_cst)) && tail_ == head_) {
-    sleeping_ = true;
-    return true;
-  }
-  view_.waiting->store(0, std::memory_order_relaxed);
+  if (judge_tail(view_.tail->load(std::memory_order_seq_cst)) && tail_ == head_) return true;
+  cancel_sleep();
   return false;  // peek() shows what came, or says that the ring is poisoned
 }
 
 void RingReader::cancel_sleep() {
-  if (!sleeping_) return;
-  sleeping_ = false;
-  view_.waiting->store(0, std::memory_order_relaxed);
+  if (!odd(sleeps_)) return;
+  view_.waiting->store(++sleeps_, std::memory_order_relaxed);  // relaxed: as in stop_wanting()
 }
 
 std::uint64_t RingReader::depth() {

@@ -8,9 +8,12 @@
 // The producer's tail is the only commit point: it is stored after the bytes of one or many records, so a producer
 // killed anywhere leaves whole records only.
 //
-// Sleep and wake (tests/model/ring.pml is the checked model): the consumer sets `waiting`, re-checks the tail, then
+// Sleep and wake (tests/model/ring.pml is the checked model): the consumer raises `waiting`, re-checks the tail, then
 // sleeps; the producer stores the tail, then reads `waiting`. The mirror image holds for `want_space` and the head.
 // All four operations are sequentially consistent: with acquire and release alone a wake-up can be lost.
+// Both words are counts, odd while their owner sleeps or is about to, so that each sleep is rung for once and not with
+// every commit until the sleeper is on its feet. It follows that whoever reads a doorbell must look at both rings
+// before it sleeps again, and that a `true` of commit() or release() must be followed by a doorbell.
 //
 // Each side keeps its own position in private memory and reads the other's word once per look, judging it before use:
 // aligned, never moving backwards, never more than a capacity apart. A word that fails is a *poisoned* ring; the
@@ -70,7 +73,7 @@ class RingWriter {
   /// is poisoned); nothing is staged then. The reader sees nothing before commit().
   bool write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence, std::initializer_list<std::string_view> parts);
 
-  /// Publishes what was staged. True if the reader sleeps and has to be rung.
+  /// Publishes what was staged. True if the reader sleeps and has to be rung; said once for each sleep.
   [[nodiscard]] bool commit();
 
   /// After a write() that did not fit, and a commit() of what is staged (or the reader has nothing to make room from):
@@ -93,7 +96,8 @@ class RingWriter {
   std::uint64_t staged_ = 0;  ///< end of the staged records
   std::uint64_t tail_ = 0;    ///< published
   std::uint64_t head_ = 0;    ///< the reader's position as last judged
-  bool wanting_ = false;      ///< `want_space` is set: the next write() that fits takes it back
+  std::uint64_t wants_ = 0;   ///< our `want_space`; odd: the next write() that fits takes it back
+  std::uint64_t rung_ = 0;    ///< the reader's `waiting` that was rung for last
   bool poisoned_ = false;
 };
 
@@ -111,7 +115,8 @@ class RingReader {
   /// The producer sees the room only after release().
   void take(const RecordHeader& header, std::string& payload);
 
-  /// Publishes the position up to which records were taken. True if the writer waits for room and has to be rung.
+  /// Publishes the position up to which records were taken. True if the writer waits for room and has to be rung; said
+  /// once for each wait.
   [[nodiscard]] bool release();
 
   /// Announces sleep. True if the ring is still empty: the caller may sleep until rung. False: look again, with peek().
@@ -133,7 +138,8 @@ class RingReader {
   std::uint64_t head_ = 0;      ///< taken up to here
   std::uint64_t released_ = 0;  ///< what the producer has been told
   std::uint64_t tail_ = 0;      ///< the writer's position as last judged
-  bool sleeping_ = false;
+  std::uint64_t sleeps_ = 0;    ///< our `waiting`; odd between prepare_sleep() and cancel_sleep()
+  std::uint64_t rung_ = 0;      ///< the writer's `want_space` that was rung for last
   bool poisoned_ = false;
 };
 

@@ -7,9 +7,8 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <sys/ioctl.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <linux/sockios.h>
 
 #include <algorithm>
 #include <array>
@@ -20,8 +19,11 @@ namespace {
 constexpr int frame_max = 131072;
 constexpr int channel_max = 16;
 constexpr int wanted_send_buffer = 4 << 20;
-// What method and header frames of a publish take beside the body: names of at most 255 bytes, headers, properties.
-constexpr std::size_t publish_overhead = 4096;
+constexpr std::size_t longest_name = 255;      // AMQP's short strings
+constexpr std::size_t longest_headers = 6144;  // ours; publish_overhead less the names and the frames around them
+// A part of a long body: small beside frame_max, so that it finds room in any send buffer.
+constexpr std::size_t body_part = 16384;
+constexpr std::size_t frame_overhead = 64;  // of a body frame, and of TLS around it
 
 timeval to_timeval(milliseconds ms) { return {ms.count() / 1000, (ms.count() % 1000) * 1000}; }
 
@@ -128,7 +130,9 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   int got = 0;
   socklen_t size = sizeof got;
   ::getsockopt(c.fd_, SOL_SOCKET, SO_SNDBUF, &got, &size);
-  c.send_buffer_ = static_cast<std::size_t>(got) / 2;  // the kernel says twice what payload may use
+  // POLLOUT means that a third of the buffer or more is free. Half of that third stays free for acknowledgements and
+  // heartbeats; of the rest the kernel's bookkeeping may take as much again as the payload, and more for small writes.
+  c.grant_ = std::max<std::size_t>(static_cast<std::size_t>(got) / 16, body_part + publish_overhead);
 
   std::vector<amqp_table_entry_t> entries;
   for (const auto& [key, value] : settings.properties) entries.push_back(text_entry(key, value));
@@ -202,48 +206,110 @@ Result<void> Connection::consume(std::uint16_t channel, const std::string& queue
 }
 
 bool Connection::send_room(std::size_t wanted) {
-  wanted += publish_overhead;
   if (wanted <= room_) return true;
-  int queued = 0;
-  if (::ioctl(fd_, SIOCOUTQ, &queued) != 0) return true;  // the write itself will say what is wrong
-  const auto unsent = static_cast<std::size_t>(queued);
-  room_ = unsent < send_buffer_ ? send_buffer_ - unsent : 0;
-  // A message larger than the whole buffer goes when the broker has read everything before it.
-  return wanted <= room_ || unsent == 0;
+  pollfd socket{fd_, POLLOUT, 0};
+  if (::poll(&socket, 1, 0) <= 0) return false;
+  room_ = grant_;  // also if the socket is broken: the write itself will say what is wrong
+  return wanted <= room_;
 }
+
+Result<void> Connection::publishable(std::string_view routing_key, const Properties& properties) {
+  const auto name = [](std::string_view value, const char* what) -> Result<void> {
+    if (value.size() > longest_name) return failure("is longer than AMQP's 255 bytes", what);
+    return {};
+  };
+  std::size_t headers = 0;
+  for (const auto& [key, value] : properties.headers) headers += key.size() + value.size() + 8;
+  if (headers > longest_headers) return failure("are longer than " + std::to_string(longest_headers) + " bytes", "headers");
+  if (const auto ok = name(routing_key, "service, topic or queue name"); !ok) return ok;
+  if (const auto ok = name(properties.correlation_id, "correlation id"); !ok) return ok;
+  return name(properties.reply_to, "reply_to");
+}
+
+namespace {
+
+/// rabbitmq-c's form of our properties. The arrays live here, so it must stay where it is.
+struct BasicProperties {
+  std::array<amqp_table_entry_t, 8> headers;
+  amqp_basic_properties_t raw{};
+
+  explicit BasicProperties(const Properties& properties) {
+    std::size_t count = 0;
+    for (const auto& [key, value] : properties.headers) {
+      if (count == headers.size()) break;
+      headers[count++] = text_entry(key, value);
+    }
+    raw._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG;
+    raw.content_type = amqp_cstring_bytes("application/json");
+    raw.headers = {static_cast<int>(count), headers.data()};
+    set(properties.correlation_id, raw.correlation_id, AMQP_BASIC_CORRELATION_ID_FLAG);
+    set(properties.reply_to, raw.reply_to, AMQP_BASIC_REPLY_TO_FLAG);
+    set(properties.expiration, raw.expiration, AMQP_BASIC_EXPIRATION_FLAG);
+    if (properties.priority) {
+      raw.priority = *properties.priority;
+      raw._flags |= AMQP_BASIC_PRIORITY_FLAG;
+    }
+  }
+  BasicProperties(const BasicProperties&) = delete;
+  BasicProperties& operator=(const BasicProperties&) = delete;
+
+ private:
+  void set(std::string_view text, amqp_bytes_t& member, amqp_flags_t flag) {
+    if (text.empty()) return;
+    member = bytes(text);
+    raw._flags |= flag;
+  }
+};
+
+}  // namespace
 
 Result<void> Connection::publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
                                  const Properties& properties, std::string_view body) {
-  std::array<amqp_table_entry_t, 8> headers;
-  std::size_t count = 0;
-  for (const auto& [key, value] : properties.headers) {
-    if (count == headers.size()) break;
-    headers[count++] = text_entry(key, value);
-  }
-  amqp_basic_properties_t p{};
-  p._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG;
-  p.content_type = amqp_cstring_bytes("application/json");
-  p.headers = {static_cast<int>(count), headers.data()};
-  const auto set = [&](std::string_view text, amqp_bytes_t& member, amqp_flags_t flag) {
-    if (text.empty()) return;
-    member = bytes(text);
-    p._flags |= flag;
-  };
-  set(properties.correlation_id, p.correlation_id, AMQP_BASIC_CORRELATION_ID_FLAG);
-  set(properties.reply_to, p.reply_to, AMQP_BASIC_REPLY_TO_FLAG);
-  set(properties.expiration, p.expiration, AMQP_BASIC_EXPIRATION_FLAG);
-  if (properties.priority) {
-    p.priority = *properties.priority;
-    p._flags |= AMQP_BASIC_PRIORITY_FLAG;
-  }
+  const BasicProperties p(properties);
   room_ -= std::min(room_, body.size() + publish_overhead);
-  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p, bytes(body)), "publishing");
+  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p.raw, bytes(body)), "publishing");
+}
+
+Result<void> Connection::publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
+                                      const Properties& properties, std::size_t body_size) {
+  BasicProperties p(properties);
+  amqp_basic_publish_t method{};
+  method.exchange = bytes(exchange);
+  method.routing_key = bytes(routing_key);
+  method.mandatory = mandatory;
+  amqp_frame_t header{};
+  header.frame_type = AMQP_FRAME_HEADER;
+  header.channel = channel;
+  header.payload.properties.class_id = AMQP_BASIC_CLASS;
+  header.payload.properties.body_size = body_size;
+  header.payload.properties.decoded = &p.raw;
+  room_ -= std::min(room_, publish_overhead);
+  if (auto sent = status(amqp_send_method(state_, channel, AMQP_BASIC_PUBLISH_METHOD, &method), "publishing"); !sent) return sent;
+  return status(amqp_send_frame(state_, &header), "publishing");
+}
+
+Result<std::size_t> Connection::publish_body(std::uint16_t channel, std::string_view rest) {
+  std::size_t gone = 0;
+  while (gone < rest.size()) {
+    const std::string_view part = rest.substr(gone, body_part);
+    if (!send_room(part.size() + frame_overhead)) break;
+    room_ -= part.size() + frame_overhead;
+    amqp_frame_t frame{};
+    frame.frame_type = AMQP_FRAME_BODY;
+    frame.channel = channel;
+    frame.payload.body_fragment = bytes(part);
+    if (const auto sent = status(amqp_send_frame(state_, &frame), "publishing"); !sent) return tl::unexpected(sent.error());
+    gone += part.size();
+  }
+  return gone;
 }
 
 Result<void> Connection::ack(std::uint16_t channel, std::uint64_t tag, bool multiple) {
+  room_ -= std::min(room_, frame_overhead);
   return status(amqp_basic_ack(state_, channel, tag, multiple), "acknowledging");
 }
 Result<void> Connection::reject(std::uint16_t channel, std::uint64_t tag, bool requeue) {
+  room_ -= std::min(room_, frame_overhead);
   return status(amqp_basic_nack(state_, channel, tag, 0, requeue), "rejecting");
 }
 
@@ -259,6 +325,15 @@ Result<bool> Connection::next_frame(amqp_frame_t& frame) {
   if (got == AMQP_STATUS_TIMEOUT) return false;
   if (got == AMQP_STATUS_HEARTBEAT_TIMEOUT) return failure("the broker has sent no heartbeat", "connection to the broker");
   return failure(amqp_error_string2(got), "connection to the broker");
+}
+
+Result<void> Connection::heartbeat(SteadyTime now) {
+  const int agreed = amqp_get_heartbeat(state_);
+  if (agreed <= 0 || now < heartbeat_due_ || !send_room(frame_overhead)) return {};
+  heartbeat_due_ = now + std::chrono::seconds(agreed) / 2;
+  amqp_frame_t frame{};
+  frame.frame_type = AMQP_FRAME_HEARTBEAT;
+  return status(amqp_send_frame(state_, &frame), "sending a heartbeat");
 }
 
 void Connection::release(std::uint16_t channel) { amqp_maybe_release_buffers_on_channel(state_, channel); }

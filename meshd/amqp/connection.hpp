@@ -1,8 +1,9 @@
 #pragma once
 // One AMQP 0-9-1 connection over rabbitmq-c: connecting with clear errors, and frames in and out without waiting.
 //
-// Opening and declaring wait for the broker's answers (bounded by the timeouts); nothing else here ever waits except a
-// write for which send_room() had no room. Confined to the thread that uses it. Errors never contain the password.
+// Opening and declaring wait for the broker's answers (bounded by the timeouts). Nothing else waits as long as the caller
+// asks for room before it writes (README.md, "How a write is kept from waiting"). Confined to the thread that uses it.
+// Errors never contain the password.
 
 #include <amqp.h>
 
@@ -28,7 +29,6 @@ struct ConnectionSettings {
   std::vector<std::pair<std::string, std::string>> properties;  ///< shown in the broker's list of connections
 };
 
-
 inline amqp_bytes_t bytes(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 inline std::string_view view(amqp_bytes_t b) { return {static_cast<const char*>(b.bytes), b.len}; }
 
@@ -43,7 +43,7 @@ struct Properties {
 class Connection {
  public:
   static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
-  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), send_buffer_(other.send_buffer_), room_(other.room_) {}
+  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), grant_(other.grant_), room_(other.room_), heartbeat_due_(other.heartbeat_due_) {}
   Connection& operator=(Connection&&) = delete;
   ~Connection();
 
@@ -63,11 +63,25 @@ class Connection {
   Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key);
   Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive);
 
-  /// Bytes that can be written now without waiting for the broker to read. Asks the kernel only when its own running
-  /// estimate is used up.
+  /// True if `wanted` bytes, at most largest_write(), can be written now without waiting for the broker to read. Asks
+  /// the kernel only when what it granted the last time is used up. When it says false, POLLOUT tells when to ask again.
   bool send_room(std::size_t wanted);
+  [[nodiscard]] std::size_t largest_write() const { return grant_; }
+  /// What a message takes beside its body, at most, if publishable() has nothing against it.
+  static constexpr std::size_t publish_overhead = 8192;
+
+  /// What is wrong with a message that AMQP has no way to carry: nothing of it must be sent then.
+  static Result<void> publishable(std::string_view routing_key, const Properties& properties);
+  /// A whole message at once; ask for room for body and overhead before.
   Result<void> publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
                        const Properties& properties, std::string_view body);
+  /// A message in parts, for bodies larger than there can be room for: head first, then the body until all of it is
+  /// gone; the channel must carry nothing else in between. A message that stays incomplete is never routed.
+  Result<void> publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
+                            const Properties& properties, std::size_t body_size);
+  /// Sends from the front of `rest` while there is room; returns how many bytes have gone.
+  Result<std::size_t> publish_body(std::uint16_t channel, std::string_view rest);
+
   Result<void> ack(std::uint16_t channel, std::uint64_t tag, bool multiple);
   Result<void> reject(std::uint16_t channel, std::uint64_t tag, bool requeue);
   /// Between cork(true) and cork(false) small messages share segments.
@@ -76,6 +90,8 @@ class Connection {
   /// The next frame that has arrived, or nothing. Also sends heartbeats when they are due and notices missing ones,
   /// so it has to be called now and then. The frame is valid until release().
   Result<bool> next_frame(amqp_frame_t& frame);
+  /// Sends a heartbeat if one is due: for a caller that does not read frames for a while.
+  Result<void> heartbeat(SteadyTime now);
   /// Gives the memory of a channel's frames back.
   void release(std::uint16_t channel);
   /// Answers the broker's connection.close or channel.close.
@@ -89,8 +105,9 @@ class Connection {
   Result<void> status(int code, const char* doing) const;
   amqp_connection_state_t state_ = nullptr;
   int fd_ = -1;
-  std::size_t send_buffer_ = 0;
-  std::size_t room_ = 0;
+  std::size_t grant_ = 0;  // what may be written after the kernel has said that there is room
+  std::size_t room_ = 0;   // what is left of it
+  SteadyTime heartbeat_due_{};
 };
 
 /// "403 ACCESS_REFUSED - …" of a connection.close or channel.close frame, or nothing if it is neither.

@@ -59,7 +59,7 @@ std::string dump(const json& value) {
 
 /// What has to be known to answer and acknowledge one message.
 struct Reply::State {
-  Transport& transport;
+  Transport::Sender sender;
   std::string service, method;
   MessageType type;
   std::string correlation_id, reply_to, trace_id;
@@ -67,8 +67,9 @@ struct Reply::State {
   Delivery delivery;
   bool redelivered;
 
-  void answer(std::string_view result, std::string_view error) {
-    if (type != MessageType::request || reply_to.empty()) return;
+  enum class Then { ack, reject };
+  void answer(std::string_view result, std::string_view error, Then then) {
+    if (type != MessageType::request || reply_to.empty()) return settle(sender, delivery, then);
     Outgoing out;
     out.type = MessageType::response;
     out.routing_key = reply_to;
@@ -76,23 +77,22 @@ struct Reply::State {
     out.trace_id = trace_id;
     const std::string trace = nuropb::json::quoted(trace_id);
     out.body = encode_response({result, error, correlation_id, trace, context, "null", ""});
-    send(transport, std::move(out));
+    send(sender, std::move(out), delivery, then);
   }
-  /// Answers are few enough to be kept (the prefetch bounds them), and one must not be lost because a queue is full.
-  static void send(Transport& transport, Outgoing&& message) {
-    if (transport.submit(std::move(message))) return;
+  /// The answer before the acknowledgement: if we die or stop in between, the request is delivered again rather than
+  /// lost. Answers are few enough to be kept (the prefetch bounds them) while the queue is full.
+  static void send(const Transport::Sender& sender, Outgoing&& message, Delivery delivery, Then then) {
+    if (sender.submit(std::move(message))) return settle(sender, delivery, then);
+    // A transport that has stopped drops this, and the message in it.
     auto kept = std::make_shared<Outgoing>(std::move(message));
-    transport.post_at(std::chrono::steady_clock::now() + answer_retry, [&transport, kept] { send(transport, std::move(*kept)); });
+    sender.post_at(std::chrono::steady_clock::now() + answer_retry, [sender, kept, delivery, then] { send(sender, std::move(*kept), delivery, then); });
   }
-  // The answer before the acknowledgement: if we die in between, the request is delivered again rather than lost.
-  void succeed(std::string_view result) {
-    answer(result, "null");
-    transport.ack(delivery);
+  static void settle(const Transport::Sender& sender, Delivery delivery, Then then) {
+    if (then == Then::ack) sender.ack(delivery);
+    else sender.reject(delivery, false);
   }
-  void fail(std::string_view name, std::string_view description) {
-    answer("null", error_json(name, description));
-    transport.reject(delivery, false);
-  }
+  void succeed(std::string_view result) { answer(result, "null", Then::ack); }
+  void fail(std::string_view name, std::string_view description) { answer("null", error_json(name, description), Then::reject); }
 };
 
 Reply::Reply(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -114,7 +114,7 @@ void Reply::call_again(std::string_view description) {
   if (!state) return;
   // Once and only once: what comes for the second time is not put back again.
   if (state->redelivered) state->fail(error_name::call_again_reject, description);
-  else state->transport.reject(state->delivery, true);
+  else state->sender.reject(state->delivery, true);
 }
 
 ServiceHost::ServiceHost(std::string service_name, std::string version, std::string description)
@@ -150,7 +150,7 @@ void ServiceHost::on_event(EventHandler handler) { on_event_ = std::move(handler
 
 void ServiceHost::handle(Transport& transport, Incoming&& message) {
   if (message.type == MessageType::event) return event(transport, message);
-  Reply reply(std::make_unique<Reply::State>(Reply::State{transport, service_name_, {}, message.type, message.correlation_id, message.reply_to,
+  Reply reply(std::make_unique<Reply::State>(Reply::State{transport.sender(), service_name_, {}, message.type, message.correlation_id, message.reply_to,
                                                           message.trace_id, "{}", message.delivery, message.redelivered}));
   if (message.encrypted) return reply.error(error_name::message, "service " + service_name_ + " has no key to decrypt this message with");
   const auto body = decode_call(message.body, message.type);

@@ -19,17 +19,25 @@ void Transport::start() { impl_->loop.start(); }
 Result<void> Transport::wait_ready(milliseconds timeout) { return impl_->loop.wait_ready(timeout); }
 void Transport::stop(milliseconds grace) { impl_->loop.stop(grace); }
 
-bool Transport::submit(Outgoing&& message) { return impl_->loop.inbox().push(std::move(message)); }
-std::size_t Transport::submit(std::vector<Outgoing>& messages) { return impl_->loop.inbox().push(messages); }
-void Transport::ack(Delivery delivery, bool multiple) { impl_->loop.inbox().settle({delivery, TransportInbox::Verdict::ack, multiple}); }
+bool Transport::submit(Outgoing&& message) { return impl_->loop.inbox()->push(std::move(message)); }
+std::size_t Transport::submit(std::vector<Outgoing>& messages) { return impl_->loop.inbox()->push(messages); }
+void Transport::ack(Delivery delivery, bool multiple) { impl_->loop.inbox()->settle({delivery, TransportInbox::Verdict::ack, multiple, 0}); }
 void Transport::reject(Delivery delivery, bool requeue) {
-  impl_->loop.inbox().settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false});
+  impl_->loop.inbox()->settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false, 0});
 }
-void Transport::pause_deliveries(bool paused) { impl_->loop.inbox().pause(paused); }
-void Transport::post(std::function<void()> work) { impl_->loop.inbox().post(std::nullopt, std::move(work)); }
-void Transport::post_at(SteadyTime when, std::function<void()> work) { impl_->loop.inbox().post(when, std::move(work)); }
+void Transport::pause_deliveries(bool paused) { impl_->loop.inbox()->pause(paused); }
+void Transport::post(std::function<void()> work) { impl_->loop.inbox()->post(std::nullopt, std::move(work)); }
+void Transport::post_at(SteadyTime when, std::function<void()> work) { impl_->loop.inbox()->post(when, std::move(work)); }
+Transport::Sender Transport::sender() const { return Sender(impl_->loop.inbox()); }
 State Transport::state() const { return impl_->loop.state(); }
 const std::string& Transport::response_queue() const { return impl_->loop.response_queue(); }
-std::size_t Transport::queued_bytes() const { return impl_->loop.inbox().queued_bytes(); }
+std::size_t Transport::queued_bytes() const { return impl_->loop.inbox()->queued_bytes(); }
+
+bool Transport::Sender::submit(Outgoing&& message) const { return inbox_->push(std::move(message)); }
+void Transport::Sender::ack(Delivery delivery) const { inbox_->settle({delivery, TransportInbox::Verdict::ack, false, 0}); }
+void Transport::Sender::reject(Delivery delivery, bool requeue) const {
+  inbox_->settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false, 0});
+}
+void Transport::Sender::post_at(SteadyTime when, std::function<void()> work) const { inbox_->post(when, std::move(work)); }
 
 }  // namespace nuropb::mesh

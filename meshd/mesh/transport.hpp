@@ -6,7 +6,7 @@
 // submit(), ack() and reject() may be called from any thread and never block: they put work into bounded queues and
 // wake the transport's thread. All callbacks run on the transport's thread and must not block it.
 //
-// How it is kept from blocking on a broker that has stopped reading: meshd/README.md.
+// How it is kept from blocking on a broker that has stopped reading: meshd/amqp/README.md.
 
 #include <cstdint>
 #include <functional>
@@ -22,6 +22,8 @@
 #include "meshd/amqp/url.hpp"
 
 namespace nuropb::mesh {
+
+class TransportInbox;
 
 struct TransportSettings {
   std::vector<amqp::Url> urls;               ///< tried in turn, from the first after each success
@@ -133,6 +135,7 @@ class Transport {
   /// Several at once, one wake-up; takes as many from the front as fit and returns how many.
   std::size_t submit(std::vector<Outgoing>& messages);
 
+  /// Acknowledgements and rejections go after whatever was submitted before them.
   void ack(Delivery delivery, bool multiple = false);
   /// `requeue` true is the protocol's nack, false its reject (to the dead-letter exchange).
   void reject(Delivery delivery, bool requeue);
@@ -144,6 +147,22 @@ class Transport {
   /// Runs `work` on the transport's thread, soon or at a time. What has not run when the transport stops is dropped.
   void post(std::function<void()> work);
   void post_at(SteadyTime when, std::function<void()> work);
+
+  /// A part of this face that may outlive the transport: for answers given late, from any thread. Without a transport
+  /// submit() says no and the rest does nothing.
+  class Sender {
+   public:
+    bool submit(Outgoing&& message) const;
+    void ack(Delivery delivery) const;
+    void reject(Delivery delivery, bool requeue) const;
+    void post_at(SteadyTime when, std::function<void()> work) const;
+
+   private:
+    friend class Transport;
+    explicit Sender(std::shared_ptr<TransportInbox> inbox) : inbox_(std::move(inbox)) {}
+    std::shared_ptr<TransportInbox> inbox_;
+  };
+  [[nodiscard]] Sender sender() const;
 
   [[nodiscard]] State state() const;
   [[nodiscard]] const std::string& response_queue() const;

@@ -23,6 +23,7 @@ bool TransportInbox::push(Outgoing&& message) {
   if (work_.stop || queued_bytes_.load(std::memory_order_relaxed) + size > max_bytes_) return false;
   queued_bytes_.fetch_add(size, std::memory_order_relaxed);
   work_.messages.push_back(std::move(message));
+  ++pushed_;
   wake_locked();
   return true;
 }
@@ -37,12 +38,14 @@ std::size_t TransportInbox::push(std::vector<Outgoing>& messages) {
     queued_bytes_.fetch_add(size, std::memory_order_relaxed);
     work_.messages.push_back(std::move(messages[taken]));
   }
+  pushed_ += taken;
   if (taken > 0) wake_locked();
   return taken;
 }
 
 void TransportInbox::settle(Settlement settlement) {
   const std::lock_guard lock(mutex_);
+  settlement.after = pushed_;
   work_.settlements.push_back(settlement);
   wake_locked();
 }

@@ -23,6 +23,8 @@ class TransportInbox {
     Delivery delivery;
     Verdict verdict = Verdict::ack;
     bool multiple = false;
+    /// Messages submitted before it, ever: it goes when they have gone.
+    std::uint64_t after = 0;
   };
   struct Work {
     std::vector<Outgoing> messages;
@@ -65,6 +67,7 @@ class TransportInbox {
   Work work_;            // under mutex_
   bool asleep_ = false;  // under mutex_
   bool changed_ = false; // under mutex_: paused or stop are news
+  std::uint64_t pushed_ = 0;  // under mutex_
 };
 
 }  // namespace nuropb::mesh

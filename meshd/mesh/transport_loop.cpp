@@ -5,15 +5,20 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <exception>
+#include <future>
 
 namespace nuropb::mesh {
 namespace {
 
 constexpr std::size_t max_body = 64U << 20;
 constexpr int frames_per_turn = 2048;
+constexpr std::size_t max_unconfirmed = 65'536;     // published, and the broker has said nothing yet
 constexpr auto expiry_look = milliseconds(100);     // how often queued messages are looked through while none can go
-constexpr auto room_look = milliseconds(2);         // how soon the send buffer is asked again when it was full
+constexpr auto connect_look = milliseconds(5);      // how often a connection that is being opened is asked whether it is
+constexpr std::size_t settlement_size = 64;         // of an acknowledgement on the wire, generously
 constexpr auto longest_sleep = milliseconds(1000);
+constexpr std::int64_t longest_expiration_ms = UINT32_MAX;  // RabbitMQ refuses more
 
 std::vector<std::pair<std::string, std::string>> client_properties(const TransportSettings& settings) {
   return {{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"protocol", std::string(protocol_version)}, {"platform", "C++"},
@@ -26,7 +31,7 @@ std::string vhost_of(const TransportSettings& settings) { return settings.urls.e
 
 TransportLoop::TransportLoop(TransportSettings settings, Transport::Callbacks callbacks)
     : settings_(std::move(settings)), callbacks_(std::move(callbacks)), topology_(Topology::of(settings_, vhost_of(settings_))),
-      inbox_(settings_.queued_bytes), unconfirmed_([this](Report&& r) {
+      inbox_(std::make_shared<TransportInbox>(settings_.queued_bytes)), unconfirmed_([this](Report&& r) {
         something_ran_ = true;
         if (callbacks_.on_report) callbacks_.on_report(std::move(r));
       }),
@@ -46,7 +51,7 @@ Result<void> TransportLoop::wait_ready(milliseconds timeout) {
 void TransportLoop::stop(milliseconds grace) {
   if (!thread_.joinable()) return;
   grace_ms_ = grace.count();
-  inbox_.stop();
+  inbox_->stop();
   thread_.join();
 }
 
@@ -72,10 +77,14 @@ void TransportLoop::run() {
     const auto connected = connect();
     Ended ended;
     if (connected) {
-      failures_ = 0;
+      const auto since = std::chrono::steady_clock::now();
       ended = serve();
+      // A broker that takes us in and at once throws us out again must not be asked without a pause for ever.
+      if (std::chrono::steady_clock::now() - since > settings_.reconnect_max) failures_ = 0;
+      else ++failures_;
       unconfirmed_.lost(ended.error.text());
       connection_.reset();
+      front_sent_.reset();  // what was incomplete was never routed: it goes again, whole
       next_url_ = 0;
     } else {
       connection_.reset();
@@ -88,8 +97,7 @@ void TransportLoop::run() {
     end_batch();
     if (!ended_for_good_) back_off(connected.has_value());
   }
-  for (Outgoing& message : queue_) report(std::move(message), Outcome::refused, "we are stopping");
-  queue_.clear();
+  inbox_->stop();  // from here on submit() says no
   take_inbox();
   for (Outgoing& message : queue_) report(std::move(message), Outcome::refused, "we are stopping");
   queue_.clear();
@@ -108,9 +116,27 @@ Result<void> TransportLoop::connect() {
   options.key_file = settings_.key_file;
   options.verify_peer = settings_.verify_peer;
   options.properties = client_properties(settings_);
-  auto opened = amqp::Connection::open(url, options);
+  // rabbitmq-c waits for each answer of the broker here. Timers and deadlines must not, so it waits on a thread of its
+  // own, which ends before anybody else touches the connection.
+  using Opened = Result<std::unique_ptr<amqp::Connection>>;
+  auto opening = std::async(std::launch::async, [this, &url, &options]() -> Opened {
+    try {
+      auto opened = amqp::Connection::open(url, options);
+      if (!opened) return tl::unexpected(opened.error());
+      auto connection = std::make_unique<amqp::Connection>(std::move(*opened));
+      if (auto declared = declare(*connection, settings_, topology_); !declared) {
+        declared.error().where = url.redacted() + ": " + declared.error().where;
+        return tl::unexpected(declared.error());
+      }
+      return connection;
+    } catch (const std::exception& e) {
+      return failure(e.what(), url.redacted());
+    }
+  });
+  while (opening.wait_for(milliseconds(0)) != std::future_status::ready) wait_turn(std::chrono::steady_clock::now() + connect_look);
+  Opened opened = opening.get();
   if (!opened) return tl::unexpected(opened.error());
-  connection_ = std::make_unique<amqp::Connection>(std::move(*opened));
+  connection_ = std::move(*opened);
   ++epoch_;
   blocked_ = false;
   closed_.reset();
@@ -118,10 +144,6 @@ Result<void> TransportLoop::connect() {
   publish_frames_.reset();
   response_frames_.reset();
   service_frames_.reset();
-  if (auto declared = declare(*connection_, settings_, topology_); !declared) {
-    declared.error().where = url.redacted() + ": " + declared.error().where;
-    return declared;
-  }
   set_state(State::ready, "connected to " + url.redacted());
   return {};
 }
@@ -130,8 +152,7 @@ TransportLoop::Ended TransportLoop::serve() {
   for (;;) {
     take_inbox();
     run_timers();
-    settle_deliveries();
-    if (const auto done = publish_queued(); !done) return {done.error(), false};
+    if (const auto done = write(); !done) return {done.error(), false};
     const auto more = read_frames();
     if (closed_) return *closed_;
     if (!more) return {more.error(), false};
@@ -144,9 +165,8 @@ TransportLoop::Ended TransportLoop::serve() {
       }
     }
     if (*more) continue;
-    auto latest = std::chrono::steady_clock::now() + longest_sleep;
-    if (!queue_.empty()) latest = std::chrono::steady_clock::now() + (blocked_ ? expiry_look : room_look);
-    sleep(std::min(next_timer(latest), stop_at_), !paused_);
+    const auto latest = std::chrono::steady_clock::now() + (queue_.empty() ? longest_sleep : expiry_look);
+    sleep(std::min(next_timer(latest), stop_at_), static_cast<short>((paused_ ? 0 : POLLIN) | (no_room_ ? POLLOUT : 0)));
   }
 }
 
@@ -160,20 +180,22 @@ void TransportLoop::back_off(bool after_success) {
   if (next_of_list) pause = milliseconds(0);
   pause = pause / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, std::max<std::int64_t>(1, pause.count() / 2))(jitter_));
   const auto until = std::chrono::steady_clock::now() + pause;
-  while (std::chrono::steady_clock::now() < until && stop_at_ == SteadyTime::max()) {
-    take_inbox();
-    run_timers();
-    settlements_.clear();  // deliveries of a connection that is gone come again
-    expire_queued();
-    end_batch();
-    auto latest = until;
-    if (!queue_.empty()) latest = std::min(latest, std::chrono::steady_clock::now() + expiry_look);
-    sleep(next_timer(latest), false);
-  }
+  while (std::chrono::steady_clock::now() < until && stop_at_ == SteadyTime::max()) wait_turn(until);
+}
+
+/// One turn without a connection.
+void TransportLoop::wait_turn(SteadyTime until) {
+  take_inbox();
+  run_timers();
+  settlements_.clear();  // deliveries of a connection that is gone come again
+  expire_queued();
+  end_batch();
+  if (!queue_.empty()) until = std::min(until, std::chrono::steady_clock::now() + expiry_look);
+  sleep(next_timer(until), 0);
 }
 
 void TransportLoop::take_inbox() {
-  inbox_.take(work_);
+  inbox_->take(work_);
   for (Outgoing& message : work_.messages) queue_.push_back(std::move(message));
   settlements_.insert(settlements_.end(), work_.settlements.begin(), work_.settlements.end());
   for (auto& [when, work] : work_.posts) timers_.emplace(when.value_or(SteadyTime::min()), std::move(work));
@@ -194,73 +216,138 @@ SteadyTime TransportLoop::next_timer(SteadyTime latest) const {
   return timers_.empty() ? latest : std::min(latest, timers_.begin()->first);
 }
 
-void TransportLoop::sleep(SteadyTime until, bool watch_socket) {
-  if (!inbox_.may_sleep()) return;
+void TransportLoop::sleep(SteadyTime until, short watch_socket) {
+  if (!inbox_->may_sleep()) return;
   const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
   const auto ns = std::max<std::int64_t>(0, left.count());
   const timespec timeout{ns / 1'000'000'000, ns % 1'000'000'000};
-  pollfd fds[2] = {{inbox_.fd(), POLLIN, 0}, {watch_socket && connection_ ? connection_->fd() : -1, POLLIN, 0}};
+  pollfd fds[2] = {{inbox_->fd(), POLLIN, 0}, {watch_socket && connection_ ? connection_->fd() : -1, watch_socket, 0}};
   ::ppoll(fds, 2, &timeout, nullptr);
-  inbox_.awake();
+  inbox_->awake();
 }
 
-void TransportLoop::settle_deliveries() {
-  for (const auto& s : settlements_) {
-    if (s.delivery.epoch != epoch_) continue;
-    if (s.verdict == TransportInbox::Verdict::ack) (void)connection_->ack(s.delivery.channel, s.delivery.tag, s.multiple);
-    else (void)connection_->reject(s.delivery.channel, s.delivery.tag, s.verdict == TransportInbox::Verdict::requeue);
-  }
-  settlements_.clear();
-}
-
-Result<void> TransportLoop::publish_queued() {
-  if (queue_.empty()) return {};
-  if (blocked_) {
-    expire_queued();
-    return {};
-  }
-  const auto now = std::chrono::steady_clock::now();
-  const bool cork = queue_.size() > 1;
+/// Answers before acknowledgements: whoever dies in between gets the request again.
+Result<void> TransportLoop::write() {
+  no_room_ = false;
+  if (queue_.empty() && settlements_.empty()) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
+  const bool cork = queue_.size() + settlements_.size() > 1;
   if (cork) connection_->cork(true);
-  Result<void> done;
-  while (!queue_.empty() && done) {
-    Outgoing& message = queue_.front();
-    std::string expiration;
-    if (message.deadline) {
-      const auto left = std::chrono::duration_cast<milliseconds>(*message.deadline - now);
-      if (left.count() <= 0) {
-        report(std::move(message), Outcome::expired, "its time was up before it could be sent");
-        queue_.pop_front();
-        continue;
-      }
-      expiration = std::to_string(left.count());
-    }
-    if (!connection_->send_room(message.body.size())) break;
-    const bool to_service = message.type == MessageType::request || message.type == MessageType::command;
-    const std::string_view exchange = to_service                            ? std::string_view(settings_.rpc_exchange)
-                                      : message.type == MessageType::event ? std::string_view(settings_.events_exchange)
-                                                                            : std::string_view();
-    done = connection_->publish(publish_channel, exchange, message.routing_key, to_service,
-                                to_properties(message, topology_.response_queue, expiration), message.body);
-    // Even if the write failed, part of it may have gone: it is on the way from here on.
-    inbox_.left(TransportInbox::cost(message));
-    unconfirmed_.published(std::move(message));
-    queue_.pop_front();
-  }
+  auto done = publish_queued();
+  if (done) done = settle_deliveries();
+  if (done && paused_) done = connection_->heartbeat(std::chrono::steady_clock::now());
   if (cork) connection_->cork(false);
   return done;
 }
 
-void TransportLoop::expire_queued() {
-  if (queue_.empty()) return;
+Result<void> TransportLoop::settle_deliveries() {
+  std::size_t settled = 0;
+  Result<void> done;
+  for (; settled < settlements_.size() && done; ++settled) {
+    const auto& s = settlements_[settled];
+    if (s.delivery.epoch != epoch_) continue;
+    if (s.after > gone_) break;  // what was submitted before it is still queued
+    if (!connection_->send_room(settlement_size)) {
+      no_room_ = true;
+      break;
+    }
+    if (s.verdict == TransportInbox::Verdict::ack) done = connection_->ack(s.delivery.channel, s.delivery.tag, s.multiple);
+    else done = connection_->reject(s.delivery.channel, s.delivery.tag, s.verdict == TransportInbox::Verdict::requeue);
+  }
+  settlements_.erase(settlements_.begin(), settlements_.begin() + static_cast<std::ptrdiff_t>(settled));
+  return done;
+}
+
+Result<void> TransportLoop::publish_queued() {
   const auto now = std::chrono::steady_clock::now();
-  const auto first_expired = std::stable_partition(queue_.begin(), queue_.end(), [&](const Outgoing& m) { return !m.deadline || *m.deadline > now; });
-  for (auto at = first_expired; at != queue_.end(); ++at) report(std::move(*at), Outcome::expired, "its time was up before it could be sent");
+  bool held = blocked_;
+  while (!held && !queue_.empty()) {
+    const auto gone = publish_front(now);
+    if (!gone) return tl::unexpected(gone.error());
+    held = !*gone;
+  }
+  if (held) expire_queued();
+  return {};
+}
+
+/// True if the message at the front is off the queue, one way or the other; false if it has to wait.
+Result<bool> TransportLoop::publish_front(SteadyTime now) {
+  Outgoing& message = queue_.front();
+  std::string expiration;
+  if (message.deadline) {
+    const auto left = std::chrono::duration_cast<milliseconds>(*message.deadline - now).count();
+    if (left <= 0 && !front_sent_) {
+      drop_front(Outcome::expired, "its time was up before it could be sent");
+      return true;
+    }
+    expiration = std::to_string(std::clamp<std::int64_t>(left, 0, longest_expiration_ms));
+  }
+  const auto properties = to_properties(message, topology_.response_queue, expiration);
+  const bool to_service = message.type == MessageType::request || message.type == MessageType::command;
+  const std::string_view exchange = to_service                            ? std::string_view(settings_.rpc_exchange)
+                                    : message.type == MessageType::event ? std::string_view(settings_.events_exchange)
+                                                                          : std::string_view();
+  const bool whole = message.body.size() + amqp::Connection::publish_overhead <= connection_->largest_write();
+  if (!front_sent_) {
+    if (const auto ok = amqp::Connection::publishable(message.routing_key, properties); !ok) {
+      drop_front(Outcome::refused, ok.error().text());
+      return true;
+    }
+    if (unconfirmed_.size() >= max_unconfirmed) return false;
+    if (!connection_->send_room(amqp::Connection::publish_overhead + (whole ? message.body.size() : 0))) {
+      no_room_ = true;
+      return false;
+    }
+  }
+  Result<void> sent;
+  if (whole) {
+    sent = connection_->publish(publish_channel, exchange, message.routing_key, to_service, properties, message.body);
+  } else {
+    if (!front_sent_) {
+      sent = connection_->publish_head(publish_channel, exchange, message.routing_key, to_service, properties, message.body.size());
+      if (!sent) return tl::unexpected(sent.error());
+      front_sent_ = 0;
+    }
+    const auto part = connection_->publish_body(publish_channel, std::string_view(message.body).substr(*front_sent_));
+    if (!part) return tl::unexpected(part.error());
+    *front_sent_ += *part;
+    if (*front_sent_ < message.body.size()) {
+      no_room_ = true;
+      return false;
+    }
+    front_sent_.reset();
+  }
+  // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
+  inbox_->left(TransportInbox::cost(message));
+  unconfirmed_.published(std::move(message));
+  queue_.pop_front();
+  ++gone_;
+  if (!sent) return tl::unexpected(sent.error());
+  return true;
+}
+
+void TransportLoop::drop_front(Outcome outcome, const std::string& detail) {
+  Outgoing message = std::move(queue_.front());
+  queue_.pop_front();
+  ++gone_;
+  report(std::move(message), outcome, detail);
+}
+
+/// Looks through the whole queue, so not at every turn.
+void TransportLoop::expire_queued() {
+  const auto now = std::chrono::steady_clock::now();
+  if (queue_.empty() || now < next_expiry_look_) return;
+  next_expiry_look_ = now + expiry_look;
+  // A message that has begun to go has to be finished.
+  const auto first = queue_.begin() + (front_sent_ ? 1 : 0);
+  const auto first_expired = std::stable_partition(first, queue_.end(), [&](const Outgoing& m) { return !m.deadline || *m.deadline > now; });
+  std::vector<Outgoing> expired(std::make_move_iterator(first_expired), std::make_move_iterator(queue_.end()));
   queue_.erase(first_expired, queue_.end());
+  gone_ += expired.size();
+  for (Outgoing& message : expired) report(std::move(message), Outcome::expired, "its time was up before it could be sent");
 }
 
 void TransportLoop::report(Outgoing&& message, Outcome outcome, const std::string& detail) {
-  inbox_.left(TransportInbox::cost(message));
+  inbox_->left(TransportInbox::cost(message));
   something_ran_ = true;
   if (!callbacks_.on_report) return;
   callbacks_.on_report({outcome, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, detail, {}});
@@ -268,9 +355,8 @@ void TransportLoop::report(Outgoing&& message, Outcome outcome, const std::strin
 
 /// True if there may be more to read at once.
 Result<bool> TransportLoop::read_frames() {
-  // While paused one frame a turn is read all the same: heartbeats have to be seen, and are sent in passing.
-  const int budget = paused_ ? 1 : frames_per_turn;
-  for (int i = 0; i < budget; ++i) {
+  if (paused_) return false;  // heartbeats go out all the same: write()
+  for (int i = 0; i < frames_per_turn; ++i) {
     amqp_frame_t frame;
     const auto got = connection_->next_frame(frame);
     if (!got) return tl::unexpected(got.error());
@@ -278,7 +364,7 @@ Result<bool> TransportLoop::read_frames() {
     if (const auto handled = on_frame(frame); !handled) return tl::unexpected(handled.error());
     if (closed_) return false;
   }
-  return !paused_;
+  return true;
 }
 
 void TransportLoop::end_batch() {

@@ -8,7 +8,7 @@
 //            └──────────────────────────────────────────────────────────────────────────┘
 //      any ──► stopped: stop() was called, or the broker's no is for good (403, 404 on what we declare or use)
 //
-// One turn while connected: take the inbox; acknowledge; publish while there is room; read frames within a budget;
+// One turn while connected: take the inbox; publish, then acknowledge, while there is room; read frames within a budget;
 // call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
 
 #include <condition_variable>
@@ -35,7 +35,7 @@ class TransportLoop {
   void start();
   Result<void> wait_ready(milliseconds timeout);
   void stop(milliseconds grace);
-  TransportInbox& inbox() { return inbox_; }
+  [[nodiscard]] const std::shared_ptr<TransportInbox>& inbox() const { return inbox_; }
   [[nodiscard]] State state() const;
   [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
 
@@ -50,12 +50,16 @@ class TransportLoop {
   Result<void> connect();
   Ended serve();
   void back_off(bool after_success);
+  void wait_turn(SteadyTime until);
   void set_state(State state, const std::string& detail);
 
   void take_inbox();
   void run_timers();
-  void settle_deliveries();
+  Result<void> write();
   Result<void> publish_queued();
+  Result<bool> publish_front(SteadyTime now);
+  void drop_front(Outcome outcome, const std::string& detail);
+  Result<void> settle_deliveries();
   Result<bool> read_frames();
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
@@ -63,13 +67,13 @@ class TransportLoop {
   void expire_queued();
   void report(Outgoing&& message, Outcome outcome, const std::string& detail);
   void end_batch();
-  void sleep(SteadyTime until, bool watch_socket);
+  void sleep(SteadyTime until, short watch_socket);
   [[nodiscard]] SteadyTime next_timer(SteadyTime latest) const;
 
   TransportSettings settings_;
   Transport::Callbacks callbacks_;
   Topology topology_;
-  TransportInbox inbox_;
+  std::shared_ptr<TransportInbox> inbox_;  // shared with Transport::Sender, which may outlive us
   std::thread thread_;
 
   mutable std::mutex state_mutex_;
@@ -80,6 +84,9 @@ class TransportLoop {
   // The thread's own.
   TransportInbox::Work work_;
   std::deque<Outgoing> queue_;
+  std::optional<std::size_t> front_sent_;  // bytes of the front's body that are gone, once its head is
+  std::uint64_t gone_ = 0;                 // messages that have left queue_, ever
+  SteadyTime next_expiry_look_{};
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
   Unconfirmed unconfirmed_;
@@ -90,6 +97,7 @@ class TransportLoop {
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
+  bool no_room_ = false;               // something waits for room in the send buffer
   bool something_ran_ = false;
   bool ended_for_good_ = false;
   std::optional<Ended> closed_;        // the broker has closed the connection or a channel

@@ -115,7 +115,7 @@ void TransportLoop::refuse(const Incoming& message, const Error& why) {
   const std::string error = error_json(error_name::message, why.text());
   const std::string trace = json::quoted(message.trace_id);
   answer.body = encode_response({"null", error, message.correlation_id, trace, "{}", "null", ""});
-  (void)inbox_.push(std::move(answer));
+  (void)inbox_->push(std::move(answer));
 }
 
 }  // namespace nuropb::mesh

@@ -18,11 +18,13 @@ class Refused(Exception):
 class WebSocket:
     def __init__(self, url, token, timeout=10.0):
         parts = urllib.parse.urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname, parts.port), timeout)
+        if parts.scheme != "ws" or not parts.hostname:
+            raise ValueError(f"{url}: begins not with ws://HOST")
+        self.socket = socket.create_connection((parts.hostname, parts.port or 80), timeout)
         self.buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
-            f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
         )
         while b"\r\n\r\n" not in self.buffer:
@@ -31,7 +33,7 @@ class WebSocket:
         status = head.split(b"\r\n", 1)[0].decode()
         accept = base64.b64encode(hashlib.sha1((key + MAGIC).encode()).digest())
         if " 101 " not in status or accept not in head:
-            raise Refused(status)
+            raise Refused(f"refused with {status} {self.buffer.decode(errors='replace').strip()}")
 
     def _fill(self):
         part = self.socket.recv(65536)
@@ -48,8 +50,12 @@ class WebSocket:
     def _send(self, opcode, payload):
         mask = os.urandom(4)
         size = len(payload)
-        head = bytes([0x80 | opcode])
-        head += bytes([0x80 | size]) if size < 126 else bytes([0xFE]) + struct.pack(">H", size) if size < 65536 else bytes([0xFF]) + struct.pack(">Q", size)
+        if size < 126:
+            head = struct.pack(">BB", 0x80 | opcode, 0x80 | size)
+        elif size < 65536:
+            head = struct.pack(">BBH", 0x80 | opcode, 0xFE, size)
+        else:
+            head = struct.pack(">BBQ", 0x80 | opcode, 0xFF, size)
         self.socket.sendall(head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload)))
 
     def send(self, message):

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 
 #include <nlohmann/json.hpp>
 #include <random>
-#include <regex>
 
 namespace nuropb::json {
 namespace {
@@ -152,12 +152,16 @@ TEST(Scan, AgreesWithNlohmann) {
   const char* const pieces[] = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\"", "\"\xc3\xa9\"", "1", "-0", "1.5", "2e3", "true", "false", "null",
                                 " ", "\n", "\"", "\\", "0", "-", "e", ".", "\x01", "\xff", "\"b\":", "\"a\":[", "{\"k\":"};
   std::mt19937 random(1);
-  const std::regex huge("e[0-9]{3}");  // it also refuses numbers that a double can't hold
+  // It also refuses numbers that a double can't hold.
+  const auto has_huge_exponent = [](const std::string& text) {
+    const auto at = text.find('e');
+    return at != std::string::npos && std::count_if(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), [](char c) { return c >= '0' && c <= '9'; }) > 2;
+  };
   int accepted = 0;
   for (int i = 0; i < 300'000; ++i) {
     std::string text;
     for (unsigned n = random() % 9; n > 0; --n) text += pieces[random() % std::size(pieces)];
-    if (std::regex_search(text, huge)) continue;
+    if (has_huge_exponent(text)) continue;
     const bool theirs = nlohmann::json::accept(text), ours = good(text);
     ASSERT_EQ(ours, theirs) << text;
     accepted += ours;

@@ -134,39 +134,85 @@ TEST(HostileProducer, RandomRubbishNeverGoesOnForEver) {
   }
 }
 
+TEST(HostileProducer, ATailThatFlickersDoesNotKeepTheReaderAwake) {
+  RingMemory memory(4096);
+  auto reader = memory.reader();
+  int looks = 0;
+  for (bool asleep = false; looks < 100 && !asleep; ++looks) {
+    memory.tail.store(64);
+    asleep = reader.prepare_sleep();
+    memory.tail.store(0);
+    RecordHeader header;
+    std::string payload;
+    if (reader.peek(header) == RingReader::Next::record) reader.take(header, payload);
+  }
+  EXPECT_LE(looks, 5) << "what was seen once counts: four empty records, and then sleep";
+  EXPECT_EQ(look(reader), RingReader::Next::poisoned) << "for its tail has moved backwards";
+}
+
+TEST(HostileProducer, AnImpossibleTailFoundBeforeSleepIsNotSleptOn) {
+  RingMemory memory(4096);
+  auto reader = memory.reader();
+  memory.tail.store(~0ULL);
+  EXPECT_FALSE(reader.prepare_sleep()) << "look again, and see";
+  EXPECT_EQ(look(reader), RingReader::Next::poisoned);
+}
+
+/// Whatever a peer writes into its waiting words, it gets one doorbell at most for each word.
+TEST(HostileConsumer, WaitingWordsOfAnyValueCostADoorbellAtMost) {
+  RingMemory memory(4096);
+  auto writer = memory.writer();
+  std::uint64_t n = 0;
+  for (const std::uint64_t word : {1ULL, 2ULL, ~0ULL, ~0ULL - 1, 1ULL << 63, 7ULL}) {
+    memory.waiting.store(word);
+    ASSERT_TRUE(writer.write(1, 0, n++, {"x"}));
+    EXPECT_EQ(writer.commit(), word % 2 == 1) << word;
+    ASSERT_TRUE(writer.write(1, 0, n++, {"x"}));
+    EXPECT_FALSE(writer.commit()) << word;
+  }
+}
+
 /// The same while it is being scribbled over: headers, payloads and positions change between any two looks.
 TEST(HostileProducer, ScribblingWhileItIsReadIsHarmless) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a race on purpose: the reader copies first and judges the copy";
 #endif
   RingMemory memory(4096);
-  std::atomic<bool> stop{false};
+  std::atomic<bool> started{false}, ended{false};
   std::thread scribbler([&] {
+    started = true;
     std::mt19937_64 random(5);
     std::uint64_t tail = 0;
-    while (!stop.load(std::memory_order_relaxed)) {
+    for (int i = 0; i < 2'000'000; ++i) {
       // volatile bytes, as another process would write them
       auto* const data = reinterpret_cast<volatile std::uint32_t*>(memory.data());
       data[random() % 1024] = static_cast<std::uint32_t>(random() % 3 ? random() % 128 : random());
       if (random() % 8 == 0) memory.tail.store(tail += 16 * (random() % 8), std::memory_order_relaxed);
     }
+    ended = true;
   });
+  while (!started) std::this_thread::yield();
   std::string payload;
-  std::uint64_t records = 0, rounds = 0;
-  for (; rounds < 20000; ++rounds) {
-    memory.head.store(memory.tail.load() & ~std::uint64_t{15});
+  std::uint64_t records = 0, poisoned = 0;
+  for (std::uint64_t round = 0; round < 20'000 || !ended; ++round) {
+    // Almost a ring of rubbish ahead of the reader, however the two threads are scheduled.
+    const std::uint64_t tail = memory.tail.load();
+    memory.head.store(tail > 4000 ? tail - 4000 : 0);
     auto reader = memory.reader();
     RecordHeader header;
-    for (int i = 0; i < 100 && reader.peek(header) == RingReader::Next::record; ++i) {
+    int i = 0;
+    for (; i < 1000 && reader.peek(header) == RingReader::Next::record; ++i) {
       reader.take(header, payload);
       ASSERT_LE(payload.size(), 4096u);
-      (void)reader.release();
+      if (i % 4 == 0) (void)reader.release();
       ++records;
     }
+    if (!reader.prepare_sleep()) reader.cancel_sleep();
+    poisoned += reader.poisoned();
   }
-  stop = true;
   scribbler.join();
-  EXPECT_GT(records, 100u) << "the scribbler never wrote anything that was read";
+  EXPECT_GT(records, 1000u);
+  EXPECT_GT(poisoned, 1000u);
 }
 
 }  // namespace

@@ -118,43 +118,104 @@ TEST(Ring, APayloadLargerThanHalfTheRingNeverFits) {
   EXPECT_TRUE(writer.write(1, 0, 0, {std::string(writer.max_payload(), 'x')}));
 }
 
-TEST(Ring, TheWriterRingsOnlyASleepingReader) {
+TEST(Ring, TheWriterRingsASleepingReaderOnce) {
   RingMemory memory(4096);
   auto writer = memory.writer();
   auto reader = memory.reader();
-  ASSERT_TRUE(writer.write(1, 0, 0, {"a"}));
-  EXPECT_FALSE(writer.commit());
+  const auto put = [&](std::uint64_t n) {
+    EXPECT_TRUE(writer.write(1, 0, n, {"x"}));
+    return writer.commit();
+  };
+  EXPECT_FALSE(put(0)) << "the reader is awake";
   EXPECT_FALSE(reader.prepare_sleep()) << "there is something to read";
-  EXPECT_EQ(memory.waiting.load(), 0u);
-  expect_record(reader, 1, 0, "a");
+  EXPECT_EQ(memory.waiting.load() % 2, 0u) << "so it stays awake";
+  EXPECT_FALSE(put(1));
+  expect_record(reader, 1, 0, "x");
+  expect_record(reader, 1, 1, "x");
+
   EXPECT_TRUE(reader.prepare_sleep());
-  EXPECT_EQ(memory.waiting.load(), 1u);
-  ASSERT_TRUE(writer.write(1, 0, 1, {"b"}));
-  EXPECT_TRUE(writer.commit());
+  EXPECT_EQ(memory.waiting.load() % 2, 1u);
+  EXPECT_TRUE(put(2));
+  EXPECT_FALSE(put(3)) << "it was rung already for this sleep";
   reader.cancel_sleep();
-  EXPECT_EQ(memory.waiting.load(), 0u);
-  expect_record(reader, 1, 1, "b");
+  EXPECT_EQ(memory.waiting.load() % 2, 0u);
+  EXPECT_FALSE(put(4));
+  for (std::uint64_t n = 2; n <= 4; ++n) expect_record(reader, 1, n, "x");
+
+  EXPECT_TRUE(reader.prepare_sleep());
+  EXPECT_TRUE(put(5)) << "another sleep, another doorbell";
+  expect_record(reader, 1, 5, "x");
+  EXPECT_TRUE(reader.prepare_sleep()) << "asleep again without having said that it woke";
+  EXPECT_TRUE(put(6)) << "which is another sleep too";
   EXPECT_FALSE(writer.commit()) << "nothing new";
 }
 
-TEST(Ring, TheReaderRingsOnlyAWriterThatWantsRoom) {
+TEST(Ring, AnotherReaderOfTheSameRingIsRungToo) {
+  RingMemory memory(4096);
+  auto writer = memory.writer();
+  for (std::uint64_t n = 0; n < 3; ++n) {
+    auto reader = memory.reader();  // its count goes on where the former one's stopped, asleep or not
+    EXPECT_EQ(memory.waiting.load() % 2, 0u);
+    EXPECT_TRUE(reader.prepare_sleep());
+    ASSERT_TRUE(writer.write(1, 0, n, {"x"}));
+    EXPECT_TRUE(writer.commit());
+    expect_record(reader, 1, n, "x");
+    (void)reader.release();
+  }
+}
+
+TEST(Ring, TheReaderRingsAWriterThatWantsRoomOnce) {
   RingMemory memory(4096);
   auto writer = memory.writer();
   auto reader = memory.reader();
-  const std::string payload(2000, 'x');
-  ASSERT_TRUE(writer.write(1, 0, 0, {payload}));
-  ASSERT_TRUE(writer.write(1, 0, 1, {payload}));
-  ASSERT_FALSE(writer.write(1, 0, 2, {payload}));
+  const std::string payload(1000, 'x');  // 1,016 bytes with its header: four fit
+  for (std::uint64_t n = 0; n < 4; ++n) ASSERT_TRUE(writer.write(1, 0, n, {payload}));
+  ASSERT_FALSE(writer.write(1, 0, 4, {payload}));
   (void)writer.commit();
-  EXPECT_TRUE(writer.await_space(payload.size()));
-  EXPECT_EQ(memory.want_space.load(), 1u);
   expect_record(reader, 1, 0, payload);
-  EXPECT_TRUE(reader.release());
+  EXPECT_FALSE(reader.release()) << "nobody asked for room yet";
   EXPECT_FALSE(writer.await_space(payload.size())) << "the re-check sees the room";
-  EXPECT_EQ(memory.want_space.load(), 0u);
-  EXPECT_TRUE(writer.write(1, 0, 2, {payload}));
+  EXPECT_EQ(memory.want_space.load() % 2, 0u);
+
+  const std::string large(1900, 'x');
+  ASSERT_FALSE(writer.write(1, 0, 4, {large}));
+  EXPECT_TRUE(writer.await_space(large.size()));
+  EXPECT_EQ(memory.want_space.load() % 2, 1u);
+  EXPECT_FALSE(reader.release()) << "nothing was taken";
   expect_record(reader, 1, 1, payload);
+  EXPECT_TRUE(reader.release());
+  EXPECT_FALSE(writer.await_space(large.size()));
+  ASSERT_TRUE(writer.write(1, 0, 4, {large}));
+  ASSERT_FALSE(writer.write(1, 0, 5, {large}));
+  (void)writer.commit();
+  EXPECT_TRUE(writer.await_space(large.size()));
+  expect_record(reader, 1, 2, payload);
+  EXPECT_TRUE(reader.release());
+  expect_record(reader, 1, 3, payload);
+  EXPECT_FALSE(reader.release()) << "it was rung already for this wait";
+  EXPECT_TRUE(writer.write(1, 0, 5, {large})) << "there is room, whoever said so";
+  EXPECT_EQ(memory.want_space.load() % 2, 0u) << "a record that fits ends the wait";
+  (void)writer.commit();
+  expect_record(reader, 1, 4, large);
   EXPECT_FALSE(reader.release());
+}
+
+TEST(Ring, AWriterThatIsRungTooEarlyAsksAgain) {
+  RingMemory memory(4096);
+  auto writer = memory.writer();
+  auto reader = memory.reader();
+  for (std::uint64_t n = 0; n < 64; ++n) ASSERT_TRUE(writer.write(1, 0, n, {std::string(48, 'x')}));
+  (void)writer.commit();
+  EXPECT_TRUE(writer.await_space(200));  // needs four records' room
+  for (std::uint64_t n = 0; n < 4; ++n) {
+    RecordHeader header;
+    std::string payload;
+    ASSERT_EQ(reader.peek(header), RingReader::Next::record);
+    reader.take(header, payload);
+    EXPECT_TRUE(reader.release()) << "after record " << n;
+    EXPECT_EQ(writer.await_space(200), n < 3) << "after record " << n;
+  }
+  EXPECT_TRUE(writer.write(1, 0, 64, {std::string(200, 'x')}));
 }
 
 TEST(Ring, AProducerThatDiedBeforeCommitLeavesNothing) {

@@ -1,0 +1,120 @@
+// bench_direct_amqp: the same calls without a gateway. A bare rabbitmq-c client, written as such a client would be: one
+// connection, automatic acknowledgements, so many requests outstanding. What a gateway adds is measured against it.
+
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <amqp_tcp_socket.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <vector>
+
+#include "bench/outcome.hpp"
+#include "common/ids.hpp"
+#include "meshd/amqp/url.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+[[noreturn]] void die(const std::string& why) {
+  std::cerr << "bench_direct_amqp: " << why << '\n';
+  std::exit(1);
+}
+
+amqp_bytes_t bytes(const std::string& text) { return {text.size(), const_cast<char*>(text.data())}; }
+
+amqp_table_entry_t header(const char* key, const char* value) {
+  amqp_table_entry_t entry{};
+  entry.key = amqp_cstring_bytes(key);
+  entry.value.kind = AMQP_FIELD_KIND_UTF8;
+  entry.value.value.bytes = amqp_cstring_bytes(value);
+  return entry;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string url_text, service = "demo", method = "echo", params = "{\"text\":\"hello\"}";
+  int outstanding = 128;
+  double seconds = 3;
+  CLI::App app("Calls a NuroPb service over AMQP alone and prints what it found as JSON", "bench_direct_amqp");
+  app.add_option("--url", url_text)->envname("NUROPB_BENCH_URL")->required();
+  app.add_option("--service", service)->capture_default_str();
+  app.add_option("--method", method)->capture_default_str();
+  app.add_option("--params", params, "raw JSON")->capture_default_str();
+  app.add_option("--outstanding", outstanding)->capture_default_str();
+  app.add_option("--seconds", seconds)->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  const auto url = nuropb::amqp::parse_url(url_text);
+  if (!url) die(url.error().text());
+  const auto connection = amqp_new_connection();
+  amqp_socket_t* const socket = amqp_tcp_socket_new(connection);
+  if (amqp_socket_open(socket, url->host.c_str(), url->port) != AMQP_STATUS_OK) die("no connection");
+  const auto login = amqp_login(connection, url->vhost.c_str(), 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, url->user.c_str(), url->password.c_str());
+  if (login.reply_type != AMQP_RESPONSE_NORMAL) die("login refused");
+  amqp_channel_open(connection, 1);
+  const std::string queue = "nuropb-bench-" + nuropb::random_hex32() + "-rq";
+  amqp_queue_declare(connection, 1, bytes(queue), 0, 0, 1, 1, amqp_empty_table);
+  amqp_basic_consume(connection, 1, bytes(queue), amqp_empty_bytes, 0, 1, 1, amqp_empty_table);
+  if (amqp_get_rpc_reply(connection).reply_type != AMQP_RESPONSE_NORMAL) die("can't consume");
+
+  nuropb::bench::Outcome outcome;
+  std::vector<Clock::time_point> sent(static_cast<std::size_t>(outstanding));
+  std::vector<std::uint64_t> counts(sent.size());
+  std::array<amqp_table_entry_t, 5> headers{header("nuropb_protocol", "0.1.1"), header("nuropb_version", "0.1.8"), header("nuropb_type", "request"),
+                                            header("trace_id", "bench"), header("encrypted", "")};
+  const auto request = [&](std::size_t slot) {
+    const std::string id = std::to_string(slot) + "." + std::to_string(++counts[slot]);
+    const std::string body = "{\"tag\":\"request\",\"service\":\"" + service + "\",\"method\":\"" + method + "\",\"params\":" + params +
+                             ",\"correlation_id\":\"" + id + "\",\"context\":{\"user_id\":\"bench\"},\"trace_id\":\"bench\"}";
+    amqp_basic_properties_t p{};
+    p._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_REPLY_TO_FLAG | AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_HEADERS_FLAG;
+    p.content_type = amqp_cstring_bytes("application/json");
+    p.correlation_id = bytes(id);
+    p.reply_to = bytes(queue);
+    p.expiration = amqp_cstring_bytes("60000");
+    p.headers = {static_cast<int>(headers.size()), headers.data()};
+    sent[slot] = Clock::now();
+    if (amqp_basic_publish(connection, 1, amqp_cstring_bytes("nuropb-rpc-exchange"), bytes(service), 1, 0, &p, bytes(body)) != AMQP_STATUS_OK) die("can't publish");
+  };
+
+  const auto started = Clock::now();
+  const auto until = started + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  for (std::size_t slot = 0; slot < sent.size(); ++slot) request(slot);
+  std::size_t waiting = sent.size();
+  bool go_on = true;
+  while (waiting > 0) {
+    amqp_envelope_t envelope;
+    amqp_maybe_release_buffers(connection);
+    timeval patience{30, 0};
+    const auto got = amqp_consume_message(connection, &envelope, &patience, 0);
+    if (got.reply_type != AMQP_RESPONSE_NORMAL) die("no answer (is the service running?)");
+    const auto now = Clock::now();
+    if (go_on && now >= until) {
+      go_on = false;
+      outcome.stop(std::chrono::duration<double>(now - started).count());
+    }
+    const auto& id = envelope.message.properties.correlation_id;
+    const char* const text = static_cast<const char*>(id.bytes);
+    std::size_t slot = 0;
+    std::uint64_t count = 0;
+    const auto first = std::from_chars(text, text + id.len, slot);
+    (void)std::from_chars(first.ptr + 1, text + id.len, count);
+    if (slot >= sent.size() || counts[slot] != count) die("an answer to nothing that was asked");
+    outcome.latency.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(now - sent[slot]).count()));
+    ++outcome.answered;
+    const std::string_view body(static_cast<const char*>(envelope.message.body.bytes), envelope.message.body.len);
+    if (body.find("\"error\":null") == std::string_view::npos) outcome.add_error(body);
+    amqp_destroy_envelope(&envelope);
+    if (go_on) request(slot);
+    else --waiting;
+  }
+  outcome.print();
+  amqp_connection_close(connection, AMQP_REPLY_SUCCESS);
+  amqp_destroy_connection(connection);
+  return outcome.errors.empty() ? 0 : 1;
+}

@@ -1,0 +1,98 @@
+// Our ring in real segments, woken over a real control socket: the edge's side sends, meshd's side receives.
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/ring/transport.hpp"
+#include "shm/control.hpp"
+#include "shm/segment.hpp"
+
+namespace nuropb::bench {
+namespace {
+
+enum class Idle { sleep, spin };
+
+class RingTransport : public Transport {
+ public:
+  RingTransport(std::size_t size, unsigned batch, Idle idle) : size_(size), batch_(batch), idle_(idle) {
+    auto segments = shm::MeshdSegments::create(0, 1, {buffer_bytes, shm::min_capacity});
+    if (!segments) fail(segments.error().text().c_str());
+    segments_.emplace(std::move(*segments));
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) fail("no socket pair");
+    receiver_bell_ = shm::ControlChannel(shm::UniqueFd(fds[0]));
+    sender_bell_ = shm::ControlChannel(shm::UniqueFd(fds[1]));
+  }
+
+  void send(std::uint64_t count) override {
+    auto edge = shm::EdgeSegments::open(shm::UniqueFd(::dup(segments_->fd_m())), shm::UniqueFd(::dup(segments_->fd_e())));
+    if (!edge) fail(edge.error().text().c_str());
+    auto ring = edge->requests();
+    std::vector<char> message(size_);
+    Spin spin;
+    for (std::uint64_t n = 0; n < count;) {
+      stamp(message.data(), size_, n);
+      if (ring.write(1, 0, n, {{message.data(), size_}})) {
+        if (++n % batch_ == 0) publish(ring);
+        continue;
+      }
+      publish(ring);
+      if (idle_ == Idle::spin) spin.wait();
+      else if (ring.await_space(size_)) sleep_on(sender_bell_);
+    }
+    publish(ring);
+  }
+
+  void receive(std::uint64_t count) override {
+    auto ring = segments_->requests();
+    shm::RecordHeader header;
+    std::string payload;
+    Spin spin;
+    for (std::uint64_t n = 0; n < count;) {
+      // As meshd's turn does it: read what is there, up to a budget, then give the room back.
+      unsigned taken = 0;
+      for (; taken < 256 && n < count && ring.peek(header) == shm::RingReader::Next::record; ++taken, ++n) {
+        ring.take(header, payload);
+        check(payload.data(), payload.size(), size_, n);
+      }
+      if (ring.poisoned()) fail("the ring is poisoned");
+      if (ring.release() && idle_ == Idle::sleep) receiver_bell_.ring();
+      if (taken > 0) continue;
+      if (idle_ == Idle::spin) spin.wait();
+      else if (ring.prepare_sleep()) {
+        sleep_on(receiver_bell_);
+        ring.cancel_sleep();
+      }
+    }
+  }
+
+ private:
+  void publish(shm::RingWriter& ring) {
+    if (ring.commit() && idle_ == Idle::sleep) sender_bell_.ring();
+  }
+  static void sleep_on(shm::ControlChannel& bell) {
+    pollfd waiting{bell.fd(), POLLIN, 0};
+    ::poll(&waiting, 1, -1);
+    (void)bell.drain_doorbells();
+  }
+
+  std::size_t size_;
+  unsigned batch_;
+  Idle idle_;
+  std::optional<shm::MeshdSegments> segments_;
+  shm::ControlChannel receiver_bell_, sender_bell_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> ring_in_batches(std::size_t size) { return std::make_unique<RingTransport>(size, 16, Idle::sleep); }
+std::unique_ptr<Transport> ring_one_by_one(std::size_t size) { return std::make_unique<RingTransport>(size, 1, Idle::sleep); }
+std::unique_ptr<Transport> ring_spinning(std::size_t size) { return std::make_unique<RingTransport>(size, 1, Idle::spin); }
+
+}  // namespace nuropb::bench

@@ -1,0 +1,81 @@
+"""scripts/test tells the truth: a failure anywhere makes it fail, and what was skipped is said. The real script, in a tree
+where what it calls is small and does as it is told."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from support.paths import ROOT
+
+CTEST = """#!/bin/sh
+echo "Test project somewhere"
+echo "1/2 Test #1: a.test ...................   Passed    0.00 sec"
+if [ "$FAILING" = ctest ]; then echo "50% tests passed, 1 tests failed out of 2"; exit 8; fi
+echo "100% tests passed, 0 tests failed out of 2"
+"""
+STUBS = {
+    "scripts/install-packages": "exit 0",
+    "scripts/build": '[ "$FAILING" != "build-$1" ]',
+    "scripts/broker": 'case $1 in start) [ "$FAILING" != broker ] ;; url) echo amqp://nobody@127.0.0.1:1/ ;; esac',
+    "build/tsan/bin/ring_stress": 'echo "[==========] 3 tests from 1 test suite ran."; [ "$FAILING" != tsan ]',
+}
+
+
+@pytest.fixture
+def tree(folder):
+    for name, text in STUBS.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+    shutil.copy(ROOT / "scripts" / "test", folder / "scripts" / "test")
+    (folder / "path").mkdir()
+    (folder / "path" / "ctest").write_text(CTEST)
+    (folder / "path" / "ctest").chmod(0o755)
+    for suite in ("integration/gateway", "integration/scripts", "interop"):
+        (folder / "tests" / suite).mkdir(parents=True)
+        (folder / "tests" / suite / "test_it.py").write_text(f"import os\ndef test_it(): assert os.environ.get('FAILING') != {suite!r}\n")
+    return folder
+
+
+def run(tree, *words, peers=True, **environment):
+    if peers:
+        (tree / "build" / "peers-venv").mkdir(parents=True, exist_ok=True)
+        (tree / "build" / "peers-venv" / "complete").touch()
+    else:
+        environment |= {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": ""}
+    environment = {**os.environ, "NUROPB_REQUIRE_INTEROP": "0", "FAILING": "", "PATH": f"{tree / 'path'}:{os.environ['PATH']}", **environment}
+    return subprocess.run([tree / "scripts" / "test", *words], env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_all_passed(tree):
+    done = run(tree)
+    assert done.returncode == 0 and "all passed" in done.stdout, done.stdout + done.stderr
+    table = done.stdout.split("== results\n")[1]
+    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "scripts", "interop"):
+        assert name in table, table
+    assert table.count("2 passed") == 5 and table.count("1 passed") == 3 and table.count("3 passed") == 1, table
+
+
+@pytest.mark.parametrize("what", ["build-asan", "build-tsan", "build-release", "ctest", "tsan", "broker", "integration/gateway", "integration/scripts", "interop"])
+def test_one_failure_is_enough(tree, what):
+    done = run(tree, FAILING=what)
+    assert done.returncode == 1 and "all passed" not in done.stdout, done.stdout + done.stderr
+    if what != "broker":
+        assert "FAILED" in done.stdout and "interop with" in done.stdout, "the others still run"
+
+
+def test_without_pypi_it_says_so_loudly(tree):
+    done = run(tree, "interop", peers=False)
+    assert done.returncode == 0 and "!! SKIPPED" in done.stdout, done.stdout + done.stderr
+    done = run(tree, "interop", peers=False, NUROPB_REQUIRE_INTEROP="1")
+    assert done.returncode == 1 and "!! SKIPPED" in done.stdout
+
+
+def test_only_what_was_asked_for(tree):
+    done = run(tree, "model")
+    table = done.stdout.split("== results\n")[1]
+    assert done.returncode == 0 and "model" in table and "unit" not in table and "release" not in table
+    assert run(tree, "no-such-label").returncode == 2
