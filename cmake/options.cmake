@@ -19,6 +19,14 @@ elseif(NUROPB_SANITIZE STREQUAL "thread")
 elseif(NOT NUROPB_SANITIZE STREQUAL "")
   message(FATAL_ERROR "NUROPB_SANITIZE is '${NUROPB_SANITIZE}': use 'address', 'thread' or nothing")
 endif()
+if(NUROPB_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "NUROPB_FUZZ needs clang's libFuzzer: -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  # The libraries too: without their coverage the fuzzer gropes in the dark.
+  target_compile_options(nuropb_options INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(nuropb_options INTERFACE -fsanitize=address,undefined)
+endif()
 
 # Names the precompiled header of standard and library headers for a target with many translation units.
 function(nuropb_precompile target)

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <set>
+#include <map>
 
 #include "common/config_keys.hpp"
 #include "common/json/scan.hpp"
@@ -97,16 +97,20 @@ class Loader {
     const auto folder = std::filesystem::path(name).parent_path();
     for (auto&& [section, node] : root) {
       if (!is_section(section.str())) {
-        mistake(place(name, node.source()), "unknown section '" + std::string(section.str()) + "'", suggestion(section.str(), section_names()));
+        file_mistake(name, node, "unknown section '" + std::string(section.str()) + "'", suggestion(section.str(), section_names()));
         continue;
       }
       const toml::table* const table = node.as_table();
       if (!table) {
-        mistake(place(name, node.source()), "'" + std::string(section.str()) + "' is not a table");
+        file_mistake(name, node, "'" + std::string(section.str()) + "' is not a table");
         continue;
       }
       for (auto&& [key, value] : *table) file_key(name, folder, section.str(), key.str(), value);
     }
+    // The parser's tables are sorted by name; whoever mends the file goes through it from top to bottom.
+    std::stable_sort(in_file_.begin(), in_file_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [line, error] : in_file_) errors_.errors.push_back(std::move(error));
+    in_file_.clear();
   }
 
   void environment(const std::vector<std::pair<std::string, std::string>>& variables) {
@@ -133,17 +137,22 @@ class Loader {
     const auto fits = [&](const char* key, std::uint64_t bytes) {
       // A record may take half of its ring; 64 KiB are room for what is not the message itself.
       if (bytes / 2 < std::uint64_t{config_.limits.message_bytes} + 65536) {
-        mistake("", std::string(key) + ": " + std::to_string(bytes) + " bytes do not hold two messages of limits.message_bytes (" + std::to_string(config_.limits.message_bytes) + ")",
+        mistake(set_at(key, "limits.message_bytes"), std::string(key) + ": " + std::to_string(bytes) + " bytes do not hold two messages of limits.message_bytes (" + std::to_string(config_.limits.message_bytes) + ")",
                 "make the ring larger or the message smaller");
       }
+    };
+    const auto at_most = [&](const std::string& low, std::uint32_t a, const std::string& high, std::uint32_t b) {
+      if (a > b) mistake(set_at(low, high), low + " is above " + high + " (" + std::to_string(a) + " and " + std::to_string(b) + ")");
     };
     if (!errors_.errors.empty()) return;
     fits("rings.request_bytes", config_.rings.request_bytes);
     fits("rings.return_bytes", config_.rings.return_bytes);
-    if (config_.request.ttl_ms > config_.request.max_ttl_ms) mistake("", "request.ttl_ms is above request.max_ttl_ms");
-    if (config_.amqp.reconnect_min_ms > config_.amqp.reconnect_max_ms) mistake("", "amqp.reconnect_min_ms is above amqp.reconnect_max_ms");
-    if (config_.gateway.edges > config_.gateway.max_workers) mistake("", "gateway.edges is above gateway.max_workers");
-    if (config_.amqp.certificate_file.empty() != config_.amqp.key_file.empty()) mistake("", "amqp.certificate_file and amqp.key_file: one is set without the other");
+    at_most("request.ttl_ms", config_.request.ttl_ms, "request.max_ttl_ms", config_.request.max_ttl_ms);
+    at_most("amqp.reconnect_min_ms", config_.amqp.reconnect_min_ms, "amqp.reconnect_max_ms", config_.amqp.reconnect_max_ms);
+    at_most("gateway.edges", config_.gateway.edges, "gateway.max_workers", config_.gateway.max_workers);
+    if (config_.amqp.certificate_file.empty() != config_.amqp.key_file.empty()) {
+      mistake(set_at("amqp.certificate_file", "amqp.key_file"), "amqp.certificate_file and amqp.key_file: one is set without the other");
+    }
   }
 
   tl::expected<Config, ConfigErrors> done() {
@@ -151,37 +160,45 @@ class Loader {
     if (!errors_.errors.empty()) return tl::unexpected(std::move(errors_));
     return std::move(config_);
   }
+
+ private:
   void mistake(std::string where, std::string what, std::string hint = {}) {
     errors_.errors.push_back({std::move(what), std::move(where), std::move(hint)});
   }
+  void file_mistake(std::string_view file, const toml::node& node, std::string what, std::string hint = {}) {
+    in_file_.emplace_back(node.source().begin.line, Error{std::move(what), place(file, node.source()), std::move(hint)});
+  }
+  /// Where the first of two keys was set, or else the second: where to look when they don't go together.
+  std::string set_at(const std::string& first, const std::string& second) const {
+    const auto found = set_at_.contains(first) ? set_at_.find(first) : set_at_.find(second);
+    return found == set_at_.end() ? std::string() : found->second;
+  }
 
- private:
   static std::string place(std::string_view name, const toml::source_region& region) {
     return std::string(name) + ":" + std::to_string(region.begin.line);
   }
 
-  const ConfigKey* known(const std::string& where, std::string_view section, std::string_view name) {
-    const ConfigKey* const key = find_config_key(section, name);
-    if (!key) mistake(where, "unknown key '" + std::string(section) + "." + std::string(name) + "'", suggestion(name, key_names(section)));
-    return key;
+  static std::string unknown_key(std::string_view section, std::string_view name) {
+    return "unknown key '" + std::string(section) + "." + std::string(name) + "'";
   }
 
   void file_key(std::string_view file, const std::filesystem::path& folder, std::string_view section, std::string_view name, const toml::node& node) {
-    const std::string where = place(file, node.source());
-    const ConfigKey* const key = known(where, section, name);
-    if (!key) return;
+    const ConfigKey* const key = find_config_key(section, name);
+    if (!key) return file_mistake(file, node, unknown_key(section, name), suggestion(name, key_names(section)));
+    set_at_[key->full_name()] = place(file, node.source());
     auto value = from_toml(node);
     // No alternative of the variant: a type that no key has, so apply() would not know what to call it.
     if (!value) value = key->type == ConfigKey::Type::list ? ConfigValue(false) : ConfigValue(std::vector<std::string>{});
     if (auto* path = key->type == ConfigKey::Type::path ? std::get_if<std::string>(&*value) : nullptr; path && !path->empty() && !folder.empty()) {
       *path = (folder / *path).lexically_normal().string();
     }
-    if (const auto wrong = apply(config_, *key, *value)) mistake(where, key->full_name() + ": " + *wrong);
+    if (const auto wrong = apply(config_, *key, *value)) file_mistake(file, node, key->full_name() + ": " + *wrong);
   }
 
   void text_key(const std::string& where, std::string_view section, std::string_view name, std::string_view text) {
-    const ConfigKey* const key = known(where, section, name);
-    if (!key) return;
+    const ConfigKey* const key = find_config_key(section, name);
+    if (!key) return mistake(where, unknown_key(section, name), suggestion(name, key_names(section)));
+    set_at_[key->full_name()] = where;
     const auto value = value_from_text(*key, text);
     const auto wrong = value ? apply(config_, *key, *value) : std::optional(value.error());
     if (wrong) mistake(where, key->full_name() + ": " + *wrong);
@@ -189,6 +206,8 @@ class Loader {
 
   Config config_;
   ConfigErrors errors_;
+  std::vector<std::pair<std::uint32_t, Error>> in_file_;  // by line, until the whole file has been seen
+  std::map<std::string, std::string> set_at_;             // by key: the place that had the last word
 };
 
 }  // namespace

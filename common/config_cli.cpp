@@ -36,7 +36,8 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos) {
-      std::cerr << "--set " << setting << ": has no '=' (use --set section.key=value)\n";
+      // It is not repeated: it may be a broker's URL that was meant to follow its key.
+      std::cerr << "--set: an argument has no '=' (use --set section.key=value)\n";
       return tl::unexpected(usage_mistake);
     }
     sources.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));

@@ -72,6 +72,16 @@ std::optional<std::string> service_name(const ConfigValue& v) {
   if (name.size() > 200) return "is longer than 200 bytes: it becomes part of queue names";
   return {};
 }
+std::optional<std::string> instance_id(const ConfigValue& v) {
+  if (std::get<std::string>(v).size() > 40) return "is longer than 40 bytes: it becomes part of queue names";
+  return {};
+}
+std::optional<std::string> exchange_name(const ConfigValue& v) {
+  const auto& name = std::get<std::string>(v);
+  if (name.empty()) return "is empty";
+  if (name.size() > 255) return "is longer than the 255 bytes of an AMQP name";
+  return {};
+}
 std::optional<std::string> absolute_path(const ConfigValue& v) {
   if (!std::get<std::string>(v).starts_with('/')) return "does not begin with '/'";
   return {};
@@ -116,7 +126,7 @@ std::vector<ConfigKey> make_keys() {
   using C = Config;
   return {
       checked(text<&C::gateway, &C::Gateway::service>("gateway", "service", "The gateway's own name as a service on the mesh."), service_name),
-      text<&C::gateway, &C::Gateway::instance>("gateway", "instance", "Tells this gateway from others of the same service. Empty: made up once and kept in runtime_dir."),
+      checked(text<&C::gateway, &C::Gateway::instance>("gateway", "instance", "Tells this gateway from others of the same service. Empty: made up once and kept in runtime_dir."), instance_id),
       checked(path<&C::gateway, &C::Gateway::runtime_dir>("gateway", "runtime_dir", "Folder for the control socket, the sealing secret and the instance id; made with mode 0700."), not_empty),
       integer<&C::gateway, &C::Gateway::edges>("gateway", "edges", 1, 200, "How many edges the launcher starts. One per core that consumers may use is a good start."),
       integer<&C::gateway, &C::Gateway::max_workers>("gateway", "max_workers", 1, 200, "How many edges meshd takes; during a roll there is one more than `edges`."),
@@ -150,9 +160,9 @@ std::vector<ConfigKey> make_keys() {
       path<&C::amqp, &C::Amqp::certificate_file>("amqp", "certificate_file", "amqps: our own certificate, where the broker asks for one (PEM)."),
       path<&C::amqp, &C::Amqp::key_file>("amqp", "key_file", "amqps: the key of certificate_file (PEM)."),
       boolean<&C::amqp, &C::Amqp::verify_peer>("amqp", "verify_peer", "amqps: false accepts any certificate and any host name. Never in production."),
-      checked(text<&C::amqp, &C::Amqp::rpc_exchange>("amqp", "rpc_exchange", "Exchange of requests and commands."), not_empty),
-      checked(text<&C::amqp, &C::Amqp::events_exchange>("amqp", "events_exchange", "Exchange of events."), not_empty),
-      checked(text<&C::amqp, &C::Amqp::dl_exchange>("amqp", "dl_exchange", "Dead-letter exchange."), not_empty),
+      checked(text<&C::amqp, &C::Amqp::rpc_exchange>("amqp", "rpc_exchange", "Exchange of requests and commands."), exchange_name),
+      checked(text<&C::amqp, &C::Amqp::events_exchange>("amqp", "events_exchange", "Exchange of events."), exchange_name),
+      checked(text<&C::amqp, &C::Amqp::dl_exchange>("amqp", "dl_exchange", "Dead-letter exchange."), exchange_name),
       integer<&C::amqp, &C::Amqp::prefetch>("amqp", "prefetch", 1, 65535, "Unacknowledged messages that the gateway's own service queue may have."),
       integer<&C::amqp, &C::Amqp::response_queue_expires_ms>("amqp", "response_queue_expires_ms", 1000, day_ms, "How long the broker keeps our response queue while meshd is away."),
 

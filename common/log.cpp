@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 
@@ -71,7 +72,8 @@ void append_value(std::string& out, const Field& field, Format format) {
     } else if constexpr (std::is_same_v<Value, double>) {
       char text[32];
       std::snprintf(text, sizeof text, "%.6g", value);
-      out += text;
+      const bool json_has_no_word_for_it = format == Format::json && !std::isfinite(value);
+      out += json_has_no_word_for_it ? "null" : text;
     } else {
       out += std::to_string(value);
     }

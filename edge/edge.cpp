@@ -13,6 +13,7 @@ namespace nuropb::edge {
 namespace {
 
 constexpr auto drain_look = std::chrono::milliseconds(20);
+constexpr auto vanished_look = std::chrono::seconds(1);
 constexpr auto close_grace = std::chrono::milliseconds(1500);
 
 }  // namespace
@@ -170,6 +171,20 @@ void Edge::expire_held(SteadyTime now) {
     held_.erase(handler);
     handler->resume();
   }
+  if (next_look_ <= now) {
+    next_look_ = now + vanished_look;
+    drop_vanished();
+  }
+}
+
+void Edge::drop_vanished() {
+  // Nobody reads from a socket that is held back, so its end would be seen only after the broker's return: until then
+  // consumers that give up and come again would fill the limit of connections.
+  std::vector<WebSocketHandler*> gone;
+  for (WebSocketHandler* handler : held_) {
+    if (handler->peer_gone()) gone.push_back(handler);
+  }
+  for (WebSocketHandler* handler : gone) handler->close(close_code::going_away, "");
 }
 
 void Edge::on_signal() {
@@ -203,7 +218,9 @@ void Edge::finish() {
   }
   const std::vector<WebSocketHandler*> all = handlers_;
   for (WebSocketHandler* handler : all) {
-    if (handler) handler->close(close_code::going_away, "the gateway is stopping");
+    if (!handler) continue;
+    handler->resume();  // what was held back is refused, not lost: finishing_ is set
+    handler->close(close_code::going_away, "the gateway is stopping");
   }
 }
 

@@ -45,6 +45,7 @@ class Edge {
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
   void on_held(WebSocketHandler& handler);
+  void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
   void on_closed(WebSocketHandler& handler);
 
@@ -74,6 +75,7 @@ class Edge {
   void arm_timer();
   void on_timer();
   void expire_held(SteadyTime now);
+  void drop_vanished();
   void on_signal();
   void look_whether_drained();
   void finish();
@@ -95,6 +97,7 @@ class Edge {
   std::deque<std::pair<std::uint32_t, std::uint32_t>> to_close_;  // (slot, serial) whose close_session found none
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
   std::string record_, answer_;                 // reused for every message
+  SteadyTime next_look_{};                      // at whether those held back are still there
   bool timer_armed_ = false;
   bool draining_ = false;
   bool finishing_ = false;

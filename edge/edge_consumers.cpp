@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/close_codes.hpp"
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
@@ -66,7 +67,11 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
   link_.set(shm::EdgeCounter::sessions, connections_);
   verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {slot, handler->serial()}});
   arm_timer();
-  if (link_.attached()) present(*handler);  // else when it is
+  if (finishing_) {
+    handler->close(close_code::going_away, "the gateway is stopping");  // its handshake was under way when the end began
+  } else if (link_.attached()) {
+    present(*handler);  // else when it is
+  }
   return handler;
 }
 
@@ -138,6 +143,10 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
     return {};
   }
   auto& ours = std::get<ClientRequest>(message);
+  if (finishing_) {
+    answer(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "null", error_json(error_name::transport, "the gateway is stopping; the request was not sent"));
+    return {};
+  }
   const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
@@ -168,6 +177,8 @@ void Edge::on_held(WebSocketHandler& handler) {
   held_.insert(&handler);
   arm_timer();
 }
+
+void Edge::on_released(WebSocketHandler& handler) { held_.erase(&handler); }
 
 void Edge::time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description) {
   link_.count(shm::EdgeCounter::timeouts);

@@ -115,7 +115,9 @@ void MeshLink::lose(const std::string& reason) {
   wait_.reset();
   channel_.close();
   if (was_attached) {
-    // What it had put into the ring before it died is good: whole records only.
+    // What it had put into the ring before it died is good: whole records only. Nothing is sent into the dead ring on
+    // their account: it would only end as unknown.
+    full_ = true;
     while (read_records()) {}
     segments_.reset();
     broker_ = shm::BrokerState::away;

@@ -53,6 +53,8 @@ class Connection {
   virtual void resume_reading() = 0;
   /// Bytes that wait for the peer to read them.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;
+  /// True once the peer has ended its side, which nobody is told of while reading is paused.
+  [[nodiscard]] virtual bool peer_gone() const = 0;
 };
 
 /// Who gets what happens to a connection. Owned by the connection.

@@ -56,6 +56,7 @@ void WebSocketHandler::resume() {
     if (state_ == State::closing) return;  // it closed over that message, and let go of the rest
     held_.pop_front();
   }
+  edge_.on_released(*this);
   if (paused_) connection_.resume_reading();
   paused_ = false;
 }

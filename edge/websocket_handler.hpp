@@ -48,6 +48,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   /// Takes what was held back, and reads on once all of it is taken.
   void resume();
 
+  [[nodiscard]] bool peer_gone() const { return connection_.peer_gone(); }
   /// When the first message that is held back has to be answered at the latest.
   [[nodiscard]] SteadyTime held_until() const { return held_.empty() ? SteadyTime::max() : held_.front().until; }
 

@@ -1,5 +1,7 @@
 // The only translation unit that sees websocketpp. C++17, see websocket.hpp.
 
+#include <poll.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <websocketpp/concurrency/none.hpp>
@@ -117,6 +119,10 @@ class SocketConnection final : public Connection {
   void pause_reading() override { socket_.handle_pause_reading(); }
   void resume_reading() override { socket_.resume_reading(); }
   std::size_t buffered_bytes() const override { return socket_.get_buffered_amount(); }
+  bool peer_gone() const override {
+    pollfd end{socket_.get_raw_socket().native_handle(), POLLRDHUP, 0};
+    return ::poll(&end, 1, 0) > 0;
+  }
 
  private:
   Socket& socket_;

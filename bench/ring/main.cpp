@@ -32,24 +32,44 @@ constexpr std::size_t count_of_contenders = std::size(contenders);
 constexpr std::size_t baseline = 3;
 constexpr std::size_t sizes[] = {256, 64};
 
-std::vector<Spread> measure(std::size_t size, int rounds, double milliseconds) {
+struct Measured {
+  Spread ns;
+  Spread ratio;  ///< to the baseline's time in the same round: less than 1 is faster
+};
+
+std::vector<Measured> measure(std::size_t size, int rounds, double milliseconds) {
   std::vector<std::uint64_t> counts;
   for (const Contender& c : contenders) counts.push_back(count_for(c.make, size, milliseconds));
-  std::vector<std::vector<double>> times(count_of_contenders);
+  std::vector<std::vector<double>> times(count_of_contenders), ratios(count_of_contenders);
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < count_of_contenders; ++i) times[i].push_back(run_round(contenders[i].make, size, counts[i]));
+    for (std::size_t i = 0; i < count_of_contenders; ++i) ratios[i].push_back(times[i].back() / times[baseline].back());
   }
-  std::vector<Spread> out;
-  for (auto& t : times) out.push_back(spread_of(std::move(t)));
+  std::vector<Measured> out;
+  for (std::size_t i = 0; i < count_of_contenders; ++i) out.push_back({spread_of(times[i]), spread_of(ratios[i])});
   return out;
 }
 
-void print(std::size_t size, const std::vector<Spread>& spreads) {
-  std::printf("\n%zu-byte messages, ns per message%17s %8s %8s   of %s's\n", size, "median", "min", "max", contenders[baseline].name);
+void print(std::size_t size, const std::vector<Measured>& measured) {
+  std::printf("\n%3zu-byte messages, ns per message              median      min      max   of %s's\n", size, contenders[baseline].name);
   for (std::size_t i = 0; i < count_of_contenders; ++i) {
-    const Spread& s = spreads[i];
-    std::printf("  %-42s %8.1f %8.1f %8.1f   %.2f\n", contenders[i].name, s.median, s.min, s.max, s.median / spreads[baseline].median);
+    const auto& [ns, ratio] = measured[i];
+    std::printf("  %-42s %8.1f %8.1f %8.1f", contenders[i].name, ns.median, ns.min, ns.max);
+    if (i != baseline) std::printf("   %.2f (%.2f .. %.2f)", ratio.median, ratio.min, ratio.max);
+    std::printf("\n");
   }
+}
+
+nlohmann::ordered_json figure(const Measured& measured, bool with_ratio) {
+  nlohmann::ordered_json out{
+      {"value", measured.ns.median}, {"unit", "ns/message"}, {"min", measured.ns.min}, {"max", measured.ns.max}};
+  if (with_ratio) {
+    out["baseline"] = contenders[baseline].name;
+    out["ratio"] = measured.ratio.median;
+    out["ratio_min"] = measured.ratio.min;
+    out["ratio_max"] = measured.ratio.max;
+  }
+  return out;
 }
 
 }  // namespace
@@ -66,14 +86,10 @@ int main(int argc, char** argv) {
 
   nlohmann::ordered_json figures;
   for (const std::size_t size : sizes) {
-    const std::vector<Spread> spreads = measure(size, rounds, milliseconds);
-    print(size, spreads);
+    const std::vector<Measured> measured = measure(size, rounds, milliseconds);
+    print(size, measured);
     for (std::size_t i = 0; i < count_of_contenders; ++i) {
-      const Spread& s = spreads[i];
-      // ratio: of this value to the baseline's in the same run, so less than 1 is better than it.
-      figures[contenders[i].figure + ("_" + std::to_string(size))] = {
-          {"value", s.median}, {"unit", "ns/message"}, {"baseline", contenders[baseline].name},
-          {"ratio", s.median / spreads[baseline].median}, {"min", s.min}, {"max", s.max}};
+      figures[contenders[i].figure + ("_" + std::to_string(size))] = figure(measured[i], i != baseline);
     }
   }
   if (json.empty()) return 0;

@@ -16,9 +16,16 @@ namespace nuropb::json {
 namespace {
 
 constexpr std::size_t depth_bound = 1024;     // of the bit stack; a larger Limits::max_depth counts as this
-constexpr std::size_t tracked_levels = 8;     // nesting of wanted members
+constexpr std::size_t tracked_levels = 8;     // nesting of wanted members; what lies deeper is never found
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+
+void clear_all(std::span<Field> fields) {
+  for (Field& field : fields) {
+    field.value = {};
+    clear_all(field.members);
+  }
+}
 
 /// Bytes of the UTF-8 sequence at `p`, or 0 if it is none (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
 std::size_t utf8_length(const unsigned char* p, const unsigned char* end) {
@@ -119,13 +126,10 @@ class Scanner {
     const bool object = *at_ == '{';
     // Members are looked for in the top-level object, and in a wanted member that has wanted members of its own.
     if (object && levels_ == depth_ && levels_ < tracked_levels && (depth_ == 0 || (pending_ && !pending_->members.empty()))) {
-      if (depth_ > 0) {
-        tracked_[levels_] = pending_->members;
-        clear(tracked_[levels_]);  // where a name stands twice the last one wins whole
-      }
+      if (depth_ > 0) tracked_[levels_] = pending_->members;
       ++levels_;
     }
-    if (depth_ < tracked_levels) {
+    if (depth_ < owner_.size()) {
       owner_[depth_] = pending_;
       start_[depth_] = at_;
     }
@@ -140,20 +144,20 @@ class Scanner {
     ++at_;
     --depth_;
     if (levels_ > depth_) levels_ = depth_;
-    if (depth_ < tracked_levels && owner_[depth_]) {
+    if (depth_ < owner_.size() && owner_[depth_]) {
       owner_[depth_]->value = {objects_[depth_] ? Kind::object : Kind::array, view(start_[depth_], at_)};
     }
     return depth_ == 0;
   }
 
-  static void clear(std::span<Field> fields) {
-    for (Field& field : fields) field.value = {};
-  }
-
   bool member_name() {
     const unsigned char* const start = at_;
     if (!string()) return false;
-    if (levels_ == depth_ && depth_ > 0) pending_ = wanted(view(start, at_), tracked_[levels_ - 1]);
+    if (levels_ == depth_ && depth_ > 0) {
+      pending_ = wanted(view(start, at_), tracked_[levels_ - 1]);
+      // Where a name stands twice the last one wins whole, with nothing left of what lay inside the one before.
+      if (pending_) clear_all({pending_, 1});
+    }
     skip_space();
     if (at_ == end_ || *at_ != ':') return fail("Expecting ':' delimiter");
     ++at_;
@@ -188,10 +192,7 @@ class Scanner {
       case Kind::null: ok = literal("null"); break;
       default: ok = fail("Expecting value");
     }
-    if (ok && owner) {
-      owner->value = {kind, view(start, at_)};
-      clear(owner->members);
-    }
+    if (ok && owner) owner->value = {kind, view(start, at_)};
     return ok;
   }
 
@@ -318,17 +319,10 @@ class Scanner {
   std::bitset<depth_bound> objects_;                  // which of the open ones are objects
   Field* pending_ = nullptr;                          // the field that the value to come belongs to
   std::array<std::span<Field>, tracked_levels> tracked_{};
-  std::array<Field*, tracked_levels> owner_{};        // whom an open array or object will be given to
-  std::array<const unsigned char*, tracked_levels> start_{};
+  std::array<Field*, tracked_levels + 1> owner_{};    // whom an open array or object will be given to
+  std::array<const unsigned char*, tracked_levels + 1> start_{};
   const char* what_ = "";
 };
-
-void clear_all(std::span<Field> fields) {
-  for (Field& field : fields) {
-    field.value = {};
-    clear_all(field.members);
-  }
-}
 
 }  // namespace
 

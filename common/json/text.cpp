@@ -53,6 +53,22 @@ std::size_t utf8_at(std::string_view text, std::size_t at) {
   return length;
 }
 
+constexpr char digits[] = "0123456789abcdef";
+
+void append_escaped(std::string& out, unsigned code) {
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out.push_back(digits[code >> shift & 15]);
+}
+
+/// Control characters and line separators above ASCII: some terminals obey the first (U+009B is their ESC [), some
+/// readers of lines end one at the second. 0 for any other character.
+unsigned control_above_ascii(std::string_view character) {
+  if (character.size() == 2 && character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0) return static_cast<unsigned char>(character[1]);
+  if (character == "\xe2\x80\xa8") return 0x2028;
+  if (character == "\xe2\x80\xa9") return 0x2029;
+  return 0;
+}
+
 }  // namespace
 
 std::string Problem::text() const { return std::string(what) + ": byte " + std::to_string(offset); }
@@ -94,13 +110,13 @@ std::string unescape(Slice string) {
 }
 
 void append_quoted(std::string& out, std::string_view text) {
-  static constexpr char digits[] = "0123456789abcdef";
   out.push_back('"');
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c >= 0x80) {
       const std::size_t length = utf8_at(text, i);
       if (length == 0) append_utf8(out, replacement);
+      else if (const unsigned control = control_above_ascii(text.substr(i, length)); control != 0) append_escaped(out, control);
       else out.append(text, i, length);
       i += length == 0 ? 1 : length;
       continue;
@@ -114,13 +130,8 @@ void append_quoted(std::string& out, std::string_view text) {
       case '\r': out += "\\r"; break;
       case '\t': out += "\\t"; break;
       default:
-        if (c < 0x20 || c == 0x7f) {
-          out += "\\u00";
-          out.push_back(digits[c >> 4]);
-          out.push_back(digits[c & 15]);
-        } else {
-          out.push_back(static_cast<char>(c));
-        }
+        if (c < 0x20 || c == 0x7f) append_escaped(out, c);
+        else out.push_back(static_cast<char>(c));
     }
     ++i;
   }

@@ -1,5 +1,6 @@
 #include "meshd/mesh/api.hpp"
 
+#include <map>
 #include <unordered_map>
 
 #include "common/error_names.hpp"
@@ -30,9 +31,11 @@ Answer to_answer(const Incoming& message) {
 }  // namespace
 
 struct Api::Impl {
+  using Deadlines = std::multimap<SteadyTime, std::string>;  // to correlation ids
   struct Pending {
     std::string service, method;
     OnAnswer on_answer;
+    Deadlines::iterator deadline{};
   };
 
   explicit Impl(TransportSettings settings)
@@ -40,7 +43,7 @@ struct Api::Impl {
                   {.on_response = [this](Incoming&& m) { on_response(std::move(m)); },
                    .on_service_message = [this](Incoming&& m) { on_service_message(std::move(m)); },
                    .on_report = [this](Report&& r) { on_report(std::move(r)); },
-                   .on_state = nullptr,
+                   .on_state = [this](State state, const std::string& detail) { if (state == State::stopped) end_all(detail); },
                    .on_batch_end = nullptr}) {}
 
   void on_response(Incoming&& message) {
@@ -82,9 +85,50 @@ struct Api::Impl {
       const auto found = pending.find(correlation_id);
       if (found == pending.end()) return;
       done = std::move(found->second);
+      deadlines.erase(done.deadline);
       pending.erase(found);
     }
     done.on_answer(make(done));
+  }
+
+  void add(const std::string& id, Pending&& asked, SteadyTime deadline) {
+    const std::lock_guard lock(mutex);
+    asked.deadline = deadlines.emplace(deadline, id);
+    pending[id] = std::move(asked);
+    arm();
+  }
+
+  /// One timer, for the earliest deadline: most requests are answered long before theirs.
+  void arm() {  // under mutex
+    if (deadlines.empty() || deadlines.begin()->first >= armed) return;
+    armed = deadlines.begin()->first;
+    transport.post_at(armed, [this] { time_out(); });
+  }
+
+  void time_out() {
+    std::vector<std::string> late;
+    {
+      const std::lock_guard lock(mutex);
+      const auto now = std::chrono::steady_clock::now();
+      for (auto at = deadlines.begin(); at != deadlines.end() && at->first <= now; ++at) late.push_back(at->second);
+    }
+    for (const std::string& id : late) finish(id, [](const Pending& asked) { return timed_out(asked); });
+    const std::lock_guard lock(mutex);
+    armed = SteadyTime::max();
+    arm();
+  }
+
+  /// Whoever still waits is told so rather than left.
+  void end_all(const std::string& why) {
+    std::unordered_map<std::string, Pending> left;
+    {
+      const std::lock_guard lock(mutex);
+      left.swap(pending);
+      deadlines.clear();
+    }
+    for (auto& [id, waiting] : left) {
+      waiting.on_answer(tl::unexpected(ServiceError{std::string(error_name::transport), "no answer came before the connection ended for good: " + why, true}));
+    }
   }
 
   Result<void> send(MessageType type, const std::string& service, const std::string& method, const json& params,
@@ -104,6 +148,8 @@ struct Api::Impl {
 
   std::mutex mutex;
   std::unordered_map<std::string, Pending> pending;  // under mutex
+  Deadlines deadlines;                               // under mutex
+  SteadyTime armed = SteadyTime::max();              // under mutex: when the timer that was posted runs
   ServiceHost* host = nullptr;
   Transport transport;  // last: its thread uses all of the above
 };
@@ -120,29 +166,16 @@ Result<void> Api::start(milliseconds timeout) {
 
 void Api::stop() {
   impl_->transport.stop();
-  // Whoever still waits is told so rather than left.
-  std::unordered_map<std::string, Impl::Pending> left;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    left.swap(impl_->pending);
-  }
-  for (auto& [id, waiting] : left) {
-    waiting.on_answer(tl::unexpected(ServiceError{std::string(error_name::transport), "stopped before an answer came", true}));
-  }
+  impl_->end_all("stopped");
 }
 
 void Api::request(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options, OnAnswer on_answer) {
   const std::string id = random_hex32();
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->pending[id] = {service, method, std::move(on_answer)};
-  }
   const auto deadline = std::chrono::steady_clock::now() + options.ttl;
+  impl_->add(id, {service, method, std::move(on_answer)}, deadline);
   if (const auto sent = impl_->send(MessageType::request, service, method, params, options, id); !sent) {
     impl_->finish(id, [&](const Impl::Pending&) { return Impl::error(error_name::transport, sent.error().text()); });
-    return;
   }
-  impl_->transport.post_at(deadline, [impl = impl_.get(), id] { impl->finish(id, [](const Impl::Pending& p) { return Impl::timed_out(p); }); });
 }
 
 std::future<Answer> Api::request(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options) {

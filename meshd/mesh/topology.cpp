@@ -28,7 +28,7 @@ Result<void> declare(amqp::Connection& c, const TransportSettings& settings, con
   then([&] { return c.open_channel(response_channel); });
   then([&] { return c.declare_queue(response_channel, topology.response_queue, {true, {}, settings.response_queue_expires}); });
   then([&] { return c.consume(response_channel, topology.response_queue, "responses", true); });
-  if (!done && done.error().what.starts_with("403")) {
+  if (!done && done.error().what.find("exclusive") != std::string::npos) {
     done.error().hint = "another participant with service name '" + settings.service_name + "' and instance id '" + settings.instance_id + "' is running";
   }
   if (settings.client_only) return done;

@@ -45,6 +45,7 @@ std::size_t TransportInbox::push(std::vector<Outgoing>& messages) {
 
 void TransportInbox::settle(Settlement settlement) {
   const std::lock_guard lock(mutex_);
+  if (closed_) return;
   settlement.after = pushed_;
   work_.settlements.push_back(settlement);
   wake_locked();
@@ -52,6 +53,7 @@ void TransportInbox::settle(Settlement settlement) {
 
 void TransportInbox::post(std::optional<SteadyTime> when, std::function<void()> work) {
   const std::lock_guard lock(mutex_);
+  if (closed_) return;
   work_.posts.emplace_back(when, std::move(work));
   wake_locked();
 }
@@ -68,6 +70,15 @@ void TransportInbox::stop() {
   work_.stop = true;
   changed_ = true;
   wake_locked();
+}
+
+void TransportInbox::close() {
+  Work dropped;  // ends after the lock: work may hold answers that, when dropped, come back here
+  const std::lock_guard lock(mutex_);
+  closed_ = work_.stop = true;
+  std::swap(dropped.messages, work_.messages);
+  std::swap(dropped.settlements, work_.settlements);
+  std::swap(dropped.posts, work_.posts);
 }
 
 void TransportInbox::take(Work& work) {

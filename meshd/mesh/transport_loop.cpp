@@ -101,6 +101,7 @@ void TransportLoop::run() {
   take_inbox();
   for (Outgoing& message : queue_) report(std::move(message), Outcome::refused, "we are stopping");
   queue_.clear();
+  inbox_->close();
   if (!ended_for_good_) set_state(State::stopped, "stopped");
   end_batch();
 }
@@ -221,7 +222,7 @@ void TransportLoop::sleep(SteadyTime until, short watch_socket) {
   const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
   const auto ns = std::max<std::int64_t>(0, left.count());
   const timespec timeout{ns / 1'000'000'000, ns % 1'000'000'000};
-  pollfd fds[2] = {{inbox_->fd(), POLLIN, 0}, {watch_socket && connection_ ? connection_->fd() : -1, watch_socket, 0}};
+  pollfd fds[2] = {{inbox_->fd(), POLLIN, 0}, {watch_socket != 0 && connection_ ? connection_->fd() : -1, watch_socket, 0}};
   ::ppoll(fds, 2, &timeout, nullptr);
   inbox_->awake();
 }

@@ -31,6 +31,7 @@ namespace nuropb::mesh {
 class TransportLoop {
  public:
   TransportLoop(TransportSettings settings, Transport::Callbacks callbacks);
+  ~TransportLoop() { inbox_->close(); }
 
   void start();
   Result<void> wait_ready(milliseconds timeout);
@@ -64,6 +65,7 @@ class TransportLoop {
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
   void refuse(const Incoming& message, const Error& why);
+  void answer_refused(const Incoming& message, const Error& why);
   void expire_queued();
   void report(Outgoing&& message, Outcome outcome, const std::string& detail);
   void end_batch();

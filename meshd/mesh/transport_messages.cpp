@@ -86,10 +86,10 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   if (!read) return refuse(in, read.error());
   if (channel == response_channel) {
     if (callbacks_.on_response) callbacks_.on_response(std::move(in));
-    else (void)connection_->ack(channel, in.delivery.tag, false);
+    else inbox_->settle({in.delivery, TransportInbox::Verdict::ack, false, 0});
   } else {
     if (callbacks_.on_service_message) callbacks_.on_service_message(std::move(in));
-    else (void)connection_->reject(channel, in.delivery.tag, false);
+    else inbox_->settle({in.delivery, TransportInbox::Verdict::reject, false, 0});
   }
 }
 
@@ -101,11 +101,12 @@ void TransportLoop::refuse(const Incoming& message, const Error& why) {
     log::warning("malformed message from the broker", {{"reason", why.text()}, {"routing_key", message.routing_key},
                                                        {"correlation_id", message.correlation_id}, {"so_far", malformed_}});
   }
-  if (message.delivery.channel == response_channel) {
-    (void)connection_->ack(message.delivery.channel, message.delivery.tag, false);
-    return;
-  }
-  (void)connection_->reject(message.delivery.channel, message.delivery.tag, false);
+  if (message.delivery.channel == response_channel) return inbox_->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
+  answer_refused(message, why);
+  inbox_->settle({message.delivery, TransportInbox::Verdict::reject, false, 0});
+}
+
+void TransportLoop::answer_refused(const Incoming& message, const Error& why) {
   if (message.reply_to.empty() || message.type != MessageType::request) return;
   Outgoing answer;
   answer.type = MessageType::response;

@@ -184,6 +184,35 @@ TEST_F(MeshTest, AMegabyteGoesThere) {
   EXPECT_EQ((*answer)["text"], text);
 }
 
+TEST_F(MeshTest, MoreThanASendBufferHoldsGoesInParts) {
+  std::vector<std::future<Answer>> large, small;
+  const std::string text(20 << 20, 'x');
+  for (int i = 0; i < 2; ++i) {
+    large.push_back(client_->request(name_, "echo", {{"text", text}, {"n", i}}));
+    small.push_back(client_->request(name_, "add", {{"a", i}, {"b", 1}}));
+  }
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(large[static_cast<std::size_t>(i)].wait_for(seconds(60)), std::future_status::ready);
+    const auto answer = large[static_cast<std::size_t>(i)].get();
+    ASSERT_TRUE(answer) << answer.error().description;
+    EXPECT_TRUE(*answer == json({{"text", text}, {"n", i}}));
+    EXPECT_EQ(small[static_cast<std::size_t>(i)].get(), Answer(json(i + 1)));
+  }
+}
+
+TEST_F(MeshTest, WhatAMQPCannotCarryIsRefusedAndHarmsNobody) {
+  CallOptions options;
+  options.trace_id = std::string(200'000, 't');
+  expect_error(ask("add", {{"a", 1}, {"b", 1}}, options), "NuropbTransportError", "headers");
+  auto future = client_->request(std::string(300, 's'), "m", json::object());
+  ASSERT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
+  expect_error(future.get(), "NuropbTransportError", "255 bytes");
+  options.trace_id.clear();
+  options.ttl = std::chrono::hours(24 * 365);
+  EXPECT_EQ(ask("add", {{"a", 1}, {"b", 1}}, options), Answer(json(2))) << "a longer expiration than RabbitMQ takes";
+  EXPECT_EQ(client_->transport().state(), State::ready);
+}
+
 TEST_F(MeshTest, StoppingEndsEveryRequest) {
   auto future = client_->request(name_, "never", json::object());
   client_->stop();

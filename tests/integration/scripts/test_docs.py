@@ -23,7 +23,8 @@ NOT_RUN_HERE = {
     # the command: (the pages that show it, the file that runs it, its line there)
     "scripts/quickstart": ({"README.md", "docs/tasks/install-and-run.md"}, ".ci/run", "scripts/quickstart --smoke"),
     "scripts/test": ({"README.md"}, ".ci/run", "NUROPB_REQUIRE_INTEROP=1 scripts/test"),
-    "scripts/build release": ({"docs/tasks/install-and-run.md"}, "scripts/test", 'run "build release" scripts/build release'),
+    "scripts/build release nuropb-meshd nuropb-edge nuropb-demo-service": (
+        {"docs/tasks/install-and-run.md"}, "scripts/quickstart", "scripts/build release nuropb-meshd nuropb-edge nuropb-demo-service"),
 }
 PORTS = ("8880", "9880")
 LIMIT = 120
@@ -123,7 +124,7 @@ def test_what_is_not_run_here_is_run_elsewhere():
     assert seen == {command: pages for command, (pages, _, _) in NOT_RUN_HERE.items()}
     for command, (_, file, line) in NOT_RUN_HERE.items():
         assert command in line
-        assert re.search(rf"(^|; then |\s){re.escape(line)}($|;)", (ROOT / file).read_text(), re.MULTILINE), f"{file} does not run: {line}"
+        assert re.search(rf"^{re.escape(line)}$", (ROOT / file).read_text(), re.MULTILINE), f"{file} does not run: {line}"
 
 
 def test_links_lead_somewhere():

@@ -39,7 +39,7 @@ def shell(line):
 @pytest.fixture
 def quickstart(folder):
     run = folder / "quickstart"
-    process = Process("quickstart", [ROOT / "scripts" / "quickstart", "--port", free_port(), "--edges", "3"], folder,
+    process = Process("quickstart", ["env", "--default-signal=INT", ROOT / "scripts" / "quickstart", "--port", free_port(), "--edges", "3"], folder,
                       {"NUROPB_QUICKSTART_DIR": str(run)})
     process.run_folder = run
     process.wait_for_log(r"Ctrl-C stops everything\.", timeout=300)

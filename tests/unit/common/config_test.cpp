@@ -60,11 +60,15 @@ TEST(Config, AMistakeNamesFileLineKeyAndWhatIsWrong) {
       {"[listen]\npath = \"ws\"\n", "listen.path: does not begin with '/'"},
       {"[log]\nlevel = \"loud\"\n", "log.level: is none of debug, info, warning, error"},
       {"[rings]\nrequest_bytes = 5000000\n", "rings.request_bytes: is not a power of two"},
-      {"[rings]\nrequest_bytes = 1048576\n", "rings.request_bytes: 1048576 bytes do not hold two messages of limits.message_bytes"},
+      {"[rings]\nrequest_bytes = 1048576\n", "gw.toml:2: rings.request_bytes: 1048576 bytes do not hold two messages of limits.message_bytes"},
       {"[amqp]\nverify_peer = 1\n", "amqp.verify_peer: is not true or false"},
       {"[amqp]\nurls = []\n", "amqp.urls: is empty"},
-      {"[request]\nttl_ms = 5000\nmax_ttl_ms = 1000\n", "request.ttl_ms is above request.max_ttl_ms"},
-      {"[gateway]\nedges = 40\n", "gateway.edges is above gateway.max_workers"},
+      {"[limits]\nmessage_bytes = 100000000\n", "gw.toml:2: rings.return_bytes: "},
+      {"[request]\nttl_ms = 5000\nmax_ttl_ms = 1000\n", "gw.toml:2: request.ttl_ms is above request.max_ttl_ms (5000 and 1000)"},
+      {"[request]\nmax_ttl_ms = 1000\n", "gw.toml:2: request.ttl_ms is above request.max_ttl_ms"},
+      {"[gateway]\nedges = 40\n", "gw.toml:2: gateway.edges is above gateway.max_workers"},
+      {"[gateway]\ninstance = \"0123456789012345678901234567890123456789x\"\n", "gw.toml:2: gateway.instance: is longer than 40 bytes"},
+      {"[amqp]\nrpc_exchange = \"\"\n", "gw.toml:2: amqp.rpc_exchange: is empty"},
       {"[amqp]\nkey_file = \"x\"\n", "one is set without the other"},
   };
   for (const Row& row : rows) EXPECT_NE(mistakes(row.toml).find(row.message), std::string::npos) << row.toml << "\n→ " << mistakes(row.toml);
@@ -75,6 +79,21 @@ TEST(Config, AllMistakesAreToldAtOnce) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6) << text;
 }
 
+TEST(Config, TheMistakesOfAFileComeFromTopToBottom) {
+  const std::string text = mistakes("[rings]\nreturn_bytes = 0\nrequest_bytes = 0\n[listen]\nprot = 1\naddress = \"\"\n[amqp]\nprefetch = 0\n");
+  std::size_t at = 0;
+  for (const char* place : {"gw.toml:2: ", "gw.toml:3: ", "gw.toml:5: ", "gw.toml:6: ", "gw.toml:8: "}) {
+    const auto next = text.find(place, at);
+    ASSERT_NE(next, std::string::npos) << place << "\n" << text;
+    at = next;
+  }
+}
+
+TEST(Config, KeysThatDontGoTogetherAreFoundWhereTheyWereSetLast) {
+  const ConfigSources over{"", {{"NUROPB_REQUEST_TTL_MS", "5000"}}, {}};
+  EXPECT_NE(mistakes("[request]\nttl_ms = 10\nmax_ttl_ms = 1000\n", over).find("NUROPB_REQUEST_TTL_MS: request.ttl_ms is above"), std::string::npos);
+}
+
 TEST(Config, AVariableOrFlagIsNamedInItsMistake) {
   EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PORT", "x"}}, {}}).find("NUROPB_LISTEN_PORT: listen.port"), std::string::npos);
   EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PROT", "1"}}, {}}).find("unknown key 'listen.prot'"), std::string::npos);
@@ -83,7 +102,10 @@ TEST(Config, AVariableOrFlagIsNamedInItsMistake) {
 }
 
 TEST(Config, APasswordIsNeverRepeated) {
-  for (const char* toml : {"[amqp]\nurls = [\"http://u:hunter2@h/\"]\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\"\n", "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nprefetch = 0\n"}) {
+  for (const char* toml : {"[amqp]\nurls = [\"http://u:hunter2@h/\"]\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\"\n", "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nprefetch = 0\n",
+                           // not even TOML
+                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\n", "[amqp]\nurls = amqp://u:hunter2@h/\n", "[amqp]\nurls = [\"amqp://u:hunter2@h/\"\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\" x\n",
+                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nurls = [\"amqp://u:hunter2@h/\"]\n", "[amqp]\nurls = [\"amqp://u:hunter2\\@h/\"]\n"}) {
     EXPECT_NE(mistakes(toml), "");
     EXPECT_EQ(mistakes(toml).find("hunter2"), std::string::npos) << mistakes(toml);
   }
@@ -128,6 +150,9 @@ TEST(Config, AFileThatCantBeReadIsNamed) {
   const auto config = load_config({"/nonexistent/gw.toml", {}, {}});
   ASSERT_FALSE(config);
   EXPECT_NE(config.error().text().find("/nonexistent/gw.toml"), std::string::npos);
+  const auto folder = load_config({::testing::TempDir(), {}, {}});
+  ASSERT_FALSE(folder);
+  EXPECT_NE(folder.error().text().find("can't be read"), std::string::npos) << folder.error().text();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace nuropb::log {
@@ -25,6 +26,14 @@ TEST(Log, JsonIsOneObject) {
   EXPECT_EQ(line["n"], -1);
   EXPECT_EQ(line["u"], 18446744073709551615ULL);
   EXPECT_EQ(line["t"], "a\nb");
+}
+
+TEST(Log, WhatIsNoNumberIsStillJson) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto line = nlohmann::json::parse(render(settings(Format::json), Level::info, noon, "m", {{"rate", infinity}, {"mean", std::numeric_limits<double>::quiet_NaN()}}));
+  EXPECT_TRUE(line["rate"].is_null());
+  EXPECT_TRUE(line["mean"].is_null());
+  EXPECT_NE(render(settings(Format::text), Level::info, noon, "m", {{"rate", infinity}}).find("rate=inf"), std::string::npos);
 }
 
 TEST(Log, NoInputCanForgeALine) {

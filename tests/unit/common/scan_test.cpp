@@ -99,6 +99,60 @@ TEST(Scan, WhereANameStandsTwiceTheLastOneWinsWhole) {
   EXPECT_FALSE(inner[0].value.present());
 }
 
+TEST(Scan, NothingIsLeftInsideAMemberThatCameAgainAsSomethingElse) {
+  std::array<Field, 1> deepest{{{"p"}}};
+  std::array<Field, 2> inner{{{"x", {}, deepest}, {"y"}}};
+  std::array<Field, 1> fields{{{"a", {}, inner}}};
+  for (const char* second : {"[7]", "7", "null", "{\"y\":3}", "{\"x\":[]}", "{\"x\":{}}", "{\"x\":{\"p\":1},\"x\":2}"}) {
+    const std::string text = std::string("{\"a\":{\"x\":{\"p\":1},\"y\":2},\"a\":") + second + "}";
+    ASSERT_FALSE(scan(text, fields)) << text;
+    EXPECT_EQ(fields[0].value.text, std::string_view(second).substr(0, fields[0].value.text.size())) << text;
+    EXPECT_FALSE(deepest[0].value.present()) << text;
+    const auto again = nlohmann::json::parse(text)["a"];
+    for (const Field& field : inner) {
+      const bool there = again.is_object() && again.contains(field.name);
+      ASSERT_EQ(field.value.present(), there) << text << " " << field.name;
+      if (there) EXPECT_EQ(field.value.text, again[std::string(field.name)].dump()) << text;
+    }
+  }
+}
+
+TEST(Scan, WantedMembersNestEightLevelsDeep) {
+  std::array<std::array<Field, 1>, 9> levels;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    levels[i] = {{{"a"}}};
+    if (i > 0) levels[i - 1][0].members = levels[i];
+  }
+  std::string text = "[1]";
+  for (std::size_t i = 0; i < levels.size(); ++i) text = "{\"a\":" + text + "}";
+  ASSERT_FALSE(scan(text, levels[0]));
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_TRUE(levels[i][0].value.present()) << i;
+  EXPECT_EQ(levels[7][0].value.text, "{\"a\":[1]}");
+  EXPECT_FALSE(levels[8][0].value.present());
+}
+
+/// A wanted member at every place among others, with and without space around it.
+TEST(Scan, ASliceIsTheSameWhereverItStands) {
+  const std::string others[] = {"\"k\":[{\"w\":0}]", "\"w2\":\"w\"", "\"\":{\"w\":{\"w\":1}}", "\"v\":-1.5e+3"};
+  for (const std::string value : {"null", "true", "-0.5e1", "\"\\\"}\"", "[]", "{}", "[1,{\"w\":2}]", "{\"w\":[3]}"}) {
+    for (const std::string space : {"", " ", "\n\t \r"}) {
+      for (std::size_t place = 0; place <= std::size(others); ++place) {
+        std::string text = "{" + space;
+        for (std::size_t i = 0; i <= std::size(others); ++i) {
+          if (i > 0) text += "," + space;
+          text += i == place ? "\"w\"" + space + ":" + space + value + space : others[i < place ? i : i - 1] + space;
+        }
+        text += "}" + space;
+        std::array<Field, 1> fields{{{"w"}}};
+        ASSERT_FALSE(scan(text, fields)) << text;
+        ASSERT_EQ(fields[0].value.text, value) << text;
+        ASSERT_GE(fields[0].value.text.data(), text.data());
+        ASSERT_LE(fields[0].value.text.data() + value.size(), text.data() + text.size());
+      }
+    }
+  }
+}
+
 TEST(Scan, ANameWrittenWithEscapesIsTheSameName) {
   std::array<Field, 1> fields{{{"type"}}};
   ASSERT_FALSE(scan(R"({"t\u0079pe":1})", fields));
@@ -136,6 +190,12 @@ TEST(Text, SurrogatesJoinAndLoneOnesAreReplaced) {
 
 TEST(Text, BytesThatAreNoTextBecomeJsonAllTheSame) {
   for (const char* bytes : {"\xff", "a\x80z", "\xc3", "\xed\xa0\x80", "\xf5\x80\x80\x80"}) EXPECT_TRUE(good(quoted(bytes))) << quoted(bytes);
+}
+
+TEST(Text, ControlCharactersAndLineSeparatorsAboveAsciiAreEscaped) {
+  EXPECT_EQ(quoted("\xc2\x9b"), R"("\u009b")");
+  EXPECT_EQ(quoted("a\xc2\x85z\xe2\x80\xa8\xe2\x80\xa9"), R"("a\u0085z\u2028\u2029")");
+  EXPECT_EQ(quoted("\xc2\xa0\xe2\x80\xa7"), "\"\xc2\xa0\xe2\x80\xa7\"") << "their neighbours are not";
 }
 
 TEST(Text, AsUnsigned) {

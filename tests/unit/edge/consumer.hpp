@@ -120,7 +120,9 @@ class Consumer {
         const Frame frame = read_frame();
         if (frame.opcode == 1 && texts) ++*texts;
         if (frame.opcode != 8) continue;
-        send_bytes(Consumer::frame(frame.payload, 8));
+        const std::string echo = Consumer::frame(frame.payload, 8);
+        // After a message that it does not read to its end the edge may have ended the socket already.
+        (void)::send(fd_.get(), echo.data(), echo.size(), MSG_NOSIGNAL);
         if (frame.payload.size() < 2) return {1005, {}};
         return {static_cast<unsigned char>(frame.payload[0]) << 8 | static_cast<unsigned char>(frame.payload[1]), frame.payload.substr(2)};
       }

@@ -1,0 +1,157 @@
+// What a user is told when a connection can't be made: each way in which that fails, by name.
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "common/ids.hpp"
+#include "meshd/mesh/api.hpp"
+#include "shm/unique_fd.hpp"
+#include "tests/integration/mesh/private_broker.hpp"
+
+namespace nuropb::mesh {
+namespace {
+
+/// Takes connections, says one thing to each, and closes it or leaves it be.
+class NotAMQP {
+ public:
+  NotAMQP(std::string says, bool closes) : says_(std::move(says)), closes_(closes), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 8) != 0) throw std::runtime_error("no port");
+    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~NotAMQP() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+ private:
+  void serve() {
+    std::vector<shm::UniqueFd> open;
+    for (;;) {
+      shm::UniqueFd peer(::accept(listener_.get(), nullptr, nullptr));
+      if (!peer) return;
+      (void)!::send(peer.get(), says_.data(), says_.size(), MSG_NOSIGNAL);
+      if (!closes_) open.push_back(std::move(peer));
+    }
+  }
+  std::string says_;
+  bool closes_;
+  shm::UniqueFd listener_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+TransportSettings settings_for(const amqp::Url& url) {
+  TransportSettings out;
+  out.urls = {url};
+  out.service_name = "connection-test";
+  out.instance_id = random_hex32();
+  out.client_only = true;
+  out.connect_timeout = milliseconds(1000);
+  return out;
+}
+
+std::string refusal(const TransportSettings& settings) {
+  Api api(settings);
+  const auto up = api.start(milliseconds(3000));
+  return up ? "connected" : up.error().text();
+}
+
+TEST(Connection, PortsThatAreNotAMQP) {
+  struct Row {
+    std::string says;
+    bool closes;
+    bool tls;
+  };
+  for (const Row& row : {Row{"HTTP/1.1 400 Bad Request\r\n\r\n", true, false}, Row{"HTTP/1.1 400 Bad Request\r\n\r\n", false, false}, Row{"", true, false},
+                         Row{"", false, false}, Row{std::string(100'000, '\0'), false, false}, Row{"SSH-2.0-x\r\n", true, true}, Row{"", true, true}}) {
+    const NotAMQP server(row.says, row.closes);
+    amqp::Url url;
+    url.host = "127.0.0.1";
+    url.port = server.port();
+    url.tls = row.tls;
+    url.password = "hunter2";
+    const auto text = refusal(settings_for(url));
+    EXPECT_NE(text.find(row.tls ? "TLS" : "AMQP"), std::string::npos) << row.says.substr(0, 8) << row.closes << ": " << text;
+    EXPECT_EQ(text.find("hunter2"), std::string::npos);
+  }
+}
+
+/// A broker with a certificate of a self-made authority, for the name localhost.
+class Tls : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string name = (std::filesystem::temp_directory_path() / "nuropb-tls.XXXXXX").string();
+    ASSERT_TRUE(::mkdtemp(name.data()));
+    folder_ = name;
+    const std::string make = "cd " + folder_ + R"( && {
+      openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.pem -subj '/CN=Test authority' &&
+      openssl req -newkey rsa:2048 -nodes -keyout broker.key -out broker.csr -subj '/CN=localhost' &&
+      printf 'subjectAltName=DNS:localhost\n' >extensions &&
+      openssl x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out broker.pem &&
+      openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout other.key -out other.pem -subj '/CN=Another authority'
+    ; } >/dev/null 2>&1)";
+    ASSERT_EQ(std::system(make.c_str()), 0) << "openssl";
+    broker_ = std::make_unique<PrivateBroker>("--tls " + folder_ + "/broker.pem " + folder_ + "/broker.key " + folder_ + "/ca.pem");
+  }
+  static void TearDownTestSuite() {
+    broker_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  static TransportSettings settings(const std::string& authority) {
+    auto url = *amqp::parse_url(broker_->url("--tls"));
+    auto out = settings_for(url);
+    out.connect_timeout = milliseconds(5000);
+    if (!authority.empty()) out.ca_file = folder_ + "/" + authority;
+    return out;
+  }
+  static std::string folder_;
+  static std::unique_ptr<PrivateBroker> broker_;
+};
+std::string Tls::folder_;
+std::unique_ptr<PrivateBroker> Tls::broker_;
+
+TEST_F(Tls, ByTheRightAuthority) {
+  Api api(settings("ca.pem"));
+  const auto up = api.start();
+  ASSERT_TRUE(up) << up.error().text();
+  // More than one record of TLS and more than a send buffer takes.
+  ServiceHost host("tls-echo", "1");
+  host.raw_method("echo", {.any_parameters = true}, [](std::string_view params) { return std::string(params); });
+  auto served = settings("ca.pem");
+  served.client_only = false;
+  served.service_name = "tls-echo";
+  Api service(served);
+  service.serve(host);
+  ASSERT_TRUE(service.start());
+  const nlohmann::json params = {{"text", std::string(5 << 20, 'x')}};
+  EXPECT_TRUE(api.request("tls-echo", "echo", params).get() == Answer(params));
+}
+
+TEST_F(Tls, WhatIsWrongIsSaid) {
+  EXPECT_NE(refusal(settings("other.pem")).find("not signed by a trusted authority"), std::string::npos) << refusal(settings("other.pem"));
+  EXPECT_NE(refusal(settings("")).find("not signed by a trusted authority"), std::string::npos) << refusal(settings(""));
+  EXPECT_NE(refusal(settings("no-such-file.pem")).find("can't be read as PEM"), std::string::npos) << refusal(settings("no-such-file.pem"));
+  auto address = settings("ca.pem");
+  address.urls[0].host = "127.0.0.1";
+  EXPECT_NE(refusal(address).find("not for '127.0.0.1'"), std::string::npos) << refusal(address);
+  address.verify_peer = false;
+  EXPECT_EQ(refusal(address), "connected") << "asked not to look";
+  auto plain = settings("ca.pem");
+  plain.urls[0].tls = false;
+  plain.connect_timeout = milliseconds(1000);
+  EXPECT_NE(refusal(plain).find("TLS"), std::string::npos) << refusal(plain);
+}
+
+}  // namespace
+}  // namespace nuropb::mesh

@@ -1,0 +1,114 @@
+// Messages that no peer should send, put on a service's queue by hand: refused, answered where somebody waits, and the
+// service goes on.
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <cstdlib>
+
+#include "common/ids.hpp"
+#include "meshd/mesh/api.hpp"
+#include "meshd/mesh/assembler.hpp"
+
+namespace nuropb::mesh {
+namespace {
+
+using nlohmann::json;
+using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
+
+class Malformed : public ::testing::Test {
+ protected:
+  static constexpr std::uint16_t channel = 1;
+
+  void SetUp() override {
+    const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
+    ASSERT_TRUE(text) << "NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh";
+    const auto url = *amqp::parse_url(text);
+    name_ = "malformed-" + random_hex32().substr(0, 8);
+    host_.emplace(name_, "1");
+    host_->raw_method("echo", {.any_parameters = true}, [](std::string_view params) { return std::string(params); });
+    TransportSettings settings;
+    settings.urls = {url};
+    settings.service_name = name_;
+    settings.instance_id = random_hex32();
+    settings.prefetch = 10;
+    service_.emplace(settings);
+    service_->serve(*host_);
+    ASSERT_TRUE(service_->start());
+    auto opened = amqp::Connection::open(url, {});
+    ASSERT_TRUE(opened) << opened.error().text();
+    hand_.emplace(std::move(*opened));
+    queue_ = name_ + "-answers";
+    ASSERT_TRUE(hand_->open_channel(channel));
+    ASSERT_TRUE(hand_->declare_queue(channel, queue_, {false, {}, milliseconds(5000)}));
+    ASSERT_TRUE(hand_->consume(channel, queue_, "answers", true));
+  }
+  void put(const Headers& headers, std::string_view body, std::string_view correlation_id) {
+    amqp::Properties properties;
+    properties.correlation_id = correlation_id;
+    properties.reply_to = queue_;
+    properties.headers = headers;
+    ASSERT_TRUE(hand_->publish(channel, "nuropb-rpc-exchange", name_, true, properties, body));
+  }
+  /// The next answer, as the body that came.
+  json answer() {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < until) {
+      amqp_frame_t frame;
+      const auto got = hand_->next_frame(frame);
+      EXPECT_TRUE(got) << got.error().text();
+      if (!got) return nullptr;
+      if (*got) {
+        auto message = assembler_.take(frame);
+        hand_->release(channel);
+        if (message && !message->returned) return json::parse(message->body, nullptr, false);
+        continue;
+      }
+      pollfd socket{hand_->fd(), POLLIN, 0};
+      ::poll(&socket, 1, 100);
+    }
+    ADD_FAILURE() << "no answer";
+    return nullptr;
+  }
+
+  std::string name_, queue_;
+  std::optional<ServiceHost> host_;
+  std::optional<Api> service_;
+  std::optional<amqp::Connection> hand_;
+  Assembler assembler_{1U << 20};
+};
+
+TEST_F(Malformed, RequestsAreRefusedWithTheReasonAndTheServiceGoesOn) {
+  const Headers good{{"nuropb_protocol", "0.1.1"}, {"nuropb_version", "0.1.8"}, {"nuropb_type", "request"}, {"trace_id", "t"}, {"encrypted", ""}};
+  const auto with = [&](std::string_view key, std::string_view value) {
+    Headers out = good;
+    for (auto& header : out) {
+      if (header.first == key) header.second = value;
+    }
+    return out;
+  };
+  const std::string call = R"({"tag":"request","service":"x","method":"echo","params":{"a":1},"correlation_id":"c","context":{},"trace_id":"t"})";
+  struct Row {
+    Headers headers;
+    std::string body, part;
+  };
+  int number = 0;
+  for (const Row& row : {Row{{}, call, "nuropb_protocol: is missing"}, Row{with("nuropb_protocol", "9.9"), call, "'9.9' is not supported"},
+                         Row{with("nuropb_type", "shout"), call, "'shout' is unknown"}, Row{with("encrypted", "yes"), call, "no key to decrypt"},
+                         Row{good, "", ""}, Row{good, "{", ""}, Row{good, "[]", ""}, Row{good, R"({"method":1,"params":{}})", ""}, Row{good, "\xff\xfe", ""}}) {
+    const std::string id = "c" + std::to_string(++number);
+    put(row.headers, row.body, id);
+    const json got = answer();
+    ASSERT_TRUE(got.is_object()) << row.part << row.body;
+    EXPECT_EQ(got["correlation_id"], id);
+    EXPECT_EQ(got["error"]["error"], "NuropbMessageError") << got.dump();
+    EXPECT_NE(got["error"]["description"].get<std::string>().find(row.part), std::string::npos) << got.dump();
+  }
+  put(good, call, "last");
+  const json got = answer();
+  EXPECT_EQ(got["error"], nullptr) << got.dump();
+  EXPECT_EQ(got["result"], json({{"a", 1}}));
+}
+
+}  // namespace
+}  // namespace nuropb::mesh

@@ -1,0 +1,38 @@
+#pragma once
+// Records that say what they must be, and the two ends of a doorbell.
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "shm/control.hpp"
+
+namespace nuropb::shm::test {
+
+/// Payload of record n: its length and every byte follow from n. Mostly short, now and then up to `largest`.
+inline void payload_of(std::uint64_t n, std::size_t largest, std::string& out) {
+  std::uint64_t x = n * 0x9E3779B97F4A7C15ULL + 1;
+  x ^= x >> 29;
+  const std::size_t size = x % 64 == 0 ? (x >> 6) % (largest + 1) : (x >> 6) % 300;
+  out.resize(size);
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(x + i * 131);
+}
+
+inline std::pair<ControlChannel, ControlChannel> doorbell() {
+  int fds[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) std::abort();
+  return {ControlChannel(UniqueFd(fds[0])), ControlChannel(UniqueFd(fds[1]))};
+}
+
+/// Sleeps until rung. False if the other side is gone.
+inline bool sleep_on(ControlChannel& bell) {
+  pollfd p{bell.fd(), POLLIN, 0};
+  ::poll(&p, 1, -1);
+  return bell.drain_doorbells().what != ControlChannel::Received::What::closed;
+}
+
+}  // namespace nuropb::shm::test
