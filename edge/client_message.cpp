@@ -38,9 +38,8 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   const auto& [type, body] = message;
   const auto& [service, method, params, trace, ttl] = payload;
 
-  std::string trace_id(trace.value.text);
-  const auto mistake = [&](std::string_view name, std::string description) {
-    return ClientMistake{std::string(name), std::move(description), trace_id.size() <= records::max_trace_id ? trace_id : std::string()};
+  const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
+    return ClientMistake{std::string(name), std::move(description), raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
   };
   if (!type.value.present() || type.value.kind == Kind::null) return mistake(error_name::validation, "Message type is not defined");
   if (!body.value.present() || body.value.kind == Kind::null) return mistake(error_name::validation, "Message payload is not defined");

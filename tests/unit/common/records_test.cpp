@@ -85,6 +85,12 @@ TEST(Records, NamesAndTokensHaveTheirBounds) {
   EXPECT_FALSE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::header, std::string(max_credential + 1, 't'), ""})));
   EXPECT_TRUE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, std::string(max_credential + 1, 't'), ""})));
   EXPECT_FALSE(decode<SessionRefused>(bytes_of(SessionRefused{1, 2, 3, std::string(124, 'r')})));
+  EXPECT_FALSE(decode<EndSession>(bytes_of(EndSession{1, 2, 3, std::string(124, 'r')})));
+  EXPECT_FALSE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, std::string(max_ticket + 1, 't'), ""})));
+  EXPECT_FALSE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", std::string(max_peer + 1, 'p')})));
+  EXPECT_FALSE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, std::string(max_user_id + 1, 'u'), "null", "t"})));
+  EXPECT_FALSE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, "u", std::string(max_username + 1, 'n'), "t"})));
+  EXPECT_FALSE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, "u", "null", std::string(max_ticket + 1, 't')})));
 }
 
 TEST(Records, AnUnknownKindOfCredentialIsRefused) {
@@ -93,6 +99,28 @@ TEST(Records, AnUnknownKindOfCredentialIsRefused) {
     std::memcpy(bytes.data() + 24, &kind, sizeof kind);
     EXPECT_FALSE(decode<OpenSession>(bytes)) << kind;
   }
+}
+
+/// The largest record of a type is its bound, the empty one its minimum: what is allowed fits and not a byte more.
+TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
+  const auto expect = [](const std::optional<Bounds>& bounds, const std::string& largest, const std::string& smallest) {
+    ASSERT_TRUE(bounds);
+    EXPECT_EQ(bounds->maximum, largest.size());
+    EXPECT_EQ(bounds->minimum, smallest.size());
+  };
+  const auto number = [](Type type) { return static_cast<std::uint16_t>(type); };
+  const std::string ticket(max_ticket, 't'), peer(max_peer, 'p'), user(max_user_id, 'u'), name(max_username, 'n'), reason(max_reason, 'r');
+  expect(bounds_to_meshd(number(Type::open_session), 5000), bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer}), bytes_of(OpenSession{}));
+  expect(bounds_to_meshd(number(Type::close_session), 5000), bytes_of(CloseSession{}), bytes_of(CloseSession{}));
+  expect(bounds_to_edge(number(Type::session_accepted), 5000), bytes_of(SessionAccepted{1, 2, user, name, ticket}), bytes_of(SessionAccepted{}));
+  expect(bounds_to_edge(number(Type::session_refused), 5000), bytes_of(SessionRefused{1, 2, 4501, reason}), bytes_of(SessionRefused{}));
+  expect(bounds_to_edge(number(Type::end_session), 5000), bytes_of(EndSession{1, 2, 4501, reason}), bytes_of(EndSession{}));
+  EXPECT_TRUE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer})));
+  EXPECT_TRUE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, user, name, ticket})));
+  const auto response = bounds_to_edge(number(Type::response), 5000);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->minimum, bytes_of(Response{}).size());
+  EXPECT_GE(response->maximum, bytes_of(Response{1, std::string(5000, 'x'), "null"}).size());
 }
 
 TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {

@@ -112,7 +112,9 @@ TEST(Scan, NothingIsLeftInsideAMemberThatCameAgainAsSomethingElse) {
     for (const Field& field : inner) {
       const bool there = again.is_object() && again.contains(field.name);
       ASSERT_EQ(field.value.present(), there) << text << " " << field.name;
-      if (there) EXPECT_EQ(field.value.text, again[std::string(field.name)].dump()) << text;
+      if (there) {
+        EXPECT_EQ(field.value.text, again[std::string(field.name)].dump()) << text;
+      }
     }
   }
 }
