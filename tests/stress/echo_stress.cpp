@@ -53,7 +53,7 @@ std::string edge(EdgeSegments segments, ControlChannel& bell, std::uint64_t coun
       ++sent;
     }
     const bool quiet = may_sleep(out, bell, held);
-    if (sent == answered && sent < count) continue;  // all is answered: nobody would wake us
+    if (sent == answered) continue;  // all is answered: nobody would wake us
     if (quiet && in.prepare_sleep() && !sleep_on(bell)) return "meshd is gone";
   }
   return {};
@@ -85,6 +85,7 @@ std::string meshd(MeshdSegments& segments, ControlChannel& bell, std::uint64_t c
     if (in.release()) bell.ring();
     const bool stuck = held.has_value();
     const bool quiet = may_sleep(out, bell, held);
+    if (answered == count) break;  // nobody would wake us
     if (stuck ? quiet : quiet && empty && in.prepare_sleep()) {
       if (!sleep_on(bell) && answered < count) return "the edge is gone";
     }
