@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/error_names.hpp"
+#include "common/messages.hpp"
 #include "common/records.hpp"
 
 namespace nuropb::edge {
@@ -41,6 +42,11 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
     return ClientMistake{std::string(name), std::move(description), raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
   };
+  const auto unusable = [&mistake](std::string description) {
+    ClientMistake out = mistake(error_name::validation, std::move(description));
+    out.of_request = true;
+    return out;
+  };
   if (!type.value.present() || type.value.kind == Kind::null) return mistake(error_name::validation, "Message type is not defined");
   if (!body.value.present() || body.value.kind == Kind::null) return mistake(error_name::validation, "Message payload is not defined");
   if (type.value.kind != Kind::string || json::unescape(type.value) != "request") {
@@ -53,15 +59,15 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   ClientRequest request;
   for (auto [field, target] : {std::pair(&service, &request.service), std::pair(&method, &request.method)}) {
     const std::string name(field->name);
-    if (field->value.kind != Kind::string) return mistake(error_name::validation, "'" + name + "' is not a string");
+    if (field->value.kind != Kind::string) return unusable("'" + name + "' is not a string");
     *target = json::is_plain(field->value) ? std::string(json::plain(field->value)) : json::unescape(field->value);
-    if (target->empty()) return mistake(error_name::validation, "'" + name + "' is empty");
-    if (target->size() > records::max_name) return mistake(error_name::validation, "'" + name + "' is longer than 255 bytes");
+    if (target->empty()) return unusable("'" + name + "' is empty");
+    if (target->size() > records::max_name) return unusable("'" + name + "' is longer than 255 bytes");
   }
-  if (trace.value.text.size() > records::max_trace_id) return mistake(error_name::validation, "'trace_id' is longer than 1024 bytes");
+  if (trace.value.text.size() > records::max_trace_id) return unusable("'trace_id' is longer than 1024 bytes");
   if (ttl.value.present() && ttl.value.kind != Kind::null) {
     request.ttl_ms = json::as_unsigned(ttl.value);
-    if (!request.ttl_ms) return mistake(error_name::validation, "'ttl' is not a whole number of milliseconds");
+    if (!request.ttl_ms) return unusable("'ttl' is not a whole number of milliseconds");
   }
   request.params = params.value.text;
   request.trace_id = trace.value.text;
@@ -69,7 +75,12 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
 }
 
 std::string encode_mistake(const ClientMistake& mistake) {
-  std::string out = "{\"error\":";
+  std::string out;
+  if (mistake.of_request) {
+    encode_response(out, mistake.trace_id.empty() ? "null" : mistake.trace_id, "null", error_json(mistake.error, mistake.description));
+    return out;
+  }
+  out = "{\"error\":";
   json::append_quoted(out, mistake.error);
   out += ",\"description\":";
   json::append_quoted(out, mistake.description);

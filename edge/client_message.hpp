@@ -25,12 +25,14 @@ struct ClientMistake {
   std::string error;
   std::string description;
   std::string trace_id;  ///< raw JSON; empty: not known
+  /// A whole request whose members can't be used: 0.1.4 answers it as a request, and so does a consumer expect it.
+  bool of_request = false;
 };
 
 using ClientMessage = std::variant<ClientRequest, ClientMistake>;
 ClientMessage decode_client_message(std::string_view text, json::Limits limits);
 
-/// {"error":…,"description":…,"trace_id":…?}: the shape of 0.1.4, which has no envelope.
+/// {"error":…,"description":…,"trace_id":…?}: the shape of 0.1.4, which has no envelope; a response for what was a request.
 std::string encode_mistake(const ClientMistake& mistake);
 std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username);
 /// `out` is replaced; it keeps its memory from message to message.

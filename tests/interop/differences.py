@@ -64,7 +64,7 @@ def not_sent(theirs, ours):
     return Differs(
         "0.1.4 sends it off and gives back the exception of wherever it broke; ours is not sent, and says which member is wrong",
         [theirs],
-        [refusal("NuropbValidationError", ours, trace_id="t")],
+        [response("NuropbValidationError", ours)],
     )
 
 

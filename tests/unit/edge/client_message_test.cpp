@@ -69,6 +69,7 @@ TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {
     EXPECT_EQ(mistake->error, row.error) << row.text;
     EXPECT_EQ(mistake->description, row.description) << row.text;
     EXPECT_EQ(mistake->trace_id, row.trace_id) << row.text;
+    EXPECT_EQ(mistake->of_request, row.description.starts_with("'")) << row.text;  // it names a member of a whole request
   }
 }
 
@@ -81,6 +82,8 @@ TEST(ClientMessage, DepthIsLimited) {
 TEST(ClientMessage, WhatGoesOut) {
   EXPECT_EQ(encode_mistake({"E", "say \"d\"", ""}), R"({"error":"E","description":"say \"d\""})");
   EXPECT_EQ(encode_mistake({"E", "d", "7"}), R"({"error":"E","description":"d","trace_id":7})");
+  EXPECT_EQ(encode_mistake({"E", "d", "7", true}), R"({"type":"response","payload":{"trace_id":7,"result":null,"error":{"error":"E","description":"d"}}})");
+  EXPECT_EQ(encode_mistake({"E", "d", "", true}), R"({"type":"response","payload":{"trace_id":null,"result":null,"error":{"error":"E","description":"d"}}})");
   EXPECT_EQ(encode_hello("ab", "ann\"", "null"), R"({"type":"event","payload":{"topic":"hello","event":{"session_id":"ab","user_id":"ann\"","username":null}}})");
   std::string out = "left over";
   encode_response(out, "\"t\"", "[1]", "null");
