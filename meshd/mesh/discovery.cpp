@@ -86,7 +86,7 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
     if (room && found == entries_.end()) found = entries_.try_emplace(service).first;
     if (room) found->second.used = now;
     if (room && !description) {
-      found->second.waiting.emplace_back(cost, std::move(ready));
+      (refresh && found->second.telling ? found->second.waiting_anew : found->second.waiting).emplace_back(cost, std::move(ready));
       waiting_bytes_ += cost;
       ask = !std::exchange(found->second.asking, true);
     }
@@ -122,7 +122,13 @@ void Discovery::answered(const std::string& service, SteadyTime now, const Answe
     for (const auto& [cost, ready] : waiting) ready(described);
     lock.lock();
   }
-  entry.asking = entry.telling = false;
+  entry.telling = false;
+  if (!entry.waiting_anew.empty()) {
+    entry.waiting.swap(entry.waiting_anew);
+    lock.unlock();
+    return ask_(service);
+  }
+  entry.asking = false;
   if (!described || !entry.description) drop(entries_.find(service));
   (void)make_room(settings_.max_services);
 }

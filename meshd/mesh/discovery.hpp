@@ -87,6 +87,7 @@ class Discovery {
     bool asking = false;
     bool telling = false;  // asking, and the answer is here
     std::vector<std::pair<std::size_t, Ready>> waiting;
+    std::vector<std::pair<std::size_t, Ready>> waiting_anew;  // asked for a refresh when the answer was here already
     [[nodiscard]] std::shared_ptr<const Description> believed(SteadyTime now) const { return expires > now && !telling ? description : nullptr; }
   };
   using Entries = std::unordered_map<std::string, Entry>;

@@ -82,6 +82,20 @@ TEST_F(DiscoveryTest, RefreshAsksInAnyCase) {
   EXPECT_THAT(told_, ElementsAre("1:1", "4:1", "2:2", "3:2"));
 }
 
+TEST_F(DiscoveryTest, RefreshByOneWhoWasJustToldAsksAgain) {
+  discovery_.want("s", clock_.now(), 0, [&](const Described&) { want("s", 0, true); });
+  answer("s", version("1"));
+  EXPECT_THAT(asked_, ElementsAre("s", "s"));
+  want("s");
+  EXPECT_THAT(told_, ElementsAre("2:1")) << "what is believed still counts meanwhile";
+  answer("s", version("2"));
+  EXPECT_THAT(told_, ElementsAre("2:1", "1:2"));
+  discovery_.want("t", clock_.now(), 0, [&](const Described&) { want("t", 0, true); });
+  answer("t", failed(error_name::not_delivered));
+  answer("t", version("3"));
+  EXPECT_THAT(told_, ElementsAre("2:1", "1:2", "3:3"));
+}
+
 TEST_F(DiscoveryTest, ForgottenIsAskedAgain) {
   want("s");
   answer("s", version("1"));
