@@ -86,7 +86,7 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
     if (room && found == entries_.end()) found = entries_.try_emplace(service).first;
     if (room) found->second.used = now;
     if (room && !description) {
-      (refresh && found->second.telling ? found->second.waiting_anew : found->second.waiting).emplace_back(cost, std::move(ready));
+      found->second.queue(refresh).emplace_back(cost, std::move(ready));
       waiting_bytes_ += cost;
       ask = !std::exchange(found->second.asking, true);
     }
@@ -113,8 +113,10 @@ void Discovery::answered(const std::string& service, SteadyTime now, const Answe
     described = entry.description;
     entry.expires = now + settings_.retry;
   }
-  // Whoever comes while the first are told queues behind them: what one thread sends keeps its order.
+  // Whoever comes while the first are told queues behind them: what one thread sends keeps its order. But whoever has
+  // heard of a failure and tries again is not told the same once more without having asked.
   entry.telling = true;
+  entry.failed = !described;
   while (!entry.waiting.empty()) {
     const auto waiting = std::exchange(entry.waiting, {});
     for (const auto& [cost, ready] : waiting) waiting_bytes_ -= cost;

@@ -86,8 +86,11 @@ class Discovery {
     SteadyTime expires{}, used{};
     bool asking = false;
     bool telling = false;  // asking, and the answer is here
-    std::vector<std::pair<std::size_t, Ready>> waiting;
-    std::vector<std::pair<std::size_t, Ready>> waiting_anew;  // asked for a refresh when the answer was here already
+    bool failed = false;   // and it is none
+    using Queue = std::vector<std::pair<std::size_t, Ready>>;
+    Queue waiting;
+    Queue waiting_anew;    // for the next answer: this one was here already
+    Queue& queue(bool refresh) { return telling && (refresh || failed) ? waiting_anew : waiting; }
     [[nodiscard]] std::shared_ptr<const Description> believed(SteadyTime now) const { return expires > now && !telling ? description : nullptr; }
   };
   using Entries = std::unordered_map<std::string, Entry>;

@@ -96,6 +96,17 @@ TEST_F(DiscoveryTest, RefreshByOneWhoWasJustToldAsksAgain) {
   EXPECT_THAT(told_, ElementsAre("2:1", "1:2", "3:3"));
 }
 
+TEST_F(DiscoveryTest, WhoeverTriesAgainAfterAFailureAsksAgain) {
+  discovery_.want("s", clock_.now(), 0, [&](const Described& d) {
+    EXPECT_FALSE(d);
+    want("s");
+  });
+  answer("s", failed(error_name::not_delivered));
+  EXPECT_THAT(asked_, ElementsAre("s", "s"));
+  answer("s", version("1"));
+  EXPECT_THAT(told_, ElementsAre("1:1"));
+}
+
 TEST_F(DiscoveryTest, ForgottenIsAskedAgain) {
   want("s");
   answer("s", version("1"));
