@@ -49,7 +49,7 @@ Described read_description(const std::string& service, const Answer& answer) {
 }
 
 tl::expected<std::optional<PublicKey>, ServiceError> encryption_key(const Description& described, const std::string& service,
-                                                                    const std::string& method, Encryption wanted) {
+                                                                    std::string_view method, Encryption wanted) {
   const auto found = described.methods.find(method);
   const bool encrypted = wanted == Encryption::always || (wanted == Encryption::automatic && found != described.methods.end() && found->second);
   if (!encrypted) return std::nullopt;
@@ -82,12 +82,17 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
     const std::lock_guard lock(mutex_);
     auto found = entries_.find(service);
     if (!refresh && found != entries_.end()) description = found->second.believed(now);
-    if (!description) room = waiting_bytes_ + cost <= settings_.max_waiting_bytes && (found != entries_.end() || make_room(settings_.max_services - 1));
+    if (!description) {
+      const std::size_t of_this = found == entries_.end() ? 0 : found->second.waiting_bytes;
+      room = waiting_bytes_ + cost <= settings_.max_waiting_bytes && of_this + cost <= settings_.max_waiting_for_one &&
+             (found != entries_.end() || make_room(settings_.max_services - 1));
+    }
     if (room && found == entries_.end()) found = entries_.try_emplace(service).first;
     if (room) found->second.used = now;
     if (room && !description) {
       found->second.queue(refresh).emplace_back(cost, std::move(ready));
       waiting_bytes_ += cost;
+      found->second.waiting_bytes += cost;
       ask = !std::exchange(found->second.asking, true);
     }
   }
@@ -119,7 +124,10 @@ void Discovery::answered(const std::string& service, SteadyTime now, const Answe
   entry.failed = !described;
   while (!entry.waiting.empty()) {
     const auto waiting = std::exchange(entry.waiting, {});
-    for (const auto& [cost, ready] : waiting) waiting_bytes_ -= cost;
+    for (const auto& [cost, ready] : waiting) {
+      waiting_bytes_ -= cost;
+      entry.waiting_bytes -= cost;
+    }
     lock.unlock();
     for (const auto& [cost, ready] : waiting) ready(described);
     lock.lock();

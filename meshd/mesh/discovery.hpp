@@ -10,6 +10,7 @@
 // with no lock held.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -30,7 +31,7 @@ inline constexpr milliseconds describe_ttl{60'000};
 /// Immutable once made.
 struct Description {
   nlohmann::json document;                            ///< as the service wrote it
-  std::unordered_map<std::string, bool> methods;      ///< by name: requires encryption
+  std::map<std::string, bool, std::less<>> methods;   ///< by name: requires encryption
   std::optional<PublicKey> public_key;
   std::string key_problem;                            ///< why there is no public key, where a bad one was given
   std::optional<ServiceError> undescribed;            ///< the service answered that it has no such method
@@ -51,7 +52,7 @@ enum class Encryption {
 /// The key to encrypt a request with, or none if it goes in plain. Methods that are not described (hidden ones) go in
 /// plain unless `always` is asked for.
 tl::expected<std::optional<PublicKey>, ServiceError> encryption_key(const Description& described, const std::string& service,
-                                                                    const std::string& method, Encryption wanted);
+                                                                    std::string_view method, Encryption wanted);
 
 /// Replaces the body of a request or command by its encrypted form.
 Result<void> encrypt(Outgoing& message, const PublicKey& service, const RequestKeys& keys);
@@ -64,6 +65,7 @@ class Discovery {
     std::size_t max_services = 1024;
     std::size_t max_bytes = 32U << 20;            ///< of descriptions
     std::size_t max_waiting_bytes = 64U << 20;    ///< of what waits for descriptions
+    std::size_t max_waiting_for_one = 16U << 20;  ///< of that, for one service: others have room while it is silent
   };
   /// Sends nuropb_describe to the service; answered() must follow, whatever happens.
   using Ask = std::function<void(const std::string& service)>;
@@ -89,6 +91,7 @@ class Discovery {
     bool failed = false;   // and it is none
     using Queue = std::vector<std::pair<std::size_t, Ready>>;
     Queue waiting;
+    std::size_t waiting_bytes = 0;  // of both queues
     Queue waiting_anew;    // for the next answer: this one was here already
     Queue& queue(bool refresh) { return telling && (refresh || failed) ? waiting_anew : waiting; }
     [[nodiscard]] std::shared_ptr<const Description> believed(SteadyTime now) const { return expires > now && !telling ? description : nullptr; }

@@ -42,7 +42,7 @@ class DiscoveryTest : public ::testing::Test {
   ManualClock clock_;
   std::vector<std::string> asked_, told_;
   int wanted_ = 0;
-  Discovery discovery_{{.ttl = seconds(60), .retry = seconds(5), .max_services = 3, .max_bytes = 1U << 20, .max_waiting_bytes = 100},
+  Discovery discovery_{{.ttl = seconds(60), .retry = seconds(5), .max_services = 3, .max_bytes = 1U << 20, .max_waiting_bytes = 100, .max_waiting_for_one = 80},
                        [this](const std::string& service) { asked_.push_back(service); }};
 };
 
@@ -188,12 +188,14 @@ TEST_F(DiscoveryTest, TheLeastUsedIsForgotten) {
 
 TEST_F(DiscoveryTest, BoundsOfWhatWaits) {
   want("a", 60);
-  want("a", 41);  // more than 100 bytes in all
+  want("a", 21);  // more than 80 bytes for one
   EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError"));
+  want("b", 41);  // more than 100 in all
+  EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError", "3:NuropbTransportError"));
   want("b", 40);
   want("c");
   want("d");  // all three are being asked
-  EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError", "5:NuropbTransportError"));
+  EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError", "3:NuropbTransportError", "6:NuropbTransportError"));
   answer("a", version("1"));
   want("d", 60);
   EXPECT_THAT(asked_, ElementsAre("a", "b", "c", "d"));
