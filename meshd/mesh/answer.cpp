@@ -43,9 +43,9 @@ Answer read_answer(const Incoming& message, bool request_encrypted, const Reques
   return result;
 }
 
-bool key_may_be_old(const Answer& answer) {
-  // A service of ours says in plain that it could not open the request. The Python peer encrypts that answer too, with a
-  // key of its own making (nuropb 0.1.8, Encryptor), which nobody can open.
+bool description_may_be_old(const Answer& answer) {
+  // A service of ours says in plain that it could not open the request, or that it should have been encrypted. The Python
+  // peer encrypts such an answer with a key of its own making (nuropb 0.1.8, Encryptor), which nobody can open.
   return !answer && answer.error().name == error_name::message;
 }
 

@@ -24,7 +24,8 @@ using Answer = tl::expected<nlohmann::json, ServiceError>;
 /// An error name that is none of NuroPb's becomes NuropbException, with the name in front of its description.
 Answer read_answer(const Incoming& message, bool request_encrypted, const RequestKeys& keys);
 
-/// True if an encrypted request may have failed because the service has another key by now.
-bool key_may_be_old(const Answer& answer);
+/// True if the request may have failed because the service's description is old: it has another key by now, or wants
+/// encrypted what it took in plain before.
+bool description_may_be_old(const Answer& answer);
 
 }  // namespace nuropb::mesh

@@ -54,7 +54,7 @@ struct Api::Impl {
     transport.ack(message.delivery);
     finish(message.correlation_id, [&](const Pending& asked) {
       Answer answer = read_answer(message, asked.encrypted, keys);
-      if (asked.encrypted && key_may_be_old(answer)) discovery.forget(asked.service);
+      if (description_may_be_old(answer)) discovery.forget(asked.service);
       return answer;
     });
   }

@@ -182,6 +182,19 @@ TEST_F(EncryptedTest, AfterAnAnswerThatCannotBeOpenedTheKeyIsAskedForAgain) {
   EXPECT_THAT(service_.seen(), ElementsAre("describe", "encrypted secret null", "encrypted secret null", "describe", "encrypted secret null"));
 }
 
+TEST_F(EncryptedTest, AMethodThatIsKeptSecretFromNowOn) {
+  json open_to_all = service_.description();
+  open_to_all["methods"]["secret"]["requires_encryption"] = false;
+  service_.describe = [&](const auto& asked) { service_.result(asked, open_to_all); };
+  service_.answer = [&](const auto& asked) {
+    if (asked.key) service_.encrypted(asked, "told", *asked.key);
+    else service_.error(asked, "NuropbMessageError", "secret() requires encryption and came unencrypted");
+  };
+  EXPECT_EQ(text(ask("secret")), "NuropbMessageError: secret() requires encryption and came unencrypted");
+  service_.describe = [&](const auto& asked) { service_.result(asked, service_.description()); };
+  EXPECT_EQ(text(ask("secret")), "\"told\"");
+}
+
 TEST_F(EncryptedTest, NothingIsSentToAServiceThatDoesNotAnswerTheQuestion) {
   service_.describe = [](const auto&) {};
   EXPECT_EQ(text(ask("secret", json::object(), {.ttl = milliseconds(300)})), "NuropbTimeoutError: no answer from " + name_ + ".secret in time");

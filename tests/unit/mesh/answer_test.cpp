@@ -54,15 +54,15 @@ TEST_F(AnswerTest, PlainToEncrypted) {
   EXPECT_EQ(error(read(plain(body("42", "null")), true)), (ServiceError{"NuropbMessageError", "the response is not encrypted, but the request was"}));
   const Answer refused = read(plain(body("null", error_json("NuropbMessageError", "sealed key: was not sealed for this service's key"))), true);
   EXPECT_EQ(error(refused), (ServiceError{"NuropbMessageError", "sealed key: was not sealed for this service's key"}));
-  EXPECT_TRUE(key_may_be_old(refused));
+  EXPECT_TRUE(description_may_be_old(refused));
 }
 
 TEST_F(AnswerTest, EncryptedWithAnotherKey) {
   const Answer answer = read(encrypted(body("42", "null"), fernet::Key::random()), true);
   EXPECT_EQ(error(answer), (ServiceError{"NuropbMessageError", "the response could not be decrypted: Fernet token: was made with another key, or altered"}));
-  EXPECT_TRUE(key_may_be_old(answer));
-  EXPECT_FALSE(key_may_be_old(read(encrypted(body("42", "null"), key_), true)));
-  EXPECT_FALSE(key_may_be_old(read(encrypted(body("null", error_json("NuropbException", "boom")), key_), true)));
+  EXPECT_TRUE(description_may_be_old(answer));
+  EXPECT_FALSE(description_may_be_old(read(encrypted(body("42", "null"), key_), true)));
+  EXPECT_FALSE(description_may_be_old(read(encrypted(body("null", error_json("NuropbException", "boom")), key_), true)));
 }
 
 TEST_F(AnswerTest, NoResponseAtAll) {
