@@ -80,6 +80,7 @@ struct Report {
   std::uint64_t tag;
   std::string detail;  ///< broker's reply text or the reason, for people
   std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
+  bool encrypted = false;     ///< the message was, and so is returned_body
 };
 
 /// A delivery to be acknowledged. Valid for one connection: after a reconnect the broker redelivers, and an old one

@@ -5,7 +5,7 @@
 namespace nuropb::mesh {
 
 void Unconfirmed::published(Outgoing&& message) {
-  entries_.push_back({{Outcome::confirmed, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, {}, {}}, false});
+  entries_.push_back({{Outcome::confirmed, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, {}, {}, message.encrypted}, false});
   ++waiting_;
 }
 
