@@ -77,9 +77,14 @@ void Reply::State::add_answer(std::vector<Outgoing>& out, std::string_view resul
   if (trace_id.size() <= longest_trace_header) answer.trace_id = trace_id;
   const std::string trace = nuropb::json::quoted(trace_id);
   answer.body = encode_response({result, error, correlation_id, trace, context, "null", reply_to});
-  if (seal) {
-    answer.body = seal(answer.body);
+  if (!seal) return;
+  if (auto sealed = seal(answer.body)) {
+    answer.body = std::move(*sealed);
     answer.encrypted = true;
+  } else {
+    // Never the result in the clear; why there is none can be read by anybody.
+    const std::string why = error_json(error_name::message, "the answer can't be encrypted: " + sealed.error().text());
+    answer.body = encode_response({"null", why, correlation_id, trace, "{}", "null", reply_to});
   }
 }
 

@@ -51,7 +51,7 @@ struct Reply::State {
   std::string name{};            ///< the method's, or the event's topic
   std::string context = "{}";    ///< raw JSON
   /// Encrypts an answer for whoever asked; empty for a message that came in the clear.
-  std::function<std::string(std::string_view)> seal{};
+  std::function<Result<std::string>(std::string_view)> seal{};
   std::shared_ptr<KeptEvents> events{};  ///< made where a handler may use it
 
   void succeed(std::string_view result, std::vector<NewEvent> more);

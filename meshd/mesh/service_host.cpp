@@ -59,6 +59,7 @@ void ServiceHost::add(const std::string& name, Entry entry) {
 void ServiceHost::method(const std::string& name, MethodInfo info, Method handler) { add(name, {.info = std::move(info), .plain = std::move(handler)}); }
 void ServiceHost::async_method(const std::string& name, MethodInfo info, AsyncMethod handler) { add(name, {.info = std::move(info), .async = std::move(handler)}); }
 void ServiceHost::raw_method(const std::string& name, MethodInfo info, RawMethod handler) { add(name, {.info = std::move(info), .raw = std::move(handler)}); }
+void ServiceHost::use_key(PrivateKey key) { key_ = std::move(key); }
 void ServiceHost::on_event(EventHandler handler) { on_event_ = std::move(handler); }
 
 Reply ServiceHost::reply_to(const Transport::Sender& sender, const Incoming& message) const {
@@ -72,11 +73,27 @@ void ServiceHost::refuse(Reply& reply, const Incoming& message, const Refused& w
 
 void ServiceHost::handle(const Transport::Sender& sender, Incoming&& message) {
   Reply reply = reply_to(sender, message);
-  if (message.encrypted) {
-    return refuse(reply, message, {Refusal::encryption, error_name::message, "service " + service_name_ + " has no key to decrypt this message with"});
+  // Bodies of events are never encrypted; the Python peer says so of those that come out of an encrypted call.
+  if (message.type == MessageType::event) return event(message, std::move(reply));
+  if (message.encrypted && !decrypt(message, reply)) return;
+  call(message, std::move(reply));
+}
+
+/// Puts the plain text in the body's place, and sees to it that the answer is encrypted with the same key.
+bool ServiceHost::decrypt(Incoming& message, Reply& reply) {
+  const auto refused = [&](std::string why) { refuse(reply, message, {Refusal::encryption, error_name::message, std::move(why)}); };
+  if (!key_) {
+    refused("service " + service_name_ + " has no key to decrypt this message with");
+    return false;
   }
-  if (message.type == MessageType::event) event(message, std::move(reply));
-  else call(message, std::move(reply));
+  auto opened = decrypt_request(message.body, *key_);
+  if (!opened) {
+    refused(opened.error().text());
+    return false;
+  }
+  message.body = std::move(opened->json);
+  reply.state_->seal = [key = opened->key, own = key_->public_key()](std::string_view json) { return encrypt_response(json, key, own); };
+  return true;
 }
 
 void ServiceHost::call(const Incoming& message, Reply reply) {
@@ -142,12 +159,17 @@ void ServiceHost::event(const Incoming& message, Reply reply) {
 }
 
 json ServiceHost::describe() const {
-  json methods = json::object();
+  json methods = json::object(), warnings = json::array(), public_key = nullptr;
+  bool encrypted = false;
   for (const auto& [name, entry] : methods_) {
-    if (!entry.info.hidden) methods[name] = describe_method(entry.info);
+    if (entry.info.hidden) continue;
+    methods[name] = describe_method(entry.info);
+    encrypted = encrypted || entry.info.requires_encryption;
   }
-  return {{"service_name", service_name_}, {"service_version", version_}, {"description", description_}, {"warnings", json::array()},
-          {"encrypted_methods", false}, {"public_key", nullptr}, {"methods", methods}};
+  if (encrypted && key_) public_key = key_->public_key().pem();
+  if (encrypted && !key_) warnings.push_back("Service has encrypted methods but no private key has been set.");
+  return {{"service_name", service_name_}, {"service_version", version_}, {"description", description_}, {"warnings", warnings},
+          {"encrypted_methods", encrypted}, {"public_key", public_key}, {"methods", methods}};
 }
 
 }  // namespace nuropb::mesh

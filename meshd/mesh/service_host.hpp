@@ -25,11 +25,13 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/messages.hpp"
 #include "meshd/mesh/call.hpp"
+#include "meshd/mesh/encryption.hpp"
 #include "meshd/mesh/method.hpp"
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/reply.hpp"
@@ -56,6 +58,11 @@ class ServiceHost {
   /// Gets events of the transport's event_bindings. Without it they are rejected.
   void on_event(EventHandler handler);
 
+  /// With a key the service can be asked in secret: `nuropb_describe` shows its public part as soon as a method requires
+  /// encryption, requests and commands may come encrypted, and what came so is answered so. All instances of a service
+  /// need the same key: PrivateKey::load_or_create.
+  void use_key(PrivateKey key);
+
   /// Handles one message of the service queue on the transport's thread: runs the method, answers and acknowledges as
   /// the table in protocol.md says. Never throws.
   void handle(const Transport::Sender& sender, Incoming&& message);
@@ -78,12 +85,14 @@ class ServiceHost {
   void add(const std::string& name, Entry entry);
   [[nodiscard]] Reply reply_to(const Transport::Sender& sender, const Incoming& message) const;
   void refuse(Reply& reply, const Incoming& message, const Refused& why);
+  bool decrypt(Incoming& message, Reply& reply);
   void call(const Incoming& message, Reply reply);
   void run(const Entry& entry, const CallBody& body, bool has_context, const Incoming& message, Reply& reply);
   void event(const Incoming& message, Reply reply);
   std::string service_name_, version_, description_;
   std::map<std::string, Entry, std::less<>> methods_;
   EventHandler on_event_;
+  std::optional<PrivateKey> key_;
   Refusals refusals_;
 };
 
