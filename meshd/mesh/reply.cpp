@@ -6,13 +6,12 @@
 #include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
+#include "meshd/mesh/wire.hpp"
 
 namespace nuropb::mesh {
 namespace {
 
 constexpr auto answer_retry = milliseconds(5);
-/// Headers have to fit into one frame; a longer trace id is echoed in the body alone.
-constexpr std::size_t longest_trace_header = 4096;
 
 /// Failing handlers of events are told now and then: who publishes events decides how many there are.
 bool event_log_due() {

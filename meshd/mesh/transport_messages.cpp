@@ -109,7 +109,7 @@ void TransportLoop::answer_refused(const Incoming& message, const Error& why) {
   answer.type = MessageType::response;
   answer.routing_key = message.reply_to;
   answer.correlation_id = message.correlation_id;
-  answer.trace_id = message.trace_id;
+  if (message.trace_id.size() <= longest_trace_header) answer.trace_id = message.trace_id;
   const std::string error = error_json(error_name::message, why.text());
   const std::string trace = json::quoted(message.trace_id);
   answer.body = encode_response({"null", error, message.correlation_id, trace, "{}", "null", ""});

@@ -26,6 +26,9 @@ ReceivedProperties received_properties(const amqp_basic_properties_t& properties
 /// read is filled in even then, so that a request can be answered.
 tl::expected<void, Malformed> read_properties(ReceivedProperties&& properties, Incoming& message);
 
+/// Headers have to fit into one frame; a longer trace id is echoed in the body of an answer alone.
+inline constexpr std::size_t longest_trace_header = 4096;
+
 /// What a message is published with. Views point into `message`, `reply_to` and `expiration`.
 amqp::Properties to_properties(const Outgoing& message, std::string_view reply_to, std::string_view expiration);
 
