@@ -104,7 +104,7 @@ def clone(folder, tmp_path_factory):
     """What a reader has in front of them, but with a .run of its own."""
     if BIN.resolve() != (ROOT / "build" / "release" / "bin").resolve():
         pytest.skip("the pages run what scripts/build has built, and NUROPB_BIN names something else")
-    for name in ("scripts", "deploy", "docs", "build"):
+    for name in ("scripts", "deploy", "docs", "build", "tests"):
         (folder / name).symlink_to(ROOT / name)
     yield folder
     subprocess.run([ROOT / "scripts" / "broker", "stop"], env={**os.environ, "NUROPB_BROKER_DIR": str(folder / "broker")}, check=True, timeout=60)
