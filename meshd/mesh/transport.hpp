@@ -23,6 +23,7 @@
 
 namespace nuropb::mesh {
 
+class Refusals;
 class TransportInbox;
 
 struct TransportSettings {
@@ -153,14 +154,13 @@ class Transport {
   /// submit() says no and the rest does nothing.
   class Sender {
    public:
+    explicit Sender(std::shared_ptr<TransportInbox> inbox) : inbox_(std::move(inbox)) {}
     bool submit(Outgoing&& message) const;
     void ack(Delivery delivery) const;
     void reject(Delivery delivery, bool requeue) const;
     void post_at(SteadyTime when, std::function<void()> work) const;
 
    private:
-    friend class Transport;
-    explicit Sender(std::shared_ptr<TransportInbox> inbox) : inbox_(std::move(inbox)) {}
     std::shared_ptr<TransportInbox> inbox_;
   };
   [[nodiscard]] Sender sender() const;
@@ -168,6 +168,8 @@ class Transport {
   [[nodiscard]] State state() const;
   [[nodiscard]] const std::string& response_queue() const;
   [[nodiscard]] std::size_t queued_bytes() const;
+  /// Messages that came in and could not be read, by reason.
+  [[nodiscard]] const Refusals& refusals() const;
 
  private:
   struct Impl;

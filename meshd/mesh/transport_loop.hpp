@@ -21,6 +21,7 @@
 
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
+#include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
@@ -38,6 +39,7 @@ class TransportLoop {
   void stop(milliseconds grace);
   [[nodiscard]] const std::shared_ptr<TransportInbox>& inbox() const { return inbox_; }
   [[nodiscard]] State state() const;
+  [[nodiscard]] const Refusals& refusals() const { return refusals_; }
   [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
 
  private:
@@ -64,7 +66,7 @@ class TransportLoop {
   Result<bool> read_frames();
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
-  void refuse(const Incoming& message, const Error& why);
+  void refuse(const Incoming& message, const Malformed& why);
   void answer_refused(const Incoming& message, const Error& why);
   void expire_queued();
   void report(Outgoing&& message, Outcome outcome, const std::string& detail);
@@ -105,8 +107,7 @@ class TransportLoop {
   std::optional<Ended> closed_;        // the broker has closed the connection or a channel
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
-  std::uint64_t malformed_ = 0;
-  SteadyTime malformed_logged_{};
+  Refusals refusals_;
   std::minstd_rand jitter_{std::random_device{}()};
 };
 
