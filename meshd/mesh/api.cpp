@@ -42,7 +42,7 @@ struct Api::Impl {
 
   Impl(TransportSettings settings, RequestKeys request_keys)
       : keys(request_keys),
-        discovery({}, [this](const std::string& service) { ask_for_description(service); }),
+        discovery({.max_waiting_bytes = settings.queued_bytes, .max_waiting_for_one = settings.queued_bytes}, [this](const std::string& service) { ask_for_description(service); }),
         transport(std::move(settings),
                   {.on_response = [this](Incoming&& m) { on_response(std::move(m)); },
                    .on_service_message = [this](Incoming&& m) { on_service_message(std::move(m)); },
@@ -172,7 +172,7 @@ struct Api::Impl {
   /// Encrypts where it has to be and submits, at once or when the service's description is here. Of submitting and
   /// `not_sent` one happens, once; neither, if it is a request that has ended meanwhile.
   void send(Outgoing&& message, std::string method, Encryption encryption, NotSent not_sent) {
-    if (encryption == Encryption::never || method == describe_method) return submit(std::move(message), std::nullopt, not_sent);
+    if (encryption == Encryption::never || method == name_of_describe) return submit(std::move(message), std::nullopt, not_sent);
     if (const auto description = discovery.known(message.routing_key, now())) {
       return send_as_described(description, std::move(message), method, encryption, not_sent);
     }
@@ -221,7 +221,7 @@ struct Api::Impl {
   void ask_for_description(const std::string& service) {
     CallOptions options;
     options.ttl = describe_ttl;
-    request(service, std::string(describe_method), json::object(), options, [this, service](const Answer& answer) { discovery.answered(service, now(), answer); });
+    request(service, std::string(name_of_describe), json::object(), options, [this, service](const Answer& answer) { discovery.answered(service, now(), answer); });
   }
 
   RequestKeys keys;

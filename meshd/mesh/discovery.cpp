@@ -84,7 +84,8 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
     if (!refresh && found != entries_.end()) description = found->second.believed(now);
     if (!description) {
       const std::size_t of_this = found == entries_.end() ? 0 : found->second.waiting_bytes;
-      room = waiting_bytes_ + cost <= settings_.max_waiting_bytes && of_this + cost <= settings_.max_waiting_for_one &&
+      const auto fits = [cost](std::size_t waiting, std::size_t most) { return waiting == 0 || waiting + cost <= most; };
+      room = fits(waiting_bytes_, settings_.max_waiting_bytes) && fits(of_this, settings_.max_waiting_for_one) &&
              (found != entries_.end() || make_room(settings_.max_services - 1));
     }
     if (room && found == entries_.end()) found = entries_.try_emplace(service).first;

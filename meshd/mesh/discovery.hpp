@@ -25,7 +25,7 @@
 
 namespace nuropb::mesh {
 
-inline constexpr std::string_view describe_method = "nuropb_describe";
+inline constexpr std::string_view name_of_describe = "nuropb_describe";
 inline constexpr milliseconds describe_ttl{60'000};
 
 /// Immutable once made.
@@ -64,7 +64,7 @@ class Discovery {
     milliseconds retry{5'000};                    ///< how long an old one is kept where the service did not answer
     std::size_t max_services = 1024;
     std::size_t max_bytes = 32U << 20;            ///< of descriptions
-    std::size_t max_waiting_bytes = 64U << 20;    ///< of what waits for descriptions
+    std::size_t max_waiting_bytes = 64U << 20;    ///< of what waits for descriptions; one message always may
     std::size_t max_waiting_for_one = 16U << 20;  ///< of that, for one service: others have room while it is silent
   };
   /// Sends nuropb_describe to the service; answered() must follow, whatever happens.

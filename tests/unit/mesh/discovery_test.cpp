@@ -201,6 +201,16 @@ TEST_F(DiscoveryTest, BoundsOfWhatWaits) {
   EXPECT_THAT(asked_, ElementsAre("a", "b", "c", "d"));
 }
 
+TEST_F(DiscoveryTest, OneMessageOfAnySizeMayWait) {
+  want("a", 1000);
+  want("a", 1);
+  want("b", 1);
+  EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError", "3:NuropbTransportError"));
+  answer("a", version("1"));
+  want("b", 1000);
+  EXPECT_THAT(asked_, ElementsAre("a", "b"));
+}
+
 TEST_F(DiscoveryTest, BoundOfBytes) {
   for (const std::string service : {"a", "b"}) {
     json large = version(service);
