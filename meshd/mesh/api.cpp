@@ -14,6 +14,7 @@ using nlohmann::json;
 
 std::string text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+constexpr std::size_t question_cost = 256;  // what someone who waits for a description counts for the bound
 constexpr auto log_pause = std::chrono::seconds(10);
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
@@ -296,7 +297,7 @@ Result<void> Api::publish_event(const std::string& topic, const nlohmann::json& 
 
 std::future<Answer> Api::describe(const std::string& service, bool refresh) {
   auto [future, ready] = promised<Answer>();
-  impl_->discovery.want(service, now(), 0, [ready = std::move(ready)](const Described& described) {
+  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
     if (!described) ready(tl::unexpected(described.error()));
     else if ((*described)->undescribed) ready(tl::unexpected(*(*described)->undescribed));
     else ready((*described)->document);
@@ -306,7 +307,7 @@ std::future<Answer> Api::describe(const std::string& service, bool refresh) {
 
 std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, const std::string& method) {
   auto [future, ready] = promised<YesOrNo>();
-  impl_->discovery.want(service, now(), 0, [service, method, ready = std::move(ready)](const Described& described) {
+  impl_->discovery.want(service, now(), question_cost, [service, method, ready = std::move(ready)](const Described& described) {
     if (!described) return ready(tl::unexpected(described.error()));
     const auto found = (*described)->methods.find(method);
     if (found == (*described)->methods.end()) ready(error(error_name::handling, "Method " + method + " not found on service " + service));
@@ -317,7 +318,7 @@ std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, c
 
 std::future<Api::YesOrNo> Api::has_public_key(const std::string& service) {
   auto [future, ready] = promised<YesOrNo>();
-  impl_->discovery.want(service, now(), 0, [ready = std::move(ready)](const Described& described) {
+  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
     if (!described) ready(tl::unexpected(described.error()));
     else ready((*described)->public_key.has_value());
   });
