@@ -30,7 +30,7 @@ std::uint64_t wall_clock_ms() {
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
       instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer),
-      slots_(parts.config.gateway.max_workers, wall_clock_ms()),
+      encryption_(parts.keys), slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
       manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }) {}
@@ -73,6 +73,9 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  encryption_.tick(clock_.now());
+  take_encrypted();
+  flush_touched();
   beat_timer_.expires_after(beat_interval);
   beat_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();

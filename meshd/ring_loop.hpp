@@ -3,8 +3,8 @@
 // and puts answers into return rings. It waits for nothing but its epoll: not for the broker (a thread of its own, with
 // bounded queues between) and not for a worker (budgets, bounded outboxes).
 //
-//   request ring ──► next() ──► table of verbs ──► to_outgoing() ──► publish()        each worker in turn, within a
-//   return ring ◄── send()  ◄── to_returned()  ◄── take_events()                      budget of records and bytes
+//   request ring ──► next() ──► table of verbs ──► to_outgoing() ──► encrypt ──► publish()    each worker in turn, within
+//   return ring ◄── send()  ◄── to_returned()  ◄── decrypt ◄── take_events()                  a budget of records and bytes
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -18,6 +18,7 @@
 #include "common/clock.hpp"
 #include "common/config.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
 #include "meshd/service_mesh_manager.hpp"
@@ -34,6 +35,7 @@ class RingLoop {
     std::string control_socket;
     std::string instance_id;
     SealedTickets tickets;
+    mesh::RequestKeys keys;  ///< of encrypted requests; the same after a restart
     Authorizer& authorizer;
     mesh::TransportSettings transport;
   };
@@ -72,6 +74,7 @@ class RingLoop {
   void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
+  void take_encrypted();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
   void touch(Attached& attached);
   void flush_touched();
@@ -83,6 +86,7 @@ class RingLoop {
   SealedTickets tickets_;
   Authorizer& authorizer_;
   SystemClock clock_;
+  RequestEncryption encryption_;
   WorkerSlots slots_;
   RequestLimits request_limits_;
 

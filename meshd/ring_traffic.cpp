@@ -194,14 +194,30 @@ bool RingLoop::publish(Attached& attached, const shm::RecordHeader& header, cons
     return false;
   }
   message->tag = worker.begin_work();
-  outgoing_.push_back(std::move(*message));
+  encryption_.add(std::move(*message), request.method, clock_.now());
+  take_encrypted();
   return true;
+}
+
+/// What is ready to go out, encrypted or not, and what never will be.
+void RingLoop::take_encrypted() {
+  auto output = encryption_.take_output();
+  if (output.send.empty() && output.refused.empty()) return;
+  std::move(output.send.begin(), output.send.end(), std::back_inserter(outgoing_));
+  for (const auto& [message, error] : output.refused) {
+    const auto to = ReturnAddress::parse(message.correlation_id);
+    if (!to) continue;
+    if (Attached* attached = find({to->slot, to->generation})) attached->worker.settle(message.tag);
+    deliver(to_returned(error, *to), {});
+  }
+  if (!outgoing_.empty()) schedule_turn();
 }
 
 void RingLoop::on_events() {
   ServiceMeshManager::Events events = manager_.take_events();
   for (const auto& change : events.states) on_state(change);
-  for (const mesh::Report& report : events.reports) {
+  for (mesh::Report& report : events.reports) {
+    if (encryption_.open(report, clock_.now())) continue;
     if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
       if (Attached* attached = find({to->slot, to->generation})) {
         attached->worker.settle(report.tag);
@@ -210,12 +226,17 @@ void RingLoop::on_events() {
     }
     if (auto returned = to_returned(report, instance_)) deliver(std::move(*returned), {});
   }
-  for (const mesh::Incoming& message : events.responses) {
+  for (mesh::Incoming& message : events.responses) {
     const auto receipt = manager_.begin_delivery(message.delivery);
+    if (encryption_.open(message, clock_.now())) {
+      manager_.delivered(receipt);
+      continue;
+    }
     auto returned = to_returned(message, instance_, config_.limits.message_bytes, config_.limits.json_depth);
     if (returned) deliver(std::move(*returned), receipt);
     else manager_.delivered(receipt);  // nobody here asked for it
   }
+  take_encrypted();
   flush_touched();
   if (!turn_order_.empty() || !outgoing_.empty()) schedule_turn();
 }

@@ -99,4 +99,8 @@ std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t in
   return {};
 }
 
+Returned to_returned(const mesh::ServiceError& error, const ReturnAddress& to) {
+  return {to, response_record(to, "null", error_json(error.name, error.description))};
+}
+
 }  // namespace nuropb::meshd

@@ -9,6 +9,7 @@
 #include "common/ids.hpp"
 #include "common/records.hpp"
 #include "common/result.hpp"
+#include "meshd/mesh/answer.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/session_table.hpp"
 
@@ -41,5 +42,8 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
 /// From what became of a request that we published; nothing where nobody has to be told (it is confirmed, or its own
 /// deadline passed, which the edge sees by itself).
 std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance);
+
+/// From why a request was not sent.
+Returned to_returned(const mesh::ServiceError& error, const ReturnAddress& to);
 
 }  // namespace nuropb::meshd
