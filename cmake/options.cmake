@@ -2,7 +2,7 @@
 add_library(nuropb_options INTERFACE)
 # A program that uses the installed library finds the same headers elsewhere, and chooses its own warnings.
 target_include_directories(nuropb_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/nuropb-gateway>)
-target_compile_features(nuropb_options INTERFACE cxx_std_20)
+target_compile_features(nuropb_options INTERFACE $<INSTALL_INTERFACE:cxx_std_20>)
 target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overflows in `"text" + std::string` that are not there (GCC bug 105329, fixed in 13).
