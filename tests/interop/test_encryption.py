@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from support.broker import connection, declare_exchanges
+from support.consumer import Consumer
 from support.paths import ROOT, binary, peers_python
 from support.processes import Process
 from support.services import unique
@@ -170,3 +171,20 @@ def test_the_service_comes_back_with_another_key(client, broker_url, folder):
         assert lost["error"] in ("NuropbTimeoutError", "NuropbMessageError"), lost
     with secretive(broker_url, folder, name):
         assert client(service=name, method="secret", params={"value": 3}) == {"result": 3}
+
+
+async def test_consumers_of_the_gateway_need_not_know(broker_url, gateway, service):
+    """meshd encrypts what has to be, and opens the answers."""
+    wire = Wire(broker_url, service)
+    async with await Consumer.open(gateway.url) as consumer:
+        secret, opened, raised, nobody = [
+            await consumer.request(to, method, params, trace_id=f"{to} {method}")
+            for to, method, params in ((service, "secret", {"value": TEXT}), (service, "open", {"value": 1}), (service, "secret_raises", {}), ("nobody-at-all", "secret", {}))
+        ]
+    assert secret["result"] == TEXT and secret["error"] is None
+    assert opened["result"] == 1
+    assert raised["error"] == {"error": ERROR, "description": RAISED.format(service=service)}
+    assert nobody["error"] == {"error": "NuropbNotDeliveredError", "description": "Service nobody-at-all not available. unable to call method secret"}
+    seen = wire.read()
+    assert [seen[f"{service} {name}"][0][0] for name in ("secret", "open", "secret_raises")] == ["yes", "", "yes"]
+    assert not seen[f"{service} secret"][0][2].startswith(b"{")

@@ -36,8 +36,8 @@ class Call:
 class ManualService:
     """Use inside a running event loop: `async with ManualService(url, "name") as service`."""
 
-    def __init__(self, url, name, auto_ack=True, events=()):
-        self.url, self.name, self.auto_ack, self.topics = url, name, auto_ack, events
+    def __init__(self, url, name, auto_ack=True, events=(), describes=True):
+        self.url, self.name, self.auto_ack, self.topics, self.describes = url, name, auto_ack, events, describes
         self.queue_name = f"nuropb-{name}-sq"
         self.calls = asyncio.Queue()
 
@@ -68,7 +68,14 @@ class ManualService:
         except pika.exceptions.AMQPError:
             pass  # the broker was stopped under us; that is the test's business
 
-    def _delivered(self, _channel, method, properties, body):
+    def _delivered(self, channel, method, properties, body):
+        if b'"method":"nuropb_describe"' in body and self.describes:
+            # The gateway asks every service before its first request.
+            call = Call(method, properties, body)
+            channel.basic_publish("", properties.reply_to, self._response(call, {"methods": {}}), self._properties(call))
+            if not self.auto_ack:
+                channel.basic_ack(method.delivery_tag)
+            return
         self._loop.call_soon_threadsafe(self.calls.put_nowait, Call(method, properties, body))
 
     async def next_call(self, timeout=20.0):
@@ -80,17 +87,17 @@ class ManualService:
     def _on_thread(self, action):
         self._link.add_callback_threadsafe(action)
 
-    def answer(self, call, result=None, error=None, **changes):
-        """Sends a response; `changes` replace members of its body."""
-        body = {
+    @staticmethod
+    def _response(call, result=None, error=None, **changes):
+        return json.dumps({
             "tag": "response", "result": result, "error": error, "correlation_id": call.properties.correlation_id,
             "trace_id": call.body["trace_id"], "context": call.body["context"], "warning": None,
             "reply_to": call.properties.reply_to, **changes,
-        }
-        self.answer_raw(call, json.dumps(body).encode())
+        }).encode()
 
-    def answer_raw(self, call, body):
-        properties = pika.BasicProperties(
+    @staticmethod
+    def _properties(call):
+        return pika.BasicProperties(
             content_type="application/json",
             correlation_id=call.properties.correlation_id,
             headers={
@@ -98,7 +105,13 @@ class ManualService:
                 "trace_id": call.properties.headers.get("trace_id"), "encrypted": "",
             },
         )
-        self._on_thread(functools.partial(self._channel.basic_publish, "", call.properties.reply_to, body, properties))
+
+    def answer(self, call, result=None, error=None, **changes):
+        """Sends a response; `changes` replace members of its body."""
+        self.answer_raw(call, self._response(call, result, error, **changes))
+
+    def answer_raw(self, call, body):
+        self._on_thread(functools.partial(self._channel.basic_publish, "", call.properties.reply_to, body, self._properties(call)))
 
     async def __aexit__(self, *_):
         def end():
