@@ -6,8 +6,9 @@
 //                      └─ waits for the service's description, which is asked for in the same stream
 //   to_returned() ◄── open() ◄── take_events()
 //
-// No table of requests: keys are derived from correlation ids (mesh/encryption.hpp), so answers to what meshd asked
-// before it was restarted can be opened. What that costs: an answer in plain to an encrypted request is not noticed.
+// Nothing depends on a table of requests: keys are derived from correlation ids (mesh/encryption.hpp), so answers to what
+// meshd asked before it was restarted can be opened. A bounded one is kept all the same, to notice two things: a result
+// in plain to an encrypted request, and a service that has another key by now. What is not in it is not noticed.
 // Pure but for randomness; knows no ring, no broker and no clock. The ring loop's thread only.
 
 #include <string>
@@ -21,6 +22,7 @@ namespace nuropb::meshd {
 
 class RequestEncryption {
  public:
+  static constexpr std::size_t max_awaited = 16'384;
   /// Not sent, and never will be.
   struct Refused {
     mesh::Outgoing message;
@@ -44,7 +46,7 @@ class RequestEncryption {
   /// The same for what became of a message that was sent, and for its body where the broker returned it.
   bool open(mesh::Report& report, SteadyTime now);
 
-  /// Now and then: questions that were not answered in time.
+  /// Now and then: questions and requests that were not answered in time.
   void tick(SteadyTime now);
 
  private:
@@ -54,10 +56,19 @@ class RequestEncryption {
   };
   void ask(const std::string& service);
   void release(const mesh::Described& described, mesh::Outgoing&& message, std::string_view method);
+  /// An encrypted request whose answer has not come yet.
+  struct Awaited {
+    std::string service;
+    SteadyTime deadline;
+  };
+  void judge_plain(mesh::Incoming& message, const std::string& service);
+  void refuse(mesh::Incoming& message, const std::string& why) const;
   void answered(const std::string& correlation_id, SteadyTime now, const mesh::Answer& answer);
 
   mesh::RequestKeys keys_;
   std::unordered_map<std::string, Question> questions_;  // by correlation id
+  std::unordered_map<std::string, Awaited> awaited_;     // by correlation id; at most max_awaited
+  SteadyTime next_look_{};
   Output output_;
   SteadyTime now_{};  // of the call that is going on
   mesh::Discovery discovery_;

@@ -30,6 +30,7 @@ class RequestEncryptionTest : public ::testing::Test {
     message.correlation_id = id;
     message.body = encode_call(MessageType::request, {"s", method, "{}", id, "{}", "null"});
     message.tag = 7;
+    message.deadline = clock_.now() + seconds(10);
     encryption_.add(std::move(message), method, clock_.now());
     collect();
   }
@@ -170,6 +171,74 @@ TEST_F(RequestEncryptionTest, ARequiredKeyThatIsMissing) {
   add("2", "open");
   respond(question(), without.dump());
   EXPECT_THAT(told_, ::testing::UnorderedElementsAre("1 NuropbHandlingError: Service public key not found for service: s", "2 plain"));
+}
+
+TEST_F(RequestEncryptionTest, AnswersInPlainToWhatWasEncrypted) {
+  const auto read = [&](const std::string& id, const std::string& result, const std::string& error) {
+    mesh::Incoming message;
+    message.type = MessageType::response;
+    message.correlation_id = id;
+    message.body = encode_response({result, error, id, "null", "{}", "null", ""});
+    EXPECT_FALSE(encryption_.open(message, clock_.now()));
+    const auto body = decode_response(message.body);
+    return std::string(body->result) + " " + std::string(body->error);
+  };
+  add("1", "secret");
+  respond(question(), description().dump());
+  add("2", "secret");
+  add("3", "secret");
+  add("4", "open");
+  const std::string refused = error_json(error_name::message, "the response is not encrypted, but the request was");
+  EXPECT_EQ(read("1", "42", "null"), "null " + refused);
+  EXPECT_EQ(read("1", "42", "null"), "42 null") << "the second answer: nobody waits for it any more";
+  EXPECT_EQ(read("2", "null", error_json("NuropbAuthorizationError", "not you")), "null " + error_json("NuropbAuthorizationError", "not you"));
+  EXPECT_EQ(read("4", "42", "null"), "42 null");
+  EXPECT_EQ(read("unheard of", "42", "null"), "42 null");
+}
+
+TEST_F(RequestEncryptionTest, AServiceThatMayHaveAnotherKeyIsAskedAgain) {
+  const auto answer_in_plain = [&](const std::string& id, const std::string& error) {
+    mesh::Incoming message;
+    message.correlation_id = id;
+    message.body = encode_response({"null", error_json(error, "why"), id, "null", "{}", "null", ""});
+    EXPECT_FALSE(encryption_.open(message, clock_.now()));
+  };
+  add("1", "secret");
+  respond(question(), description().dump());
+  answer_in_plain("1", "NuropbException");
+  add("2", "secret");
+  EXPECT_EQ(questions_.size(), 1U);
+  answer_in_plain("2", "NuropbMessageError");  // it could not open the request
+  add("3", "secret");
+  EXPECT_EQ(questions_.size(), 2U);
+  respond(question(1), description().dump());
+  mesh::Incoming other;  // it could, but has forgotten the key
+  other.correlation_id = "3";
+  other.encrypted = true;
+  other.body = *mesh::encrypt_response("{}", fernet::Key::random(), service_key().public_key());
+  EXPECT_FALSE(encryption_.open(other, clock_.now()));
+  add("4", "secret");
+  EXPECT_EQ(questions_.size(), 3U);
+  respond(question(2), description().dump());
+  clock_.advance(seconds(9));
+  encryption_.tick(clock_.now());
+  add("5", "secret");
+  EXPECT_EQ(questions_.size(), 3U);
+  clock_.advance(seconds(1));
+  encryption_.tick(clock_.now());  // no answer to 4
+  add("6", "secret");
+  EXPECT_EQ(questions_.size(), 4U);
+}
+
+TEST_F(RequestEncryptionTest, WhatWasNotDeliveredIsNotAwaited) {
+  add("1", "secret");
+  respond(question(), description().dump());
+  mesh::Report expired{Outcome::expired, MessageType::request, "s", "1", 7, "", {}, true};
+  EXPECT_FALSE(encryption_.open(expired, clock_.now()));
+  clock_.advance(seconds(20));
+  encryption_.tick(clock_.now());
+  add("2", "secret");
+  EXPECT_EQ(questions_.size(), 1U);
 }
 
 TEST_F(RequestEncryptionTest, WhatIsNotOursPasses) {
