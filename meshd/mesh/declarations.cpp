@@ -1,5 +1,6 @@
 #include "meshd/mesh/declarations.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 namespace nuropb::mesh {
@@ -9,10 +10,18 @@ void Declarations::add(std::uint16_t channel, std::vector<amqp::Step> steps) {
   waiting.insert(waiting.end(), std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end()));
 }
 
+bool Declarations::Channel::may_send() const {
+  return !waiting.empty() && sent.size() < ahead && (sent.empty() || sent.back().kind != amqp::Step::Kind::consume);
+}
+
+bool Declarations::pending() const {
+  return std::any_of(of_.begin(), of_.end(), [](const Channel& channel) { return channel.may_send(); });
+}
+
 Result<bool> Declarations::write(amqp::Connection& connection, SteadyTime now) {
   for (std::uint16_t number = 1; number < channels; ++number) {
     Channel& channel = of_[number];
-    while (!channel.waiting.empty() && channel.sent.size() < ahead) {
+    while (channel.may_send()) {
       if (!connection.send_room(amqp::Step::largest)) return false;
       if (channel.sent.empty()) channel.since = now;
       channel.sent.push_back(std::move(channel.waiting.front()));

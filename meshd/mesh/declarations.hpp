@@ -2,7 +2,8 @@
 // Steps on the channels of a living connection: sent while there is room, a bounded number ahead of their answers.
 //
 // A broker answers the steps of one channel in their order, and closes the channel at the first that it refuses. So
-// the oldest unanswered step is the one that an answer, or a channel.close, is about.
+// the oldest unanswered step is the one that an answer, or a channel.close, is about. Except consuming: that the queue
+// answers, when it likes, so nothing is sent behind it before it has.
 // Confined to the transport's thread.
 
 #include <array>
@@ -31,6 +32,8 @@ class Declarations {
 
   /// Nothing to be sent or answered: the channel is as it should be.
   [[nodiscard]] bool settled(std::uint16_t channel) const { return of_[channel].waiting.empty() && of_[channel].sent.empty(); }
+  /// Something could be sent, given room.
+  [[nodiscard]] bool pending() const;
   /// How many steps more would be sent now.
   [[nodiscard]] std::size_t room(std::uint16_t channel) const;
   /// A step that the broker has owed an answer for longer than `limit`, for an error's text.
@@ -41,6 +44,7 @@ class Declarations {
  private:
   struct Channel {
     std::deque<amqp::Step> waiting, sent;
+    [[nodiscard]] bool may_send() const;
     SteadyTime since{};  // when the broker last answered, or was asked the first of `sent`
   };
   std::array<Channel, channels> of_;

@@ -9,10 +9,8 @@ Result<bool> EventBindings::bind(std::string pattern) {
   // Patterns that are still to be unbound count too: the broker has them.
   if (wanted_.size() >= most_ || to_unbind_.size() >= most_) return failure("there are " + std::to_string(wanted_.size()) + " already", "topic patterns", "");
   wanted_.insert(pattern);
-  if (told_.contains(pattern)) {
-    to_unbind_.erase(pattern);
-    return false;
-  }
+  to_unbind_.erase(pattern);
+  if (told_.contains(pattern)) return false;
   to_bind_.insert(std::move(pattern));
   return true;
 }
@@ -20,17 +18,15 @@ Result<bool> EventBindings::bind(std::string pattern) {
 bool EventBindings::unbind(const std::string& pattern) {
   const std::lock_guard lock(mutex_);
   if (wanted_.erase(pattern) == 0) return false;
-  if (!told_.contains(pattern)) {
-    to_bind_.erase(pattern);
-    return false;
-  }
+  to_bind_.erase(pattern);
+  if (!told_.contains(pattern) && !maybe_.contains(pattern)) return false;
   to_unbind_.insert(pattern);
   return true;
 }
 
 bool EventBindings::needed() const {
   const std::lock_guard lock(mutex_);
-  return !wanted_.empty() || !told_.empty();
+  return !wanted_.empty() || !told_.empty() || !maybe_.empty();
 }
 
 std::vector<EventBindings::Change> EventBindings::take(std::size_t most) {
@@ -39,11 +35,13 @@ std::vector<EventBindings::Change> EventBindings::take(std::size_t most) {
   while (out.size() < most && !to_unbind_.empty()) {
     auto node = to_unbind_.extract(to_unbind_.begin());
     told_.erase(node.value());
+    maybe_.erase(node.value());
     out.push_back({std::move(node.value()), false});
   }
   while (out.size() < most && !to_bind_.empty()) {
     auto node = to_bind_.extract(to_bind_.begin());
     told_.insert(node.value());
+    maybe_.erase(node.value());
     out.push_back({std::move(node.value()), true});
   }
   return out;
@@ -51,26 +49,25 @@ std::vector<EventBindings::Change> EventBindings::take(std::size_t most) {
 
 void EventBindings::retell(const std::vector<Change>& unanswered) {
   const std::lock_guard lock(mutex_);
-  for (const Change& change : unanswered) told_.insert(change.pattern);
+  maybe_.merge(told_);
+  told_.clear();
+  for (const Change& change : unanswered) maybe_.insert(change.pattern);
   to_bind_ = wanted_;
   to_unbind_.clear();
-  for (const auto& pattern : told_) {
+  for (const auto& pattern : maybe_) {
     if (!wanted_.contains(pattern)) to_unbind_.insert(pattern);
   }
 }
 
 void EventBindings::refused(const std::string& pattern) {
   const std::lock_guard lock(mutex_);
-  wanted_.erase(pattern);
-  told_.erase(pattern);
-  to_bind_.erase(pattern);
-  to_unbind_.erase(pattern);
+  for (Set* set : {&wanted_, &told_, &maybe_, &to_bind_, &to_unbind_}) set->erase(pattern);
 }
 
 std::vector<std::string> EventBindings::refuse_all() {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> out(wanted_.begin(), wanted_.end());
-  for (Set* set : {&wanted_, &told_, &to_bind_, &to_unbind_}) set->clear();
+  for (Set* set : {&wanted_, &told_, &maybe_, &to_bind_, &to_unbind_}) set->clear();
   return out;
 }
 

@@ -45,7 +45,9 @@ class EventBindings {
   using Set = std::unordered_set<std::string>;
   const std::size_t most_;
   mutable std::mutex mutex_;
-  Set wanted_, told_;    // told_: the broker has these, or may have
+  Set wanted_;
+  Set told_;             // the broker has these
+  Set maybe_;            // a broker of before had these, so this one may have them, or not
   Set to_bind_, to_unbind_;
 };
 

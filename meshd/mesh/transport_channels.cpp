@@ -2,6 +2,7 @@
 // closed is opened again, a consumer that it has cancelled consumes again, and topic patterns are bound and unbound.
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/log.hpp"
 #include "meshd/mesh/transport_loop.hpp"
@@ -28,6 +29,17 @@ std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps)
 /// others: on a consumer that will go, or on a node that will come back.
 bool for_good(std::uint16_t code, const std::string& why) {
   return (code == 403 || code == 404) && why.find("exclusive use") == std::string::npos && why.find("down or inaccessible") == std::string::npos;
+}
+
+/// RabbitMQ's "406 … message size 2000 is larger than configured max size 1000": the last number.
+std::optional<std::size_t> largest_message(std::uint16_t code, const std::string& why) {
+  constexpr std::string_view before = "configured max size ";
+  const auto at = why.find(before);
+  std::size_t out = 0;
+  if (code != 406 || at == std::string::npos) return {};
+  const char* const digits = why.data() + at + before.size();
+  if (std::from_chars(digits, why.data() + why.size(), out).ec != std::errc()) return {};
+  return out;
 }
 
 }  // namespace
@@ -114,10 +126,11 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     }
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
       blocked_ = false;
+      look_again_ = true;
       set_state(State::ready, "the broker takes messages again");
       return {};
     default:
-      (void)declarations_.answered(frame.channel, id, std::chrono::steady_clock::now());
+      if (declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) look_again_ = true;
       return {};
   }
 }
@@ -129,7 +142,7 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   const std::string during = unanswered.empty() ? "" : unanswered.front().text();
   if (channel == events_channel) return event_steps_failed(unanswered, code, why);
   if (channel == publish_channel) {
-    unconfirmed_.lost("the broker closed the channel: " + why);
+    unconfirmed_.lost("the broker closed the channel: " + why, largest_message(code, why));
     if (front_sent_) {
       // Half of it was sent when the channel went: it was not routed, and may be what was wrong.
       front_sent_.reset();
@@ -156,6 +169,7 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
   auto steps = steps_of(channel, settings_, topology_);
   if (!open) steps.erase(steps.begin());
   declarations_.add(channel, std::move(steps));
+  look_again_ = true;
   return {};
 }
 
@@ -163,6 +177,7 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
 void TransportLoop::event_steps_failed(const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why) {
   const auto now = std::chrono::steady_clock::now();
   events_set_up_ = false;
+  look_again_ = true;
   events_.retell(changes(unanswered));
   events_not_before_ = std::max(events_not_before_ + events_pause, now);
   const bool a_pattern = !unanswered.empty() && unanswered.front().kind == amqp::Step::Kind::bind;

@@ -163,7 +163,7 @@ TransportLoop::Ended TransportLoop::serve() {
         return {{"stopped", {}, {}}, false};
       }
     }
-    if (*more) continue;
+    if (*more || std::exchange(look_again_, false)) continue;
     const auto latest = std::chrono::steady_clock::now() + (queue_.empty() ? longest_sleep : expiry_look);
     sleep(std::min(next_timer(latest), stop_at_), static_cast<short>((paused_ ? 0 : POLLIN) | (no_room_ ? POLLOUT : 0)));
   }

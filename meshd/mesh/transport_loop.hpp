@@ -123,6 +123,7 @@ class TransportLoop {
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
+  bool look_again_ = false;            // what came in may have set something free to be written
   bool no_room_ = false;               // something waits for room in the send buffer
   bool something_ran_ = false;
   bool ended_for_good_ = false;

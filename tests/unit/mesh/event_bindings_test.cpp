@@ -69,6 +69,18 @@ TEST(EventBindings, ToldAnewAfterALoss) {
   EXPECT_EQ(told(bindings), "+a") << "what was unbound before is of no interest";
 }
 
+TEST(EventBindings, ChangedBetweenLossAndTelling) {
+  EventBindings bindings(10);
+  for (const char* p : {"a", "b", "c"}) ASSERT_TRUE(bindings.bind(p));
+  told(bindings);
+  bindings.retell({});
+  EXPECT_TRUE(bindings.unbind("b")) << "the broker may still have it";
+  EXPECT_TRUE(bindings.unbind("c"));
+  EXPECT_TRUE(*bindings.bind("c")) << "or may not have it any more";
+  EXPECT_EQ(told(bindings), "+a +c -b");
+  EXPECT_EQ(told(bindings), "");
+}
+
 TEST(EventBindings, RefusedIsForgotten) {
   EventBindings bindings(10);
   for (const char* p : {"a", "b"}) ASSERT_TRUE(bindings.bind(p));
