@@ -11,7 +11,7 @@ void Declarations::add(std::uint16_t channel, std::vector<amqp::Step> steps) {
 }
 
 bool Declarations::Channel::may_send() const {
-  return !waiting.empty() && sent.size() < ahead && (sent.empty() || sent.back().kind != amqp::Step::Kind::consume);
+  return !waiting.empty() && sent.size() < ahead && (sent.empty() || (sent.back().kind != amqp::Step::Kind::consume && sent.back().kind != amqp::Step::Kind::cancel));
 }
 
 bool Declarations::pending() const {

@@ -14,16 +14,19 @@
 #include <array>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
 #include "meshd/mesh/declarations.hpp"
 #include "meshd/mesh/event_bindings.hpp"
+#include "meshd/mesh/secret_file.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
@@ -42,6 +45,7 @@ class TransportLoop {
   [[nodiscard]] const std::shared_ptr<TransportInbox>& inbox() const { return inbox_; }
   [[nodiscard]] EventBindings& event_bindings() { return events_; }
   [[nodiscard]] State state() const;
+  [[nodiscard]] Transport::Counters counters() const;
   [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
 
  private:
@@ -49,12 +53,21 @@ class TransportLoop {
   struct Ended {
     Error error;
     bool permanent = false;
+    bool handover = false;  // the next connection is there already
   };
 
   void run();
-  Result<void> connect();
   Ended serve();
+  // transport_connect.cpp
+  using Opened = Result<std::unique_ptr<amqp::Connection>>;
+  Result<void> connect();
+  void begin_opening(amqp::Url url);
+  template <class Value>
+  Value turn_until(std::future<Value>& ready);
   void back_off(bool after_success);
+  void watch_secret();
+  bool handed_over();
+  // transport_loop.cpp
   void wait_turn(SteadyTime until);
   void set_state(State state, const std::string& detail);
 
@@ -106,6 +119,19 @@ class TransportLoop {
   SteadyTime next_expiry_look_{};
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
+  amqp::Url url_;                      // of connection_, with the password in use
+  /// A connection that is being opened, or open with nothing declared on it.
+  struct Next {
+    amqp::Url url;
+    std::future<Opened> opening;
+    std::unique_ptr<amqp::Connection> connection;
+  };
+  Next next_;
+  SecretFile secret_;
+  bool secret_pending_ = false;        // there is a new one, and it is not in use
+  SteadyTime secret_look_at_{}, drain_until_{};
+  bool holding_ = false;               // nothing more is published on connection_: next_ will
+  std::set<std::uint64_t> unsettled_;  // delivery tags of the service channel, if there may be a handover
   Unconfirmed unconfirmed_;
   Declarations declarations_;
   EventBindings events_;
@@ -130,7 +156,11 @@ class TransportLoop {
   std::optional<Ended> closed_;        // the broker has closed the connection or a channel
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
-  std::uint64_t malformed_ = 0;
+  /// Written by the thread, read by any.
+  struct Counts {
+    std::atomic<std::uint64_t> connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0}, malformed{0};
+  };
+  Counts counts_;
   SteadyTime malformed_logged_{};
   std::minstd_rand jitter_{std::random_device{}()};
 };

@@ -43,6 +43,7 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
     unconfirmed_.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
     return;
   }
+  if (channel == service_channel && secret_.named()) unsettled_.insert(message.delivery_tag);
   Incoming in;
   in.routing_key = std::move(message.routing_key);
   in.redelivered = message.redelivered;
@@ -67,11 +68,11 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
 
 /// A message that can't be what it should be: out of the way, answered if somebody waits, told now and then.
 void TransportLoop::refuse(const Incoming& message, const Error& why) {
-  ++malformed_;
+  ++counts_.malformed;
   if (const auto now = std::chrono::steady_clock::now(); now - malformed_logged_ > log_pause) {
     malformed_logged_ = now;
     log::warning("malformed message from the broker", {{"reason", why.text()}, {"routing_key", message.routing_key},
-                                                       {"correlation_id", message.correlation_id}, {"so_far", malformed_}});
+                                                       {"correlation_id", message.correlation_id}, {"so_far", counts_.malformed.load()}});
   }
   if (message.delivery.channel == events_channel) return;  // acknowledged already
   if (message.delivery.channel == response_channel) return inbox_->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
