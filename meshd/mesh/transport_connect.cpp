@@ -19,8 +19,10 @@ constexpr auto service_grace = std::chrono::seconds(10);
 constexpr auto confirm_grace = std::chrono::seconds(5);
 
 std::vector<std::pair<std::string, std::string>> client_properties(const TransportSettings& settings) {
-  return {{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"protocol", std::string(protocol_version)}, {"platform", "C++"},
-          {"name", settings.service_name}, {"instance_id", settings.instance_id}, {"client_only", settings.client_only ? "yes" : "no"}};
+  std::vector<std::pair<std::string, std::string>> out{{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"protocol", std::string(protocol_version)},
+                                                       {"platform", "C++"}, {"name", settings.service_name}, {"instance_id", settings.instance_id}};
+  if (settings.client_only) out.emplace_back("client_only", "true");  // the Python peer says nothing where it is not
+  return out;
 }
 
 }  // namespace
