@@ -24,7 +24,7 @@ RequestEncryption::RequestEncryption(mesh::RequestKeys keys, mesh::Discovery::Se
 
 void RequestEncryption::add(mesh::Outgoing&& message, std::string_view method, SteadyTime now) {
   now_ = now;
-  if (method == mesh::describe_method) return output_.send.push_back(std::move(message));
+  if (method == mesh::name_of_describe) return output_.send.push_back(std::move(message));
   if (const auto description = discovery_.known(message.routing_key, now)) return release(description, std::move(message), method);
   const std::string service = message.routing_key;
   const std::size_t cost = message.body.size() + sizeof(mesh::Outgoing);
@@ -57,7 +57,7 @@ void RequestEncryption::ask(const std::string& service) {
   question.trace_id = random_hex32();
   question.deadline = now_ + mesh::describe_ttl;
   const std::string trace = json::quoted(question.trace_id);
-  question.body = encode_call(MessageType::request, {service, std::string(mesh::describe_method), "{}", question.correlation_id, "{}", trace});
+  question.body = encode_call(MessageType::request, {service, std::string(mesh::name_of_describe), "{}", question.correlation_id, "{}", trace});
   questions_[question.correlation_id] = {service, *question.deadline};
   output_.send.push_back(std::move(question));
 }
@@ -90,7 +90,7 @@ bool RequestEncryption::open(mesh::Report& report, SteadyTime now) {
   if (const auto question = questions_.find(report.correlation_id); question != questions_.end()) {
     switch (report.outcome) {
       case mesh::Outcome::confirmed: break;
-      case mesh::Outcome::not_delivered: answered(report.correlation_id, now, error(error_name::not_delivered, not_available(report.routing_key, mesh::describe_method))); break;
+      case mesh::Outcome::not_delivered: answered(report.correlation_id, now, error(error_name::not_delivered, not_available(report.routing_key, mesh::name_of_describe))); break;
       case mesh::Outcome::expired: answered(report.correlation_id, now, error(error_name::timeout, "it was not asked in time")); break;
       default: answered(report.correlation_id, now, error(error_name::transport, report.detail));
     }

@@ -14,6 +14,7 @@ using nlohmann::json;
 
 std::string text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+constexpr std::size_t question_cost = 256;  // what someone who waits for a description counts for the bound
 constexpr auto log_pause = std::chrono::seconds(10);
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
@@ -42,7 +43,7 @@ struct Api::Impl {
 
   Impl(TransportSettings settings, RequestKeys request_keys)
       : keys(request_keys),
-        discovery({}, [this](const std::string& service) { ask_for_description(service); }),
+        discovery({.max_waiting_bytes = settings.queued_bytes, .max_waiting_for_one = settings.queued_bytes}, [this](const std::string& service) { ask_for_description(service); }),
         transport(std::move(settings),
                   {.on_response = [this](Incoming&& m) { on_response(std::move(m)); },
                    .on_service_message = [this](Incoming&& m) { on_service_message(std::move(m)); },
@@ -172,7 +173,7 @@ struct Api::Impl {
   /// Encrypts where it has to be and submits, at once or when the service's description is here. Of submitting and
   /// `not_sent` one happens, once; neither, if it is a request that has ended meanwhile.
   void send(Outgoing&& message, std::string method, Encryption encryption, NotSent not_sent) {
-    if (encryption == Encryption::never || method == describe_method) return submit(std::move(message), std::nullopt, not_sent);
+    if (encryption == Encryption::never || method == name_of_describe) return submit(std::move(message), std::nullopt, not_sent);
     if (const auto description = discovery.known(message.routing_key, now())) {
       return send_as_described(description, std::move(message), method, encryption, not_sent);
     }
@@ -221,7 +222,7 @@ struct Api::Impl {
   void ask_for_description(const std::string& service) {
     CallOptions options;
     options.ttl = describe_ttl;
-    request(service, std::string(describe_method), json::object(), options, [this, service](const Answer& answer) { discovery.answered(service, now(), answer); });
+    request(service, std::string(name_of_describe), json::object(), options, [this, service](const Answer& answer) { discovery.answered(service, now(), answer); });
   }
 
   RequestKeys keys;
@@ -296,7 +297,7 @@ Result<void> Api::publish_event(const std::string& topic, const nlohmann::json& 
 
 std::future<Answer> Api::describe(const std::string& service, bool refresh) {
   auto [future, ready] = promised<Answer>();
-  impl_->discovery.want(service, now(), 0, [ready = std::move(ready)](const Described& described) {
+  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
     if (!described) ready(tl::unexpected(described.error()));
     else if ((*described)->undescribed) ready(tl::unexpected(*(*described)->undescribed));
     else ready((*described)->document);
@@ -306,7 +307,7 @@ std::future<Answer> Api::describe(const std::string& service, bool refresh) {
 
 std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, const std::string& method) {
   auto [future, ready] = promised<YesOrNo>();
-  impl_->discovery.want(service, now(), 0, [service, method, ready = std::move(ready)](const Described& described) {
+  impl_->discovery.want(service, now(), question_cost, [service, method, ready = std::move(ready)](const Described& described) {
     if (!described) return ready(tl::unexpected(described.error()));
     const auto found = (*described)->methods.find(method);
     if (found == (*described)->methods.end()) ready(error(error_name::handling, "Method " + method + " not found on service " + service));
@@ -317,7 +318,7 @@ std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, c
 
 std::future<Api::YesOrNo> Api::has_public_key(const std::string& service) {
   auto [future, ready] = promised<YesOrNo>();
-  impl_->discovery.want(service, now(), 0, [ready = std::move(ready)](const Described& described) {
+  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
     if (!described) ready(tl::unexpected(described.error()));
     else ready((*described)->public_key.has_value());
   });

@@ -72,7 +72,7 @@ std::shared_ptr<const Description> Discovery::known(const std::string& service, 
   const auto found = entries_.find(service);
   if (found == entries_.end()) return nullptr;
   found->second.used = now;
-  return found->second.believed(now);
+  return found->second.expires > now ? found->second.believed(now) : nullptr;
 }
 
 void Discovery::want(const std::string& service, SteadyTime now, std::size_t cost, Ready ready, bool refresh) {
@@ -84,12 +84,15 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
     if (!refresh && found != entries_.end()) description = found->second.believed(now);
     if (!description) {
       const std::size_t of_this = found == entries_.end() ? 0 : found->second.waiting_bytes;
-      room = waiting_bytes_ + cost <= settings_.max_waiting_bytes && of_this + cost <= settings_.max_waiting_for_one &&
+      const auto fits = [cost](std::size_t waiting, std::size_t most) { return waiting == 0 || waiting + cost <= most; };
+      room = fits(waiting_bytes_, settings_.max_waiting_bytes) && fits(of_this, settings_.max_waiting_for_one) &&
              (found != entries_.end() || make_room(settings_.max_services - 1));
     }
     if (room && found == entries_.end()) found = entries_.try_emplace(service).first;
     if (room) found->second.used = now;
-    if (room && !description) {
+    if (description) {
+      ask = found->second.expires <= now && !std::exchange(found->second.asking, true);
+    } else if (room) {
       found->second.queue(refresh).emplace_back(cost, std::move(ready));
       waiting_bytes_ += cost;
       found->second.waiting_bytes += cost;
@@ -98,7 +101,7 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
   }
   if (description) ready(std::move(description));
   else if (!room) ready(error(error_name::transport, "not sent: too much waits for descriptions of services"));
-  else if (ask) ask_(service);
+  if (ask) ask_(service);
 }
 
 void Discovery::answered(const std::string& service, SteadyTime now, const Answer& answer) {
@@ -113,7 +116,8 @@ void Discovery::answered(const std::string& service, SteadyTime now, const Answe
     bytes_ += (*described)->bytes;
     entry.description = *described;
     entry.expires = now + settings_.ttl;
-  } else if (silent && entry.description) {
+    entry.ends = now + settings_.max_age;
+  } else if (silent && entry.description && entry.ends > now) {
     // It has not said anything else: what it said before still counts, for a while.
     described = entry.description;
     entry.expires = now + settings_.retry;

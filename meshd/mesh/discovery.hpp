@@ -3,6 +3,7 @@
 // and what follows from it for a request: whether it has to be encrypted, and with which key.
 //
 //   want(service) ── known ──────────────────────────────────────────────► ready(description), at once
+//        ├── known, not fresh ──► the same; and ask(service)
 //        └── not known ──► ask(service), once for all who want it ──► answered(service, …) ──► ready(…), in order
 //
 // Knows no transport and no clock: whoever owns it sends what ask() wants and brings the time. So the mesh library's
@@ -25,7 +26,7 @@
 
 namespace nuropb::mesh {
 
-inline constexpr std::string_view describe_method = "nuropb_describe";
+inline constexpr std::string_view name_of_describe = "nuropb_describe";
 inline constexpr milliseconds describe_ttl{60'000};
 
 /// Immutable once made.
@@ -60,11 +61,12 @@ Result<void> encrypt(Outgoing& message, const PublicKey& service, const RequestK
 class Discovery {
  public:
   struct Settings {
-    milliseconds ttl = describe_ttl;              ///< how long a description is believed
-    milliseconds retry{5'000};                    ///< how long an old one is kept where the service did not answer
+    milliseconds ttl = describe_ttl;              ///< after that a description is asked for anew, in the background
+    milliseconds retry{5'000};                    ///< the same where the service did not answer
+    milliseconds max_age{600'000};                ///< after that it is not believed any more, and who wants it waits
     std::size_t max_services = 1024;
     std::size_t max_bytes = 32U << 20;            ///< of descriptions
-    std::size_t max_waiting_bytes = 64U << 20;    ///< of what waits for descriptions
+    std::size_t max_waiting_bytes = 64U << 20;    ///< of what waits for descriptions; one message always may
     std::size_t max_waiting_for_one = 16U << 20;  ///< of that, for one service: others have room while it is silent
   };
   /// Sends nuropb_describe to the service; answered() must follow, whatever happens.
@@ -72,7 +74,7 @@ class Discovery {
   using Ready = std::function<void(const Described&)>;
   Discovery(Settings settings, Ask ask) : settings_(settings), ask_(std::move(ask)) {}
 
-  /// A description that is believed at `now`, or nothing. Asks nobody.
+  /// A description that is fresh at `now`, or nothing: then want() it. Asks nobody.
   [[nodiscard]] std::shared_ptr<const Description> known(const std::string& service, SteadyTime now);
   /// `ready` runs once. `cost`: bytes that wait with it. `refresh`: what is known already does not count.
   void want(const std::string& service, SteadyTime now, std::size_t cost, Ready ready, bool refresh = false);
@@ -85,7 +87,7 @@ class Discovery {
  private:
   struct Entry {
     std::shared_ptr<const Description> description;  // old ones stay until their successor is here
-    SteadyTime expires{}, used{};
+    SteadyTime expires{}, ends{}, used{};
     bool asking = false;
     bool telling = false;  // asking, and the answer is here
     bool failed = false;   // and it is none
@@ -94,7 +96,7 @@ class Discovery {
     std::size_t waiting_bytes = 0;  // of both queues
     Queue waiting_anew;    // for the next answer: this one was here already
     Queue& queue(bool refresh) { return telling && (refresh || failed) ? waiting_anew : waiting; }
-    [[nodiscard]] std::shared_ptr<const Description> believed(SteadyTime now) const { return expires > now && !telling ? description : nullptr; }
+    [[nodiscard]] std::shared_ptr<const Description> believed(SteadyTime now) const { return ends > now && !telling ? description : nullptr; }
   };
   using Entries = std::unordered_map<std::string, Entry>;
   void drop(Entries::iterator entry);

@@ -109,10 +109,10 @@ class HandMadeService {
     asked.message = std::move(message);
     {
       const std::lock_guard lock(mutex_);
-      seen_.push_back(asked.method == describe_method ? "describe" : (asked.encrypted ? "encrypted " : "plain ") + asked.method + " " + asked.params.value("n", json()).dump());
+      seen_.push_back(asked.method == name_of_describe ? "describe" : (asked.encrypted ? "encrypted " : "plain ") + asked.method + " " + asked.params.value("n", json()).dump());
     }
     changed_.notify_all();
-    asked.method == describe_method ? describe(asked) : answer(asked);
+    asked.method == name_of_describe ? describe(asked) : answer(asked);
   }
 
   std::mutex mutex_;

@@ -42,7 +42,7 @@ class DiscoveryTest : public ::testing::Test {
   ManualClock clock_;
   std::vector<std::string> asked_, told_;
   int wanted_ = 0;
-  Discovery discovery_{{.ttl = seconds(60), .retry = seconds(5), .max_services = 3, .max_bytes = 1U << 20, .max_waiting_bytes = 100, .max_waiting_for_one = 80},
+  Discovery discovery_{{.ttl = seconds(60), .retry = seconds(5), .max_age = seconds(600), .max_services = 3, .max_bytes = 1U << 20, .max_waiting_bytes = 100, .max_waiting_for_one = 80},
                        [this](const std::string& service) { asked_.push_back(service); }};
 };
 
@@ -57,7 +57,7 @@ TEST_F(DiscoveryTest, AsksOnceAndRemembers) {
   EXPECT_THAT(asked_, ElementsAre("s"));
 }
 
-TEST_F(DiscoveryTest, AsksAgainAfterAWhile) {
+TEST_F(DiscoveryTest, AsksAgainInTheBackground) {
   want("s");
   answer("s", version("1"));
   clock_.advance(seconds(59));
@@ -65,9 +65,25 @@ TEST_F(DiscoveryTest, AsksAgainAfterAWhile) {
   clock_.advance(seconds(1));
   EXPECT_FALSE(discovery_.known("s", clock_.now()));
   want("s");
+  want("s");
   EXPECT_THAT(asked_, ElementsAre("s", "s"));
+  EXPECT_THAT(told_, ElementsAre("1:1", "2:1", "3:1"));
   answer("s", version("2"));
-  EXPECT_THAT(told_, ElementsAre("1:1", "2:2"));
+  want("s");
+  EXPECT_THAT(told_, ElementsAre("1:1", "2:1", "3:1", "4:2"));
+}
+
+TEST_F(DiscoveryTest, WhatIsTooOldIsNotBelieved) {
+  want("s");
+  answer("s", version("1"));
+  clock_.advance(seconds(599));
+  want("s");
+  clock_.advance(seconds(1));
+  want("s");
+  EXPECT_THAT(told_, ElementsAre("1:1", "2:1"));
+  answer("s", failed(error_name::timeout));
+  EXPECT_THAT(told_, ElementsAre("1:1", "2:1", "3:NuropbTimeoutError"));
+  EXPECT_EQ(discovery_.services(), 0U);
 }
 
 TEST_F(DiscoveryTest, RefreshAsksInAnyCase) {
@@ -134,17 +150,16 @@ TEST_F(DiscoveryTest, FailuresAreToldAndNotRemembered) {
 TEST_F(DiscoveryTest, AnOldDescriptionCountsWhileTheServiceIsSilent) {
   want("s");
   answer("s", version("1"));
-  clock_.advance(seconds(60));
-  want("s");
+  want("s", 0, true);
   answer("s", failed(error_name::timeout));
   EXPECT_THAT(told_, ElementsAre("1:1", "2:1"));
   clock_.advance(seconds(4));
   EXPECT_TRUE(discovery_.known("s", clock_.now()));
   clock_.advance(seconds(1));
-  EXPECT_FALSE(discovery_.known("s", clock_.now()));
   want("s");
+  EXPECT_THAT(asked_, ElementsAre("s", "s", "s"));
   answer("s", failed(error_name::not_delivered));  // it is gone, and has said so
-  EXPECT_THAT(told_, ElementsAre("1:1", "2:1", "3:NuropbNotDeliveredError"));
+  EXPECT_THAT(told_, ElementsAre("1:1", "2:1", "3:1"));
   EXPECT_EQ(discovery_.services(), 0U);
 }
 
@@ -199,6 +214,16 @@ TEST_F(DiscoveryTest, BoundsOfWhatWaits) {
   answer("a", version("1"));
   want("d", 60);
   EXPECT_THAT(asked_, ElementsAre("a", "b", "c", "d"));
+}
+
+TEST_F(DiscoveryTest, OneMessageOfAnySizeMayWait) {
+  want("a", 1000);
+  want("a", 1);
+  want("b", 1);
+  EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError", "3:NuropbTransportError"));
+  answer("a", version("1"));
+  want("b", 1000);
+  EXPECT_THAT(asked_, ElementsAre("a", "b"));
 }
 
 TEST_F(DiscoveryTest, BoundOfBytes) {
