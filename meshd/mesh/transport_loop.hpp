@@ -22,6 +22,7 @@
 #include <set>
 #include <thread>
 
+#include "common/log_pause.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
 #include "meshd/mesh/declarations.hpp"
@@ -161,7 +162,7 @@ class TransportLoop {
     std::atomic<std::uint64_t> connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0}, malformed{0};
   };
   Counts counts_;
-  SteadyTime malformed_logged_{};
+  log::Pause malformed_pause_{std::chrono::seconds(10)};
   std::minstd_rand jitter_{std::random_device{}()};
 };
 

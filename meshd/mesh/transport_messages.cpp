@@ -7,8 +7,6 @@
 namespace nuropb::mesh {
 namespace {
 
-constexpr auto log_pause = std::chrono::seconds(10);
-
 /// What may come on which queue.
 bool belongs(MessageType type, std::uint16_t channel) {
   switch (channel) {
@@ -50,10 +48,11 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   in.body = std::move(message.body);
   in.delivery = {channels_[channel].epoch, channel, message.delivery_tag};
   auto read = read_properties(std::move(message.properties), in);
-  if (read && message.too_large) read = failure("is larger than 64 MiB", "message body");
+  if (read && message.too_large) read = failure("is larger than " + std::to_string(settings_.largest_body) + " bytes", "message body");
   if (read && !belongs(in.type, channel)) {
     read = failure("a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
   }
+  if (read && channel == response_channel && in.correlation_id.empty()) read = failure("is missing", "correlation_id of a response");
   if (!read) return refuse(in, read.error());
   if (channel == response_channel) {
     if (callbacks_.on_response) callbacks_.on_response(std::move(in));
@@ -69,10 +68,9 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
 /// A message that can't be what it should be: out of the way, answered if somebody waits, told now and then.
 void TransportLoop::refuse(const Incoming& message, const Error& why) {
   ++counts_.malformed;
-  if (const auto now = std::chrono::steady_clock::now(); now - malformed_logged_ > log_pause) {
-    malformed_logged_ = now;
-    log::warning("malformed message from the broker", {{"reason", why.text()}, {"routing_key", message.routing_key},
-                                                       {"correlation_id", message.correlation_id}, {"so_far", counts_.malformed.load()}});
+  if (const auto left_out = malformed_pause_.due(std::chrono::steady_clock::now())) {
+    log::warning("malformed message from the broker", {{"reason", why.text()}, {"routing_key", message.routing_key}, {"correlation_id", message.correlation_id},
+                                                       {"left_out", *left_out}, {"so_far", counts_.malformed.load()}});
   }
   if (message.delivery.channel == events_channel) return;  // acknowledged already
   if (message.delivery.channel == response_channel) return inbox_->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
