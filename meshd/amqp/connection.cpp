@@ -246,6 +246,11 @@ Result<void> Connection::publish(std::uint16_t channel, std::string_view exchang
   return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p.raw, bytes(body)), "publishing");
 }
 
+Result<void> Connection::publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, const amqp_basic_properties_t& properties,
+                                     std::string_view body) {
+  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), 0, 0, &properties, bytes(body)), "publishing");
+}
+
 Result<void> Connection::publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
                                       const Properties& properties, std::size_t body_size) {
   BasicProperties p(properties);

@@ -11,7 +11,6 @@
 namespace nuropb::mesh {
 namespace {
 
-constexpr std::size_t max_body = 64U << 20;
 constexpr int frames_per_turn = 2048;
 constexpr std::size_t max_unconfirmed = 65'536;     // published, and the broker has said nothing yet
 constexpr auto expiry_look = milliseconds(100);     // how often queued messages are looked through while none can go
@@ -30,7 +29,7 @@ TransportLoop::TransportLoop(TransportSettings settings, Transport::Callbacks ca
         something_ran_ = true;
         if (callbacks_.on_report) callbacks_.on_report(std::move(r));
       }),
-      events_(settings_.most_event_patterns), channels_(channels, Channel{Assembler(max_body), 0}) {}
+      events_(settings_.most_event_patterns), channels_(channels, Channel{Assembler(settings_.largest_body), 0}) {}
 
 void TransportLoop::start() {
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
