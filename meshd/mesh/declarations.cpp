@@ -18,20 +18,6 @@ bool Declarations::pending() const {
   return std::any_of(of_.begin(), of_.end(), [](const Channel& channel) { return channel.may_send(); });
 }
 
-Result<bool> Declarations::write(amqp::Connection& connection, SteadyTime now) {
-  for (std::uint16_t number = 1; number < channels; ++number) {
-    Channel& channel = of_[number];
-    while (channel.may_send()) {
-      if (!connection.send_room(amqp::Step::largest)) return false;
-      if (channel.sent.empty()) channel.since = now;
-      channel.sent.push_back(std::move(channel.waiting.front()));
-      channel.waiting.pop_front();
-      if (const auto sent = connection.send(number, channel.sent.back()); !sent) return tl::unexpected(sent.error());
-    }
-  }
-  return true;
-}
-
 std::optional<amqp::Step> Declarations::answered(std::uint16_t number, amqp_method_number_t method, SteadyTime now) {
   if (number == 0 || number >= channels) return {};
   Channel& channel = of_[number];
