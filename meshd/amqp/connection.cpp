@@ -55,7 +55,7 @@ std::string server_text(const amqp_method_t& method) {
   return "the broker answered with method " + std::to_string(method.id);
 }
 
-Error login_error(const amqp_rpc_reply_t& reply, const Url& url) {
+Error login_error(const amqp_rpc_reply_t& reply, const Url& url, bool with_certificate) {
   const std::string where = url.redacted();
   if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION) {
     const std::string said = server_text(reply.reply);
@@ -67,6 +67,10 @@ Error login_error(const amqp_rpc_reply_t& reply, const Url& url) {
     case AMQP_STATUS_CONNECTION_CLOSED:
     case AMQP_STATUS_SOCKET_ERROR:
       return {"the connection was closed during the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
+    case AMQP_STATUS_SSL_ERROR:
+      // In TLS 1.3 a client hears after its own handshake what the other side thinks of its certificate.
+      return {"the broker broke TLS off after the handshake", where,
+              with_certificate ? "does it accept the certificate of amqp.certificate_file?" : "does it ask for a certificate of ours (amqp.certificate_file)?"};
     case AMQP_STATUS_TIMEOUT: return {"did not answer the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
     case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
     case AMQP_STATUS_BAD_AMQP_DATA:
@@ -146,19 +150,8 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   const amqp_table_t properties{static_cast<int>(entries.size()), entries.data()};
   const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), channel_max, frame_max, settings.heartbeat_s, &properties,
                                                 AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
-  if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url));
+  if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
   return c;
-}
-
-Result<void> Connection::reply(const char* doing) const {
-  const auto reply = amqp_get_rpc_reply(state_);
-  switch (reply.reply_type) {
-    case AMQP_RESPONSE_NORMAL: return {};
-    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), doing);
-    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), doing);
-    case AMQP_RESPONSE_NONE: break;
-  }
-  return failure("no answer", doing);
 }
 
 Result<void> Connection::status(int code, const char* doing) const {
@@ -166,43 +159,26 @@ Result<void> Connection::status(int code, const char* doing) const {
   return failure(amqp_error_string2(code), doing);
 }
 
-Result<void> Connection::open_channel(std::uint16_t channel) {
-  amqp_channel_open(state_, channel);
-  return reply("opening a channel");
-}
-Result<void> Connection::confirm_select(std::uint16_t channel) {
-  amqp_confirm_select(state_, channel);
-  return reply("switching publisher confirms on");
-}
-Result<void> Connection::prefetch(std::uint16_t channel, std::uint16_t count) {
-  amqp_basic_qos(state_, channel, 0, count, 0);
-  return reply("setting the prefetch");
-}
-Result<void> Connection::declare_exchange(std::uint16_t channel, const std::string& name, const char* type) {
-  amqp_exchange_declare(state_, channel, bytes(name), amqp_cstring_bytes(type), 0, 1, 0, 0, amqp_empty_table);
-  return reply(("declaring exchange " + name).c_str());
-}
-Result<void> Connection::declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options) {
-  std::array<amqp_table_entry_t, 2> entries;
-  int count = 0;
-  if (!options.dead_letter_exchange.empty()) entries[static_cast<std::size_t>(count++)] = text_entry("x-dead-letter-exchange", options.dead_letter_exchange);
-  if (options.expires) {
-    amqp_table_entry_t entry{};
-    entry.key = bytes("x-expires");
-    entry.value.kind = AMQP_FIELD_KIND_I32;
-    entry.value.value.i32 = static_cast<std::int32_t>(options.expires->count());
-    entries[static_cast<std::size_t>(count++)] = entry;
+Result<void> Connection::perform(std::uint16_t channel, const Step& step) {
+  amqp_rpc_reply_t reply{};
+  step.encode([&](amqp_method_number_t method, void* decoded) {
+    amqp_method_number_t expected[] = {step.answer(), 0};
+    reply = amqp_simple_rpc(state_, channel, method, expected, decoded);
+  });
+  switch (reply.reply_type) {
+    case AMQP_RESPONSE_NORMAL: return {};
+    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), step.text());
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), step.text());
+    case AMQP_RESPONSE_NONE: break;
   }
-  amqp_queue_declare(state_, channel, bytes(name), 0, options.durable, 0, 0, {count, entries.data()});
-  return reply(("declaring queue " + name).c_str());
+  return failure("no answer", step.text());
 }
-Result<void> Connection::bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key) {
-  amqp_queue_bind(state_, channel, bytes(queue), bytes(exchange), bytes(key), amqp_empty_table);
-  return reply(("binding queue " + queue + " to " + exchange).c_str());
-}
-Result<void> Connection::consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive) {
-  amqp_basic_consume(state_, channel, bytes(queue), bytes(tag), 0, 0, exclusive, amqp_empty_table);
-  return reply(("consuming from queue " + queue).c_str());
+
+Result<void> Connection::send(std::uint16_t channel, const Step& step) {
+  room_ -= std::min(room_, Step::largest);
+  int sent = AMQP_STATUS_OK;
+  step.encode([&](amqp_method_number_t method, void* decoded) { sent = amqp_send_method(state_, channel, method, decoded); });
+  return status(sent, step.text().c_str());
 }
 
 bool Connection::send_room(std::size_t wanted) {
@@ -268,6 +244,11 @@ Result<void> Connection::publish(std::uint16_t channel, std::string_view exchang
   const BasicProperties p(properties);
   room_ -= std::min(room_, body.size() + publish_overhead);
   return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p.raw, bytes(body)), "publishing");
+}
+
+Result<void> Connection::publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, const amqp_basic_properties_t& properties,
+                                     std::string_view body) {
+  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), 0, 0, &properties, bytes(body)), "publishing");
 }
 
 Result<void> Connection::publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,

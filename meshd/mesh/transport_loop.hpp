@@ -11,17 +11,23 @@
 // One turn while connected: take the inbox; publish, then acknowledge, while there is room; read frames within a budget;
 // call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
 
+#include <array>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
+#include "meshd/mesh/declarations.hpp"
+#include "meshd/mesh/event_bindings.hpp"
 #include "meshd/mesh/refusals.hpp"
+#include "meshd/mesh/secret_file.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
@@ -38,8 +44,10 @@ class TransportLoop {
   Result<void> wait_ready(milliseconds timeout);
   void stop(milliseconds grace);
   [[nodiscard]] const std::shared_ptr<TransportInbox>& inbox() const { return inbox_; }
+  [[nodiscard]] EventBindings& event_bindings() { return events_; }
   [[nodiscard]] State state() const;
   [[nodiscard]] const Refusals& refusals() const { return refusals_; }
+  [[nodiscard]] Transport::Counters counters() const;
   [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
 
  private:
@@ -47,12 +55,21 @@ class TransportLoop {
   struct Ended {
     Error error;
     bool permanent = false;
+    bool handover = false;  // the next connection is there already
   };
 
   void run();
-  Result<void> connect();
   Ended serve();
+  // transport_connect.cpp
+  using Opened = Result<std::unique_ptr<amqp::Connection>>;
+  Result<void> connect();
+  void begin_opening(amqp::Url url);
+  template <class Value>
+  Value turn_until(std::future<Value>& ready);
   void back_off(bool after_success);
+  void watch_secret();
+  bool handed_over();
+  // transport_loop.cpp
   void wait_turn(SteadyTime until);
   void set_state(State state, const std::string& detail);
 
@@ -64,6 +81,17 @@ class TransportLoop {
   void drop_front(Outcome outcome, const std::string& detail);
   Result<void> settle_deliveries();
   Result<bool> read_frames();
+  // transport_channels.cpp
+  void channels_fresh();
+  void channels_lost(const std::string& why);
+  void tell_events();
+  Result<void> write_declarations();
+  Result<void> on_method(const amqp_frame_t& frame);
+  void channel_closed(std::uint16_t channel, std::uint16_t code, const std::string& why);
+  Result<void> set_up_again(std::uint16_t channel, bool open);
+  void event_steps_failed(const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why);
+  [[nodiscard]] bool may_publish() const;
+  // transport_messages.cpp
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
   void refuse(const Incoming& message, const Malformed& why);
@@ -93,14 +121,37 @@ class TransportLoop {
   SteadyTime next_expiry_look_{};
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
+  amqp::Url url_;                      // of connection_, with the password in use
+  /// A connection that is being opened, or open with nothing declared on it.
+  struct Next {
+    amqp::Url url;
+    std::future<Opened> opening;
+    std::unique_ptr<amqp::Connection> connection;
+  };
+  Next next_;
+  SecretFile secret_;
+  bool secret_pending_ = false;        // there is a new one, and it is not in use
+  SteadyTime secret_look_at_{}, drain_until_{};
+  bool holding_ = false;               // nothing more is published on connection_: next_ will
+  std::set<std::uint64_t> unsettled_;  // delivery tags of the service channel, if there may be a handover
   Unconfirmed unconfirmed_;
-  Assembler publish_frames_, response_frames_, service_frames_;
+  Declarations declarations_;
+  EventBindings events_;
+  struct Channel {
+    Assembler frames;
+    std::uint32_t epoch = 0;
+  };
+  std::vector<Channel> channels_;      // by number; channel 0 carries no messages
+  bool events_set_up_ = false;         // on this connection
+  SteadyTime events_not_before_{};
+  std::deque<SteadyTime> reopened_;    // the times, lately, when a channel was set up again
   std::vector<TransportInbox::Settlement> settlements_;
   std::uint32_t epoch_ = 0;
   std::size_t next_url_ = 0;
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
+  bool look_again_ = false;            // what came in may have set something free to be written
   bool no_room_ = false;               // something waits for room in the send buffer
   bool something_ran_ = false;
   bool ended_for_good_ = false;
@@ -108,6 +159,11 @@ class TransportLoop {
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
   Refusals refusals_;
+  /// Written by the thread, read by any.
+  struct Counts {
+    std::atomic<std::uint64_t> connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0};
+  };
+  Counts counts_;
   std::minstd_rand jitter_{std::random_device{}()};
 };
 

@@ -24,14 +24,17 @@ class Unconfirmed {
   void returned(const std::string& correlation_id, std::string reason, std::string body);
   void confirmed(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::confirmed, {}); }
   void refused(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::refused, "the broker did not take it"); }
-  /// The channel is gone: what was returned is known, the rest may or may not have arrived.
-  void lost(const std::string& reason);
+  /// The channel is gone: what was returned is known, the rest may or may not have arrived. Except if the broker closed
+  /// it because of one message: it has taken neither that one nor any later one.
+  using Culprit = std::function<bool(const Report& of_the_message, std::size_t size)>;
+  void lost(const std::string& reason, const Culprit& culprit = {});
 
   [[nodiscard]] std::size_t size() const { return waiting_; }
 
  private:
   struct Entry {
     Report report;
+    std::size_t size = 0;  // of the body
     bool settled = false;
   };
   struct Return {
