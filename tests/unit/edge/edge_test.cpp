@@ -157,6 +157,13 @@ TEST_F(EdgeTest, OutOfDescriptorsItGoesOnLater) {
   consumer.handshake();
   meshd_->accept(meshd_->open());
   EXPECT_THAT(consumer.read_text(), HasSubstr("hello"));
+  // Once with descriptors to spare: UBSan probes a virtual table that it has not seen yet through a pipe.
+  const auto calls = [&](const std::string& trace_id) {
+    consumer.send(call(trace_id));
+    meshd_->answer(meshd_->request(), "1");
+    EXPECT_THAT(consumer.read_text(), HasSubstr("\"result\":1"));
+  };
+  calls("before");
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const int third = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -169,10 +176,7 @@ TEST_F(EdgeTest, OutOfDescriptorsItGoesOnLater) {
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   EXPECT_EQ(::connect(third, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
   // Those who are in already go on meanwhile.
-  consumer.send(call("a"));
-  const auto asked = meshd_->request();
-  meshd_->answer(asked, "1");
-  EXPECT_THAT(consumer.read_text(), HasSubstr("\"result\":1"));
+  calls("meanwhile");
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   ::close(third);
   EXPECT_EQ(health()["status"], "ok") << "and new ones come in again";
