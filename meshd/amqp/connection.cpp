@@ -150,59 +150,31 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   return c;
 }
 
-Result<void> Connection::reply(const char* doing) const {
-  const auto reply = amqp_get_rpc_reply(state_);
-  switch (reply.reply_type) {
-    case AMQP_RESPONSE_NORMAL: return {};
-    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), doing);
-    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), doing);
-    case AMQP_RESPONSE_NONE: break;
-  }
-  return failure("no answer", doing);
-}
-
 Result<void> Connection::status(int code, const char* doing) const {
   if (code == AMQP_STATUS_OK) return {};
   return failure(amqp_error_string2(code), doing);
 }
 
-Result<void> Connection::open_channel(std::uint16_t channel) {
-  amqp_channel_open(state_, channel);
-  return reply("opening a channel");
-}
-Result<void> Connection::confirm_select(std::uint16_t channel) {
-  amqp_confirm_select(state_, channel);
-  return reply("switching publisher confirms on");
-}
-Result<void> Connection::prefetch(std::uint16_t channel, std::uint16_t count) {
-  amqp_basic_qos(state_, channel, 0, count, 0);
-  return reply("setting the prefetch");
-}
-Result<void> Connection::declare_exchange(std::uint16_t channel, const std::string& name, const char* type) {
-  amqp_exchange_declare(state_, channel, bytes(name), amqp_cstring_bytes(type), 0, 1, 0, 0, amqp_empty_table);
-  return reply(("declaring exchange " + name).c_str());
-}
-Result<void> Connection::declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options) {
-  std::array<amqp_table_entry_t, 2> entries;
-  int count = 0;
-  if (!options.dead_letter_exchange.empty()) entries[static_cast<std::size_t>(count++)] = text_entry("x-dead-letter-exchange", options.dead_letter_exchange);
-  if (options.expires) {
-    amqp_table_entry_t entry{};
-    entry.key = bytes("x-expires");
-    entry.value.kind = AMQP_FIELD_KIND_I32;
-    entry.value.value.i32 = static_cast<std::int32_t>(options.expires->count());
-    entries[static_cast<std::size_t>(count++)] = entry;
+Result<void> Connection::perform(std::uint16_t channel, const Step& step) {
+  amqp_rpc_reply_t reply{};
+  step.encode([&](amqp_method_number_t method, void* decoded) {
+    amqp_method_number_t expected[] = {step.answer(), 0};
+    reply = amqp_simple_rpc(state_, channel, method, expected, decoded);
+  });
+  switch (reply.reply_type) {
+    case AMQP_RESPONSE_NORMAL: return {};
+    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), step.text());
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), step.text());
+    case AMQP_RESPONSE_NONE: break;
   }
-  amqp_queue_declare(state_, channel, bytes(name), 0, options.durable, 0, 0, {count, entries.data()});
-  return reply(("declaring queue " + name).c_str());
+  return failure("no answer", step.text());
 }
-Result<void> Connection::bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key) {
-  amqp_queue_bind(state_, channel, bytes(queue), bytes(exchange), bytes(key), amqp_empty_table);
-  return reply(("binding queue " + queue + " to " + exchange).c_str());
-}
-Result<void> Connection::consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive) {
-  amqp_basic_consume(state_, channel, bytes(queue), bytes(tag), 0, 0, exclusive, amqp_empty_table);
-  return reply(("consuming from queue " + queue).c_str());
+
+Result<void> Connection::send(std::uint16_t channel, const Step& step) {
+  room_ -= std::min(room_, Step::largest);
+  int sent = AMQP_STATUS_OK;
+  step.encode([&](amqp_method_number_t method, void* decoded) { sent = amqp_send_method(state_, channel, method, decoded); });
+  return status(sent, step.text().c_str());
 }
 
 bool Connection::send_room(std::size_t wanted) {

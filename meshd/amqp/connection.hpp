@@ -17,6 +17,7 @@
 
 #include "common/clock.hpp"
 #include "common/result.hpp"
+#include "meshd/amqp/step.hpp"
 #include "meshd/amqp/url.hpp"
 
 namespace nuropb::amqp {
@@ -49,19 +50,15 @@ class Connection {
 
   [[nodiscard]] int fd() const { return fd_; }
 
-  // Declarations; each waits for the broker's answer. On an error the channel is closed by the broker.
-  Result<void> open_channel(std::uint16_t channel);
-  Result<void> confirm_select(std::uint16_t channel);
-  Result<void> prefetch(std::uint16_t channel, std::uint16_t count);
-  Result<void> declare_exchange(std::uint16_t channel, const std::string& name, const char* type);
-  struct QueueOptions {
-    bool durable = false;
-    std::string dead_letter_exchange;      ///< empty: none
-    std::optional<milliseconds> expires;
-  };
-  Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options);
-  Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key);
-  Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive);
+  /// Takes a step and waits for the broker's answer. On an error the channel is closed by the broker.
+  Result<void> perform(std::uint16_t channel, const Step& step);
+  /// Sends a step; its answer() comes as a frame. Ask for Step::largest of room before.
+  Result<void> send(std::uint16_t channel, const Step& step);
+  // The steps by name, waiting.
+  Result<void> open_channel(std::uint16_t channel) { return perform(channel, Step::open()); }
+  Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options) { return perform(channel, Step::declare_queue(name, options)); }
+  Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key) { return perform(channel, Step::bind(queue, exchange, key)); }
+  Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive) { return perform(channel, Step::consume(queue, tag, exclusive)); }
 
   /// True if `wanted` bytes, at most largest_write(), can be written now without waiting for the broker to read. Asks
   /// the kernel only when what it granted the last time is used up. When it says false, POLLOUT tells when to ask again.
@@ -101,7 +98,6 @@ class Connection {
 
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
-  Result<void> reply(const char* doing) const;
   Result<void> status(int code, const char* doing) const;
   amqp_connection_state_t state_ = nullptr;
   int fd_ = -1;

@@ -25,6 +25,15 @@ void Transport::ack(Delivery delivery, bool multiple) { impl_->loop.inbox()->set
 void Transport::reject(Delivery delivery, bool requeue) {
   impl_->loop.inbox()->settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false, 0});
 }
+Result<void> Transport::bind_event(std::string topic_pattern) {
+  const auto news = impl_->loop.event_bindings().bind(std::move(topic_pattern));
+  if (!news) return tl::unexpected(news.error());
+  if (*news) impl_->loop.inbox()->poke();
+  return {};
+}
+void Transport::unbind_event(const std::string& topic_pattern) {
+  if (impl_->loop.event_bindings().unbind(topic_pattern)) impl_->loop.inbox()->poke();
+}
 void Transport::pause_deliveries(bool paused) { impl_->loop.inbox()->pause(paused); }
 void Transport::post(std::function<void()> work) { impl_->loop.inbox()->post(std::nullopt, std::move(work)); }
 void Transport::post_at(SteadyTime when, std::function<void()> work) { impl_->loop.inbox()->post(when, std::move(work)); }

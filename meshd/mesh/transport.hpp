@@ -36,7 +36,9 @@ struct TransportSettings {
   std::string events_exchange = "nuropb-events-exchange";
   std::string dl_exchange = "nuropb-dl-exchange";
   std::uint16_t prefetch = 1;                ///< of the service queue
-  milliseconds response_queue_expires{60'000};
+  milliseconds response_queue_expires{60'000};  ///< of the events queue too
+  std::int32_t events_queue_length = 100'000;   ///< events kept while we are away; beyond it the oldest are dropped
+  std::size_t most_event_patterns = 65'536;     ///< of bind_event()
   std::uint16_t heartbeat_s = 10;
   milliseconds connect_timeout{5000};
   milliseconds reconnect_min{200};
@@ -81,10 +83,10 @@ struct Report {
   std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
 };
 
-/// A delivery to be acknowledged. Valid for one connection: after a reconnect the broker redelivers, and an old one
-/// is ignored.
+/// A delivery to be acknowledged. Valid for one opening of its channel: after that the broker redelivers, and an old
+/// one is ignored.
 struct Delivery {
-  std::uint32_t epoch = 0;   ///< counts connections
+  std::uint32_t epoch = 0;   ///< counts connections, and the times that a channel was opened again on one
   std::uint16_t channel = 0;
   std::uint64_t tag = 0;
 };
@@ -110,6 +112,10 @@ class Transport {
     std::function<void(Incoming&&)> on_response;
     /// A request, command or event from the service queue; to be acknowledged or rejected.
     std::function<void(Incoming&&)> on_service_message;
+    /// An event by bind_event(). Acknowledged already: `delivery` is of no use.
+    std::function<void(Incoming&&)> on_event{};
+    /// The broker refused a pattern of bind_event(); it is not bound any more.
+    std::function<void(const std::string& pattern, const std::string& reason)> on_event_refused{};
     std::function<void(Report&&)> on_report;
     /// `detail` says why, for logs: "connected to amqp://u:***@h:5672/", "password refused".
     std::function<void(State, const std::string& detail)> on_state;
@@ -139,6 +145,17 @@ class Transport {
   void ack(Delivery delivery, bool multiple = false);
   /// `requeue` true is the protocol's nack, false its reject (to the dead-letter exchange).
   void reject(Delivery delivery, bool requeue);
+
+  /// Events whose topic matches the AMQP topic pattern (`*` one word, `#` any number) come to on_event, each once
+  /// however many patterns it matches. Binding takes effect when the broker has it, soon after, and again after every
+  /// loss of the connection. Bound twice is bound once. An error: the pattern is over 255 bytes, or there are
+  /// `most_event_patterns`. Any thread, at any time; never waits.
+  ///
+  /// The queue of these events is ours alone and not the service's: it is declared with the first pattern, outlives a
+  /// connection by `response_queue_expires`, and is acknowledged automatically. Events of a pattern that was unbound a
+  /// moment ago may still come.
+  Result<void> bind_event(std::string topic_pattern);
+  void unbind_event(const std::string& topic_pattern);
 
   /// Stops (true) or resumes (false) reading from the broker's socket, so that a consumer of ours that can't keep up
   /// pushes back to the broker instead of growing a queue. Heartbeats go on. Any thread.

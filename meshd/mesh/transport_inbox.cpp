@@ -65,6 +65,12 @@ void TransportInbox::pause(bool paused) {
   wake_locked();
 }
 
+void TransportInbox::poke() {
+  const std::lock_guard lock(mutex_);
+  changed_ = true;
+  wake_locked();
+}
+
 void TransportInbox::stop() {
   const std::lock_guard lock(mutex_);
   work_.stop = true;

@@ -43,6 +43,8 @@ class TransportInbox {
   void post(std::optional<SteadyTime> when, std::function<void()> work);
   void pause(bool paused);
   void stop();
+  /// Wakes the thread: there is news that it will find elsewhere.
+  void poke();
   /// There is no transport (any more): whatever comes is dropped, and what is here too.
   void close();
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
@@ -68,7 +70,7 @@ class TransportInbox {
   std::mutex mutex_;
   Work work_;            // under mutex_
   bool asleep_ = false;  // under mutex_
-  bool changed_ = false; // under mutex_: paused or stop are news
+  bool changed_ = false; // under mutex_: there is news beside the vectors
   bool closed_ = false;  // under mutex_
   std::uint64_t pushed_ = 0;  // under mutex_
 };

@@ -8,6 +8,8 @@
 #include <exception>
 #include <future>
 
+#include "common/ids.hpp"
+
 namespace nuropb::mesh {
 namespace {
 
@@ -30,12 +32,12 @@ std::string vhost_of(const TransportSettings& settings) { return settings.urls.e
 }  // namespace
 
 TransportLoop::TransportLoop(TransportSettings settings, Transport::Callbacks callbacks)
-    : settings_(std::move(settings)), callbacks_(std::move(callbacks)), topology_(Topology::of(settings_, vhost_of(settings_))),
+    : settings_(std::move(settings)), callbacks_(std::move(callbacks)), topology_(Topology::of(settings_, vhost_of(settings_), random_hex32().substr(0, 8))),
       inbox_(std::make_shared<TransportInbox>(settings_.queued_bytes)), unconfirmed_([this](Report&& r) {
         something_ran_ = true;
         if (callbacks_.on_report) callbacks_.on_report(std::move(r));
       }),
-      publish_frames_(max_body), response_frames_(max_body), service_frames_(max_body) {}
+      events_(settings_.most_event_patterns), channels_(channels, Channel{Assembler(max_body), 0}) {}
 
 void TransportLoop::start() {
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
@@ -82,9 +84,8 @@ void TransportLoop::run() {
       // A broker that takes us in and at once throws us out again must not be asked without a pause for ever.
       if (std::chrono::steady_clock::now() - since > settings_.reconnect_max) failures_ = 0;
       else ++failures_;
-      unconfirmed_.lost(ended.error.text());
+      channels_lost(ended.error.text());
       connection_.reset();
-      front_sent_.reset();  // what was incomplete was never routed: it goes again, whole
       next_url_ = 0;
     } else {
       connection_.reset();
@@ -138,13 +139,10 @@ Result<void> TransportLoop::connect() {
   Opened opened = opening.get();
   if (!opened) return tl::unexpected(opened.error());
   connection_ = std::move(*opened);
-  ++epoch_;
   blocked_ = false;
   closed_.reset();
   settlements_.clear();
-  publish_frames_.reset();
-  response_frames_.reset();
-  service_frames_.reset();
+  channels_fresh();
   set_state(State::ready, "connected to " + url.redacted());
   return {};
 }
@@ -165,7 +163,7 @@ TransportLoop::Ended TransportLoop::serve() {
         return {{"stopped", {}, {}}, false};
       }
     }
-    if (*more) continue;
+    if (*more || std::exchange(look_again_, false)) continue;
     const auto latest = std::chrono::steady_clock::now() + (queue_.empty() ? longest_sleep : expiry_look);
     sleep(std::min(next_timer(latest), stop_at_), static_cast<short>((paused_ ? 0 : POLLIN) | (no_room_ ? POLLOUT : 0)));
   }
@@ -230,6 +228,7 @@ void TransportLoop::sleep(SteadyTime until, short watch_socket) {
 /// Answers before acknowledgements: whoever dies in between gets the request again.
 Result<void> TransportLoop::write() {
   no_room_ = false;
+  if (const auto declared = write_declarations(); !declared) return declared;
   if (queue_.empty() && settlements_.empty()) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
   const bool cork = queue_.size() + settlements_.size() > 1;
   if (cork) connection_->cork(true);
@@ -245,7 +244,7 @@ Result<void> TransportLoop::settle_deliveries() {
   Result<void> done;
   for (; settled < settlements_.size() && done; ++settled) {
     const auto& s = settlements_[settled];
-    if (s.delivery.epoch != epoch_) continue;
+    if (s.delivery.channel >= channels || s.delivery.epoch != channels_[s.delivery.channel].epoch) continue;
     if (s.after > gone_) break;  // what was submitted before it is still queued
     if (!connection_->send_room(settlement_size)) {
       no_room_ = true;
@@ -260,7 +259,7 @@ Result<void> TransportLoop::settle_deliveries() {
 
 Result<void> TransportLoop::publish_queued() {
   const auto now = std::chrono::steady_clock::now();
-  bool held = blocked_;
+  bool held = !may_publish();
   while (!held && !queue_.empty()) {
     const auto gone = publish_front(now);
     if (!gone) return tl::unexpected(gone.error());

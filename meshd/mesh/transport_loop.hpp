@@ -11,6 +11,7 @@
 // One turn while connected: take the inbox; publish, then acknowledge, while there is room; read frames within a budget;
 // call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -21,6 +22,8 @@
 
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
+#include "meshd/mesh/declarations.hpp"
+#include "meshd/mesh/event_bindings.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
@@ -37,6 +40,7 @@ class TransportLoop {
   Result<void> wait_ready(milliseconds timeout);
   void stop(milliseconds grace);
   [[nodiscard]] const std::shared_ptr<TransportInbox>& inbox() const { return inbox_; }
+  [[nodiscard]] EventBindings& event_bindings() { return events_; }
   [[nodiscard]] State state() const;
   [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
 
@@ -62,6 +66,17 @@ class TransportLoop {
   void drop_front(Outcome outcome, const std::string& detail);
   Result<void> settle_deliveries();
   Result<bool> read_frames();
+  // transport_channels.cpp
+  void channels_fresh();
+  void channels_lost(const std::string& why);
+  void tell_events();
+  Result<void> write_declarations();
+  Result<void> on_method(const amqp_frame_t& frame);
+  void channel_closed(std::uint16_t channel, std::uint16_t code, const std::string& why);
+  Result<void> set_up_again(std::uint16_t channel, bool open);
+  void event_steps_failed(const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why);
+  [[nodiscard]] bool may_publish() const;
+  // transport_messages.cpp
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
   void refuse(const Incoming& message, const Error& why);
@@ -92,13 +107,23 @@ class TransportLoop {
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
   Unconfirmed unconfirmed_;
-  Assembler publish_frames_, response_frames_, service_frames_;
+  Declarations declarations_;
+  EventBindings events_;
+  struct Channel {
+    Assembler frames;
+    std::uint32_t epoch = 0;
+  };
+  std::vector<Channel> channels_;      // by number; channel 0 carries no messages
+  bool events_set_up_ = false;         // on this connection
+  SteadyTime events_not_before_{};
+  std::deque<SteadyTime> reopened_;    // the times, lately, when a channel was set up again
   std::vector<TransportInbox::Settlement> settlements_;
   std::uint32_t epoch_ = 0;
   std::size_t next_url_ = 0;
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
+  bool look_again_ = false;            // what came in may have set something free to be written
   bool no_room_ = false;               // something waits for room in the send buffer
   bool something_ran_ = false;
   bool ended_for_good_ = false;

@@ -9,55 +9,25 @@ namespace {
 
 constexpr auto log_pause = std::chrono::seconds(10);
 
+/// What may come on which queue.
+bool belongs(MessageType type, std::uint16_t channel) {
+  switch (channel) {
+    case response_channel: return type == MessageType::response;
+    case events_channel: return type == MessageType::event;
+    case service_channel: return type != MessageType::response;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 Result<void> TransportLoop::on_frame(const amqp_frame_t& frame) {
-  if (const auto why = amqp::close_text(frame)) {
-    const auto code = amqp::close_code(frame);
-    const bool channel = frame.channel != 0;
-    connection_->answer_close(frame);
-    // 403 and 404 on a channel are about what we declare and use: the same again would end the same way.
-    closed_ = Ended{{channel ? "the broker closed a channel: " + *why : "the broker closed the connection: " + *why, {}, {}},
-                    channel && (code == 403 || code == 404)};
-    return {};
-  }
   if (frame.frame_type == AMQP_FRAME_METHOD) {
-    switch (frame.payload.method.id) {
-      case AMQP_BASIC_ACK_METHOD: {
-        const auto* ack = static_cast<const amqp_basic_ack_t*>(frame.payload.method.decoded);
-        unconfirmed_.confirmed(ack->delivery_tag, ack->multiple);
-        break;
-      }
-      case AMQP_BASIC_NACK_METHOD: {
-        const auto* nack = static_cast<const amqp_basic_nack_t*>(frame.payload.method.decoded);
-        unconfirmed_.refused(nack->delivery_tag, nack->multiple);
-        break;
-      }
-      case AMQP_BASIC_CANCEL_METHOD:
-        // A queue of ours was deleted, or its node is gone: declared anew on a new connection.
-        return failure("the broker cancelled a consumer: its queue was deleted", "connection to the broker");
-      case AMQP_CONNECTION_BLOCKED_METHOD: {
-        const auto* blocked = static_cast<const amqp_connection_blocked_t*>(frame.payload.method.decoded);
-        blocked_ = true;
-        set_state(State::blocked, "the broker takes no messages: " + std::string(amqp::view(blocked->reason)));
-        break;
-      }
-      case AMQP_CONNECTION_UNBLOCKED_METHOD:
-        blocked_ = false;
-        set_state(State::ready, "the broker takes messages again");
-        break;
-      default: break;
-    }
+    if (const auto done = on_method(frame); !done || closed_) return done;
   }
-  Assembler* frames = nullptr;
-  switch (frame.channel) {
-    case publish_channel: frames = &publish_frames_; break;
-    case response_channel: frames = &response_frames_; break;
-    case service_channel: frames = &service_frames_; break;
-    default: return {};
-  }
+  if (frame.channel == 0 || frame.channel >= channels) return {};
   const std::uint16_t channel = frame.channel;
-  auto message = frames->take(frame);
+  auto message = channels_[channel].frames.take(frame);
   // Memory of a channel's frames can be given back between messages only.
   if (message || (frame.frame_type == AMQP_FRAME_METHOD && frame.payload.method.id != AMQP_BASIC_DELIVER_METHOD &&
                   frame.payload.method.id != AMQP_BASIC_RETURN_METHOD)) {
@@ -77,16 +47,18 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   in.routing_key = std::move(message.routing_key);
   in.redelivered = message.redelivered;
   in.body = std::move(message.body);
-  in.delivery = {epoch_, channel, message.delivery_tag};
+  in.delivery = {channels_[channel].epoch, channel, message.delivery_tag};
   auto read = read_properties(std::move(message.properties), in);
   if (read && message.too_large) read = failure("is larger than 64 MiB", "message body");
-  if (read && (channel == response_channel) != (in.type == MessageType::response)) {
+  if (read && !belongs(in.type, channel)) {
     read = failure("a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
   }
   if (!read) return refuse(in, read.error());
   if (channel == response_channel) {
     if (callbacks_.on_response) callbacks_.on_response(std::move(in));
     else inbox_->settle({in.delivery, TransportInbox::Verdict::ack, false, 0});
+  } else if (channel == events_channel) {
+    if (callbacks_.on_event) callbacks_.on_event(std::move(in));
   } else {
     if (callbacks_.on_service_message) callbacks_.on_service_message(std::move(in));
     else inbox_->settle({in.delivery, TransportInbox::Verdict::reject, false, 0});
@@ -101,6 +73,7 @@ void TransportLoop::refuse(const Incoming& message, const Error& why) {
     log::warning("malformed message from the broker", {{"reason", why.text()}, {"routing_key", message.routing_key},
                                                        {"correlation_id", message.correlation_id}, {"so_far", malformed_}});
   }
+  if (message.delivery.channel == events_channel) return;  // acknowledged already
   if (message.delivery.channel == response_channel) return inbox_->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
   answer_refused(message, why);
   inbox_->settle({message.delivery, TransportInbox::Verdict::reject, false, 0});

@@ -5,7 +5,8 @@
 namespace nuropb::mesh {
 
 void Unconfirmed::published(Outgoing&& message) {
-  entries_.push_back({{Outcome::confirmed, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, {}, {}}, false});
+  const std::size_t size = message.body.size();
+  entries_.push_back({{Outcome::confirmed, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, {}, {}}, size, false});
   ++waiting_;
 }
 
@@ -48,9 +49,11 @@ void Unconfirmed::settle(std::uint64_t tag, bool multiple, Outcome outcome, cons
   }
 }
 
-void Unconfirmed::lost(const std::string& reason) {
+void Unconfirmed::lost(const std::string& reason, std::optional<std::size_t> largest) {
+  Outcome outcome = Outcome::unknown;
   for (Entry& entry : entries_) {
-    if (!entry.settled) tell(entry, Outcome::unknown, reason);
+    if (largest && entry.size > *largest) outcome = Outcome::refused;
+    if (!entry.settled) tell(entry, outcome, reason);
   }
   entries_.clear();
   returns_.clear();

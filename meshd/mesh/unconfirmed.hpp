@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -24,14 +25,16 @@ class Unconfirmed {
   void returned(const std::string& correlation_id, std::string reason, std::string body);
   void confirmed(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::confirmed, {}); }
   void refused(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::refused, "the broker did not take it"); }
-  /// The channel is gone: what was returned is known, the rest may or may not have arrived.
-  void lost(const std::string& reason);
+  /// The channel is gone: what was returned is known, the rest may or may not have arrived. Except if the broker closed
+  /// it because of a message with more than `largest` bytes: it has taken neither that one nor any later one.
+  void lost(const std::string& reason, std::optional<std::size_t> largest = {});
 
   [[nodiscard]] std::size_t size() const { return waiting_; }
 
  private:
   struct Entry {
     Report report;
+    std::size_t size = 0;  // of the body
     bool settled = false;
   };
   struct Return {

@@ -32,12 +32,18 @@ class PrivateBroker {
   void run(const std::string& arguments) const {
     if (std::system((command(arguments) + " >/dev/null").c_str()) != 0) throw std::runtime_error("scripts/broker " + arguments + " failed");
   }
-  [[nodiscard]] std::string url(const std::string& option = {}) const {
+  /// What it prints.
+  [[nodiscard]] std::string output(const std::string& arguments) const {
     std::string out;
-    FILE* const pipe = ::popen(command("url " + option).c_str(), "r");
-    if (!pipe) throw std::runtime_error("scripts/broker url failed");
-    for (int c = std::fgetc(pipe); c != EOF && c != '\n'; c = std::fgetc(pipe)) out += static_cast<char>(c);
+    FILE* const pipe = ::popen(command(arguments).c_str(), "r");
+    if (!pipe) throw std::runtime_error("scripts/broker " + arguments + " failed");
+    for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) out += static_cast<char>(c);
     ::pclose(pipe);
+    return out;
+  }
+  [[nodiscard]] std::string url(const std::string& option = {}) const {
+    std::string out = output("url " + option);
+    if (!out.empty() && out.back() == '\n') out.pop_back();
     return out;
   }
   [[nodiscard]] std::string folder() const { return folder_; }

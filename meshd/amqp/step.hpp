@@ -1,0 +1,56 @@
+#pragma once
+// One step of setting a channel up: opening it, declaring, binding, consuming. A value, so that the same list of steps
+// can be gone through at first (each waited for) and again on a living connection (sent, and answered by a frame later).
+
+#include <amqp.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "common/clock.hpp"
+
+namespace nuropb::amqp {
+
+struct QueueOptions {
+  bool durable = false;
+  std::string dead_letter_exchange;      ///< empty: none
+  std::optional<milliseconds> expires;   ///< deleted by the broker when nobody has used it for so long
+  std::optional<std::int32_t> max_length{};  ///< messages; beyond it the broker drops the oldest
+};
+
+struct Step {
+  enum class Kind { open_channel, confirm_select, prefetch, declare_exchange, declare_queue, bind, unbind, consume };
+  Kind kind = Kind::open_channel;
+  std::string name;      ///< exchange or queue
+  std::string exchange;  ///< of a binding
+  std::string key;       ///< routing key or topic pattern of a binding; type of an exchange; tag of a consumer
+  QueueOptions queue{};
+  std::uint16_t count = 0;    ///< prefetch
+  bool exclusive = false;     ///< consume: refused while another consumes, and refuses others
+  bool automatic = false;     ///< consume: a message counts as acknowledged when it was sent
+
+  static Step open() { return {}; }
+  static Step confirms() { return of(Kind::confirm_select, {}); }
+  static Step prefetch(std::uint16_t count);
+  static Step declare_exchange(std::string name, std::string type) { return of(Kind::declare_exchange, std::move(name), {}, std::move(type)); }
+  static Step declare_queue(std::string name, QueueOptions options);
+  static Step bind(std::string queue, std::string exchange, std::string key) { return of(Kind::bind, std::move(queue), std::move(exchange), std::move(key)); }
+  static Step unbind(std::string queue, std::string exchange, std::string key) { return of(Kind::unbind, std::move(queue), std::move(exchange), std::move(key)); }
+  static Step consume(std::string queue, std::string tag, bool exclusive, bool automatic = false);
+
+  /// "binding queue q to e with 'k'", for errors.
+  [[nodiscard]] std::string text() const;
+  /// The method that answers it.
+  [[nodiscard]] amqp_method_number_t answer() const;
+  /// Calls `use` with the method's number and rabbitmq-c's form of it, which lives as long as the call.
+  void encode(const std::function<void(amqp_method_number_t, void*)>& use) const;
+  /// What it takes on the wire, at most: each name has 255 bytes or fewer.
+  static constexpr std::size_t largest = 2048;
+
+ private:
+  static Step of(Kind kind, std::string name, std::string exchange = {}, std::string key = {});
+};
+
+}  // namespace nuropb::amqp

@@ -1,0 +1,199 @@
+// The transport's thread: what becomes of its channels while the connection lives. A channel that the broker has
+// closed is opened again, a consumer that it has cancelled consumes again, and topic patterns are bound and unbound.
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/log.hpp"
+#include "meshd/mesh/transport_loop.hpp"
+
+namespace nuropb::mesh {
+namespace {
+
+// A broker that closes channels again and again has a reason that opening them won't cure.
+constexpr std::size_t most_reopened = 5;
+constexpr auto reopened_within = std::chrono::seconds(10);
+// Each refused pattern costs the events channel and all its bindings anew: not at a rate that others choose.
+constexpr auto events_pause = std::chrono::seconds(1);
+constexpr auto longest_answer = std::chrono::seconds(60);  // it comes behind whatever was published before
+
+std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps) {
+  std::vector<EventBindings::Change> out;
+  for (const auto& step : steps) {
+    if (step.kind == amqp::Step::Kind::bind || step.kind == amqp::Step::Kind::unbind) out.push_back({step.key, step.kind == amqp::Step::Kind::bind});
+  }
+  return out;
+}
+
+/// 403 and 404 are about what we declare and use: the same again would end the same way. Except where it depends on
+/// others: on a consumer that will go, or on a node that will come back.
+bool for_good(std::uint16_t code, const std::string& why) {
+  return (code == 403 || code == 404) && why.find("exclusive use") == std::string::npos && why.find("down or inaccessible") == std::string::npos;
+}
+
+/// RabbitMQ's "406 … message size 2000 is larger than configured max size 1000": the last number.
+std::optional<std::size_t> largest_message(std::uint16_t code, const std::string& why) {
+  constexpr std::string_view before = "configured max size ";
+  const auto at = why.find(before);
+  std::size_t out = 0;
+  if (code != 406 || at == std::string::npos) return {};
+  const char* const digits = why.data() + at + before.size();
+  if (std::from_chars(digits, why.data() + why.size(), out).ec != std::errc()) return {};
+  return out;
+}
+
+}  // namespace
+
+/// A new connection on which all channels but the events' are set up.
+void TransportLoop::channels_fresh() {
+  ++epoch_;
+  for (Channel& channel : channels_) {
+    channel.frames.reset();
+    channel.epoch = epoch_;
+  }
+  reopened_.clear();
+}
+
+/// The connection is gone, and all its channels with it.
+void TransportLoop::channels_lost(const std::string& why) {
+  unconfirmed_.lost(why);
+  front_sent_.reset();  // what was incomplete was never routed: it goes again, whole
+  for (std::uint16_t channel = 1; channel < channels; ++channel) {
+    const auto unanswered = declarations_.drop(channel);
+    if (channel == events_channel) events_.retell(changes(unanswered));
+  }
+  events_set_up_ = false;
+}
+
+/// Nothing is published while we couldn't hear of it, or couldn't get the answer.
+bool TransportLoop::may_publish() const { return !blocked_ && declarations_.settled(publish_channel) && declarations_.settled(response_channel); }
+
+void TransportLoop::tell_events() {
+  if (!events_.needed()) return;
+  if (!events_set_up_) {
+    if (std::chrono::steady_clock::now() < events_not_before_) return;
+    events_set_up_ = true;
+    declarations_.add(events_channel, steps_of(events_channel, settings_, topology_));
+  }
+  for (auto& change : events_.take(declarations_.room(events_channel))) {
+    declarations_.add(events_channel, change.bind ? amqp::Step::bind(topology_.events_queue, settings_.events_exchange, std::move(change.pattern))
+                                                  : amqp::Step::unbind(topology_.events_queue, settings_.events_exchange, std::move(change.pattern)));
+  }
+}
+
+Result<void> TransportLoop::write_declarations() {
+  tell_events();
+  const auto now = std::chrono::steady_clock::now();
+  if (blocked_ || paused_) declarations_.excuse(now);  // the broker doesn't read, or we don't
+  if (const auto late = declarations_.overdue(now, longest_answer)) return failure("the broker does not answer", *late, "");
+  const auto all = declarations_.write(*connection_, now);
+  if (!all) return tl::unexpected(all.error());
+  if (!*all) no_room_ = true;
+  return {};
+}
+
+Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
+  const auto id = frame.payload.method.id;
+  if (const auto why = amqp::close_text(frame)) {
+    const auto code = amqp::close_code(frame);
+    connection_->answer_close(frame);
+    if (frame.channel == 0) closed_ = Ended{{"the broker closed the connection: " + *why, {}, {}}, false};
+    else if (frame.channel < channels) channel_closed(frame.channel, code, *why);
+    return {};
+  }
+  switch (id) {
+    case AMQP_BASIC_ACK_METHOD: {
+      const auto* ack = static_cast<const amqp_basic_ack_t*>(frame.payload.method.decoded);
+      unconfirmed_.confirmed(ack->delivery_tag, ack->multiple);
+      return {};
+    }
+    case AMQP_BASIC_NACK_METHOD: {
+      const auto* nack = static_cast<const amqp_basic_nack_t*>(frame.payload.method.decoded);
+      unconfirmed_.refused(nack->delivery_tag, nack->multiple);
+      return {};
+    }
+    case AMQP_BASIC_CANCEL_METHOD: {
+      if (frame.channel == 0 || frame.channel >= channels) return {};
+      const std::string tag(amqp::view(static_cast<const amqp_basic_cancel_t*>(frame.payload.method.decoded)->consumer_tag));
+      log::warning("the broker cancelled a consumer: its queue was deleted, or its node is gone", {{"consumer", tag}});
+      return set_up_again(frame.channel, false);
+    }
+    case AMQP_CONNECTION_BLOCKED_METHOD: {
+      const auto* blocked = static_cast<const amqp_connection_blocked_t*>(frame.payload.method.decoded);
+      blocked_ = true;
+      set_state(State::blocked, "the broker takes no messages: " + std::string(amqp::view(blocked->reason)));
+      return {};
+    }
+    case AMQP_CONNECTION_UNBLOCKED_METHOD:
+      blocked_ = false;
+      look_again_ = true;
+      set_state(State::ready, "the broker takes messages again");
+      return {};
+    default:
+      if (declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) look_again_ = true;
+      return {};
+  }
+}
+
+void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, const std::string& why) {
+  const auto unanswered = declarations_.drop(channel);
+  channels_[channel].frames.reset();
+  channels_[channel].epoch = ++epoch_;  // acknowledgements of the old channel's deliveries are of no use to the new one
+  const std::string during = unanswered.empty() ? "" : unanswered.front().text();
+  if (channel == events_channel) return event_steps_failed(unanswered, code, why);
+  if (channel == publish_channel) {
+    unconfirmed_.lost("the broker closed the channel: " + why, largest_message(code, why));
+    if (front_sent_) {
+      // Half of it was sent when the channel went: it was not routed, and may be what was wrong.
+      front_sent_.reset();
+      drop_front(Outcome::refused, "the broker closed the channel: " + why);
+    }
+  }
+  if (for_good(code, why)) {
+    closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, true};
+    return;
+  }
+  if (const auto again = set_up_again(channel, true); !again) {
+    closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, false};
+    return;
+  }
+  log::warning("the broker closed a channel; it is opened again", {{"channel", channel}, {"reason", why}, {"during", during}});
+}
+
+Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
+  const auto now = std::chrono::steady_clock::now();
+  while (!reopened_.empty() && now - reopened_.front() > reopened_within) reopened_.pop_front();
+  reopened_.push_back(now);
+  if (reopened_.size() > most_reopened) return failure("the broker closes our channels, or deletes our queues, again and again", "connection to the broker");
+  if (channel == events_channel) events_.retell({});
+  auto steps = steps_of(channel, settings_, topology_);
+  if (!open) steps.erase(steps.begin());
+  declarations_.add(channel, std::move(steps));
+  look_again_ = true;
+  return {};
+}
+
+/// The patterns are others' wishes: one that the broker refuses must not be the end of the transport.
+void TransportLoop::event_steps_failed(const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why) {
+  const auto now = std::chrono::steady_clock::now();
+  events_set_up_ = false;
+  look_again_ = true;
+  events_.retell(changes(unanswered));
+  events_not_before_ = std::max(events_not_before_ + events_pause, now);
+  const bool a_pattern = !unanswered.empty() && unanswered.front().kind == amqp::Step::Kind::bind;
+  const bool the_queue = !unanswered.empty() && !a_pattern && for_good(code, why);
+  log::warning("the broker closed the channel of events; it is opened again",
+               {{"reason", why}, {"during", unanswered.empty() ? std::string() : unanswered.front().text()}});
+  std::vector<std::string> refused;
+  if (a_pattern) {
+    refused.push_back(unanswered.front().key);
+    events_.refused(refused.front());
+  }
+  if (the_queue) refused = events_.refuse_all();
+  for (const auto& pattern : refused) {
+    something_ran_ = true;
+    if (callbacks_.on_event_refused) callbacks_.on_event_refused(pattern, why);
+  }
+}
+
+}  // namespace nuropb::mesh
