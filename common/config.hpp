@@ -73,8 +73,15 @@ struct Config {
     std::string header = "Authorization";
     std::string cookie = "Authorization";
     std::uint32_t verdict_timeout_ms = 5000;
-    std::string context_token_key = "Authorisation";      ///< context key for the token, as nuropb-gw sends it; empty: not sent
+    std::string policy_file;                              ///< docs/tasks/policy.md; empty: requests are allowed, nothing else
+    std::string context_user_key = "user_id";             ///< context keys; empty: not sent
+    std::string context_token_key = "Authorisation";      ///< as nuropb-gw spells it
+    std::string context_claims_key;
   } auth;
+  struct Events {
+    std::uint32_t subscriptions_per_session = 100;
+    bool forward_context = false;                         ///< whether consumers see the context of events
+  } events;
   struct Drain {
     std::uint32_t limit_ms = 10'000;                      ///< how long SIGTERM waits for pending requests
   } drain;

@@ -171,7 +171,13 @@ std::vector<ConfigKey> make_keys() {
       checked(text<&C::auth, &C::Auth::header>("auth", "header", "Header in which a consumer sends its bearer token."), not_empty),
       text<&C::auth, &C::Auth::cookie>("auth", "cookie", "Cookie looked at where that header is missing. Empty: none."),
       integer<&C::auth, &C::Auth::verdict_timeout_ms>("auth", "verdict_timeout_ms", 100, 600'000, "How long a new socket waits for the verdict on its token; then it is closed with 4002."),
+      path<&C::auth, &C::Auth::policy_file>("auth", "policy_file", "Who may use which services, methods, topics and verbs (TOML). Empty: everyone may make requests, and nothing else. Read again on SIGHUP to meshd."),
+      text<&C::auth, &C::Auth::context_user_key>("auth", "context_user_key", "Key under which services find the user id in the context. Empty: they don't get it."),
       text<&C::auth, &C::Auth::context_token_key>("auth", "context_token_key", "Key under which services find the token in the context (nuropb-gw's spelling). Empty: they don't get it."),
+      text<&C::auth, &C::Auth::context_claims_key>("auth", "context_claims_key", "Key under which services find the user's claims in the context. Empty: they don't get them."),
+
+      integer<&C::events, &C::Events::subscriptions_per_session>("events", "subscriptions_per_session", 1, 100'000, "Topic patterns that one socket may be subscribed to."),
+      boolean<&C::events, &C::Events::forward_context>("events", "forward_context", "Whether consumers see the context of events: whatever their publishers put there, tokens of other gateways' users among it."),
 
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
 
@@ -192,6 +198,7 @@ std::span<const ConfigSection> config_sections() {
       {"rings", "Shared memory between meshd and each edge."},
       {"amqp", "The broker. Only meshd uses these."},
       {"auth", "Who may connect. Tokens are judged by meshd, never by an edge."},
+      {"events", "Events of the mesh, for consumers that subscribe to them."},
       {"drain", "Stopping."},
       {"log", "Logs never contain a token or a password."},
   };

@@ -22,6 +22,20 @@ struct RequestHead {
   std::uint64_t deadline_ms;
   std::uint32_t service, method, trace_id, params;
 };
+struct EventHead {
+  std::uint32_t session, serial;
+  std::uint64_t deadline_ms;
+  std::uint32_t topic, trace_id, event, target;
+};
+struct SubscriptionHead {
+  std::uint32_t session, serial, topic;
+};
+struct MeshEventHead {
+  std::uint32_t topic, event, context, target;
+};
+struct SubscriptionEndedHead {
+  std::uint32_t session, serial, topic, error;
+};
 struct SessionAcceptedHead {
   std::uint32_t session, serial, user_id, username, ticket;
 };
@@ -33,6 +47,7 @@ struct ResponseHead {
 };
 static_assert(sizeof(OpenSessionHead) == 36 && sizeof(CloseSessionHead) == 8 && sizeof(RequestHead) == 32);
 static_assert(sizeof(SessionAcceptedHead) == 20 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
+static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 12 && sizeof(MeshEventHead) == 16 && sizeof(SubscriptionEndedHead) == 16);
 
 std::uint32_t size32(std::string_view text) {
   assert(text.size() <= std::numeric_limits<std::uint32_t>::max());
@@ -99,6 +114,17 @@ void encode(const Request& r, std::string& out) {
   put(out, RequestHead{r.session, r.serial, r.deadline_ms, size32(r.service), size32(r.method), size32(r.trace_id), size32(r.params)},
       {r.service, r.method, r.trace_id, r.params});
 }
+void encode(const Event& r, std::string& out) {
+  put(out, EventHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id), size32(r.event), size32(r.target)},
+      {r.topic, r.trace_id, r.event, r.target});
+}
+void encode(const Subscription& r, std::string& out) { put(out, SubscriptionHead{r.session, r.serial, size32(r.topic)}, {r.topic}); }
+void encode(const MeshEvent& r, std::string& out) {
+  put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target)}, {r.topic, r.event, r.context, r.target});
+}
+void encode(const SubscriptionEnded& r, std::string& out) {
+  put(out, SubscriptionEndedHead{r.session, r.serial, size32(r.topic), size32(r.error)}, {r.topic, r.error});
+}
 void encode(const SessionAccepted& r, std::string& out) {
   put(out, SessionAcceptedHead{r.session, r.serial, size32(r.user_id), size32(r.username), size32(r.ticket)}, {r.user_id, r.username, r.ticket});
 }
@@ -146,6 +172,53 @@ std::optional<Request> decode<Request>(std::string_view payload) {
 }
 
 template <>
+std::optional<Event> decode<Event>(std::string_view payload) {
+  Reader in(payload);
+  EventHead h;
+  if (!in.head(h)) return {};
+  Event r{h.session, h.serial, h.deadline_ms, {}, {}, {}, {}};
+  r.topic = in.text(h.topic, max_name);
+  r.trace_id = in.text(h.trace_id, max_trace_id);
+  r.event = in.text(h.event, no_bound);
+  r.target = in.text(h.target, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<Subscription> decode<Subscription>(std::string_view payload) {
+  Reader in(payload);
+  SubscriptionHead h;
+  if (!in.head(h)) return {};
+  Subscription r{h.session, h.serial, {}};
+  r.topic = in.text(h.topic, max_name);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload) {
+  Reader in(payload);
+  MeshEventHead h;
+  if (!in.head(h)) return {};
+  MeshEvent r;
+  r.topic = in.text(h.topic, max_name);
+  r.event = in.text(h.event, no_bound);
+  r.context = in.text(h.context, no_bound);
+  r.target = in.text(h.target, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<SubscriptionEnded> decode<SubscriptionEnded>(std::string_view payload) {
+  Reader in(payload);
+  SubscriptionEndedHead h;
+  if (!in.head(h)) return {};
+  SubscriptionEnded r{h.session, h.serial, {}, {}};
+  r.topic = in.text(h.topic, max_name);
+  r.error = in.text(h.error, max_error);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
 std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload) {
   Reader in(payload);
   SessionAcceptedHead h;
@@ -177,7 +250,12 @@ std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_mess
   switch (static_cast<Type>(type)) {
     case Type::open_session: return Bounds{sizeof(OpenSessionHead), sizeof(OpenSessionHead) + max_ticket + max_peer};
     case Type::close_session: return Bounds{sizeof(CloseSessionHead), sizeof(CloseSessionHead)};
-    case Type::request: return Bounds{sizeof(RequestHead), static_cast<std::uint32_t>(sizeof(RequestHead) + 2 * max_name + max_trace_id) + max_message};
+    case Type::subscribe:
+    case Type::unsubscribe: return Bounds{sizeof(SubscriptionHead), sizeof(SubscriptionHead) + max_name};
+    case Type::event: return Bounds{sizeof(EventHead), static_cast<std::uint32_t>(sizeof(EventHead) + max_name + max_trace_id) + max_message};
+    case Type::request:
+    case Type::command:
+    case Type::describe: return Bounds{sizeof(RequestHead), static_cast<std::uint32_t>(sizeof(RequestHead) + 2 * max_name + max_trace_id) + max_message};
     default: return {};
   }
 }
@@ -188,6 +266,8 @@ std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_messa
       return Bounds{sizeof(SessionAcceptedHead), sizeof(SessionAcceptedHead) + max_user_id + max_username + max_ticket};
     case Type::session_refused:
     case Type::end_session: return Bounds{sizeof(EndingHead), sizeof(EndingHead) + max_reason};
+    case Type::mesh_event: return Bounds{sizeof(MeshEventHead), static_cast<std::uint32_t>(sizeof(MeshEventHead) + max_name) + max_message};
+    case Type::subscription_ended: return Bounds{sizeof(SubscriptionEndedHead), sizeof(SubscriptionEndedHead) + max_name + max_error};
     // A service's answer is bounded as a whole; an error text of ours comes on top of nothing.
     case Type::response: return Bounds{sizeof(ResponseHead), static_cast<std::uint32_t>(sizeof(ResponseHead)) + max_message + 4096};
     default: return {};

@@ -24,11 +24,18 @@ enum class Type : std::uint16_t {
   open_session = 1,
   close_session = 2,
   request = 3,
+  command = 4,
+  describe = 5,
+  event = 6,
+  subscribe = 7,
+  unsubscribe = 8,
   // meshd → edge
   session_accepted = 65,
   session_refused = 66,
   response = 67,
   end_session = 68,
+  mesh_event = 69,
+  subscription_ended = 70,
 };
 
 // Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
@@ -39,6 +46,7 @@ inline constexpr std::size_t max_ticket = 32 * 1024;  ///< holds the credential,
 inline constexpr std::size_t max_user_id = 1024;
 inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 bytes, each escaped at worst
 inline constexpr std::size_t max_peer = 128;
+inline constexpr std::size_t max_error = 4096;        ///< an error object of ours, raw JSON
 inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
@@ -59,7 +67,8 @@ struct CloseSession {
   std::uint32_t serial = 0;
 };
 
-/// `sequence` travels in the ring header.
+/// A request, command or describe (whose method and params are empty). `sequence` travels in the ring header; each is
+/// answered by one Response with it: a command once the broker has it.
 struct Request {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
@@ -68,6 +77,24 @@ struct Request {
   std::string_view method;        ///< plain text
   std::string_view trace_id;      ///< raw JSON value as the consumer sent it, or a string that the edge made up
   std::string_view params;        ///< raw JSON, validated by the edge; meshd validates again only what it parses
+};
+
+/// An event of a consumer's, for the mesh. Answered like a command.
+struct Event {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::uint64_t deadline_ms = 0;
+  std::string_view topic;     ///< plain text
+  std::string_view trace_id;  ///< raw JSON
+  std::string_view event;     ///< raw JSON
+  std::string_view target;    ///< raw JSON: null or a list of user ids
+};
+
+/// subscribe, unsubscribe: to a topic pattern (common/topic.hpp). Answered once the broker has it; twice is once.
+struct Subscription {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::string_view topic;  ///< plain text
 };
 
 struct SessionAccepted {
@@ -99,14 +126,34 @@ struct EndSession {
   std::string_view reason;
 };
 
+/// An event of the mesh that sessions of this edge have subscribed to; which of them, the edge knows.
+struct MeshEvent {
+  std::string_view topic;    ///< plain text: the routing key it came by
+  std::string_view event;    ///< raw JSON
+  std::string_view context;  ///< raw JSON; empty: not for consumers (events.forward_context)
+  std::string_view target;   ///< raw JSON: null or a list of user ids
+};
+
+/// A subscription that a changed policy, or the broker, does not allow any more.
+struct SubscriptionEnded {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::string_view topic;
+  std::string_view error;  ///< raw JSON: an error object
+};
+
 /// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.
 void encode(const OpenSession& r, std::string& out);
 void encode(const CloseSession& r, std::string& out);
 void encode(const Request& r, std::string& out);
+void encode(const Event& r, std::string& out);
+void encode(const Subscription& r, std::string& out);
 void encode(const SessionAccepted& r, std::string& out);
 void encode(const SessionRefused& r, std::string& out);
 void encode(const Response& r, std::string& out);
 void encode(const EndSession& r, std::string& out);
+void encode(const MeshEvent& r, std::string& out);
+void encode(const SubscriptionEnded& r, std::string& out);
 
 /// Nothing, if the bytes are not such a record. Views point into `payload`.
 template <class Record>
@@ -114,10 +161,14 @@ std::optional<Record> decode(std::string_view payload);
 template <> std::optional<OpenSession> decode<OpenSession>(std::string_view payload);
 template <> std::optional<CloseSession> decode<CloseSession>(std::string_view payload);
 template <> std::optional<Request> decode<Request>(std::string_view payload);
+template <> std::optional<Event> decode<Event>(std::string_view payload);
+template <> std::optional<Subscription> decode<Subscription>(std::string_view payload);
 template <> std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload);
 template <> std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload);
 template <> std::optional<Response> decode<Response>(std::string_view payload);
 template <> std::optional<EndSession> decode<EndSession>(std::string_view payload);
+template <> std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload);
+template <> std::optional<SubscriptionEnded> decode<SubscriptionEnded>(std::string_view payload);
 
 /// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
 struct Bounds {

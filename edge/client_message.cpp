@@ -1,6 +1,7 @@
 #include "edge/client_message.hpp"
 
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "common/error_names.hpp"
 #include "common/messages.hpp"
@@ -22,6 +23,27 @@ std::string_view python_type(Kind kind) {
   }
 }
 
+/// What a message of each type has to have.
+struct Verb {
+  std::string_view name;
+  records::Type type;
+  bool service, method, topic, event;  // with the method come params
+};
+constexpr Verb verbs[] = {
+    {"request", records::Type::request, true, true, false, false},
+    {"command", records::Type::command, true, true, false, false},
+    {"describe", records::Type::describe, true, false, false, false},
+    {"event", records::Type::event, false, false, true, true},
+    {"subscribe", records::Type::subscribe, false, false, true, false},
+    {"unsubscribe", records::Type::unsubscribe, false, false, true, false},
+};
+const Verb* verb_of(std::string_view name) {
+  for (const Verb& verb : verbs) {
+    if (verb.name == name) return &verb;
+  }
+  return nullptr;
+}
+
 ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
   return {"AttributeError", "Error decoding JSON: '" + std::string(python_type(kind)) + "' object has no attribute 'get'", std::move(trace_id)};
 }
@@ -29,7 +51,7 @@ ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
 }  // namespace
 
 ClientMessage decode_client_message(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 5> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}}};
+  std::array<json::Field, 8> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}}};
   std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
   json::Slice root;
   if (const auto problem = json::scan(text, message, &root, limits)) {
@@ -37,7 +59,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   }
   if (root.kind != Kind::object) return no_attribute(root.kind);
   const auto& [type, body] = message;
-  const auto& [service, method, params, trace, ttl] = payload;
+  const auto& [service, method, params, trace, ttl, topic, event, target] = payload;
 
   const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
     return ClientMistake{std::string(name), std::move(description), raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
@@ -49,27 +71,39 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   };
   if (!type.value.present() || type.value.kind == Kind::null) return mistake(error_name::validation, "Message type is not defined");
   if (!body.value.present() || body.value.kind == Kind::null) return mistake(error_name::validation, "Message payload is not defined");
-  if (type.value.kind != Kind::string || json::unescape(type.value) != "request") {
-    return mistake(error_name::validation, "Unknown message type " + std::string(type.value.text.substr(0, 64)));
-  }
+  const Verb* const verb = type.value.kind == Kind::string ? verb_of(json::is_plain(type.value) ? json::plain(type.value) : json::unescape(type.value)) : nullptr;
+  if (!verb) return mistake(error_name::validation, "Unknown message type " + std::string(type.value.text.substr(0, 64)));
   if (body.value.kind != Kind::object) return no_attribute(body.value.kind);
-  for (const json::Field* field : {&service, &method, &params}) {
-    if (!field->value.present()) return mistake("KeyError", "Error decoding JSON: '" + std::string(field->name) + "'");
-  }
+
   ClientRequest request;
-  for (auto [field, target] : {std::pair(&service, &request.service), std::pair(&method, &request.method)}) {
-    const std::string name(field->name);
-    if (field->value.kind != Kind::string) return unusable("'" + name + "' is not a string");
-    *target = json::is_plain(field->value) ? std::string(json::plain(field->value)) : json::unescape(field->value);
-    if (target->empty()) return unusable("'" + name + "' is empty");
-    if (target->size() > records::max_name) return unusable("'" + name + "' is longer than 255 bytes");
+  request.verb = verb->type;
+  const auto missing = [&](const json::Field& field) { return mistake("KeyError", "Error decoding JSON: '" + std::string(field.name) + "'"); };
+  for (const auto& [field, needed] : {std::pair(&service, verb->service), std::pair(&method, verb->method), std::pair(&params, verb->method), std::pair(&topic, verb->topic), std::pair(&event, verb->event)}) {
+    if (needed && !field->value.present()) return missing(*field);
+  }
+  struct Name {
+    const json::Field& field;
+    bool needed;
+    std::string& to;
+  };
+  for (const auto& [field, needed, to] : {Name{service, verb->service, request.service}, Name{method, verb->method, request.method}, Name{topic, verb->topic, request.topic}}) {
+    if (!needed) continue;
+    const std::string name(field.name);
+    if (field.value.kind != Kind::string) return unusable("'" + name + "' is not a string");
+    to = json::is_plain(field.value) ? std::string(json::plain(field.value)) : json::unescape(field.value);
+    if (to.empty()) return unusable("'" + name + "' is empty");
+    if (to.size() > records::max_name) return unusable("'" + name + "' is longer than 255 bytes");
   }
   if (trace.value.text.size() > records::max_trace_id) return unusable("'trace_id' is longer than 1024 bytes");
   if (ttl.value.present() && ttl.value.kind != Kind::null) {
     request.ttl_ms = json::as_unsigned(ttl.value);
     if (!request.ttl_ms) return unusable("'ttl' is not a whole number of milliseconds");
   }
-  request.params = params.value.text;
+  if (verb->event && target.value.present()) {
+    if (target.value.kind != Kind::null && target.value.kind != Kind::array) return unusable("'target' is neither null nor a list of user ids");
+    request.target = target.value.text;
+  }
+  request.params = verb->event ? event.value.text : params.value.text;
   request.trace_id = trace.value.text;
   return request;
 }
@@ -96,6 +130,26 @@ std::string encode_hello(std::string_view session_id, std::string_view user_id, 
   out += ",\"username\":";
   out += raw_username;
   return out + "}}}";
+}
+
+std::string encode_event(const records::MeshEvent& event) {
+  std::string out = R"({"type":"event","payload":{"topic":)";
+  json::append_quoted(out, event.topic);
+  out += ",\"event\":";
+  out += event.event;
+  if (!event.context.empty()) out.append(",\"context\":").append(event.context);
+  if (!event.target.empty() && event.target != "null") out.append(",\"target\":").append(event.target);
+  return out + "}}";
+}
+
+std::optional<std::vector<std::string>> decode_target(std::string_view raw_target) {
+  if (raw_target.empty() || raw_target == "null") return {};
+  std::vector<std::string> out;
+  const auto list = nlohmann::json::parse(raw_target, nullptr, false);
+  for (const auto& user : list) {
+    if (user.is_string()) out.push_back(user.get<std::string>());
+  }
+  return out;
 }
 
 void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error) {

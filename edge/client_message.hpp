@@ -7,14 +7,20 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "common/json/scan.hpp"
+#include "common/records.hpp"
 
 namespace nuropb::edge {
 
+/// Any of the verbs: request, command, describe, event, subscribe, unsubscribe.
 struct ClientRequest {
-  std::string service, method;
-  std::string_view params;                ///< raw JSON, whatever it is: the service judges it
+  records::Type verb = records::Type::request;
+  std::string service, method;            ///< request, command; describe has no method
+  std::string topic;                      ///< event; or the pattern of subscribe and unsubscribe
+  std::string_view params;                ///< raw JSON, whatever it is: the service judges it. Of an event: the event
+  std::string_view target = "null";       ///< raw JSON: null, or the user ids that an event is for
   std::string_view trace_id;              ///< raw JSON; empty: the consumer sent none
   std::optional<std::uint64_t> ttl_ms;
 };
@@ -35,6 +41,10 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits);
 /// {"error":…,"description":…,"trace_id":…?}: the shape of 0.1.4, which has no envelope; a response for what was a request.
 std::string encode_mistake(const ClientMistake& mistake);
 std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username);
+/// An event of the mesh; `raw_context` empty: it has none for consumers.
+std::string encode_event(const records::MeshEvent& event);
+/// The users in an event's target; nothing where it is for everybody. What is no text in it is nobody.
+std::optional<std::vector<std::string>> decode_target(std::string_view raw_target);
 /// `out` is replaced; it keeps its memory from message to message.
 void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error);
 

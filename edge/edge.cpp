@@ -25,7 +25,7 @@ Edge::Edge(const Config& config, std::string control_socket)
              .on_lost = [this] { on_lost(); },
              .on_record = [this](const shm::RecordHeader& header, const std::string& payload) { on_record(header, payload); },
              .on_batch_end = nullptr,
-             .on_change = [this] { close_waiting(); present_waiting(); resume_held(); }}) {
+             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.address = config.listen.address;
   settings.port = config.listen.port;
@@ -74,6 +74,12 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::end_session:
       if (const auto record = records::decode<records::EndSession>(payload)) end_session(record->session, record->serial, record->code, record->reason);
       break;
+    case Type::mesh_event:
+      if (const auto record = records::decode<records::MeshEvent>(payload)) on_mesh_event(*record);
+      break;
+    case Type::subscription_ended:
+      if (const auto record = records::decode<records::SubscriptionEnded>(payload)) on_subscription_ended(*record);
+      break;
     default: break;  // MeshLink has let only known types through
   }
 }
@@ -84,6 +90,11 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
   if (!handler || asked->session != record.session) {
     // The second answer of a service that sends two, or one that came after its deadline: nobody waits for it.
     link_.count(shm::EdgeCounter::late_responses);
+    return;
+  }
+  if (!asked->topic.empty() && record.error == "null") subscribed(*handler, asked->topic);
+  if (asked->trace_id.empty()) {
+    if (record.error != "null") subscription_lost(*handler, asked->topic, record.error);
     return;
   }
   link_.count(shm::EdgeCounter::responses);
@@ -102,11 +113,12 @@ void Edge::on_attached() {
 
 void Edge::on_lost() {
   to_present_.clear();
+  to_subscribe_.clear();
   close_waiting();  // there is nobody to tell: the slots are free
   // What was handed over may have been published or not, and nobody is left to say (design rule 1).
   const std::string error = unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run");
   pending_.take_all([&](const PendingRequests::Taken& taken) {
-    if (WebSocketHandler* const handler = find(taken.session)) answer(*handler, taken.trace_id, "null", error);
+    if (WebSocketHandler* const handler = find(taken.session)) end_pending(*handler, taken, error);
   });
   for (WebSocketHandler* handler : handlers_) {
     if (handler) handler->present_again();
@@ -147,7 +159,7 @@ void Edge::arm_timer() {
 void Edge::on_timer() {
   const auto now = clock_.now();
   pending_.expire(now, [&](const PendingRequests::Taken& taken) {
-    if (WebSocketHandler* const handler = find(taken.session)) time_out(*handler, taken.trace_id, "no answer in time; the request may have run");
+    if (WebSocketHandler* const handler = find(taken.session)) expire(*handler, taken);
   });
   expire_held(now);
   while (!verdicts_.empty() && verdicts_.front().first <= now) {
@@ -213,7 +225,7 @@ void Edge::finish() {
     log::warning("drain limit reached", {{"pending", pending_.size()}});
     const std::string error = unknown_outcome_json("the gateway is stopping; the request may have run");
     pending_.take_all([&](const PendingRequests::Taken& taken) {
-      if (WebSocketHandler* const handler = find(taken.session)) answer(*handler, taken.trace_id, "null", error);
+      if (WebSocketHandler* const handler = find(taken.session)) end_pending(*handler, taken, error);
     });
   }
   const std::vector<WebSocketHandler*> all = handlers_;

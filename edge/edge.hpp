@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/config.hpp"
+#include "common/topic.hpp"
 #include "edge/handler_manager.hpp"
 #include "edge/mesh_link.hpp"
 #include "edge/pending_requests.hpp"
@@ -25,6 +26,8 @@
 #include "edge/websocket_handler.hpp"
 
 namespace nuropb::edge {
+
+struct ClientRequest;
 
 class Edge {
  public:
@@ -48,6 +51,8 @@ class Edge {
   void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
   void on_closed(WebSocketHandler& handler);
+  /// By a meshd that has not heard of it before.
+  void on_accepted_again(WebSocketHandler& handler);
 
  private:
   // The consumers' side (edge_consumers.cpp)
@@ -56,10 +61,22 @@ class Edge {
   HttpAnswer on_http(const Handshake& request);
   void present(WebSocketHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
-  bool request(WebSocketHandler& handler, struct ClientRequest& message, SteadyTime deadline);
+  bool request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline);
+  bool write(WebSocketHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence);
+  void end_pending(WebSocketHandler& handler, const PendingRequests::Taken& taken, std::string_view error);
+  void expire(WebSocketHandler& handler, const PendingRequests::Taken& taken);
   void time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description);
   void answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
   WebSocketHandler* find(std::uint32_t slot) const { return slot < handlers_.size() ? handlers_[slot] : nullptr; }
+
+  // Events (edge_events.cpp)
+  void subscribed(WebSocketHandler& handler, std::string_view topic);
+  void unsubscribed(WebSocketHandler& handler, std::string_view topic);
+  void forget_subscriptions(WebSocketHandler& handler);
+  void subscribe_waiting();
+  void on_mesh_event(const records::MeshEvent& event);
+  void on_subscription_ended(const records::SubscriptionEnded& record);
+  void subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error);
 
   // meshd's side (edge.cpp)
   void on_record(const shm::RecordHeader& header, const std::string& payload);
@@ -94,6 +111,9 @@ class Edge {
   std::uint64_t next_sequence_ = 0;
   std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
   std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  TopicIndex subscriptions_;                    // of slots
+  std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
+  std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
   std::deque<std::pair<std::uint32_t, std::uint32_t>> to_close_;  // (slot, serial) whose close_session found none
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
   std::string record_, answer_;                 // reused for every message

@@ -109,6 +109,7 @@ void Edge::end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t c
 }
 
 void Edge::on_closing(WebSocketHandler& handler) {
+  forget_subscriptions(handler);
   manager_.unregister_handler(handler);
   pending_.drop(handler.requests());
   held_.erase(&handler);
@@ -162,15 +163,30 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
     answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
-  record_.clear();
-  records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, message.method, trace_id, message.params}, record_);
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
-  if (!link_.write(records::Type::request, sequence, record_)) return false;
+  if (!write(handler, message, deadline, trace_id, sequence)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
-  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id));
+  if (message.verb == records::Type::unsubscribe) unsubscribed(handler, message.topic);
+  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
   arm_timer();
   return true;
+}
+
+bool Edge::write(WebSocketHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence) {
+  using records::Type;
+  record_.clear();
+  switch (message.verb) {
+    case Type::event:
+      records::encode(records::Event{handler.slot(), handler.serial(), to_ring_ms(deadline), message.topic, trace_id, message.params, message.target}, record_);
+      break;
+    case Type::subscribe:
+    case Type::unsubscribe: records::encode(records::Subscription{handler.slot(), handler.serial(), message.topic}, record_); break;
+    case Type::describe: records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, "", trace_id, ""}, record_); break;
+    default:
+      records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, message.method, trace_id, message.params}, record_);
+  }
+  return link_.write(message.verb, sequence, record_);
 }
 
 void Edge::on_held(WebSocketHandler& handler) {
@@ -179,6 +195,22 @@ void Edge::on_held(WebSocketHandler& handler) {
 }
 
 void Edge::on_released(WebSocketHandler& handler) { held_.erase(&handler); }
+
+void Edge::end_pending(WebSocketHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
+  if (!taken.trace_id.empty()) answer(handler, taken.trace_id, "null", error);
+}
+
+void Edge::expire(WebSocketHandler& handler, const PendingRequests::Taken& taken) {
+  if (taken.trace_id.empty()) return;
+  if (!taken.topic.empty()) {
+    // meshd may have it, or get it later: not for somebody who was told that it failed.
+    record_.clear();
+    records::encode(records::Subscription{handler.slot(), handler.serial(), taken.topic}, record_);
+    if (handler.state() == WebSocketHandler::State::open) link_.write(records::Type::unsubscribe, next_sequence_++ & ReturnAddress::max_sequence, record_);
+    return time_out(handler, taken.trace_id, "no answer in time; not subscribed");
+  }
+  time_out(handler, taken.trace_id, "no answer in time; it may have run");
+}
 
 void Edge::time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description) {
   link_.count(shm::EdgeCounter::timeouts);

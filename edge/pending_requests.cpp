@@ -14,13 +14,14 @@ std::uint64_t PendingRequests::tick_of(SteadyTime when) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(when.time_since_epoch()) / tick);
 }
 
-void PendingRequests::add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id) {
+void PendingRequests::add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic) {
   Entry& entry = requests_[sequence];
   entry.of = &of;
   entry.request.sequence = sequence;
   entry.request.session = session;
   entry.request.deadline = deadline;
   entry.request.trace_id = std::move(trace_id);
+  entry.request.topic = std::move(topic);
   of.list.push_back(entry.request);
   ++of.count;
   // Never into a bucket that this turn of the wheel has passed already.
@@ -30,7 +31,7 @@ void PendingRequests::add(std::uint64_t sequence, std::uint32_t session, Session
 std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequence) {
   const auto found = requests_.find(sequence);
   if (found == requests_.end()) return {};
-  Taken taken{found->second.request.session, std::move(found->second.request.trace_id)};
+  Taken taken{found->second.request.session, std::move(found->second.request.trace_id), std::move(found->second.request.topic)};
   --found->second.of->count;
   requests_.erase(found);  // unlinks itself from both lists
   return taken;

@@ -26,7 +26,8 @@ struct PendingRequest : SessionHook, DeadlineHook {
   std::uint64_t sequence = 0;
   std::uint32_t session = 0;  ///< slot
   SteadyTime deadline;
-  std::string trace_id;       ///< raw JSON
+  std::string trace_id;       ///< raw JSON; empty: asked by the edge itself, so nobody is to be told
+  std::string topic;          ///< of a subscription that begins with the answer; else empty
 };
 
 /// The pending requests of one session; lies in its handler.
@@ -43,11 +44,12 @@ class PendingRequests {
   PendingRequests();
 
   /// `sequence` is new. `of` must stay where it is until drop().
-  void add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id);
+  void add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic = {});
 
   struct Taken {
     std::uint32_t session;
     std::string trace_id;
+    std::string topic;
   };
   /// Ends a request with its answer: once.
   std::optional<Taken> take(std::uint64_t sequence);

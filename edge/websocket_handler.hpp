@@ -13,6 +13,7 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "edge/handler.hpp"
@@ -56,6 +57,8 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] std::uint32_t slot() const { return slot_; }
   [[nodiscard]] std::uint32_t serial() const { return serial_; }
   SessionRequests& requests() { return requests_; }
+  /// Topic patterns that it is subscribed to; the edge keeps them.
+  std::set<std::string, std::less<>>& topics() { return topics_; }
   FoundToken& credential() { return credential_; }
   std::string& peer() { return peer_; }
 
@@ -75,6 +78,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   std::string user_id_, peer_;
   FoundToken credential_;  ///< the token until the verdict; from then on meshd's ticket
   SessionRequests requests_;
+  std::set<std::string, std::less<>> topics_;
   std::deque<Held> held_;
 };
 

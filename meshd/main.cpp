@@ -7,6 +7,7 @@
 #include "common/config.hpp"
 #include "common/log.hpp"
 #include "meshd/auth/static_tokens.hpp"
+#include "meshd/policy.hpp"
 #include "meshd/ring_loop.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/settings.hpp"
@@ -43,10 +44,12 @@ int main(int argc, char** argv) {
                     ? Result<meshd::StaticTokens>(failure("auth.token_file is not set", "", "without it nobody could connect"))
                     : meshd::StaticTokens::load(config->auth.token_file);
   if (!tokens) return fail(tokens.error());
+  auto policy = config->auth.policy_file.empty() ? Result<meshd::Policy>(meshd::Policy()) : meshd::Policy::load(config->auth.policy_file);
+  if (!policy) return fail(policy.error());
   auto transport = meshd::transport_settings(*config, *instance);
   if (!transport) return fail(transport.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), mesh::RequestKeys(*secret), *tokens, std::move(*transport)});
+  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), mesh::RequestKeys(*secret), *tokens, std::move(*policy), std::move(*transport)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"tokens", tokens->size()}, {"control", runtime->control_socket()}});
   const int code = loop.run();

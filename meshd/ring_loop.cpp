@@ -29,7 +29,7 @@ std::uint64_t wall_clock_ms() {
 
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
-      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer),
+      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), policy_(std::move(parts.policy)),
       encryption_(parts.keys), slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
@@ -61,8 +61,7 @@ void RingLoop::wait_for_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     if (signal == SIGHUP) {
-      if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
-      else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+      reload();
       wait_for_signal();
       return;
     }
@@ -188,6 +187,10 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
                                                     {"reason", reason}, {"sessions", worker.sessions().open()}});
   if (kill) worker.kill();
   worker.abandon();
+  worker.sessions().each([&](std::uint32_t, Session& session) {
+    forget_subscriptions(id, session);
+    worker.sessions().close(session);
+  });
   std::erase(touched_, found->second.get());
   std::erase(turn_order_, id);
   workers_.erase(found);

@@ -5,6 +5,7 @@
 //
 //   request ring ──► next() ──► table of verbs ──► to_outgoing() ──► encrypt ──► publish()    each worker in turn, within
 //   return ring ◄── send()  ◄── to_returned()  ◄── decrypt ◄── take_events()                  a budget of records and bytes
+//                           ◄── Subscriptions  ◄──
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -18,10 +19,12 @@
 #include "common/clock.hpp"
 #include "common/config.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/policy.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
 #include "meshd/service_mesh_manager.hpp"
+#include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
 #include "meshd/worker.hpp"
 #include "meshd/worker_slots.hpp"
@@ -37,6 +40,7 @@ class RingLoop {
     SealedTickets tickets;
     mesh::RequestKeys keys;  ///< of encrypted requests; the same after a restart
     Authorizer& authorizer;
+    Policy policy;
     mesh::TransportSettings transport;
   };
   explicit RingLoop(Parts parts);
@@ -70,12 +74,25 @@ class RingLoop {
   bool read_requests(Attached& attached);
   bool dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   bool open_session(Attached& attached, const std::string& payload);
-  bool publish(Attached& attached, const shm::RecordHeader& header, const records::Request& request, const Session& session);
+  bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
+  /// `method`: of a request or command, which may have to be encrypted.
+  bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
   void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
   void take_encrypted();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
+
+  // Events (ring_events.cpp)
+  void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
+  void unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
+  void forget_subscriptions(WorkerId worker, Session& session);
+  void end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
+  void on_pattern(const ServiceMeshManager::Pattern& news);
+  void on_mesh_event(const mesh::Incoming& message);
+  void reload();
+
   void touch(Attached& attached);
   void flush_touched();
   Attached* find(WorkerId id);
@@ -85,6 +102,9 @@ class RingLoop {
   std::uint32_t instance_;
   SealedTickets tickets_;
   Authorizer& authorizer_;
+  Policy policy_;
+  Subscriptions subscriptions_;
+  std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
   RequestEncryption encryption_;
   WorkerSlots slots_;

@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include "common/close_codes.hpp"
+#include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
@@ -111,21 +112,19 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
       const auto record = records::decode<records::CloseSession>(payload);
       if (!record) return impossible("can't be decoded");
       Session* const session = worker.sessions().find(record->session, record->serial);
-      if (session && allowed(type, session->state) == Verb::close) worker.sessions().close(*session);
+      if (session && allowed(type, session->state) == Verb::close) {
+        forget_subscriptions(worker.id(), *session);
+        worker.sessions().close(*session);
+      }
       worker.settle(worker.begin_work());
       return true;
     }
-    case records::Type::request: {
-      const auto record = records::decode<records::Request>(payload);
-      if (!record) return impossible("can't be decoded");
-      Session* const session = worker.sessions().find(record->session, record->serial);
-      if (!session) return impossible("of a session that is not open");
-      switch (allowed(type, session->state)) {
-        case Verb::publish: return publish(attached, header, *record, *session);
-        case Verb::ignore: worker.settle(worker.begin_work()); return true;
-        default: return impossible("not allowed in this state of the session");
-      }
-    }
+    case records::Type::request:
+    case records::Type::command:
+    case records::Type::describe:
+    case records::Type::event:
+    case records::Type::subscribe:
+    case records::Type::unsubscribe: return consumers_record(attached, header, payload);
     default: return impossible("not for meshd");
   }
 }
@@ -166,7 +165,9 @@ void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint3
   if (verdict) {
     session->state = SessionState::open;
     session->identity = std::move(*verdict);
-    session->context_head = context_head(session->identity, config_.auth.context_token_key);
+    session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
+    session->event_head = context_head(session->identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
+    session->policy = policy_.for_identity(session->identity);
     const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
     const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
     records::encode(records::SessionAccepted{slot, serial, session->identity.user_id, username, ticket}, payload);
@@ -181,21 +182,74 @@ void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint3
   schedule_turn();
 }
 
-bool RingLoop::publish(Attached& attached, const shm::RecordHeader& header, const records::Request& request, const Session& session) {
+/// What a consumer says, in whatever words: each has a session, a sequence and one answer.
+bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload) {
   Worker& worker = attached.worker;
-  if (header.sequence > ReturnAddress::max_sequence) {
-    worker.violate("a request's sequence has more than 40 bits");
+  const auto type = static_cast<records::Type>(header.type);
+  const auto impossible = [&](const char* why) {
+    worker.violate("record type " + std::to_string(header.type) + ": " + why);
     return false;
+  };
+  if (header.sequence > ReturnAddress::max_sequence) return impossible("its sequence has more than 40 bits");
+  const auto with = [&](auto&& record, auto&& work) {
+    if (!record) return impossible("can't be decoded");
+    Session* const session = worker.sessions().find(record->session, record->serial);
+    if (!session) return impossible("of a session that is not open");
+    switch (allowed(type, session->state)) {
+      case Verb::publish:
+      case Verb::subscribe: return work(*record, *session, ReturnAddress{instance_, worker.id().slot, worker.id().generation, record->session, header.sequence});
+      case Verb::ignore: worker.settle(worker.begin_work()); return true;
+      default: return impossible("not allowed in this state of the session");
+    }
+  };
+  switch (type) {
+    case records::Type::event:
+      return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
+        if (session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
+        worker.settle(worker.begin_work());
+        deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
+        return true;
+      });
+    case records::Type::subscribe:
+    case records::Type::unsubscribe:
+      return with(records::decode<records::Subscription>(payload), [&](const records::Subscription& record, Session& session, const ReturnAddress& from) {
+        worker.settle(worker.begin_work());
+        if (type == records::Type::subscribe) subscribe(record, session, from);
+        else unsubscribe(record, session, from);
+        return true;
+      });
+    default:
+      return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session, const ReturnAddress& from) {
+        auto refused = refused_by_policy(type, request, session, from);
+        if (!refused) return publish(attached, to_outgoing(type, request, session, from, clock_.now(), request_limits_), request.method);
+        worker.settle(worker.begin_work());
+        deliver(std::move(*refused), {});
+        return true;
+      });
   }
-  const ReturnAddress from{instance_, worker.id().slot, worker.id().generation, request.session, header.sequence};
-  auto message = to_outgoing(request, session, from, clock_.now(), request_limits_);
+}
+
+std::optional<Returned> RingLoop::refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const {
+  // What a service keeps to itself never leaves the gateway, whatever the policy says; in the words that services use.
+  if (request.method.starts_with('_')) return refusal(from, error_name::handling, "Unknown method " + std::string(request.method));
+  const Use use = type == records::Type::command ? Use::command : type == records::Type::describe ? Use::describe : Use::request;
+  if (session.policy.allows(use, request.service, request.method)) return {};
+  return refusal(from, error_name::authorization, "Service " + std::string(request.service) + (use == Use::describe ? "" : ", method " + std::string(request.method)) +
+                                                      ": this user may not " + (use == Use::command ? "command" : use == Use::describe ? "describe" : "request") + " it (policy)");
+}
+
+bool RingLoop::publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method) {
   if (!message) {
-    worker.violate(message.error().text());
+    attached.worker.violate(message.error().text());
     return false;
   }
-  message->tag = worker.begin_work();
-  encryption_.add(std::move(*message), request.method, clock_.now());
-  take_encrypted();
+  message->tag = attached.worker.begin_work();
+  if (method.empty()) {
+    outgoing_.push_back(std::move(*message));
+  } else {
+    encryption_.add(std::move(*message), method, clock_.now());
+    take_encrypted();
+  }
   return true;
 }
 
@@ -208,7 +262,7 @@ void RingLoop::take_encrypted() {
     const auto to = ReturnAddress::parse(message.correlation_id);
     if (!to) continue;
     if (Attached* attached = find({to->slot, to->generation})) attached->worker.settle(message.tag);
-    deliver(to_returned(error, *to), {});
+    deliver(refusal(*to, error.name, error.description), {});
   }
   if (!outgoing_.empty()) schedule_turn();
 }
@@ -237,6 +291,8 @@ void RingLoop::on_events() {
     else manager_.delivered(receipt);  // nobody here asked for it
   }
   take_encrypted();
+  for (const auto& news : events.patterns) on_pattern(news);
+  for (const mesh::Incoming& message : events.events) on_mesh_event(message);
   flush_touched();
   if (!turn_order_.empty() || !outgoing_.empty()) schedule_turn();
 }
@@ -248,12 +304,10 @@ void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Re
     if (receipt) manager_.delivered(*receipt);
     return;
   }
-  const WorkerId id = attached->worker.id();
-  if (!attached->worker.send(records::Type::response, returned.to.sequence, std::move(returned.payload), receipt)) {
-    if (receipt) manager_.delivered(*receipt);
-    return detach(id, "does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait", true);
-  }
-  touch(*attached);
+  touch(*attached);  // it is flushed, or ended, once nobody holds on to it any more
+  if (attached->worker.send(records::Type::response, returned.to.sequence, std::move(returned.payload), receipt)) return;
+  if (receipt) manager_.delivered(*receipt);
+  attached->worker.violate("does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
 }
 
 void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {

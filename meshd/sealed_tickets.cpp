@@ -10,7 +10,7 @@ namespace nuropb::meshd {
 namespace {
 
 // ticket = version (1) | nonce (12) | ciphertext | tag (16)
-constexpr char version = 1;
+constexpr char version = 2;
 constexpr std::size_t nonce_size = 12, tag_size = 16, overhead = 1 + nonce_size + tag_size;
 
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
@@ -106,6 +106,8 @@ std::string SealedTickets::seal_session(WorkerId worker, const SessionId& sessio
   put_text(plain, identity.user_id);
   put_text(plain, identity.username);
   put_text(plain, identity.token);
+  put_text(plain, identity.claims);
+  for (const std::string& role : identity.roles) put_text(plain, role);
   return seal(session_binding(worker, session), plain);
 }
 
@@ -116,8 +118,15 @@ std::optional<Identity> SealedTickets::open_session(WorkerId worker, const Sessi
   auto user_id = get_text(in);
   auto username = get_text(in);
   auto token = get_text(in);
-  if (!user_id || !username || !token || !in.empty()) return {};
-  return Identity{std::move(*user_id), std::move(*username), std::move(*token)};
+  auto claims = get_text(in);
+  if (!user_id || !username || !token || !claims) return {};
+  Identity identity{std::move(*user_id), std::move(*username), std::move(*token), {}, std::move(*claims)};
+  while (!in.empty()) {
+    auto role = get_text(in);
+    if (!role) return {};
+    identity.roles.push_back(std::move(*role));
+  }
+  return identity;
 }
 
 }  // namespace nuropb::meshd

@@ -7,14 +7,15 @@ namespace nuropb::meshd {
 ServiceMeshManager::ServiceMeshManager(mesh::TransportSettings settings, std::function<void()> wake)
     : controller_(settings.service_name, NUROPB_VERSION, "WebSocket gateway to the service mesh"), wake_(std::move(wake)) {
   mesh::Transport::Callbacks callbacks;
-  callbacks.on_response = [this](mesh::Incoming&& message) {
+  callbacks.on_response = [this](mesh::Incoming&& message) { bounded(inbox_.responses, std::move(message)); };
+  callbacks.on_event = [this](mesh::Incoming&& message) { bounded(inbox_.events, std::move(message)); };
+  callbacks.on_event_bound = [this](const std::string& pattern) {
     const std::lock_guard lock(mutex_);
-    inbox_bytes_ += message.body.size();
-    inbox_.responses.push_back(std::move(message));
-    if (inbox_bytes_ > inbox_high && !paused_) {
-      paused_ = true;
-      transport_->pause_deliveries(true);
-    }
+    inbox_.patterns.push_back({pattern, {}});
+  };
+  callbacks.on_event_refused = [this](const std::string& pattern, const std::string& reason) {
+    const std::lock_guard lock(mutex_);
+    inbox_.patterns.push_back({pattern, reason.empty() ? "refused" : reason});
   };
   callbacks.on_report = [this](mesh::Report&& report) {
     const std::lock_guard lock(mutex_);
@@ -34,6 +35,16 @@ ServiceMeshManager::ServiceMeshManager(mesh::TransportSettings settings, std::fu
     wake_();
   };
   transport_ = std::make_unique<mesh::Transport>(std::move(settings), std::move(callbacks));
+}
+
+void ServiceMeshManager::bounded(std::vector<mesh::Incoming>& to, mesh::Incoming&& message) {
+  const std::lock_guard lock(mutex_);
+  inbox_bytes_ += message.body.size();
+  to.push_back(std::move(message));
+  if (inbox_bytes_ > inbox_high && !paused_) {
+    paused_ = true;
+    transport_->pause_deliveries(true);
+  }
 }
 
 void ServiceMeshManager::publish(std::vector<mesh::Outgoing>& messages) {

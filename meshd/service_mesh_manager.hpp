@@ -27,11 +27,16 @@ class ServiceMeshManager {
     mesh::State state = mesh::State::connecting;
     std::string detail;
   };
+  struct Pattern {
+    std::string pattern;
+    std::string refused;  ///< why; empty: the broker has it
+  };
   struct Events {
     std::vector<mesh::Incoming> responses;
     std::vector<mesh::Report> reports;
     std::vector<StateChange> states;
-    [[nodiscard]] bool empty() const { return responses.empty() && reports.empty() && states.empty(); }
+    std::vector<mesh::Incoming> events;        ///< of patterns that were subscribed to
+    std::vector<Pattern> patterns;             ///< what the broker said of them
   };
 
   /// `wake` is called on the transport's thread when events wait that take_events() has not been woken for.
@@ -44,6 +49,10 @@ class ServiceMeshManager {
   /// take_events() was next woken.
   void publish(std::vector<mesh::Outgoing>& messages);
   Events take_events();
+
+  /// Events of this topic pattern are wanted, or not any more; what the broker says of it comes with the events.
+  Result<void> subscribe(std::string_view pattern) { return transport_->bind_event(std::string(pattern)); }
+  void unsubscribe(std::string_view pattern) { transport_->unbind_event(std::string(pattern)); }
 
   /// A response was taken over: told apart in begin order, acknowledged many at a time by acknowledge().
   struct Receipt {
@@ -58,7 +67,7 @@ class ServiceMeshManager {
   [[nodiscard]] std::size_t undelivered() const { return deliveries_.unfinished(); }
 
  private:
-
+  void bounded(std::vector<mesh::Incoming>& to, mesh::Incoming&& message);
   static constexpr std::size_t inbox_high = 32U << 20;
 
   mesh::ServiceHost controller_;

@@ -12,6 +12,11 @@ Verb allowed(records::Type type, SessionState state) {
       {records::Type::open_session,  judge,     violation, violation, judge},
       {records::Type::close_session, ignore,    close,     close,     close},
       {records::Type::request,       violation, violation, publish,   ignore},
+      {records::Type::command,       violation, violation, publish,   ignore},
+      {records::Type::describe,      violation, violation, publish,   ignore},
+      {records::Type::event,         violation, violation, publish,   ignore},
+      {records::Type::subscribe,     violation, violation, subscribe, ignore},
+      {records::Type::unsubscribe,   violation, violation, subscribe, ignore},
   };
   for (const Row& row : table) {
     if (row.type != type) continue;
@@ -42,6 +47,7 @@ void SessionTable::close(Session& session) {
   if (session.state == SessionState::open || session.state == SessionState::ended) {
     if (open_ > 0) --open_;
   }
+  session.gone->store(true, std::memory_order_relaxed);
   session = Session{};
 }
 

@@ -11,14 +11,17 @@
 // What is not in the table below for the state that a session is in ends the worker: an edge that behaves never sends
 // it (design rule 2). Records that can cross one of ours on the way are in it.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "common/ids.hpp"
 #include "common/records.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/policy.hpp"
 
 namespace nuropb::meshd {
 
@@ -28,7 +31,8 @@ enum class SessionState : std::uint8_t { closed, judging, open, ended };
 enum class Verb : std::uint8_t {
   violation,  ///< can't happen with an honest edge: end the worker
   judge,      ///< open the session and ask the authorizer
-  publish,    ///< a request of a consumer whom we know
+  publish,    ///< a request, command, describe or event of a consumer whom we know
+  subscribe,  ///< a topic pattern, or not any more
   close,      ///< forget the session
   ignore,     ///< crossed a record of ours on the way
 };
@@ -42,6 +46,11 @@ struct Session {
   SessionId id;
   Identity identity;
   std::string context_head;  ///< `"user_id":…,"Authorisation":…,` ready to be put in front of each request's trace_id
+  std::string event_head;    ///< the same for events, which anybody may read: without the token
+  Policy::Session policy;
+  std::set<std::string, std::less<>> topics{};  ///< subscribed to
+  /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread.
+  std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
 };
 
 class SessionTable {
@@ -55,6 +64,13 @@ class SessionTable {
   void close(Session& session);
   void opened() { ++open_; }
   [[nodiscard]] std::size_t open() const { return open_; }
+  /// Those that are not closed.
+  template <class Work>
+  void each(Work&& work) {
+    for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+      if (slots_[slot] && slots_[slot]->state != SessionState::closed) work(slot, *slots_[slot]);
+    }
+  }
 
  private:
   std::uint32_t max_sessions_;

@@ -24,45 +24,74 @@ std::optional<ReturnAddress> ours(const std::string& correlation_id, std::uint32
 std::string not_delivered(const mesh::Report& report) {
   // The broker returns a message whole, so the method's name comes back with it and need not be remembered.
   std::string method = "?";
-  if (const auto call = decode_call(report.returned_body, MessageType::request)) method = call->method;
+  if (const auto call = decode_call(report.returned_body, report.type)) method = call->method;
   return error_json(error_name::not_delivered,
                     "Service " + report.routing_key + " not available. unable to call method " + method);
 }
 
 }  // namespace
 
-std::string context_head(const Identity& identity, std::string_view token_key) {
-  std::string out = "\"user_id\":" + json::quoted(identity.user_id) + ",";
-  if (!token_key.empty()) {
-    json::append_quoted(out, token_key);
-    out += ':';
-    json::append_quoted(out, identity.token);
-    out += ',';
-  }
+std::string context_head(const Identity& identity, const ContextKeys& keys) {
+  std::string out;
+  const auto put = [&](std::string_view key, const std::string& raw) {
+    if (key.empty() || raw.empty()) return;
+    json::append_quoted(out, key);
+    out += ':' + raw + ',';
+  };
+  put(keys.user, json::quoted(identity.user_id));
+  put(keys.token, json::quoted(identity.token));
+  put(keys.claims, identity.claims);
   return out;
 }
 
-Result<mesh::Outgoing> to_outgoing(const records::Request& request, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestLimits& limits) {
-  // The slices go into the message as they are, so a forged one could add members to it: each must be one JSON value.
-  const json::Limits depth{limits.json_depth};
-  if (const auto problem = json::validate(request.params, nullptr, depth)) return failure("params are not JSON: " + problem->text(), "request record");
-  json::Slice trace;
-  if (const auto problem = json::validate(request.trace_id, &trace, depth)) return failure("trace_id is not JSON: " + problem->text(), "request record");
-  if (request.service.empty() || request.method.empty()) return failure("no service or no method", "request record");
+namespace {
 
+/// What all messages of consumers share.
+Result<mesh::Outgoing> begin(std::string_view raw_trace_id, const ReturnAddress& from, std::uint64_t deadline_ms, SteadyTime now, const RequestLimits& limits) {
+  json::Slice trace;
+  if (const auto problem = json::validate(raw_trace_id, &trace, json::Limits{limits.json_depth})) return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
   mesh::Outgoing out;
-  out.type = MessageType::request;
-  out.routing_key = request.service;
   out.correlation_id = from.correlation_id();
   out.trace_id = trace.kind == json::Kind::string ? json::unescape(trace) : std::string(trace.text);
-  out.deadline = std::min(from_ring_ms(request.deadline_ms), now + limits.max_ttl);
+  out.deadline = std::min(from_ring_ms(deadline_ms), now + limits.max_ttl);
+  return out;
+}
 
-  std::string context = "{" + session.context_head + "\"trace_id\":";
-  context += request.trace_id;
-  context += '}';
-  out.body = encode_call(MessageType::request, {std::string(request.service), std::string(request.method), request.params,
-                                                out.correlation_id, context, request.trace_id});
+std::string context_of(const std::string& head, std::string_view raw_trace_id) { return "{" + head + "\"trace_id\":" + std::string(raw_trace_id) + "}"; }
+
+}  // namespace
+
+Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from,
+                                   SteadyTime now, const RequestLimits& limits) {
+  const bool describe = type == records::Type::describe;
+  // The slices go into the message as they are, so a forged one could add members to it: each must be one JSON value.
+  const auto problem = describe ? std::nullopt : json::validate(request.params, nullptr, json::Limits{limits.json_depth});
+  if (problem) return failure("params are not JSON: " + problem->text(), "request record");
+  if (request.service.empty() || request.method.empty() != describe) return failure("no service or no method", "request record");
+  auto out = begin(request.trace_id, from, request.deadline_ms, now, limits);
+  if (!out) return out;
+  out->type = type == records::Type::command ? MessageType::command : MessageType::request;
+  out->routing_key = request.service;
+  if (out->type == MessageType::request) out->abandoned = session.gone;
+  out->body = encode_call(out->type, {std::string(request.service), describe ? "nuropb_describe" : std::string(request.method), describe ? "{}" : request.params,
+                                      out->correlation_id, context_of(session.context_head, request.trace_id), request.trace_id});
+  return out;
+}
+
+Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
+                                   SteadyTime now, const RequestLimits& limits) {
+  const json::Limits depth{limits.json_depth};
+  if (event.topic.empty()) return failure("no topic", "event record");
+  if (const auto problem = json::validate(event.event, nullptr, depth)) return failure("event is not JSON: " + problem->text(), "event record");
+  json::Slice target;
+  if (const auto problem = json::validate(event.target, &target, depth)) return failure("target is not JSON: " + problem->text(), "event record");
+  if (target.kind != json::Kind::null && target.kind != json::Kind::array) return failure("target is neither null nor a list", "event record");
+  auto out = begin(event.trace_id, from, event.deadline_ms, now, limits);
+  if (!out) return out;
+  out->type = MessageType::event;
+  out->routing_key = event.topic;
+  const std::string context = context_of(session.event_head, event.trace_id);
+  out->body = encode_event({std::string(event.topic), event.event, context, out->correlation_id, event.trace_id, event.target});
   return out;
 }
 
@@ -84,23 +113,40 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
 }
 
 std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance) {
-  if (report.type != MessageType::request) return {};
+  if (report.type == MessageType::response) return {};
   const auto to = ours(report.correlation_id, instance);
   if (!to) return {};
+  const char* const what = report.type == MessageType::request ? "request" : report.type == MessageType::command ? "command" : "event";
   switch (report.outcome) {
-    case mesh::Outcome::confirmed:
+    case mesh::Outcome::confirmed: return report.type == MessageType::request ? std::nullopt : std::optional(done(*to));
     case mesh::Outcome::expired: return {};
     case mesh::Outcome::not_delivered: return Returned{*to, response_record(*to, "null", not_delivered(report))};
-    case mesh::Outcome::refused:
-      return Returned{*to, response_record(*to, "null", error_json(error_name::transport, "not sent to service " + report.routing_key + ": " + report.detail))};
+    case mesh::Outcome::refused: return refusal(*to, error_name::transport, std::string(what) + " not sent to " + report.routing_key + ": " + report.detail);
     case mesh::Outcome::unknown:
-      return Returned{*to, response_record(*to, "null", unknown_outcome_json("the connection to the broker was lost while the request was being sent; it may have run"))};
+      return Returned{*to, response_record(*to, "null", unknown_outcome_json("the connection to the broker was lost while the " + std::string(what) + " was being sent; it may have " +
+                                                                             (report.type == MessageType::event ? "been published" : "run")))};
   }
   return {};
 }
 
-Returned to_returned(const mesh::ServiceError& error, const ReturnAddress& to) {
-  return {to, response_record(to, "null", error_json(error.name, error.description))};
+Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description) {
+  return {to, response_record(to, "null", error_json(error, description))};
+}
+
+Returned done(const ReturnAddress& to) { return {to, response_record(to, "null", "null")}; }
+
+Result<std::string> to_mesh_event(const mesh::Incoming& message, std::uint32_t max_message, std::size_t json_depth, bool forward_context) {
+  if (message.encrypted) return failure("is encrypted, and events are for everybody", "event");
+  if (message.routing_key.size() > records::max_name) return failure("has a topic over 255 bytes", "event");
+  if (message.body.size() > max_message) {
+    return failure("has " + std::to_string(message.body.size()) + " bytes, more than limits.message_bytes (" + std::to_string(max_message) + ")", "event");
+  }
+  const auto body = decode_event(message.body, json::Limits{json_depth});
+  if (!body) return tl::unexpected(body.error());
+  std::string payload;
+  // The topic is the one that the broker matched; what the publisher wrote beside it may be another.
+  records::encode(records::MeshEvent{message.routing_key, body->event, forward_context ? body->context : std::string_view(), body->target}, payload);
+  return payload;
 }
 
 }  // namespace nuropb::meshd

@@ -9,23 +9,29 @@
 #include "common/ids.hpp"
 #include "common/records.hpp"
 #include "common/result.hpp"
-#include "meshd/mesh/answer.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/session_table.hpp"
 
 namespace nuropb::meshd {
 
 /// The part of a request's context that comes from our own record of the session, never from an edge:
-/// `"user_id":"ann","Authorisation":"tok",` (protocol.md, "Context"). `token_key` empty: no token is sent.
-std::string context_head(const Identity& identity, std::string_view token_key);
+/// `"user_id":"ann","Authorisation":"tok",` (protocol.md, "Context").
+/// Any of the keys may be empty: what stands under it is not sent then.
+struct ContextKeys {
+  std::string_view user, token, claims;
+};
+std::string context_head(const Identity& identity, const ContextKeys& keys);
 
 struct RequestLimits {
   milliseconds max_ttl{0};
   std::size_t json_depth = 256;
 };
 
-/// The message for the broker. An error says which part of the record no honest edge could have written.
-Result<mesh::Outgoing> to_outgoing(const records::Request& request, const Session& session, const ReturnAddress& from,
+/// The message for the broker: of a request, command or describe, or of an event. An error says which part of the record
+/// no honest edge could have written.
+Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from,
+                                   SteadyTime now, const RequestLimits& limits);
+Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
                                    SteadyTime now, const RequestLimits& limits);
 
 /// An answer on its way back: which worker, which request, what. `payload` is the record's bytes.
@@ -39,11 +45,15 @@ struct Returned {
 std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t instance, std::uint32_t max_message,
                                     std::size_t json_depth);
 
-/// From what became of a request that we published; nothing where nobody has to be told (it is confirmed, or its own
-/// deadline passed, which the edge sees by itself).
+/// From what became of a message that we published; nothing where nobody has to be told (a request is confirmed, or its
+/// deadline passed, which the edge sees by itself). Commands and events have no other answer than that they are confirmed.
 std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance);
+/// Nothing was sent: the answer of our own.
+Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description);
+/// It is done, and there is nothing to tell.
+Returned done(const ReturnAddress& to);
 
-/// From why a request was not sent.
-Returned to_returned(const mesh::ServiceError& error, const ReturnAddress& to);
+/// A mesh_event record's payload from an event of the mesh. An error says what is wrong with the event.
+Result<std::string> to_mesh_event(const mesh::Incoming& message, std::uint32_t max_message, std::size_t json_depth, bool forward_context);
 
 }  // namespace nuropb::meshd

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "common/result.hpp"
 
@@ -16,7 +17,12 @@ struct Identity {
   std::string user_id;
   std::string username;  ///< empty: shown as null
   std::string token;     ///< goes into the context where auth.context_token_key says so; never logged
+  std::vector<std::string> roles{};  ///< for the policy
+  std::string claims{};  ///< raw JSON object, for the policy and auth.context_claims_key; empty: none
 };
+
+/// Roles and claims of one identity, in bytes: they travel in its session's ticket.
+inline constexpr std::size_t max_claims = 8 * 1024;
 
 class Authorizer {
  public:

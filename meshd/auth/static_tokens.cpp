@@ -3,8 +3,10 @@
 #include <openssl/sha.h>
 #include <toml++/toml.h>
 
-#include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "common/text_file.hpp"
 
 namespace nuropb::meshd {
 namespace {
@@ -14,6 +16,39 @@ constexpr std::size_t max_user_id = 1024;  // records::SessionAccepted carries i
 
 std::string at(const std::string& name, const toml::source_region& region) {
   return name + ":" + std::to_string(region.begin.line);
+}
+
+Result<Identity> parse_user(const toml::table& entry, const std::string& name) {
+  Identity user;
+  for (auto&& [key, value] : entry) {
+    const std::string where = at(name, value.source());
+    const auto text = value.value_exact<std::string>();
+    if (key.str() == "user_id" || key.str() == "username") {
+      if (!text) return failure("'" + std::string(key.str()) + "' is not a string", where);
+      (key.str() == "user_id" ? user.user_id : user.username) = *text;
+    } else if (key.str() == "roles") {
+      const toml::array* const list = value.as_array();
+      if (!list) return failure("'roles' is not a list of strings", where);
+      for (const auto& item : *list) {
+        if (!item.is_string()) return failure("'roles' has an entry that is not a string", where);
+        user.roles.push_back(item.as_string()->get());
+      }
+    } else if (key.str() == "claims") {
+      if (!value.is_table()) return failure("'claims' is not a table", where);
+      std::ostringstream json;
+      json << toml::json_formatter(*value.as_table());
+      user.claims = nlohmann::json::parse(json.str()).dump();
+    } else {
+      return failure("unknown key '" + std::string(key.str()) + "' of a token", where, "a token has user_id, username, roles and claims");
+    }
+  }
+  const std::string where = at(name, entry.source());
+  if (user.user_id.empty()) return failure("a token has no user_id", where);
+  if (user.user_id.size() > max_user_id || user.username.size() > max_user_id) return failure("a name is longer than 1024 bytes", where);
+  std::size_t size = user.claims.size();
+  for (const auto& role : user.roles) size += role.size() + sizeof(std::uint32_t);
+  if (size > max_claims) return failure("roles and claims are larger than 8 KiB", where);
+  return user;
 }
 
 }  // namespace
@@ -43,37 +78,27 @@ Result<StaticTokens> StaticTokens::parse(std::string_view text, const std::strin
     const toml::table* entry = node.as_table();
     if (!entry) return failure("a token is not a table with a user_id", where);
     if (token.str().empty()) return failure("a token is empty", where);
-    User user;
-    for (auto&& [key, value] : *entry) {
-      const auto text_value = value.value_exact<std::string>();
-      if (key.str() == "user_id" && text_value) user.user_id = *text_value;
-      else if (key.str() == "username" && text_value) user.username = *text_value;
-      else if (key.str() == "user_id" || key.str() == "username") return failure("'" + std::string(key.str()) + "' is not a string", at(name, value.source()));
-      else return failure("unknown key '" + std::string(key.str()) + "' of a token", at(name, value.source()), "a token has user_id and username");
-    }
-    if (user.user_id.empty()) return failure("a token has no user_id", where);
-    if (user.user_id.size() > max_user_id || user.username.size() > max_user_id) return failure("a name is longer than 1024 bytes", where);
-    result.users_.emplace(digest(token.str()), std::move(user));
+    auto user = parse_user(*entry, name);
+    if (!user) return tl::unexpected(user.error());
+    result.users_.emplace(digest(token.str()), std::move(*user));
   }
   return result;
 }
 
 Result<StaticTokens> StaticTokens::load(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return failure("can't be read", file, "auth.token_file names it");
-  std::string text(max_file_bytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > max_file_bytes) return failure("larger than 16 MiB", file);
-  auto parsed = parse(text, file);
+  const auto text = read_text_file(file, max_file_bytes);
+  if (!text) return failure(text.error().what, text.error().where, "auth.token_file names it");
+  auto parsed = parse(*text, file);
   if (parsed) parsed->file_ = file;
   return parsed;
 }
 
 void StaticTokens::judge(const std::string& token, Answer answer) {
   const auto found = users_.find(digest(token));
-  if (found == users_.end()) answer(failure("unknown token"));
-  else answer(Identity{found->second.user_id, found->second.username, token});
+  if (found == users_.end()) return answer(failure("unknown token"));
+  Identity identity = found->second;
+  identity.token = token;
+  answer(std::move(identity));
 }
 
 Result<void> StaticTokens::reload() {

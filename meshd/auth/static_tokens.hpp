@@ -4,6 +4,8 @@
 //   [tokens."a-long-random-text"]
 //   user_id = "ann"
 //   username = "Ann"
+//   roles = ["clerk"]                 # for the policy (docs/tasks/policy.md)
+//   claims = { tenant = "acme" }
 
 #include <array>
 #include <cstdint>
@@ -27,15 +29,12 @@ class StaticTokens final : public Authorizer {
 
  private:
   using Digest = std::array<std::uint8_t, 32>;
-  struct User {
-    std::string user_id, username;
-  };
   static Digest digest(std::string_view token);
 
   std::string file_;
   // Keyed by SHA-256: what a comparison's timing tells about a digest is of no use for guessing a token, and the
   // tokens themselves don't stay in memory.
-  std::map<Digest, User> users_;
+  std::map<Digest, Identity> users_;  // without their tokens
 };
 
 }  // namespace nuropb::meshd

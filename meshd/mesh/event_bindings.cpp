@@ -10,7 +10,11 @@ Result<bool> EventBindings::bind(std::string pattern) {
   if (wanted_.size() >= most_ || to_unbind_.size() >= most_) return failure("there are " + std::to_string(wanted_.size()) + " already", "topic patterns", "");
   wanted_.insert(pattern);
   to_unbind_.erase(pattern);
-  if (told_.contains(pattern)) return false;
+  if (told_.contains(pattern)) {
+    if (!bound_.contains(pattern)) return false;  // its answer is on its way
+    bound_again_.push_back(std::move(pattern));
+    return true;
+  }
   to_bind_.insert(std::move(pattern));
   return true;
 }
@@ -35,6 +39,7 @@ std::vector<EventBindings::Change> EventBindings::take(std::size_t most) {
   while (out.size() < most && !to_unbind_.empty()) {
     auto node = to_unbind_.extract(to_unbind_.begin());
     told_.erase(node.value());
+    bound_.erase(node.value());
     maybe_.erase(node.value());
     out.push_back({std::move(node.value()), false});
   }
@@ -51,6 +56,7 @@ void EventBindings::retell(const std::vector<Change>& unanswered) {
   const std::lock_guard lock(mutex_);
   maybe_.merge(told_);
   told_.clear();
+  bound_.clear();
   for (const Change& change : unanswered) maybe_.insert(change.pattern);
   to_bind_ = wanted_;
   to_unbind_.clear();
@@ -59,15 +65,26 @@ void EventBindings::retell(const std::vector<Change>& unanswered) {
   }
 }
 
+bool EventBindings::answered(const std::string& pattern) {
+  const std::lock_guard lock(mutex_);
+  if (told_.contains(pattern)) bound_.insert(pattern);
+  return wanted_.contains(pattern);
+}
+
+std::vector<std::string> EventBindings::take_bound() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(bound_again_, {});
+}
+
 void EventBindings::refused(const std::string& pattern) {
   const std::lock_guard lock(mutex_);
-  for (Set* set : {&wanted_, &told_, &maybe_, &to_bind_, &to_unbind_}) set->erase(pattern);
+  for (Set* set : {&wanted_, &told_, &bound_, &maybe_, &to_bind_, &to_unbind_}) set->erase(pattern);
 }
 
 std::vector<std::string> EventBindings::refuse_all() {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> out(wanted_.begin(), wanted_.end());
-  for (Set* set : {&wanted_, &told_, &maybe_, &to_bind_, &to_unbind_}) set->clear();
+  for (Set* set : {&wanted_, &told_, &bound_, &maybe_, &to_bind_, &to_unbind_}) set->clear();
   return out;
 }
 

@@ -36,6 +36,10 @@ class EventBindings {
   /// The queue is declared anew, or somebody else may have changed it: everything wanted is to be told again, and
   /// whatever the broker may have beside it is to be unbound. `unanswered` are changes whose answer never came.
   void retell(const std::vector<Change>& unanswered);
+  /// The broker has answered a bind. True if the pattern is still wanted, so that somebody may be waiting to hear of it.
+  bool answered(const std::string& pattern);
+  /// Patterns that were wanted anew while the broker had them already: bound, without its having to be told.
+  std::vector<std::string> take_bound();
   /// The broker refuses this pattern: it is not wanted any more.
   void refused(const std::string& pattern);
   /// The broker refuses the queue itself: nothing is wanted any more. Returns what was.
@@ -46,7 +50,9 @@ class EventBindings {
   const std::size_t most_;
   mutable std::mutex mutex_;
   Set wanted_;
-  Set told_;             // the broker has these
+  Set told_;             // the broker has these, or is about to
+  Set bound_;            // of them, those that it has answered
+  std::vector<std::string> bound_again_;
   Set maybe_;            // a broker of before had these, so this one may have them, or not
   Set to_bind_, to_unbind_;
 };

@@ -8,6 +8,7 @@
 //
 // How it is kept from blocking on a broker that has stopped reading: meshd/amqp/README.md.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -68,6 +69,8 @@ struct Outgoing {
   /// past it before it was published, it is dropped (Outcome::expired).
   std::optional<SteadyTime> deadline;
   std::uint64_t tag = 0;                 ///< the submitter's own; handed back with the outcome
+  /// Once this is true nobody waits for it any more: dropped if it was not sent yet (Outcome::expired).
+  std::shared_ptr<const std::atomic<bool>> abandoned{};
 };
 
 enum class Outcome {
@@ -121,6 +124,8 @@ class Transport {
     std::function<void(Incoming&&)> on_service_message;
     /// An event by bind_event(). Acknowledged already: `delivery` is of no use.
     std::function<void(Incoming&&)> on_event{};
+    /// The broker has a pattern of bind_event(): what is published from now on comes. Told again after a reconnect.
+    std::function<void(const std::string& pattern)> on_event_bound{};
     /// The broker refused a pattern of bind_event(); it is not bound any more.
     std::function<void(const std::string& pattern, const std::string& reason)> on_event_refused{};
     std::function<void(Report&&)> on_report;

@@ -77,7 +77,13 @@ void TransportLoop::channels_lost(const std::string& why) {
 /// Nothing is published while we couldn't hear of it, or couldn't get the answer.
 bool TransportLoop::may_publish() const { return !blocked_ && declarations_.settled(publish_channel) && declarations_.settled(response_channel); }
 
+void TransportLoop::event_bound(const std::string& pattern) {
+  something_ran_ = true;
+  if (callbacks_.on_event_bound) callbacks_.on_event_bound(pattern);
+}
+
 void TransportLoop::tell_events() {
+  for (const auto& pattern : events_.take_bound()) event_bound(pattern);
   if (!events_.needed()) return;
   if (!events_set_up_) {
     if (std::chrono::steady_clock::now() < events_not_before_) return;
@@ -140,7 +146,10 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
       set_state(State::ready, "the broker takes messages again");
       return {};
     default:
-      if (declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) look_again_ = true;
+      if (const auto step = declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) {
+        look_again_ = true;
+        if (frame.channel == events_channel && step->kind == amqp::Step::Kind::bind && events_.answered(step->key)) event_bound(step->key);
+      }
       return {};
   }
 }

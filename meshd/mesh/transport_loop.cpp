@@ -225,6 +225,10 @@ Result<void> TransportLoop::publish_queued() {
 Result<bool> TransportLoop::publish_front(SteadyTime now) {
   Outgoing& message = queue_.front();
   std::string expiration;
+  if (!front_sent_ && message.abandoned && message.abandoned->load(std::memory_order_relaxed)) {
+    drop_front(Outcome::expired, "nobody waits for it any more");
+    return true;
+  }
   if (message.deadline) {
     const auto left = std::chrono::duration_cast<milliseconds>(*message.deadline - now).count();
     if (left <= 0 && !front_sent_) {

@@ -84,6 +84,7 @@ class TransportLoop {
   // transport_channels.cpp
   void channels_fresh();
   void channels_lost(const std::string& why);
+  void event_bound(const std::string& pattern);
   void tell_events();
   Result<void> write_declarations();
   Result<void> on_method(const amqp_frame_t& frame);

@@ -99,7 +99,11 @@ MESSAGE_DIFFERENCES = {
     "no type": silence("Message type is not defined"),
     "type null": silence("Message type is not defined"),
     "type a number": silence("Unknown message type 3"),
-    "type command": silence('Unknown message type "command"', trace_id="t"),
+    "type command": Differs(
+        "0.1.4 drops it without a word; ours has commands, and a policy that has to allow them",
+        [],
+        [response("NuropbAuthorizationError", Like("Service .*, method echo: this user may not command it .policy.")),],
+    ),
     "type response": silence('Unknown message type "response"', trace_id="t"),
     "no payload": silence("Message payload is not defined"),
     "payload null": silence("Message payload is not defined"),

@@ -77,14 +77,17 @@ class Consumer:
     async def send(self, message):
         await self.ws.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
 
-    async def begin(self, service, method, params=_MISSING, trace_id=None, **members):
-        """Sends a request and returns a future for its answer's payload."""
+    async def begin_verb(self, verb, trace_id=None, **members):
+        """Sends a message of any type and returns a future for its answer's payload."""
         trace_id = trace_id or f"t-{next(self._numbers)}"
-        payload = {"service": service, "method": method, "params": {} if params is _MISSING else params, "trace_id": trace_id, **members}
         future = asyncio.get_running_loop().create_future()
         self._waiting[trace_id] = future
-        await self.send({"type": "request", "payload": payload})
+        await self.send({"type": verb, "payload": {**members, "trace_id": trace_id}})
         return future
+
+    async def begin(self, service, method, params=_MISSING, trace_id=None, **members):
+        """Sends a request and returns a future for its answer's payload."""
+        return await self.begin_verb("request", trace_id, service=service, method=method, params={} if params is _MISSING else params, **members)
 
     async def request(self, service, method, params=_MISSING, timeout=ANSWER_TIMEOUT, **members):
         """Sends a request and waits for its answer's payload."""
@@ -95,6 +98,24 @@ class Consumer:
         answer = await self.request(service, method, params, timeout, **members)
         assert answer["error"] is None, answer
         return answer["result"]
+
+    async def done(self, verb, timeout=ANSWER_TIMEOUT, **members):
+        """The result of a command, event, describe, subscribe or unsubscribe that has to succeed."""
+        answer = await asyncio.wait_for(await self.begin_verb(verb, **members), timeout)
+        assert answer["error"] is None, answer
+        return answer["result"]
+
+    async def refused(self, verb, timeout=ANSWER_TIMEOUT, **members):
+        """The name of the error of one that has to fail."""
+        answer = await asyncio.wait_for(await self.begin_verb(verb, **members), timeout)
+        assert answer["result"] is None and answer["error"], answer
+        return answer["error"]["error"]
+
+    async def event(self, timeout=ANSWER_TIMEOUT):
+        """The payload of the next event."""
+        message = await self.other(timeout)
+        assert message and message["type"] == "event", message
+        return message["payload"]
 
     async def closed(self, timeout=ANSWER_TIMEOUT):
         """Waits for the close and returns (code, reason)."""

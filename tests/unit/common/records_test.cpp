@@ -52,6 +52,17 @@ TEST(Records, GoThrough) {
   EXPECT_EQ(decode<SessionRefused>(refused)->reason, "token refused");
   const std::string response = bytes_of(Response{9, "[1]", "null"});
   EXPECT_EQ(decode<Response>(response)->result, "[1]");
+  const std::string event = bytes_of(Event{1, 2, 3, "topic", "trace", "event", "target"});
+  const auto e = decode<Event>(event);
+  ASSERT_TRUE(e);
+  EXPECT_EQ(e->deadline_ms, 3u);
+  EXPECT_EQ(std::string(e->topic) + "," + std::string(e->trace_id) + "," + std::string(e->event) + "," + std::string(e->target), "topic,trace,event,target");
+  const std::string from_mesh = bytes_of(MeshEvent{"topic", "event", "context", "target"});
+  const auto m = decode<MeshEvent>(from_mesh);
+  EXPECT_EQ(std::string(m->topic) + "," + std::string(m->event) + "," + std::string(m->context) + "," + std::string(m->target), "topic,event,context,target");
+  const std::string ended = bytes_of(SubscriptionEnded{1, 2, "topic", "error"});
+  EXPECT_EQ(decode<SubscriptionEnded>(ended)->error, "error");
+  EXPECT_EQ(decode<SubscriptionEnded>(ended)->topic, "topic");
   const std::string close = bytes_of(CloseSession{7, 8});
   EXPECT_EQ(decode<CloseSession>(close)->serial, 8u);
 }
@@ -64,6 +75,10 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(SessionRefused{1, 2, 3, "r"});
   only_whole(Response{1, "1", "null"});
   only_whole(EndSession{1, 2, 3, "r"});
+  only_whole(Event{1, 2, 3, "a.b", "null", "{}", "[]"});
+  only_whole(Subscription{1, 2, "a.#"});
+  only_whole(MeshEvent{"a.b", "{}", "{}", "null"});
+  only_whole(SubscriptionEnded{1, 2, "a.#", "{}"});
 }
 
 TEST(Records, LengthsThatLieAreRefused) {
@@ -117,6 +132,13 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   expect(bounds_to_edge(number(Type::end_session), 5000), bytes_of(EndSession{1, 2, 4501, reason}), bytes_of(EndSession{}));
   EXPECT_TRUE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer})));
   EXPECT_TRUE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, user, name, ticket})));
+  const std::string topic(max_name, 't');
+  for (const Type type : {Type::subscribe, Type::unsubscribe}) expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic}), bytes_of(Subscription{}));
+  expect(bounds_to_edge(number(Type::subscription_ended), 5000), bytes_of(SubscriptionEnded{1, 2, topic, std::string(max_error, 'e')}), bytes_of(SubscriptionEnded{}));
+  const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
+  ASSERT_TRUE(whole_event);
+  EXPECT_EQ(whole_event->minimum, bytes_of(Event{}).size());
+  EXPECT_EQ(whole_event->maximum, bytes_of(Event{1, 2, 3, topic, std::string(max_trace_id, '1'), std::string(4996, 'e'), "null"}).size()) << "event and target of one message";
   const auto response = bounds_to_edge(number(Type::response), 5000);
   ASSERT_TRUE(response);
   EXPECT_EQ(response->minimum, bytes_of(Response{}).size());
@@ -131,7 +153,7 @@ TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
   EXPECT_EQ(bounds->minimum, bytes_of(Request{}).size());
   EXPECT_FALSE(bounds_to_meshd(static_cast<std::uint16_t>(Type::response), 5000));
   EXPECT_FALSE(bounds_to_edge(static_cast<std::uint16_t>(Type::request), 5000));
-  for (const std::uint16_t type : {0, 4, 64, 69, 0xffff}) {
+  for (const std::uint16_t type : {0, 9, 64, 71, 0xffff}) {
     EXPECT_FALSE(bounds_to_meshd(type, 5000)) << type;
     EXPECT_FALSE(bounds_to_edge(type, 5000)) << type;
   }

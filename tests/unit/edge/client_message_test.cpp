@@ -53,7 +53,7 @@ TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {
       {head + R"("service":"s","method":"m"}})", "KeyError", decoding + "'params'", ""},
       {R"({"payload":{"trace_id":"t"}})", "NuropbValidationError", "Message type is not defined", "\"t\""},
       {R"({"type":"request"})", "NuropbValidationError", "Message payload is not defined", ""},
-      {R"({"type":"command","payload":{"trace_id":"t"}})", "NuropbValidationError", "Unknown message type \"command\"", "\"t\""},
+      {R"({"type":"commands","payload":{"trace_id":"t"}})", "NuropbValidationError", "Unknown message type \"commands\"", "\"t\""},
       {R"({"type":1,"payload":{}})", "NuropbValidationError", "Unknown message type 1", ""},
       {head + R"("service":1,"method":"m","params":{}}})", "NuropbValidationError", "'service' is not a string", ""},
       {head + R"("service":"","method":"m","params":{}}})", "NuropbValidationError", "'service' is empty", ""},
@@ -71,6 +71,46 @@ TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {
     EXPECT_EQ(mistake->trace_id, row.trace_id) << row.text;
     EXPECT_EQ(mistake->of_request, row.description.starts_with("'")) << row.text;  // it names a member of a whole request
   }
+}
+
+TEST(ClientMessage, TheOtherVerbs) {
+  const auto of = [](std::string_view text) {
+    const auto message = decode_client_message(text, {});
+    EXPECT_TRUE(std::holds_alternative<ClientRequest>(message)) << text;
+    return std::holds_alternative<ClientRequest>(message) ? std::get<ClientRequest>(message) : ClientRequest{};
+  };
+  using records::Type;
+  EXPECT_EQ(of(R"({"type":"command","payload":{"service":"s","method":"m","params":{}}})").verb, Type::command);
+  const auto describe = of(R"({"type":"describe","payload":{"service":"s","method":7}})");
+  EXPECT_EQ(describe.verb, Type::describe);
+  EXPECT_EQ(describe.method, "") << "it has none, whatever is said";
+  const auto event = of(R"({"type":"event","payload":{"topic":"a.b","event":{"x":1},"target":["ann"],"trace_id":"t"}})");
+  EXPECT_EQ(event.verb, Type::event);
+  EXPECT_EQ(event.topic, "a.b");
+  EXPECT_EQ(event.params, R"({"x":1})");
+  EXPECT_EQ(event.target, R"(["ann"])");
+  EXPECT_EQ(of(R"({"type":"event","payload":{"topic":"a","event":null}})").target, "null");
+  EXPECT_EQ(of(R"({"type":"subscribe","payload":{"topic":"a.#"}})").topic, "a.#");
+  EXPECT_EQ(of(R"({"type":"unsubscribe","payload":{"topic":"a.#"}})").verb, Type::unsubscribe);
+
+  const auto mistake = [](std::string_view text) {
+    const auto message = decode_client_message(text, {});
+    return std::holds_alternative<ClientMistake>(message) ? std::get<ClientMistake>(message).description : "none";
+  };
+  EXPECT_EQ(mistake(R"({"type":"describe","payload":{}})"), "Error decoding JSON: 'service'");
+  EXPECT_EQ(mistake(R"({"type":"command","payload":{"service":"s","params":{}}})"), "Error decoding JSON: 'method'");
+  EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a"}})"), "Error decoding JSON: 'event'");
+  EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a","event":1,"target":"ann"}})"), "'target' is neither null nor a list of user ids");
+  EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":""}})"), "'topic' is empty");
+  EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":[]}})"), "'topic' is not a string");
+}
+
+TEST(ClientMessage, EventsForConsumers) {
+  EXPECT_EQ(encode_event({"a.b", R"({"x":1})", "", "null"}), R"({"type":"event","payload":{"topic":"a.b","event":{"x":1}}})");
+  EXPECT_EQ(encode_event({"a\"", "1", R"({"c":1})", R"(["ann"])"}), R"({"type":"event","payload":{"topic":"a\"","event":1,"context":{"c":1},"target":["ann"]}})");
+  EXPECT_FALSE(decode_target("null"));
+  EXPECT_EQ(*decode_target(R"(["ann",7,"b\u0041"])"), (std::vector<std::string>{"ann", "bA"}));
+  EXPECT_TRUE(decode_target("[]")->empty()) << "for nobody";
 }
 
 TEST(ClientMessage, DepthIsLimited) {

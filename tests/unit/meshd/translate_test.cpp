@@ -14,7 +14,7 @@ Session session_of_ann() {
   Session session;
   session.state = SessionState::open;
   session.identity = ann;
-  session.context_head = context_head(ann, "Authorisation");
+  session.context_head = context_head(ann, {"user_id", "Authorisation", ""});
   return session;
 }
 
@@ -26,7 +26,7 @@ const SteadyTime now(std::chrono::seconds(990));
 const RequestLimits limits{std::chrono::hours(1), 64};
 
 TEST(Translate, ARequestCarriesTheIdentityFromOurRecord) {
-  const auto out = to_outgoing(request(), session_of_ann(), from, now, limits);
+  const auto out = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, limits);
   ASSERT_TRUE(out) << out.error().text();
   EXPECT_EQ(out->routing_key, "svc");
   EXPECT_EQ(out->trace_id, "t-1");
@@ -44,11 +44,11 @@ TEST(Translate, ARequestCarriesTheIdentityFromOurRecord) {
 }
 
 TEST(Translate, TheTokenIsOnlySentUnderAConfiguredKey) {
-  EXPECT_EQ(context_head(ann, "").find("tok"), std::string::npos);
+  EXPECT_EQ(context_head(ann, {"user_id", "", ""}).find("tok"), std::string::npos);
 }
 
 TEST(Translate, ATraceIdThatIsNoStringTravelsAsItsText) {
-  const auto out = to_outgoing(request("{}", "17"), session_of_ann(), from, now, limits);
+  const auto out = to_outgoing(records::Type::request, request("{}", "17"), session_of_ann(), from, now, limits);
   ASSERT_TRUE(out);
   EXPECT_EQ(out->trace_id, "17");
   EXPECT_EQ(nlohmann::json::parse(out->body)["trace_id"], 17);
@@ -57,15 +57,15 @@ TEST(Translate, ATraceIdThatIsNoStringTravelsAsItsText) {
 TEST(Translate, TheLongestTtlIsOursToSay) {
   auto r = request();
   r.deadline_ms = ~0ULL;
-  const auto out = to_outgoing(r, session_of_ann(), from, now, limits);
+  const auto out = to_outgoing(records::Type::request, r, session_of_ann(), from, now, limits);
   ASSERT_TRUE(out);
   EXPECT_EQ(out->deadline, now + limits.max_ttl);
 }
 
 TEST(Translate, AnEdgeCantSlipMembersIntoTheMessage) {
   for (const char* forged : {"{}},\"context\":{\"user_id\":\"root\"", "{} ,", "", "{", "1 2", "nul"}) {
-    EXPECT_FALSE(to_outgoing(request(forged), session_of_ann(), from, now, limits)) << forged;
-    EXPECT_FALSE(to_outgoing(request("{}", forged), session_of_ann(), from, now, limits)) << forged;
+    EXPECT_FALSE(to_outgoing(records::Type::request, request(forged), session_of_ann(), from, now, limits)) << forged;
+    EXPECT_FALSE(to_outgoing(records::Type::request, request("{}", forged), session_of_ann(), from, now, limits)) << forged;
   }
 }
 
@@ -128,7 +128,7 @@ mesh::Report report(mesh::Outcome outcome) {
 
 TEST(Translate, WhatWasNotDeliveredSaysSoInTheWordsOfThePythonPeer) {
   auto r = report(mesh::Outcome::not_delivered);
-  r.returned_body = to_outgoing(request(), session_of_ann(), from, now, limits)->body;
+  r.returned_body = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, limits)->body;
   const auto record = record_of(to_returned(r, from.instance));
   ASSERT_TRUE(record);
   const nlohmann::json expected{{"error", "NuropbNotDeliveredError"}, {"description", "Service svc not available. unable to call method meth"}};
@@ -148,6 +148,104 @@ TEST(Translate, WhatMayHaveRunSaysSo) {
 TEST(Translate, ConfirmedAndExpiredNeedNoRecord) {
   EXPECT_FALSE(to_returned(report(mesh::Outcome::confirmed), from.instance));
   EXPECT_FALSE(to_returned(report(mesh::Outcome::expired), from.instance));
+}
+
+Session with_claims() {
+  Session session = session_of_ann();
+  session.identity.claims = R"({"tenant":"acme"})";
+  session.event_head = context_head(session.identity, {"user_id", "", "claims"});
+  return session;
+}
+
+TEST(Translate, CommandsAndDescribesAreCallsToo) {
+  const auto command = to_outgoing(records::Type::command, request(), session_of_ann(), from, now, limits);
+  ASSERT_TRUE(command);
+  EXPECT_EQ(command->type, MessageType::command);
+  EXPECT_EQ(nlohmann::json::parse(command->body)["tag"], "command");
+  EXPECT_FALSE(command->abandoned) << "it is to be sent even if its consumer leaves at once";
+
+  records::Request asked = request();
+  asked.method = asked.params = "";
+  const auto describe = to_outgoing(records::Type::describe, asked, session_of_ann(), from, now, limits);
+  ASSERT_TRUE(describe);
+  const auto body = nlohmann::json::parse(describe->body);
+  EXPECT_EQ(body["tag"], "request");
+  EXPECT_EQ(body["method"], "nuropb_describe");
+  EXPECT_EQ(body["params"], nlohmann::json::object());
+  EXPECT_FALSE(to_outgoing(records::Type::describe, request(), session_of_ann(), from, now, limits)) << "no honest edge names a method";
+}
+
+TEST(Translate, ARequestIsAbandonedWithItsSession) {
+  Session session = session_of_ann();
+  const auto out = to_outgoing(records::Type::request, request(), session, from, now, limits);
+  ASSERT_TRUE(out && out->abandoned);
+  EXPECT_FALSE(out->abandoned->load());
+  session.gone->store(true);
+  EXPECT_TRUE(out->abandoned->load());
+}
+
+TEST(Translate, AnEventCarriesWhoPublishedItAndNeverTheToken) {
+  const records::Event event{7, 1, to_ring_ms(SteadyTime(std::chrono::seconds(1000))), "news.sport", "\"t\"", R"({"goal":1})", R"(["bob"])"};
+  const auto out = to_outgoing(event, with_claims(), from, now, limits);
+  ASSERT_TRUE(out) << out.error().text();
+  EXPECT_EQ(out->type, MessageType::event);
+  EXPECT_EQ(out->routing_key, "news.sport");
+  const auto body = nlohmann::json::parse(out->body);
+  EXPECT_EQ(body["topic"], "news.sport");
+  EXPECT_EQ(body["event"], nlohmann::json({{"goal", 1}}));
+  EXPECT_EQ(body["target"], nlohmann::json({"bob"}));
+  const nlohmann::json context{{"user_id", "ann\"quoted"}, {"claims", {{"tenant", "acme"}}}, {"trace_id", "t"}};
+  EXPECT_EQ(body["context"], context);
+  EXPECT_EQ(out->body.find("tok"), std::string::npos);
+  for (const char* bad : {R"("bob")", "{}", R"([],"tag":"x")", ""}) {
+    auto forged = event;
+    forged.target = bad;
+    EXPECT_FALSE(to_outgoing(forged, with_claims(), from, now, limits)) << bad;
+  }
+  auto forged = event;
+  forged.event = R"(1,"context":{})";
+  EXPECT_FALSE(to_outgoing(forged, with_claims(), from, now, limits));
+}
+
+TEST(Translate, CommandsAndEventsAreAnsweredOnceTheBrokerHasThem) {
+  mesh::Report report{mesh::Outcome::confirmed, MessageType::command, "svc", from.correlation_id(), 1, "", ""};
+  const auto error_of = [&] {
+    const auto returned = to_returned(report, from.instance);
+    if (!returned) return std::string("nothing");
+    return std::string(records::decode<records::Response>(returned->payload)->error);
+  };
+  EXPECT_EQ(error_of(), "null");
+  report.type = MessageType::event;
+  EXPECT_EQ(error_of(), "null");
+  report.type = MessageType::request;
+  EXPECT_EQ(error_of(), "nothing") << "its service answers";
+  report.type = MessageType::command;
+  report.outcome = mesh::Outcome::not_delivered;
+  report.returned_body = encode_call(MessageType::command, {"svc", "meth", "{}", "c", "{}", "null"});
+  EXPECT_NE(error_of().find("unable to call method meth"), std::string::npos) << error_of();
+  report.type = MessageType::event;
+  report.outcome = mesh::Outcome::unknown;
+  EXPECT_NE(error_of().find("\"outcome\":\"unknown\""), std::string::npos) << error_of();
+}
+
+TEST(Translate, AnEventOfTheMeshForConsumers) {
+  mesh::Incoming message;
+  message.type = MessageType::event;
+  message.routing_key = "news.sport";
+  message.body = R"({"tag":"event","topic":"another","event":[1],"context":{"Authorisation":"secret"},"trace_id":"t","correlation_id":"c","target":["bob"]})";
+  const auto payload = to_mesh_event(message, 1000, 64, false);
+  ASSERT_TRUE(payload) << payload.error().text();
+  const auto event = records::decode<records::MeshEvent>(*payload);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->topic, "news.sport") << "what the broker matched";
+  EXPECT_EQ(event->event, "[1]");
+  EXPECT_EQ(event->target, R"(["bob"])");
+  EXPECT_EQ(event->context, "");
+  EXPECT_EQ(records::decode<records::MeshEvent>(*to_mesh_event(message, 1000, 64, true))->context, R"({"Authorisation":"secret"})");
+
+  EXPECT_FALSE(to_mesh_event(message, 10, 64, false)) << "too large";
+  message.body = "{}";
+  EXPECT_FALSE(to_mesh_event(message, 1000, 64, false));
 }
 
 }  // namespace

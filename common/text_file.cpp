@@ -1,0 +1,17 @@
+#include "common/text_file.hpp"
+
+#include <fstream>
+
+namespace nuropb {
+
+Result<std::string> read_text_file(const std::string& file, std::size_t max_bytes) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return failure("can't be read", file);
+  std::string text(max_bytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > max_bytes) return failure("larger than " + std::to_string(max_bytes / 1024) + " KiB", file);
+  return text;
+}
+
+}  // namespace nuropb

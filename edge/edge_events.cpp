@@ -1,0 +1,78 @@
+// The edge's part in events: who here has subscribed to what, and events of the mesh on their way to sockets.
+
+#include <algorithm>
+
+#include "common/error_names.hpp"
+#include "common/log.hpp"
+#include "edge/client_message.hpp"
+#include "edge/edge.hpp"
+
+namespace nuropb::edge {
+
+void Edge::subscribed(WebSocketHandler& handler, std::string_view topic) {
+  if (handler.topics().emplace(topic).second) subscriptions_.add(topic, handler.slot());
+}
+
+void Edge::unsubscribed(WebSocketHandler& handler, std::string_view topic) {
+  const auto found = handler.topics().find(topic);
+  if (found == handler.topics().end()) return;
+  handler.topics().erase(found);
+  subscriptions_.remove(topic, handler.slot());
+}
+
+void Edge::forget_subscriptions(WebSocketHandler& handler) {
+  for (const std::string& topic : handler.topics()) subscriptions_.remove(topic, handler.slot());
+  handler.topics().clear();
+  std::erase(to_subscribe_, &handler);
+}
+
+void Edge::on_accepted_again(WebSocketHandler& handler) {
+  if (handler.topics().empty()) return;
+  to_subscribe_.push_back(&handler);
+  subscribe_waiting();
+}
+
+void Edge::subscribe_waiting() {
+  // A meshd that has just come knows no subscriptions. Twice is once for it, so a session that did not get all of its
+  // topics into the ring begins anew.
+  while (!to_subscribe_.empty() && link_.attached()) {
+    WebSocketHandler& handler = *to_subscribe_.front();
+    if (handler.state() == WebSocketHandler::State::open) {
+      for (const std::string& topic : handler.topics()) {
+        const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
+        record_.clear();
+        records::encode(records::Subscription{handler.slot(), handler.serial(), topic}, record_);
+        if (!link_.write(records::Type::subscribe, sequence, record_)) return;
+        ++next_sequence_;
+        pending_.add(sequence, handler.slot(), handler.requests(), clock_.now() + milliseconds(config_.request.max_ttl_ms), "", topic);
+      }
+      arm_timer();
+    }
+    to_subscribe_.pop_front();
+  }
+}
+
+void Edge::on_mesh_event(const records::MeshEvent& event) {
+  subscriptions_.match(event.topic, interested_);
+  if (interested_.empty()) return;
+  const auto users = decode_target(event.target);
+  const std::string text = encode_event(event);
+  for (const auto slot : interested_) {
+    WebSocketHandler* const handler = find(static_cast<std::uint32_t>(slot));
+    if (!handler || (users && std::find(users->begin(), users->end(), handler->user_id()) == users->end())) continue;
+    link_.count(shm::EdgeCounter::events);
+    handler->write_message(text);
+  }
+}
+
+void Edge::on_subscription_ended(const records::SubscriptionEnded& record) {
+  WebSocketHandler* const handler = find(record.session);
+  if (handler && handler->serial() == record.serial) subscription_lost(*handler, record.topic, record.error);
+}
+
+void Edge::subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error) {
+  unsubscribed(handler, topic);
+  handler.write_message(raw_error);  // no answer to anything: in the shape of what was not asked for
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,61 @@
+#pragma once
+// What a consumer may do on the mesh beyond being connected: a TOML file (docs/tasks/policy.md), judged in meshd, never
+// in an edge.
+//
+//   default = ["request"]            # verbs that everyone may use on everything; this is the default
+//   [[allow]]
+//   verbs = ["command", "request"]   # request, command, describe, event, subscribe
+//   roles = ["clerk"]                # who: users or roles, any of them; claims, all of them. None named: everyone
+//   services = ["orders"]            # what: a `*` stands for any text. None named: all
+//   methods = ["get_*"]
+//   [[deny]]                         # wins over every allow
+//   verbs = ["subscribe"]
+//   topics = ["secret.#"]            # AMQP topic patterns
+//
+// What nothing allows is refused. Who matches is settled once for a session, so that a request costs only the rules that
+// concern its consumer. Pure; a Policy never changes once it was read, and sessions keep theirs alive.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.hpp"
+#include "meshd/auth/authorizer.hpp"
+
+namespace nuropb::meshd {
+
+enum class Use : std::uint8_t { request, command, describe, event, subscribe };
+
+class Policy {
+ public:
+  /// Without a file: requests are allowed, all else is not.
+  Policy();
+  static Result<Policy> load(const std::string& file);
+  /// An error names line and key; `name` stands for the file.
+  static Result<Policy> parse(std::string_view toml, const std::string& name);
+
+  struct Rules;
+  /// What one identity may do.
+  class Session {
+   public:
+    Session() = default;  ///< nothing
+    /// Requests, commands and describes (of which `method` is empty).
+    [[nodiscard]] bool allows(Use use, std::string_view service, std::string_view method) const;
+    /// Events to a topic, subscriptions to a pattern: allowed where all that it stands for is, denied where any of it is.
+    [[nodiscard]] bool allows_topic(Use use, std::string_view topic) const;
+
+   private:
+    friend class Policy;
+    struct Concerned;
+    std::shared_ptr<const Concerned> concerned_;
+  };
+  [[nodiscard]] Session for_identity(const Identity& identity) const;
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  std::shared_ptr<const Rules> rules_;
+};
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,122 @@
+// The ring loop's part in events: subscriptions of sessions, and events of the mesh on their way to workers.
+
+#include "common/error_names.hpp"
+#include "common/log.hpp"
+#include "common/messages.hpp"
+#include "meshd/attached.hpp"
+#include "meshd/ring_loop.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+constexpr std::string_view not_allowed = "this user may not subscribe to it (policy)";
+
+}  // namespace
+
+void RingLoop::subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
+  if (session.topics.contains(record.topic)) return deliver(done(from), {});
+  if (!session.policy.allows_topic(Use::subscribe, record.topic)) {
+    return deliver(refusal(from, error_name::authorization, "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)), {});
+  }
+  if (session.topics.size() >= config_.events.subscriptions_per_session) {
+    return deliver(refusal(from, error_name::transport, "more than " + std::to_string(config_.events.subscriptions_per_session) +
+                                                            " subscriptions (events.subscriptions_per_session)"), {});
+  }
+  session.topics.emplace(record.topic);
+  switch (subscriptions_.add(record.topic, from)) {
+    case Subscriptions::Added::bound: return deliver(done(from), {});
+    case Subscriptions::Added::waiting: return;
+    case Subscriptions::Added::first: break;
+  }
+  if (const auto asked = manager_.subscribe(record.topic); !asked) on_pattern({std::string(record.topic), asked.error().text()});
+}
+
+void RingLoop::unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
+  const auto found = session.topics.find(record.topic);
+  if (found != session.topics.end()) {
+    session.topics.erase(found);
+    if (subscriptions_.remove(record.topic, {from.slot, from.generation})) manager_.unsubscribe(record.topic);
+  }
+  deliver(done(from), {});
+}
+
+void RingLoop::forget_subscriptions(WorkerId worker, Session& session) {
+  for (const std::string& topic : session.topics) {
+    if (subscriptions_.remove(topic, worker)) manager_.unsubscribe(topic);
+  }
+  session.topics.clear();
+}
+
+void RingLoop::end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why) {
+  session.topics.erase(topic);
+  std::string payload;
+  records::encode(records::SubscriptionEnded{slot, session.serial, topic, error_json(error, "Topic " + topic + ": " + std::string(why.substr(0, 512)))}, payload);
+  attached.worker.send(records::Type::subscription_ended, 0, std::move(payload));
+  touch(attached);
+}
+
+void RingLoop::on_pattern(const ServiceMeshManager::Pattern& news) {
+  if (news.refused.empty()) {
+    for (const ReturnAddress& asker : subscriptions_.bound(news.pattern)) deliver(done(asker), {});
+    return;
+  }
+  log::warning("the broker refuses a topic", {{"topic", news.pattern}, {"reason", news.refused}});
+  const auto waiting = subscriptions_.refused(news.pattern);
+  for (const ReturnAddress& asker : waiting) deliver(refusal(asker, error_name::transport, "the broker refuses the topic: " + news.refused), {});
+  for (auto& [id, attached] : workers_) {
+    attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
+      if (!session.topics.contains(news.pattern)) return;
+      const bool asked_now = std::any_of(waiting.begin(), waiting.end(), [&, worker = place.worker.id()](const ReturnAddress& asker) {
+        return asker.slot == worker.slot && asker.generation == worker.generation && asker.session == slot;
+      });
+      if (asked_now) session.topics.erase(news.pattern);  // it has its answer
+      else end_subscription(place, slot, session, news.pattern, error_name::transport, "the broker refuses the topic");
+    });
+  }
+}
+
+void RingLoop::on_mesh_event(const mesh::Incoming& message) {
+  subscriptions_.match(message.routing_key, interested_);
+  if (interested_.empty()) return;  // unbound a moment ago
+  const auto payload = to_mesh_event(message, config_.limits.message_bytes, config_.limits.json_depth, config_.events.forward_context);
+  if (!payload) {
+    log::warning("event dropped", {{"topic", message.routing_key}, {"reason", payload.error().text()}});
+    return;
+  }
+  for (const WorkerId id : interested_) {
+    Attached* const attached = find(id);
+    if (!attached) continue;
+    touch(*attached);
+    if (!attached->worker.send(records::Type::mesh_event, 0, *payload)) {
+      attached->worker.violate("does not read its events: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
+    }
+  }
+}
+
+void RingLoop::reload() {
+  if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
+  else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  if (config_.auth.policy_file.empty()) return;
+  auto fresh = Policy::load(config_.auth.policy_file);
+  if (!fresh) {
+    log::error("policy not reloaded, the former one stays in force", {{"reason", fresh.error().text()}});
+    return;
+  }
+  policy_ = std::move(*fresh);
+  for (auto& [id, attached] : workers_) {
+    attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
+      if (session.state != SessionState::open) return;
+      session.policy = policy_.for_identity(session.identity);
+      const auto topics = session.topics;
+      for (const std::string& topic : topics) {
+        if (session.policy.allows_topic(Use::subscribe, topic)) continue;
+        if (subscriptions_.remove(topic, place.worker.id())) manager_.unsubscribe(topic);
+        end_subscription(place, slot, session, topic, error_name::authorization, not_allowed);
+      }
+    });
+  }
+  log::info("policy reloaded", {{"rules", policy_.size()}});
+  flush_touched();
+}
+
+}  // namespace nuropb::meshd

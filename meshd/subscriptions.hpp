@@ -1,0 +1,53 @@
+#pragma once
+// Which workers want which topics, counted over all their sessions: what the broker is told is each pattern's first
+// subscriber and its last (design: consumers by the thousand cost one binding).
+//
+//   add() ── first ──► bind ──► bound() : those who waited are answered, whoever comes later is answered at once
+//   remove() ── last ──► unbind
+//
+// Pure; owner thread: the ring loop.
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/ids.hpp"
+#include "common/topic.hpp"
+#include "meshd/sealed_tickets.hpp"
+
+namespace nuropb::meshd {
+
+class Subscriptions {
+ public:
+  enum class Added {
+    first,    ///< to be bound; the asker waits
+    waiting,  ///< being bound; the asker waits
+    bound,    ///< the asker has it
+  };
+  /// One session more wants the pattern. `asker` is told of by bound() if it has to wait.
+  Added add(std::string_view pattern, const ReturnAddress& asker);
+  /// One session of this worker fewer. True: it was the last of all, and the pattern is to be unbound.
+  bool remove(std::string_view pattern, WorkerId worker);
+
+  /// The broker has it, or has refused it: those who waited for that.
+  std::vector<ReturnAddress> bound(std::string_view pattern);
+  std::vector<ReturnAddress> refused(std::string_view pattern);
+
+  /// Workers with a session that wants it.
+  void match(std::string_view topic, std::vector<WorkerId>& out) const;
+  [[nodiscard]] std::size_t patterns() const { return patterns_.size(); }
+
+ private:
+  struct Pattern {
+    std::map<WorkerId, std::size_t> sessions;
+    std::vector<ReturnAddress> waiting;
+    bool bound = false;
+  };
+  std::map<std::string, Pattern, std::less<>> patterns_;
+  TopicIndex index_;  // of workers
+  mutable std::vector<TopicIndex::Id> found_;
+};
+
+}  // namespace nuropb::meshd
