@@ -1,12 +1,14 @@
 # Compiler flags that every target of ours shares: link `nuropb_options`.
 add_library(nuropb_options INTERFACE)
-target_include_directories(nuropb_options INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(nuropb_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+# A program that uses the installed library finds the same headers elsewhere, and chooses its own warnings.
+target_include_directories(nuropb_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/nuropb-gateway>)
+target_compile_features(nuropb_options INTERFACE $<INSTALL_INTERFACE:cxx_std_20>)
+target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overflows in `"text" + std::string` that are not there (GCC bug 105329, fixed in 13).
-  target_compile_options(nuropb_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+  target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:-Wno-restrict;-Wno-stringop-overflow;-Wno-array-bounds>)
 endif()
-target_compile_definitions(nuropb_options INTERFACE NUROPB_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(nuropb_options INTERFACE $<BUILD_INTERFACE:NUROPB_VERSION="${PROJECT_VERSION}">)
 
 if(NUROPB_SANITIZE STREQUAL "address")
   # GCC's flow analysis loses its way in instrumented code: what it says there of uninitialized members is not so.

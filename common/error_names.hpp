@@ -1,6 +1,7 @@
 #pragma once
 // Error names as NuroPb peers put them on the wire (protocol.md section 1, "Error names").
 
+#include <array>
 #include <string_view>
 
 namespace nuropb::error_name {
@@ -17,4 +18,7 @@ inline constexpr std::string_view not_delivered = "NuropbNotDeliveredError";
 inline constexpr std::string_view call_again_reject = "NuropbCallAgainReject";
 inline constexpr std::string_view call_again = "NuropbCallAgain";
 inline constexpr std::string_view success = "NuropbSuccess";
+
+inline constexpr std::array all{exception,      timeout,       transport,     message,           handling,   deprecated, validation,
+                                authentication, authorization, not_delivered, call_again_reject, call_again, success};
 }  // namespace nuropb::error_name

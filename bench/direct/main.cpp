@@ -1,5 +1,6 @@
 // bench_direct_amqp: the same calls without a gateway. A bare rabbitmq-c client, written as such a client would be: one
 // connection, automatic acknowledgements, so many requests outstanding. What a gateway adds is measured against it.
+// With --guarantees it does what the mesh library does: publisher confirms, and an acknowledgement for each answer.
 
 #include <amqp.h>
 #include <amqp_framing.h>
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
   std::string url_text, service = "demo", method = "echo", params = "{\"text\":\"hello\"}";
   int outstanding = 128;
   double seconds = 3;
+  bool guarantees = false;
   CLI::App app("Calls a NuroPb service over AMQP alone and prints what it found as JSON", "bench_direct_amqp");
   app.add_option("--url", url_text)->envname("NUROPB_BENCH_URL")->required();
   app.add_option("--service", service)->capture_default_str();
@@ -47,6 +49,7 @@ int main(int argc, char** argv) {
   app.add_option("--params", params, "raw JSON")->capture_default_str();
   app.add_option("--outstanding", outstanding)->capture_default_str();
   app.add_option("--seconds", seconds)->capture_default_str();
+  app.add_flag("--guarantees", guarantees, "publisher confirms, acknowledgements by hand");
   CLI11_PARSE(app, argc, argv);
 
   const auto url = nuropb::amqp::parse_url(url_text);
@@ -59,7 +62,8 @@ int main(int argc, char** argv) {
   amqp_channel_open(connection, 1);
   const std::string queue = "nuropb-bench-" + nuropb::random_hex32() + "-rq";
   amqp_queue_declare(connection, 1, bytes(queue), 0, 0, 1, 1, amqp_empty_table);
-  amqp_basic_consume(connection, 1, bytes(queue), amqp_empty_bytes, 0, 1, 1, amqp_empty_table);
+  if (guarantees) amqp_confirm_select(connection, 1);
+  amqp_basic_consume(connection, 1, bytes(queue), amqp_empty_bytes, 0, guarantees ? 0 : 1, 1, amqp_empty_table);
   if (amqp_get_rpc_reply(connection).reply_type != AMQP_RESPONSE_NORMAL) die("can't consume");
 
   nuropb::bench::Outcome outcome;
@@ -92,6 +96,11 @@ int main(int argc, char** argv) {
     amqp_maybe_release_buffers(connection);
     timeval patience{30, 0};
     const auto got = amqp_consume_message(connection, &envelope, &patience, 0);
+    if (got.library_error == AMQP_STATUS_UNEXPECTED_STATE) {  // a confirm
+      amqp_frame_t frame;
+      if (amqp_simple_wait_frame(connection, &frame) != AMQP_STATUS_OK || frame.frame_type != AMQP_FRAME_METHOD || frame.payload.method.id != AMQP_BASIC_ACK_METHOD) die("not confirmed");
+      continue;
+    }
     if (got.reply_type != AMQP_RESPONSE_NORMAL) die("no answer (is the service running?)");
     const auto now = Clock::now();
     if (go_on && now >= until) {
@@ -109,6 +118,7 @@ int main(int argc, char** argv) {
     ++outcome.answered;
     const std::string_view body(static_cast<const char*>(envelope.message.body.bytes), envelope.message.body.len);
     if (body.find("\"error\":null") == std::string_view::npos) outcome.add_error(body);
+    if (guarantees) amqp_basic_ack(connection, 1, envelope.delivery_tag, 0);
     amqp_destroy_envelope(&envelope);
     if (go_on) request(slot);
     else --waiting;

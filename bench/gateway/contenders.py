@@ -1,17 +1,17 @@
 """Who takes part: the broker and the service that all of them call, and the three ways to it."""
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from turns import ROOT, measured  # noqa: E402
 
 from support.gateway import Gateway  # noqa: E402
-from support.paths import BROKER_SCRIPT, PEERS_PYTHON, binary  # noqa: E402
+from support.paths import PEERS_PYTHON, binary  # noqa: E402
 from support.processes import Process  # noqa: E402
 
 TOKEN = "bench-token"
@@ -19,44 +19,11 @@ USER = {"user_id": "bench", "username": "Bench"}
 PARAMS = json.dumps({"text": "a request of a usual size, which comes back as it is", "numbers": [1, 2, 3]}, separators=(",", ":"))
 
 
-def cpu_seconds(pid):
-    """Of all threads, by the scheduler's own clock in nanoseconds; /proc/PID/stat counts in hundredths of a second."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except OSError:  # a thread that has just ended
-            pass
-    return total / 1e9
-
-
-@contextmanager
-def private_broker(folder):
-    environment = {**os.environ, "NUROPB_BROKER_DIR": str(folder / "broker")}
-
-    def ask(word):
-        return subprocess.run([str(BROKER_SCRIPT), word], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-
-    try:
-        ask("start")
-        yield ask("url"), int(ask("pid"))
-    finally:
-        ask("stop")
-
-
 @contextmanager
 def demo_service(url, folder):
     with Process("demo", [binary("nuropb-demo-service"), "--url", url, "--service", "bench-demo"], folder) as process:
         process.wait_for_log("ready")
         yield process
-
-
-def measured(command, secret):
-    """Runs a load generator, which ends with one line of JSON."""
-    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {done.stdout}{done.stderr}".replace(secret, "…"))
-    return json.loads(done.stdout)
 
 
 class Direct:

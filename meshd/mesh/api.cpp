@@ -5,6 +5,7 @@
 
 #include "common/error_names.hpp"
 #include "common/ids.hpp"
+#include "common/log.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -13,19 +14,20 @@ using nlohmann::json;
 
 std::string text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-Answer to_answer(const Incoming& message) {
-  const auto refuse = [](const std::string& why) { return tl::unexpected(ServiceError{std::string(error_name::message), why, false}); };
-  if (message.encrypted) return refuse("the response is encrypted, but the request was not");
-  const auto body = decode_response(message.body);
-  if (!body) return refuse(body.error().text());
-  const json error = json::parse(body->error, nullptr, false);
-  if (error.is_object()) {
-    const auto member = [&](const char* name) { return error.contains(name) && error[name].is_string() ? error[name].get<std::string>() : std::string(); };
-    return tl::unexpected(ServiceError{member("error"), member("description"), member("outcome") == "unknown"});
-  }
-  json result = json::parse(body->result, nullptr, false);
-  if (result.is_discarded()) return refuse("the result can't be represented here");
-  return result;
+constexpr std::size_t question_cost = 256;  // what someone who waits for a description counts for the bound
+constexpr auto log_pause = std::chrono::seconds(10);
+
+SteadyTime now() { return std::chrono::steady_clock::now(); }
+
+tl::unexpected<ServiceError> error(std::string_view name, std::string description, bool outcome_unknown = false) {
+  return tl::unexpected(ServiceError{std::string(name), std::move(description), outcome_unknown});
+}
+
+/// A future, and what makes it ready.
+template <class Value>
+std::pair<std::future<Value>, std::function<void(Value)>> promised() {
+  auto promise = std::make_shared<std::promise<Value>>();
+  return {promise->get_future(), [promise](Value value) { promise->set_value(std::move(value)); }};
 }
 
 }  // namespace
@@ -35,11 +37,14 @@ struct Api::Impl {
   struct Pending {
     std::string service, method;
     OnAnswer on_answer;
+    bool encrypted = false;
     Deadlines::iterator deadline{};
   };
 
-  explicit Impl(TransportSettings settings)
-      : transport(std::move(settings),
+  Impl(TransportSettings settings, RequestKeys request_keys)
+      : keys(request_keys),
+        discovery({.max_waiting_bytes = settings.queued_bytes, .max_waiting_for_one = settings.queued_bytes}, [this](const std::string& service) { ask_for_description(service); }),
+        transport(std::move(settings),
                   {.on_response = [this](Incoming&& m) { on_response(std::move(m)); },
                    .on_service_message = [this](Incoming&& m) { on_service_message(std::move(m)); },
                    .on_report = [this](Report&& r) { on_report(std::move(r)); },
@@ -48,7 +53,11 @@ struct Api::Impl {
 
   void on_response(Incoming&& message) {
     transport.ack(message.delivery);
-    finish(message.correlation_id, [&](const Pending&) { return to_answer(message); });
+    finish(message.correlation_id, [&](const Pending& asked) {
+      Answer answer = read_answer(message, asked.encrypted, keys);
+      if (description_may_be_old(answer)) discovery.forget(asked.service);
+      return answer;
+    });
   }
 
   void on_service_message(Incoming&& message) {
@@ -58,22 +67,32 @@ struct Api::Impl {
 
   void on_report(Report&& report) {
     if (report.outcome == Outcome::confirmed) return;
+    if (report.type == MessageType::command) return command_lost(report.routing_key, report.detail);
     finish(report.correlation_id, [&](const Pending& asked) -> Answer {
       switch (report.outcome) {
         case Outcome::not_delivered:
-          return error(error_name::not_delivered, "Service " + asked.service + " not available. unable to call method " + asked.method);
+          return not_delivered(asked.service, asked.method);
         case Outcome::expired: return timed_out(asked);
-        case Outcome::unknown: return tl::unexpected(ServiceError{std::string(error_name::transport), "the connection was lost while the request was being sent: " + report.detail, true});
+        case Outcome::unknown: return error(error_name::transport, "the connection was lost while the request was being sent: " + report.detail, true);
         default: return error(error_name::transport, "not sent: " + report.detail);
       }
     });
   }
 
-  static tl::unexpected<ServiceError> error(std::string_view name, std::string description) {
-    return tl::unexpected(ServiceError{std::string(name), std::move(description), false});
+  static tl::unexpected<ServiceError> not_delivered(const std::string& service, const std::string& method) {
+    return error(error_name::not_delivered, "Service " + service + " not available. unable to call method " + method);
   }
   static tl::unexpected<ServiceError> timed_out(const Pending& asked) {
     return error(error_name::timeout, "no answer from " + asked.service + "." + asked.method + " in time");
+  }
+
+  /// Nobody waits for the outcome of a command, so the log has it, once in a while.
+  void command_lost(const std::string& where, const std::string& why) {
+    const std::lock_guard lock(mutex);
+    ++commands_lost;
+    if (now() < next_log) return;
+    next_log = now() + log_pause;
+    log::warning("a command did not reach its service", {{"command", where}, {"reason", why}, {"so_far", commands_lost}});
   }
 
   /// Ends a request, if it has not ended before: the second answer of services that send one finds nobody.
@@ -109,10 +128,16 @@ struct Api::Impl {
     std::vector<std::string> late;
     {
       const std::lock_guard lock(mutex);
-      const auto now = std::chrono::steady_clock::now();
-      for (auto at = deadlines.begin(); at != deadlines.end() && at->first <= now; ++at) late.push_back(at->second);
+      const auto present = now();
+      for (auto at = deadlines.begin(); at != deadlines.end() && at->first <= present; ++at) late.push_back(at->second);
     }
-    for (const std::string& id : late) finish(id, [](const Pending& asked) { return timed_out(asked); });
+    for (const std::string& id : late) {
+      finish(id, [&](const Pending& asked) {
+        // nuropb 0.1.8 does not get an answer out for what it can't decrypt: the next request asks for the key again.
+        if (asked.encrypted) discovery.forget(asked.service);
+        return timed_out(asked);
+      });
+    }
     const std::lock_guard lock(mutex);
     armed = SteadyTime::max();
     arm();
@@ -127,34 +152,92 @@ struct Api::Impl {
       deadlines.clear();
     }
     for (auto& [id, waiting] : left) {
-      waiting.on_answer(tl::unexpected(ServiceError{std::string(error_name::transport), "no answer came before the connection ended for good: " + why, true}));
+      waiting.on_answer(error(error_name::transport, "no answer came before the connection ended for good: " + why, true));
     }
   }
 
-  Result<void> send(MessageType type, const std::string& service, const std::string& method, const json& params,
-                    const CallOptions& options, const std::string& correlation_id) {
+  static Outgoing to_outgoing(MessageType type, const std::string& service, const std::string& method, const json& params, const CallOptions& options) {
     Outgoing out;
     out.type = type;
     out.routing_key = service;
-    out.correlation_id = correlation_id;
+    out.correlation_id = random_hex32();
     out.trace_id = options.trace_id.empty() ? random_hex32() : options.trace_id;
     out.priority = options.priority;
-    out.deadline = std::chrono::steady_clock::now() + options.ttl;
+    out.deadline = now() + options.ttl;
     const std::string trace = nuropb::json::quoted(out.trace_id), raw_params = text(params), context = text(options.context);
-    out.body = encode_call(type, {service, method, raw_params, correlation_id, context, trace});
-    if (!transport.submit(std::move(out))) return failure("too much is waiting to be sent", service + "." + method);
-    return {};
+    out.body = encode_call(type, {service, method, raw_params, out.correlation_id, context, trace});
+    return out;
   }
 
+  using NotSent = std::function<void(ServiceError)>;
+  /// Encrypts where it has to be and submits, at once or when the service's description is here. Of submitting and
+  /// `not_sent` one happens, once; neither, if it is a request that has ended meanwhile.
+  void send(Outgoing&& message, std::string method, Encryption encryption, NotSent not_sent) {
+    if (encryption == Encryption::never || method == name_of_describe) return submit(std::move(message), std::nullopt, not_sent);
+    if (const auto description = discovery.known(message.routing_key, now())) {
+      return send_as_described(description, std::move(message), method, encryption, not_sent);
+    }
+    const std::string service = message.routing_key;
+    const std::size_t cost = message.body.size() + sizeof(Outgoing);
+    auto waiting = std::make_shared<Outgoing>(std::move(message));
+    discovery.want(service, now(), cost, [this, waiting, method = std::move(method), encryption, not_sent](const Described& described) {
+      send_as_described(described, std::move(*waiting), method, encryption, not_sent);
+    });
+  }
+
+  void send_as_described(const Described& described, Outgoing&& message, const std::string& method, Encryption encryption, const NotSent& not_sent) {
+    if (!described) {
+      if (described.error().name == error_name::not_delivered) return not_sent(not_delivered(message.routing_key, method).value());
+      // Whatever became of the question: the message itself was not sent.
+      return not_sent({described.error().name, "not sent, because the service could not be described: " + described.error().description, false});
+    }
+    const auto key = encryption_key(**described, message.routing_key, method, encryption);
+    if (!key) return not_sent(key.error());
+    submit(std::move(message), *key, not_sent);
+  }
+
+  void submit(Outgoing&& message, const std::optional<PublicKey>& key, const NotSent& not_sent) {
+    const std::string service = message.routing_key;
+    if (message.type == MessageType::request) {
+      const std::lock_guard lock(mutex);
+      const auto asked = pending.find(message.correlation_id);
+      if (asked == pending.end()) return;
+      asked->second.encrypted = key.has_value();
+    }
+    if (key) {
+      if (const auto done = encrypt(message, *key, keys); !done) return not_sent({std::string(error_name::handling), "not sent: " + done.error().text(), false});
+    }
+    if (!transport.submit(std::move(message))) not_sent({std::string(error_name::transport), service + ": too much is waiting to be sent", false});
+  }
+
+  void request(const std::string& service, const std::string& method, const json& params, const CallOptions& options, OnAnswer on_answer) {
+    Outgoing message = to_outgoing(MessageType::request, service, method, params, options);
+    const std::string id = message.correlation_id;
+    add(id, {service, method, std::move(on_answer)}, *message.deadline);
+    send(std::move(message), method, options.encryption, [this, id](ServiceError why) {
+      finish(id, [&](const Pending&) -> Answer { return tl::unexpected(std::move(why)); });
+    });
+  }
+
+  void ask_for_description(const std::string& service) {
+    CallOptions options;
+    options.ttl = describe_ttl;
+    request(service, std::string(name_of_describe), json::object(), options, [this, service](const Answer& answer) { discovery.answered(service, now(), answer); });
+  }
+
+  RequestKeys keys;
+  Discovery discovery;
   std::mutex mutex;
   std::unordered_map<std::string, Pending> pending;  // under mutex
   Deadlines deadlines;                               // under mutex
   SteadyTime armed = SteadyTime::max();              // under mutex: when the timer that was posted runs
+  std::uint64_t commands_lost = 0;                   // under mutex
+  SteadyTime next_log{};                             // under mutex
   ServiceHost* host = nullptr;
   Transport transport;  // last: its thread uses all of the above
 };
 
-Api::Api(TransportSettings settings) : impl_(std::make_unique<Impl>(std::move(settings))) {}
+Api::Api(TransportSettings settings, RequestKeys keys) : impl_(std::make_unique<Impl>(std::move(settings), keys)) {}
 Api::~Api() { stop(); }
 
 void Api::serve(ServiceHost& host) { impl_->host = &host; }
@@ -170,23 +253,33 @@ void Api::stop() {
 }
 
 void Api::request(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options, OnAnswer on_answer) {
-  const std::string id = random_hex32();
-  const auto deadline = std::chrono::steady_clock::now() + options.ttl;
-  impl_->add(id, {service, method, std::move(on_answer)}, deadline);
-  if (const auto sent = impl_->send(MessageType::request, service, method, params, options, id); !sent) {
-    impl_->finish(id, [&](const Impl::Pending&) { return Impl::error(error_name::transport, sent.error().text()); });
-  }
+  impl_->request(service, method, params, options, std::move(on_answer));
 }
 
 std::future<Answer> Api::request(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options) {
-  auto promise = std::make_shared<std::promise<Answer>>();
-  auto future = promise->get_future();
-  request(service, method, params, std::move(options), [promise](Answer answer) { promise->set_value(std::move(answer)); });
-  return future;
+  auto [future, on_answer] = promised<Answer>();
+  impl_->request(service, method, params, options, std::move(on_answer));
+  return std::move(future);
 }
 
 Result<void> Api::command(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options) {
-  return impl_->send(MessageType::command, service, method, params, options, random_hex32());
+  // Whoever calls is told only what is known before this returns; after that, the log is.
+  struct Calling {
+    std::mutex mutex;
+    bool returned = false;
+    std::optional<ServiceError> error;
+  };
+  auto calling = std::make_shared<Calling>();
+  const std::string where = service + "." + method;
+  impl_->send(Impl::to_outgoing(MessageType::command, service, method, params, options), method, options.encryption, [impl = impl_.get(), calling, where](const ServiceError& why) {
+    const std::lock_guard lock(calling->mutex);
+    if (calling->returned) impl->command_lost(where, why.description);
+    else calling->error = why;
+  });
+  const std::lock_guard lock(calling->mutex);
+  calling->returned = true;
+  if (calling->error) return failure(calling->error->description, where);
+  return {};
 }
 
 Result<void> Api::publish_event(const std::string& topic, const nlohmann::json& event, CallOptions options) {
@@ -196,13 +289,41 @@ Result<void> Api::publish_event(const std::string& topic, const nlohmann::json& 
   out.correlation_id = random_hex32();
   out.trace_id = options.trace_id.empty() ? random_hex32() : options.trace_id;
   out.priority = options.priority;
-  const std::string trace = nuropb::json::quoted(out.trace_id), raw = text(event), context = text(options.context);
-  out.body = encode_event({topic, raw, context, out.correlation_id, trace, "null"});
+  const std::string trace = nuropb::json::quoted(out.trace_id), raw = text(event), context = text(options.context), target = text(options.target);
+  out.body = encode_event({topic, raw, context, out.correlation_id, trace, target});
   if (!impl_->transport.submit(std::move(out))) return failure("too much is waiting to be sent", "event " + topic);
   return {};
 }
 
-std::future<Answer> Api::describe(const std::string& service) { return request(service, "nuropb_describe", json::object()); }
+std::future<Answer> Api::describe(const std::string& service, bool refresh) {
+  auto [future, ready] = promised<Answer>();
+  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
+    if (!described) ready(tl::unexpected(described.error()));
+    else if ((*described)->undescribed) ready(tl::unexpected(*(*described)->undescribed));
+    else ready((*described)->document);
+  }, refresh);
+  return std::move(future);
+}
+
+std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, const std::string& method) {
+  auto [future, ready] = promised<YesOrNo>();
+  impl_->discovery.want(service, now(), question_cost, [service, method, ready = std::move(ready)](const Described& described) {
+    if (!described) return ready(tl::unexpected(described.error()));
+    const auto found = (*described)->methods.find(method);
+    if (found == (*described)->methods.end()) ready(error(error_name::handling, "Method " + method + " not found on service " + service));
+    else ready(found->second);
+  });
+  return std::move(future);
+}
+
+std::future<Api::YesOrNo> Api::has_public_key(const std::string& service) {
+  auto [future, ready] = promised<YesOrNo>();
+  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
+    if (!described) ready(tl::unexpected(described.error()));
+    else ready((*described)->public_key.has_value());
+  });
+  return std::move(future);
+}
 
 Transport& Api::transport() { return impl_->transport; }
 

@@ -40,6 +40,7 @@ void Transport::post_at(SteadyTime when, std::function<void()> work) { impl_->lo
 Transport::Sender Transport::sender() const { return Sender(impl_->loop.inbox()); }
 State Transport::state() const { return impl_->loop.state(); }
 const std::string& Transport::response_queue() const { return impl_->loop.response_queue(); }
+const Refusals& Transport::refusals() const { return impl_->loop.refusals(); }
 std::size_t Transport::queued_bytes() const { return impl_->loop.inbox()->queued_bytes(); }
 
 bool Transport::Sender::submit(Outgoing&& message) const { return inbox_->push(std::move(message)); }

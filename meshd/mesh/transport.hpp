@@ -24,6 +24,7 @@
 
 namespace nuropb::mesh {
 
+class Refusals;
 class TransportInbox;
 
 struct TransportSettings {
@@ -84,6 +85,7 @@ struct Report {
   std::uint64_t tag;
   std::string detail;  ///< broker's reply text or the reason, for people
   std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
+  bool encrypted = false;     ///< the message was, and so is returned_body
 };
 
 /// A delivery to be acknowledged. Valid for one opening of its channel: after that the broker redelivers, and an old
@@ -174,14 +176,13 @@ class Transport {
   /// submit() says no and the rest does nothing.
   class Sender {
    public:
+    explicit Sender(std::shared_ptr<TransportInbox> inbox) : inbox_(std::move(inbox)) {}
     bool submit(Outgoing&& message) const;
     void ack(Delivery delivery) const;
     void reject(Delivery delivery, bool requeue) const;
     void post_at(SteadyTime when, std::function<void()> work) const;
 
    private:
-    friend class Transport;
-    explicit Sender(std::shared_ptr<TransportInbox> inbox) : inbox_(std::move(inbox)) {}
     std::shared_ptr<TransportInbox> inbox_;
   };
   [[nodiscard]] Sender sender() const;
@@ -189,6 +190,8 @@ class Transport {
   [[nodiscard]] State state() const;
   [[nodiscard]] const std::string& response_queue() const;
   [[nodiscard]] std::size_t queued_bytes() const;
+  /// Messages that came in and could not be read, by reason.
+  [[nodiscard]] const Refusals& refusals() const;
 
  private:
   struct Impl;

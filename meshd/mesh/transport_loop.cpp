@@ -354,7 +354,7 @@ void TransportLoop::report(Outgoing&& message, Outcome outcome, const std::strin
   inbox_->left(TransportInbox::cost(message));
   something_ran_ = true;
   if (!callbacks_.on_report) return;
-  callbacks_.on_report({outcome, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, detail, {}});
+  callbacks_.on_report({outcome, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, detail, {}, message.encrypted});
 }
 
 /// True if there may be more to read at once.

@@ -24,6 +24,7 @@
 #include "meshd/mesh/assembler.hpp"
 #include "meshd/mesh/declarations.hpp"
 #include "meshd/mesh/event_bindings.hpp"
+#include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
@@ -42,6 +43,7 @@ class TransportLoop {
   [[nodiscard]] const std::shared_ptr<TransportInbox>& inbox() const { return inbox_; }
   [[nodiscard]] EventBindings& event_bindings() { return events_; }
   [[nodiscard]] State state() const;
+  [[nodiscard]] const Refusals& refusals() const { return refusals_; }
   [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
 
  private:
@@ -80,7 +82,7 @@ class TransportLoop {
   // transport_messages.cpp
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
-  void refuse(const Incoming& message, const Error& why);
+  void refuse(const Incoming& message, const Malformed& why);
   void answer_refused(const Incoming& message, const Error& why);
   void expire_queued();
   void report(Outgoing&& message, Outcome outcome, const std::string& detail);
@@ -131,8 +133,7 @@ class TransportLoop {
   std::optional<Ended> closed_;        // the broker has closed the connection or a channel
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
-  std::uint64_t malformed_ = 0;
-  SteadyTime malformed_logged_{};
+  Refusals refusals_;
   std::minstd_rand jitter_{std::random_device{}()};
 };
 

@@ -7,7 +7,9 @@
 namespace nuropb::mesh {
 namespace {
 
-constexpr auto log_pause = std::chrono::seconds(10);
+tl::unexpected<Malformed> malformed(Refusal reason, std::string what, std::string where) {
+  return tl::unexpected(Malformed{{std::move(what), std::move(where), {}}, reason});
+}
 
 /// What may come on which queue.
 bool belongs(MessageType type, std::uint16_t channel) {
@@ -49,9 +51,9 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   in.body = std::move(message.body);
   in.delivery = {channels_[channel].epoch, channel, message.delivery_tag};
   auto read = read_properties(std::move(message.properties), in);
-  if (read && message.too_large) read = failure("is larger than 64 MiB", "message body");
+  if (read && message.too_large) read = malformed(Refusal::too_large, "is larger than 64 MiB", "message body");
   if (read && !belongs(in.type, channel)) {
-    read = failure("a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
+    read = malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
   }
   if (!read) return refuse(in, read.error());
   if (channel == response_channel) {
@@ -66,13 +68,8 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
 }
 
 /// A message that can't be what it should be: out of the way, answered if somebody waits, told now and then.
-void TransportLoop::refuse(const Incoming& message, const Error& why) {
-  ++malformed_;
-  if (const auto now = std::chrono::steady_clock::now(); now - malformed_logged_ > log_pause) {
-    malformed_logged_ = now;
-    log::warning("malformed message from the broker", {{"reason", why.text()}, {"routing_key", message.routing_key},
-                                                       {"correlation_id", message.correlation_id}, {"so_far", malformed_}});
-  }
+void TransportLoop::refuse(const Incoming& message, const Malformed& why) {
+  refusals_.note(why.reason, why.text(), message.routing_key, message.correlation_id);
   if (message.delivery.channel == events_channel) return;  // acknowledged already
   if (message.delivery.channel == response_channel) return inbox_->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
   answer_refused(message, why);
@@ -85,7 +82,7 @@ void TransportLoop::answer_refused(const Incoming& message, const Error& why) {
   answer.type = MessageType::response;
   answer.routing_key = message.reply_to;
   answer.correlation_id = message.correlation_id;
-  answer.trace_id = message.trace_id;
+  if (message.trace_id.size() <= longest_trace_header) answer.trace_id = message.trace_id;
   const std::string error = error_json(error_name::message, why.text());
   const std::string trace = json::quoted(message.trace_id);
   answer.body = encode_response({"null", error, message.correlation_id, trace, "{}", "null", ""});

@@ -17,7 +17,7 @@ ReceivedProperties received_properties(const amqp_basic_properties_t& p) {
   return out;
 }
 
-Result<void> read_properties(ReceivedProperties&& properties, Incoming& message) {
+tl::expected<void, Malformed> read_properties(ReceivedProperties&& properties, Incoming& message) {
   const auto header = [&](std::string_view name) -> std::string {
     const auto found = properties.headers.find(name);
     return found == properties.headers.end() ? std::string() : found->second;
@@ -30,10 +30,10 @@ Result<void> read_properties(ReceivedProperties&& properties, Incoming& message)
   const auto known = message_type(type);
   if (known) message.type = *known;
   if (const std::string version = header("nuropb_protocol"); version != protocol_version) {
-    return failure(version.empty() ? "is missing" : "'" + version.substr(0, 32) + "' is not supported", "header nuropb_protocol",
-                   "we speak " + std::string(protocol_version));
+    return tl::unexpected(Malformed{{version.empty() ? "is missing" : "'" + version.substr(0, 32) + "' is not supported", "header nuropb_protocol",
+                                     "we speak " + std::string(protocol_version)}, Refusal::protocol});
   }
-  if (!known) return failure(type.empty() ? "is missing" : "'" + type.substr(0, 32) + "' is unknown", "header nuropb_type");
+  if (!known) return tl::unexpected(Malformed{{type.empty() ? "is missing" : "'" + type.substr(0, 32) + "' is unknown", "header nuropb_type", {}}, Refusal::type});
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include "common/messages.hpp"
 #include "common/result.hpp"
 #include "meshd/amqp/connection.hpp"
+#include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/transport.hpp"
 
 namespace nuropb::mesh {
@@ -23,7 +24,10 @@ ReceivedProperties received_properties(const amqp_basic_properties_t& properties
 
 /// Fills type, ids and flags of `message` from its properties. An error names the header that is wrong; what could be
 /// read is filled in even then, so that a request can be answered.
-Result<void> read_properties(ReceivedProperties&& properties, Incoming& message);
+tl::expected<void, Malformed> read_properties(ReceivedProperties&& properties, Incoming& message);
+
+/// Headers have to fit into one frame; a longer trace id is echoed in the body of an answer alone.
+inline constexpr std::size_t longest_trace_header = 4096;
 
 /// What a message is published with. Views point into `message`, `reply_to` and `expiration`.
 amqp::Properties to_properties(const Outgoing& message, std::string_view reply_to, std::string_view expiration);

@@ -1,20 +1,8 @@
 """The real Python nuropb 0.1.8 as a caller: of our demo service, and of the gateway's own face on the mesh."""
 
-import json
-import subprocess
-
 import pytest
 
-from support.paths import ROOT, peers_python
-
-
-def call(url, *calls):
-    """The outcome of each call, as a Python caller gets it."""
-    script = ROOT / "tests" / "interop" / "peers" / "client.py"
-    done = subprocess.run([str(peers_python()), str(script), url, json.dumps(calls)], capture_output=True, text=True, timeout=120)
-    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(outcomes) == len(calls), done.stdout + done.stderr
-    return outcomes
+from .python_caller import call
 
 
 @pytest.fixture(scope="module")

@@ -33,3 +33,13 @@ def python_service(url, folder, name=None):
         process.wait_for_log("^ready$", timeout=60)
         process.service = name
         yield process
+
+
+@contextmanager
+def cpp_service(url, folder, name=None, key_file=None):
+    """nuropb-test-service (tests/interop/peers/service.cpp), which answers in every way that a service can."""
+    name = name or unique("cpp")
+    with Process("cpp-service", [binary("nuropb-test-service"), "--url", url, "--service", name, *(["--key-file", key_file] if key_file else [])], folder) as process:
+        process.wait_for_log("^ready$")
+        process.service = name
+        yield process

@@ -57,9 +57,9 @@ class MeshTest : public ::testing::Test {
       noted_.notify_all();
       return nullptr;
     });
-    host_->on_event([this](const std::string& topic, const json& event, const json&) {
+    host_->on_event([this](const Event& event) {
       const std::lock_guard lock(mutex_);
-      notes_.push_back({{"topic", topic}, {"event", event}});
+      notes_.push_back({{"topic", event.topic}, {"event", event.payload}});
       noted_.notify_all();
     });
     auto served = settings(name_);
@@ -112,8 +112,8 @@ TEST_F(MeshTest, Errors) {
   expect_error(ask("_hidden"), "NuropbHandlingError", "Unknown method _hidden");
   expect_error(ask("fail"), "NuropbException", "Runtime exception calling " + name_ + ".fail:std::runtime_error: boom");
   expect_error(ask("refuse"), "NuropbValidationError", "not so");
-  expect_error(ask("add", {{"a", 1}}), "NuropbHandlingError", "missing its argument 'b'");
-  expect_error(ask("add", {{"a", 1}, {"b", 2}, {"c", 3}}), "NuropbHandlingError", "no argument 'c'");
+  expect_error(ask("add", {{"a", 1}}), "NuropbValidationError", "missing its argument 'b'");
+  expect_error(ask("add", {{"a", 1}, {"b", 2}, {"c", 3}}), "NuropbValidationError", "no argument 'c'");
   expect_error(ask("forget"), "NuropbHandlingError", "without an answer");
 }
 

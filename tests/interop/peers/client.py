@@ -2,7 +2,9 @@
 
     python client.py AMQP_URL CALLS_JSON
 
-CALLS_JSON: [{"service":…, "method":…, "params":…, "rpc_response":true?, "ttl":…?, "command":true?} | {"describe": SERVICE}]
+CALLS_JSON: [{"service":…, "method":…, "params":…, "rpc_response":true?, "ttl":…?, "command":true?} | {"describe": SERVICE}
+              | {"requires_encryption": [SERVICE, METHOD]} | {"has_public_key": SERVICE} | {"topic":…, "event":…, "context":…?}]
+What a call says of context and trace_id is taken; else they are {"from": "client"} and "trace-of-client".
 """
 
 import asyncio
@@ -19,9 +21,16 @@ async def outcome(api, call):
         if "describe" in call:
             return {"result": await api.describe_service(call["describe"])}
         if call.pop("command", False):
-            api.command(context={}, trace_id="trace-of-client", **call)
+            api.command(**{"context": {}, "trace_id": "trace-of-client", **call})
             return {"result": None}
-        return {"result": await asyncio.wait_for(api.request(context={"from": "client"}, trace_id="trace-of-client", **call), 5)}
+        if "requires_encryption" in call:
+            return {"result": await api.requires_encryption(*call["requires_encryption"])}
+        if "has_public_key" in call:
+            return {"result": await api.has_public_key(call["has_public_key"])}
+        if "topic" in call:
+            api.publish_event(**{"context": {}, "trace_id": "trace-of-client", **call})
+            return {"result": None}
+        return {"result": await asyncio.wait_for(api.request(**{"context": {"from": "client"}, "trace_id": "trace-of-client", **call}), 5)}
     except NuropbException as error:
         return {"raised": type(error).__name__, "description": error.description}
     except Exception as error:

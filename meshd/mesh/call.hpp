@@ -1,0 +1,106 @@
+#pragma once
+// One call or event, as a handler sees it, and the ways in which a handler ends it.
+//
+// Returning a value ends a call well; throwing ends it otherwise (CallError, CallAgain, or any other exception, which
+// becomes NuropbException as in the Python peer). Events that a handler publishes through its call are kept until it has
+// succeeded, and dropped when it has not.
+
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace nuropb::mesh {
+
+/// An event to be published (protocol.md, "Bodies").
+struct NewEvent {
+  std::string topic;
+  nlohmann::json payload;
+  nlohmann::json target = nullptr;  ///< null, or an array of users that it is for
+};
+
+/// A result together with events. Any JSON value becomes one by itself, so a method simply returns its result; the Python
+/// peer's NuropbSuccess is `return Success(result, {{"topic", payload}})`.
+struct Success {
+  nlohmann::json result;
+  std::vector<NewEvent> events;
+
+  Success(nlohmann::json value, std::vector<NewEvent> with) : result(std::move(value)), events(std::move(with)) {}
+  template <class T>
+    requires(!std::is_same_v<std::remove_cvref_t<T>, Success> && std::is_constructible_v<nlohmann::json, T>)
+  Success(T&& value) : result(std::forward<T>(value)) {}
+};
+
+/// The events of one call, until it is known how it ends. Any thread.
+class KeptEvents {
+ public:
+  /// False, and the event dropped, if the call has ended already.
+  bool add(NewEvent event);
+  /// Ends the keeping; what was kept.
+  std::vector<NewEvent> close();
+
+ private:
+  std::mutex mutex_;
+  std::vector<NewEvent> events_;  // under mutex_
+  bool closed_ = false;           // under mutex_
+};
+
+struct Call {
+  std::string method;
+  nlohmann::json params;            ///< as declared: checked, defaults filled in
+  nlohmann::json context;           ///< an object
+  nlohmann::json claims = nullptr;  ///< what the method's `authorize` gave
+  std::string correlation_id;
+  std::string trace_id;
+  bool is_command = false;          ///< nobody waits for an answer
+  bool redelivered = false;
+  bool encrypted = false;
+  std::shared_ptr<KeptEvents> events{};
+
+  /// Published to the events exchange, with the call's context and trace id, once the method has succeeded; never if it
+  /// fails or asks to be called again. An encrypted call's context is not made public: its events have an empty one.
+  /// False if the call has ended already.
+  bool publish_event(std::string topic, nlohmann::json payload, nlohmann::json target = nullptr) const {
+    return events && events->add({std::move(topic), std::move(payload), std::move(target)});
+  }
+};
+
+struct Event {
+  std::string topic;
+  nlohmann::json payload;
+  nlohmann::json target;   ///< null, or an array of users
+  nlohmann::json context;  ///< an object
+  std::string correlation_id;
+  std::string trace_id;
+  bool redelivered = false;
+  std::shared_ptr<KeptEvents> events{};
+
+  /// As Call::publish_event.
+  bool publish_event(std::string event_topic, nlohmann::json event_payload, nlohmann::json event_target = nullptr) const {
+    return events && events->add({std::move(event_topic), std::move(event_payload), std::move(event_target)});
+  }
+};
+
+/// Ends a call with an error of this name (common/error_names.hpp).
+class CallError : public std::runtime_error {
+ public:
+  CallError(std::string_view name, const std::string& description) : std::runtime_error(description), name_(name) {}
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+};
+
+/// Puts the message back, to be tried once more later. On a redelivered message it ends the call with
+/// NuropbCallAgainReject (protocol.md, "What a participant does with a message").
+class CallAgain : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace nuropb::mesh

@@ -1,0 +1,66 @@
+#pragma once
+// Encryption for consumers who know nothing of it: their requests and commands are encrypted where the service's
+// description requires it, and answers are opened on their way back. Stands on both sides of the transport:
+//
+//   to_outgoing() ──► add() ──► take_output().send ──► ServiceMeshManager::publish()
+//                      └─ waits for the service's description, which is asked for in the same stream
+//   to_returned() ◄── open() ◄── take_events()
+//
+// No table of requests: keys are derived from correlation ids (mesh/encryption.hpp), so answers to what meshd asked
+// before it was restarted can be opened. What that costs: an answer in plain to an encrypted request is not noticed.
+// Pure but for randomness; knows no ring, no broker and no clock. The ring loop's thread only.
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "meshd/mesh/discovery.hpp"
+
+namespace nuropb::meshd {
+
+class RequestEncryption {
+ public:
+  /// Not sent, and never will be.
+  struct Refused {
+    mesh::Outgoing message;
+    mesh::ServiceError error;
+  };
+  /// Messages of one sender to one service keep their order.
+  struct Output {
+    std::vector<mesh::Outgoing> send;
+    std::vector<Refused> refused;
+  };
+
+  explicit RequestEncryption(mesh::RequestKeys keys, mesh::Discovery::Settings settings = {});
+
+  /// A request or command on its way out; it is in the output now, or once its service has described itself.
+  void add(mesh::Outgoing&& message, std::string_view method, SteadyTime now);
+  Output take_output() { return std::exchange(output_, {}); }
+
+  /// True if the message was the answer to a question of our own: nobody else is waiting for it. Of anything else an
+  /// encrypted body is opened in place; one that can't be opened becomes a response that says so.
+  bool open(mesh::Incoming& message, SteadyTime now);
+  /// The same for what became of a message that was sent, and for its body where the broker returned it.
+  bool open(mesh::Report& report, SteadyTime now);
+
+  /// Now and then: questions that were not answered in time.
+  void tick(SteadyTime now);
+
+ private:
+  struct Question {
+    std::string service;
+    SteadyTime deadline;
+  };
+  void ask(const std::string& service);
+  void release(const mesh::Described& described, mesh::Outgoing&& message, std::string_view method);
+  void answered(const std::string& correlation_id, SteadyTime now, const mesh::Answer& answer);
+
+  mesh::RequestKeys keys_;
+  std::unordered_map<std::string, Question> questions_;  // by correlation id
+  Output output_;
+  SteadyTime now_{};  // of the call that is going on
+  mesh::Discovery discovery_;
+};
+
+}  // namespace nuropb::meshd
