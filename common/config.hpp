@@ -45,6 +45,7 @@ struct Config {
   struct Request {
     std::uint32_t ttl_ms = 60'000;                        ///< how long a consumer waits unless it says otherwise
     std::uint32_t max_ttl_ms = 12 * 3600 * 1000;
+    bool encryption = true;                               ///< where the described method requires it
   } request;
   struct Rings {
     std::uint32_t request_bytes = 8 * 1024 * 1024;        ///< power of two; per worker

@@ -146,6 +146,7 @@ std::vector<ConfigKey> make_keys() {
 
       integer<&C::request, &C::Request::ttl_ms>("request", "ttl_ms", 1, day_ms, "How long a consumer waits for an answer unless its request says otherwise; then NuropbTimeoutError."),
       integer<&C::request, &C::Request::max_ttl_ms>("request", "max_ttl_ms", 1, day_ms, "The longest wait that a request may ask for."),
+      boolean<&C::request, &C::Request::encryption>("request", "encryption", "Encrypts requests and commands where the service's description says that the method requires it, so the first one to a service waits for that description. false: no description is asked for, and everything goes in plain."),
 
       checked(integer<&C::rings, &C::Rings::request_bytes>("rings", "request_bytes", 4096, 1 << 30, "Size of each edge's request ring, a power of two."), power_of_two),
       checked(integer<&C::rings, &C::Rings::return_bytes>("rings", "return_bytes", 4096, 1 << 30, "Size of each edge's return ring, a power of two."), power_of_two),

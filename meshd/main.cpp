@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   auto transport = meshd::transport_settings(*config, *instance);
   if (!transport) return fail(transport.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), std::move(*transport)});
+  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"tokens", tokens->size()}, {"control", runtime->control_socket()}});
   const int code = loop.run();

@@ -30,6 +30,7 @@ std::uint64_t wall_clock_ms() {
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
       instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), policy_(std::move(parts.policy)),
+      encryption_(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys) : std::nullopt),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
@@ -72,6 +73,11 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  if (encryption_) {
+    encryption_->tick(clock_.now());
+    send_encrypted();
+    if (!outgoing_.empty() || !touched_.empty()) schedule_turn();
+  }
   beat_timer_.expires_after(beat_interval);
   beat_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();

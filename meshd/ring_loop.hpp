@@ -20,6 +20,7 @@
 #include "common/config.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
 #include "meshd/service_mesh_manager.hpp"
@@ -39,6 +40,7 @@ class RingLoop {
     SealedTickets tickets;
     Authorizer& authorizer;
     Policy policy;
+    mesh::RequestKeys keys;
     mesh::TransportSettings transport;
   };
   explicit RingLoop(Parts parts);
@@ -74,7 +76,8 @@ class RingLoop {
   bool open_session(Attached& attached, const std::string& payload);
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
-  bool publish(Attached& attached, Result<mesh::Outgoing> message);
+  bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
+  void send_encrypted();
   void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
@@ -99,6 +102,7 @@ class RingLoop {
   SealedTickets tickets_;
   Authorizer& authorizer_;
   Policy policy_;
+  std::optional<RequestEncryption> encryption_;  // nothing: request.encryption = false
   Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;

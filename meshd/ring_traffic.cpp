@@ -1,6 +1,7 @@
 // The traffic of the ring loop: requests out of rings, answers into them.
 
 #include <boost/asio/post.hpp>
+#include <iterator>
 
 #include "common/close_codes.hpp"
 #include "common/error_names.hpp"
@@ -60,6 +61,7 @@ void RingLoop::turn() {
         continue;
       }
       const bool more = read_requests(*attached);
+      if (encryption_) send_encrypted();
       manager_.publish(outgoing_);
       if (!attached->worker.why().empty()) {
         detach(id, attached->worker.why(), true);
@@ -221,7 +223,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     default:
       return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session, const ReturnAddress& from) {
         auto refused = refused_by_policy(type, request, session, from);
-        if (!refused) return publish(attached, to_outgoing(type, request, session, from, clock_.now(), request_limits_));
+        if (!refused) return publish(attached, to_outgoing(type, request, session, from, clock_.now(), request_limits_), request.method);
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
         return true;
@@ -238,20 +240,38 @@ std::optional<Returned> RingLoop::refused_by_policy(records::Type type, const re
                                                       ": this user may not " + (use == Use::command ? "command" : use == Use::describe ? "describe" : "request") + " it (policy)");
 }
 
-bool RingLoop::publish(Attached& attached, Result<mesh::Outgoing> message) {
+bool RingLoop::publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method) {
   if (!message) {
     attached.worker.violate(message.error().text());
     return false;
   }
   message->tag = attached.worker.begin_work();
-  outgoing_.push_back(std::move(*message));
+  if (!encryption_ || message->type == MessageType::event) {
+    outgoing_.push_back(std::move(*message));
+  } else {
+    encryption_->add(std::move(*message), method.empty() ? mesh::name_of_describe : method, clock_.now());
+  }
   return true;
+}
+
+/// What encryption has let through, or has refused.
+void RingLoop::send_encrypted() {
+  auto output = encryption_->take_output();
+  std::move(output.send.begin(), output.send.end(), std::back_inserter(outgoing_));
+  for (const auto& [message, error] : output.refused) {
+    const auto to = ReturnAddress::parse(message.correlation_id);
+    Attached* const attached = to ? find({to->slot, to->generation}) : nullptr;
+    if (!attached) continue;
+    attached->worker.settle(message.tag);
+    deliver(refusal(*to, error.name, error.description), {});
+  }
 }
 
 void RingLoop::on_events() {
   ServiceMeshManager::Events events = manager_.take_events();
   for (const auto& change : events.states) on_state(change);
-  for (const mesh::Report& report : events.reports) {
+  for (mesh::Report& report : events.reports) {
+    if (encryption_ && encryption_->open(report, clock_.now())) continue;
     if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
       if (Attached* attached = find({to->slot, to->generation})) {
         attached->worker.settle(report.tag);
@@ -260,12 +280,17 @@ void RingLoop::on_events() {
     }
     if (auto returned = to_returned(report, instance_)) deliver(std::move(*returned), {});
   }
-  for (const mesh::Incoming& message : events.responses) {
+  for (mesh::Incoming& message : events.responses) {
     const auto receipt = manager_.begin_delivery(message.delivery);
+    if (encryption_ && encryption_->open(message, clock_.now())) {
+      manager_.delivered(receipt);
+      continue;
+    }
     auto returned = to_returned(message, instance_, config_.limits.message_bytes, config_.limits.json_depth);
     if (returned) deliver(std::move(*returned), receipt);
     else manager_.delivered(receipt);  // nobody here asked for it
   }
+  if (encryption_) send_encrypted();
   for (const auto& news : events.patterns) on_pattern(news);
   for (const mesh::Incoming& message : events.events) on_mesh_event(message);
   flush_touched();

@@ -36,7 +36,8 @@ class Call:
 class ManualService:
     """Use inside a running event loop: `async with ManualService(url, "name") as service`."""
 
-    def __init__(self, url, name, auto_ack=True, events=()):
+    def __init__(self, url, name, auto_ack=True, events=(), describes=True):
+        self.describes = describes  # answers nuropb_describe by itself, as a service that does not know the method
         self.url, self.name, self.auto_ack, self.topics = url, name, auto_ack, events
         self.queue_name = f"nuropb-{name}-sq"
         self.calls = asyncio.Queue()
@@ -68,8 +69,14 @@ class ManualService:
         except pika.exceptions.AMQPError:
             pass  # the broker was stopped under us; that is the test's business
 
-    def _delivered(self, _channel, method, properties, body):
-        self._loop.call_soon_threadsafe(self.calls.put_nowait, Call(method, properties, body))
+    def _delivered(self, channel, method, properties, body):
+        call = Call(method, properties, body)
+        if self.describes and call.body.get("method") == "nuropb_describe":
+            self.answer(call, error={"error": "NuropbHandlingError", "description": "Unknown method nuropb_describe"})
+            if not self.auto_ack:
+                channel.basic_ack(method.delivery_tag)
+            return
+        self._loop.call_soon_threadsafe(self.calls.put_nowait, call)
 
     async def next_call(self, timeout=20.0):
         return await asyncio.wait_for(self.calls.get(), timeout)
