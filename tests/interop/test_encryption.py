@@ -170,3 +170,26 @@ def test_the_service_comes_back_with_another_key(client, broker_url, folder):
         assert lost["error"] in ("NuropbTimeoutError", "NuropbMessageError"), lost
     with secretive(broker_url, folder, name):
         assert client(service=name, method="secret", params={"value": 3}) == {"result": 3}
+
+
+async def test_a_consumer_of_the_gateway_needs_to_know_nothing_of_it(broker_url, service):
+    """Its request is encrypted on the mesh because the method's description asks for that, and its answer opened; also by
+    a meshd that was started in between."""
+    from support.consumer import Consumer
+    from support.gateway import Gateway
+
+    wire = Wire(broker_url, service)
+    with Gateway(broker_url) as gateway:
+        async with await Consumer.open(gateway.url) as consumer:
+            assert (await consumer.request(service, "secret", {"value": TEXT}, trace_id="hidden"))["result"] == TEXT
+            assert (await consumer.request(service, "open", {"value": TEXT}, trace_id="plain"))["result"] == TEXT
+            raised = await consumer.request(service, "secret_raises", trace_id="raised")
+            assert raised["error"]["error"] == ERROR
+            gateway.meshd.kill()
+            gateway.start_meshd()
+            gateway.until_ready()
+            assert (await consumer.request(service, "secret", {"value": 2}, trace_id="after"))["result"] == 2
+    seen = wire.read()
+    for trace_id, encrypted in {"hidden": "yes", "plain": "", "raised": "yes", "after": "yes"}.items():
+        [(header, _properties, body)] = seen[trace_id]
+        assert header == encrypted and (b'"params"' in body) == (not encrypted)
