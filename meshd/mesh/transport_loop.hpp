@@ -7,6 +7,7 @@
 //            ▲                                                                          │
 //            └──────────────────────────────────────────────────────────────────────────┘
 //      any ──► stopped: stop() was called, or the broker's no is for good (403, 404 on what we declare or use)
+//      ready ──► ready: with new credentials, by way of a second connection (transport_connect.cpp)
 //
 // One turn while connected: take the inbox; publish, then acknowledge, while there is room; read frames within a budget;
 // call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
