@@ -29,6 +29,7 @@ std::vector<std::pair<std::string, std::string>> client_properties(const Transpo
 
 /// Logs in; nothing is declared yet.
 void TransportLoop::begin_opening(amqp::Url url) {
+  ++counts_.attempts;
   amqp::ConnectionSettings options;
   options.heartbeat_s = settings_.heartbeat_s;
   options.timeout = settings_.connect_timeout;

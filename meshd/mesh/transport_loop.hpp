@@ -160,7 +160,7 @@ class TransportLoop {
   std::atomic<std::int64_t> grace_ms_{0};
   /// Written by the thread, read by any.
   struct Counts {
-    std::atomic<std::uint64_t> connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0}, malformed{0};
+    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0}, malformed{0};
   };
   Counts counts_;
   log::Pause malformed_pause_{std::chrono::seconds(10)};
