@@ -58,6 +58,7 @@ struct Config {
     std::uint32_t reconnect_min_ms = 200;
     std::uint32_t reconnect_max_ms = 10'000;
     std::uint32_t queued_bytes = 64 * 1024 * 1024;        ///< messages waiting in meshd to be published
+    std::string password_file;                            ///< empty: the URLs' passwords (docs/tasks/broker.md)
     std::string ca_file;                                  ///< empty: the system's
     std::string certificate_file;
     std::string key_file;

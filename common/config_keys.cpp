@@ -157,6 +157,7 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::amqp, &C::Amqp::reconnect_min_ms>("amqp", "reconnect_min_ms", 10, 600'000, "First pause before connecting again; it doubles with every failure."),
       integer<&C::amqp, &C::Amqp::reconnect_max_ms>("amqp", "reconnect_max_ms", 10, 600'000, "The longest pause."),
       integer<&C::amqp, &C::Amqp::queued_bytes>("amqp", "queued_bytes", 1 << 20, u32_max, "Messages that may wait in meshd to be published; beyond it edges stop reading from their sockets."),
+      path<&C::amqp, &C::Amqp::password_file>("amqp", "password_file", "A file with the password, or token, in place of the URLs': read at each connecting, and a changed one is taken up while connected. Empty: the URLs'."),
       path<&C::amqp, &C::Amqp::ca_file>("amqp", "ca_file", "amqps: certificates that the broker's must be signed by (PEM). Empty: the system's."),
       path<&C::amqp, &C::Amqp::certificate_file>("amqp", "certificate_file", "amqps: our own certificate, where the broker asks for one (PEM)."),
       path<&C::amqp, &C::Amqp::key_file>("amqp", "key_file", "amqps: the key of certificate_file (PEM)."),

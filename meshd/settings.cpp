@@ -22,6 +22,7 @@ Result<mesh::TransportSettings> transport_settings(const Config& config, const s
   out.reconnect_min = milliseconds(amqp.reconnect_min_ms);
   out.reconnect_max = milliseconds(amqp.reconnect_max_ms);
   out.queued_bytes = amqp.queued_bytes;
+  out.password_file = amqp.password_file;
   out.ca_file = amqp.ca_file;
   out.certificate_file = amqp.certificate_file;
   out.key_file = amqp.key_file;

@@ -55,7 +55,7 @@ std::string server_text(const amqp_method_t& method) {
   return "the broker answered with method " + std::to_string(method.id);
 }
 
-Error login_error(const amqp_rpc_reply_t& reply, const Url& url) {
+Error login_error(const amqp_rpc_reply_t& reply, const Url& url, bool with_certificate) {
   const std::string where = url.redacted();
   if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION) {
     const std::string said = server_text(reply.reply);
@@ -67,6 +67,10 @@ Error login_error(const amqp_rpc_reply_t& reply, const Url& url) {
     case AMQP_STATUS_CONNECTION_CLOSED:
     case AMQP_STATUS_SOCKET_ERROR:
       return {"the connection was closed during the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
+    case AMQP_STATUS_SSL_ERROR:
+      // In TLS 1.3 a client hears after its own handshake what the other side thinks of its certificate.
+      return {"the broker broke TLS off after the handshake", where,
+              with_certificate ? "does it accept the certificate of amqp.certificate_file?" : "does it ask for a certificate of ours (amqp.certificate_file)?"};
     case AMQP_STATUS_TIMEOUT: return {"did not answer the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
     case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
     case AMQP_STATUS_BAD_AMQP_DATA:
@@ -146,7 +150,7 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   const amqp_table_t properties{static_cast<int>(entries.size()), entries.data()};
   const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), channel_max, frame_max, settings.heartbeat_s, &properties,
                                                 AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
-  if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url));
+  if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
   return c;
 }
 
@@ -240,6 +244,11 @@ Result<void> Connection::publish(std::uint16_t channel, std::string_view exchang
   const BasicProperties p(properties);
   room_ -= std::min(room_, body.size() + publish_overhead);
   return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p.raw, bytes(body)), "publishing");
+}
+
+Result<void> Connection::publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, const amqp_basic_properties_t& properties,
+                                     std::string_view body) {
+  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), 0, 0, &properties, bytes(body)), "publishing");
 }
 
 Result<void> Connection::publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,

@@ -72,6 +72,8 @@ class Connection {
   /// A whole message at once; ask for room for body and overhead before.
   Result<void> publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
                        const Properties& properties, std::string_view body);
+  /// The same with properties that no peer of ours sends: for tests.
+  Result<void> publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, const amqp_basic_properties_t& properties, std::string_view body);
   /// A message in parts, for bodies larger than there can be room for: head first, then the body until all of it is
   /// gone; the channel must carry nothing else in between. A message that stays incomplete is never routed.
   Result<void> publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,

@@ -55,6 +55,7 @@ std::string Step::text() const {
     case Kind::bind: return "binding queue " + name + " to " + exchange + (key.empty() ? "" : " with '" + key + "'");
     case Kind::unbind: return "unbinding queue " + name + " from " + exchange + (key.empty() ? "" : " with '" + key + "'");
     case Kind::consume: return "consuming from queue " + name;
+    case Kind::cancel: return "cancelling consumer " + key;
   }
   return {};
 }
@@ -69,6 +70,7 @@ amqp_method_number_t Step::answer() const {
     case Kind::bind: return AMQP_QUEUE_BIND_OK_METHOD;
     case Kind::unbind: return AMQP_QUEUE_UNBIND_OK_METHOD;
     case Kind::consume: return AMQP_BASIC_CONSUME_OK_METHOD;
+    case Kind::cancel: return AMQP_BASIC_CANCEL_OK_METHOD;
   }
   return 0;
 }
@@ -133,6 +135,11 @@ void Step::encode(const std::function<void(amqp_method_number_t, void*)>& use) c
       m.exclusive = exclusive;
       m.no_ack = automatic;
       return use(AMQP_BASIC_CONSUME_METHOD, &m);
+    }
+    case Kind::cancel: {
+      amqp_basic_cancel_t m{};
+      m.consumer_tag = bytes(key);
+      return use(AMQP_BASIC_CANCEL_METHOD, &m);
     }
   }
 }

@@ -21,7 +21,7 @@ struct QueueOptions {
 };
 
 struct Step {
-  enum class Kind { open_channel, confirm_select, prefetch, declare_exchange, declare_queue, bind, unbind, consume };
+  enum class Kind { open_channel, confirm_select, prefetch, declare_exchange, declare_queue, bind, unbind, consume, cancel };
   Kind kind = Kind::open_channel;
   std::string name;      ///< exchange or queue
   std::string exchange;  ///< of a binding
@@ -39,6 +39,8 @@ struct Step {
   static Step bind(std::string queue, std::string exchange, std::string key) { return of(Kind::bind, std::move(queue), std::move(exchange), std::move(key)); }
   static Step unbind(std::string queue, std::string exchange, std::string key) { return of(Kind::unbind, std::move(queue), std::move(exchange), std::move(key)); }
   static Step consume(std::string queue, std::string tag, bool exclusive, bool automatic = false);
+
+  static Step cancel(std::string tag) { return of(Kind::cancel, {}, {}, std::move(tag)); }
 
   /// "binding queue q to e with 'k'", for errors.
   [[nodiscard]] std::string text() const;

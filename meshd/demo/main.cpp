@@ -52,10 +52,11 @@ void add_methods(mesh::ServiceHost& host, boost::asio::io_context& timers) {
 
 int main(int argc, char** argv) {
   CLI::App app("A NuroPb service with echo, add, slow and fail", "nuropb-demo-service");
-  std::string url, service = "demo", ca_file;
+  std::string url, service = "demo", instance, ca_file;
   std::uint16_t prefetch = 200;
   app.add_option("--url", url, "The broker: amqp://user:password@host:port/vhost")->envname("NUROPB_DEMO_URL")->required();
   app.add_option("--service", service, "Its name on the mesh")->capture_default_str();
+  app.add_option("--instance", instance, "Its instance id; with a fixed one there can be one instance only (default: a random one)");
   app.add_option("--prefetch", prefetch, "Requests that it may hold at a time")->capture_default_str();
   app.add_option("--ca-file", ca_file, "amqps: certificates to trust (PEM)");
   CLI11_PARSE(app, argc, argv);
@@ -69,7 +70,7 @@ int main(int argc, char** argv) {
   mesh::TransportSettings settings;
   settings.urls = {*parsed};
   settings.service_name = service;
-  settings.instance_id = random_hex32();
+  settings.instance_id = instance.empty() ? random_hex32() : instance;
   settings.prefetch = prefetch;
   settings.ca_file = ca_file;
 

@@ -1,7 +1,5 @@
 #include "meshd/mesh/assembler.hpp"
 
-#include <algorithm>
-
 namespace nuropb::mesh {
 
 std::optional<AssembledMessage> Assembler::take(const amqp_frame_t& frame) {
@@ -32,9 +30,9 @@ std::optional<AssembledMessage> Assembler::take(const amqp_frame_t& frame) {
       return remaining_ == 0 ? finished() : std::nullopt;
     case AMQP_FRAME_BODY: {
       if (!current_ || !header_seen_) return {};
-      const std::string_view part = amqp::view(frame.payload.body_fragment);
+      const std::string_view part = amqp::view(frame.payload.body_fragment).substr(0, static_cast<std::size_t>(remaining_));
       if (!current_->too_large) current_->body.append(part);
-      remaining_ -= std::min<std::uint64_t>(remaining_, part.size());
+      remaining_ -= part.size();
       return remaining_ == 0 ? finished() : std::nullopt;
     }
     default: return {};

@@ -11,25 +11,11 @@ void Declarations::add(std::uint16_t channel, std::vector<amqp::Step> steps) {
 }
 
 bool Declarations::Channel::may_send() const {
-  return !waiting.empty() && sent.size() < ahead && (sent.empty() || sent.back().kind != amqp::Step::Kind::consume);
+  return !waiting.empty() && sent.size() < ahead && (sent.empty() || (sent.back().kind != amqp::Step::Kind::consume && sent.back().kind != amqp::Step::Kind::cancel));
 }
 
 bool Declarations::pending() const {
   return std::any_of(of_.begin(), of_.end(), [](const Channel& channel) { return channel.may_send(); });
-}
-
-Result<bool> Declarations::write(amqp::Connection& connection, SteadyTime now) {
-  for (std::uint16_t number = 1; number < channels; ++number) {
-    Channel& channel = of_[number];
-    while (channel.may_send()) {
-      if (!connection.send_room(amqp::Step::largest)) return false;
-      if (channel.sent.empty()) channel.since = now;
-      channel.sent.push_back(std::move(channel.waiting.front()));
-      channel.waiting.pop_front();
-      if (const auto sent = connection.send(number, channel.sent.back()); !sent) return tl::unexpected(sent.error());
-    }
-  }
-  return true;
 }
 
 std::optional<amqp::Step> Declarations::answered(std::uint16_t number, amqp_method_number_t method, SteadyTime now) {

@@ -24,7 +24,9 @@ class Declarations {
   void add(std::uint16_t channel, std::vector<amqp::Step> steps);
   void add(std::uint16_t channel, amqp::Step step) { of_[channel].waiting.push_back(std::move(step)); }
   /// Sends what can go. False if there is no room for more; POLLOUT tells when to try again.
-  Result<bool> write(amqp::Connection& connection, SteadyTime now);
+  /// `Connection` is amqp::Connection, or what a test puts in its place.
+  template <class Connection>
+  Result<bool> write(Connection& connection, SteadyTime now);
   /// The step that a method frame answers, if it is an answer.
   std::optional<amqp::Step> answered(std::uint16_t channel, amqp_method_number_t method, SteadyTime now);
   /// The channel, or the connection, is gone: what was sent and not answered, oldest first. The rest is forgotten.
@@ -49,5 +51,20 @@ class Declarations {
   };
   std::array<Channel, channels> of_;
 };
+
+template <class Connection>
+Result<bool> Declarations::write(Connection& connection, SteadyTime now) {
+  for (std::uint16_t number = 1; number < channels; ++number) {
+    Channel& channel = of_[number];
+    while (channel.may_send()) {
+      if (!connection.send_room(amqp::Step::largest)) return false;
+      if (channel.sent.empty()) channel.since = now;
+      channel.sent.push_back(std::move(channel.waiting.front()));
+      channel.waiting.pop_front();
+      if (const auto sent = connection.send(number, channel.sent.back()); !sent) return tl::unexpected(sent.error());
+    }
+  }
+  return true;
+}
 
 }  // namespace nuropb::mesh

@@ -24,11 +24,10 @@ std::uint64_t Refusals::total() const {
 
 void Refusals::note(Refusal reason, std::string_view why, std::string_view routing_key, std::string_view correlation_id) {
   counts_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
-  const auto now = std::chrono::steady_clock::now();
-  if (logged_ != SteadyTime{} && now - logged_ <= log_pause) return;
-  logged_ = now;
+  const auto left_out = pause_.due(std::chrono::steady_clock::now());
+  if (!left_out) return;
   log::warning("message refused", {{"kind", to_text(reason)}, {"reason", shortened(why)}, {"routing_key", shortened(routing_key)},
-                                   {"correlation_id", shortened(correlation_id)}, {"so_far", total()}});
+                                   {"correlation_id", shortened(correlation_id)}, {"left_out", *left_out}, {"so_far", total()}});
 }
 
 }  // namespace nuropb::mesh

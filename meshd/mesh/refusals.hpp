@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/clock.hpp"
+#include "common/log_pause.hpp"
 #include "common/result.hpp"
 
 namespace nuropb::mesh {
@@ -36,8 +36,6 @@ struct Malformed : Error {
 
 class Refusals {
  public:
-  static constexpr auto log_pause = std::chrono::seconds(10);
-
   /// On one thread at a time; counts may be read on any.
   void note(Refusal reason, std::string_view why, std::string_view routing_key, std::string_view correlation_id);
   [[nodiscard]] std::uint64_t count(Refusal reason) const { return counts_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed); }
@@ -45,7 +43,7 @@ class Refusals {
 
  private:
   std::array<std::atomic<std::uint64_t>, refusal_kinds> counts_{};
-  SteadyTime logged_{};
+  log::Pause pause_{std::chrono::seconds(10)};
 };
 
 }  // namespace nuropb::mesh

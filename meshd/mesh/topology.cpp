@@ -43,12 +43,23 @@ std::vector<amqp::Step> steps_of(std::uint16_t channel, const TransportSettings&
   }
 }
 
+namespace {
+
+/// The response queue has somebody else's consumer (403), or is his alone (405), or was declared by him otherwise than
+/// by us (406): the Python peer's goes with its consumer, so it is there.
+bool taken(const std::string& said) { return said.starts_with("403 ACCESS_REFUSED - queue") || said.starts_with("405") || said.starts_with("406"); }
+
+}  // namespace
+
 Result<void> declare(amqp::Connection& connection, const TransportSettings& settings, const Topology& topology) {
   for (const std::uint16_t channel : {publish_channel, response_channel, service_channel}) {
     for (const auto& step : steps_of(channel, settings, topology)) {
       if (auto done = connection.perform(channel, step); !done) {
-        if (channel == response_channel && done.error().what.find("exclusive") != std::string::npos) {
-          done.error().hint = "another participant with service name '" + settings.service_name + "' and instance id '" + settings.instance_id + "' is running";
+        if (channel == response_channel && done.error().what.find("'x-expires'") != std::string::npos) {
+          done.error().hint = "our queue of an earlier run, with another time to expire, is still there; it will be gone when that is over";
+        } else if (channel == response_channel && taken(done.error().what)) {
+          return failure("another participant with service name '" + settings.service_name + "' and instance id '" + settings.instance_id + "' is running (" + done.error().what + ")",
+                         done.error().where, "stop one of them, or give it an instance id of its own");
         }
         return done;
       }

@@ -43,6 +43,8 @@ const std::string& Transport::response_queue() const { return impl_->loop.respon
 const Refusals& Transport::refusals() const { return impl_->loop.refusals(); }
 std::size_t Transport::queued_bytes() const { return impl_->loop.inbox()->queued_bytes(); }
 
+Transport::Counters Transport::counters() const { return impl_->loop.counters(); }
+
 bool Transport::Sender::submit(Outgoing&& message) const { return inbox_->push(std::move(message)); }
 void Transport::Sender::ack(Delivery delivery) const { inbox_->settle({delivery, TransportInbox::Verdict::ack, false, 0}); }
 void Transport::Sender::reject(Delivery delivery, bool requeue) const {

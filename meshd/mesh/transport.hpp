@@ -45,9 +45,14 @@ struct TransportSettings {
   milliseconds connect_timeout{5000};
   milliseconds reconnect_min{200};
   milliseconds reconnect_max{10'000};
+  std::size_t largest_body = 64U << 20;      ///< of a message that comes in; a larger one is malformed
   std::size_t queued_bytes = 64U << 20;      ///< bound of messages waiting to be published
   std::string ca_file, certificate_file, key_file;  ///< amqps
   bool verify_peer = true;
+  /// A file whose text is the password, in place of the URLs': read at each connecting, and looked at every
+  /// `password_look` while connected. Empty: the URLs'.
+  std::string password_file;
+  milliseconds password_look{1000};
 };
 
 /// A message to be published. The exchange follows from the type: requests and commands go to the RPC exchange
@@ -192,6 +197,18 @@ class Transport {
   [[nodiscard]] std::size_t queued_bytes() const;
   /// Messages that came in and could not be read, by reason.
   [[nodiscard]] const Refusals& refusals() const;
+  /// What has happened since the start, for metrics. Any thread.
+  struct Counters {
+    std::uint64_t attempts = 0;             ///< to connect
+    std::uint64_t connections = 0;          ///< made, handovers among them
+    std::uint64_t handovers = 0;            ///< to new credentials
+    std::uint64_t refused_credentials = 0;  ///< new ones in the password's file that couldn't be read or used
+    std::uint64_t channels_closed = 0;      ///< by the broker
+    std::uint64_t consumers_cancelled = 0;  ///< by the broker
+    std::uint64_t patterns_refused = 0;     ///< of bind_event(), by the broker
+    std::uint64_t malformed = 0;            ///< messages that came and could not be what they should be
+  };
+  [[nodiscard]] Counters counters() const;
 
  private:
   struct Impl;

@@ -26,20 +26,26 @@ std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps)
 }
 
 /// 403 and 404 are about what we declare and use: the same again would end the same way. Except where it depends on
-/// others: on a consumer that will go, or on a node that will come back.
+/// others: on a consumer that will go, on a node that will come back, on the topic of one event.
 bool for_good(std::uint16_t code, const std::string& why) {
-  return (code == 403 || code == 404) && why.find("exclusive use") == std::string::npos && why.find("down or inaccessible") == std::string::npos;
+  const auto says = [&](const char* text) { return why.find(text) != std::string::npos; };
+  return (code == 403 || code == 404) && !says("exclusive use") && !says("down or inaccessible") && !says("access to topic");
 }
 
-/// RabbitMQ's "406 … message size 2000 is larger than configured max size 1000": the last number.
-std::optional<std::size_t> largest_message(std::uint16_t code, const std::string& why) {
-  constexpr std::string_view before = "configured max size ";
-  const auto at = why.find(before);
-  std::size_t out = 0;
-  if (code != 406 || at == std::string::npos) return {};
-  const char* const digits = why.data() + at + before.size();
-  if (std::from_chars(digits, why.data() + why.size(), out).ec != std::errc()) return {};
-  return out;
+/// Which message the broker means when it closes the channel of publishing because of one, if it says so.
+Unconfirmed::Culprit culprit(std::uint16_t code, const std::string& why) {
+  constexpr std::string_view too_large = "configured max size ", topic = "access to topic '";
+  if (const auto at = why.find(too_large); code == 406 && at != std::string::npos) {
+    std::size_t largest = 0;
+    if (std::from_chars(why.data() + at + too_large.size(), why.data() + why.size(), largest).ec != std::errc()) return {};
+    return [largest](const Report&, std::size_t size) { return size > largest; };
+  }
+  if (const auto at = why.find(topic); code == 403 && at != std::string::npos) {
+    return [said = why.substr(at + topic.size())](const Report& report, std::size_t) {
+      return report.type == MessageType::event && said.starts_with(report.routing_key + "' in exchange");
+    };
+  }
+  return {};
 }
 
 }  // namespace
@@ -52,6 +58,9 @@ void TransportLoop::channels_fresh() {
     channel.epoch = epoch_;
   }
   reopened_.clear();
+  unsettled_.clear();
+  holding_ = false;
+  secret_pending_ = false;
 }
 
 /// The connection is gone, and all its channels with it.
@@ -121,6 +130,7 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     case AMQP_BASIC_CANCEL_METHOD: {
       if (frame.channel == 0 || frame.channel >= channels) return {};
       const std::string tag(amqp::view(static_cast<const amqp_basic_cancel_t*>(frame.payload.method.decoded)->consumer_tag));
+      ++counts_.consumers_cancelled;
       log::warning("the broker cancelled a consumer: its queue was deleted, or its node is gone", {{"consumer", tag}});
       return set_up_again(frame.channel, false);
     }
@@ -145,21 +155,24 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
 }
 
 void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, const std::string& why) {
+  ++counts_.channels_closed;
   const auto unanswered = declarations_.drop(channel);
   channels_[channel].frames.reset();
   channels_[channel].epoch = ++epoch_;  // acknowledgements of the old channel's deliveries are of no use to the new one
+  if (channel == service_channel) unsettled_.clear();
   const std::string during = unanswered.empty() ? "" : unanswered.front().text();
   if (channel == events_channel) return event_steps_failed(unanswered, code, why);
   if (channel == publish_channel) {
-    unconfirmed_.lost("the broker closed the channel: " + why, largest_message(code, why));
+    unconfirmed_.lost("the broker closed the channel: " + why, culprit(code, why));
     if (front_sent_) {
       // Half of it was sent when the channel went: it was not routed, and may be what was wrong.
       front_sent_.reset();
       drop_front(Outcome::refused, "the broker closed the channel: " + why);
     }
   }
+  // A token that has expired refuses everything, and a new one will come.
   if (for_good(code, why)) {
-    closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, true};
+    closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, !secret_.named()};
     return;
   }
   if (const auto again = set_up_again(channel, true); !again) {
@@ -200,6 +213,7 @@ void TransportLoop::event_steps_failed(const std::vector<amqp::Step>& unanswered
   }
   if (the_queue) refused = events_.refuse_all();
   for (const auto& pattern : refused) {
+    ++counts_.patterns_refused;
     something_ran_ = true;
     if (callbacks_.on_event_refused) callbacks_.on_event_refused(pattern, why);
   }

@@ -5,27 +5,19 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <exception>
-#include <future>
 
 #include "common/ids.hpp"
 
 namespace nuropb::mesh {
 namespace {
 
-constexpr std::size_t max_body = 64U << 20;
 constexpr int frames_per_turn = 2048;
 constexpr std::size_t max_unconfirmed = 65'536;     // published, and the broker has said nothing yet
 constexpr auto expiry_look = milliseconds(100);     // how often queued messages are looked through while none can go
-constexpr auto connect_look = milliseconds(5);      // how often a connection that is being opened is asked whether it is
+constexpr auto handover_look = milliseconds(5);     // how often a handover is looked at
 constexpr std::size_t settlement_size = 64;         // of an acknowledgement on the wire, generously
 constexpr auto longest_sleep = milliseconds(1000);
 constexpr std::int64_t longest_expiration_ms = UINT32_MAX;  // RabbitMQ refuses more
-
-std::vector<std::pair<std::string, std::string>> client_properties(const TransportSettings& settings) {
-  return {{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"protocol", std::string(protocol_version)}, {"platform", "C++"},
-          {"name", settings.service_name}, {"instance_id", settings.instance_id}, {"client_only", settings.client_only ? "yes" : "no"}};
-}
 
 std::string vhost_of(const TransportSettings& settings) { return settings.urls.empty() ? std::string("/") : settings.urls.front().vhost; }
 
@@ -33,11 +25,11 @@ std::string vhost_of(const TransportSettings& settings) { return settings.urls.e
 
 TransportLoop::TransportLoop(TransportSettings settings, Transport::Callbacks callbacks)
     : settings_(std::move(settings)), callbacks_(std::move(callbacks)), topology_(Topology::of(settings_, vhost_of(settings_), random_hex32().substr(0, 8))),
-      inbox_(std::make_shared<TransportInbox>(settings_.queued_bytes)), unconfirmed_([this](Report&& r) {
+      inbox_(std::make_shared<TransportInbox>(settings_.queued_bytes)), secret_(settings_.password_file), unconfirmed_([this](Report&& r) {
         something_ran_ = true;
         if (callbacks_.on_report) callbacks_.on_report(std::move(r));
       }),
-      events_(settings_.most_event_patterns), channels_(channels, Channel{Assembler(max_body), 0}) {}
+      events_(settings_.most_event_patterns), channels_(channels, Channel{Assembler(settings_.largest_body), 0}) {}
 
 void TransportLoop::start() {
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
@@ -62,6 +54,10 @@ State TransportLoop::state() const {
   return state_;
 }
 
+Transport::Counters TransportLoop::counters() const {
+  return {counts_.attempts, counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, counts_.patterns_refused, refusals_.total()};
+}
+
 void TransportLoop::set_state(State state, const std::string& detail) {
   {
     const std::lock_guard lock(state_mutex_);
@@ -75,7 +71,8 @@ void TransportLoop::set_state(State state, const std::string& detail) {
 }
 
 void TransportLoop::run() {
-  while (!ended_for_good_ && stop_at_ == SteadyTime::max()) {
+  bool handover = false;
+  while (handover || (!ended_for_good_ && stop_at_ == SteadyTime::max())) {
     const auto connected = connect();
     Ended ended;
     if (connected) {
@@ -85,9 +82,12 @@ void TransportLoop::run() {
       if (std::chrono::steady_clock::now() - since > settings_.reconnect_max) failures_ = 0;
       else ++failures_;
       channels_lost(ended.error.text());
+      handover = ended.handover;
+      if (handover) continue;  // connect() says goodbye to the old one
       connection_.reset();
       next_url_ = 0;
     } else {
+      handover = false;
       connection_.reset();
       ended = {connected.error(), false};
       ++next_url_;
@@ -107,50 +107,11 @@ void TransportLoop::run() {
   end_batch();
 }
 
-Result<void> TransportLoop::connect() {
-  if (settings_.urls.empty()) return failure("no broker is named", "amqp.urls");
-  const amqp::Url& url = settings_.urls[next_url_ % settings_.urls.size()];
-  amqp::ConnectionSettings options;
-  options.heartbeat_s = settings_.heartbeat_s;
-  options.timeout = settings_.connect_timeout;
-  options.ca_file = settings_.ca_file;
-  options.certificate_file = settings_.certificate_file;
-  options.key_file = settings_.key_file;
-  options.verify_peer = settings_.verify_peer;
-  options.properties = client_properties(settings_);
-  // rabbitmq-c waits for each answer of the broker here. Timers and deadlines must not, so it waits on a thread of its
-  // own, which ends before anybody else touches the connection.
-  using Opened = Result<std::unique_ptr<amqp::Connection>>;
-  auto opening = std::async(std::launch::async, [this, &url, &options]() -> Opened {
-    try {
-      auto opened = amqp::Connection::open(url, options);
-      if (!opened) return tl::unexpected(opened.error());
-      auto connection = std::make_unique<amqp::Connection>(std::move(*opened));
-      if (auto declared = declare(*connection, settings_, topology_); !declared) {
-        declared.error().where = url.redacted() + ": " + declared.error().where;
-        return tl::unexpected(declared.error());
-      }
-      return connection;
-    } catch (const std::exception& e) {
-      return failure(e.what(), url.redacted());
-    }
-  });
-  while (opening.wait_for(milliseconds(0)) != std::future_status::ready) wait_turn(std::chrono::steady_clock::now() + connect_look);
-  Opened opened = opening.get();
-  if (!opened) return tl::unexpected(opened.error());
-  connection_ = std::move(*opened);
-  blocked_ = false;
-  closed_.reset();
-  settlements_.clear();
-  channels_fresh();
-  set_state(State::ready, "connected to " + url.redacted());
-  return {};
-}
-
 TransportLoop::Ended TransportLoop::serve() {
   for (;;) {
     take_inbox();
     run_timers();
+    watch_secret();
     if (const auto done = write(); !done) return {done.error(), false};
     const auto more = read_frames();
     if (closed_) return *closed_;
@@ -163,23 +124,12 @@ TransportLoop::Ended TransportLoop::serve() {
         return {{"stopped", {}, {}}, false};
       }
     }
+    if (handed_over()) return {{"the connection with new credentials takes over", {}, {}}, false, true};
     if (*more || std::exchange(look_again_, false)) continue;
-    const auto latest = std::chrono::steady_clock::now() + (queue_.empty() ? longest_sleep : expiry_look);
+    const bool handover = next_.connection || next_.opening.valid();
+    const auto latest = std::chrono::steady_clock::now() + (handover ? handover_look : queue_.empty() ? longest_sleep : expiry_look);
     sleep(std::min(next_timer(latest), stop_at_), static_cast<short>((paused_ ? 0 : POLLIN) | (no_room_ ? POLLOUT : 0)));
   }
-}
-
-void TransportLoop::back_off(bool after_success) {
-  // Doubling with jitter, so that many gateways don't come back to a broker in one herd. The other addresses of the
-  // list are tried at once the first time round.
-  if (!after_success) ++failures_;
-  const bool next_of_list = !after_success && failures_ < settings_.urls.size();
-  const unsigned doublings = std::min(failures_, 16U);
-  auto pause = std::min<milliseconds>(settings_.reconnect_max, settings_.reconnect_min * (1LL << doublings) / 2);
-  if (next_of_list) pause = milliseconds(0);
-  pause = pause / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, std::max<std::int64_t>(1, pause.count() / 2))(jitter_));
-  const auto until = std::chrono::steady_clock::now() + pause;
-  while (std::chrono::steady_clock::now() < until && stop_at_ == SteadyTime::max()) wait_turn(until);
 }
 
 /// One turn without a connection.
@@ -250,6 +200,7 @@ Result<void> TransportLoop::settle_deliveries() {
       no_room_ = true;
       break;
     }
+    if (s.delivery.channel == service_channel) unsettled_.erase(s.multiple ? unsettled_.begin() : unsettled_.lower_bound(s.delivery.tag), unsettled_.upper_bound(s.delivery.tag));
     if (s.verdict == TransportInbox::Verdict::ack) done = connection_->ack(s.delivery.channel, s.delivery.tag, s.multiple);
     else done = connection_->reject(s.delivery.channel, s.delivery.tag, s.verdict == TransportInbox::Verdict::requeue);
   }
@@ -260,7 +211,8 @@ Result<void> TransportLoop::settle_deliveries() {
 Result<void> TransportLoop::publish_queued() {
   const auto now = std::chrono::steady_clock::now();
   bool held = !may_publish();
-  while (!held && !queue_.empty()) {
+  // What has begun to go is finished even then.
+  while (!(held = held || (holding_ && !front_sent_)) && !queue_.empty()) {
     const auto gone = publish_front(now);
     if (!gone) return tl::unexpected(gone.error());
     held = !*gone;

@@ -7,6 +7,7 @@
 //            ▲                                                                          │
 //            └──────────────────────────────────────────────────────────────────────────┘
 //      any ──► stopped: stop() was called, or the broker's no is for good (403, 404 on what we declare or use)
+//      ready ──► ready: with new credentials, by way of a second connection (transport_connect.cpp)
 //
 // One turn while connected: take the inbox; publish, then acknowledge, while there is room; read frames within a budget;
 // call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
@@ -14,17 +15,21 @@
 #include <array>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <thread>
 
+#include "common/log_pause.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
 #include "meshd/mesh/declarations.hpp"
 #include "meshd/mesh/event_bindings.hpp"
 #include "meshd/mesh/refusals.hpp"
+#include "meshd/mesh/secret_file.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
@@ -44,6 +49,7 @@ class TransportLoop {
   [[nodiscard]] EventBindings& event_bindings() { return events_; }
   [[nodiscard]] State state() const;
   [[nodiscard]] const Refusals& refusals() const { return refusals_; }
+  [[nodiscard]] Transport::Counters counters() const;
   [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
 
  private:
@@ -51,12 +57,21 @@ class TransportLoop {
   struct Ended {
     Error error;
     bool permanent = false;
+    bool handover = false;  // the next connection is there already
   };
 
   void run();
-  Result<void> connect();
   Ended serve();
+  // transport_connect.cpp
+  using Opened = Result<std::unique_ptr<amqp::Connection>>;
+  Result<void> connect();
+  void begin_opening(amqp::Url url);
+  template <class Value>
+  Value turn_until(std::future<Value>& ready);
   void back_off(bool after_success);
+  void watch_secret();
+  bool handed_over();
+  // transport_loop.cpp
   void wait_turn(SteadyTime until);
   void set_state(State state, const std::string& detail);
 
@@ -109,6 +124,19 @@ class TransportLoop {
   SteadyTime next_expiry_look_{};
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
+  amqp::Url url_;                      // of connection_, with the password in use
+  /// A connection that is being opened, or open with nothing declared on it.
+  struct Next {
+    amqp::Url url;
+    std::future<Opened> opening;
+    std::unique_ptr<amqp::Connection> connection;
+  };
+  Next next_;
+  SecretFile secret_;
+  bool secret_pending_ = false;        // there is a new one, and it is not in use
+  SteadyTime secret_look_at_{}, drain_until_{};
+  bool holding_ = false;               // nothing more is published on connection_: next_ will
+  std::set<std::uint64_t> unsettled_;  // delivery tags of the service channel, if there may be a handover
   Unconfirmed unconfirmed_;
   Declarations declarations_;
   EventBindings events_;
@@ -134,6 +162,11 @@ class TransportLoop {
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
   Refusals refusals_;
+  /// Written by the thread, read by any.
+  struct Counts {
+    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0};
+  };
+  Counts counts_;
   std::minstd_rand jitter_{std::random_device{}()};
 };
 

@@ -45,16 +45,18 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
     unconfirmed_.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
     return;
   }
+  if (channel == service_channel && secret_.named()) unsettled_.insert(message.delivery_tag);
   Incoming in;
   in.routing_key = std::move(message.routing_key);
   in.redelivered = message.redelivered;
   in.body = std::move(message.body);
   in.delivery = {channels_[channel].epoch, channel, message.delivery_tag};
   auto read = read_properties(std::move(message.properties), in);
-  if (read && message.too_large) read = malformed(Refusal::too_large, "is larger than 64 MiB", "message body");
+  if (read && message.too_large) read = malformed(Refusal::too_large, "is larger than " + std::to_string(settings_.largest_body) + " bytes", "message body");
   if (read && !belongs(in.type, channel)) {
     read = malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
   }
+  if (read && channel == response_channel && in.correlation_id.empty()) read = malformed(Refusal::body, "is missing", "correlation_id of a response");
   if (!read) return refuse(in, read.error());
   if (channel == response_channel) {
     if (callbacks_.on_response) callbacks_.on_response(std::move(in));

@@ -49,10 +49,10 @@ void Unconfirmed::settle(std::uint64_t tag, bool multiple, Outcome outcome, cons
   }
 }
 
-void Unconfirmed::lost(const std::string& reason, std::optional<std::size_t> largest) {
+void Unconfirmed::lost(const std::string& reason, const Culprit& culprit) {
   Outcome outcome = Outcome::unknown;
   for (Entry& entry : entries_) {
-    if (largest && entry.size > *largest) outcome = Outcome::refused;
+    if (outcome == Outcome::unknown && culprit && culprit(entry.report, entry.size)) outcome = Outcome::refused;
     if (!entry.settled) tell(entry, outcome, reason);
   }
   entries_.clear();

@@ -7,7 +7,6 @@
 
 #include <deque>
 #include <functional>
-#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -26,8 +25,9 @@ class Unconfirmed {
   void confirmed(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::confirmed, {}); }
   void refused(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::refused, "the broker did not take it"); }
   /// The channel is gone: what was returned is known, the rest may or may not have arrived. Except if the broker closed
-  /// it because of a message with more than `largest` bytes: it has taken neither that one nor any later one.
-  void lost(const std::string& reason, std::optional<std::size_t> largest = {});
+  /// it because of one message: it has taken neither that one nor any later one.
+  using Culprit = std::function<bool(const Report& of_the_message, std::size_t size)>;
+  void lost(const std::string& reason, const Culprit& culprit = {});
 
   [[nodiscard]] std::size_t size() const { return waiting_; }
 

@@ -14,23 +14,26 @@ def unique(name):
 
 
 @contextmanager
-def demo_service(url, folder, name=None):
+def demo_service(url, folder, name=None, instance=None, wait_ready=True):
     """nuropb-demo-service, which is built on our mesh library: echo, add, slow(ms), fail."""
     name = name or unique("demo")
-    with Process("demo-service", [binary("nuropb-demo-service"), "--url", url, "--service", name], folder) as process:
-        process.wait_for_log("ready")
+    command = [binary("nuropb-demo-service"), "--url", url, "--service", name, *(["--instance", instance] if instance else [])]
+    with Process("demo-service", command, folder) as process:
+        if wait_ready:
+            process.wait_for_log("ready")
         process.service = name
         yield process
 
 
 @contextmanager
-def python_service(url, folder, name=None):
+def python_service(url, folder, name=None, instance=None, wait_ready=True):
     """The real nuropb 0.1.8 (tests/interop/peers/service.py)."""
     name = name or unique("python")
     declare_exchanges(url)
     script = ROOT / "tests" / "interop" / "peers" / "service.py"
-    with Process("python-service", [peers_python(), script, url, name], folder) as process:
-        process.wait_for_log("^ready$", timeout=60)
+    with Process("python-service", [peers_python(), script, url, name, *([instance] if instance else [])], folder) as process:
+        if wait_ready:
+            process.wait_for_log("^ready$", timeout=60)
         process.service = name
         yield process
 

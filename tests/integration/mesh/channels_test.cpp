@@ -198,6 +198,24 @@ TEST_F(Channels, WhatIsRefusedForGoodEndsWithTheReason) {
   EXPECT_EQ(times(participant.seen(), State::ready), 1U) << "no loop";
 }
 
+TEST_F(Channels, ATopicThatTheBrokerRefusesEndsItsEventOnly) {
+  broker_->run("ctl --quiet add_user " + name_ + " pw");
+  broker_->run("ctl --quiet set_permissions " + name_ + " '.*' '.*' '.*'");
+  broker_->run("ctl --quiet set_topic_permissions " + name_ + " nuropb-events-exchange '^mine' '.*'");
+  auto limited = settings("client", true);
+  limited.urls[0].user = name_;
+  limited.urls[0].password = "pw";
+  client_ = std::make_unique<Participant>(limited);
+  ASSERT_TRUE(client_->start());
+  EXPECT_EQ(client_->publish(MessageType::event, "mine.1", "{}").outcome, Outcome::confirmed);
+  const auto report = client_->publish(MessageType::event, "others.1", "{}");
+  EXPECT_EQ(report.outcome, Outcome::refused);
+  EXPECT_NE(report.detail.find("others.1"), std::string::npos) << report.detail;
+  EXPECT_EQ(client_->publish(MessageType::event, "mine.2", "{}").outcome, Outcome::confirmed);
+  reaches_the_service();
+  EXPECT_EQ(times(client_->seen(), State::away), 0U);
+}
+
 TEST_F(Channels, APatternThatTheBrokerRefusesIsSaidAndTheRestGoesOn) {
   broker_->run("ctl --quiet add_user " + name_ + " pw");
   broker_->run("ctl --quiet set_permissions " + name_ + " '.*' '.*' '.*'");

@@ -2,11 +2,14 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include <future>
 #include <thread>
 
 #include "common/ids.hpp"
+#include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/api.hpp"
 #include "shm/unique_fd.hpp"
 #include "tests/integration/mesh/private_broker.hpp"
@@ -98,6 +101,8 @@ class Tls : public ::testing::Test {
       openssl req -newkey rsa:2048 -nodes -keyout broker.key -out broker.csr -subj '/CN=localhost' &&
       printf 'subjectAltName=DNS:localhost\n' >extensions &&
       openssl x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out broker.pem &&
+      openssl req -newkey rsa:2048 -nodes -keyout client.key -out client.csr -subj '/CN=gateway' &&
+      openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out client.pem &&
       openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout other.key -out other.pem -subj '/CN=Another authority'
     } >/dev/null 2>&1)";
     ASSERT_EQ(std::system(make.c_str()), 0) << "openssl";
@@ -136,6 +141,62 @@ TEST_F(Tls, ByTheRightAuthority) {
   ASSERT_TRUE(service.start());
   const nlohmann::json params = {{"text", std::string(5 << 20, 'x')}};
   EXPECT_TRUE(api.request("tls-echo", "echo", params).get() == Answer(params));
+}
+
+TEST_F(Tls, AClientCertificateWhereTheBrokerAsksForOne) {
+  const PrivateBroker strict("--tls " + folder_ + "/broker.pem " + folder_ + "/broker.key " + folder_ +
+                             "/ca.pem --config-line 'ssl_options.verify = verify_peer' --config-line 'ssl_options.fail_if_no_peer_cert = true'");
+  auto with = settings("ca.pem");
+  with.urls = {*amqp::parse_url(strict.url("--tls"))};
+  with.certificate_file = folder_ + "/client.pem";
+  with.key_file = folder_ + "/client.key";
+  EXPECT_EQ(refusal(with), "connected");
+  auto without = with;
+  without.certificate_file = without.key_file = "";
+  EXPECT_NE(refusal(without).find("certificate"), std::string::npos) << refusal(without);
+  auto stranger = with;
+  stranger.certificate_file = folder_ + "/other.pem";
+  stranger.key_file = folder_ + "/other.key";
+  EXPECT_NE(refusal(stranger).find("certificate"), std::string::npos) << refusal(stranger);
+  auto mixed = with;
+  mixed.key_file = folder_ + "/other.key";
+  EXPECT_NE(refusal(mixed).find("certificate or key can't be used"), std::string::npos) << refusal(mixed);
+}
+
+TEST_F(Tls, TheBrokersNameIsSentForIt) {
+  // A listener that looks at no more than the name (SNI), as a proxy before several brokers does.
+  const shm::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  auto named = std::async(std::launch::async, [&] {
+    const shm::UniqueFd peer(::accept(listener.get(), nullptr, nullptr));
+    SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_use_certificate_file(context, (folder_ + "/broker.pem").c_str(), SSL_FILETYPE_PEM);
+    SSL_CTX_use_PrivateKey_file(context, (folder_ + "/broker.key").c_str(), SSL_FILETYPE_PEM);
+    SSL* const tls = SSL_new(context);
+    SSL_set_fd(tls, peer.get());
+    SSL_accept(tls);
+    const char* const name = SSL_get_servername(tls, TLSEXT_NAMETYPE_host_name);
+    std::string out = name ? name : "(none)";
+    SSL_free(tls);
+    SSL_CTX_free(context);
+    return out;
+  });
+  amqp::Url url;
+  url.tls = true;
+  url.host = "localhost";
+  url.port = ntohs(address.sin_port);
+  amqp::ConnectionSettings with;
+  with.ca_file = folder_ + "/ca.pem";
+  with.timeout = milliseconds(5000);
+  const auto opened = amqp::Connection::open(url, with);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(named.get(), "localhost") << opened.error().text();
 }
 
 TEST_F(Tls, WhatIsWrongIsSaid) {

@@ -9,6 +9,7 @@
 #include "common/ids.hpp"
 #include "meshd/mesh/api.hpp"
 #include "meshd/mesh/assembler.hpp"
+#include "tests/integration/mesh/participant.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -108,6 +109,112 @@ TEST_F(Malformed, RequestsAreRefusedWithTheReasonAndTheServiceGoesOn) {
   const json got = answer();
   EXPECT_EQ(got["error"], nullptr) << got.dump();
   EXPECT_EQ(got["result"], json({{"a", 1}}));
+}
+
+/// The queues that are a participant's own: nobody waits for an answer, so bad messages are counted and dropped.
+class MalformedOnOwnQueues : public ::testing::Test {
+ protected:
+  static constexpr std::size_t largest_body = 100'000;
+  static constexpr std::uint16_t channel = 1;
+
+  void SetUp() override {
+    const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
+    ASSERT_TRUE(text) << "NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh";
+    TransportSettings settings;
+    settings.urls = {*amqp::parse_url(text)};
+    settings.service_name = "malformed";
+    settings.instance_id = random_hex32();
+    settings.client_only = true;
+    settings.largest_body = largest_body;
+    settings.response_queue_expires = milliseconds(5000);
+    participant_.emplace(settings);
+    ASSERT_TRUE(participant_->start());
+    auto opened = amqp::Connection::open(settings.urls.front(), {});
+    ASSERT_TRUE(opened) << opened.error().text();
+    hand_.emplace(std::move(*opened));
+    ASSERT_TRUE(hand_->open_channel(channel));
+    topic_ = "malformed-" + random_hex32().substr(0, 8);
+    ASSERT_TRUE(participant_->transport.bind_event(topic_));
+    // Bound when a good one comes.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (participant_->seen().events.empty() && std::chrono::steady_clock::now() < until) {
+      put("nuropb-events-exchange", topic_, headers("event"), "{}", "c");
+      participant_->sees([](const auto& s) { return !s.events.empty(); }, milliseconds(50));
+    }
+    ASSERT_FALSE(participant_->seen().events.empty());
+  }
+  static Headers headers(std::string_view type) {
+    return {{"nuropb_protocol", "0.1.1"}, {"nuropb_version", "0.1.8"}, {"nuropb_type", type}, {"trace_id", "t"}, {"encrypted", ""}};
+  }
+  void put(std::string_view exchange, std::string_view key, const Headers& headers, std::string_view body, std::string_view correlation_id) {
+    amqp::Properties properties;
+    properties.correlation_id = correlation_id;
+    properties.headers = headers;
+    ASSERT_TRUE(hand_->publish(channel, exchange, key, false, properties, body));
+  }
+  /// Each of these is refused, and what comes after them arrives.
+  void expect_refused(std::string_view exchange, const std::string& key, const std::string& good_type, const std::function<std::size_t(const Participant::Seen&)>& arrived) {
+    const auto wrong_type = good_type == "event" ? "response" : "event";
+    auto version = headers(good_type);
+    version[0].second = "0.2.0";
+    const std::string huge(largest_body + 1, 'x');
+    participant_->forget();
+    const auto before = participant_->transport.counters().malformed;
+    std::uint64_t bad = 0;
+    for (const Headers& wrong : {Headers{}, headers(wrong_type), headers("request"), headers("shout"), headers(std::string_view("\xff\xfe\0", 3)), version}) {
+      put(exchange, key, wrong, "{}", "bad");
+      ++bad;
+    }
+    put(exchange, key, headers(good_type), huge, "bad");
+    ++bad;
+    if (good_type == "response") {
+      put(exchange, key, headers(good_type), "{}", "");
+      ++bad;
+    }
+    put(exchange, key, headers(good_type), "{}", "good");
+    ASSERT_TRUE(participant_->sees([&](const auto& s) { return arrived(s) == 1; }));
+    EXPECT_EQ(participant_->transport.counters().malformed - before, bad);
+    EXPECT_EQ(participant_->transport.state(), State::ready);
+  }
+
+  std::string topic_;
+  std::optional<Participant> participant_;
+  std::optional<amqp::Connection> hand_;
+};
+
+TEST_F(MalformedOnOwnQueues, Responses) {
+  expect_refused("", participant_->transport.response_queue(), "response", [](const auto& s) { return s.responses.size(); });
+  EXPECT_EQ(participant_->seen().responses.front().correlation_id, "good");
+}
+
+TEST_F(MalformedOnOwnQueues, Events) {
+  expect_refused("nuropb-events-exchange", topic_, "event", [](const auto& s) { return s.events.size(); });
+  EXPECT_EQ(participant_->seen().events.front().correlation_id, "good");
+}
+
+TEST_F(MalformedOnOwnQueues, HeadersOfOtherTypesAndDeepOnes) {
+  // Arrays within arrays, as deep as a frame holds: whoever decodes them must not run out of stack.
+  for (const std::size_t depth : {1U, 1000U, 20'000U}) {
+    std::vector<amqp_field_value_t> levels(depth);
+    for (std::size_t i = 0; i < depth; ++i) {
+      levels[i].kind = AMQP_FIELD_KIND_ARRAY;
+      levels[i].value.array = i == 0 ? amqp_array_t{0, nullptr} : amqp_array_t{1, &levels[i - 1]};
+    }
+    amqp_table_entry_t entries[2]{};
+    entries[0].key = amqp::bytes("nuropb_type");
+    entries[0].value = levels.back();
+    entries[1].key = amqp::bytes("nuropb_protocol");
+    entries[1].value.kind = AMQP_FIELD_KIND_I32;
+    amqp_basic_properties_t properties{};
+    properties._flags = AMQP_BASIC_HEADERS_FLAG;
+    properties.headers = {2, entries};
+    const auto before = participant_->transport.counters().malformed;
+    ASSERT_TRUE(hand_->publish_raw(channel, "", participant_->transport.response_queue(), properties, "{}"));
+    participant_->forget();
+    put("", participant_->transport.response_queue(), headers("response"), "{}", "good");
+    ASSERT_TRUE(participant_->sees([](const auto& s) { return s.responses.size() == 1; })) << depth;
+    EXPECT_EQ(participant_->transport.counters().malformed, before + 1) << depth;
+  }
 }
 
 }  // namespace

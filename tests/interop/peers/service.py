@@ -1,6 +1,6 @@
 """A real NuroPb service: nuropb 0.1.8 from PyPI, with one method per way in which a service can answer.
 
-    python service.py AMQP_URL SERVICE_NAME
+    python service.py AMQP_URL SERVICE_NAME [INSTANCE_ID]
 
 Prints "ready" when it consumes. Runs under the Python of the peers' venv.
 """
@@ -101,11 +101,11 @@ class EveryKindOfAnswer:
         return "must not be seen"
 
 
-async def main(url, name):
+async def main(url, name, instance=None):
     api = RMQAPI(
         amqp_url=url,
         service_name=name,
-        instance_id=uuid.uuid4().hex,
+        instance_id=instance or uuid.uuid4().hex,
         service_instance=EveryKindOfAnswer(name),
         transport_settings={"prefetch_count": 10},
     )
@@ -117,4 +117,4 @@ async def main(url, name):
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.CRITICAL)  # the errors that it is made to give are no news
-    asyncio.run(main(*sys.argv[1:3]))
+    asyncio.run(main(*sys.argv[1:4]))

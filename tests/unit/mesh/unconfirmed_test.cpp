@@ -60,6 +60,16 @@ TEST_F(UnconfirmedTest, WithTheConnectionGoesTheKnowledge) {
   EXPECT_EQ(reports_["c4"][0].outcome, Outcome::confirmed);
 }
 
+TEST_F(UnconfirmedTest, FromTheCulpritOnNothingWasTaken) {
+  publish(4);
+  table_.returned("c4", "312 NO_ROUTE", "");
+  table_.lost("too large", [](const Report& report, std::size_t) { return report.correlation_id == "c2"; });
+  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::unknown);
+  EXPECT_EQ(reports_["c2"][0].outcome, Outcome::refused);
+  EXPECT_EQ(reports_["c3"][0].outcome, Outcome::refused);
+  EXPECT_EQ(reports_["c4"][0].outcome, Outcome::not_delivered);
+}
+
 TEST_F(UnconfirmedTest, TagsThatWereNeverGivenOutMeanNothingMore) {
   publish(2);
   table_.confirmed(99, false);

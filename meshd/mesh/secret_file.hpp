@@ -1,0 +1,37 @@
+#pragma once
+// A password in a file of its own, which somebody else renews (a token of an identity provider, a mounted secret).
+
+#include <sys/stat.h>
+
+#include <string>
+
+#include "common/result.hpp"
+
+namespace nuropb::mesh {
+
+class SecretFile {
+ public:
+  static constexpr std::size_t largest = 64U << 10;
+
+  explicit SecretFile(std::string path) : path_(std::move(path)) {}
+  [[nodiscard]] bool named() const { return !path_.empty(); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  /// Its text without the line's end. An error names the file, never what is in it.
+  Result<std::string> read();
+  /// It looks different from when it was read: another file, size, or time of change. Also while it can't be looked at.
+  [[nodiscard]] bool changed() const;
+
+ private:
+  struct Look {
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = -1;
+    timespec changed{};
+  };
+  [[nodiscard]] Look look() const;
+  std::string path_;
+  Look read_{};
+};
+
+}  // namespace nuropb::mesh

@@ -1,0 +1,185 @@
+// The transport's thread: connecting, pausing between attempts, and handing over to a connection with new credentials.
+//
+// rabbitmq-c waits for each answer of the broker while it opens, declares and closes. Timers and deadlines must not, so
+// it waits on a thread of its own, which ends before anybody else touches the connection.
+
+#include <algorithm>
+#include <exception>
+
+#include "common/log.hpp"
+#include "meshd/mesh/transport_loop.hpp"
+
+namespace nuropb::mesh {
+namespace {
+
+constexpr auto connect_look = milliseconds(5);  // how often a connection that is being opened is asked whether it is
+// What a connection gets, before it is given up for one with new credentials, to finish what it has begun: first the
+// requests at the service, then what the broker has not confirmed.
+constexpr auto service_grace = std::chrono::seconds(10);
+constexpr auto confirm_grace = std::chrono::seconds(5);
+
+std::vector<std::pair<std::string, std::string>> client_properties(const TransportSettings& settings) {
+  std::vector<std::pair<std::string, std::string>> out{{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"protocol", std::string(protocol_version)},
+                                                       {"platform", "C++"}, {"name", settings.service_name}, {"instance_id", settings.instance_id}};
+  if (settings.client_only) out.emplace_back("client_only", "true");  // the Python peer says nothing where it is not
+  return out;
+}
+
+}  // namespace
+
+/// Logs in; nothing is declared yet.
+void TransportLoop::begin_opening(amqp::Url url) {
+  ++counts_.attempts;
+  amqp::ConnectionSettings options;
+  options.heartbeat_s = settings_.heartbeat_s;
+  options.timeout = settings_.connect_timeout;
+  options.ca_file = settings_.ca_file;
+  options.certificate_file = settings_.certificate_file;
+  options.key_file = settings_.key_file;
+  options.verify_peer = settings_.verify_peer;
+  options.properties = client_properties(settings_);
+  next_.url = std::move(url);
+  next_.opening = std::async(std::launch::async, [url = next_.url, options = std::move(options)]() -> Opened {
+    try {
+      auto opened = amqp::Connection::open(url, options);
+      if (!opened) return tl::unexpected(opened.error());
+      return std::make_unique<amqp::Connection>(std::move(*opened));
+    } catch (const std::exception& e) {
+      return failure(e.what(), url.redacted());
+    }
+  });
+}
+
+template <class Value>
+Value TransportLoop::turn_until(std::future<Value>& ready) {
+  while (ready.wait_for(milliseconds(0)) != std::future_status::ready) wait_turn(std::chrono::steady_clock::now() + connect_look);
+  return ready.get();
+}
+
+Result<void> TransportLoop::connect() {
+  if (settings_.urls.empty()) return failure("no broker is named", "amqp.urls");
+  if (!next_.connection && !next_.opening.valid()) {
+    amqp::Url url = settings_.urls[next_url_ % settings_.urls.size()];
+    if (secret_.named()) {
+      auto secret = secret_.read();
+      if (!secret) return tl::unexpected(secret.error());
+      url.password = std::move(*secret);
+    }
+    begin_opening(std::move(url));
+  }
+  if (!next_.connection) {
+    Opened opened = turn_until(next_.opening);
+    if (!opened) {
+      if (secret_.named() && opened.error().what.find("refused:") != std::string::npos) opened.error().hint = "is what " + secret_.path() + " holds still valid?";
+      return tl::unexpected(opened.error());
+    }
+    next_.connection = std::move(*opened);
+  }
+  const bool handover = connection_ != nullptr;
+  // A connection that is handed over from holds the exclusive consumer of our answers until it is closed.
+  auto declaring = std::async(std::launch::async, [this, old = std::move(connection_)]() mutable -> Result<void> {
+    try {
+      if (old) old->close();
+      old.reset();
+      return declare(*next_.connection, settings_, topology_);
+    } catch (const std::exception& e) {
+      return failure(e.what(), "declaring");
+    }
+  });
+  const auto declared = turn_until(declaring);
+  Next next = std::exchange(next_, {});
+  if (!declared) {
+    Error why = declared.error();
+    why.where = next.url.redacted() + ": " + why.where;
+    return tl::unexpected(why);
+  }
+  ++counts_.connections;
+  if (handover) {
+    ++counts_.handovers;
+    log::info("the connection to the broker goes on with new credentials", {{"file", secret_.path()}});
+  }
+  connection_ = std::move(next.connection);
+  url_ = std::move(next.url);
+  blocked_ = false;
+  closed_.reset();
+  settlements_.clear();
+  channels_fresh();
+  set_state(State::ready, "connected to " + url_.redacted());
+  return {};
+}
+
+void TransportLoop::back_off(bool after_success) {
+  // Doubling with jitter, so that many gateways don't come back to a broker in one herd. The other addresses of the
+  // list are tried at once the first time round.
+  if (!after_success) ++failures_;
+  const bool next_of_list = !after_success && failures_ < settings_.urls.size();
+  const unsigned doublings = std::min(failures_, 16U);
+  auto pause = std::min<milliseconds>(settings_.reconnect_max, settings_.reconnect_min * (1LL << doublings) / 2);
+  if (next_of_list) pause = milliseconds(0);
+  pause = pause / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, std::max<std::int64_t>(1, pause.count() / 2))(jitter_));
+  const auto begun = std::chrono::steady_clock::now();
+  const auto until = begun + pause;
+  for (auto now = begun; now < until && stop_at_ == SteadyTime::max(); now = std::chrono::steady_clock::now()) {
+    if (secret_.named() && now - begun > settings_.reconnect_min && secret_.changed()) return;  // what was refused may be right now
+    wait_turn(secret_.named() ? std::min(until, now + settings_.password_look) : until);
+  }
+}
+
+/// Looks after the password's file, and after the connection that was begun because it changed.
+void TransportLoop::watch_secret() {
+  if (!secret_.named()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (next_.opening.valid()) {
+    if (next_.opening.wait_for(milliseconds(0)) != std::future_status::ready) return;
+    Opened opened = next_.opening.get();
+    if (!opened) {
+      // The old one may hold for long; and so this is no reason to give it up.
+      ++counts_.refused_credentials;
+      log::warning("new credentials can't be used; the connection with the old ones goes on", {{"file", secret_.path()}, {"reason", opened.error().text()}});
+      next_ = {};
+      secret_look_at_ = now + settings_.reconnect_max;
+      return;
+    }
+    next_.connection = std::move(*opened);
+    drain_until_ = now + service_grace;
+    holding_ = false;
+    if (!settings_.client_only) declarations_.add(service_channel, amqp::Step::cancel("service"));
+    return;
+  }
+  if (next_.connection) {
+    (void)next_.connection->heartbeat(now);  // should it be lost, declaring will say so
+    const bool late = now > drain_until_;
+    if (!holding_ && (late || (unsettled_.empty() && declarations_.settled(service_channel)))) {
+      holding_ = true;
+      drain_until_ = now + confirm_grace;
+    }
+    return;
+  }
+  if (now < secret_look_at_) return;
+  secret_look_at_ = now + settings_.password_look;
+  if (blocked_ || paused_ || stop_at_ != SteadyTime::max() || (!secret_.changed() && !secret_pending_)) return;
+  auto secret = secret_.read();
+  secret_pending_ = !secret;
+  if (!secret) {
+    ++counts_.refused_credentials;
+    log::warning("new credentials can't be read; the connection with the old ones goes on", {{"file", secret_.path()}, {"reason", secret.error().text()}});
+    secret_look_at_ = now + settings_.reconnect_max;
+    return;
+  }
+  if (*secret == url_.password) return;
+  secret_pending_ = true;  // until it has been handed over
+  amqp::Url url = url_;
+  url.password = std::move(*secret);
+  begin_opening(std::move(url));
+}
+
+/// The connection has finished what it had begun, or has had its time.
+bool TransportLoop::handed_over() {
+  if (!next_.connection || !holding_) return false;
+  if (unconfirmed_.size() == 0 && !front_sent_) return true;
+  const auto now = std::chrono::steady_clock::now();
+  if (paused_ || blocked_) drain_until_ = now + confirm_grace;  // confirms can't come, or we don't look
+  return now > drain_until_;
+}
+
+}  // namespace nuropb::mesh

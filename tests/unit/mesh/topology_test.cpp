@@ -1,0 +1,80 @@
+#include "meshd/mesh/topology.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace nuropb::mesh {
+namespace {
+
+TransportSettings settings(bool client_only = false) {
+  TransportSettings out;
+  out.service_name = "s";
+  out.instance_id = "i";
+  out.client_only = client_only;
+  return out;
+}
+
+std::vector<std::string> texts(std::uint16_t channel, const TransportSettings& with) {
+  std::vector<std::string> out;
+  for (const auto& step : steps_of(channel, with, Topology::of(with, "v", "run"))) out.push_back(step.text());
+  return out;
+}
+
+TEST(Topology, NamesAsThePeersMakeThem) {
+  const auto service = Topology::of(settings(), "v", "run");
+  EXPECT_EQ(service.service_queue, "nuropb-s-sq");
+  EXPECT_EQ(service.dead_letter_queue, "nuropb-s-dl");
+  EXPECT_EQ(service.response_queue, "nuropb-s-i-rq");
+  EXPECT_EQ(service.events_queue, "nuropb-s-i-run-eq");
+  const auto client = Topology::of(settings(true), "v", "run");
+  EXPECT_EQ(client.response_queue, "nuropb-v-client-i-rq");
+  EXPECT_EQ(client.service_queue, "");
+}
+
+TEST(Topology, AServicesBindings) {
+  auto with = settings();
+  with.rpc_bindings = {"other"};
+  with.event_bindings = {"a.*", "b.#"};
+  with.prefetch = 7;
+  EXPECT_EQ(texts(service_channel, with),
+            (std::vector<std::string>{"opening a channel", "setting the prefetch", "declaring queue nuropb-s-dl", "binding queue nuropb-s-dl to nuropb-dl-exchange",
+                                      "declaring queue nuropb-s-sq", "binding queue nuropb-s-sq to nuropb-rpc-exchange with 's'",
+                                      "binding queue nuropb-s-sq to nuropb-rpc-exchange with 'other'", "binding queue nuropb-s-sq to nuropb-events-exchange with 'a.*'",
+                                      "binding queue nuropb-s-sq to nuropb-events-exchange with 'b.#'", "consuming from queue nuropb-s-sq"}));
+  EXPECT_TRUE(texts(service_channel, settings(true)).empty()) << "a client has no service queue";
+}
+
+TEST(Topology, HowTheQueuesDiffer) {
+  const auto with = settings();
+  const auto topology = Topology::of(with, "v", "run");
+  const auto responses = steps_of(response_channel, with, topology), service = steps_of(service_channel, with, topology), events = steps_of(events_channel, with, topology);
+  EXPECT_EQ(responses[1].queue.expires, with.response_queue_expires);
+  EXPECT_TRUE(responses[2].exclusive) << "this is how an instance is there once";
+  EXPECT_FALSE(responses[2].automatic);
+  EXPECT_EQ(service[2].queue.durable, false) << "the dead-letter queue, as the peer declares it";
+  EXPECT_EQ(service[4].queue.dead_letter_exchange, "nuropb-dl-exchange");
+  EXPECT_FALSE(service.back().exclusive);
+  EXPECT_EQ(events[1].queue.max_length, with.events_queue_length);
+  EXPECT_EQ(events[1].queue.expires, with.response_queue_expires);
+  EXPECT_TRUE(events[2].automatic);
+}
+
+TEST(Topology, EachStepHasAnAnswerOfItsOwn) {
+  using amqp::Step;
+  std::set<amqp_method_number_t> answers, methods;
+  const std::vector<Step> all{Step::open(), Step::confirms(), Step::prefetch(1), Step::declare_exchange("e", "topic"), Step::declare_queue("q", {}),
+                              Step::bind("q", "e", "k"), Step::unbind("q", "e", "k"), Step::consume("q", "t", false), Step::cancel("t")};
+  for (const auto& step : all) {
+    answers.insert(step.answer());
+    step.encode([&](amqp_method_number_t method, void*) {
+      methods.insert(method);
+      EXPECT_EQ(method + 1, step.answer()) << step.text() << ": in AMQP an answer's number is the next one";
+    });
+  }
+  EXPECT_EQ(answers.size(), all.size());
+  EXPECT_EQ(methods.size(), all.size());
+}
+
+}  // namespace
+}  // namespace nuropb::mesh
