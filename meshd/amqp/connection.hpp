@@ -60,6 +60,9 @@ class Connection {
     std::optional<milliseconds> expires;
   };
   Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options);
+  /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
+  Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
+  Result<bool> has_queue(std::uint16_t channel, const std::string& name);
   Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key);
   Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive);
 
@@ -102,6 +105,7 @@ class Connection {
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
   Result<void> reply(const char* doing) const;
+  Result<bool> found(std::uint16_t channel, const std::string& doing);
   Result<void> status(int code, const char* doing) const;
   amqp_connection_state_t state_ = nullptr;
   int fd_ = -1;
