@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
   configuring->add_option("--service", configure.service, "The service whose queues are made (default: gateway.service)");
   configuring->add_option("--rpc-binding", configure.rpc_bindings, "A further routing key of the service queue; may be given often");
   configuring->add_option("--event-binding", configure.event_bindings, "A topic pattern of the service queue; may be given often");
-  configuring->add_option("--management-url", configure.management_url, "RabbitMQ's management (default: the AMQP host, port + 10000, the same user)");
+  configuring->add_option("--management-url", configure.management_url, "RabbitMQ's management (default: amqp.management_url, else the AMQP host, port + 10000)");
   configuring->add_flag("--dry-run", configure.dry_run, "Only says what is missing");
   try {
     app.parse(argc, argv);

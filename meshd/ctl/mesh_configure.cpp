@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "meshd/container_settings.hpp"
 #include "meshd/mesh/configure.hpp"
 #include "meshd/settings.hpp"
 
@@ -34,13 +35,10 @@ int mesh_configure(const Config& config, const MeshConfigure& what) {
   transport->rpc_bindings = what.rpc_bindings;
   transport->event_bindings = what.event_bindings;
   mesh::SetUpSettings settings{std::move(*transport), {}, what.dry_run, true};
-  if (!what.management_url.empty()) {
-    auto url = http::parse_url(what.management_url);
+  const std::string& management = what.management_url.empty() ? config.amqp.management_url : what.management_url;
+  if (!management.empty()) {
+    auto url = meshd::management_url(management, settings.transport);
     if (!url) return fail(url.error(), usage_mistake);
-    if (url->user.empty() && !settings.transport.urls.empty()) {
-      url->user = settings.transport.urls.front().user;
-      url->password = settings.transport.urls.front().password;
-    }
     settings.management = *url;
   }
   const auto done = mesh::set_up(settings);

@@ -11,7 +11,7 @@ namespace nuropb::ctl {
 struct MeshConfigure {
   std::string service;                      ///< empty: gateway.service
   std::vector<std::string> rpc_bindings, event_bindings;
-  std::string management_url;               ///< empty: beside the AMQP address
+  std::string management_url;               ///< empty: amqp.management_url
   bool dry_run = false;
 };
 
