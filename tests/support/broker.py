@@ -12,9 +12,9 @@ from .paths import BROKER_SCRIPT
 class Broker:
     """A node in a folder of its own. start() and stop() keep its port and what it stored."""
 
-    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT):
-        """With certificates it also listens with TLS."""
-        self.folder, self.certificates, self.script = folder, certificates, script
+    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False):
+        """With certificates it also listens with TLS; with management it has that plugin."""
+        self.folder, self.certificates, self.script, self.management = folder, certificates, script, management
         self._urls = {}
 
     def _run(self, *words, timeout=120):
@@ -32,7 +32,7 @@ class Broker:
 
     def start(self):
         made = self.certificates
-        self._run("start", *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []))
+        self._run("start", *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []), *(["--management"] if self.management else []))
 
     def stop(self):
         self._run("stop")
@@ -61,6 +61,10 @@ class Broker:
     @property
     def tls_url(self):
         return self._url("--tls")
+
+    @property
+    def management_url(self):
+        return self._url("--management")
 
 
 def with_parts(url, user=None, password=None, port=None, vhost=None, scheme=None):
