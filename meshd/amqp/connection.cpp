@@ -196,24 +196,6 @@ Result<void> Connection::declare_queue(std::uint16_t channel, const std::string&
   amqp_queue_declare(state_, channel, bytes(name), 0, options.durable, 0, 0, {count, entries.data()});
   return reply(("declaring queue " + name).c_str());
 }
-Result<bool> Connection::has_exchange(std::uint16_t channel, const std::string& name) {
-  amqp_exchange_declare(state_, channel, bytes(name), amqp_cstring_bytes("direct"), 1, 0, 0, 0, amqp_empty_table);
-  return found(channel, "looking for exchange " + name);
-}
-Result<bool> Connection::has_queue(std::uint16_t channel, const std::string& name) {
-  amqp_queue_declare(state_, channel, bytes(name), 1, 0, 0, 0, amqp_empty_table);
-  return found(channel, "looking for queue " + name);
-}
-/// The answer to a passive declaration: the broker says no with a 404 that closes the channel, which is opened again.
-Result<bool> Connection::found(std::uint16_t channel, const std::string& doing) {
-  const auto done = reply(doing.c_str());
-  if (done) return true;
-  if (!done.error().what.starts_with("404 ")) return tl::unexpected(done.error());
-  amqp_channel_close_ok_t ok{};
-  if (const auto sent = status(amqp_send_method(state_, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok), doing.c_str()); !sent) return tl::unexpected(sent.error());
-  if (const auto opened = open_channel(channel); !opened) return tl::unexpected(opened.error());
-  return false;
-}
 Result<void> Connection::bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key) {
   amqp_queue_bind(state_, channel, bytes(queue), bytes(exchange), bytes(key), amqp_empty_table);
   return reply(("binding queue " + queue + " to " + exchange).c_str());

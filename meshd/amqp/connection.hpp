@@ -60,11 +60,15 @@ class Connection {
     std::optional<milliseconds> expires;
   };
   Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options);
+  Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key);
+  Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive);
+
+  // For setting a broker up (set_up.cpp); each waits for the broker's answer.
   /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
   Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
   Result<bool> has_queue(std::uint16_t channel, const std::string& name);
-  Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key);
-  Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive);
+  /// Durable. An error if it is there and of another type.
+  Result<void> make_exchange(std::uint16_t channel, const std::string& name, const char* type);
 
   /// True if `wanted` bytes, at most largest_write(), can be written now without waiting for the broker to read. Asks
   /// the kernel only when what it granted the last time is used up. When it says false, POLLOUT tells when to ask again.

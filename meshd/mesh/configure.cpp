@@ -7,7 +7,6 @@
 
 #include "common/json/scan.hpp"
 #include "meshd/amqp/connection.hpp"
-#include "meshd/mesh/topology.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -117,7 +116,7 @@ class Declaring {
 
   Result<void> exchange(const Blueprint::Exchange& each) {
     return item("exchange " + each.name + " (" + each.type + ")", connection_.has_exchange(channel, each.name),
-                [&] { return connection_.declare_exchange(channel, each.name, each.type); });
+                [&] { return connection_.make_exchange(channel, each.name, each.type); });
   }
   Result<void> queue(const Blueprint::Queue& each) {
     return item("queue " + each.name, connection_.has_queue(channel, each.name),
@@ -164,12 +163,12 @@ Blueprint Blueprint::of(const TransportSettings& settings) {
   Blueprint out;
   out.exchanges = {{settings.rpc_exchange, "direct"}, {settings.events_exchange, "topic"}, {settings.dl_exchange, "fanout"}};
   if (settings.client_only) return out;
-  const Topology names = Topology::of(settings, "");
-  out.queues = {{names.dead_letter_queue, false, {}}, {names.service_queue, true, settings.dl_exchange}};
-  out.bindings.push_back({names.dead_letter_queue, settings.dl_exchange, ""});
-  out.bindings.push_back({names.service_queue, settings.rpc_exchange, settings.service_name});
-  for (const auto& key : settings.rpc_bindings) out.bindings.push_back({names.service_queue, settings.rpc_exchange, key});
-  for (const auto& key : settings.event_bindings) out.bindings.push_back({names.service_queue, settings.events_exchange, key});
+  const std::string service_queue = "nuropb-" + settings.service_name + "-sq", dead_letter_queue = "nuropb-" + settings.service_name + "-dl";
+  out.queues = {{dead_letter_queue, false, {}}, {service_queue, true, settings.dl_exchange}};
+  out.bindings.push_back({dead_letter_queue, settings.dl_exchange, ""});
+  out.bindings.push_back({service_queue, settings.rpc_exchange, settings.service_name});
+  for (const auto& key : settings.rpc_bindings) out.bindings.push_back({service_queue, settings.rpc_exchange, key});
+  for (const auto& key : settings.event_bindings) out.bindings.push_back({service_queue, settings.events_exchange, key});
   return out;
 }
 
