@@ -63,13 +63,6 @@ class Connection {
   Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key);
   Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive);
 
-  // For setting a broker up (set_up.cpp); each waits for the broker's answer.
-  /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
-  Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
-  Result<bool> has_queue(std::uint16_t channel, const std::string& name);
-  /// Durable. An error if it is there and of another type.
-  Result<void> make_exchange(std::uint16_t channel, const std::string& name, const char* type);
-
   /// True if `wanted` bytes, at most largest_write(), can be written now without waiting for the broker to read. Asks
   /// the kernel only when what it granted the last time is used up. When it says false, POLLOUT tells when to ask again.
   bool send_room(std::size_t wanted);
@@ -106,10 +99,16 @@ class Connection {
   /// Says goodbye; waits for at most the timeout.
   void close();
 
+  // For setting a broker up (set_up.cpp, in the library nuropb_container); each waits for the broker's answer.
+  /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
+  Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
+  Result<bool> has_queue(std::uint16_t channel, const std::string& name);
+  /// Durable. An error if it is there and of another type.
+  Result<void> make_exchange(std::uint16_t channel, const std::string& name, const char* type);
+
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
   Result<void> reply(const char* doing) const;
-  Result<bool> found(std::uint16_t channel, const std::string& doing);
   Result<void> status(int code, const char* doing) const;
   amqp_connection_state_t state_ = nullptr;
   int fd_ = -1;

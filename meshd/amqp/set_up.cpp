@@ -23,28 +23,28 @@ Result<void> answer(amqp_connection_state_t state, const std::string& doing) {
   return failure("no answer", doing);
 }
 
+/// The answer to a passive declaration: the broker says no with a 404 that closes the channel, which is opened again.
+Result<bool> found(amqp_connection_statet state, std::uint16_t channel, const std::string& doing) {
+  const auto done = answer(state, doing);
+  if (done) return true;
+  if (!done.error().what.starts_with("404 ")) return tl::unexpected(done.error());
+  amqp_channel_close_ok_t ok{};
+  if (const int sent = amqp_send_method(state, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok); sent != AMQP_STATUS_OK) return failure(amqp_error_string2(sent), doing);
+  amqp_channel_open(state, channel);
+  if (const auto opened = answer(state, doing); !opened) return tl::unexpected(opened.error());
+  return false;
+}
+
 }  // namespace
 
 Result<bool> Connection::has_exchange(std::uint16_t channel, const std::string& name) {
   amqp_exchange_declare(state_, channel, bytes(name), amqp_cstring_bytes("direct"), 1, 0, 0, 0, amqp_empty_table);
-  return found(channel, "looking for exchange " + name);
+  return found(state_, channel, "looking for exchange " + name);
 }
 
 Result<bool> Connection::has_queue(std::uint16_t channel, const std::string& name) {
   amqp_queue_declare(state_, channel, bytes(name), 1, 0, 0, 0, amqp_empty_table);
-  return found(channel, "looking for queue " + name);
-}
-
-/// The answer to a passive declaration: the broker says no with a 404 that closes the channel, which is opened again.
-Result<bool> Connection::found(std::uint16_t channel, const std::string& doing) {
-  const auto done = answer(state_, doing);
-  if (done) return true;
-  if (!done.error().what.starts_with("404 ")) return tl::unexpected(done.error());
-  amqp_channel_close_ok_t ok{};
-  if (const int sent = amqp_send_method(state_, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok); sent != AMQP_STATUS_OK) return failure(amqp_error_string2(sent), doing);
-  amqp_channel_open(state_, channel);
-  if (const auto opened = answer(state_, doing); !opened) return tl::unexpected(opened.error());
-  return false;
+  return found(state_, channel, "looking for queue " + name);
 }
 
 Result<void> Connection::make_exchange(std::uint16_t channel, const std::string& name, const char* type) {

@@ -82,7 +82,7 @@ async def test_a_mesh_that_we_made_suits_the_original(managed_broker, url, folde
     made = subprocess.run([binary("nuropb-ctl"), "mesh", "configure", "--service", name, "--management-url", managed_broker.management_url, "--event-binding", "news.#"],
                           env=environment, capture_output=True, text=True, timeout=60)
     assert made.returncode == 0, made.stderr
-    with python_service(url, folder, name, exchanges=False) as service:
+    with python_service(url, folder, name) as service:
         gateway = gateways(url=url)
         async with await Consumer.open(gateway.url) as ann:
             assert await ann.result(service.service, "add", {"a": 1, "b": 2}) == 3

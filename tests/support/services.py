@@ -24,11 +24,10 @@ def demo_service(url, folder, name=None):
 
 
 @contextmanager
-def python_service(url, folder, name=None, exchanges=True):
-    """The real nuropb 0.1.8 (tests/interop/peers/service.py). exchanges=False: somebody has declared them."""
+def python_service(url, folder, name=None):
+    """The real nuropb 0.1.8 (tests/interop/peers/service.py)."""
     name = name or unique("python")
-    if exchanges:
-        declare_exchanges(url)
+    declare_exchanges(url)
     script = ROOT / "tests" / "interop" / "peers" / "service.py"
     with Process("python-service", [peers_python(), script, url, name], folder) as process:
         process.wait_for_log("^ready$", timeout=60)
