@@ -24,7 +24,7 @@ Result<void> answer(amqp_connection_state_t state, const std::string& doing) {
 }
 
 /// The answer to a passive declaration: the broker says no with a 404 that closes the channel, which is opened again.
-Result<bool> found(amqp_connection_statet state, std::uint16_t channel, const std::string& doing) {
+Result<bool> found(amqp_connection_state_t state, std::uint16_t channel, const std::string& doing) {
   const auto done = answer(state, doing);
   if (done) return true;
   if (!done.error().what.starts_with("404 ")) return tl::unexpected(done.error());

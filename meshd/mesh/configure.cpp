@@ -187,7 +187,7 @@ std::size_t SetUp::count(Found state) const {
 }
 
 Result<SetUp> set_up(const SetUpSettings& settings) {
-  const TransportSettings& transport = settings.transport;
+  const TransportSettings transport = settings.transport;
   const Blueprint blueprint = Blueprint::of(transport);
   Opened opened = failure("no broker is named", "amqp.urls");
   const amqp::Url* url = nullptr;
