@@ -1,7 +1,10 @@
 """The RabbitMQ node that a test talks to, by way of scripts/broker."""
 
+import base64
+import json
 import os
 import subprocess
+import urllib.request
 from urllib.parse import urlsplit, urlunsplit
 
 import pika
@@ -65,6 +68,14 @@ class Broker:
     @property
     def management_url(self):
         return self._url("--management")
+
+    def ask(self, what):
+        """What the management says: ask("queues/my-vhost")."""
+        parts = urlsplit(self.management_url)
+        login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+        request = urllib.request.Request(f"http://{parts.hostname}:{parts.port}/api/{what}", headers={"Authorization": f"Basic {login}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read())
 
 
 def with_parts(url, user=None, password=None, port=None, vhost=None, scheme=None):

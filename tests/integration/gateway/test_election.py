@@ -56,8 +56,7 @@ def team(gateways, etcd):
 
 
 def bindings(broker, vhost):
-    rows = broker.ctl("--quiet", "list_bindings", "-p", vhost, "source_name", "destination_name", "routing_key", "--no-table-headers").splitlines()
-    return {tuple(row.split("\t")) for row in rows if row and not row.startswith("\t")}
+    return {(each["source"], each["destination"], each["routing_key"]) for each in broker.ask(f"bindings/{vhost}")}
 
 
 def test_one_leads_and_the_key_says_who(team, etcd):
