@@ -1,5 +1,7 @@
 // nuropb-ctl: what an operator does by hand.
 
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -10,6 +12,7 @@
 int main(int argc, char** argv) {
   using namespace nuropb;
   constexpr int usage_mistake = 2;
+  ::signal(SIGPIPE, SIG_IGN);  // a peer that goes away is an error with a text
   CLI::App app("What an operator of the NuroPb gateway does by hand", "nuropb-ctl");
   app.set_version_flag("--version", "nuropb-ctl " NUROPB_VERSION);
   app.require_subcommand(1);
