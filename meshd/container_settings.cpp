@@ -33,15 +33,6 @@ Result<void> configure(const mesh::SetUpSettings& settings) {
 
 }  // namespace
 
-Result<http::Url> management_url(const std::string& text, const mesh::TransportSettings& transport) {
-  auto url = http::parse_url(text);
-  if (url && url->user.empty() && !transport.urls.empty()) {
-    url->user = transport.urls.front().user;
-    url->password = transport.urls.front().password;
-  }
-  return url;
-}
-
 Result<mesh::ServiceContainer::Settings> container_settings(const Config& config, const std::string& instance_id,
                                                             const mesh::TransportSettings& transport) {
   const Config::Etcd& etcd = config.etcd;
@@ -65,7 +56,7 @@ Result<mesh::ServiceContainer::Settings> container_settings(const Config& config
   }
   mesh::SetUpSettings set_up{transport, {}, false, false};
   if (!config.amqp.management_url.empty()) {
-    auto url = management_url(config.amqp.management_url, transport);
+    auto url = http::parse_url(config.amqp.management_url);
     if (!url) return tl::unexpected(url.error());
     set_up.management = std::move(*url);
   }

@@ -2,7 +2,6 @@
 
 #include <iostream>
 
-#include "meshd/container_settings.hpp"
 #include "meshd/mesh/configure.hpp"
 #include "meshd/settings.hpp"
 
@@ -37,7 +36,7 @@ int mesh_configure(const Config& config, const MeshConfigure& what) {
   mesh::SetUpSettings settings{std::move(*transport), {}, what.dry_run, true};
   const std::string& management = what.management_url.empty() ? config.amqp.management_url : what.management_url;
   if (!management.empty()) {
-    auto url = meshd::management_url(management, settings.transport);
+    auto url = http::parse_url(management);
     if (!url) return fail(url.error(), usage_mistake);
     settings.management = *url;
   }

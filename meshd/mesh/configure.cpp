@@ -200,7 +200,12 @@ Result<SetUp> set_up(const SetUpSettings& settings) {
 
   SetUp report;
   report.broker = url->redacted();
-  Management management(settings.management.value_or(management_of(*url)), transport);
+  http::Url management_url = settings.management.value_or(management_of(*url));
+  if (management_url.user.empty()) {
+    management_url.user = url->user;
+    management_url.password = url->password;
+  }
+  Management management(management_url, transport);
   const std::string vhost_item = "vhost " + url->vhost;
   if (!opened) {
     if (!vhost_trouble(opened.error())) return tl::unexpected(opened.error());

@@ -42,7 +42,7 @@ http::Url management_of(const amqp::Url& url);
 
 struct SetUpSettings {
   TransportSettings transport;
-  std::optional<http::Url> management;  ///< else management_of() of the AMQP address in use
+  std::optional<http::Url> management;  ///< else management_of() of the AMQP address in use, whose user it has if it names none
   bool dry_run = false;                 ///< looks, changes nothing
   bool ask_for_bindings = false;        ///< asks the management which bindings there are; without it their state is unknown
 };

@@ -91,11 +91,5 @@ TEST_F(ContainerSettings, TheConfigRefusesWhatCannotBe) {
   EXPECT_EQ(management.find("s3cret"), std::string::npos);
 }
 
-TEST_F(ContainerSettings, TheManagementsUserIsTheBrokersUnlessItHasOne) {
-  const auto transport = transport_settings(config("[amqp]\nurls = [\"amqp://bob:pw@b/\"]\n"), "me");
-  EXPECT_EQ(management_url("http://m:1", *transport)->user, "bob");
-  EXPECT_EQ(management_url("http://ann:x@m:1", *transport)->user, "ann");
-}
-
 }  // namespace
 }  // namespace nuropb::meshd
