@@ -7,6 +7,7 @@
 
 #include "common/json/scan.hpp"
 #include "meshd/amqp/connection.hpp"
+#include "meshd/mesh/secret_file.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -187,7 +188,12 @@ std::size_t SetUp::count(Found state) const {
 }
 
 Result<SetUp> set_up(const SetUpSettings& settings) {
-  const TransportSettings transport = settings.transport;
+  TransportSettings transport = settings.transport;
+  if (SecretFile file(transport.password_file); file.named()) {
+    const auto password = file.read();
+    if (!password) return tl::unexpected(password.error());
+    for (auto& each : transport.urls) each.password = *password;
+  }
   const Blueprint blueprint = Blueprint::of(transport);
   Opened opened = failure("no broker is named", "amqp.urls");
   const amqp::Url* url = nullptr;
