@@ -47,8 +47,11 @@ Result<void> RingLoop::start() {
   wait_for_connection();
   wait_for_signal();
   beat();
-  manager_.start();
   return {};
+}
+
+void RingLoop::connect_broker() {
+  boost::asio::post(io_, [this] { manager_.start(); });
 }
 
 int RingLoop::run() {

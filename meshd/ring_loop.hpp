@@ -40,8 +40,10 @@ class RingLoop {
   explicit RingLoop(Parts parts);
   ~RingLoop();
 
-  /// Opens the control socket and starts towards the broker.
+  /// Opens the control socket. Workers are taken from here on; the broker counts as away until connect_broker().
   Result<void> start();
+  /// Starts towards the broker. Any thread.
+  void connect_broker();
   /// Until SIGTERM or SIGINT, or until the broker ends us for good. The exit code.
   int run();
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import resource
 import time
 
 import pytest
@@ -12,6 +14,11 @@ from support.services import unique
 from support.waiting import eventually
 
 MIB = 1024 * 1024
+
+
+def cpu_ms(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return 10 * sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
 
 
 def state(gateway):
@@ -111,3 +118,21 @@ async def test_a_socket_that_breaks_the_protocol_is_alone_in_it(gateway, demo):
                 except (asyncio.IncompleteReadError, ConnectionError):
                     pass
         assert await bystander.result(demo, "echo", {"value": 1}) == {"value": 1}
+
+
+async def test_out_of_descriptors_it_goes_on_later(gateways, demo):
+    """In the edge's process: under UBSan a check of its own wants descriptors then."""
+    gateway = gateways()
+    pid = gateway.edges[0].process.pid
+    async with await Consumer.open(gateway.url) as consumer:
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(number) for number in os.listdir(f"/proc/{pid}/fd")}
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(set(range(len(used) + 1)) - used), before[1]))
+        waiting = await RawSocket.connect("127.0.0.1", gateway.edges[0].port)  # by the kernel, until the edge has one for it
+        async with waiting:
+            spent = cpu_ms(pid)
+            assert await consumer.result(demo, "slow", {"ms": 500}), "those who are in go on"
+            assert cpu_ms(pid) - spent < 200, "it spins over those it can't take in"
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            await waiting.send(waiting.upgrade(Authorization="Bearer secret-bob"))
+            assert await waiting.response() == 101

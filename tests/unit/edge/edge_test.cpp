@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -148,34 +147,6 @@ TEST_F(EdgeTest, OverItsLimitOfConnectionsItSaysComeAgain) {
   }
   meshd_->closed();
   connect();
-}
-
-TEST_F(EdgeTest, OutOfDescriptorsItGoesOnLater) {
-  start_attached();
-  Consumer consumer(port_);  // has its descriptor already; the edge has to find one for it
-  Consumer second(port_);
-  consumer.handshake();
-  meshd_->accept(meshd_->open());
-  EXPECT_THAT(consumer.read_text(), HasSubstr("hello"));
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int third = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  rlimit few = before;
-  few.rlim_cur = static_cast<rlim_t>(third);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(port_);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(::connect(third, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
-  // Those who are in already go on meanwhile.
-  consumer.send(call("a"));
-  const auto asked = meshd_->request();
-  meshd_->answer(asked, "1");
-  EXPECT_THAT(consumer.read_text(), HasSubstr("\"result\":1"));
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  ::close(third);
-  EXPECT_EQ(health()["status"], "ok") << "and new ones come in again";
 }
 
 // Sessions
