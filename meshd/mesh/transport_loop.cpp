@@ -55,7 +55,7 @@ State TransportLoop::state() const {
 }
 
 Transport::Counters TransportLoop::counters() const {
-  return {counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, counts_.patterns_refused, refusals_.total()};
+  return {counts_.attempts, counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, counts_.patterns_refused, refusals_.total()};
 }
 
 void TransportLoop::set_state(State state, const std::string& detail) {
