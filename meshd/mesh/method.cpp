@@ -76,7 +76,7 @@ std::optional<std::string> accept_parameters(const MethodInfo& info, const std::
   return {};
 }
 
-json describe_method(const MethodInfo& info) {
+json description_of(const MethodInfo& info) {
   json properties = json::array(), required = json::array();
   for (const Parameter& parameter : info.parameters) {
     if (parameter.required) required.push_back(parameter.name);

@@ -47,6 +47,6 @@ void check_declaration(const std::string& method, const MethodInfo& info);
 std::optional<std::string> accept_parameters(const MethodInfo& info, const std::string& method, nlohmann::json& params);
 
 /// The method's entry in the answer to `nuropb_describe`.
-nlohmann::json describe_method(const MethodInfo& info);
+nlohmann::json description_of(const MethodInfo& info);
 
 }  // namespace nuropb::mesh

@@ -16,7 +16,7 @@
 namespace nuropb::mesh {
 
 enum class Refusal : unsigned char {
-  protocol,     ///< header nuropb_protocol is missing, or names a version that we don't speak
+  protocol,     ///< header nuropb_protocol is missing, or names a version that we don't speak; a response to nothing
   type,         ///< header nuropb_type is missing or unknown
   queue,        ///< a response on the service queue, or anything else on the response queue
   too_large,    ///< the body is over the bound

@@ -163,7 +163,7 @@ json ServiceHost::describe() const {
   bool encrypted = false;
   for (const auto& [name, entry] : methods_) {
     if (entry.info.hidden) continue;
-    methods[name] = describe_method(entry.info);
+    methods[name] = description_of(entry.info);
     encrypted = encrypted || entry.info.requires_encryption;
   }
   if (encrypted && key_) public_key = key_->public_key().pem();

@@ -23,7 +23,6 @@
 #include <set>
 #include <thread>
 
-#include "common/log_pause.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
 #include "meshd/mesh/declarations.hpp"

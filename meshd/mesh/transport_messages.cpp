@@ -56,7 +56,7 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   if (read && !belongs(in.type, channel)) {
     read = malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
   }
-  if (read && channel == response_channel && in.correlation_id.empty()) read = malformed(Refusal::body, "is missing", "correlation_id of a response");
+  if (read && channel == response_channel && in.correlation_id.empty()) read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
   if (!read) return refuse(in, read.error());
   if (channel == response_channel) {
     if (callbacks_.on_response) callbacks_.on_response(std::move(in));

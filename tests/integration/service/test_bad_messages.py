@@ -169,5 +169,5 @@ def test_an_oversize_body_is_refused(caller):
     """Over 64 MiB; it is not kept while it comes in."""
     before = counts(caller)["too_large"]
     sent = caller.put(b'{"service":"s","method":"echo","params":{"value":"' + b"x" * (65 << 20) + b'"}}')
-    assert "larger than 64 MiB" in caller.answer(sent).error["description"]
+    assert "larger than 67108864 bytes" in caller.answer(sent).error["description"]
     assert counts(caller)["too_large"] == before + 1

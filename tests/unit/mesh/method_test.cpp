@@ -61,7 +61,7 @@ TEST(Method, DeclarationsThatCannotBeMeantAreToldAtOnce) {
 }
 
 TEST(Method, IsDescribedAsThePythonPeerExpects) {
-  const auto d = describe_method({.description = "Adds", .parameters = {{"a", "number", true, "one"}, {"b", "number", false, "other", 7}}, .requires_encryption = true});
+  const auto d = description_of({.description = "Adds", .parameters = {{"a", "number", true, "one"}, {"b", "number", false, "other", 7}}, .requires_encryption = true});
   EXPECT_EQ(d["description"], "Adds");
   EXPECT_EQ(d["requires_encryption"], true);
   EXPECT_EQ(d["parameters"]["type"], "object");
