@@ -19,7 +19,8 @@ install(EXPORT nuropb-gateway NAMESPACE nuropb:: DESTINATION ${package_dir} COMP
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/common DESTINATION include/nuropb-gateway COMPONENT mesh
   FILES_MATCHING PATTERN "*.hpp" PATTERN "config*" EXCLUDE)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/meshd/mesh ${PROJECT_SOURCE_DIR}/meshd/amqp DESTINATION include/nuropb-gateway/meshd
-  COMPONENT mesh FILES_MATCHING PATTERN "*.hpp")
+  COMPONENT mesh FILES_MATCHING PATTERN "*.hpp"
+  PATTERN "configure.hpp" EXCLUDE PATTERN "election.hpp" EXCLUDE PATTERN "service_container.hpp" EXCLUDE PATTERN "set_up.hpp" EXCLUDE)  # nuropb_container's
 
 configure_package_config_file(cmake/nuropb-gateway-config.cmake.in nuropb-gateway-config.cmake INSTALL_DESTINATION ${package_dir})
 # While the first number is 0, the second may change what programs see.

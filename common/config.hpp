@@ -45,6 +45,7 @@ struct Config {
   struct Request {
     std::uint32_t ttl_ms = 60'000;                        ///< how long a consumer waits unless it says otherwise
     std::uint32_t max_ttl_ms = 12 * 3600 * 1000;
+    bool encryption = true;                               ///< where the described method requires it
   } request;
   struct Rings {
     std::uint32_t request_bytes = 8 * 1024 * 1024;        ///< power of two; per worker
@@ -67,7 +68,19 @@ struct Config {
     std::string dl_exchange = "nuropb-dl-exchange";
     std::uint32_t prefetch = 1;                           ///< of the controller's service queue
     std::uint32_t response_queue_expires_ms = 60'000;
+    std::string management_url;                           ///< empty: beside the AMQP address
   } amqp;
+  struct Etcd {
+    std::vector<std::string> urls;                        ///< empty: standalone
+    std::string prefix = "/nuropb";                       ///< keys are <prefix>/<service>/…
+    std::uint32_t lease_s = 15;
+    std::string user;
+    std::string password_file;
+    std::string ca_file;                                  ///< empty: the system's
+    std::string certificate_file;
+    std::string key_file;
+    bool verify_peer = true;
+  } etcd;
   struct Auth {
     std::string token_file;                               ///< static tokens (docs/tasks/tokens.md)
     std::string header = "Authorization";

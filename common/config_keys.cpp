@@ -95,6 +95,29 @@ std::optional<std::string> broker_urls(const ConfigValue& v) {
   return {};
 }
 
+std::optional<std::string> http_url(std::string_view url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) return "begins with neither http:// nor https://";
+  return {};
+}
+std::optional<std::string> etcd_urls(const ConfigValue& v) {
+  for (const auto& url : std::get<std::vector<std::string>>(v)) {
+    if (http_url(url)) return "has an entry that begins with neither http:// nor https://";
+    if (url.find('@') != std::string::npos) return "has an entry with a user in it: use etcd.user and etcd.password_file";
+  }
+  return {};
+}
+std::optional<std::string> etcd_prefix(const ConfigValue& v) {
+  const auto& prefix = std::get<std::string>(v);
+  if (!prefix.starts_with('/') || prefix.ends_with('/')) return "does not begin with '/', or ends with one";
+  return {};
+}
+ConfigKey management_url() {
+  ConfigKey key = text<&Config::amqp, &Config::Amqp::management_url>("amqp", "management_url", "RabbitMQ's management, over which a missing virtual host is made. Empty: the AMQP host at port + 10000, with the same user.");
+  key.secret = true;
+  key.check = [](const ConfigValue& v) { return std::get<std::string>(v).empty() ? std::optional<std::string>() : http_url(std::get<std::string>(v)); };
+  return key;
+}
+
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
 
@@ -146,6 +169,7 @@ std::vector<ConfigKey> make_keys() {
 
       integer<&C::request, &C::Request::ttl_ms>("request", "ttl_ms", 1, day_ms, "How long a consumer waits for an answer unless its request says otherwise; then NuropbTimeoutError."),
       integer<&C::request, &C::Request::max_ttl_ms>("request", "max_ttl_ms", 1, day_ms, "The longest wait that a request may ask for."),
+      boolean<&C::request, &C::Request::encryption>("request", "encryption", "Encrypts requests and commands where the service's description says that the method requires it, so the first one to a service waits for that description. false: no description is asked for, and everything goes in plain."),
 
       checked(integer<&C::rings, &C::Rings::request_bytes>("rings", "request_bytes", 4096, 1 << 30, "Size of each edge's request ring, a power of two."), power_of_two),
       checked(integer<&C::rings, &C::Rings::return_bytes>("rings", "return_bytes", 4096, 1 << 30, "Size of each edge's return ring, a power of two."), power_of_two),
@@ -166,6 +190,17 @@ std::vector<ConfigKey> make_keys() {
       checked(text<&C::amqp, &C::Amqp::dl_exchange>("amqp", "dl_exchange", "Dead-letter exchange."), exchange_name),
       integer<&C::amqp, &C::Amqp::prefetch>("amqp", "prefetch", 1, 65535, "Unacknowledged messages that the gateway's own service queue may have."),
       integer<&C::amqp, &C::Amqp::response_queue_expires_ms>("amqp", "response_queue_expires_ms", 1000, day_ms, "How long the broker keeps our response queue while meshd is away."),
+      management_url(),
+
+      checked(list<&C::etcd, &C::Etcd::urls>("etcd", "urls", "Members of an etcd cluster, like [\"http://10.0.0.7:2379\"], by which the gateways of one name elect a leader. Empty: none, each stands alone."), etcd_urls),
+      checked(text<&C::etcd, &C::Etcd::prefix>("etcd", "prefix", "What keys begin with; the service's name follows. Other NuroPb services use /nuropb."), etcd_prefix),
+      integer<&C::etcd, &C::Etcd::lease_s>("etcd", "lease_s", 2, 3600, "How long, in seconds, a leader that is gone stays the leader."),
+      text<&C::etcd, &C::Etcd::user>("etcd", "user", "The user, where etcd asks for one."),
+      path<&C::etcd, &C::Etcd::password_file>("etcd", "password_file", "A file with that user's password in its first line."),
+      path<&C::etcd, &C::Etcd::ca_file>("etcd", "ca_file", "https: certificates that etcd's must be signed by (PEM). Empty: the system's."),
+      path<&C::etcd, &C::Etcd::certificate_file>("etcd", "certificate_file", "https: our own certificate, where etcd asks for one (PEM)."),
+      path<&C::etcd, &C::Etcd::key_file>("etcd", "key_file", "https: the key of certificate_file (PEM)."),
+      boolean<&C::etcd, &C::Etcd::verify_peer>("etcd", "verify_peer", "https: false accepts any certificate and any host name. Never in production."),
 
       path<&C::auth, &C::Auth::token_file>("auth", "token_file", "Static tokens and their users (TOML). Read again on SIGHUP to meshd."),
       checked(text<&C::auth, &C::Auth::header>("auth", "header", "Header in which a consumer sends its bearer token."), not_empty),
@@ -197,6 +232,7 @@ std::span<const ConfigSection> config_sections() {
       {"request", "Requests to services."},
       {"rings", "Shared memory between meshd and each edge."},
       {"amqp", "The broker. Only meshd uses these."},
+      {"etcd", "Leader election among gateways of one name. Only meshd uses these."},
       {"auth", "Who may connect. Tokens are judged by meshd, never by an edge."},
       {"events", "Events of the mesh, for consumers that subscribe to them."},
       {"drain", "Stopping."},

@@ -7,6 +7,7 @@
 #include "common/config.hpp"
 #include "common/log.hpp"
 #include "meshd/auth/static_tokens.hpp"
+#include "meshd/container_settings.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/ring_loop.hpp"
 #include "meshd/runtime_dir.hpp"
@@ -49,10 +50,17 @@ int main(int argc, char** argv) {
   auto transport = meshd::transport_settings(*config, *instance);
   if (!transport) return fail(transport.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), mesh::RequestKeys(*secret), *tokens, std::move(*policy), std::move(*transport)});
+  auto container_settings = meshd::container_settings(*config, *instance, *transport);
+  if (!container_settings) return fail(container_settings.error());
+
+  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"tokens", tokens->size()}, {"control", runtime->control_socket()}});
+  // Its leader configures the broker; only then anybody consumes.
+  mesh::ServiceContainer container(std::move(*container_settings), {[&loop] { loop.connect_broker(); }, {}});
+  container.start();
   const int code = loop.run();
+  container.stop();
   log::info("stopped", {{"code", code}});
   return code;
 }

@@ -30,7 +30,8 @@ std::uint64_t wall_clock_ms() {
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
       instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), policy_(std::move(parts.policy)),
-      encryption_(parts.keys), slots_(parts.config.gateway.max_workers, wall_clock_ms()),
+      encryption_(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys) : std::nullopt),
+      slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
       manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }) {}
@@ -47,8 +48,11 @@ Result<void> RingLoop::start() {
   wait_for_connection();
   wait_for_signal();
   beat();
-  manager_.start();
   return {};
+}
+
+void RingLoop::connect_broker() {
+  boost::asio::post(io_, [this] { manager_.start(); });
 }
 
 int RingLoop::run() {
@@ -72,9 +76,11 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
-  encryption_.tick(clock_.now());
-  take_encrypted();
-  flush_touched();
+  if (encryption_) {
+    encryption_->tick(clock_.now());
+    send_encrypted();
+    if (!outgoing_.empty() || !touched_.empty()) schedule_turn();
+  }
   beat_timer_.expires_after(beat_interval);
   beat_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();

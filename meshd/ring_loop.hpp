@@ -3,8 +3,8 @@
 // and puts answers into return rings. It waits for nothing but its epoll: not for the broker (a thread of its own, with
 // bounded queues between) and not for a worker (budgets, bounded outboxes).
 //
-//   request ring ──► next() ──► table of verbs ──► to_outgoing() ──► encrypt ──► publish()    each worker in turn, within
-//   return ring ◄── send()  ◄── to_returned()  ◄── decrypt ◄── take_events()                  a budget of records and bytes
+//   request ring ──► next() ──► table of verbs ──► to_outgoing() ──► publish()        each worker in turn, within a
+//   return ring ◄── send()  ◄── to_returned()  ◄── take_events()                      budget of records and bytes
 //                           ◄── Subscriptions  ◄──
 
 #include <boost/asio/io_context.hpp>
@@ -38,16 +38,18 @@ class RingLoop {
     std::string control_socket;
     std::string instance_id;
     SealedTickets tickets;
-    mesh::RequestKeys keys;  ///< of encrypted requests; the same after a restart
     Authorizer& authorizer;
     Policy policy;
+    mesh::RequestKeys keys;
     mesh::TransportSettings transport;
   };
   explicit RingLoop(Parts parts);
   ~RingLoop();
 
-  /// Opens the control socket and starts towards the broker.
+  /// Opens the control socket. Workers are taken from here on; the broker counts as away until connect_broker().
   Result<void> start();
+  /// Starts towards the broker. Any thread.
+  void connect_broker();
   /// Until SIGTERM or SIGINT, or until the broker ends us for good. The exit code.
   int run();
 
@@ -76,12 +78,11 @@ class RingLoop {
   bool open_session(Attached& attached, const std::string& payload);
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
-  /// `method`: of a request or command, which may have to be encrypted.
   bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
+  void send_encrypted();
   void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
-  void take_encrypted();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
 
   // Events (ring_events.cpp)
@@ -103,10 +104,10 @@ class RingLoop {
   SealedTickets tickets_;
   Authorizer& authorizer_;
   Policy policy_;
+  std::optional<RequestEncryption> encryption_;  // nothing: request.encryption = false
   Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
-  RequestEncryption encryption_;
   WorkerSlots slots_;
   RequestLimits request_limits_;
 

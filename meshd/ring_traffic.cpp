@@ -1,6 +1,7 @@
 // The traffic of the ring loop: requests out of rings, answers into them.
 
 #include <boost/asio/post.hpp>
+#include <iterator>
 
 #include "common/close_codes.hpp"
 #include "common/error_names.hpp"
@@ -60,6 +61,7 @@ void RingLoop::turn() {
         continue;
       }
       const bool more = read_requests(*attached);
+      if (encryption_) send_encrypted();
       manager_.publish(outgoing_);
       if (!attached->worker.why().empty()) {
         detach(id, attached->worker.why(), true);
@@ -244,34 +246,32 @@ bool RingLoop::publish(Attached& attached, Result<mesh::Outgoing> message, std::
     return false;
   }
   message->tag = attached.worker.begin_work();
-  if (method.empty()) {
+  if (!encryption_ || message->type == MessageType::event) {
     outgoing_.push_back(std::move(*message));
   } else {
-    encryption_.add(std::move(*message), method, clock_.now());
-    take_encrypted();
+    encryption_->add(std::move(*message), method.empty() ? mesh::name_of_describe : method, clock_.now());
   }
   return true;
 }
 
-/// What is ready to go out, encrypted or not, and what never will be.
-void RingLoop::take_encrypted() {
-  auto output = encryption_.take_output();
-  if (output.send.empty() && output.refused.empty()) return;
+/// What encryption has let through, or has refused.
+void RingLoop::send_encrypted() {
+  auto output = encryption_->take_output();
   std::move(output.send.begin(), output.send.end(), std::back_inserter(outgoing_));
   for (const auto& [message, error] : output.refused) {
     const auto to = ReturnAddress::parse(message.correlation_id);
-    if (!to) continue;
-    if (Attached* attached = find({to->slot, to->generation})) attached->worker.settle(message.tag);
+    Attached* const attached = to ? find({to->slot, to->generation}) : nullptr;
+    if (!attached) continue;
+    attached->worker.settle(message.tag);
     deliver(refusal(*to, error.name, error.description), {});
   }
-  if (!outgoing_.empty()) schedule_turn();
 }
 
 void RingLoop::on_events() {
   ServiceMeshManager::Events events = manager_.take_events();
   for (const auto& change : events.states) on_state(change);
   for (mesh::Report& report : events.reports) {
-    if (encryption_.open(report, clock_.now())) continue;
+    if (encryption_ && encryption_->open(report, clock_.now())) continue;
     if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
       if (Attached* attached = find({to->slot, to->generation})) {
         attached->worker.settle(report.tag);
@@ -282,7 +282,7 @@ void RingLoop::on_events() {
   }
   for (mesh::Incoming& message : events.responses) {
     const auto receipt = manager_.begin_delivery(message.delivery);
-    if (encryption_.open(message, clock_.now())) {
+    if (encryption_ && encryption_->open(message, clock_.now())) {
       manager_.delivered(receipt);
       continue;
     }
@@ -290,7 +290,7 @@ void RingLoop::on_events() {
     if (returned) deliver(std::move(*returned), receipt);
     else manager_.delivered(receipt);  // nobody here asked for it
   }
-  take_encrypted();
+  if (encryption_) send_encrypted();
   for (const auto& news : events.patterns) on_pattern(news);
   for (const mesh::Incoming& message : events.events) on_mesh_event(message);
   flush_touched();

@@ -11,6 +11,7 @@ import pytest
 
 from support.broker import Broker, declare_exchanges
 from support.certificates import Certificates
+from support.etcd import Etcd
 from support.gateway import Gateway
 from support.processes import Process
 from support.services import demo_service, python_service
@@ -94,6 +95,24 @@ def private_broker(_private_node):
     except AssertionError:
         pass  # it was not suspended, or is not running at all
     _private_node.start()
+
+
+@pytest.fixture(scope="session")
+def managed_broker(scratch):
+    """A node with the management plugin, shared by those who make virtual hosts there, each their own."""
+    node = Broker(scratch / "managed-broker", management=True)
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def etcd(folder):
+    """A running etcd of one test."""
+    member = Etcd(folder / "etcd")
+    member.start()
+    yield member
+    member.stop()
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,13 @@ class Connection {
   /// Says goodbye; waits for at most the timeout.
   void close();
 
+  // For setting a broker up (set_up.cpp, in the library nuropb_container); each waits for the broker's answer.
+  /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
+  Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
+  Result<bool> has_queue(std::uint16_t channel, const std::string& name);
+  /// Durable. An error if it is there and of another type.
+  Result<void> make_exchange(std::uint16_t channel, const std::string& name, const char* type);
+
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
   Result<void> status(int code, const char* doing) const;

@@ -199,6 +199,7 @@ class Transport {
   [[nodiscard]] const Refusals& refusals() const;
   /// What has happened since the start, for metrics. Any thread.
   struct Counters {
+    std::uint64_t attempts = 0;             ///< to connect
     std::uint64_t connections = 0;          ///< made, handovers among them
     std::uint64_t handovers = 0;            ///< to new credentials
     std::uint64_t refused_credentials = 0;  ///< new ones in the password's file that couldn't be read or used

@@ -29,6 +29,7 @@ std::vector<std::pair<std::string, std::string>> client_properties(const Transpo
 
 /// Logs in; nothing is declared yet.
 void TransportLoop::begin_opening(amqp::Url url) {
+  ++counts_.attempts;
   amqp::ConnectionSettings options;
   options.heartbeat_s = settings_.heartbeat_s;
   options.timeout = settings_.connect_timeout;
@@ -156,7 +157,7 @@ void TransportLoop::watch_secret() {
   }
   if (now < secret_look_at_) return;
   secret_look_at_ = now + settings_.password_look;
-  if (blocked_ || stop_at_ != SteadyTime::max() || (!secret_.changed() && !secret_pending_)) return;
+  if (blocked_ || paused_ || stop_at_ != SteadyTime::max() || (!secret_.changed() && !secret_pending_)) return;
   auto secret = secret_.read();
   secret_pending_ = !secret;
   if (!secret) {
@@ -175,8 +176,10 @@ void TransportLoop::watch_secret() {
 /// The connection has finished what it had begun, or has had its time.
 bool TransportLoop::handed_over() {
   if (!next_.connection || !holding_) return false;
-  if (std::chrono::steady_clock::now() <= drain_until_ && (unconfirmed_.size() > 0 || front_sent_)) return false;
-  return true;
+  if (unconfirmed_.size() == 0 && !front_sent_) return true;
+  const auto now = std::chrono::steady_clock::now();
+  if (paused_ || blocked_) drain_until_ = now + confirm_grace;  // confirms can't come, or we don't look
+  return now > drain_until_;
 }
 
 }  // namespace nuropb::mesh

@@ -55,7 +55,7 @@ State TransportLoop::state() const {
 }
 
 Transport::Counters TransportLoop::counters() const {
-  return {counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, counts_.patterns_refused, refusals_.total()};
+  return {counts_.attempts, counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, counts_.patterns_refused, refusals_.total()};
 }
 
 void TransportLoop::set_state(State state, const std::string& detail) {
@@ -140,6 +140,8 @@ void TransportLoop::wait_turn(SteadyTime until) {
   expire_queued();
   end_batch();
   if (!queue_.empty()) until = std::min(until, std::chrono::steady_clock::now() + expiry_look);
+  // Told to stop just now: whoever waits for that must not wait for the rest of a pause.
+  if (stop_at_ != SteadyTime::max()) until = std::min(until, std::chrono::steady_clock::now() + milliseconds(5));
   sleep(next_timer(until), 0);
 }
 

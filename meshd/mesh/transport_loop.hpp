@@ -7,6 +7,7 @@
 //            ▲                                                                          │
 //            └──────────────────────────────────────────────────────────────────────────┘
 //      any ──► stopped: stop() was called, or the broker's no is for good (403, 404 on what we declare or use)
+//      ready ──► ready: with new credentials, by way of a second connection (transport_connect.cpp)
 //
 // One turn while connected: take the inbox; publish, then acknowledge, while there is room; read frames within a budget;
 // call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
@@ -162,7 +163,7 @@ class TransportLoop {
   Refusals refusals_;
   /// Written by the thread, read by any.
   struct Counts {
-    std::atomic<std::uint64_t> connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0};
+    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0};
   };
   Counts counts_;
   std::minstd_rand jitter_{std::random_device{}()};

@@ -1,7 +1,10 @@
 """The RabbitMQ node that a test talks to, by way of scripts/broker."""
 
+import base64
+import json
 import os
 import subprocess
+import urllib.request
 from urllib.parse import urlsplit, urlunsplit
 
 import pika
@@ -12,9 +15,9 @@ from .paths import BROKER_SCRIPT
 class Broker:
     """A node in a folder of its own. start() and stop() keep its port and what it stored."""
 
-    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT):
-        """With certificates it also listens with TLS."""
-        self.folder, self.certificates, self.script = folder, certificates, script
+    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False):
+        """With certificates it also listens with TLS; with management it has that plugin."""
+        self.folder, self.certificates, self.script, self.management = folder, certificates, script, management
         self._urls = {}
 
     def _run(self, *words, timeout=120):
@@ -32,7 +35,7 @@ class Broker:
 
     def start(self):
         made = self.certificates
-        self._run("start", *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []))
+        self._run("start", *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []), *(["--management"] if self.management else []))
 
     def stop(self):
         self._run("stop")
@@ -61,6 +64,18 @@ class Broker:
     @property
     def tls_url(self):
         return self._url("--tls")
+
+    @property
+    def management_url(self):
+        return self._url("--management")
+
+    def ask(self, what):
+        """What the management says: ask("queues/my-vhost")."""
+        parts = urlsplit(self.management_url)
+        login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+        request = urllib.request.Request(f"http://{parts.hostname}:{parts.port}/api/{what}", headers={"Authorization": f"Basic {login}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read())
 
 
 def with_parts(url, user=None, password=None, port=None, vhost=None, scheme=None):

@@ -37,7 +37,8 @@ class ManualService:
     """Use inside a running event loop: `async with ManualService(url, "name") as service`."""
 
     def __init__(self, url, name, auto_ack=True, events=(), describes=True):
-        self.url, self.name, self.auto_ack, self.topics, self.describes = url, name, auto_ack, events, describes
+        self.describes = describes  # answers nuropb_describe by itself, as a service that does not know the method
+        self.url, self.name, self.auto_ack, self.topics = url, name, auto_ack, events
         self.queue_name = f"nuropb-{name}-sq"
         self.calls = asyncio.Queue()
 
@@ -69,14 +70,13 @@ class ManualService:
             pass  # the broker was stopped under us; that is the test's business
 
     def _delivered(self, channel, method, properties, body):
-        if b'"method":"nuropb_describe"' in body and self.describes:
-            # The gateway asks every service before its first request.
-            call = Call(method, properties, body)
-            channel.basic_publish("", properties.reply_to, self._response(call, {"methods": {}}), self._properties(call))
+        call = Call(method, properties, body)
+        if self.describes and call.body.get("method") == "nuropb_describe":
+            self.answer(call, error={"error": "NuropbHandlingError", "description": "Unknown method nuropb_describe"})
             if not self.auto_ack:
                 channel.basic_ack(method.delivery_tag)
             return
-        self._loop.call_soon_threadsafe(self.calls.put_nowait, Call(method, properties, body))
+        self._loop.call_soon_threadsafe(self.calls.put_nowait, call)
 
     async def next_call(self, timeout=20.0):
         return await asyncio.wait_for(self.calls.get(), timeout)
@@ -87,17 +87,17 @@ class ManualService:
     def _on_thread(self, action):
         self._link.add_callback_threadsafe(action)
 
-    @staticmethod
-    def _response(call, result=None, error=None, **changes):
-        return json.dumps({
+    def answer(self, call, result=None, error=None, **changes):
+        """Sends a response; `changes` replace members of its body."""
+        body = {
             "tag": "response", "result": result, "error": error, "correlation_id": call.properties.correlation_id,
             "trace_id": call.body["trace_id"], "context": call.body["context"], "warning": None,
             "reply_to": call.properties.reply_to, **changes,
-        }).encode()
+        }
+        self.answer_raw(call, json.dumps(body).encode())
 
-    @staticmethod
-    def _properties(call):
-        return pika.BasicProperties(
+    def answer_raw(self, call, body):
+        properties = pika.BasicProperties(
             content_type="application/json",
             correlation_id=call.properties.correlation_id,
             headers={
@@ -105,13 +105,7 @@ class ManualService:
                 "trace_id": call.properties.headers.get("trace_id"), "encrypted": "",
             },
         )
-
-    def answer(self, call, result=None, error=None, **changes):
-        """Sends a response; `changes` replace members of its body."""
-        self.answer_raw(call, self._response(call, result, error, **changes))
-
-    def answer_raw(self, call, body):
-        self._on_thread(functools.partial(self._channel.basic_publish, "", call.properties.reply_to, body, self._properties(call)))
+        self._on_thread(functools.partial(self._channel.basic_publish, "", call.properties.reply_to, body, properties))
 
     async def __aexit__(self, *_):
         def end():

@@ -23,6 +23,27 @@ async def test_amqps(private_broker, gateways, folder):
             assert await consumer.result(demo.service, "echo", {"value": "x" * 300_000}) == {"value": "x" * 300_000}
 
 
+async def test_new_credentials_drop_no_socket_and_lose_no_request(private_broker, gateways, folder):
+    private_broker.ctl("add_user", "renewed", "one")
+    private_broker.ctl("set_permissions", "renewed", ".*", ".*", ".*")
+    secret = folder / "password"
+    secret.write_text("one\n")
+    gateway = gateways(with_parts(private_broker.url, user="renewed", password="not-this-one"), settings={"amqp": {"password_file": str(secret)}})
+    with demo_service(private_broker.url, folder) as demo:
+        async with await Consumer.open(gateway.url) as consumer:
+            assert await consumer.result(demo.service, "add", {"a": 1, "b": 1}) == 2
+            await asyncio.to_thread(private_broker.ctl, "change_password", "renewed", "two")
+            (folder / "new").write_text("two\n")
+            (folder / "new").rename(secret)
+            renewed = asyncio.create_task(asyncio.to_thread(gateway.meshd.wait_for_log, "goes on with new credentials"))
+            asked = 0
+            while not renewed.done() or asked < 100:
+                assert await consumer.result(demo.service, "add", {"a": asked, "b": 1}) == asked + 1
+                asked += 1
+            await renewed
+            assert gateway.edges[0].ready()
+
+
 async def test_amqps_with_a_certificate_of_a_stranger(private_broker, gateways):
     """Refused with a clear line, unless the check is switched off."""
     made, url = private_broker.certificates, private_broker.tls_url

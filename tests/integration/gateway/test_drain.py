@@ -5,6 +5,7 @@ import signal
 
 from support.consumer import Consumer
 from support.manual_service import ManualService
+from support.ports import free_port
 from support.services import unique
 from support.waiting import eventually
 
@@ -63,3 +64,10 @@ async def test_meshd_stops_in_order(gateways, demo):
         assert await ended(gateway.meshd) == 0
         await eventually(lambda: not gateway.edges[0].attached(), "the edge says that meshd is away")
         assert consumer.open_still
+
+
+def test_meshd_stops_at_once_between_two_attempts_to_connect(gateways):
+    nobody = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
+    running = gateways(url=nobody, edges=0, settings={"amqp": {"reconnect_min_ms": 600_000, "reconnect_max_ms": 600_000}}, wait_ready=False)
+    running.meshd.wait_for_log("broker not ready")
+    assert running.meshd.stop() == 0

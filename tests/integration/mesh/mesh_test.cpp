@@ -226,11 +226,17 @@ TEST_F(MeshTest, StoppingEndsEveryRequest) {
 TEST_F(MeshTest, TheSameInstanceTwiceIsRefusedWithTheReason) {
   auto twin = settings(name_);
   twin.instance_id = "fixed";
+  twin.reconnect_max = milliseconds(2000);
   Api first(twin), second(twin);
   ASSERT_TRUE(first.start());
   const auto refused = second.start(milliseconds(2000));
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().text().find("instance id 'fixed' is running"), std::string::npos) << refused.error().text();
+  const auto attempts = second.transport().counters().attempts;
+  EXPECT_GE(attempts, 2u);
+  EXPECT_LE(attempts, 8u) << "pauses grow";
+  first.stop();
+  EXPECT_TRUE(second.transport().wait_ready(milliseconds(10'000))) << "a spare takes over";
 }
 
 TEST(MeshConnection, SaysWhatIsWrong) {

@@ -25,11 +25,11 @@ NOT_RUN_HERE = {
     # the command: (the pages that show it, the file that runs it, its line there)
     "scripts/quickstart": ({"README.md", "docs/tasks/install-and-run.md"}, ".ci/run", "scripts/quickstart --smoke"),
     "scripts/test": ({"README.md"}, ".ci/run", "NUROPB_REQUIRE_INTEROP=1 scripts/test"),
-    "scripts/build release nuropb-meshd nuropb-edge nuropb-demo-service": (
-        {"docs/tasks/install-and-run.md"}, "scripts/quickstart", "scripts/build release nuropb-meshd nuropb-edge nuropb-demo-service"),
+    "scripts/build release nuropb-meshd nuropb-edge nuropb-ctl nuropb-demo-service": (
+        {"docs/tasks/install-and-run.md"}, "scripts/quickstart", "scripts/build release nuropb-meshd nuropb-edge nuropb-ctl nuropb-demo-service"),
 }
 COMPILED = [path for path in (ROOT / "tests" / "package").iterdir() if path.is_file()]  # by the test mesh_package
-PORTS = ("8880", "9880")
+PORTS = ("8880", "9880", "2379", "2380")
 LIMIT = 120
 
 
