@@ -26,5 +26,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   there_and_back<records::SessionRefused>(payload);
   there_and_back<records::Response>(payload);
   there_and_back<records::EndSession>(payload);
+  there_and_back<records::Event>(payload);
+  there_and_back<records::Subscription>(payload);
+  there_and_back<records::MeshEvent>(payload);
+  there_and_back<records::SubscriptionEnded>(payload);
   return 0;
 }
