@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   auto container_settings = meshd::container_settings(*config, *instance, *transport);
   if (!container_settings) return fail(container_settings.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport)});
+  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"tokens", tokens->size()}, {"control", runtime->control_socket()}});
   // Its leader configures the broker; only then anybody consumes.

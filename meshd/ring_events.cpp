@@ -60,7 +60,9 @@ void RingLoop::on_pattern(const ServiceMeshManager::Pattern& news) {
     for (const ReturnAddress& asker : subscriptions_.bound(news.pattern)) deliver(done(asker), {});
     return;
   }
-  log::warning("the broker refuses a topic", {{"topic", news.pattern}, {"reason", news.refused}});
+  if (const auto left_out = refused_pause_.due(clock_.now())) {
+    log::warning("the broker refuses a topic", {{"topic", news.pattern}, {"reason", news.refused}, {"left_out", *left_out}});
+  }
   const auto waiting = subscriptions_.refused(news.pattern);
   for (const ReturnAddress& asker : waiting) deliver(refusal(asker, error_name::transport, "the broker refuses the topic: " + news.refused), {});
   for (auto& [id, attached] : workers_) {
@@ -80,7 +82,10 @@ void RingLoop::on_mesh_event(const mesh::Incoming& message) {
   if (interested_.empty()) return;  // unbound a moment ago
   const auto payload = to_mesh_event(message, config_.limits.message_bytes, config_.limits.json_depth, config_.events.forward_context);
   if (!payload) {
-    log::warning("event dropped", {{"topic", message.routing_key}, {"reason", payload.error().text()}});
+    ++dropped_events_;
+    if (const auto left_out = dropped_pause_.due(clock_.now())) {
+      log::warning("event dropped", {{"topic", message.routing_key}, {"reason", payload.error().text()}, {"left_out", *left_out}});
+    }
     return;
   }
   for (const WorkerId id : interested_) {

@@ -11,6 +11,7 @@
 
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
+#include "meshd/metrics.hpp"
 
 namespace nuropb::meshd {
 namespace {
@@ -34,7 +35,8 @@ RingLoop::RingLoop(Parts parts)
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
-      manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }) {}
+      manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }),
+      admin_(io_, std::move(parts.admin_socket), [this] { return metrics(); }) {}
 
 RingLoop::~RingLoop() {
   if (listener_wait_.is_open()) listener_wait_.release();
@@ -45,6 +47,7 @@ Result<void> RingLoop::start() {
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
   listener_wait_.assign(listener_->fd());
+  if (const auto admin = admin_.start(); !admin) return admin;
   wait_for_connection();
   wait_for_signal();
   beat();
@@ -85,6 +88,12 @@ void RingLoop::beat() {
   beat_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();
   });
+}
+
+std::string RingLoop::metrics() {
+  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
+  for (const auto& [id, attached] : workers_) counted.sessions += attached->worker.sessions().open();
+  return metrics_page(counted);
 }
 
 void RingLoop::wait_for_connection() {

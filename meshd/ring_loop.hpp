@@ -18,6 +18,8 @@
 
 #include "common/clock.hpp"
 #include "common/config.hpp"
+#include "common/log_pause.hpp"
+#include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/request_encryption.hpp"
@@ -36,6 +38,7 @@ class RingLoop {
   struct Parts {
     const Config& config;
     std::string control_socket;
+    std::string admin_socket;
     std::string instance_id;
     SealedTickets tickets;
     Authorizer& authorizer;
@@ -94,6 +97,7 @@ class RingLoop {
   void on_mesh_event(const mesh::Incoming& message);
   void reload();
 
+  [[nodiscard]] std::string metrics();
   void touch(Attached& attached);
   void flush_touched();
   Attached* find(WorkerId id);
@@ -127,7 +131,11 @@ class RingLoop {
   mesh::State broker_ = mesh::State::connecting;
   int exit_code_ = 0;
 
-  ServiceMeshManager manager_;  // last: its thread wakes the loop above
+  log::Pause dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
+  std::uint64_t dropped_events_ = 0;
+
+  ServiceMeshManager manager_;  // its thread wakes the loop above
+  AdminSocket admin_;           // last: it looks at all of the above
 };
 
 }  // namespace nuropb::meshd

@@ -14,6 +14,7 @@ class RuntimeDir {
   static Result<RuntimeDir> open(const std::string& path);
 
   [[nodiscard]] std::string control_socket() const { return path_ + "/meshd.sock"; }
+  [[nodiscard]] std::string admin_socket() const { return path_ + "/admin.sock"; }
   /// Made at first use, with mode 0600, and the same ever after.
   [[nodiscard]] Result<SealedTickets::Secret> secret() const;
   [[nodiscard]] Result<std::string> instance_id() const;

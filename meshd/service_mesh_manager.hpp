@@ -54,6 +54,12 @@ class ServiceMeshManager {
   Result<void> subscribe(std::string_view pattern) { return transport_->bind_event(std::string(pattern)); }
   void unsubscribe(std::string_view pattern) { transport_->unbind_event(std::string(pattern)); }
 
+  // For the page of metrics; any thread.
+  [[nodiscard]] mesh::Transport::Counters counters() const { return transport_->counters(); }
+  [[nodiscard]] const mesh::Refusals& refusals() const { return transport_->refusals(); }
+  [[nodiscard]] const mesh::Refusals& controller_refusals() const { return controller_.refusals(); }
+  [[nodiscard]] std::size_t queued_bytes() const { return transport_->queued_bytes(); }
+
   /// A response was taken over: told apart in begin order, acknowledged many at a time by acknowledge().
   struct Receipt {
     std::uint32_t epoch = 0;

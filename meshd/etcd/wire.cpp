@@ -5,13 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "meshd/http/base64.hpp"
+#include "common/base64.hpp"
 
 namespace nuropb::etcd {
 namespace {
 
 using nlohmann::json;
-using http::base64;
 
 constexpr std::string_view ok_text = "True";  // as Python writes it
 
@@ -43,7 +42,7 @@ std::optional<std::int64_t> integer(const json& value) {
 std::optional<std::string> bytes(const json& value) {
   if (value.is_null()) return std::string();
   if (!value.is_string()) return {};
-  return http::from_base64(value.get_ref<const std::string&>());
+  return base64::decode(value.get_ref<const std::string&>());
 }
 
 bool flag(const json& value) { return value.is_boolean() && value.get<bool>(); }
@@ -100,10 +99,10 @@ Result<Lease> read_keep_alive(std::string_view body) {
 }
 
 std::string nominate_request(const Keys& keys, const std::string& instance_id, std::int64_t lease) {
-  const json range_leader = {{"request_range", {{"key", base64(keys.leader)}}}};
-  const json range_config = {{"request_range", {{"key", base64(keys.config_ok)}}}};
-  const json put = {{"request_put", {{"key", base64(keys.leader)}, {"value", base64(instance_id)}, {"lease", std::to_string(lease)}}}};
-  return print({{"compare", json::array({{{"key", base64(keys.leader)}, {"target", "VERSION"}, {"result", "EQUAL"}, {"version", "0"}}})},
+  const json range_leader = {{"request_range", {{"key", base64::encode(keys.leader)}}}};
+  const json range_config = {{"request_range", {{"key", base64::encode(keys.config_ok)}}}};
+  const json put = {{"request_put", {{"key", base64::encode(keys.leader)}, {"value", base64::encode(instance_id)}, {"lease", std::to_string(lease)}}}};
+  return print({{"compare", json::array({{{"key", base64::encode(keys.leader)}, {"target", "VERSION"}, {"result", "EQUAL"}, {"version", "0"}}})},
                 {"success", json::array({put, range_config})},
                 {"failure", json::array({range_leader, range_config})}});
 }
@@ -141,8 +140,8 @@ Result<Nomination> read_nomination(std::string_view body, const Keys& keys, cons
 }
 
 std::string publish_request(const Keys& keys, std::int64_t lease) {
-  return print({{"compare", json::array({{{"key", base64(keys.leader)}, {"target", "LEASE"}, {"result", "EQUAL"}, {"lease", std::to_string(lease)}}})},
-                {"success", json::array({{{"request_put", {{"key", base64(keys.config_ok)}, {"value", base64(ok_text)}}}}})},
+  return print({{"compare", json::array({{{"key", base64::encode(keys.leader)}, {"target", "LEASE"}, {"result", "EQUAL"}, {"lease", std::to_string(lease)}}})},
+                {"success", json::array({{{"request_put", {{"key", base64::encode(keys.config_ok)}, {"value", base64::encode(ok_text)}}}}})},
                 {"failure", json::array()}});
 }
 
@@ -154,7 +153,7 @@ Result<bool> read_publish(std::string_view body) {
 }
 
 std::string watch_request(const Keys& keys, std::int64_t from_revision) {
-  return print({{"create_request", {{"key", base64(keys.from)}, {"range_end", base64(keys.to)}, {"start_revision", std::to_string(from_revision)}}}});
+  return print({{"create_request", {{"key", base64::encode(keys.from)}, {"range_end", base64::encode(keys.to)}, {"start_revision", std::to_string(from_revision)}}}});
 }
 
 Result<std::vector<WatchEvent>> read_watch_line(std::string_view line, const Keys& keys) {

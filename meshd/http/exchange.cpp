@@ -15,7 +15,7 @@
 #include <mutex>
 #include <thread>
 
-#include "meshd/http/base64.hpp"
+#include "common/base64.hpp"
 
 namespace nuropb::http::detail {
 namespace {
@@ -186,7 +186,7 @@ Result<void> Exchange::send(const Request& request, SteadyTime deadline) {
   message.set(bhttp::field::user_agent, "nuropb-gateway/" NUROPB_VERSION);
   message.set(bhttp::field::accept, "application/json");
   message.set(bhttp::field::connection, "close");
-  if (!url_.user.empty()) message.set(bhttp::field::authorization, "Basic " + base64(url_.user + ":" + url_.password));
+  if (!url_.user.empty()) message.set(bhttp::field::authorization, "Basic " + base64::encode(url_.user + ":" + url_.password));
   for (const auto& [name, value] : request.headers) message.set(name, value);
   if (!request.body.empty()) message.set(bhttp::field::content_type, "application/json");
   message.body() = request.body;

@@ -1,5 +1,5 @@
 #include "meshd/etcd/wire.hpp"
-#include "meshd/http/base64.hpp"
+#include "common/base64.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace nuropb;
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string refusal = etcd::refusal(text);
   fuzz::must(!refusal.empty() && refusal.size() <= 200, "a refusal has a text, and not a long one");
   for (const char c : refusal) fuzz::must(c >= 0x20 && c < 0x7f, "a refusal is printable");
-  if (const auto bytes = http::from_base64(text)) fuzz::must(http::base64(*bytes) == text, "base64 has one form");
-  fuzz::must(http::from_base64(http::base64(text)) == text, "base64 goes both ways");
+  if (const auto bytes = base64::decode(text)) fuzz::must(base64::encode(*bytes) == text, "base64 has one form");
+  fuzz::must(base64::decode(base64::encode(text)) == text, "base64 goes both ways");
   return 0;
 }

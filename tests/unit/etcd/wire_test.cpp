@@ -4,12 +4,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "meshd/http/base64.hpp"
+#include "common/base64.hpp"
 
 namespace nuropb::etcd {
 namespace {
 
-using http::base64;
 using nlohmann::json;
 
 const Keys keys = Keys::of("/nuropb/gateway");
@@ -26,15 +25,15 @@ TEST(EtcdWire, RequestsAreWhatTheGatewayWants) {
   EXPECT_EQ(json::parse(grant_request(15)), json::parse(R"({"TTL":"15"})"));
   EXPECT_EQ(json::parse(lease_request(7587866)), json::parse(R"({"ID":"7587866"})"));
   const auto nominate = json::parse(nominate_request(keys, "me", 77));
-  EXPECT_EQ(nominate["compare"], json::parse(R"([{"key":")" + base64(keys.leader) + R"(","target":"VERSION","result":"EQUAL","version":"0"}])"));
-  EXPECT_EQ(nominate["success"][0]["request_put"], json::parse(R"({"key":")" + base64(keys.leader) + R"(","value":"bWU=","lease":"77"})"));
-  EXPECT_EQ(nominate["failure"][0]["request_range"]["key"], base64(keys.leader));
+  EXPECT_EQ(nominate["compare"], json::parse(R"([{"key":")" + base64::encode(keys.leader) + R"(","target":"VERSION","result":"EQUAL","version":"0"}])"));
+  EXPECT_EQ(nominate["success"][0]["request_put"], json::parse(R"({"key":")" + base64::encode(keys.leader) + R"(","value":"bWU=","lease":"77"})"));
+  EXPECT_EQ(nominate["failure"][0]["request_range"]["key"], base64::encode(keys.leader));
   const auto publish = json::parse(publish_request(keys, 77));
   EXPECT_EQ(publish["compare"][0]["lease"], "77");
-  EXPECT_EQ(publish["success"][0]["request_put"]["value"], base64("True"));
+  EXPECT_EQ(publish["success"][0]["request_put"]["value"], base64::encode("True"));
   const auto watch = json::parse(watch_request(keys, 12));
   EXPECT_EQ(watch["create_request"]["start_revision"], "12");
-  EXPECT_EQ(watch["create_request"]["range_end"], base64("/nuropb/gateway0"));
+  EXPECT_EQ(watch["create_request"]["range_end"], base64::encode("/nuropb/gateway0"));
 }
 
 TEST(EtcdWire, Lease) {
@@ -56,7 +55,7 @@ TEST(EtcdWire, KeepAlive) {
 }
 
 std::string kv(const std::string& key, const std::string& value, int lease) {
-  return R"({"key":")" + base64(key) + R"(","value":")" + base64(value) + R"(","lease":")" + std::to_string(lease) + R"("})";
+  return R"({"key":")" + base64::encode(key) + R"(","value":")" + base64::encode(value) + R"(","lease":")" + std::to_string(lease) + R"("})";
 }
 
 TEST(EtcdWire, NominationWon) {
@@ -85,7 +84,7 @@ TEST(EtcdWire, NominationLostOrWonBefore) {
 TEST(EtcdWire, WatchLines) {
   EXPECT_TRUE(read_watch_line(R"({"result":{"header":{},"created":true}})", keys)->empty());
   const auto events = read_watch_line(R"({"result":{"header":{},"events":[{"kv":)" + kv(keys.leader, "other", 4) + R"(},{"type":"DELETE","kv":{"key":")" +
-                                          base64(keys.leader) + R"(","mod_revision":"4"}},{"kv":)" + kv(keys.config_ok, "True", 0) + R"(},{"kv":)" +
+                                          base64::encode(keys.leader) + R"(","mod_revision":"4"}},{"kv":)" + kv(keys.config_ok, "True", 0) + R"(},{"kv":)" +
                                           kv(keys.config_ok, "true", 0) + R"(},{"kv":)" + kv("/nuropb/gateway/else", "x", 0) + "}]}}", keys);
   ASSERT_TRUE(events);
   ASSERT_EQ(events->size(), 4U);

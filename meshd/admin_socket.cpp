@@ -1,0 +1,113 @@
+#include "meshd/admin_socket.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+
+namespace nuropb::meshd {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using Local = asio::local::stream_protocol;
+
+constexpr std::size_t most_connections = 16;
+constexpr auto patience = std::chrono::seconds(5);
+constexpr std::uint32_t largest_head = 8 * 1024;
+
+}  // namespace
+
+struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
+  /// One who asks: a request, an answer, the end.
+  struct Visit : std::enable_shared_from_this<Visit> {
+    Visit(Local::socket socket, std::shared_ptr<Impl> to) : stream(std::move(socket)), owner(std::move(to)) {
+      ++owner->visits;
+      request.header_limit(largest_head);
+      request.body_limit(0);
+    }
+    ~Visit() { --owner->visits; }
+
+    void read() {
+      stream.expires_after(patience);
+      http::async_read(stream, buffer, request, [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+        if (!error) self->answer();
+      });
+    }
+    void answer() {
+      const auto& asked = request.get();
+      const auto text = [this](http::status status, std::string body, const char* type) {
+        response.result(status);
+        response.set(http::field::content_type, type);
+        response.body() = std::move(body);
+      };
+      if (asked.method() != http::verb::get) text(http::status::method_not_allowed, "only GET is answered here\n", "text/plain");
+      else if (asked.target() == "/metrics") text(http::status::ok, owner->metrics(), "text/plain; version=0.0.4");
+      else text(http::status::not_found, "there is /metrics\n", "text/plain");
+      response.keep_alive(false);
+      response.prepare_payload();
+      http::async_write(stream, response, [self = shared_from_this()](const boost::system::error_code&, std::size_t) {
+        boost::system::error_code ignored;
+        self->stream.socket().shutdown(Local::socket::shutdown_send, ignored);
+      });
+    }
+
+    boost::beast::basic_stream<Local> stream;
+    boost::beast::flat_buffer buffer{largest_head};
+    http::request_parser<http::empty_body> request;
+    http::response<http::string_body> response;
+    std::shared_ptr<Impl> owner;
+  };
+
+  Impl(asio::io_context& io, std::string at, std::function<std::string()> page) : path(std::move(at)), metrics(std::move(page)), acceptor(io), pause(io) {}
+
+  void accept() {
+    acceptor.async_accept([self = shared_from_this()](const boost::system::error_code& error, Local::socket socket) {
+      if (error == asio::error::operation_aborted) return;
+      if (!error && self->visits < most_connections) std::make_shared<Visit>(std::move(socket), self)->read();
+      if (!error) return self->accept();
+      self->pause.expires_after(patience);  // out of descriptors: not at once again
+      self->pause.async_wait([self](const boost::system::error_code& cancelled) {
+        if (!cancelled) self->accept();
+      });
+    });
+  }
+
+  std::string path;
+  std::function<std::string()> metrics;
+  Local::acceptor acceptor;
+  asio::steady_timer pause;
+  std::size_t visits = 0;
+};
+
+AdminSocket::AdminSocket(asio::io_context& io, std::string path, std::function<std::string()> metrics)
+    : impl_(std::make_shared<Impl>(io, std::move(path), std::move(metrics))) {}
+
+AdminSocket::~AdminSocket() {
+  impl_->metrics = [] { return std::string(); };  // who still asks gets nothing of what is gone
+  boost::system::error_code ignored;
+  if (!impl_->acceptor.is_open()) return;
+  impl_->acceptor.close(ignored);
+  impl_->pause.cancel();
+  ::unlink(impl_->path.c_str());
+}
+
+Result<void> AdminSocket::start() {
+  ::unlink(impl_->path.c_str());
+  boost::system::error_code error;
+  impl_->acceptor.open(Local(), error);
+  if (!error && impl_->path.size() > 107) error = asio::error::name_too_long;
+  if (!error) impl_->acceptor.bind(Local::endpoint(impl_->path), error);
+  if (!error && ::chmod(impl_->path.c_str(), 0600) != 0) error.assign(errno, boost::system::system_category());
+  if (!error) impl_->acceptor.listen(static_cast<int>(most_connections), error);
+  if (error) return failure("can't listen: " + error.message(), impl_->path, "gateway.runtime_dir");
+  impl_->accept();
+  return {};
+}
+
+}  // namespace nuropb::meshd

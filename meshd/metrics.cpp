@@ -1,0 +1,53 @@
+#include "meshd/metrics.hpp"
+
+#include <string_view>
+
+namespace nuropb::meshd {
+namespace {
+
+class Page {
+ public:
+  void counter(std::string_view name, std::string_view help, std::uint64_t value) {
+    head(name, help, "counter");
+    line(name, "", value);
+  }
+  void gauge(std::string_view name, std::string_view help, std::uint64_t value) {
+    head(name, help, "gauge");
+    line(name, "", value);
+  }
+  void head(std::string_view name, std::string_view help, std::string_view type) {
+    text += "# HELP nuropb_gateway_" + std::string(name) + " " + std::string(help) + "\n# TYPE nuropb_gateway_" + std::string(name) + " " + std::string(type) + "\n";
+  }
+  void line(std::string_view name, std::string_view labels, std::uint64_t value) {
+    text += "nuropb_gateway_" + std::string(name) + std::string(labels) + " " + std::to_string(value) + "\n";
+  }
+  std::string text;
+};
+
+}  // namespace
+
+std::string metrics_page(const Counted& counted) {
+  Page page;
+  page.head("refused_messages_total", "Messages from the broker that were not what they should be, by reason.", "counter");
+  for (std::size_t kind = 0; kind < mesh::refusal_kinds; ++kind) {
+    const auto reason = static_cast<mesh::Refusal>(kind);
+    const std::uint64_t count = (counted.messages ? counted.messages->count(reason) : 0) + (counted.controller ? counted.controller->count(reason) : 0);
+    page.line("refused_messages_total", "{reason=\"" + std::string(mesh::to_text(reason)) + "\"}", count);
+  }
+  page.counter("dropped_events_total", "Events of the mesh that can't be shown to consumers.", counted.events_dropped);
+  const auto& amqp = counted.transport;
+  page.counter("amqp_connection_attempts_total", "Attempts to connect to the broker.", amqp.attempts);
+  page.counter("amqp_connections_total", "Connections to the broker that were made.", amqp.connections);
+  page.counter("amqp_handovers_total", "Connections that were replaced for new credentials.", amqp.handovers);
+  page.counter("amqp_refused_credentials_total", "New credentials that could not be read or used.", amqp.refused_credentials);
+  page.counter("amqp_channels_closed_total", "Channels that the broker closed.", amqp.channels_closed);
+  page.counter("amqp_consumers_cancelled_total", "Consumers that the broker cancelled.", amqp.consumers_cancelled);
+  page.counter("amqp_patterns_refused_total", "Topic patterns that the broker refused.", amqp.patterns_refused);
+  page.gauge("amqp_queued_bytes", "Messages that wait to be published.", counted.queued_bytes);
+  page.gauge("workers", "Edges that are attached.", counted.workers);
+  page.gauge("sessions", "Sessions that are open.", counted.sessions);
+  page.gauge("topics", "Topic patterns that somebody is subscribed to.", counted.topics);
+  return page.text;
+}
+
+}  // namespace nuropb::meshd
