@@ -117,6 +117,20 @@ TEST_F(Events, BoundBeforeTheTransportStarts) {
   EXPECT_TRUE(came);
 }
 
+/// Whoever waits to be told is told, also where the broker had the pattern all along.
+TEST_F(Events, BoundIsSaid) {
+  const auto said = [this](std::size_t times) {
+    return listener_.sees([&](const auto& seen) { return static_cast<std::size_t>(std::count(seen.bound.begin(), seen.bound.end(), topic_)) == times; });
+  };
+  ASSERT_TRUE(listener_.transport.bind_event(topic_));
+  EXPECT_TRUE(said(1));
+  for (std::size_t again = 2; again < 20; ++again) {
+    listener_.transport.unbind_event(topic_);
+    ASSERT_TRUE(listener_.transport.bind_event(topic_));  // told to the broker, or taken back before it was
+    EXPECT_TRUE(said(again));
+  }
+}
+
 TEST_F(Events, PatternsThatAreRefusedHereAndNow) {
   EXPECT_FALSE(listener_.transport.bind_event(std::string(256, 'x')));
   EXPECT_TRUE(listener_.transport.bind_event(std::string(255, 'x')));

@@ -162,5 +162,25 @@ TEST_F(Messages, AServicesBindingsPrefetchAndDeadLetters) {
   EXPECT_TRUE(service.seen().requests[3].redelivered);
 }
 
+TEST_F(Messages, WhatNobodyWaitsForAnyMoreIsNotSent) {
+  listen("nuropb-rpc-exchange", name_);
+  Participant participant(settings(name_, true));
+  ASSERT_TRUE(participant.start());
+  const auto gone = std::make_shared<std::atomic<bool>>(true), there = std::make_shared<std::atomic<bool>>(false);
+  const auto submit = [&](const std::string& id, std::shared_ptr<const std::atomic<bool>> abandoned) {
+    Outgoing message;
+    message.routing_key = name_;
+    message.correlation_id = id;
+    message.body = "{}";
+    message.abandoned = std::move(abandoned);
+    ASSERT_TRUE(participant.transport.submit(std::move(message)));
+  };
+  submit("abandoned", gone);
+  submit("awaited", there);
+  EXPECT_EQ(next("awaited").correlation_id, "awaited");
+  ASSERT_TRUE(participant.sees([](const auto& seen) { return seen.reports.size() == 2; }));
+  for (const Report& report : participant.seen().reports) EXPECT_EQ(report.outcome, report.correlation_id == "abandoned" ? Outcome::expired : Outcome::confirmed);
+}
+
 }  // namespace
 }  // namespace nuropb::mesh

@@ -19,12 +19,14 @@ class Participant {
     std::vector<Report> reports;
     std::vector<std::pair<State, std::string>> states;
     std::vector<std::pair<std::string, std::string>> refused;  // pattern, reason
+    std::vector<std::string> bound;                            // patterns
   };
 
   explicit Participant(TransportSettings settings)
       : transport(std::move(settings), {.on_response = [this](Incoming&& m) { keep(seen_.responses, std::move(m)); },
                                         .on_service_message = [this](Incoming&& m) { keep(seen_.requests, std::move(m)); },
                                         .on_event = [this](Incoming&& m) { keep(seen_.events, std::move(m)); },
+                                        .on_event_bound = [this](const std::string& p) { keep(seen_.bound, p); },
                                         .on_event_refused = [this](const std::string& p, const std::string& why) { keep(seen_.refused, std::pair(p, why)); },
                                         .on_report = [this](Report&& r) { keep(seen_.reports, std::move(r)); },
                                         .on_state = [this](State s, const std::string& detail) { keep(seen_.states, std::pair(s, detail)); },

@@ -46,6 +46,24 @@ TEST(EventBindings, WhatCameAndWentIsNotTold) {
   EXPECT_EQ(told(bindings), "");
 }
 
+TEST(EventBindings, WhatTheBrokerHasIsSaid) {
+  EventBindings bindings(10);
+  ASSERT_TRUE(bindings.bind("a"));
+  EXPECT_EQ(told(bindings), "+a");
+  EXPECT_TRUE(bindings.answered("a"));
+  EXPECT_TRUE(bindings.take_bound().empty()) << "its answer says it";
+  bindings.unbind("a");
+  EXPECT_TRUE(*bindings.bind("a")) << "taken back before it was told: there is something to say";
+  EXPECT_EQ(told(bindings), "");
+  EXPECT_EQ(bindings.take_bound(), std::vector<std::string>{"a"});
+  bindings.unbind("a");
+  EXPECT_EQ(told(bindings), "-a");
+  ASSERT_TRUE(bindings.bind("a"));
+  EXPECT_TRUE(bindings.take_bound().empty()) << "the broker has to be told again";
+  bindings.retell({});
+  EXPECT_FALSE(bindings.answered("b"));
+}
+
 TEST(EventBindings, InPortionsUnbindsFirst) {
   EventBindings bindings(10);
   for (const char* p : {"a", "b"}) ASSERT_TRUE(bindings.bind(p));
