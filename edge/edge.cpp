@@ -94,7 +94,7 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
   }
   if (!asked->topic.empty() && record.error == "null") subscribed(*handler, asked->topic);
   if (asked->trace_id.empty()) {
-    if (record.error != "null") subscription_lost(*handler, asked->topic, record.error);
+    if (!asked->topic.empty() && record.error != "null") subscription_lost(*handler, asked->topic, record.error);
     return;
   }
   link_.count(shm::EdgeCounter::responses);

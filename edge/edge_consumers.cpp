@@ -167,7 +167,12 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
   if (!write(handler, message, deadline, trace_id, sequence)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
-  if (message.verb == records::Type::unsubscribe) unsubscribed(handler, message.topic);
+  if (message.verb == records::Type::unsubscribe) {
+    unsubscribed(handler, message.topic);
+    for (PendingRequest& request : handler.requests().list) {
+      if (request.topic == message.topic) request.topic.clear();  // its answer is still to come, and begins nothing any more
+    }
+  }
   pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
   arm_timer();
   return true;

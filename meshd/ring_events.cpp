@@ -1,5 +1,7 @@
 // The ring loop's part in events: subscriptions of sessions, and events of the mesh on their way to workers.
 
+#include <algorithm>
+
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
@@ -14,7 +16,7 @@ constexpr std::string_view not_allowed = "this user may not subscribe to it (pol
 }  // namespace
 
 void RingLoop::subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
-  if (session.topics.contains(record.topic)) return deliver(done(from), {});
+  if (session.topics.contains(record.topic)) return deliver(done(from), {});  // when it takes effect, the first asking is told
   if (!session.policy.allows_topic(Use::subscribe, record.topic)) {
     return deliver(refusal(from, error_name::authorization, "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)), {});
   }
@@ -35,14 +37,16 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
   const auto found = session.topics.find(record.topic);
   if (found != session.topics.end()) {
     session.topics.erase(found);
-    if (subscriptions_.remove(record.topic, {from.slot, from.generation})) manager_.unsubscribe(record.topic);
+    const auto removed = subscriptions_.remove(record.topic, from);
+    if (removed.last) manager_.unsubscribe(record.topic);
+    for (const ReturnAddress& asker : removed.waiting) deliver(done(asker), {});
   }
   deliver(done(from), {});
 }
 
-void RingLoop::forget_subscriptions(WorkerId worker, Session& session) {
+void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session) {
   for (const std::string& topic : session.topics) {
-    if (subscriptions_.remove(topic, worker)) manager_.unsubscribe(topic);
+    if (subscriptions_.remove(topic, {instance_, worker.slot, worker.generation, slot, 0}).last) manager_.unsubscribe(topic);
   }
   session.topics.clear();
 }
@@ -115,7 +119,9 @@ void RingLoop::reload() {
       const auto topics = session.topics;
       for (const std::string& topic : topics) {
         if (session.policy.allows_topic(Use::subscribe, topic)) continue;
-        if (subscriptions_.remove(topic, place.worker.id())) manager_.unsubscribe(topic);
+        const auto removed = subscriptions_.remove(topic, {instance_, place.worker.id().slot, place.worker.id().generation, slot, 0});
+        if (removed.last) manager_.unsubscribe(topic);
+        for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
         end_subscription(place, slot, session, topic, error_name::authorization, not_allowed);
       }
     });

@@ -202,8 +202,8 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
                                                     {"reason", reason}, {"sessions", worker.sessions().open()}});
   if (kill) worker.kill();
   worker.abandon();
-  worker.sessions().each([&](std::uint32_t, Session& session) {
-    forget_subscriptions(id, session);
+  worker.sessions().each([&](std::uint32_t slot, Session& session) {
+    forget_subscriptions(id, slot, session);
     worker.sessions().close(session);
   });
   std::erase(touched_, found->second.get());

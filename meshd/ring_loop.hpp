@@ -91,7 +91,7 @@ class RingLoop {
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
-  void forget_subscriptions(WorkerId worker, Session& session);
+  void forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session);
   void end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
   void on_pattern(const ServiceMeshManager::Pattern& news);
   void on_mesh_event(const mesh::Incoming& message);

@@ -115,7 +115,7 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
       if (!record) return impossible("can't be decoded");
       Session* const session = worker.sessions().find(record->session, record->serial);
       if (session && allowed(type, session->state) == Verb::close) {
-        forget_subscriptions(worker.id(), *session);
+        forget_subscriptions(worker.id(), record->session, *session);
         worker.sessions().close(*session);
       }
       worker.settle(worker.begin_work());

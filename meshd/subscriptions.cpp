@@ -1,5 +1,6 @@
 #include "meshd/subscriptions.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace nuropb::meshd {
@@ -19,18 +20,27 @@ Subscriptions::Added Subscriptions::add(std::string_view name, const ReturnAddre
   return fresh ? Added::first : Added::waiting;
 }
 
-bool Subscriptions::remove(std::string_view name, WorkerId worker) {
+Subscriptions::Removed Subscriptions::remove(std::string_view name, const ReturnAddress& session) {
+  Removed out;
   const auto place = patterns_.find(name);
-  if (place == patterns_.end()) return false;
-  auto& sessions = place->second.sessions;
-  const auto count = sessions.find(worker);
-  if (count == sessions.end()) return false;
-  if (--count->second > 0) return false;
-  sessions.erase(count);
+  if (place == patterns_.end()) return out;
+  Pattern& pattern = place->second;
+  const WorkerId worker{session.slot, session.generation};
+  const auto count = pattern.sessions.find(worker);
+  if (count == pattern.sessions.end()) return out;
+  // Also so that subscribing and unsubscribing in turns, with a broker that is away, makes nothing grow.
+  const auto own = std::stable_partition(pattern.waiting.begin(), pattern.waiting.end(), [&](const ReturnAddress& asker) {
+    return asker.slot != session.slot || asker.generation != session.generation || asker.session != session.session;
+  });
+  out.waiting.assign(own, pattern.waiting.end());
+  pattern.waiting.erase(own, pattern.waiting.end());
+  if (--count->second > 0) return out;
+  pattern.sessions.erase(count);
   index_.remove(name, id_of(worker));
-  if (!sessions.empty()) return false;
+  if (!pattern.sessions.empty()) return out;
   patterns_.erase(place);
-  return true;
+  out.last = true;
+  return out;
 }
 
 std::vector<ReturnAddress> Subscriptions::bound(std::string_view name) {

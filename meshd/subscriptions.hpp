@@ -28,8 +28,12 @@ class Subscriptions {
   };
   /// One session more wants the pattern. `asker` is told of by bound() if it has to wait.
   Added add(std::string_view pattern, const ReturnAddress& asker);
-  /// One session of this worker fewer. True: it was the last of all, and the pattern is to be unbound.
-  bool remove(std::string_view pattern, WorkerId worker);
+  /// One session fewer, which must have it; its askers are taken out of those who wait (`sequence` does not matter).
+  struct Removed {
+    bool last = false;                   ///< of all: the pattern is to be unbound
+    std::vector<ReturnAddress> waiting;  ///< its own askers, who will not be told of by bound()
+  };
+  Removed remove(std::string_view pattern, const ReturnAddress& session);
 
   /// The broker has it, or has refused it: those who waited for that.
   std::vector<ReturnAddress> bound(std::string_view pattern);

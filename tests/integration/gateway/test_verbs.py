@@ -98,6 +98,15 @@ async def test_events_reach_those_who_subscribed(gateways_by_policy, broker_url)
     await bob.close()
 
 
+async def test_leaving_at_once_is_answered_twice(gateways_by_policy):
+    gateway = gateways_by_policy()
+    async with await Consumer.open(gateway.url) as ann:
+        topic = unique("brief")
+        asked = [await ann.begin_verb(verb, topic=topic) for _ in range(20) for verb in ("subscribe", "unsubscribe")]
+        answers = await asyncio.wait_for(asyncio.gather(*asked), 15)
+        assert all(answer["error"] is None for answer in answers)
+
+
 async def test_an_event_carries_its_publisher_and_no_token(gateways_by_policy, broker_url):
     gateway = gateways_by_policy(settings={"events": {"forward_context": True}, "auth": {"context_claims_key": "claims"}},
                                  tokens={"secret-ann": {"user_id": "ann", "username": "Ann", "roles": ["x"]}})

@@ -88,6 +88,21 @@ TEST_F(EdgeTest, ARefusedSubscriptionIsNone) {
   EXPECT_TRUE(consumer->silent());
 }
 
+TEST_F(EdgeTest, UnsubscribedBeforeItWasSubscribed) {
+  start_attached();
+  const auto consumer = connect();
+  consumer->send(say("subscribe", R"("topic":"a","trace_id":"s")"));
+  consumer->send(say("unsubscribe", R"("topic":"a","trace_id":"u")"));
+  const auto [first, subscription] = meshd_->next<records::Subscription>(Type::subscribe);
+  const std::uint32_t session = subscription.session;
+  const auto second = meshd_->next<records::Subscription>(Type::unsubscribe).first;
+  for (const auto sequence : {first.sequence, second.sequence}) meshd_->send(Type::response, records::Response{session, "null", "null"}, sequence);
+  EXPECT_THAT(consumer->read_text(), HasSubstr("\"s\""));
+  EXPECT_THAT(consumer->read_text(), HasSubstr("\"u\""));
+  meshd_->send(Type::mesh_event, records::MeshEvent{"a", "1", "", "null"});
+  EXPECT_TRUE(consumer->silent());
+}
+
 TEST_F(EdgeTest, ANewMeshdIsToldOfEverySubscription) {
   start_attached();
   const auto consumer = connect();

@@ -26,15 +26,28 @@ TEST(Subscriptions, TheFirstIsBoundAndTheLastUnbound) {
   EXPECT_EQ(all.add("news.#", asker(1, 2, 13)), Added::bound);
 
   EXPECT_EQ(who(all, "news.sport"), (std::vector<WorkerId>{{0, 1}, {1, 1}}));
-  EXPECT_FALSE(all.remove("news.#", {0, 1}));
-  EXPECT_FALSE(all.remove("news.#", {0, 1}));
+  EXPECT_FALSE(all.remove("news.#", asker(0, 1, 0)).last);
+  EXPECT_FALSE(all.remove("news.#", asker(0, 2, 0)).last);
   EXPECT_EQ(who(all, "news.sport"), (std::vector<WorkerId>{{1, 1}}));
-  EXPECT_FALSE(all.remove("news.#", {0, 1})) << "it has none left";
-  EXPECT_FALSE(all.remove("news.#", {1, 1}));
-  EXPECT_TRUE(all.remove("news.#", {1, 1}));
+  EXPECT_FALSE(all.remove("news.#", asker(0, 1, 0)).last) << "it has none left";
+  EXPECT_FALSE(all.remove("news.#", asker(1, 1, 0)).last);
+  EXPECT_TRUE(all.remove("news.#", asker(1, 2, 0)).last);
   EXPECT_TRUE(who(all, "news.sport").empty());
   EXPECT_EQ(all.patterns(), 0u);
   EXPECT_EQ(all.add("news.#", asker(0, 1, 14)), Added::first) << "and all over again";
+}
+
+TEST(Subscriptions, WhoeverLeavesWaitsNoLonger) {
+  Subscriptions all;
+  EXPECT_EQ(all.add("a", asker(0, 1, 1)), Added::first);
+  for (std::uint64_t round = 2; round < 1000; ++round) {
+    EXPECT_EQ(all.add("a", asker(0, 2, round)), Added::waiting);
+    const auto removed = all.remove("a", asker(0, 2, 0));
+    EXPECT_FALSE(removed.last);
+    ASSERT_EQ(removed.waiting.size(), 1u);
+    EXPECT_EQ(removed.waiting[0].sequence, round) << "it is owed an answer";
+  }
+  EXPECT_EQ(all.bound("a").size(), 1u) << "of the one who stayed";
 }
 
 TEST(Subscriptions, WhatTheBrokerRefusesIsNobodys) {
@@ -44,7 +57,7 @@ TEST(Subscriptions, WhatTheBrokerRefusesIsNobodys) {
   EXPECT_EQ(all.refused("a").size(), 1u);
   EXPECT_TRUE(who(all, "a").empty());
   EXPECT_EQ(who(all, "b").size(), 1u);
-  EXPECT_FALSE(all.remove("a", {0, 1}));
+  EXPECT_FALSE(all.remove("a", asker(0, 1, 0)).last);
   EXPECT_TRUE(all.refused("c").empty());
 }
 
