@@ -30,6 +30,13 @@ MESSAGES = {
     "raises with quotes and umlauts": request("raises", {"text": 'bö"\\\n😀'}),
     "async raises": request("raises_later"),
     "raises a nuropb error": request("invalid"),
+    **{
+        f"raises {name}": request("raises_named", {"name": name})
+        for name in (
+            "NuropbException", "NuropbTimeoutError", "NuropbTransportError", "NuropbMessageError", "NuropbHandlingError", "NuropbDeprecatedError",
+            "NuropbValidationError", "NuropbAuthenticationError", "NuropbAuthorizationError", "NuropbNotDeliveredError", "NuropbCallAgainReject",
+        )
+    },
     "call again, then a value": request("call_again_once", {"key": "{tag}"}),
     "call again for ever": request("call_again_always"),
     "success with events": request("success", {"topic": "interop.success"}),

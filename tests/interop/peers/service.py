@@ -11,6 +11,7 @@ import logging
 import sys
 import uuid
 
+import nuropb.interface
 from nuropb.contexts.context_manager_decorator import nuropb_context
 from nuropb.contexts.describe import publish_to_mesh
 from nuropb.interface import (
@@ -63,6 +64,9 @@ class EveryKindOfAnswer:
 
     def invalid(self):
         raise NuropbValidationError(description="a is not a number")
+
+    def raises_named(self, name):
+        raise getattr(nuropb.interface, name)(description=f"{name}, by name")
 
     def call_again_once(self, key):
         if key not in self._seen:
