@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "common/error_names.hpp"
-#include "common/log.hpp"
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
 

@@ -46,7 +46,7 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
 
 void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session) {
   for (const std::string& topic : session.topics) {
-    if (subscriptions_.remove(topic, {instance_, worker.slot, worker.generation, slot, 0}).last) manager_.unsubscribe(topic);
+    if (subscriptions_.remove(topic, address(worker, slot)).last) manager_.unsubscribe(topic);
   }
   session.topics.clear();
 }
@@ -119,7 +119,7 @@ void RingLoop::reload() {
       const auto topics = session.topics;
       for (const std::string& topic : topics) {
         if (session.policy.allows_topic(Use::subscribe, topic)) continue;
-        const auto removed = subscriptions_.remove(topic, {instance_, place.worker.id().slot, place.worker.id().generation, slot, 0});
+        const auto removed = subscriptions_.remove(topic, address(place.worker.id(), slot));
         if (removed.last) manager_.unsubscribe(topic);
         for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
         end_subscription(place, slot, session, topic, error_name::authorization, not_allowed);

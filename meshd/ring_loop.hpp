@@ -98,6 +98,7 @@ class RingLoop {
   void reload();
 
   [[nodiscard]] std::string metrics();
+  [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance_, worker.slot, worker.generation, session, sequence}; }
   void touch(Attached& attached);
   void flush_touched();
   Attached* find(WorkerId id);

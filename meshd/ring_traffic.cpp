@@ -199,7 +199,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     if (!session) return impossible("of a session that is not open");
     switch (allowed(type, session->state)) {
       case Verb::publish:
-      case Verb::subscribe: return work(*record, *session, ReturnAddress{instance_, worker.id().slot, worker.id().generation, record->session, header.sequence});
+      case Verb::subscribe: return work(*record, *session, address(worker.id(), record->session, header.sequence));
       case Verb::ignore: worker.settle(worker.begin_work()); return true;
       default: return impossible("not allowed in this state of the session");
     }

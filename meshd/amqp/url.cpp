@@ -4,48 +4,16 @@
 #include <charconv>
 #include <optional>
 
+#include "common/percent.hpp"
+
 namespace nuropb::amqp {
 namespace {
 
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-std::optional<std::string> percent_decode(std::string_view in) {
-  std::string out;
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    if (in[i] != '%') {
-      out.push_back(in[i]);
-      continue;
-    }
-    if (i + 2 >= in.size() || hex(in[i + 1]) < 0 || hex(in[i + 2]) < 0) return {};
-    out.push_back(static_cast<char>(hex(in[i + 1]) * 16 + hex(in[i + 2])));
-    i += 2;
-  }
-  if (out.find('\0') != std::string::npos) return {};  // rabbitmq-c takes C strings
+/// For rabbitmq-c, which takes C strings.
+std::optional<std::string> decode_text(std::string_view in) {
+  auto out = percent_decode(in);
+  if (out && out->find('\0') != std::string::npos) return {};
   return out;
-}
-
-std::string percent_encode(std::string_view in) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : in) {
-    const auto u = static_cast<unsigned char>(c);
-    if ((u >= '0' && u <= '9') || ((u | 0x20) >= 'a' && (u | 0x20) <= 'z') || c == '-' || c == '.' || c == '_' || c == '~') {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(digits[u >> 4]);
-      out.push_back(digits[u & 15]);
-    }
-  }
-  return out;
-}
-
-bool of_a_host(char c) {
-  return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' || c == '-' || c == '_' || c == ':';
 }
 
 /// The text with anything between "://" and the last '@' of the authority replaced, whatever else is wrong with it.
@@ -87,7 +55,7 @@ Result<Url> parse_url(std::string_view text) {
 
   std::string_view authority = rest.substr(0, rest.find('/'));
   if (authority.size() < rest.size()) {
-    const auto vhost = percent_decode(rest.substr(authority.size() + 1));
+    const auto vhost = decode_text(rest.substr(authority.size() + 1));
     if (!vhost) return wrong("has a vhost with a bad %-escape");
     if (vhost->find('/') != std::string::npos && rest.substr(authority.size() + 1).find('/') != std::string_view::npos) return wrong("has a '/' in its vhost: write %2F");
     if (!vhost->empty()) url.vhost = *vhost;
@@ -95,8 +63,8 @@ Result<Url> parse_url(std::string_view text) {
   if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
     const std::string_view login = authority.substr(0, at);
     const auto colon = login.find(':');
-    const auto user = percent_decode(login.substr(0, colon));
-    const auto password = colon == std::string_view::npos ? std::optional<std::string>("") : percent_decode(login.substr(colon + 1));
+    const auto user = decode_text(login.substr(0, colon));
+    const auto password = colon == std::string_view::npos ? std::optional<std::string>("") : decode_text(login.substr(colon + 1));
     if (!user || !password) return wrong("has a user or password with a bad %-escape");
     url.user = *user;
     url.password = *password;
@@ -120,7 +88,7 @@ Result<Url> parse_url(std::string_view text) {
     }
   }
   if (url.host.empty()) return wrong("has no host");
-  if (!std::all_of(url.host.begin(), url.host.end(), of_a_host)) return wrong("has a character in its host that no host name has");
+  if (!std::all_of(url.host.begin(), url.host.end(), is_of_a_host)) return wrong("has a character in its host that no host name has");
   if (!port.empty()) {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), value);

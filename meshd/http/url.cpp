@@ -4,33 +4,12 @@
 #include <charconv>
 #include <optional>
 
+#include "common/percent.hpp"
+
 namespace nuropb::http {
 namespace {
 
-bool alphanumeric(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
-bool unreserved(char c) { return alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
-bool of_a_host(char c) { return alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == ':'; }
-bool of_a_path(char c) { return unreserved(c) || c == '/' || c == '%' || c == '+' || c == ','; }
-
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-std::optional<std::string> percent_decode(std::string_view in) {
-  std::string out;
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    if (in[i] != '%') {
-      out.push_back(in[i]);
-      continue;
-    }
-    if (i + 2 >= in.size() || hex(in[i + 1]) < 0 || hex(in[i + 2]) < 0) return {};
-    out.push_back(static_cast<char>(hex(in[i + 1]) * 16 + hex(in[i + 2])));
-    i += 2;
-  }
-  return out;
-}
+bool of_a_path(char c) { return is_unreserved(c) || c == '/' || c == '%' || c == '+' || c == ','; }
 
 /// The text without what may be user and password, whatever else is wrong with it.
 std::string safe(std::string_view text) {
@@ -41,21 +20,6 @@ std::string safe(std::string_view text) {
 }
 
 }  // namespace
-
-std::string percent_encode(std::string_view text) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (unreserved(c)) {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(digits[static_cast<unsigned char>(c) >> 4]);
-      out.push_back(digits[static_cast<unsigned char>(c) & 15]);
-    }
-  }
-  return out;
-}
 
 std::string Url::authority() const {
   const bool ipv6 = host.find(':') != std::string::npos;
@@ -113,7 +77,7 @@ Result<Url> parse_url(std::string_view text) {
     if (has_port) port = authority.substr(colon + 1);
   }
   if (url.host.empty()) return wrong("has no host");
-  if (!std::all_of(url.host.begin(), url.host.end(), of_a_host)) return wrong("has a character in its host that no host name has");
+  if (!std::all_of(url.host.begin(), url.host.end(), is_of_a_host)) return wrong("has a character in its host that no host name has");
   if (has_port) {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), value);

@@ -26,7 +26,4 @@ struct Url {
 /// The error's `where` holds the redacted text.
 Result<Url> parse_url(std::string_view text);
 
-/// For a segment of a path: all but RFC 3986's unreserved characters become %XX.
-std::string percent_encode(std::string_view text);
-
 }  // namespace nuropb::http

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/json/scan.hpp"
+#include "common/percent.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/secret_file.hpp"
 
@@ -51,7 +52,7 @@ class Management {
       : client_({url, {settings.ca_file, settings.certificate_file, settings.key_file, settings.verify_peer}}), timeout_(settings.connect_timeout) {}
 
   Result<bool> has_vhost(const std::string& vhost) {
-    const auto answer = ask({"GET", "/api/vhosts/" + http::percent_encode(vhost), {}, {}});
+    const auto answer = ask({"GET", "/api/vhosts/" + percent_encode(vhost), {}, {}});
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status == 404) return false;
     if (answer->status == 200) return true;
@@ -59,7 +60,7 @@ class Management {
   }
 
   Result<void> make_vhost(const std::string& vhost) {
-    const auto answer = ask({"PUT", "/api/vhosts/" + http::percent_encode(vhost), "{}", {}});
+    const auto answer = ask({"PUT", "/api/vhosts/" + percent_encode(vhost), "{}", {}});
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status == 201 || answer->status == 204) return {};
     return refused(*answer, "making vhost '" + vhost + "'");
@@ -67,7 +68,7 @@ class Management {
 
   /// (exchange, key) of each binding of a queue.
   Result<std::set<std::pair<std::string, std::string>>> bindings(const std::string& vhost, const std::string& queue) {
-    const auto answer = ask({"GET", "/api/queues/" + http::percent_encode(vhost) + "/" + http::percent_encode(queue) + "/bindings", {}, {}});
+    const auto answer = ask({"GET", "/api/queues/" + percent_encode(vhost) + "/" + percent_encode(queue) + "/bindings", {}, {}});
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status != 200) return refused(*answer, "asking for the bindings of " + queue);
     const auto list = nlohmann::json::parse(answer->body, nullptr, false);

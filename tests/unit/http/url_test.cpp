@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/percent.hpp"
+
 namespace nuropb::http {
 namespace {
 

@@ -82,6 +82,11 @@ TEST(Policy, ASessionKeepsItsRulesWhenThePolicyIsReplaced) {
   EXPECT_TRUE(session.allows(Use::command, "s", "m"));
 }
 
+TEST(Policy, WhatCannotBeReadIsNoEmptyPolicy) {
+  EXPECT_FALSE(Policy::load("/")) << "a folder opens like a file, and its rules would be none";
+  EXPECT_FALSE(Policy::load("/no/such/file"));
+}
+
 TEST(Policy, MistakesAreNamedWithTheirLine) {
   const std::pair<const char*, const char*> mistakes[] = {
       {"[[allow]]\nverbs = [\"fly\"]\n", "p.toml:2: verbs: 'fly' is no verb"},
