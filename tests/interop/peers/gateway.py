@@ -51,7 +51,8 @@ async def main(amqp_url, name, tokens, origins):
     server = HTTPServer(app)
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
-    print("port", sockets[0].getsockname()[1], flush=True)
+    sys.stdout.write(f"port {sockets[0].getsockname()[1]}\n")  # in one write, since the log goes to the same file
+    sys.stdout.flush()
     await asyncio.Event().wait()
 
 
