@@ -136,7 +136,7 @@ template <>
 std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
   Reader in(payload);
   OpenSessionHead h;
-  if (!in.head(h) || h.kind < 1 || h.kind > 3) return {};
+  if (!in.head(h) || h.kind < 1 || h.kind > max_credential_kind) return {};
   OpenSession r;
   r.session = h.session;
   r.serial = h.serial;

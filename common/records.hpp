@@ -51,7 +51,18 @@ inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5:
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
 /// for this session earlier and that stands in for the credential after a restart of meshd.
-enum class CredentialKind : std::uint8_t { header = 1, cookie = 2, ticket = 3 };
+enum class CredentialKind : std::uint8_t {
+  header = 1,
+  cookie = 2,
+  ticket = 3,
+  session_cookie = 4,      ///< Tornado's signed value
+  subprotocol = 5,
+  message = 6,             ///< authorize, as the first message or later
+  query = 7,
+  client_certificate = 8,  ///< the name in a certificate that the edge's TLS has verified
+  none = 9,
+};
+inline constexpr std::uint32_t max_credential_kind = 9;
 
 struct OpenSession {
   std::uint32_t session = 0;

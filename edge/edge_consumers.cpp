@@ -26,6 +26,14 @@ HttpAnswer come_again(std::string_view description) {
 
 }  // namespace
 
+std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
+  if (auto found = find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) return found;
+  // Only a consumer that shows nothing else is who its certificate says.
+  std::string name = handshake.client_name();
+  if (name.empty() || name.size() > records::max_credential) return {};
+  return FoundToken{records::CredentialKind::client_certificate, std::move(name)};
+}
+
 bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   refusal.status = 0;
   if (handshake.path() != config_.listen.path) {
@@ -42,7 +50,7 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
     refusal = come_again("all connections are taken (limits.connections)");
   } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
     refusal = refusal_of(403, error_name::authorization, "this origin may not connect (listen.origins)");
-  } else if (!find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) {
+  } else if (!token_of(handshake)) {
     refusal = refusal_of(401, error_name::authentication, "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   }
@@ -63,7 +71,7 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
   auto handler = std::make_unique<WebSocketHandler>(*this, connection, slot, ++next_serial_);
   handlers_[slot] = handler.get();
   handler->peer() = handshake.remote();
-  if (auto found = find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) handler->credential() = std::move(*found);
+  if (auto found = token_of(handshake)) handler->credential() = std::move(*found);
   link_.set(shm::EdgeCounter::sessions, connections_);
   verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {slot, handler->serial()}});
   arm_timer();
@@ -75,18 +83,20 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
   return handler;
 }
 
+HttpAnswer Edge::health() const {
+  const char* const status = draining_ ? "draining" : link_.attached() ? "ok" : "unattached";
+  const char* const broker = link_.broker() == shm::BrokerState::ready ? "ready" : link_.broker() == shm::BrokerState::blocked ? "blocked" : "away";
+  HttpAnswer out;
+  out.status = !draining_ && link_.attached() ? 200 : 503;
+  out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
+  out.body = std::string("{\"status\":\"") + status + "\",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
+             "\",\"sessions\":" + std::to_string(manager_.sessions()) + ",\"connections\":" + std::to_string(connections_) +
+             ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
+  return out;
+}
+
 HttpAnswer Edge::on_http(const Handshake& request) {
-  if (request.path() == "/healthz") {
-    const char* const status = draining_ ? "draining" : link_.attached() ? "ok" : "unattached";
-    const char* const broker = link_.broker() == shm::BrokerState::ready ? "ready" : link_.broker() == shm::BrokerState::blocked ? "blocked" : "away";
-    HttpAnswer out;
-    out.status = !draining_ && link_.attached() ? 200 : 503;
-    out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-    out.body = std::string("{\"status\":\"") + status + "\",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
-               "\",\"sessions\":" + std::to_string(manager_.sessions()) + ",\"connections\":" + std::to_string(connections_) +
-               ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
-    return out;
-  }
+  if (request.path() == "/healthz") return health();
   if (request.path() == config_.listen.path) {
     HttpAnswer out = refusal_of(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
     out.headers.emplace_back("Sec-WebSocket-Version", "13");

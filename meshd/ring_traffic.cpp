@@ -150,6 +150,8 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
     if (identity) answer(std::move(*identity));
     else answer(failure("not a ticket of ours for this session"));
+  } else if (record->kind != records::CredentialKind::header && record->kind != records::CredentialKind::cookie) {
+    answer(failure("no authorizer for this kind of credential"));
   } else {
     authorizer_.judge(std::string(record->credential), answer);
   }
