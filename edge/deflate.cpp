@@ -76,8 +76,11 @@ Deflate::Outcome Deflate::unfold(const std::uint8_t* bytes, std::size_t length, 
   }
 }
 
-void Deflate::message_ended() {
+Deflate::Outcome Deflate::message_ended() {
+  constexpr int between_blocks = 128;  // zlib.h on inflate(), data_type
+  const bool whole = !inflater_ || (inflater_->state.data_type & between_blocks) != 0;
   if (!keep_unfold_) inflater_.reset();
+  return whole ? Outcome::ok : Outcome::invalid;
 }
 
 std::unique_ptr<Deflate::Deflater> Deflate::deflater(int window_bits) {

@@ -34,8 +34,8 @@ class Deflate {
 
   /// Appends what these bytes unfold to; never more than max_message in all of `out`.
   Outcome unfold(const std::uint8_t* bytes, std::size_t length, std::string& out);
-  /// After the last bytes of a message, RFC 7692's trailer included.
-  void message_ended();
+  /// After the last bytes of a message, RFC 7692's trailer included: `invalid` if a block is cut off there.
+  Outcome message_ended();
 
   /// A whole message, with the four bytes at its end that RFC 7692 has the sender cut off.
   Outcome fold(std::string_view message, std::string& out);

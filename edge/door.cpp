@@ -95,6 +95,7 @@ struct Door::Impl {
   std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>> coming, leaving;
   std::shared_ptr<int> turned_away = std::make_shared<int>(0);  ///< counted by its users
   log::Pause limit_pause{std::chrono::seconds(10)}, descriptors_pause{std::chrono::seconds(10)};
+  Clock::time_point short_since{};  ///< of descriptors
   int reserve = -1;  ///< a descriptor to give up when there are no others: to accept, and let go of, one more
   bool sweeping = false, stopped = false;
 };
@@ -174,8 +175,7 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
     if (!door_.tls) return read_head();
     contexts_ = door_.tls;
     SslPtr ssl = contexts_->accept_on(stream_->socket().native_handle());
-    if (!ssl) return give_up();
-    stream_->secure_with(std::move(ssl));
+    if (!ssl || stream_->secure_with(std::move(ssl))) return give_up();
     stream_->async_handshake([self = this->shared_from_this()](const SystemError& error, std::size_t) {
       if (!self->stream_) return;
       self->contexts_.reset();
@@ -307,6 +307,7 @@ void Door::Impl::accept() {
   acceptor.async_accept([this](const SystemError& error, Tcp::socket socket) {
     if (stopped) return;
     if (error && error != boost::asio::error::connection_aborted) return out_of_descriptors(error);
+    short_since = {};
     if (!error) welcome(std::move(socket));
     accept();
   });
@@ -341,9 +342,11 @@ void Door::Impl::out_of_descriptors(const SystemError& error) {
   if (const auto left_out = descriptors_pause.due(Clock::now())) {
     log::error("can't accept", {{"reason", error.message()}, {"connections", arrivals.connections()}, {"left_out", *left_out}});
   }
-  // Those that wait would hang until somebody else leaves. Some of them are let go instead, and trying again at once
-  // would only burn the CPU that could free a descriptor.
-  for (int i = 0; i < shed_at_once && reserve >= 0; ++i) {
+  // Trying again at once would only burn the CPU that could free a descriptor. Those that wait in the kernel's queue may
+  // do so for as long as a handshake may take; then some of them are let go, rather than left hanging.
+  if (short_since == Clock::time_point()) short_since = Clock::now();
+  const bool shed = Clock::now() - short_since >= std::chrono::milliseconds(settings.handshake_ms);
+  for (int i = 0; shed && i < shed_at_once && reserve >= 0; ++i) {
     ::close(reserve);
     const int one = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (one >= 0) {

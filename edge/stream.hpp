@@ -43,8 +43,13 @@ class Stream {
   Tcp& socket() { return socket_; }
   [[nodiscard]] bool secure() const { return ssl_ != nullptr; }
   [[nodiscard]] const SSL* ssl() const { return ssl_.get(); }
-  /// From now on everything goes through TLS.
-  void secure_with(SslPtr ssl) { ssl_ = std::move(ssl); }
+  /// From now on everything goes through TLS. OpenSSL reads and writes the descriptor itself, which Asio has left blocking.
+  Error secure_with(SslPtr ssl) {
+    ssl_ = std::move(ssl);
+    Error error;
+    socket_.native_non_blocking(true, error);
+    return error;
+  }
   /// Puts back what was read too far.
   void unread(std::string bytes) { unread_ = std::move(bytes); }
   /// Goes with the stream: what counts it lives as long as it does.

@@ -6,7 +6,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <websocketpp/concurrency/none.hpp>
 #include <websocketpp/connection_base.hpp>
 #include <websocketpp/endpoint_base.hpp>
@@ -27,6 +26,7 @@ namespace nuropb::edge {
 namespace {
 
 using websocketpp::frame::opcode::text;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t worth_compressing = 256;
 constexpr std::uint32_t most_pongs = 64;  ///< that may wait for a consumer to read; RFC 6455 section 5.5.3 asks for the last only
@@ -108,9 +108,36 @@ class SocketHandshake final : public Handshake {
   std::string target_;
 };
 
+/// Liveness and its one timer.
+struct Pulse {
+  Pulse(boost::asio::io_context& io, const Liveness::Limits& limits) : liveness(limits), timer(io) {}
+
+  void watch(Liveness::Socket& socket) {
+    liveness.watch(socket, Clock::now());
+    go_on();
+  }
+  void go_on() {
+    const auto next = liveness.next();
+    if (ticking || next == Liveness::Time::max()) return;
+    ticking = true;
+    // Many deadlines lie close together: not a wake-up for each.
+    timer.expires_at(std::max(next, Clock::now() + std::chrono::milliseconds(100)));
+    timer.async_wait([this](const boost::system::error_code& cancelled) {
+      ticking = false;
+      if (cancelled) return;
+      liveness.tick(Clock::now());
+      go_on();
+    });
+  }
+
+  Liveness liveness;
+  boost::asio::steady_timer timer;
+  bool ticking = false;
+};
+
 class SocketConnection final : public Connection {
  public:
-  SocketConnection(Socket& socket, Liveness& liveness) : socket_(socket), liveness_(liveness) {}
+  SocketConnection(Socket& socket, Pulse& pulse) : socket_(socket), pulse_(pulse) {}
   void send_text(std::string_view payload) override {
     websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
     if (payload.size() < worth_compressing) {
@@ -130,11 +157,11 @@ class SocketConnection final : public Connection {
   // would start a second into the same buffer. Called at once, from within a callback (websocket.hpp asks for that),
   // it keeps the next read from being started at all.
   void pause_reading() override {
-    if (socket_.life) liveness_.leave(*socket_.life);
+    if (socket_.life) pulse_.liveness.leave(*socket_.life);
     socket_.handle_pause_reading();
   }
   void resume_reading() override {
-    if (socket_.life) liveness_.watch(*socket_.life, std::chrono::steady_clock::now());
+    if (socket_.life) pulse_.watch(*socket_.life);
     socket_.resume_reading();
   }
   std::size_t buffered_bytes() const override { return socket_.get_buffered_amount(); }
@@ -145,7 +172,7 @@ class SocketConnection final : public Connection {
 
  private:
   Socket& socket_;
-  Liveness& liveness_;
+  Pulse& pulse_;
 };
 
 class SocketLife final : public Liveness::Socket {
@@ -206,7 +233,7 @@ auto guarded(Work&& work, decltype(work()) otherwise) {
 
 struct WebSocketListener::Impl {
   Impl(boost::asio::io_context& context, Settings s, Callbacks c)
-      : io(context), settings(std::move(s)), callbacks(std::move(c)), liveness(settings.liveness), ticker(context),
+      : io(context), settings(std::move(s)), callbacks(std::move(c)), pulse(context, settings.liveness),
         door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, [this] { return callbacks.health(); }, [this] { callbacks.turned_away(); }}) {}
 
   void configure() {
@@ -240,24 +267,23 @@ struct WebSocketListener::Impl {
       guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
         socket->self = socket;
-        socket->face = std::make_unique<SocketConnection>(*socket, liveness);
+        socket->face = std::make_unique<SocketConnection>(*socket, pulse);
         socket->life = std::make_unique<SocketLife>(*socket);
-        liveness.watch(*socket->life, std::chrono::steady_clock::now());
+        pulse.watch(*socket->life);
         socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
-        tick_later();
         return true;
       }, false);
     });
     server.set_message_handler([this](websocketpp::connection_hdl handle, const Server::message_ptr& message) {
       guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
-        if (message->get_compressed()) BoundedDeflate::message_ended();
-        if (message->get_opcode() == text && !good_text(message)) {
+        const bool whole = !message->get_compressed() || BoundedDeflate::message_ended();
+        if (!whole || (message->get_opcode() == text && !good_text(message))) {
           websocketpp::lib::error_code ignored;
-          socket->close(websocketpp::close::status::invalid_payload, "the text is not UTF-8", ignored);
+          socket->close(websocketpp::close::status::invalid_payload, whole ? "the text is not UTF-8" : "the message does not unfold", ignored);
           return true;
         }
-        if (socket->life) liveness.message(*socket->life, std::chrono::steady_clock::now());
+        if (socket->life) pulse.liveness.message(*socket->life, Clock::now());
         if (socket->receiver) socket->receiver->on_message(message->get_payload());
         return true;
       }, false);
@@ -296,7 +322,7 @@ struct WebSocketListener::Impl {
   }
 
   void heard(Socket& socket) {
-    if (socket.life) liveness.heard(*socket.life, std::chrono::steady_clock::now());
+    if (socket.life) pulse.liveness.heard(*socket.life, Clock::now());
   }
 
   void ended(websocketpp::connection_hdl handle) {
@@ -309,29 +335,12 @@ struct WebSocketListener::Impl {
     }, false);
   }
 
-  void tick_later() {
-    if (ticking) return;
-    const auto next = liveness.next();
-    if (next == Liveness::Time::max()) return;
-    ticking = true;
-    // Many deadlines lie close together: not a wake-up for each.
-    ticker.expires_at(std::max(next, std::chrono::steady_clock::now() + std::chrono::milliseconds(100)));
-    ticker.async_wait([this](const boost::system::error_code& cancelled) {
-      ticking = false;
-      if (cancelled) return;
-      liveness.tick(std::chrono::steady_clock::now());
-      tick_later();
-    });
-  }
-
   boost::asio::io_context& io;
   Settings settings;
   Callbacks callbacks;
-  Liveness liveness;
-  boost::asio::steady_timer ticker;
+  Pulse pulse;
   Door door;
   Server server;
-  bool ticking = false;
 };
 
 WebSocketListener::WebSocketListener(boost::asio::io_context& io, Settings settings, Callbacks callbacks)

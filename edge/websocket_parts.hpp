@@ -106,10 +106,12 @@ class BoundedDeflate {
     unfolding_ = this;
     return code(deflate_->unfold(bytes, length, out));
   }
-  /// Of the connection that has unfolded last: websocketpp hands a message over as soon as it is whole.
-  static void message_ended() {
-    if (unfolding_) unfolding_->deflate_->message_ended();
+  /// Of the connection that has unfolded last: websocketpp hands a message over as soon as it has come.
+  /// False if it was cut off.
+  static bool message_ended() {
+    const bool whole = !unfolding_ || unfolding_->deflate_->message_ended() == Deflate::Outcome::ok;
     unfolding_ = nullptr;
+    return whole;
   }
 
  private:
