@@ -104,7 +104,7 @@ struct Door::Impl {
 class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
  public:
   Entrance(Impl& door, Tcp::socket socket, std::shared_ptr<void> ticket)
-      : door_(door), stream_(std::make_unique<Stream>(std::move(socket))), ticket_(std::move(ticket)), since_(Clock::now()) {}
+      : door_(door), stream_(std::make_shared<Stream>(std::move(socket))), ticket_(std::move(ticket)), since_(Clock::now()) {}
 
   void begin(const Tcp::endpoint& peer) {
     address_ = address_of(peer);
@@ -112,6 +112,13 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
     if (!door_.settings.proxy_protocol) return addressed();
     if (!door_.settings.trusted_proxies.contains(address_)) return give_up();
     read_proxy_header();
+  }
+
+  Entrance(Impl& door, std::shared_ptr<Stream> stream) : door_(door), stream_(std::move(stream)), answered_(true) {}
+
+  void see_off() {
+    buffer_.resize(2048);
+    see_off(0);
   }
 
   /// One too many: it is heard out only to be answered, which is lost if it had not been read to the end.
@@ -122,17 +129,17 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
 
   /// The end of its time.
   void expire() {
-    if (!stream_) return;
+    if (gone_ || !stream_) return;
     if (answered_) leave();
     else give_up();
   }
 
  private:
   void give_up() {
-    if (!stream_) return;
+    if (gone_) return;
     SystemError ignored;
     stream_->socket().close(ignored);
-    stream_.reset();
+    gone_ = true;  // the stream stays until what is under way on it has been called back
     door_.callbacks.turned_away();
   }
 
@@ -157,7 +164,7 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
       if (n > 0) continue;
       if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return give_up();
       stream_->socket().async_wait(Tcp::socket::wait_read, [self = this->shared_from_this()](const SystemError& error) {
-        if (!self->stream_) return;
+        if (self->gone_) return;
         if (error) self->give_up();
         else self->read_proxy_header();
       });
@@ -177,7 +184,7 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
     SslPtr ssl = contexts_->accept_on(stream_->socket().native_handle());
     if (!ssl || stream_->secure_with(std::move(ssl))) return give_up();
     stream_->async_handshake([self = this->shared_from_this()](const SystemError& error, std::size_t) {
-      if (!self->stream_) return;
+      if (self->gone_) return;
       self->contexts_.reset();
       if (error) return self->give_up();
       self->client_name_ = client_name(self->stream_->ssl(), self->door_.settings.tls.client_name);
@@ -196,7 +203,7 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
     const std::size_t had = buffer_.size();
     buffer_.resize(std::min(had + 2048, door_.settings.head.bytes + 2048));
     stream_->async_read_some(boost::asio::buffer(buffer_.data() + had, buffer_.size() - had), [self = this->shared_from_this(), had](const SystemError& error, std::size_t n) {
-      if (!self->stream_) return;
+      if (self->gone_) return;
       self->buffer_.resize(had + n);
       if (error) return self->give_up();
       self->judge(had);
@@ -244,19 +251,18 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
   }
   void write_answer(std::size_t from) {
     stream_->async_write_some(boost::asio::buffer(buffer_.data() + from, buffer_.size() - from), [self = this->shared_from_this(), from](const SystemError& error, std::size_t n) {
-      if (!self->stream_) return;
+      if (self->gone_) return;
       if (error) return self->leave();
       if (from + n < self->buffer_.size()) return self->write_answer(from + n);
       self->stream_->shutdown(Tcp::socket::shutdown_send);
-      self->buffer_.resize(2048);
-      self->see_off(0);
+      self->see_off();
     });
   }
   /// Closing at once, with bytes unread, would reset the connection and take the answer with it.
   void see_off(std::size_t seen) {
     if (seen > farewell_bytes) return leave();
     stream_->socket().async_read_some(boost::asio::buffer(buffer_), [self = this->shared_from_this(), seen](const SystemError& error, std::size_t n) {
-      if (!self->stream_) return;
+      if (self->gone_) return;
       if (error) return self->leave();
       self->see_off(seen + n);
     });
@@ -264,17 +270,17 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
   void leave() {
     SystemError ignored;
     stream_->socket().close(ignored);
-    stream_.reset();
+    gone_ = true;
   }
 
   Impl& door_;
-  std::unique_ptr<Stream> stream_;
+  std::shared_ptr<Stream> stream_;
   std::shared_ptr<void> ticket_;
   std::shared_ptr<TlsContexts> contexts_;  ///< until the handshake's end: a reload may come in between
   Clock::time_point since_;
   IpAddress address_;
   std::string peer_, client_name_, buffer_;
-  bool counted_ = false, refusing_ = false, answered_ = false;
+  bool counted_ = false, refusing_ = false, answered_ = false, gone_ = false;
 };
 
 std::string Door::Impl::open() {
@@ -404,6 +410,12 @@ std::string Door::open() { return impl_->open(); }
 std::uint16_t Door::port() const {
   SystemError error;
   return impl_->acceptor.local_endpoint(error).port();
+}
+
+void Door::see_off(std::shared_ptr<Stream> stream) {
+  const auto one = std::make_shared<Impl::Entrance>(*impl_, std::move(stream));
+  impl_->watch(impl_->leaving, one, farewell);
+  one->see_off();
 }
 
 void Door::close() {

@@ -49,7 +49,7 @@ struct DoorSettings {
 
 /// A connection whose request head is complete and fit to be read (again) by whoever takes it over.
 struct Guest {
-  std::unique_ptr<Stream> stream;
+  std::shared_ptr<Stream> stream;
   std::string peer;         ///< "10.0.0.7:4711", or without a port where a header told the address
   std::string client_name;  ///< of its verified certificate; empty: none
   std::chrono::milliseconds time_left{};
@@ -75,6 +75,8 @@ class Door {
   [[nodiscard]] std::uint16_t port() const;
   /// No new connections from now on; those that are on their way go on.
   void close();
+  /// Hears out, for a moment, one whose last bytes are written and who may still be sending.
+  void see_off(std::shared_ptr<Stream> stream);
   /// Reads certificates and keys again. An empty text, or what is wrong: then the former ones stay in force.
   [[nodiscard]] std::string reload_tls();
 

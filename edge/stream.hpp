@@ -57,19 +57,24 @@ class Stream {
   /// Bytes that its peer's kernel has taken from ours, or at least ours from us.
   [[nodiscard]] std::uint64_t written() const { return written_; }
 
+  /// Whether a read is under way.
+  [[nodiscard]] bool reading() const { return reading_; }
+
   template <class Buffers, class Handler>
-  void async_read_some(const Buffers& buffers, Handler&& handler) {
+  void async_read_some(const Buffers& buffers, Handler&& next) {
+    reading_ = true;
+    Reading<std::decay_t<Handler>> handler{this, std::forward<Handler>(next)};
     if (!unread_.empty()) {
       const std::size_t n = boost::asio::buffer_copy(buffers, boost::asio::buffer(unread_));
       unread_.erase(0, n);
       if (unread_.empty()) unread_.shrink_to_fit();
-      return later(std::forward<Handler>(handler), Error(), n);
+      return later(std::move(handler), Error(), n);
     }
-    if (!ssl_) return socket_.async_read_some(buffers, std::forward<Handler>(handler));
+    if (!ssl_) return socket_.async_read_some(buffers, std::move(handler));
     const boost::asio::mutable_buffer into = first_of(buffers);
     const Step step = read_tls(into);
-    if (step.done()) return later(std::forward<Handler>(handler), step.error, step.bytes);
-    wait_to_read(into, step, std::forward<Handler>(handler));
+    if (step.done()) return later(std::move(handler), step.error, step.bytes);
+    wait_to_read(into, step, std::move(handler));
   }
 
   template <class Buffers, class Handler>
@@ -123,6 +128,15 @@ class Stream {
     [[nodiscard]] Tcp::wait_type what() const { return wants_read ? Tcp::wait_read : Tcp::wait_write; }
   };
 
+  template <class Handler>
+  struct Reading {
+    Stream* stream;
+    Handler handler;
+    void operator()(const Error& error, std::size_t bytes) {
+      stream->reading_ = false;
+      handler(error, bytes);
+    }
+  };
   template <class Handler>
   struct Counted {
     Stream* stream;
@@ -182,6 +196,7 @@ class Stream {
 
   Tcp socket_;
   SslPtr ssl_;
+  bool reading_ = false;
   bool broken_ = false;  ///< OpenSSL wants no SSL_shutdown after a fatal error
   std::string unread_;
   std::uint64_t written_ = 0;

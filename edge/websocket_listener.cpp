@@ -237,6 +237,7 @@ struct WebSocketListener::Impl {
         door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, [this] { return callbacks.health(); }, [this] { callbacks.turned_away(); }}) {}
 
   void configure() {
+    StreamSocket::farewell = [this](std::shared_ptr<Stream> stream) { door.see_off(std::move(stream)); };
     BoundedDeflate::offered = settings.compression;
     BoundedDeflate::settings = settings.deflate;
     server.init_asio(&io);
@@ -307,6 +308,8 @@ struct WebSocketListener::Impl {
     server.set_close_handler([this](websocketpp::connection_hdl handle) { ended(handle); });
     server.set_fail_handler([this](websocketpp::connection_hdl handle) { ended(handle); });
   }
+
+  ~Impl() { StreamSocket::farewell = nullptr; }
 
   void enter(Guest guest) {
     guarded([&] {

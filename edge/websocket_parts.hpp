@@ -2,6 +2,7 @@
 // What websocketpp is given in place of parts of its own: a socket that is a Stream, and a bounded permessage-deflate.
 // For websocket_listener.cpp alone.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,7 +29,9 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   ptr get_shared() { return shared_from_this(); }
   bool is_secure() const { return stream_ && stream_->secure(); }
   /// Before start().
-  void adopt(std::unique_ptr<Stream> stream) { stream_ = std::move(stream); }
+  void adopt(std::shared_ptr<Stream> stream) { stream_ = std::move(stream); }
+  /// Where streams go that have had their last frame.
+  inline static std::function<void(std::shared_ptr<Stream>)> farewell;
 
   Stream& stream() const { return *stream_; }
   Stream& get_socket() { return *stream_; }
@@ -54,11 +57,17 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
     stream_->socket().cancel(error);
     return error;
   }
-  void async_shutdown(websocketpp::transport::asio::socket::shutdown_handler done) { done(stream_->shutdown()); }
+  void async_shutdown(websocketpp::transport::asio::socket::shutdown_handler done) {
+    // Ending a connection with bytes of the peer's unread resets it, and the close frame is lost with it.
+    if (stream_->reading() || !farewell) return done(stream_->shutdown());
+    const auto error = stream_->shutdown(Stream::Tcp::shutdown_send);
+    if (!error) farewell(stream_);
+    done(error);
+  }
   ErrorCode get_ec() const { return {}; }
 
  private:
-  std::unique_ptr<Stream> stream_;
+  std::shared_ptr<Stream> stream_;
 };
 
 /// The endpoint's end of the same.
