@@ -149,7 +149,7 @@ void TransportLoop::watch_secret() {
   if (next_.connection) {
     (void)next_.connection->heartbeat(now);  // should it be lost, declaring will say so
     const bool late = now > drain_until_;
-    if (!holding_ && (late || (unsettled_.empty() && declarations_.settled(service_channel)))) {
+    if (!holding_ && (late || (channels_[service_channel].unsettled.empty() && verdicts_.empty() && declarations_.settled(service_channel)))) {
       holding_ = true;
       drain_until_ = now + confirm_grace;
     }
