@@ -165,13 +165,17 @@ Result<void> Connection::perform(std::uint16_t channel, const Step& step) {
     amqp_method_number_t expected[] = {step.answer(), 0};
     reply = amqp_simple_rpc(state_, channel, method, expected, decoded);
   });
+  return outcome_of(reply, step.text());
+}
+
+Result<void> outcome_of(const amqp_rpc_reply_t& reply, const std::string& doing) {
   switch (reply.reply_type) {
     case AMQP_RESPONSE_NORMAL: return {};
-    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), step.text());
-    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), step.text());
+    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), doing);
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), doing);
     case AMQP_RESPONSE_NONE: break;
   }
-  return failure("no answer", step.text());
+  return failure("no answer", doing);
 }
 
 Result<void> Connection::send(std::uint16_t channel, const Step& step) {

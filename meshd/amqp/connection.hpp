@@ -98,16 +98,14 @@ class Connection {
   /// Says goodbye; waits for at most the timeout.
   void close();
 
-  // For setting a broker up (set_up.cpp, in the library nuropb_container); each waits for the broker's answer.
+  // For setting a broker up (set_up.cpp, in the library nuropb_container); both wait for the broker's answer.
   /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
   Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
   Result<bool> has_queue(std::uint16_t channel, const std::string& name);
-  /// Durable. An error if it is there and of another type.
-  Result<void> make_exchange(std::uint16_t channel, const std::string& name, const char* type);
-
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
   Result<void> status(int code, const char* doing) const;
+  Result<bool> found(std::uint16_t channel, const std::string& doing);
   amqp_connection_state_t state_ = nullptr;
   int fd_ = -1;
   std::size_t grant_ = 0;  // what may be written after the kernel has said that there is room
@@ -115,6 +113,8 @@ class Connection {
   SteadyTime heartbeat_due_{};
 };
 
+/// What an answer that was waited for says; "403 ACCESS_REFUSED - …" where the broker said no.
+Result<void> outcome_of(const amqp_rpc_reply_t& reply, const std::string& doing);
 /// "403 ACCESS_REFUSED - …" of a connection.close or channel.close frame, or nothing if it is neither.
 std::optional<std::string> close_text(const amqp_frame_t& frame);
 /// Its reply code, or 0.
