@@ -17,6 +17,7 @@
 
 #include "common/clock.hpp"
 #include "common/result.hpp"
+#include "meshd/amqp/frames.hpp"
 #include "meshd/amqp/step.hpp"
 #include "meshd/amqp/url.hpp"
 
@@ -44,7 +45,7 @@ struct Properties {
 class Connection {
  public:
   static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
-  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), grant_(other.grant_), room_(other.room_), heartbeat_due_(other.heartbeat_due_) {}
+  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), tls_(other.tls_), frames_(std::move(other.frames_)), grant_(other.grant_), room_(other.room_), heartbeat_due_(other.heartbeat_due_) {}
   Connection& operator=(Connection&&) = delete;
   ~Connection();
 
@@ -83,8 +84,11 @@ class Connection {
 
   Result<void> ack(std::uint16_t channel, std::uint64_t tag, bool multiple);
   Result<void> reject(std::uint16_t channel, std::uint64_t tag, bool requeue);
-  /// Between cork(true) and cork(false) small messages share segments.
-  void cork(bool on);
+  /// Between the two, messages and verdicts are gathered and go in few writes, at the latest with end_writes(); over TLS,
+  /// whose socket is rabbitmq-c's alone, `several` share segments. Nothing else may be called in between but what
+  /// publishes, settles, asks for room, or sends a heartbeat.
+  void begin_writes(bool several);
+  Result<void> end_writes();
 
   /// The next frame that has arrived, or nothing. Also sends heartbeats when they are due and notices missing ones,
   /// so it has to be called now and then. The frame is valid until release().
@@ -107,7 +111,11 @@ class Connection {
   Result<void> status(int code, const char* doing) const;
   Result<bool> found(std::uint16_t channel, const std::string& doing);
   amqp_connection_state_t state_ = nullptr;
+  Result<void> write_gathered();
   int fd_ = -1;
+  bool tls_ = false, gathering_ = false, corked_ = false;
+  Frames frames_;          // gathered, not yet written; empty but between begin_writes() and end_writes()
+  int broken_ = 0;         // errno of a write of ours: nothing more is written
   std::size_t grant_ = 0;  // what may be written after the kernel has said that there is room
   std::size_t room_ = 0;   // what is left of it
   SteadyTime heartbeat_due_{};

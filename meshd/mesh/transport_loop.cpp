@@ -181,16 +181,15 @@ Result<void> TransportLoop::write() {
   no_room_ = false;
   if (const auto declared = write_declarations(); !declared) return declared;
   if (queue_.empty() && settlements_.empty() && verdicts_.empty()) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
-  const bool cork = queue_.size() + settlements_.size() + verdicts_.size() > 1;
-  if (cork) connection_->cork(true);
+  connection_->begin_writes(queue_.size() + settlements_.size() + verdicts_.size() > 1);
   auto done = publish_queued();
   if (done) {
     take_settlements();
     done = tell_verdicts();
   }
   if (done && paused_) done = connection_->heartbeat(std::chrono::steady_clock::now());
-  if (cork) connection_->cork(false);
-  return done;
+  const auto written = connection_->end_writes();
+  return done ? written : done;
 }
 
 /// What has been settled, and may be told: whatever was submitted before it has gone.
