@@ -196,7 +196,7 @@ std::vector<ConfigKey> make_keys() {
       checked(text<&C::etcd, &C::Etcd::prefix>("etcd", "prefix", "What keys begin with; the service's name follows. Other NuroPb services use /nuropb."), etcd_prefix),
       integer<&C::etcd, &C::Etcd::lease_s>("etcd", "lease_s", 2, 3600, "How long, in seconds, a leader that is gone stays the leader."),
       text<&C::etcd, &C::Etcd::user>("etcd", "user", "The user, where etcd asks for one."),
-      path<&C::etcd, &C::Etcd::password_file>("etcd", "password_file", "A file with that user's password in its first line."),
+      path<&C::etcd, &C::Etcd::password_file>("etcd", "password_file", "A file with that user's password and nothing else."),
       path<&C::etcd, &C::Etcd::ca_file>("etcd", "ca_file", "https: certificates that etcd's must be signed by (PEM). Empty: the system's."),
       path<&C::etcd, &C::Etcd::certificate_file>("etcd", "certificate_file", "https: our own certificate, where etcd asks for one (PEM)."),
       path<&C::etcd, &C::Etcd::key_file>("etcd", "key_file", "https: the key of certificate_file (PEM)."),
