@@ -48,6 +48,8 @@ class Edge {
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
   void on_held(WebSocketHandler& handler);
+  /// Sends what the last meshd never took, as far as it can go now.
+  void send_again(WebSocketHandler& handler);
   void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
   void on_closed(WebSocketHandler& handler);
@@ -81,12 +83,14 @@ class Edge {
   // meshd's side (edge.cpp)
   void on_record(const shm::RecordHeader& header, const std::string& payload);
   void on_response(const shm::RecordHeader& header, const records::Response& record);
-  void on_attached();
-  void on_lost();
+  void on_attached(bool same_address);
+  void on_lost(const MeshLink::Lost& lost);
   void resume_held();
   void present_waiting();
   void close_waiting();
-  [[nodiscard]] bool may_request() const;
+  void lose(std::uint64_t sequence);
+  [[nodiscard]] bool may_send() const;
+  [[nodiscard]] bool may_request() const { return may_send() && !draining_; }
 
   // Time and the end
   void arm_timer();

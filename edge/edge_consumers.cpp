@@ -151,7 +151,7 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_request() && request(handler, ours, deadline)) return {};
+  if (known && may_request() && handler.unsent().empty() && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
   return {};
@@ -173,7 +173,10 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
       if (request.topic == message.topic) request.topic.clear();  // its answer is still to come, and begins nothing any more
     }
   }
-  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  pending.verb = message.verb;
+  pending.ring_end = link_.written();
+  if (message.idempotent) pending_.keep(pending, record_, config_.limits.send_queue_bytes);
   arm_timer();
   return true;
 }

@@ -22,6 +22,7 @@ void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   if (state_ == State::closing) return;
   state_ = State::closing;
   held_.clear();
+  unsent_.clear();
   edge_.on_closing(*this);
   // Reading goes on, or the consumer's answer to the closing handshake would never be seen.
   if (paused_) connection_.resume_reading();
@@ -48,6 +49,7 @@ void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTim
 
 void WebSocketHandler::resume() {
   if (state_ == State::judging || state_ == State::closing) return;
+  edge_.send_again(*this);
   while (!held_.empty()) {
     if (const auto until = edge_.handle_message(*this, held_.front().text, held_.front().arrived)) {
       held_.front().until = *until;
@@ -56,6 +58,7 @@ void WebSocketHandler::resume() {
     if (state_ == State::closing) return;  // it closed over that message, and let go of the rest
     held_.pop_front();
   }
+  if (!unsent_.empty()) return edge_.on_held(*this);
   edge_.on_released(*this);
   if (paused_) connection_.resume_reading();
   paused_ = false;

@@ -57,6 +57,13 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] std::uint32_t slot() const { return slot_; }
   [[nodiscard]] std::uint32_t serial() const { return serial_; }
   SessionRequests& requests() { return requests_; }
+  /// Records of pending requests that a meshd which is dead never took: they go before anything that is held back.
+  struct Unsent {
+    records::Type type;
+    std::uint64_t sequence;
+    std::string record;
+  };
+  std::deque<Unsent>& unsent() { return unsent_; }
   /// Topic patterns that it is subscribed to; the edge keeps them.
   std::set<std::string, std::less<>>& topics() { return topics_; }
   FoundToken& credential() { return credential_; }
@@ -80,6 +87,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   SessionRequests requests_;
   std::set<std::string, std::less<>> topics_;
   std::deque<Held> held_;
+  std::deque<Unsent> unsent_;
 };
 
 }  // namespace nuropb::edge

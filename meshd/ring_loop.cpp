@@ -79,6 +79,7 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  drop_kept();
   if (encryption_) {
     encryption_->tick(clock_.now());
     send_encrypted();
@@ -173,6 +174,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   Attached& place = *(workers_[*id] = std::move(attached));
   wait_for_doorbell(place);
   activate(place);
+  deliver_kept(place.worker.id());
 }
 
 void RingLoop::wait_for_doorbell(Attached& attached) {

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -86,6 +87,9 @@ class RingLoop {
   void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
+  bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
+  void deliver_kept(WorkerId id);
+  void drop_kept();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
 
   // Events (ring_events.cpp)
@@ -129,6 +133,9 @@ class RingLoop {
   std::vector<mesh::Outgoing> outgoing_;    // taken from rings, not yet taken by the transport
   std::string payload_;                     // reused for every record
   bool turn_scheduled_ = false;
+  std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
+  std::size_t absent_bytes_ = 0;
+  SteadyTime absent_until_ = SteadyTime::max();  // set once we can get any
   mesh::State broker_ = mesh::State::connecting;
   int exit_code_ = 0;
 
