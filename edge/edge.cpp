@@ -44,6 +44,7 @@ Edge::~Edge() = default;
 
 Result<void> Edge::start() {
   if (const std::string wrong = listener_->listen(); !wrong.empty()) return failure(wrong, "", "");
+  if (const auto backend = start_backend(); !backend) return backend;
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) on_signal();
   });
@@ -80,6 +81,12 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::subscription_ended:
       if (const auto record = records::decode<records::SubscriptionEnded>(payload)) on_subscription_ended(*record);
       break;
+    case Type::snorky_answer:
+      if (const auto record = records::decode<records::SnorkyAnswer>(payload)) on_snorky_answer(header, *record);
+      break;
+    case Type::backend_answer:
+      if (const auto record = records::decode<records::BackendAnswer>(payload)) on_backend_answer(header, *record);
+      break;
     default: break;  // MeshLink has let only known types through
   }
 }
@@ -105,6 +112,8 @@ bool Edge::may_request() const {
   return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready && !draining_;
 }
 
+bool Edge::may_call() const { return link_.attached() && !link_.full() && !draining_; }
+
 void Edge::on_attached() {
   for (WebSocketHandler* handler : handlers_) {
     if (handler && handler->state() != WebSocketHandler::State::closing) present(*handler);
@@ -120,6 +129,7 @@ void Edge::on_lost() {
   pending_.take_all([&](const PendingRequests::Taken& taken) {
     if (WebSocketHandler* const handler = find(taken.session)) end_pending(*handler, taken, error);
   });
+  fail_backend(502, error);
   for (WebSocketHandler* handler : handlers_) {
     if (handler) handler->present_again();
   }
@@ -136,18 +146,16 @@ void Edge::present_waiting() {
 void Edge::resume_held() {
   std::vector<WebSocketHandler*> waiting(held_.begin(), held_.end());
   held_.clear();
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (!may_request()) {
-      held_.insert(waiting.begin() + static_cast<std::ptrdiff_t>(i), waiting.end());
-      return;
-    }
-    waiting[i]->resume();
+  for (WebSocketHandler* handler : waiting) {
+    // What meshd answers by itself needs no broker.
+    if (handler->speaks_snorky() ? may_call() : may_request()) handler->resume();
+    else held_.insert(handler);
   }
 }
 
 void Edge::arm_timer() {
   if (timer_armed_) return;
-  if (pending_.size() == 0 && verdicts_.empty() && held_.empty()) return;  // nothing to watch: an idle edge sleeps
+  if (pending_.size() == 0 && verdicts_.empty() && held_.empty() && backend_calls_.empty()) return;  // nothing to watch: an idle edge sleeps
   timer_armed_ = true;
   timer_.expires_after(PendingRequests::tick);
   timer_.async_wait([this](const boost::system::error_code& error) {
@@ -162,6 +170,7 @@ void Edge::on_timer() {
     if (WebSocketHandler* const handler = find(taken.session)) expire(*handler, taken);
   });
   expire_held(now);
+  expire_backend(now);
   while (!verdicts_.empty() && verdicts_.front().first <= now) {
     const auto [slot, serial] = verdicts_.front().second;
     verdicts_.pop_front();
@@ -203,12 +212,13 @@ void Edge::on_signal() {
   draining_ = true;
   drain_until_ = clock_.now() + milliseconds(config_.drain.limit_ms);
   listener_->stop();
+  if (backend_) backend_->stop();
   log::info("draining", {{"sessions", manager_.sessions()}, {"pending", pending_.size()}});
   look_whether_drained();
 }
 
 void Edge::look_whether_drained() {
-  if (finishing_ ? connections_ == 0 || clock_.now() >= drain_until_ : pending_.size() == 0 || clock_.now() >= drain_until_) {
+  if (finishing_ ? connections_ == 0 || clock_.now() >= drain_until_ : (pending_.size() == 0 && backend_calls_.empty()) || clock_.now() >= drain_until_) {
     if (finishing_) return io_.stop();
     finish();
   }
@@ -228,6 +238,7 @@ void Edge::finish() {
       if (WebSocketHandler* const handler = find(taken.session)) end_pending(*handler, taken, error);
     });
   }
+  fail_backend(503, unknown_outcome_json("the gateway is stopping; the call may have run"));
   const std::vector<WebSocketHandler*> all = handlers_;
   for (WebSocketHandler* handler : all) {
     if (!handler) continue;

@@ -69,7 +69,7 @@ void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_u
   if (first) {
     user_id_ = user_id;
     edge_.manager().register_handler(*this);
-    write_message(encode_hello(session_id_.hex(), user_id, raw_username));
+    if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username));
   } else {
     edge_.on_accepted_again(*this);
   }

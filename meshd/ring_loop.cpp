@@ -36,7 +36,9 @@ RingLoop::RingLoop(Parts parts)
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
       manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }),
-      admin_(io_, std::move(parts.admin_socket), [this] { return metrics(); }) {}
+      admin_(io_, std::move(parts.admin_socket), [this] { return metrics(); }) {
+  start_snorky(std::move(parts.snorky));
+}
 
 RingLoop::~RingLoop() {
   if (listener_wait_.is_open()) listener_wait_.release();

@@ -25,6 +25,7 @@
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
+#include "meshd/snorky/hub.hpp"
 #include "meshd/service_mesh_manager.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
@@ -45,6 +46,7 @@ class RingLoop {
     Policy policy;
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
+    std::optional<snorky::Hub::Parts> snorky;
   };
   explicit RingLoop(Parts parts);
   ~RingLoop();
@@ -97,6 +99,15 @@ class RingLoop {
   void on_mesh_event(const mesh::Incoming& message);
   void reload();
 
+  // Snorky (ring_snorky.cpp)
+  class SnorkyOutlet;
+  void start_snorky(std::optional<snorky::Hub::Parts> parts);
+  bool snorky_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  bool backend_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  void send_to_worker(WorkerId id, records::Type type, std::uint64_t sequence, std::string payload);
+  [[nodiscard]] bool takes_anonymous() const;
+  [[nodiscard]] Policy::Session policy_of(const Identity& identity) const;
+
   [[nodiscard]] std::string metrics();
   [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance_, worker.slot, worker.generation, session, sequence}; }
   void touch(Attached& attached);
@@ -134,6 +145,10 @@ class RingLoop {
 
   log::Pause dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
+
+  log::Pause backend_pause_{std::chrono::seconds(10)};
+  std::unique_ptr<snorky::Outlet> snorky_outlet_;
+  std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 
   ServiceMeshManager manager_;  // its thread wakes the loop above
   AdminSocket admin_;           // last: it looks at all of the above

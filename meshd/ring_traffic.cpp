@@ -127,6 +127,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::event:
     case records::Type::subscribe:
     case records::Type::unsubscribe: return consumers_record(attached, header, payload);
+    case records::Type::snorky_call: return snorky_record(attached, header, payload);
+    case records::Type::backend_call: return backend_record(attached, header, payload);
     default: return impossible("not for meshd");
   }
 }
@@ -148,8 +150,12 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   };
   if (record->kind == records::CredentialKind::ticket) {
     auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
-    if (identity) answer(std::move(*identity));
+    if (identity && identity->user_id.empty() && !takes_anonymous()) answer(failure("anonymous consumers are not taken any more"));
+    else if (identity) answer(std::move(*identity));
     else answer(failure("not a ticket of ours for this session"));
+  } else if (record->kind == records::CredentialKind::none) {
+    if (takes_anonymous()) answer(Identity{});
+    else answer(failure("no token, and anonymous consumers are not taken"));
   } else {
     authorizer_.judge(std::string(record->credential), answer);
   }
@@ -169,7 +175,7 @@ void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint3
     session->identity = std::move(*verdict);
     session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
     session->event_head = context_head(session->identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
-    session->policy = policy_.for_identity(session->identity);
+    session->policy = policy_of(session->identity);
     const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
     const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
     records::encode(records::SessionAccepted{slot, serial, session->identity.user_id, username, ticket}, payload);

@@ -6,11 +6,6 @@
 #include "meshd/snorky/value.hpp"
 
 namespace nuropb::meshd::snorky {
-namespace {
-
-constexpr std::size_t max_list = 256U << 10;
-
-}  // namespace
 
 Outcome ChatService::run(const Call& call) {
   json::Slice raw, body;
@@ -18,7 +13,7 @@ Outcome ChatService::run(const Call& call) {
   if (!sending && call.command != "join" && call.command != "leave" && call.command != "read") return Outcome::failed(text::unknown_command);
   if (sending ? !bind(call.params, {{"channel", &raw}, {"body", &body}}) : !bind(call.params, {{"channel", &raw}})) return Outcome::failed(text::invalid_params);
   if (call.command == "join" && call.caller.user.empty()) return Outcome::failed("Not authenticated");
-  if (raw.text.size() > max_channel) return Outcome::failed("The channel is longer than 1024 bytes");
+  if (raw.text.size() > max_channel) return Outcome::failed(text::channel_too_long);
   const std::string channel = canonical(raw.text);
   if (call.command == "join") return join(call, raw.text, channel);
   if (call.command == "read") return read(call, raw.text, channel);
@@ -30,10 +25,8 @@ Outcome ChatService::run(const Call& call) {
 
 Outcome ChatService::join(const Call& call, std::string_view raw, const std::string& channel) {
   const std::string user(call.caller.user);
-  if (sockets_.contains(channel, call.caller.session)) return Outcome::failed("Already joined");
-  if (sockets_.count(call.caller.session) >= most_channels_) {
-    return Outcome::failed("More than " + std::to_string(most_channels_) + " channels (snorky.channels_per_session)");
-  }
+  if (sockets_.contains(channel, call.caller.session)) return call.restoring ? Outcome::keeps(channel) : Outcome::failed("Already joined");
+  if (sockets_.count(call.caller.session) >= limits_.per_session) return Outcome::failed(too_many("channels", limits_.per_session));
   Place& place = places_.try_emplace(channel, Place{std::string(raw)}).first->second;
   // To those who are there before it is one of them, as the original does.
   if (!place.by_user.contains(user) && !call.restoring) tell_presence(channel, place, user, "joined");
@@ -43,7 +36,7 @@ Outcome ChatService::join(const Call& call, std::string_view raw, const std::str
   Outcome out = Outcome::keeps(channel);
   out.data = "{\"members\":[";
   for (bool first = true; const auto& [member, sockets] : place.by_user) {
-    if (out.data.size() > max_list) break;  // the rest of a crowd is heard of when it writes
+    if (out.data.size() > limits_.answer_bytes) break;  // the rest of a crowd is heard of when it writes
     if (!first) out.data += ',';
     json::append_quoted(out.data, member);
     first = false;
@@ -70,7 +63,7 @@ Outcome ChatService::send(const Call& call, std::string_view raw, const std::str
   std::string members = ",\"from\":";
   json::append_quoted(members, call.caller.user);
   members.append(",\"channel\":").append(raw).append(",\"body\":").append(body).append(",\"timestamp\":").append(timestamp());
-  outlet_.notify(*sockets_.members(channel), notification("message", members));
+  if (!outlet_.notify(*sockets_.members(channel), notification("message", members))) return Outcome::failed(text::too_large);
   return {};
 }
 

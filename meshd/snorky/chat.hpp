@@ -18,8 +18,8 @@ namespace nuropb::meshd::snorky {
 class ChatService final : public Service {
  public:
   using Now = std::function<std::chrono::system_clock::time_point()>;
-  ChatService(std::string name, std::size_t most_channels, Outlet& outlet, Now now = std::chrono::system_clock::now)
-      : Service(std::move(name)), most_channels_(most_channels), outlet_(outlet), now_(std::move(now)) {}
+  ChatService(std::string name, ServiceLimits limits, Outlet& outlet, Now now = std::chrono::system_clock::now)
+      : Service(std::move(name)), limits_(limits), outlet_(outlet), now_(std::move(now)) {}
 
   void call(const Call& call, const Answer& answer) override { answer(run(call)); }
   void on_session_closed(const SessionRef& session) override;
@@ -37,7 +37,7 @@ class ChatService final : public Service {
   void tell_presence(const std::string& channel, const Place& place, std::string_view user, std::string_view status);
   [[nodiscard]] std::string timestamp() const;  ///< raw JSON: ISO 8601, UTC
 
-  std::size_t most_channels_;  // per socket
+  ServiceLimits limits_;
   Outlet& outlet_;
   Now now_;
   Channels sockets_;

@@ -6,7 +6,6 @@ namespace nuropb::meshd::snorky {
 namespace {
 
 constexpr std::size_t max_participant = 1024;  // as long as a user's id may be
-constexpr std::size_t max_list = 256U << 10;
 
 std::optional<std::string> text_of(json::Slice value) {
   if (value.kind != json::Kind::string || value.text.size() > 6 * max_participant) return {};
@@ -28,10 +27,13 @@ Outcome MessagingService::register_participant(const Call& call) {
   json::Slice raw;
   if (!bind(call.params, {{"name", &raw}})) return Outcome::failed(text::invalid_params);
   auto name = text_of(raw);
-  if (name && participants_.contains(*name)) return Outcome::failed("Name already registered");
+  const auto taken = name ? participants_.find(*name) : participants_.end();
+  if (taken != participants_.end()) {
+    return call.restoring && taken->second == call.caller.session ? Outcome::keeps(std::move(*name)) : Outcome::failed("Name already registered");
+  }
   if (!name || (names_ == Names::user && (call.caller.user.empty() || *name != call.caller.user))) return Outcome::failed("Name not allowed");
   auto& own = by_session_[call.caller.session];
-  if (own.size() >= most_names_) return Outcome::failed("More than " + std::to_string(most_names_) + " names (snorky.channels_per_session)");
+  if (own.size() >= limits_.per_session) return Outcome::failed(too_many("names", limits_.per_session));
   own.insert(*name);
   participants_.emplace(*name, call.caller.session);
   return Outcome::keeps(std::move(*name));
@@ -55,7 +57,7 @@ Outcome MessagingService::list() const {
   Outcome out;
   out.data = "[";
   for (const auto& [name, session] : participants_) {
-    if (out.data.size() > max_list) return Outcome::failed("More participants than one answer holds");
+    if (out.data.size() > limits_.answer_bytes) return Outcome::failed("More participants than one answer holds");
     if (out.data.size() > 1) out.data += ',';
     json::append_quoted(out.data, name);
   }
@@ -73,7 +75,7 @@ Outcome MessagingService::send(const Call& call) {
   if (to == participants_.end()) return Outcome::failed("Unknown destination");
   std::string members = ",\"sender\":";
   members.append(raw_sender.text).append(",\"dest\":").append(raw_dest.text).append(",\"body\":").append(body.text);
-  outlet_.notify({to->second}, notification("message", members));
+  if (!outlet_.notify({to->second}, notification("message", members))) return Outcome::failed(text::too_large);
   return {};
 }
 

@@ -17,8 +17,8 @@ class MessagingService final : public Service {
  public:
   enum class Names : std::uint8_t { user, any };
 
-  MessagingService(std::string name, Names names, std::size_t most_names, Outlet& outlet)
-      : Service(std::move(name)), names_(names), most_names_(most_names), outlet_(outlet) {}
+  MessagingService(std::string name, Names names, ServiceLimits limits, Outlet& outlet)
+      : Service(std::move(name)), names_(names), limits_(limits), outlet_(outlet) {}
 
   void call(const Call& call, const Answer& answer) override { answer(run(call)); }
   void on_session_closed(const SessionRef& session) override;
@@ -31,7 +31,7 @@ class MessagingService final : public Service {
   Outcome send(const Call& call);
 
   Names names_;
-  std::size_t most_names_;  // per socket
+  ServiceLimits limits_;
   Outlet& outlet_;
   std::map<std::string, SessionRef, std::less<>> participants_;
   std::map<SessionRef, std::set<std::string>> by_session_;

@@ -17,16 +17,14 @@ Outcome PubSubService::run(const Call& call) {
     if (!may_publish(call.caller, channel.text)) return Outcome::failed(text::not_authorized);
     return Outcome::failed(publish(channel.text, message.text));  // an empty text is no failure
   }
-  if (channel.text.size() > max_channel) return Outcome::failed("The channel is longer than 1024 bytes");
+  if (channel.text.size() > max_channel) return Outcome::failed(text::channel_too_long);
   std::string name = canonical(channel.text);
   if (call.command == "unsubscribe") {
     if (!channels_.remove(name, call.caller.session)) return Outcome::failed("Not subscribed");
     return Outcome::drops(std::move(name));
   }
-  if (channels_.contains(name, call.caller.session)) return Outcome::failed("Already subscribed");
-  if (channels_.count(call.caller.session) >= most_channels_) {
-    return Outcome::failed("More than " + std::to_string(most_channels_) + " channels (snorky.channels_per_session)");
-  }
+  if (channels_.contains(name, call.caller.session)) return call.restoring ? Outcome::keeps(std::move(name)) : Outcome::failed("Already subscribed");
+  if (channels_.count(call.caller.session) >= limits_.per_session) return Outcome::failed(too_many("channels", limits_.per_session));
   channels_.add(name, call.caller.session);
   return Outcome::keeps(std::move(name));
 }
@@ -41,8 +39,8 @@ bool PubSubService::may_publish(const Caller& caller, std::string_view channel) 
 }
 
 std::string PubSubService::publish(std::string_view channel, std::string_view message) {
-  if (channel.size() > max_channel) return "The channel is longer than 1024 bytes";
-  deliver(channel, message);
+  if (channel.size() > max_channel) return text::channel_too_long;
+  if (!deliver(channel, message)) return text::too_large;
   std::string body = "{\"channel\":";
   body.append(channel).append(",\"message\":").append(message).append("}");
   outlet_.tell_peers(name(), body);
@@ -54,12 +52,12 @@ void PubSubService::on_peer(std::string_view body) {
   if (bind(body, {{"channel", &channel}, {"message", &message}}) && channel.text.size() <= max_channel) deliver(channel.text, message.text);
 }
 
-void PubSubService::deliver(std::string_view channel, std::string_view message) {
+bool PubSubService::deliver(std::string_view channel, std::string_view message) {
   const Sessions* const to = channels_.members(canonical(channel));
-  if (!to) return;
+  if (!to) return true;
   std::string members = ",\"channel\":";
   members.append(channel).append(",\"message\":").append(message);
-  outlet_.notify(*to, notification("message", members));
+  return outlet_.notify(*to, notification("message", members));
 }
 
 void PubSubBackend::call(const Call& call, const Answer& answer) {

@@ -14,23 +14,23 @@ class PubSubService final : public Service {
  public:
   enum class Publish : std::uint8_t { all, backend, policy };  ///< which consumers may
 
-  PubSubService(std::string name, Publish publish, std::size_t most_channels, Outlet& outlet)
-      : Service(std::move(name)), publish_(publish), most_channels_(most_channels), outlet_(outlet) {}
+  PubSubService(std::string name, Publish publish, ServiceLimits limits, Outlet& outlet)
+      : Service(std::move(name)), publish_(publish), limits_(limits), outlet_(outlet) {}
 
   void call(const Call& call, const Answer& answer) override;
   void on_session_closed(const SessionRef& session) override { channels_.remove_all(session); }
   void on_peer(std::string_view body) override;
 
-  /// To all who are subscribed, here and elsewhere. Raw JSON both. What is wrong with the channel, or nothing.
+  /// To all who are subscribed, here and elsewhere. Raw JSON both. What is wrong with them, or nothing.
   std::string publish(std::string_view channel, std::string_view message);
 
  private:
   Outcome run(const Call& call);
   [[nodiscard]] bool may_publish(const Caller& caller, std::string_view channel) const;
-  void deliver(std::string_view channel, std::string_view message);
+  bool deliver(std::string_view channel, std::string_view message);
 
   Publish publish_;
-  std::size_t most_channels_;  // per socket
+  ServiceLimits limits_;
   Outlet& outlet_;
   Channels channels_;
 };

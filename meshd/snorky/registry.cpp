@@ -14,6 +14,10 @@ std::string Service::notification(std::string_view type, std::string_view member
   return out += "}}";
 }
 
+std::string Service::too_many(std::string_view what, std::size_t most) {
+  return "More than " + std::to_string(most) + " " + std::string(what) + " (snorky.channels_per_session)";
+}
+
 Service& Registry::add(std::unique_ptr<Service> service) {
   auto& place = services_[service->name()];
   place = std::move(service);

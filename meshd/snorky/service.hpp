@@ -63,14 +63,24 @@ namespace text {  // the original's, to the letter
 inline constexpr const char* unknown_command = "Unknown command";
 inline constexpr const char* invalid_params = "Invalid params";
 inline constexpr const char* not_authorized = "Not authorized";
+// Ours
+inline constexpr const char* channel_too_long = "The channel is longer than 1024 bytes";
+inline constexpr const char* too_large = "The message is too large";
 }  // namespace text
+
+/// What one socket may have of a service, and how large an answer may be.
+struct ServiceLimits {
+  std::size_t per_session = 100;           ///< channels or names: snorky.channels_per_session
+  std::size_t answer_bytes = 256U << 10;   ///< lists end before
+};
 
 /// Where services send what is no answer.
 class Outlet {
  public:
   virtual ~Outlet() = default;
-  /// A whole frame to sockets of this gateway. Does nothing for one that is gone.
-  virtual void notify(const Sessions& to, std::string_view frame) = 0;
+  /// A whole frame to sockets of this gateway; one that is gone is passed over. False, and nothing sent: it is larger
+  /// than limits.message_bytes.
+  virtual bool notify(const Sessions& to, std::string_view frame) = 0;
   /// The same news for the other gateways of this service: `body` is raw JSON. May be lost; never waits.
   virtual void tell_peers(std::string_view service, std::string_view body) = 0;
 };
@@ -87,6 +97,9 @@ class Service {
   virtual void on_session_closed(const SessionRef&) {}
   /// What the same service on another gateway said with tell_peers(): valid JSON, otherwise untrusted.
   virtual void on_peer(std::string_view /*body*/) {}
+
+  /// The text of a call that is over `ServiceLimits::per_session`.
+  [[nodiscard]] static std::string too_many(std::string_view what, std::size_t most);
 
  protected:
   /// {"service":NAME,"message":{"type":TYPE<members>}}; `members` begins with a comma.
