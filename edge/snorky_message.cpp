@@ -60,8 +60,4 @@ std::string encode_snorky_error(std::string_view service, std::string_view raw_c
   return out += "}}";
 }
 
-std::string encode_snorky_notice(std::string_view raw_message) {
-  return std::string("{\"service\":\"gateway\",\"message\":").append(raw_message).append("}");
-}
-
 }  // namespace nuropb::edge

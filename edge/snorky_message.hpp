@@ -30,7 +30,5 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits);
 
 /// {"service":S,"message":{"type":"error","callId":I,"message":TEXT}}; of the service `gateway` where none is known.
 std::string encode_snorky_error(std::string_view service, std::string_view raw_call_id, std::string_view text);
-/// A message of the gateway's own, like a push, as a consumer on /ws gets it.
-std::string encode_snorky_notice(std::string_view raw_message);
 
 }  // namespace nuropb::edge
