@@ -48,7 +48,7 @@ struct BackendListener::Impl : std::enable_shared_from_this<Impl> {
   tcp::acceptor acceptor;
   asio::steady_timer retry;
   std::size_t sessions = 0;
-  std::list<Session*> idle;  // between requests, the longest first
+  std::list<Session*> idle;  // whose next head is not there yet, the longest first
   bool stopped = false;
 };
 
@@ -84,7 +84,7 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
     parser_->body_limit(impl_->settings.max_body);
     answered_ = false;
     continued_ = false;
-    set_idle(!refuse_ && buffer_.size() == 0);
+    set_idle(!refuse_);
     stream_.expires_never();
     await_request();
     http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](const error_code& error, std::size_t) {

@@ -8,7 +8,7 @@
 //              body ─► Request ─► (meshd) ─► answer ─► head of the next one, or closed
 //
 // Bounded in everything: connections, bytes of head and body, time for each step. When all connections are taken, one
-// that only idles between requests has to go; if none does, the newcomer gets a 503. One thread: the edge's io_context.
+// whose next head is not there yet has to go, the one that waited longest; if there is none, the newcomer gets a 503. One thread: the edge's io_context.
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>

@@ -7,13 +7,14 @@ import signal
 import pytest
 
 from support.consumer import Consumer, RawSocket
+from support.gateway import Gateway
+from support.ports import free_port
 from support.snorky import SnorkyClient, envelope, options, post
 from support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
 def snorky(broker_url):
-    from support.gateway import Gateway
     with Gateway(broker_url, **options(edges=4)) as running:
         yield running
 
@@ -193,12 +194,12 @@ async def test_a_call_that_meshd_did_not_answer_fails_once(gateways):
         assert one.quiet()
 
 
-async def test_local_delivery_needs_no_broker(private_broker, gateways):
-    gateway = gateways(private_broker.url, **options(edges=2))
+async def test_local_delivery_needs_no_broker(gateways):
+    gateway = gateways(f"amqp://guest:guest@127.0.0.1:{free_port()}/", wait_ready=False, **options(edges=2))
+    await eventually(lambda: all(edge.attached() for edge in gateway.edges), "the edges are attached")
+    assert gateway.edges[0].health()[1]["broker"] == "away"
     async with await SnorkyClient.open(gateway.edges[0].snorky_url) as one, await SnorkyClient.open(gateway.edges[1].snorky_url) as two:
         await one.call("pubsub", "subscribe", channel="x")
-        private_broker.stop()
-        await eventually(lambda: gateway.edges[0].health()[1]["broker"] == "away", "the edges know that the broker is away")
         await two.call("pubsub", "publish", channel="x", message="without it")
         assert (await one.notification("pubsub"))["message"] == "without it"
         assert post(gateway.edges[1], envelope("news_backend", "publish", channel="x", message=1))[0] == 200
@@ -228,3 +229,51 @@ async def test_both_protocols_on_one_port(snorky, demo):
         await one.call("pubsub", "publish", channel="x", message=1)
         assert (await one.notification("pubsub"))["message"] == 1
         assert consumer.others.empty()
+
+
+async def test_names_are_their_users(snorky):
+    async with await SnorkyClient.open(snorky.edges[0].snorky_url, "secret-ann") as ann, await SnorkyClient.open(snorky.edges[1].snorky_url, "secret-bob") as bob:
+        assert await bob.refused("messaging", "registerParticipant", name="ann") == "Name not allowed"
+        await ann.call("messaging", "registerParticipant", name="ann")
+        await bob.call("messaging", "registerParticipant", name="bob")
+        assert await bob.call("messaging", "listParticipants") == ["ann", "bob"]
+        assert await bob.refused("messaging", "registerParticipant", name="ann") == "Name already registered"
+        assert await bob.refused("messaging", "unregisterParticipant", name="ann") == "Invalid participant"
+        await ann.call("messaging", "send", sender="ann", dest="bob", body={"hello": 1})
+        assert await bob.notification("messaging") == {"type": "message", "sender": "ann", "dest": "bob", "body": {"hello": 1}}
+        assert await bob.refused("messaging", "send", sender="ann", dest="bob", body=1) == "Invalid sender"
+        assert await bob.refused("messaging", "send", sender="bob", dest="eve", body=1) == "Unknown destination"
+        await ann.call("messaging", "unregisterParticipant", name="ann")
+        assert await ann.refused("messaging", "unregisterParticipant", name="ann") == "Unknown participant"
+        await bob.call("names", "registerParticipant", name="whatever")
+    async with await SnorkyClient.open(snorky.edges[2].snorky_url, "secret-ann") as ann:
+        async def gone():
+            return await ann.call("messaging", "listParticipants") == []
+        await eventually(gone, "a socket that closes leaves its names")
+
+
+async def test_chat_shows_users_and_not_sockets(snorky):
+    ann, ann2, bob = await asyncio.gather(*(SnorkyClient.open(snorky.edges[n].snorky_url, token) for n, token in enumerate(("secret-ann", "secret-ann", "secret-bob"))))
+    assert await ann.call("chat", "join", channel="c") == {"members": ["ann"]}
+    assert await ann.refused("chat", "join", channel="c") == "Already joined"
+    assert await bob.call("chat", "join", channel="c") == {"members": ["ann", "bob"]}
+    presence = await ann.notification("chat")
+    assert presence.pop("timestamp").endswith("+00:00")
+    assert presence == {"type": "presence", "from": "bob", "channel": "c", "status": "joined"}
+    assert await ann2.call("chat", "join", channel="c") == {"members": ["ann", "bob"]}  # and nobody is told: ann was there
+    await bob.call("chat", "send", channel="c", body=[1])
+    for one in (ann, ann2, bob):
+        message = await one.notification("chat")
+        assert message.pop("timestamp")
+        assert message == {"type": "message", "from": "bob", "channel": "c", "body": [1]}
+    await ann.call("chat", "read", channel="c")
+    assert (await ann2.notification("chat"))["type"] == "read"
+    await ann.call("chat", "leave", channel="c")
+    assert await ann.refused("chat", "send", channel="c", body=1) == "Not joined"
+    assert await ann.refused("chat", "leave", channel="c") == "Not joined"
+    await ann2.close()
+    left = await bob.notification("chat")
+    assert (left["from"], left["status"]) == ("ann", "left"), "with the last of her sockets"
+    assert ann.quiet()
+    await ann.close()
+    await bob.close()
