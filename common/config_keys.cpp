@@ -214,6 +214,9 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::events, &C::Events::subscriptions_per_session>("events", "subscriptions_per_session", 1, 100'000, "Topic patterns that one socket may be subscribed to."),
       boolean<&C::events, &C::Events::forward_context>("events", "forward_context", "Whether consumers see the context of events: whatever their publishers put there, tokens of other gateways' users among it."),
 
+      integer<&C::push, &C::Push::timeout_ms>("push", "timeout_ms", 100, 60'000, "How long a send or close waits for edges and other gateways to say how many connections took it; who has not said so by then is named."),
+      integer<&C::push, &C::Push::presence_ms>("push", "presence_ms", 100, 60'000, "How often gateways of one service tell one another that they live. Who is silent for three and a half times that is not waited for."),
+
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
 
       log_level(),
@@ -235,6 +238,7 @@ std::span<const ConfigSection> config_sections() {
       {"etcd", "Leader election among gateways of one name. Only meshd uses these."},
       {"auth", "Who may connect. Tokens are judged by meshd, never by an edge."},
       {"events", "Events of the mesh, for consumers that subscribe to them."},
+      {"push", "Messages from services, backends and operators to consumers; closing them."},
       {"drain", "Stopping."},
       {"log", "Logs never contain a token or a password."},
   };
