@@ -108,6 +108,10 @@ struct Config {
     std::uint32_t connections = 64;                       ///< per edge
     std::uint32_t timeout_ms = 10'000;
   } backend;
+  struct Push {
+    std::uint32_t timeout_ms = 2000;                      ///< how long edges and other gateways may take to say who took a message
+    std::uint32_t presence_ms = 2000;                     ///< between two signs of life to the other gateways
+  } push;
   struct Drain {
     std::uint32_t limit_ms = 10'000;                      ///< how long SIGTERM waits for pending requests
   } drain;

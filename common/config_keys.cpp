@@ -228,6 +228,9 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::backend, &C::Backend::connections>("backend", "connections", 1, 65535, "Connections of backends per edge; one more is refused with 503."),
       integer<&C::backend, &C::Backend::timeout_ms>("backend", "timeout_ms", 100, 600'000, "How long a backend may take to send its request, to read its answer, or to come with the next one; and how long it waits for an answer."),
 
+      integer<&C::push, &C::Push::timeout_ms>("push", "timeout_ms", 100, 60'000, "How long a send or close waits for edges and other gateways to say how many connections took it; who has not said so by then is named."),
+      integer<&C::push, &C::Push::presence_ms>("push", "presence_ms", 100, 60'000, "How often gateways of one service tell one another that they live. Who is silent for three and a half times that is not waited for."),
+
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
 
       log_level(),
@@ -251,6 +254,7 @@ std::span<const ConfigSection> config_sections() {
       {"events", "Events of the mesh, for consumers that subscribe to them."},
       {"snorky", "Snorky's protocol: services of the gateway's own, for consumers."},
       {"backend", "Backend HTTP, for servers of yours that publish to consumers. Edges listen, meshd judges the keys."},
+      {"push", "Messages from services, backends and operators to consumers; closing them."},
       {"drain", "Stopping."},
       {"log", "Logs never contain a token or a password."},
   };

@@ -21,12 +21,15 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/pushes.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
 #include "meshd/snorky/hub.hpp"
 #include "meshd/service_mesh_manager.hpp"
+#include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
 #include "meshd/worker.hpp"
@@ -34,7 +37,7 @@
 
 namespace nuropb::meshd {
 
-class RingLoop {
+class RingLoop : private Pushes::Edges {
  public:
   struct Parts {
     const Config& config;
@@ -49,7 +52,7 @@ class RingLoop {
     std::optional<snorky::Hub::Parts> snorky;
   };
   explicit RingLoop(Parts parts);
-  ~RingLoop();
+  ~RingLoop() override;
 
   /// Opens the control socket. Workers are taken from here on; the broker counts as away until connect_broker().
   Result<void> start();
@@ -108,6 +111,13 @@ class RingLoop {
   [[nodiscard]] bool takes_anonymous() const;
   [[nodiscard]] Policy::Session policy_of(const Identity& identity) const;
 
+  // Pushes to many sessions, here and at other gateways (ring_pushes.cpp)
+  void each(const std::function<void(WorkerId, SessionTable&)>& work) override;
+  void send(WorkerId worker, records::Type type, std::string payload) override;
+  void tick_soon() override;
+  void start_peers();
+  bool publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline);
+
   [[nodiscard]] std::string metrics();
   [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance_, worker.slot, worker.generation, session, sequence}; }
   void touch(Attached& attached);
@@ -134,6 +144,12 @@ class RingLoop {
   boost::asio::posix::stream_descriptor listener_wait_;
   std::map<WorkerId, std::unique_ptr<Attached>> workers_;
   std::size_t newcomers_ = 0;
+
+  SessionIndex session_index_;
+  Peers peers_;
+  Pushes pushes_;
+  boost::asio::steady_timer push_timer_;
+  bool push_timer_armed_ = false;
 
   std::vector<WorkerId> turn_order_;        // workers that may have something to read
   std::vector<Attached*> touched_;          // workers with records staged in this turn

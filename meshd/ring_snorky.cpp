@@ -5,6 +5,11 @@
 #include "meshd/ring_loop.hpp"
 
 namespace nuropb::meshd {
+namespace {
+
+constexpr std::string_view peer_kind = "snorky";
+
+}  // namespace
 
 /// How services reach sockets and the other gateways.
 class RingLoop::SnorkyOutlet final : public snorky::Outlet {
@@ -13,19 +18,16 @@ class RingLoop::SnorkyOutlet final : public snorky::Outlet {
 
   bool notify(const snorky::Sessions& to, std::string_view frame) override {
     if (frame.size() > loop_.config_.limits.message_bytes) return false;
-    for (auto next = to.begin(); next != to.end();) {
-      const WorkerId worker = next->worker;
-      std::string refs;
-      for (std::size_t n = 0; next != to.end() && next->worker == worker && n < records::max_named_sessions; ++next, ++n) {
-        records::SessionRefs::append(refs, {next->slot, next->serial});
-      }
-      std::string payload;
-      records::encode(records::Push{0, false, true, records::SessionRefs(refs), frame}, payload);
-      loop_.send_to_worker(worker, records::Type::push, 0, std::move(payload));
-    }
+    std::vector<Pushes::Place> places;
+    places.reserve(to.size());
+    for (const snorky::SessionRef& one : to) places.push_back({one.worker, {one.slot, one.serial}});
+    loop_.pushes_.send_to(places, frame, true);
     return true;
   }
-  void tell_peers(std::string_view, std::string_view) override {}
+  void tell_peers(std::string_view service, std::string_view body) override {
+    // Whether the others hear of it is the broker's affair: who is here has it already.
+    (void)loop_.peers_.tell(peer_kind, snorky::Hub::encode_peer(service, body));
+  }
 
  private:
   RingLoop& loop_;
@@ -35,6 +37,7 @@ void RingLoop::start_snorky(std::optional<snorky::Hub::Parts> parts) {
   if (!parts) return;
   snorky_outlet_ = std::make_unique<SnorkyOutlet>(*this);
   snorky_ = std::make_unique<snorky::Hub>(std::move(*parts), *snorky_outlet_);
+  peers_.on(std::string(peer_kind), [this](const std::string&, std::string_view json) { snorky_->on_peer(json); });
 }
 
 /// Nobody in particular may call Snorky's services, and nothing else.

@@ -129,6 +129,12 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::unsubscribe: return consumers_record(attached, header, payload);
     case records::Type::snorky_call: return snorky_record(attached, header, payload);
     case records::Type::backend_call: return backend_record(attached, header, payload);
+    case records::Type::pushed: {
+      const auto record = records::decode<records::Pushed>(payload);
+      if (!record || !pushes_.on_pushed(worker.id(), *record)) return impossible(record ? "a count that nobody asked for" : "can't be decoded");
+      worker.settle(worker.begin_work());
+      return true;
+    }
     default: return impossible("not for meshd");
   }
 }
@@ -176,6 +182,7 @@ void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint3
     session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
     session->event_head = context_head(session->identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
     session->policy = policy_of(session->identity);
+    session_index_.add(worker_id, slot, *session);
     const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
     const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
     records::encode(records::SessionAccepted{slot, serial, session->identity.user_id, username, ticket}, payload);
@@ -213,7 +220,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   switch (type) {
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
-        if (session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
         return true;
@@ -320,6 +327,7 @@ void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
   if (change.state == mesh::State::ready) log::info("broker ready", {{"detail", change.detail}});
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;
+  if (word_for(change.state) == shm::BrokerState::away) peers_.disconnected();
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().set_broker(word_for(change.state));
     attached->worker.channel().ring();

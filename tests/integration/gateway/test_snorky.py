@@ -277,3 +277,33 @@ async def test_chat_shows_users_and_not_sockets(snorky):
     assert ann.quiet()
     await ann.close()
     await bob.close()
+
+
+async def test_channels_span_gateways(gateways):
+    """Two gateways of one service on one broker; a third of another service hears nothing."""
+    one = gateways(**options(edges=2))
+    two = gateways(name=one.name, **options(edges=2))
+    stranger = gateways(**options())
+    async with (await SnorkyClient.open(one.edges[1].snorky_url) as here, await SnorkyClient.open(two.edges[1].snorky_url) as there,
+                await SnorkyClient.open(stranger.edges[0].snorky_url) as elsewhere):
+        for socket in (here, there, elsewhere):
+            await socket.call("pubsub", "subscribe", channel=["c"])
+            await socket.call("news", "subscribe", channel=["c"])
+
+        async def crossed():
+            await here.call("pubsub", "publish", channel=["c"], message="first")
+            return not there.quiet()
+        await eventually(crossed, "the gateways have found one another")
+        await here.call("pubsub", "publish", channel=["c"], message="fence")
+        while (await there.notification("pubsub"))["message"] != "fence":
+            pass
+        await there.call("pubsub", "publish", channel=["c"], message={"n": 1.0})
+        while (found := await here.notification("pubsub"))["message"] != {"n": 1}:
+            assert found["message"] in ("first", "fence")
+        assert post(one.edges[0], envelope("news_backend", "publish", channel=["c"], message="news"))[0] == 200
+        assert (await here.notification("news"))["message"] == "news"
+        assert (await there.notification("pubsub"))["message"] == {"n": 1}, "its own, once"
+        assert (await there.notification("news"))["message"] == "news"
+        await elsewhere.call("pubsub", "publish", channel=["c"], message="fence")
+        assert (await elsewhere.notification("pubsub"))["message"] == "fence", "and nothing before it"
+        assert here.quiet() and there.quiet()
