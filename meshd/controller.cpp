@@ -42,7 +42,9 @@ void add_controller_methods(mesh::ServiceHost& host, ControllerParts shared) {
     host.async_method(name, {.description = description, .parameters = parameters}, [parts, name](mesh::Call call, mesh::Reply answer) {
       const auto reply = std::make_shared<mesh::Reply>(std::move(answer));
       parts->on_ring_loop([parts, name, reply, call = std::make_shared<mesh::Call>(std::move(call))] {
-        const auto caller = controller_caller(*call, parts->config.auth);
+        auto caller = controller_caller(*call, parts->config.auth);
+        // What comes by a gateway of ours comes from a consumer, who is not the service.
+        if (caller.service == parts->config.gateway.service) caller.service.clear();
         if (!parts->policy().allows_controller(caller, name)) {
           return reply->error(error_name::authorization, name + "(): this caller may not use it (policy)");
         }
