@@ -27,11 +27,13 @@ ControllerCaller controller_caller(const mesh::Call& call, const Config::Auth& k
       if (role.is_string()) out.identity.roles.push_back(role.get<std::string>());
     }
   }
-  // nuropb-<service>-<instance>-rq; instances of NuroPb services are hexadecimal, so the last dash ends the service.
+  // nuropb-<service>-<instance>-rq; instances of NuroPb services are hexadecimal, so the last dash ends the service. One
+  // that is no service has nuropb-<vhost>-client-<instance>-rq (protocol.md, topology).
   std::string_view queue = call.reply_to;
   if (queue.starts_with("nuropb-") && queue.ends_with("-rq") && queue.size() > 10) {
     queue = queue.substr(7, queue.size() - 10);
     if (const auto dash = queue.rfind('-'); dash != std::string_view::npos) out.service = queue.substr(0, dash);
+    if (out.service.ends_with("-client")) out.service.clear();
   }
   return out;
 }
