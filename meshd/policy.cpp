@@ -76,7 +76,7 @@ struct Rule {
 
 struct Policy::Rules {
   std::uint8_t everyone = bit(Use::request);
-  std::vector<Rule> allow, deny;
+  std::vector<Rule> allow, deny, controller;
 };
 
 struct Policy::Session::Concerned {
@@ -159,6 +159,26 @@ class Reader {
     return out;
   }
 
+  /// `services` are who here, and not what.
+  Rule controller(const toml::table& table) {
+    Rule out;
+    for (const auto& [name, node] : table) {
+      const std::string key(name.str());
+      if (key == "methods") out.methods = texts(node, key);
+      else if (key == "services") out.services = texts(node, key);
+      else if (key == "users") out.users = texts(node, key);
+      else if (key == "roles") out.roles = texts(node, key);
+      else if (key == "claims") claims(node, out.claims);
+      else wrong(node, "unknown key '" + key + "'", "methods, services, users, roles, claims");
+    }
+    // Left out never means everyone here: these methods reach all consumers.
+    if (out.methods.empty()) wrong(table, "a controller rule without methods", "methods = [\"*\"] for all");
+    if (out.services.empty() && out.users.empty() && out.roles.empty() && out.claims.empty()) {
+      wrong(table, "a controller rule that does not say who may", "services, users, roles or claims");
+    }
+    return out;
+  }
+
   void wrong(const toml::node& node, std::string what, std::string hint = {}) {
     if (!mistake) mistake = Error{std::move(what), name_ + ":" + std::to_string(node.source().begin.line), std::move(hint)};
   }
@@ -192,8 +212,12 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& name) {
       const toml::array* const list = node.as_array();
       if (!list || !list->is_homogeneous(toml::node_type::table)) reader.wrong(node, std::string(key.str()) + " is not a list of tables", "write [[" + std::string(key.str()) + "]]");
       else for (const auto& item : *list) (key.str() == "allow" ? rules->allow : rules->deny).push_back(reader.rule(*item.as_table()));
+    } else if (key.str() == "controller") {
+      const toml::array* const list = node.as_array();
+      if (!list || !list->is_homogeneous(toml::node_type::table)) reader.wrong(node, "controller is not a list of tables", "write [[controller]]");
+      else for (const auto& item : *list) rules->controller.push_back(reader.controller(*item.as_table()));
     } else {
-      reader.wrong(node, "unknown key '" + std::string(key.str()) + "'", "default, [[allow]] and [[deny]] stand here");
+      reader.wrong(node, "unknown key '" + std::string(key.str()) + "'", "default, [[allow]], [[deny]] and [[controller]] stand here");
     }
   }
   if (reader.mistake) return tl::unexpected(*reader.mistake);
@@ -208,7 +232,17 @@ Result<Policy> Policy::load(const std::string& file) {
   return parse(*text, file);
 }
 
-std::size_t Policy::size() const { return rules_->allow.size() + rules_->deny.size(); }
+std::size_t Policy::size() const { return rules_->allow.size() + rules_->deny.size() + rules_->controller.size(); }
+
+bool Policy::allows_controller(const ControllerCaller& caller, std::string_view method) const {
+  const json parsed = caller.identity.claims.empty() ? json::object() : json::parse(caller.identity.claims, nullptr, false);
+  const json claims = parsed.is_object() ? parsed : json::object();
+  return std::any_of(rules_->controller.begin(), rules_->controller.end(), [&](const Rule& rule) {
+    // A service that is not known matches no pattern, not even `*`.
+    const bool service = rule.services.empty() || (!caller.service.empty() && any_globs(rule.services, caller.service));
+    return service && any_globs(rule.methods, method) && rule.concerns(caller.identity, claims);
+  });
+}
 
 Policy::Session Policy::for_identity(const Identity& identity) const {
   const json parsed = identity.claims.empty() ? json::object() : json::parse(identity.claims, nullptr, false);

@@ -16,6 +16,10 @@
 //   verbs = ["subscribe"]
 //   topics = ["secret.#"]            # AMQP topic patterns
 //
+//   [[controller]]                   # who else may use the gateway's own methods (meshd/controller.hpp); default: nobody
+//   methods = ["send_to_*"]
+//   services = ["orders"]            # who: a service of the mesh, users, roles, claims; all that are named
+//
 // What nothing allows is refused. Who matches is settled once for a session, so that a request costs only the rules that
 // concern its consumer. Pure; a Policy never changes once it was read, and sessions keep theirs alive.
 
@@ -31,6 +35,12 @@
 namespace nuropb::meshd {
 
 enum class Use : std::uint8_t { request, command, describe, event, subscribe, publish };
+
+/// Who calls a method of the gateway's controller: what the call says of its user, and whose response queue it names.
+struct ControllerCaller {
+  Identity identity;
+  std::string service;  ///< empty: not known
+};
 
 class Policy {
  public:
@@ -56,6 +66,7 @@ class Policy {
     std::shared_ptr<const Concerned> concerned_;
   };
   [[nodiscard]] Session for_identity(const Identity& identity) const;
+  [[nodiscard]] bool allows_controller(const ControllerCaller& caller, std::string_view method) const;
   [[nodiscard]] std::size_t size() const;
 
  private:

@@ -11,6 +11,7 @@
 
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
+#include "meshd/controller.hpp"
 #include "meshd/metrics.hpp"
 
 namespace nuropb::meshd {
@@ -43,7 +44,11 @@ RingLoop::RingLoop(Parts parts)
                milliseconds(parts.config.push.timeout_ms)}, clock_, *this, session_index_, peers_),
       push_timer_(io_),
       manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }),
-      admin_(io_, std::move(parts.admin_socket), [this] { return metrics(); }) {
+      admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
+             {[this] { return metrics(); },
+              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); }}) {
+  add_controller_methods(manager_.controller(), {config_, pushes_, [this]() -> const Policy& { return policy_; },
+                                                 [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }});
   start_snorky(std::move(parts.snorky));
 }
 

@@ -116,6 +116,7 @@ class RingLoop : private Pushes::Edges {
   void send(WorkerId worker, records::Type type, std::string payload) override;
   void tick_soon() override;
   void start_peers();
+  void operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer);
   bool publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline);
 
   [[nodiscard]] std::string metrics();

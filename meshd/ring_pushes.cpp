@@ -1,7 +1,11 @@
 // The ring loop's part in pushes: records to edges, and messages to and from other gateways.
 
+#include <nlohmann/json.hpp>
+
+#include "common/json/scan.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
+#include "meshd/operations.hpp"
 #include "meshd/ring_loop.hpp"
 
 namespace nuropb::meshd {
@@ -34,6 +38,19 @@ void RingLoop::tick_soon() {
     if (error) return;
     pushes_.tick();
     if (pushes_.waiting()) tick_soon();
+  });
+}
+
+/// For nuropb-ctl, over the admin socket: who may open that may do everything.
+void RingLoop::operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) {
+  const auto refuse = [&answer](const std::string& why) { answer({false, nlohmann::json{{"error", why}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}); };
+  const auto problem = json::validate(body, nullptr, {config_.limits.json_depth + 8U});
+  if (problem) return refuse("the body is not JSON: " + problem->text());
+  const auto params = nlohmann::json::parse(body, nullptr, false);
+  if (!params.is_object()) return refuse("the body is no JSON object");
+  run_operation(pushes_, name, params, [answer](const Result<nlohmann::json>& result) {
+    const nlohmann::json said = result ? *result : nlohmann::json{{"error", result.error().text()}};
+    answer({result.has_value(), said.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
   });
 }
 

@@ -3,6 +3,7 @@
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/ring_loop.hpp"
+#include "meshd/snorky/gateway_service.hpp"
 
 namespace nuropb::meshd {
 namespace {
@@ -37,6 +38,7 @@ void RingLoop::start_snorky(std::optional<snorky::Hub::Parts> parts) {
   if (!parts) return;
   snorky_outlet_ = std::make_unique<SnorkyOutlet>(*this);
   snorky_ = std::make_unique<snorky::Hub>(std::move(*parts), *snorky_outlet_);
+  snorky_->add_backend(std::make_unique<snorky::GatewayService>(pushes_));
   peers_.on(std::string(peer_kind), [this](const std::string&, std::string_view json) { snorky_->on_peer(json); });
 }
 

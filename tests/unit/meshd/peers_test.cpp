@@ -114,9 +114,10 @@ TEST_F(PeersTest, WithoutABrokerNobodyLives) {
   b.peers->tell("word", "1");
   deliver();
   EXPECT_TRUE(a.peers->alive().empty()) << "what was on its way brings nobody back";
+  clock_.advance(seconds(1));
   a.peers->connected();
   deliver();
-  EXPECT_EQ(a.peers->alive(), std::vector<std::string>{"b"});
+  EXPECT_EQ(a.peers->alive(), std::vector<std::string>{"b"}) << "who knows it already says so too";
 }
 
 TEST_F(PeersTest, AGatewayThatIsAloneIsAlmostSilent) {
