@@ -39,12 +39,29 @@ class Handshake {
   [[nodiscard]] virtual std::string remote() const = 0;
 };
 
+/// A text message, framed once for any number of connections: what they queue is shared, not copied. Opaque; cheap to
+/// copy; an empty one is nothing to be sent.
+class Frame {
+ public:
+  Frame() = default;
+  [[nodiscard]] std::size_t size() const { return size_; }  ///< bytes of the text
+  explicit operator bool() const { return message_ != nullptr; }
+
+ private:
+  friend Frame prepare(std::string_view text);
+  friend struct FrameAccess;
+  std::shared_ptr<void> message_;
+  std::size_t size_ = 0;
+};
+Frame prepare(std::string_view text);
+
 /// An open WebSocket. Ends with Receiver::on_close(); what is asked of it afterwards does nothing.
 class Connection {
  public:
   virtual ~Connection() = default;
   virtual void send_text(std::string_view text) = 0;
   virtual void send_binary(std::string_view bytes) = 0;
+  virtual void send_frame(const Frame& frame) = 0;
   /// Starts the closing handshake; it is cut short after a few seconds.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   /// From within on_open or on_message only, where no read is on its way. What was read already still arrives: at most

@@ -3,6 +3,7 @@
 #include "common/close_codes.hpp"
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 
@@ -16,6 +17,13 @@ void WebSocketHandler::write_message(std::string_view text) {
   if (state_ == State::closing) return;
   connection_.send_text(text);
   if (connection_.buffered_bytes() > edge_.limits().send_queue_bytes) close(close_code::slow_consumer, "slow consumer");
+}
+
+bool WebSocketHandler::write_shared(SharedMessage& message) {
+  if (state_ == State::closing) return false;
+  connection_.send_frame(snorky_ ? message.enveloped() : message.plain());
+  if (connection_.buffered_bytes() > edge_.limits().send_queue_bytes) close(close_code::slow_consumer, "slow consumer");
+  return state_ != State::closing;
 }
 
 void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
@@ -72,7 +80,7 @@ void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_u
   if (first) {
     user_id_ = user_id;
     edge_.manager().register_handler(*this);
-    write_message(encode_hello(session_id_.hex(), user_id, raw_username));
+    if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username));
   } else {
     edge_.on_accepted_again(*this);
   }

@@ -12,6 +12,7 @@
 // reading is paused; what is held is bounded by one read buffer and the message that it completes.
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -36,6 +37,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] const SessionId& session_id() const override { return session_id_; }
   [[nodiscard]] const std::string& user_id() const override { return user_id_; }
   void write_message(std::string_view text) override;
+  bool write_shared(SharedMessage& message) override;
   void close(std::uint16_t code, std::string_view reason) override;
 
   // Receiver
@@ -66,6 +68,11 @@ class WebSocketHandler final : public Handler, public Receiver {
   std::deque<Unsent>& unsent() { return unsent_; }
   /// Topic patterns that it is subscribed to; the edge keeps them.
   std::set<std::string, std::less<>>& topics() { return topics_; }
+  /// On snorky.path: its messages are Snorky's envelopes, and it gets no hello.
+  void speak_snorky() { snorky_ = true; }
+  [[nodiscard]] bool speaks_snorky() const { return snorky_; }
+  /// Calls to Snorky's services that a new meshd has to be told of, by meshd's keys; the edge keeps them.
+  std::map<std::string, std::string, std::less<>>& standing() { return standing_; }
   FoundToken& credential() { return credential_; }
   std::string& peer() { return peer_; }
 
@@ -80,12 +87,14 @@ class WebSocketHandler final : public Handler, public Receiver {
   Connection& connection_;
   State state_ = State::judging;
   bool paused_ = true;
+  bool snorky_ = false;
   std::uint32_t slot_, serial_;
   SessionId session_id_ = SessionId::random();
   std::string user_id_, peer_;
   FoundToken credential_;  ///< the token until the verdict; from then on meshd's ticket
   SessionRequests requests_;
   std::set<std::string, std::less<>> topics_;
+  std::map<std::string, std::string, std::less<>> standing_;
   std::deque<Held> held_;
   std::deque<Unsent> unsent_;
 };

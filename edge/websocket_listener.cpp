@@ -20,6 +20,7 @@
 #include "edge/websocket.hpp"
 
 namespace nuropb::edge {
+
 namespace {
 
 /// What hangs on a connection of websocketpp; the config below makes it its base class.
@@ -88,6 +89,30 @@ class Server : public websocketpp::server<Configuration> {
   }
 };
 using Socket = Server::connection_type;
+using Message = Configuration::message_type;
+
+}  // namespace
+
+/// What a Frame holds is made by prepare() and by nobody else.
+struct FrameAccess {
+  static std::shared_ptr<Message> message(const Frame& frame) { return std::static_pointer_cast<Message>(frame.message_); }
+};
+
+Frame prepare(std::string_view text) {
+  namespace frame = websocketpp::frame;
+  // What a server sends is not masked (RFC 6455 section 5.1), so the same bytes do for every socket. Compressed they
+  // would be another text for each: a frame without RSV1 is in order on a socket that negotiated compression.
+  auto message = std::make_shared<Message>(nullptr, frame::opcode::text, text.size());
+  message->set_header(frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false), frame::extended_header(text.size())));
+  message->set_payload(text.data(), text.size());
+  message->set_prepared(true);
+  Frame out;
+  out.message_ = std::move(message);
+  out.size_ = text.size();
+  return out;
+}
+
+namespace {
 
 class SocketHandshake final : public Handshake {
  public:
@@ -107,6 +132,10 @@ class SocketConnection final : public Connection {
   explicit SocketConnection(Socket& socket) : socket_(socket) {}
   void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
   void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
+  void send_frame(const Frame& frame) override {
+    websocketpp::lib::error_code ignored;
+    if (frame) ignored = socket_.send(FrameAccess::message(frame));
+  }
   void close(std::uint16_t code, std::string_view reason) override {
     websocketpp::lib::error_code ignored;
     socket_.close(code, std::string(reason), ignored);

@@ -22,11 +22,15 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/pushes.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
+#include "meshd/snorky/hub.hpp"
 #include "meshd/service_mesh_manager.hpp"
+#include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
 #include "meshd/worker.hpp"
@@ -34,7 +38,7 @@
 
 namespace nuropb::meshd {
 
-class RingLoop {
+class RingLoop : private Pushes::Edges {
  public:
   struct Parts {
     const Config& config;
@@ -46,9 +50,10 @@ class RingLoop {
     Policy policy;
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
+    std::optional<snorky::Hub::Parts> snorky;
   };
   explicit RingLoop(Parts parts);
-  ~RingLoop();
+  ~RingLoop() override;
 
   /// Opens the control socket. Workers are taken from here on; the broker counts as away until connect_broker().
   Result<void> start();
@@ -101,6 +106,23 @@ class RingLoop {
   void on_mesh_event(const mesh::Incoming& message);
   void reload();
 
+  // Snorky (ring_snorky.cpp)
+  class SnorkyOutlet;
+  void start_snorky(std::optional<snorky::Hub::Parts> parts);
+  bool snorky_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  bool backend_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  void send_to_worker(WorkerId id, records::Type type, std::uint64_t sequence, std::string payload);
+  [[nodiscard]] bool takes_anonymous() const;
+  [[nodiscard]] Policy::Session policy_of(const Identity& identity) const;
+
+  // Pushes to many sessions, here and at other gateways (ring_pushes.cpp)
+  void each(const std::function<void(WorkerId, SessionTable&)>& work) override;
+  void send(WorkerId worker, records::Type type, std::string payload) override;
+  void tick_soon() override;
+  void start_peers();
+  void operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer);
+  bool publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline);
+
   [[nodiscard]] std::string metrics();
   [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance_, worker.slot, worker.generation, session, sequence}; }
   void touch(Attached& attached);
@@ -128,6 +150,12 @@ class RingLoop {
   std::map<WorkerId, std::unique_ptr<Attached>> workers_;
   std::size_t newcomers_ = 0;
 
+  SessionIndex session_index_;
+  Peers peers_;
+  Pushes pushes_;
+  boost::asio::steady_timer push_timer_;
+  bool push_timer_armed_ = false;
+
   std::vector<WorkerId> turn_order_;        // workers that may have something to read
   std::vector<Attached*> touched_;          // workers with records staged in this turn
   std::vector<mesh::Outgoing> outgoing_;    // taken from rings, not yet taken by the transport
@@ -141,6 +169,10 @@ class RingLoop {
 
   log::Pause dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
+
+  log::Pause backend_pause_{std::chrono::seconds(10)};
+  std::unique_ptr<snorky::Outlet> snorky_outlet_;
+  std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 
   ServiceMeshManager manager_;  // its thread wakes the loop above
   AdminSocket admin_;           // last: it looks at all of the above

@@ -131,6 +131,14 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::event:
     case records::Type::subscribe:
     case records::Type::unsubscribe: return consumers_record(attached, header, payload);
+    case records::Type::snorky_call: return snorky_record(attached, header, payload);
+    case records::Type::backend_call: return backend_record(attached, header, payload);
+    case records::Type::pushed: {
+      const auto record = records::decode<records::Pushed>(payload);
+      if (!record || !pushes_.on_pushed(worker.id(), *record)) return impossible(record ? "a count that nobody asked for" : "can't be decoded");
+      worker.settle(worker.begin_work());
+      return true;
+    }
     default: return impossible("not for meshd");
   }
 }
@@ -152,8 +160,12 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   };
   if (record->kind == records::CredentialKind::ticket) {
     auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
-    if (identity) answer(std::move(*identity));
+    if (identity && identity->user_id.empty() && !takes_anonymous()) answer(failure("anonymous consumers are not taken any more"));
+    else if (identity) answer(std::move(*identity));
     else answer(failure("not a ticket of ours for this session"));
+  } else if (record->kind == records::CredentialKind::none) {
+    if (takes_anonymous()) answer(Identity{});
+    else answer(failure("no token, and anonymous consumers are not taken"));
   } else {
     authorizer_.judge(std::string(record->credential), answer);
   }
@@ -173,7 +185,8 @@ void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint3
     session->identity = std::move(*verdict);
     session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
     session->event_head = context_head(session->identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
-    session->policy = policy_.for_identity(session->identity);
+    session->policy = policy_of(session->identity);
+    session_index_.add(worker_id, slot, *session);
     const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
     const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
     records::encode(records::SessionAccepted{slot, serial, session->identity.user_id, username, ticket}, payload);
@@ -211,7 +224,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   switch (type) {
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
-        if (session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
         return true;
@@ -347,6 +360,7 @@ void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;
   if (broker_ == mesh::State::ready && absent_until_ == SteadyTime::max()) absent_until_ = clock_.now() + wait_for_edges;
+  if (word_for(change.state) == shm::BrokerState::away) peers_.disconnected();
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().set_broker(word_for(change.state));
     attached->worker.channel().ring();
