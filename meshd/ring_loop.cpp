@@ -109,7 +109,8 @@ void RingLoop::beat() {
 }
 
 std::string RingLoop::metrics() {
-  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
+  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, pushes_.counters(), peers_.alive().size(), peers_.refused(),
+                  0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
   for (const auto& [id, attached] : workers_) counted.sessions += attached->worker.sessions().open();
   return metrics_page(counted);
 }
