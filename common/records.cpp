@@ -45,9 +45,24 @@ struct EndingHead {  // session_refused and end_session
 struct ResponseHead {
   std::uint32_t session, result, error;
 };
+struct PushHead {
+  std::uint64_t op;
+  std::uint32_t flags, sessions, text, reserved;
+};
+struct CloseSessionsHead {
+  std::uint64_t op;
+  std::uint32_t flags, code, sessions, reason;
+};
+struct PushedHead {
+  std::uint64_t op;
+  std::uint32_t taken, reserved;
+};
+constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;
 static_assert(sizeof(OpenSessionHead) == 36 && sizeof(CloseSessionHead) == 8 && sizeof(RequestHead) == 32);
 static_assert(sizeof(SessionAcceptedHead) == 20 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
 static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 12 && sizeof(MeshEventHead) == 16 && sizeof(SubscriptionEndedHead) == 16);
+
+static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 24 && sizeof(PushedHead) == 16 && sizeof(SessionRef) == 8);
 
 std::uint32_t size32(std::string_view text) {
   assert(text.size() <= std::numeric_limits<std::uint32_t>::max());
@@ -102,7 +117,20 @@ std::optional<Ending> decode_ending(std::string_view payload) {
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 
+/// Those that a record names; none if it is for all.
+std::optional<SessionRefs> refs(Reader& in, std::uint32_t count, bool all) {
+  if (count > max_named_sessions || (all && count != 0)) return {};
+  return SessionRefs(in.text(static_cast<std::uint32_t>(count * SessionRefs::entry), max_named_sessions * SessionRefs::entry));
+}
+
 }  // namespace
+
+SessionRef SessionRefs::operator[](std::size_t i) const {
+  SessionRef out;
+  std::memcpy(&out, bytes_.data() + i * entry, entry);  // nothing in a payload is aligned
+  return out;
+}
+void SessionRefs::append(std::string& bytes, SessionRef ref) { bytes.append(reinterpret_cast<const char*>(&ref), entry); }
 
 void encode(const OpenSession& r, std::string& out) {
   OpenSessionHead h{r.session, r.serial, {}, static_cast<std::uint32_t>(r.kind), size32(r.credential), size32(r.peer)};
@@ -131,6 +159,15 @@ void encode(const SessionAccepted& r, std::string& out) {
 void encode(const SessionRefused& r, std::string& out) { put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason}); }
 void encode(const Response& r, std::string& out) { put(out, ResponseHead{r.session, size32(r.result), size32(r.error)}, {r.result, r.error}); }
 void encode(const EndSession& r, std::string& out) { put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason}); }
+void encode(const Push& r, std::string& out) {
+  const std::uint32_t flags = (r.all ? flag_all : 0) | (r.whole_frame ? flag_whole_frame : 0);
+  put(out, PushHead{r.op, flags, static_cast<std::uint32_t>(r.sessions.size()), size32(r.text), 0}, {r.sessions.bytes(), r.text});
+}
+void encode(const CloseSessions& r, std::string& out) {
+  put(out, CloseSessionsHead{r.op, r.all ? flag_all : 0, r.code, static_cast<std::uint32_t>(r.sessions.size()), size32(r.reason)},
+      {r.sessions.bytes(), r.reason});
+}
+void encode(const Pushed& r, std::string& out) { put(out, PushedHead{r.op, r.taken, 0}, {}); }
 
 template <>
 std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
@@ -246,10 +283,45 @@ std::optional<Response> decode<Response>(std::string_view payload) {
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 
+template <>
+std::optional<Push> decode<Push>(std::string_view payload) {
+  Reader in(payload);
+  PushHead h;
+  if (!in.head(h) || (h.flags & ~(flag_all | flag_whole_frame)) != 0 || h.reserved != 0) return {};
+  Push r{h.op, (h.flags & flag_all) != 0, (h.flags & flag_whole_frame) != 0, {}, {}};
+  const auto sessions = refs(in, h.sessions, r.all);
+  if (!sessions) return {};
+  r.sessions = *sessions;
+  r.text = in.text(h.text, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload) {
+  Reader in(payload);
+  CloseSessionsHead h;
+  if (!in.head(h) || (h.flags & ~flag_all) != 0 || h.code > 0xffff) return {};
+  CloseSessions r{h.op, (h.flags & flag_all) != 0, static_cast<std::uint16_t>(h.code), {}, {}};
+  const auto sessions = refs(in, h.sessions, r.all);
+  if (!sessions) return {};
+  r.sessions = *sessions;
+  r.reason = in.text(h.reason, max_reason);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<Pushed> decode<Pushed>(std::string_view payload) {
+  Reader in(payload);
+  PushedHead h;
+  if (!in.head(h) || !in.complete() || h.reserved != 0) return {};
+  return Pushed{h.op, h.taken};
+}
+
 std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_message) {
   switch (static_cast<Type>(type)) {
     case Type::open_session: return Bounds{sizeof(OpenSessionHead), sizeof(OpenSessionHead) + max_ticket + max_peer};
     case Type::close_session: return Bounds{sizeof(CloseSessionHead), sizeof(CloseSessionHead)};
+    case Type::pushed: return Bounds{sizeof(PushedHead), sizeof(PushedHead)};
     case Type::subscribe:
     case Type::unsubscribe: return Bounds{sizeof(SubscriptionHead), sizeof(SubscriptionHead) + max_name};
     case Type::event: return Bounds{sizeof(EventHead), static_cast<std::uint32_t>(sizeof(EventHead) + max_name + max_trace_id) + max_message};
@@ -268,6 +340,9 @@ std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_messa
     case Type::end_session: return Bounds{sizeof(EndingHead), sizeof(EndingHead) + max_reason};
     case Type::mesh_event: return Bounds{sizeof(MeshEventHead), static_cast<std::uint32_t>(sizeof(MeshEventHead) + max_name) + max_message};
     case Type::subscription_ended: return Bounds{sizeof(SubscriptionEndedHead), sizeof(SubscriptionEndedHead) + max_name + max_error};
+    case Type::push:
+      return Bounds{sizeof(PushHead), static_cast<std::uint32_t>(sizeof(PushHead) + max_named_sessions * SessionRefs::entry) + max_message};
+    case Type::close_sessions: return Bounds{sizeof(CloseSessionsHead), sizeof(CloseSessionsHead) + max_named_sessions * SessionRefs::entry + max_reason};
     // A service's answer is bounded as a whole; an error text of ours comes on top of nothing.
     case Type::response: return Bounds{sizeof(ResponseHead), static_cast<std::uint32_t>(sizeof(ResponseHead)) + max_message + 4096};
     default: return {};

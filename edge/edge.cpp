@@ -25,7 +25,7 @@ Edge::Edge(const Config& config, std::string control_socket)
              .on_lost = [this] { on_lost(); },
              .on_record = [this](const shm::RecordHeader& header, const std::string& payload) { on_record(header, payload); },
              .on_batch_end = nullptr,
-             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); resume_held(); }}) {
+             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.address = config.listen.address;
   settings.port = config.listen.port;
@@ -80,6 +80,12 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::subscription_ended:
       if (const auto record = records::decode<records::SubscriptionEnded>(payload)) on_subscription_ended(*record);
       break;
+    case Type::push:
+      if (const auto record = records::decode<records::Push>(payload)) on_push(*record);
+      break;
+    case Type::close_sessions:
+      if (const auto record = records::decode<records::CloseSessions>(payload)) on_close_sessions(*record);
+      break;
     default: break;  // MeshLink has let only known types through
   }
 }
@@ -114,6 +120,7 @@ void Edge::on_attached() {
 void Edge::on_lost() {
   to_present_.clear();
   to_subscribe_.clear();
+  unsaid_.clear();
   close_waiting();  // there is nobody to tell: the slots are free
   // What was handed over may have been published or not, and nobody is left to say (design rule 1).
   const std::string error = unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run");

@@ -78,6 +78,13 @@ class Edge {
   void on_subscription_ended(const records::SubscriptionEnded& record);
   void subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error);
 
+  // Pushes (edge_pushes.cpp)
+  [[nodiscard]] Handler* find_session(records::SessionRef ref) const;
+  void on_push(const records::Push& record);
+  void on_close_sessions(const records::CloseSessions& record);
+  void say_taken(std::uint64_t op, std::size_t taken);
+  void say_waiting();
+
   // meshd's side (edge.cpp)
   void on_record(const shm::RecordHeader& header, const std::string& payload);
   void on_response(const shm::RecordHeader& header, const records::Response& record);
@@ -116,6 +123,7 @@ class Edge {
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
   std::deque<std::pair<std::uint32_t, std::uint32_t>> to_close_;  // (slot, serial) whose close_session found none
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
+  std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
   std::string record_, answer_;                 // reused for every message
   SteadyTime next_look_{};                      // at whether those held back are still there
   bool timer_armed_ = false;

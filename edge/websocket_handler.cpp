@@ -3,6 +3,7 @@
 #include "common/close_codes.hpp"
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 
@@ -16,6 +17,13 @@ void WebSocketHandler::write_message(std::string_view text) {
   if (state_ == State::closing) return;
   connection_.send_text(text);
   if (connection_.buffered_bytes() > edge_.limits().send_queue_bytes) close(close_code::slow_consumer, "slow consumer");
+}
+
+bool WebSocketHandler::write_shared(SharedMessage& message) {
+  if (state_ == State::closing) return false;
+  connection_.send_frame(message.plain());
+  if (connection_.buffered_bytes() > edge_.limits().send_queue_bytes) close(close_code::slow_consumer, "slow consumer");
+  return state_ != State::closing;
 }
 
 void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {

@@ -36,6 +36,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] const SessionId& session_id() const override { return session_id_; }
   [[nodiscard]] const std::string& user_id() const override { return user_id_; }
   void write_message(std::string_view text) override;
+  bool write_shared(SharedMessage& message) override;
   void close(std::uint16_t code, std::string_view reason) override;
 
   // Receiver

@@ -1,5 +1,7 @@
 #include "meshd/session_table.hpp"
 
+#include "meshd/session_index.hpp"
+
 namespace nuropb::meshd {
 
 Verb allowed(records::Type type, SessionState state) {
@@ -47,6 +49,7 @@ void SessionTable::close(Session& session) {
   if (session.state == SessionState::open || session.state == SessionState::ended) {
     if (open_ > 0) --open_;
   }
+  if (session.indexed.in) session.indexed.in->remove(session);
   session.gone->store(true, std::memory_order_relaxed);
   session = Session{};
 }

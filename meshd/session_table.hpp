@@ -22,8 +22,11 @@
 #include "common/records.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/sealed_tickets.hpp"
 
 namespace nuropb::meshd {
+
+class SessionIndex;
 
 enum class SessionState : std::uint8_t { closed, judging, open, ended };
 
@@ -51,6 +54,14 @@ struct Session {
   std::set<std::string, std::less<>> topics{};  ///< subscribed to
   /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread.
   std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
+  /// SessionIndex's own: its place, and its neighbours in the chain of its user's sessions.
+  struct Indexed {
+    SessionIndex* in = nullptr;  ///< close() takes it out
+    Session* previous = nullptr;
+    Session* next = nullptr;
+    WorkerId worker{};
+    std::uint32_t slot = 0;
+  } indexed{};
 };
 
 class SessionTable {

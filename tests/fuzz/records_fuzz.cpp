@@ -30,5 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   there_and_back<records::Subscription>(payload);
   there_and_back<records::MeshEvent>(payload);
   there_and_back<records::SubscriptionEnded>(payload);
+  there_and_back<records::Push>(payload);
+  there_and_back<records::CloseSessions>(payload);
+  there_and_back<records::Pushed>(payload);
   return 0;
 }
