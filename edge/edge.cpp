@@ -19,7 +19,7 @@ constexpr auto close_grace = std::chrono::milliseconds(1500);
 }  // namespace
 
 Edge::Edge(const Config& config, std::string control_socket)
-    : config_(config), signals_(io_, SIGTERM, SIGINT), timer_(io_), drain_timer_(io_),
+    : config_(config), signals_(io_, SIGTERM, SIGINT), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
             {.on_attached = [this] { on_attached(); },
              .on_lost = [this] { on_lost(); },

@@ -47,6 +47,9 @@ class Edge {
   /// resumed when it can, or at this time, when its sender stops waiting.
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
+  void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
+  /// Answers a message that is not looked at any further.
+  void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
   void on_held(WebSocketHandler& handler);
   void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
@@ -118,6 +121,7 @@ class Edge {
   std::uint64_t next_sequence_ = 0;
   std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
   std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  QueueRules queue_rules_;
   TopicIndex subscriptions_;                    // of slots
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of

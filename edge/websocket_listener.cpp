@@ -1,5 +1,6 @@
 // The only translation unit that sees websocketpp. C++17, see websocket.hpp.
 
+#include <netinet/tcp.h>
 #include <poll.h>
 
 #include <boost/asio/io_context.hpp>
@@ -31,6 +32,8 @@ struct Attachment : websocketpp::connection_base {
   std::shared_ptr<void> self;
   std::unique_ptr<Receiver> receiver;
 };
+
+constexpr int not_sent = 128 * 1024;  // bytes that the kernel takes for a socket before it has sent them
 
 /// Nothing that a callback does may end the event loop.
 template <class Work>
@@ -232,7 +235,11 @@ struct WebSocketListener::Impl {
       websocketpp::lib::error_code error;
       const auto socket = server.get_con_from_hdl(handle, error);
       boost::system::error_code ignored;
-      if (!error) socket->get_raw_socket().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+      if (error) return;
+      socket->get_raw_socket().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+      // What a slow consumer does not read waits in our queue, which has rules, and not by megabytes in the kernel's.
+      using NotSent = boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
+      socket->get_raw_socket().set_option(NotSent(not_sent), ignored);
     });
     server.set_validate_handler([this](websocketpp::connection_hdl handle) {
       return guarded([&] {

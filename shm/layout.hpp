@@ -77,6 +77,10 @@ enum class EdgeCounter : std::size_t {
   late_responses,
   ring_stalls,
   events,
+  dropped_events,       ///< left out for sockets that did not read (events.when_full)
+  over_messages_per_s,  ///< messages refused, by limit
+  over_bytes_per_s,
+  over_pending,
   count_
 };
 
