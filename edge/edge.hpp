@@ -48,6 +48,7 @@ class Edge {
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
   void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
+  void count_close(std::uint16_t code) { link_.count_close(code); }
   /// Answers a message that is not looked at any further.
   void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
   void on_held(WebSocketHandler& handler);

@@ -53,6 +53,9 @@ class MeshLink {
   bool write(records::Type type, std::uint64_t sequence, std::string_view payload);
   void count(shm::EdgeCounter which, std::uint64_t by = 1);
   void set(shm::EdgeCounter which, std::uint64_t value);
+  void count_close(std::uint16_t code) {
+    if (segments_) segments_->count_close(code);
+  }
 
  private:
   void attach();

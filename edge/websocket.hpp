@@ -72,6 +72,8 @@ class Connection {
   virtual void resume_reading() = 0;
   /// Bytes that were sent, and that the kernel has not taken yet.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;
+  /// From within on_close: the code that the closing frame of our side had, whoever began.
+  [[nodiscard]] virtual std::uint16_t closed_with() const = 0;
   /// True once the peer has ended its side, which nobody is told of while reading is paused.
   [[nodiscard]] virtual bool peer_gone() const = 0;
 };

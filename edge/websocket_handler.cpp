@@ -35,6 +35,7 @@ void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   if (state_ == State::closing) return;
   state_ = State::closing;
   held_.clear();
+  edge_.count_close(code);
   edge_.on_closing(*this);
   // Reading goes on, or the consumer's answer to the closing handshake would never be seen.
   if (paused_) connection_.resume_reading();
@@ -43,7 +44,11 @@ void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   connection_.close(code, reason);
 }
 
-void WebSocketHandler::on_close() { edge_.on_closed(*this); }
+void WebSocketHandler::on_close() {
+  const std::uint16_t code = state_ == State::closing ? 0 : connection_.closed_with();
+  if (code == close_code::protocol_error || code == close_code::invalid_text || code == close_code::message_too_big) edge_.count_close(code);
+  edge_.on_closed(*this);
+}
 
 void WebSocketHandler::on_message(std::string_view text) {
   if (state_ == State::closing) return;

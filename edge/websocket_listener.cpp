@@ -190,6 +190,7 @@ class SocketConnection final : public Connection {
   void pause_reading() override { socket_.handle_pause_reading(); }
   void resume_reading() override { socket_.resume_reading(); }
   std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing(); }
+  std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
     pollfd end{socket_.get_raw_socket().native_handle(), POLLRDHUP, 0};
     return ::poll(&end, 1, 0) > 0;

@@ -21,6 +21,7 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/metrics.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
@@ -28,6 +29,7 @@
 #include "meshd/service_mesh_manager.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
+#include "meshd/user_limits.hpp"
 #include "meshd/worker.hpp"
 #include "meshd/worker_slots.hpp"
 
@@ -88,6 +90,11 @@ class RingLoop {
   void on_state(const ServiceMeshManager::StateChange& change);
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
 
+  // Limits (ring_limits.cpp)
+  bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
+  bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
@@ -113,6 +120,10 @@ class RingLoop {
   Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
+  const SteadyTime started_ = clock_.now();
+  UserLimits users_;                        // outlives the sessions in workers_
+  RefusedByLimit refused_;
+  EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
   RequestLimits request_limits_;
 

@@ -24,6 +24,7 @@ class Socket final : public Connection {
   void pause_reading() override {}
   void resume_reading() override {}
   [[nodiscard]] std::size_t buffered_bytes() const override { return bytes; }
+  [[nodiscard]] std::uint16_t closed_with() const override { return 0; }
   [[nodiscard]] bool peer_gone() const override { return false; }
 
   std::deque<std::string> in_flight;
