@@ -1,5 +1,6 @@
 // A whole edge and consumers that send too much, or read too little.
 
+#include "common/close_codes.hpp"
 #include "tests/unit/edge/edge_fixture.hpp"
 
 namespace nuropb::edge {
@@ -27,6 +28,23 @@ class EdgeLimitsTest : public EdgeTest {
     return sent;
   }
 };
+
+// Breaking rules
+
+TEST_F(EdgeLimitsTest, WhatWebsocketppClosesIsCountedToo) {  // provokes: 1002
+  start_attached();
+  const auto closes = [&](std::uint16_t code) { return meshd_->segments().closes(close_code::place_of(code)); };
+  const auto breaks = [&](std::string_view bytes, std::uint16_t code) {
+    const auto consumer = connect();
+    consumer->send_bytes(bytes);
+    EXPECT_EQ(consumer->read_close().code, code);
+    meshd_->closed();
+    EXPECT_EQ(closes(code), 1u) << code;
+  };
+  breaks(Consumer::frame("x", 3), 1002);  // an opcode that nobody knows
+  breaks(Consumer::frame("\xc3\x28"), 1007);
+  breaks(Consumer::frame(std::string(config_.limits.message_bytes + 1, ' ')), 1009);
+}
 
 // Sending too much
 
