@@ -14,8 +14,8 @@ inline constexpr std::uint16_t invalid_text = 1007;         ///< RFC 6455; a tex
 inline constexpr std::uint16_t message_too_big = 1009;      ///< RFC 6455; over limits.message_bytes, sent by websocketpp
 inline constexpr std::uint16_t slow_consumer = 4001;        ///< more than limits.send_queue_bytes waited to be read
 inline constexpr std::uint16_t mesh_unavailable = 4002;     ///< no verdict on the token came in time
-inline constexpr std::uint16_t rate_exceeded = 4003;        ///< kept sending faster than limits.*_per_s
-inline constexpr std::uint16_t too_many_connections = 4004; ///< more sockets of this user than limits.connections_per_user
+inline constexpr std::uint16_t rate_exceeded = 4005;        ///< kept sending faster than limits.*_per_s
+inline constexpr std::uint16_t too_many_connections = 4006; ///< more sockets of this user than limits.connections_per_user
 inline constexpr std::uint16_t token_refused = 4501;        ///< the token is not valid: get another one first
 
 /// All of the above: they are counted by their place here (SegmentE, /metrics), with one place more for any other.

@@ -33,12 +33,12 @@ async def hello_or_close(edge, token="secret-ann"):
 
 
 @pytest.mark.limit(90)
-async def test_connections_of_a_user_over_four_edges(gateways):  # provokes: 4004
+async def test_connections_of_a_user_over_four_edges(gateways):  # provokes: 4006
     gateway = gateways(edges=4, settings={"limits": {"connections_per_user": 5}})
     at_once = await asyncio.gather(*(hello_or_close(edge) for edge in gateway.edges for _ in range(6)))
     inside = [one for one in at_once if isinstance(one, Consumer)]
     assert len(inside) == 5, at_once
-    assert {one for one in at_once if not isinstance(one, Consumer)} == {(4004, "too many connections of this user")}
+    assert {one for one in at_once if not isinstance(one, Consumer)} == {(4006, "too many connections of this user")}
     async with await Consumer.open(gateway.url, token="secret-bob"):
         pass  # another user's number is his own
 
@@ -49,7 +49,7 @@ async def test_connections_of_a_user_over_four_edges(gateways):  # provokes: 400
             inside.append(one)
         return isinstance(one, Consumer)
     await eventually(another, lambda: "one that leaves makes room for another")
-    assert await hello_or_close(gateway.edges[2]) == (4004, "too many connections of this user")
+    assert await hello_or_close(gateway.edges[2]) == (4006, "too many connections of this user")
 
     # A dead edge's sockets are nobody's any more.
     gateway.edges[0].process.kill()
@@ -58,7 +58,7 @@ async def test_connections_of_a_user_over_four_edges(gateways):  # provokes: 400
     for _ in range(5 - left):
         one = await hello_or_close(gateway.edges[3])
         assert isinstance(one, Consumer), one
-    assert await hello_or_close(gateway.edges[3]) == (4004, "too many connections of this user")
+    assert await hello_or_close(gateway.edges[3]) == (4006, "too many connections of this user")
 
     # Nor does a restart of meshd lose count: every session is presented to the new one.
     gateway.meshd.kill()
@@ -66,9 +66,9 @@ async def test_connections_of_a_user_over_four_edges(gateways):  # provokes: 400
     gateway.edges = gateway.edges[1:]
     gateway.until_ready()
     await eventually(lambda: value(gateway, "sessions") == 5, lambda: "all are back")
-    assert await hello_or_close(gateway.edges[0]) == (4004, "too many connections of this user")
+    assert await hello_or_close(gateway.edges[0]) == (4006, "too many connections of this user")
     assert value(gateway, 'refused_by_limit_total{limit="connections_per_user"}') == 1
-    assert value(gateway, 'closes_total{code="4004"}') >= 1
+    assert value(gateway, 'closes_total{code="4006"}') >= 1
 
 
 async def test_messages_of_a_user_over_four_edges(gateways, broker_url):
@@ -98,7 +98,7 @@ async def test_messages_of_a_user_over_four_edges(gateways, broker_url):
     assert value(gateway, 'refused_by_limit_total{limit="user_messages_per_s"}') == len(refusals)
 
 
-async def test_a_user_who_floods_over_many_sockets_is_closed(gateways, demo):  # provokes: 4003
+async def test_a_user_who_floods_over_many_sockets_is_closed(gateways, demo):  # provokes: 4005
     gateway = gateways(edges=2, settings={"limits": {"user_messages_per_s": 10, "user_messages_burst": 20}})
     flood = [await Consumer.open(edge.url) for edge in gateway.edges for _ in range(2)]
     async with await Consumer.open(gateway.url, token="secret-bob") as bob:
@@ -109,7 +109,7 @@ async def test_a_user_who_floods_over_many_sockets_is_closed(gateways, demo):  #
                     await asyncio.sleep(0)
             except websockets.ConnectionClosed:
                 return await consumer.closed()
-        assert set(await asyncio.gather(*map(send_on, flood))) == {(4003, "too many messages for too long")}
+        assert set(await asyncio.gather(*map(send_on, flood))) == {(4005, "too many messages for too long")}
         assert await bob.result(demo, "echo", {"value": 2}) == {"value": 2}
     async def comes_again():
         """It finds the buckets as it left them, so that only who pauses gets through."""

@@ -79,7 +79,7 @@ TEST_F(EdgeLimitsTest, BytesOverTheRateAreRefusedByName) {
   EXPECT_EQ(counter(shm::EdgeCounter::over_bytes_per_s), 1u);
 }
 
-TEST_F(EdgeLimitsTest, AFloodIsClosed) {  // provokes: 4003
+TEST_F(EdgeLimitsTest, AFloodIsClosed) {  // provokes: 4005
   config_.limits.connection = {5, 20, 0, 0};
   start_attached();
   const auto flood = connect();
@@ -93,7 +93,7 @@ TEST_F(EdgeLimitsTest, AFloodIsClosed) {  // provokes: 4003
   }
   int texts = 0;
   const auto end = flood->read_close(&texts);
-  EXPECT_EQ(end.code, 4003);
+  EXPECT_EQ(end.code, 4005);
   EXPECT_LT(texts, 60) << "a refusal for each of its patience, and no more";
   int taken = 0;
   while (!meshd_->quiet() && taken < 60) {
