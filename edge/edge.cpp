@@ -23,7 +23,7 @@ constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_
 }  // namespace
 
 Edge::Edge(const Config& config, std::string control_socket)
-    : config_(config), signals_(io_, SIGTERM, SIGINT), timer_(io_), drain_timer_(io_),
+    : config_(config), signals_(io_, SIGTERM, SIGINT), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
             {.on_attached = [this](bool same_address) { on_attached(same_address); },
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },

@@ -52,6 +52,10 @@ class Edge {
   /// resumed when it can, or at this time, when its sender stops waiting.
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
+  void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
+  void count_close(std::uint16_t code) { link_.count_close(code); }
+  /// Answers a message that is not looked at any further.
+  void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
   void on_held(WebSocketHandler& handler);
   /// Sends what the last meshd never took, as far as it can go now.
   void send_again(WebSocketHandler& handler);
@@ -143,6 +147,7 @@ class Edge {
   std::uint64_t next_sequence_ = 0;
   std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
   std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  QueueRules queue_rules_;
   TopicIndex subscriptions_;                    // of slots
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of

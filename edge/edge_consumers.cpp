@@ -161,9 +161,23 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   return {};
 }
 
+void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over) {
+  const bool messages = over == RateLimit::Over::messages;
+  count(messages ? shm::EdgeCounter::over_messages_per_s : shm::EdgeCounter::over_bytes_per_s);
+  const Rates& rates = config_.limits.connection;
+  const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
+                          (messages ? " messages a second (limits.messages_per_s); it was not sent" : " bytes a second (limits.bytes_per_s); it was not sent");
+  // It is read all the same, for the trace_id that its sender waits for.
+  const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  const auto* const request = std::get_if<ClientRequest>(&message);
+  if (request) return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null", error_json(error_name::transport, why));
+  handler.write_message(encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
+}
+
 bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
+    count(shm::EdgeCounter::over_pending);
     answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
     return true;
   }

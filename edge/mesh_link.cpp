@@ -10,7 +10,9 @@ namespace {
 constexpr auto retry_pause = std::chrono::milliseconds(50);
 constexpr auto greeting_timeout = std::chrono::seconds(2);
 constexpr auto beat_interval = std::chrono::seconds(1);
+// What is read in one turn: sockets write only between turns, and what one turn brings has to fit into their queues.
 constexpr int records_per_turn = 512;
+constexpr std::size_t bytes_per_turn = 128 * 1024;
 
 }  // namespace
 
@@ -170,7 +172,8 @@ void MeshLink::look() {
 bool MeshLink::read_records() {
   shm::RecordHeader header;
   bool more = true;
-  for (int i = 0; i < records_per_turn; ++i) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < records_per_turn && bytes < bytes_per_turn; ++i) {
     if (responses_.peek(header) != shm::RingReader::Next::record) {
       more = false;
       break;
@@ -180,6 +183,7 @@ bool MeshLink::read_records() {
       responses_.poison();
       return false;
     }
+    bytes += header.length;
     responses_.take(header, payload_);
     callbacks_.on_record(header, payload_);
   }

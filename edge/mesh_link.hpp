@@ -64,6 +64,9 @@ class MeshLink {
   [[nodiscard]] std::uint64_t written() const { return requests_.staged(); }
   void count(shm::EdgeCounter which, std::uint64_t by = 1);
   void set(shm::EdgeCounter which, std::uint64_t value);
+  void count_close(std::uint16_t code) {
+    if (segments_) segments_->count_close(code);
+  }
 
  private:
   void attach();

@@ -17,8 +17,10 @@
 #include <set>
 #include <string>
 
+#include "common/rate_limit.hpp"
 #include "edge/handler.hpp"
 #include "edge/pending_requests.hpp"
+#include "edge/send_queue.hpp"
 #include "edge/token_source.hpp"
 #include "edge/websocket.hpp"
 
@@ -38,10 +40,13 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] const std::string& user_id() const override { return user_id_; }
   void write_message(std::string_view text) override;
   bool write_shared(SharedMessage& message) override;
+  /// An event, which may be left out where the rule of its topic says so.
+  void write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule);
   void close(std::uint16_t code, std::string_view reason) override;
 
   // Receiver
   void on_message(std::string_view text) override;
+  void on_written() override { queue_.go_on(); }
   void on_close() override;
 
   // What the edge tells it.
@@ -83,8 +88,13 @@ class WebSocketHandler final : public Handler, public Receiver {
     SteadyTime until;  ///< when its sender stops waiting
   };
   void hold(std::string_view text, SteadyTime arrived, SteadyTime until);
+  bool within_rates(std::string_view text, SteadyTime now);
+  bool in_time(bool room);
+
   Edge& edge_;
   Connection& connection_;
+  SendQueue queue_;
+  RateLimit rate_;
   State state_ = State::judging;
   bool paused_ = true;
   bool snorky_ = false;

@@ -22,6 +22,7 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/metrics.hpp"
 #include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/pushes.hpp"
@@ -33,6 +34,7 @@
 #include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
+#include "meshd/user_limits.hpp"
 #include "meshd/worker.hpp"
 #include "meshd/worker_slots.hpp"
 
@@ -97,6 +99,11 @@ class RingLoop : private Pushes::Edges {
   void drop_kept();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
 
+  // Limits (ring_limits.cpp)
+  bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
+  bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
@@ -139,6 +146,10 @@ class RingLoop : private Pushes::Edges {
   Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
+  const SteadyTime started_ = clock_.now();
+  UserLimits users_;                        // outlives the sessions in workers_
+  RefusedByLimit refused_;
+  EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
   RequestLimits request_limits_;
 

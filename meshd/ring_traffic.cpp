@@ -159,6 +159,7 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     accept_session(id, slot, serial, std::move(verdict));
   };
   if (record->kind == records::CredentialKind::ticket) {
+    session->restored = config_.events.subscriptions_per_session;
     auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
     if (identity && identity->user_id.empty() && !takes_anonymous()) answer(failure("anonymous consumers are not taken any more"));
     else if (identity) answer(std::move(*identity));
@@ -180,7 +181,9 @@ void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint3
   if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
   std::string payload;
   worker.sessions().opened();
-  if (verdict) {
+  if (verdict && !admit_user(*attached, slot, *session, verdict->user_id)) {
+    log::info("session refused", {{"session", session->id.hex()}, {"reason", "limits.connections_per_user"}});
+  } else if (verdict) {
     session->state = SessionState::open;
     session->identity = std::move(*verdict);
     session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
@@ -214,9 +217,10 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     if (!record) return impossible("can't be decoded");
     Session* const session = worker.sessions().find(record->session, record->serial);
     if (!session) return impossible("of a session that is not open");
+    const ReturnAddress from = address(worker.id(), record->session, header.sequence);
     switch (allowed(type, session->state)) {
       case Verb::publish:
-      case Verb::subscribe: return work(*record, *session, address(worker.id(), record->session, header.sequence));
+      case Verb::subscribe: return within_user_rates(attached, header, *session, from) ? work(*record, *session, from) : true;
       case Verb::ignore: worker.settle(worker.begin_work()); return true;
       default: return impossible("not allowed in this state of the session");
     }

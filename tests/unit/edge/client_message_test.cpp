@@ -36,7 +36,7 @@ TEST(ClientMessage, TraceIdMayBeAnythingOrNothing) {
   EXPECT_EQ(std::get<ClientRequest>(message).trace_id, "");
 }
 
-TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {
+TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {  // provokes: KeyError, AttributeError
   struct Row {
     std::string text, error, description, trace_id;
   };
