@@ -1,6 +1,8 @@
 #include "edge/door.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ constexpr std::size_t farewell_bytes = 256 * 1024;             ///< of what it s
 constexpr std::size_t most_turned_away = 256;                  ///< that are answered at a time; more are cut off
 constexpr auto out_of_descriptors_pause = std::chrono::milliseconds(100);
 constexpr int shed_at_once = 16;
+constexpr int not_sent = 128 * 1024;  // bytes that the kernel takes for a socket before it has sent them
 
 const char* phrase(int status) {
   switch (status) {
@@ -324,6 +327,8 @@ void Door::Impl::welcome(Tcp::socket socket) {
   const auto peer = socket.remote_endpoint(error);
   if (error) return;  // it has gone already
   socket.set_option(Tcp::no_delay(true), error);
+  // What a slow consumer does not read waits in our queue, which has rules, and not by megabytes in the kernel's.
+  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent, sizeof not_sent);
   const auto verdict = arrivals.judge(Clock::now());
   if (verdict == Arrivals::Verdict::welcome) {
     const std::shared_ptr<Entrance> one(new Entrance(*this, std::move(socket), arrivals.enter()));

@@ -1,11 +1,8 @@
 // The only translation unit that sees websocketpp. C++17, see websocket.hpp.
 
-#include "edge/websocket.hpp"
-
 #include <poll.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <websocketpp/concurrency/none.hpp>
 #include <websocketpp/connection_base.hpp>
 #include <websocketpp/endpoint_base.hpp>
@@ -20,9 +17,12 @@
 #include <websocketpp/utf8_validator.hpp>
 
 #include "common/close_codes.hpp"
+#include "edge/pulse.hpp"
+#include "edge/websocket.hpp"
 #include "edge/websocket_parts.hpp"
 
 namespace nuropb::edge {
+
 namespace {
 
 using websocketpp::frame::opcode::text;
@@ -41,7 +41,50 @@ struct Attachment : websocketpp::connection_base {
   std::unique_ptr<Liveness::Socket> life;
   std::string peer, client_name;
   std::uint64_t taken_at_pong = 0;
+  bool compresses = false;  ///< was negotiated
   std::uint32_t pongs = 0;  ///< since it took something from us
+};
+
+
+/// Nothing that a callback does may end the event loop.
+template <class Work>
+auto guarded(Work&& work, decltype(work()) otherwise) {
+  try {
+    return work();
+  } catch (const std::exception&) {
+    return otherwise;
+  }
+}
+
+/// websocketpp's transport, which also tells when the kernel has taken a write: websocketpp knows only what it has not yet
+/// begun to write, and tells nobody.
+template <class Config>
+struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
+  struct transport_con_type : websocketpp::transport::asio::connection<Config> {
+    using Base = websocketpp::transport::asio::connection<Config>;
+    using Base::Base;
+    void async_write(const char* bytes, std::size_t length, websocketpp::transport::write_handler then) {
+      Base::async_write(bytes, length, std::move(then));
+    }
+    /// Frames, one write at a time. `then` is a member of the connection, which outlives the write.
+    void async_write(const std::vector<websocketpp::transport::buffer>& buffers, const websocketpp::transport::write_handler& then) {
+      writing_ = 0;
+      for (const auto& buffer : buffers) writing_ += buffer.len;
+      Base::async_write(buffers, [this, &then](const websocketpp::lib::error_code& error) {
+        writing_ = 0;
+        then(error);
+        guarded([&] {
+          if (attachment && attachment->receiver) attachment->receiver->on_written();
+          return true;
+        }, false);
+      });
+    }
+    [[nodiscard]] std::size_t writing() const { return writing_; }
+    Attachment* attachment = nullptr;
+
+   private:
+    std::size_t writing_ = 0;
+  };
 };
 
 // One thread, so no locks; no logging on the hot path; read buffers that let 20,000 idle sockets fit.
@@ -72,7 +115,7 @@ struct Configuration {
     static const long timeout_connect = 5000;
     static const long timeout_socket_shutdown = 5000;
   };
-  using transport_type = websocketpp::transport::asio::endpoint<transport_config>;
+  using transport_type = NotifyingTransport<transport_config>;
   using endpoint_base = websocketpp::endpoint_base;
   using connection_base = Attachment;
 
@@ -93,6 +136,30 @@ struct Configuration {
 
 using Server = websocketpp::server<Configuration>;
 using Socket = Server::connection_type;
+using Message = Configuration::message_type;
+
+}  // namespace
+
+/// What a Frame holds is made by prepare() and by nobody else.
+struct FrameAccess {
+  static std::shared_ptr<Message> message(const Frame& frame) { return std::static_pointer_cast<Message>(frame.message_); }
+};
+
+Frame prepare(std::string_view text) {
+  namespace frame = websocketpp::frame;
+  // What a server sends is not masked (RFC 6455 section 5.1), so the same bytes do for every socket. Compressed they
+  // would be another text for each: a frame without RSV1 is in order on a socket that negotiated compression.
+  auto message = std::make_shared<Message>(nullptr, frame::opcode::text, text.size());
+  message->set_header(frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false), frame::extended_header(text.size())));
+  message->set_payload(text.data(), text.size());
+  message->set_prepared(true);
+  Frame out;
+  out.text_ = message->get_payload();
+  out.message_ = std::move(message);
+  return out;
+}
+
+namespace {
 
 class SocketHandshake final : public Handshake {
  public:
@@ -108,46 +175,15 @@ class SocketHandshake final : public Handshake {
   std::string target_;
 };
 
-/// Liveness and its one timer.
-struct Pulse {
-  Pulse(boost::asio::io_context& io, const Liveness::Limits& limits) : liveness(limits), timer(io) {}
-
-  void watch(Liveness::Socket& socket) {
-    liveness.watch(socket, Clock::now());
-    go_on();
-  }
-  void go_on() {
-    const auto next = liveness.next();
-    if (ticking || next == Liveness::Time::max()) return;
-    ticking = true;
-    // Many deadlines lie close together: not a wake-up for each.
-    timer.expires_at(std::max(next, Clock::now() + std::chrono::milliseconds(100)));
-    timer.async_wait([this](const boost::system::error_code& cancelled) {
-      ticking = false;
-      if (cancelled) return;
-      liveness.tick(Clock::now());
-      go_on();
-    });
-  }
-
-  Liveness liveness;
-  boost::asio::steady_timer timer;
-  bool ticking = false;
-};
-
 class SocketConnection final : public Connection {
  public:
   SocketConnection(Socket& socket, Pulse& pulse) : socket_(socket), pulse_(pulse) {}
-  void send_text(std::string_view payload) override {
-    websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
-    if (payload.size() < worth_compressing) {
-      ignored = socket_.send(payload.data(), payload.size(), text);
-      return;
-    }
-    const auto message = socket_.get_message(text, payload.size());
-    message->append_payload(payload.data(), payload.size());
-    message->set_compressed(true);  // where that was negotiated
-    ignored = socket_.send(message);
+  void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
+  void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
+  void send_frame(const Frame& frame) override {
+    if (socket_.compresses && frame.size() >= worth_compressing) return send(frame.text(), websocketpp::frame::opcode::text);
+    websocketpp::lib::error_code ignored;
+    if (frame) ignored = socket_.send(FrameAccess::message(frame));
   }
   void close(std::uint16_t code, std::string_view reason) override {
     websocketpp::lib::error_code ignored;
@@ -164,13 +200,26 @@ class SocketConnection final : public Connection {
     if (socket_.life) pulse_.watch(*socket_.life);
     socket_.resume_reading();
   }
-  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount(); }
+  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing(); }
+  std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
     pollfd end{socket_.stream().socket().native_handle(), POLLRDHUP, 0};
     return ::poll(&end, 1, 0) > 0;
   }
 
  private:
+  void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
+    websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
+    if (!socket_.compresses || payload.size() < worth_compressing) {
+      ignored = socket_.send(payload.data(), payload.size(), opcode);
+      return;
+    }
+    const auto message = socket_.get_message(opcode, payload.size());
+    message->append_payload(payload.data(), payload.size());
+    message->set_compressed(true);
+    ignored = socket_.send(message);
+  }
+
   Socket& socket_;
   Pulse& pulse_;
 };
@@ -219,16 +268,6 @@ bool good_text(const Server::message_ptr& message) {
   return true;
 }
 
-/// Nothing that a callback does may end the event loop.
-template <class Work>
-auto guarded(Work&& work, decltype(work()) otherwise) {
-  try {
-    return work();
-  } catch (const std::exception&) {
-    return otherwise;
-  }
-}
-
 }  // namespace
 
 struct WebSocketListener::Impl {
@@ -268,6 +307,8 @@ struct WebSocketListener::Impl {
       guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
         socket->self = socket;
+        socket->attachment = socket.get();
+        socket->compresses = !socket->get_response_header("Sec-WebSocket-Extensions").empty();
         socket->face = std::make_unique<SocketConnection>(*socket, pulse);
         socket->life = std::make_unique<SocketLife>(*socket);
         pulse.watch(*socket->life);
@@ -285,7 +326,9 @@ struct WebSocketListener::Impl {
           return true;
         }
         if (socket->life) pulse.liveness.message(*socket->life, Clock::now());
-        if (socket->receiver) socket->receiver->on_message(message->get_payload());
+        if (!socket->receiver) return true;
+        if (message->get_opcode() == websocketpp::frame::opcode::binary) socket->receiver->on_binary(message->get_payload());
+        else socket->receiver->on_message(message->get_payload());
         return true;
       }, false);
     });

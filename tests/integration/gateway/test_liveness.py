@@ -15,7 +15,7 @@ async def opened(gateway):
     return raw
 
 
-async def test_one_that_answers_no_ping_is_closed_with_4003(gateways):
+async def test_one_that_answers_no_ping_is_closed_with_4003(gateways):  # provokes: 4003
     gateway = gateways(settings={"listen": {"ping_interval_s": 1, "pong_timeout_s": 1}})
     async with await opened(gateway) as dead, await opened(gateway) as talking, await Consumer.open(gateway.url) as answering:
         assert (await dead.read_frame())[0] == 9
@@ -32,7 +32,7 @@ async def test_one_that_answers_no_ping_is_closed_with_4003(gateways):
             pass
 
 
-async def test_an_idle_one_is_closed_with_4004(gateways):
+async def test_an_idle_one_is_closed_with_4004(gateways):  # provokes: 4004
     gateway = gateways(settings={"listen": {"ping_interval_s": 1, "pong_timeout_s": 5, "idle_timeout_s": 2}})
     async with await Consumer.open(gateway.url) as idle:
         assert await idle.closed() == (4004, "no message for too long")
