@@ -30,7 +30,7 @@ std::uint64_t wall_clock_ms() {
 
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
-      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), policy_(std::move(parts.policy)),
+      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
       encryption_(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys) : std::nullopt),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
@@ -39,6 +39,7 @@ RingLoop::RingLoop(Parts parts)
       admin_(io_, std::move(parts.admin_socket), [this] { return metrics(); }) {}
 
 RingLoop::~RingLoop() {
+  authorizer_.stop();
   if (listener_wait_.is_open()) listener_wait_.release();
 }
 
@@ -47,6 +48,8 @@ Result<void> RingLoop::start() {
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
   listener_wait_.assign(listener_->fd());
+  if (mesh_authorizer_) mesh_authorizer_->connect([this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
+  authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
   if (const auto admin = admin_.start(); !admin) return admin;
   wait_for_connection();
   wait_for_signal();
@@ -60,6 +63,7 @@ void RingLoop::connect_broker() {
 
 int RingLoop::run() {
   io_.run();
+  authorizer_.stop();
   manager_.stop(stop_grace);
   return exit_code_;
 }
@@ -79,6 +83,8 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  look_at_expiries();
+  if (mesh_authorizer_) mesh_authorizer_->tick(clock_.now());
   if (encryption_) {
     encryption_->tick(clock_.now());
     send_encrypted();
@@ -203,7 +209,7 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   if (kill) worker.kill();
   worker.abandon();
   worker.sessions().each([&](std::uint32_t slot, Session& session) {
-    forget_subscriptions(id, slot, session);
+    forget_session(id, slot, session);
     worker.sessions().close(session);
   });
   std::erase(touched_, found->second.get());

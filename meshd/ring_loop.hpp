@@ -21,6 +21,8 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/auth/mesh_authorizer.hpp"
+#include "meshd/expiries.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
@@ -42,6 +44,7 @@ class RingLoop {
     std::string instance_id;
     SealedTickets tickets;
     Authorizer& authorizer;
+    MeshAuthorizer* mesh_authorizer;  ///< part of it, or nullptr
     Policy policy;
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
@@ -78,15 +81,26 @@ class RingLoop {
   void turn();
   bool read_requests(Attached& attached);
   bool dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
-  bool open_session(Attached& attached, const std::string& payload);
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
   bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
   void send_encrypted();
-  void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
+
+  // Who the sessions are (ring_sessions.cpp)
+  bool open_session(Attached& attached, const std::string& payload);
+  void judged(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Verdict verdict);
+  void authorize(const records::Authorize& record, Session& session, const ReturnAddress& from);
+  void judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict);
+  void take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity);
+  void reconsider_topics(Attached& attached, std::uint32_t slot, Session& session);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+  void forget_session(WorkerId worker, std::uint32_t slot, Session& session);
+  void look_at_expiries();
+  bool ask_mesh(mesh::Outgoing&& question, const std::string& method);
+  void reload();
 
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
@@ -95,7 +109,6 @@ class RingLoop {
   void end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
   void on_pattern(const ServiceMeshManager::Pattern& news);
   void on_mesh_event(const mesh::Incoming& message);
-  void reload();
 
   [[nodiscard]] std::string metrics();
   [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance_, worker.slot, worker.generation, session, sequence}; }
@@ -108,6 +121,8 @@ class RingLoop {
   std::uint32_t instance_;
   SealedTickets tickets_;
   Authorizer& authorizer_;
+  MeshAuthorizer* mesh_authorizer_;
+  Expiries expiries_;
   Policy policy_;
   std::optional<RequestEncryption> encryption_;  // nothing: request.encryption = false
   Subscriptions subscriptions_;

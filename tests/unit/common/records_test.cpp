@@ -74,6 +74,8 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(SessionAccepted{1, 2, "u", "null", "t"});
   only_whole(SessionRefused{1, 2, 3, "r"});
   only_whole(Response{1, "1", "null"});
+  only_whole(Authorize{1, 2, "t"});
+  only_whole(SessionNotice{1, 2, "{}"});
   only_whole(EndSession{1, 2, 3, "r"});
   only_whole(Event{1, 2, 3, "a.b", "null", "{}", "[]"});
   only_whole(Subscription{1, 2, "a.#"});
@@ -110,7 +112,7 @@ TEST(Records, NamesAndTokensHaveTheirBounds) {
 
 TEST(Records, AnUnknownKindOfCredentialIsRefused) {
   std::string bytes = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", ""});
-  for (const std::uint32_t kind : {0u, 4u, 0xffu, 0x101u}) {
+  for (const std::uint32_t kind : {0u, 10u, 0xffu, 0x101u}) {
     std::memcpy(bytes.data() + 24, &kind, sizeof kind);
     EXPECT_FALSE(decode<OpenSession>(bytes)) << kind;
   }
