@@ -7,6 +7,7 @@
 // The value is JSON: user_id, username, bearer_token. The number of the key is Tornado's way of rotating secrets; ours
 // is that every secret of the file counts.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
