@@ -46,6 +46,7 @@ class Connection {
  public:
   virtual ~Connection() = default;
   virtual void send_text(std::string_view text) = 0;
+  virtual void send_binary(std::string_view bytes) = 0;
   /// Starts the closing handshake; it is cut short after a few seconds.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   /// From within on_open or on_message only, where no read is on its way. What was read already still arrives: at most
@@ -66,6 +67,8 @@ class Receiver {
  public:
   virtual ~Receiver() = default;
   virtual void on_message(std::string_view text) = 0;
+  /// Some clients send their JSON in binary frames, and nuropb-gw takes it: not known to be UTF-8, but otherwise the same.
+  virtual void on_binary(std::string_view bytes) { on_message(bytes); }
   virtual void on_close() = 0;
 };
 

@@ -109,10 +109,8 @@ class SocketHandshake final : public Handshake {
 class SocketConnection final : public Connection {
  public:
   explicit SocketConnection(Socket& socket) : socket_(socket) {}
-  void send_text(std::string_view text) override {
-    websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
-    ignored = socket_.send(text.data(), text.size(), websocketpp::frame::opcode::text);
-  }
+  void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
+  void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
   void close(std::uint16_t code, std::string_view reason) override {
     websocketpp::lib::error_code ignored;
     socket_.close(code, std::string(reason), ignored);
@@ -130,6 +128,11 @@ class SocketConnection final : public Connection {
   }
 
  private:
+  void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
+    websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
+    ignored = socket_.send(payload.data(), payload.size(), opcode);
+  }
+
   Socket& socket_;
 };
 
@@ -208,7 +211,9 @@ struct WebSocketListener::Impl {
     server.set_message_handler([this](websocketpp::connection_hdl handle, const Server::message_ptr& message) {
       guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
-        if (socket->receiver) socket->receiver->on_message(message->get_payload());
+        if (!socket->receiver) return true;
+        if (message->get_opcode() == websocketpp::frame::opcode::binary) socket->receiver->on_binary(message->get_payload());
+        else socket->receiver->on_message(message->get_payload());
         return true;
       }, false);
     });

@@ -31,8 +31,9 @@ async def test_large_params_and_results(gateway, demo, size):
         assert await consumer.result(demo, "echo", {"value": value}) == {"value": value}
 
 
-async def test_many_large_messages_at_once(gateway, demo):
-    """More than a ring holds, so that both directions have to wait for room."""
+async def test_many_large_messages_at_once(gateways, demo):
+    """More than a ring holds, so that both directions have to wait for room; and all of it may wait for a slow reader."""
+    gateway = gateways(settings={"limits": {"send_queue_bytes": 64 * MIB}})
     async with await Consumer.open(gateway.url) as consumer:
         values = [chr(ord("a") + n) * MIB for n in range(24)]
         answers = await asyncio.gather(*(consumer.result(demo, "echo", {"value": value}) for value in values))
