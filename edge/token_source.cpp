@@ -66,6 +66,7 @@ std::optional<std::string> token_of_protocols(std::string_view protocols) {
       out = std::string(one.substr(plain.size()));
     } else if (one.starts_with(encoded)) {
       std::string text(one.substr(encoded.size()));
+      if (text.find('=') != std::string::npos) return false;  // no character of a subprotocol
       while (text.size() % 4 != 0) text += '=';
       out = base64::decode(text, base64::Alphabet::url);
     }

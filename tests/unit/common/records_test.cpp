@@ -137,6 +137,8 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   const std::string topic(max_name, 't');
   for (const Type type : {Type::subscribe, Type::unsubscribe}) expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic}), bytes_of(Subscription{}));
   expect(bounds_to_edge(number(Type::subscription_ended), 5000), bytes_of(SubscriptionEnded{1, 2, topic, std::string(max_error, 'e')}), bytes_of(SubscriptionEnded{}));
+  expect(bounds_to_meshd(number(Type::authorize), 5000), bytes_of(Authorize{1, 2, std::string(max_credential, 't')}), bytes_of(Authorize{}));
+  expect(bounds_to_edge(number(Type::session_notice), 5000), bytes_of(SessionNotice{1, 2, std::string(max_notice, 't')}), bytes_of(SessionNotice{}));
   const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
   ASSERT_TRUE(whole_event);
   EXPECT_EQ(whole_event->minimum, bytes_of(Event{}).size());
@@ -155,7 +157,7 @@ TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
   EXPECT_EQ(bounds->minimum, bytes_of(Request{}).size());
   EXPECT_FALSE(bounds_to_meshd(static_cast<std::uint16_t>(Type::response), 5000));
   EXPECT_FALSE(bounds_to_edge(static_cast<std::uint16_t>(Type::request), 5000));
-  for (const std::uint16_t type : {0, 9, 64, 71, 0xffff}) {
+  for (const std::uint16_t type : {0, 15, 64, 77, 0xffff}) {
     EXPECT_FALSE(bounds_to_meshd(type, 5000)) << type;
     EXPECT_FALSE(bounds_to_edge(type, 5000)) << type;
   }
