@@ -24,6 +24,12 @@ int fail(const Error& error) {
   return permanent_fault;
 }
 
+std::string names_of(const std::vector<std::string>& list) {
+  std::string out;
+  for (const std::string& name : list) out += (out.empty() ? "" : ",") + name;
+  return out;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -53,7 +59,7 @@ int main(int argc, char** argv) {
 
   meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport)});
   if (const auto started = loop.start(); !started) return fail(started.error());
-  log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"control", runtime->control_socket()}});
+  log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"authorizers", names_of(config->auth.authorizers)}, {"control", runtime->control_socket()}});
   // Its leader configures the broker; only then anybody consumes.
   mesh::ServiceContainer container(std::move(*container_settings), {[&loop] { loop.connect_broker(); }, {}});
   container.start();
