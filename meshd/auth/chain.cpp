@@ -93,6 +93,7 @@ Result<void> AuthorizerChain::reload() {
 }
 
 bool AuthorizerChain::still_good(const Identity& identity) const {
+  if (identity.user_id.empty() && identity.authorizer.empty()) return true;  // anonymous: nobody was asked
   if (revoked_.contains(identity.user_id)) return false;
   for (const auto& authorizer : authorizers_) {
     if (authorizer->name() == identity.authorizer) return authorizer->still_good(identity);

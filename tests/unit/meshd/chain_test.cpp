@@ -115,6 +115,7 @@ TEST_F(AuthorizerChainTest, AsksTheOneThatGaveAnIdentityWhetherItStillHolds) {
   EXPECT_FALSE(chain->still_good(ann));
   ann.authorizer = "of another config";
   EXPECT_FALSE(chain->still_good(ann));
+  EXPECT_TRUE(chain->still_good(Identity{})) << "nobody was asked about an anonymous consumer";
 }
 
 }  // namespace
