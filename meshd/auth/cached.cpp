@@ -6,18 +6,35 @@
 
 namespace nuropb::meshd {
 
+const Verdict* CachedAuthorizer::Shelf::find(const Digest& digest, std::int64_t now) {
+  const auto found = entries.find(digest);
+  if (found == entries.end()) return nullptr;
+  if (now < found->second.until) return &found->second.verdict;
+  ages.erase(found->second.age);
+  entries.erase(found);
+  return nullptr;
+}
+
+void CachedAuthorizer::Shelf::put(const Digest& digest, Verdict verdict, std::int64_t until, std::size_t bound) {
+  if (entries.size() >= bound) {
+    entries.erase(ages.front());
+    ages.pop_front();
+  }
+  ages.push_back(digest);
+  entries.insert_or_assign(digest, Entry{std::move(verdict), until, std::prev(ages.end())});
+}
+
 void CachedAuthorizer::judge(const Credential& credential, Answer answer) {
   if (!credential.bearer()) return answer(Verdict::pass());
   Digest digest;
   SHA256(reinterpret_cast<const unsigned char*>(credential.token.data()), credential.token.size(), digest.data());
-  if (const auto found = entries_.find(digest); found != entries_.end()) {
-    if (settings_.clock() < found->second.until) {
-      Verdict verdict = found->second.verdict;
+  const std::int64_t now = settings_.clock();
+  for (Shelf* const shelf : {&good_, &bad_}) {
+    if (const Verdict* const known = shelf->find(digest, now)) {
+      Verdict verdict = *known;
       if (verdict.accepted()) verdict.identity.token = credential.token;
       return answer(std::move(verdict));
     }
-    ages_.erase(found->second.age);
-    entries_.erase(found);
   }
   if (waiting_ >= settings_.asked) return answer(Verdict::later("too many tokens are being asked about (auth.queued)"));
   ++waiting_;
@@ -44,19 +61,15 @@ void CachedAuthorizer::remember(const Digest& digest, Verdict verdict) {
   std::int64_t until = now + (verdict.accepted() ? settings_.good_s : settings_.bad_s);
   if (verdict.accepted() && verdict.identity.expires != 0) until = std::min(until, verdict.identity.expires);
   if (until <= now) return;
-  if (entries_.size() >= settings_.entries) {
-    entries_.erase(ages_.front());
-    ages_.pop_front();
-  }
   verdict.identity.token.clear();
-  ages_.push_back(digest);
-  entries_.insert_or_assign(digest, Entry{std::move(verdict), until, std::prev(ages_.end())});
+  Shelf& shelf = verdict.accepted() ? good_ : bad_;
+  shelf.put(digest, std::move(verdict), until, settings_.entries);
 }
 
 Result<void> CachedAuthorizer::reload() {
   ++epoch_;
-  entries_.clear();
-  ages_.clear();
+  good_ = {};
+  bad_ = {};
   return inner_->reload();
 }
 

@@ -2,7 +2,8 @@
 // Verdicts of an authorizer that asks others, remembered for a while: good ones at most until the token expires, bad ones
 // shortly, `unavailable` never. Who shows a token that is being asked about waits for the same answer.
 //
-// Keyed by SHA-256, so that no token stays in memory for it; bounded, the oldest go first. The ring loop's thread only.
+// Keyed by SHA-256, so that no token stays in memory for it; bounded, the oldest go first, good and bad each by
+// themselves, so that a flood of made-up tokens does not push out those of users. The ring loop's thread only.
 
 #include <array>
 #include <list>
@@ -20,7 +21,7 @@ class CachedAuthorizer final : public Authorizer {
   struct Settings {
     std::int64_t good_s = 60;
     std::int64_t bad_s = 5;
-    std::size_t entries = 10'000;
+    std::size_t entries = 10'000;  ///< of good verdicts, and of bad ones
     std::size_t asked = 1000;  ///< who may wait for answers
     WallClock clock = unix_now;
   };
@@ -33,7 +34,7 @@ class CachedAuthorizer final : public Authorizer {
   /// Forgets all, too.
   Result<void> reload() override;
   [[nodiscard]] bool still_good(const Identity& identity) const override { return inner_->still_good(identity); }
-  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  [[nodiscard]] std::size_t size() const { return good_.entries.size() + bad_.entries.size(); }
 
  private:
   using Digest = std::array<std::uint8_t, 32>;
@@ -42,13 +43,19 @@ class CachedAuthorizer final : public Authorizer {
     std::int64_t until = 0;
     std::list<Digest>::iterator age;
   };
+  struct Shelf {
+    std::map<Digest, Entry> entries;
+    std::list<Digest> ages;  // oldest first
+    /// The verdict, if it still holds; one that does not any more goes.
+    const Verdict* find(const Digest& digest, std::int64_t now);
+    void put(const Digest& digest, Verdict verdict, std::int64_t until, std::size_t bound);
+  };
   void remember(const Digest& digest, Verdict verdict);
   void answered(const Digest& digest, const Verdict& verdict, std::uint64_t epoch);
 
   std::unique_ptr<Authorizer> inner_;
   Settings settings_;
-  std::map<Digest, Entry> entries_;
-  std::list<Digest> ages_;  // oldest first
+  Shelf good_, bad_;
   struct Waiting {
     std::uint64_t epoch = 0;
     std::vector<Answer> answers;

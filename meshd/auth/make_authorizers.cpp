@@ -1,5 +1,6 @@
 #include "meshd/auth/make_authorizers.hpp"
 
+#include "common/log.hpp"
 #include "meshd/auth/cached.hpp"
 #include "meshd/auth/client_certificate.hpp"
 #include "meshd/auth/introspection.hpp"
@@ -19,6 +20,9 @@ Result<http::Client::Settings> server_of(const std::string& url, const std::stri
   out.url = std::move(*parsed);
   out.tls.ca_file = ca_file;
   out.max_body = max_body;
+  if (!out.url.tls && out.url.host != "localhost" && !out.url.host.starts_with("127.") && out.url.host != "::1") {
+    log::warning("tokens depend on an answer that anybody on the way can forge", {{"setting", key}, {"url", out.url.redacted()}, {"hint", "use https"}});
+  }
   return out;
 }
 

@@ -70,6 +70,16 @@ TEST_F(CachedAuthorizerTest, TheOldestGoFirst) {
   EXPECT_EQ(inner->asked.size(), 4u);
 }
 
+TEST_F(CachedAuthorizerTest, MadeUpTokensDontPushOutThoseOfUsers) {
+  inner->at_once = user("u");
+  judge("a");
+  inner->at_once = Verdict::pass("unknown");
+  for (const char* token : {"1", "2", "3", "4"}) judge(token);
+  EXPECT_EQ(cached->size(), 3u);
+  judge("a");
+  EXPECT_EQ(inner->asked.size(), 5u);
+}
+
 TEST_F(CachedAuthorizerTest, OneQuestionForAllWhoShowTheSameToken) {
   int answers = 0;
   for (int i = 0; i < 3; ++i) cached->judge(bearer("a"), [&](const Verdict& v) { answers += v.accepted(); });
