@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "common/json/scan.hpp"
+#include "common/queue_rules.hpp"
 
 namespace nuropb {
 namespace {
@@ -121,6 +122,22 @@ ConfigKey management_url() {
   return key;
 }
 
+std::optional<std::string> queue_rules(const ConfigValue& v) {
+  for (const auto& text : std::get<std::vector<std::string>>(v)) {
+    if (const auto rule = parse_queue_rule(text); !rule) return "has the entry '" + text.substr(0, 300) + "', which " + rule.error().what;
+  }
+  return {};
+}
+
+/// A key of one of the two sets of rates.
+template <auto Set, auto Member>
+ConfigKey rate(std::string_view name, std::string_view doc) {
+  ConfigKey key{Type::integer, "limits", name, doc, 0, u32_max, {}, false, nullptr, nullptr, nullptr};
+  key.get = [](const Config& c) -> ConfigValue { return static_cast<std::int64_t>(c.limits.*Set.*Member); };
+  key.set = [](Config& c, const ConfigValue& v) { c.limits.*Set.*Member = static_cast<std::uint32_t>(std::get<std::int64_t>(v)); };
+  return key;
+}
+
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
 
@@ -169,6 +186,15 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::limits, &C::Limits::send_queue_bytes>("limits", "send_queue_bytes", 4096, 1 << 30, "What may wait for a consumer that reads slowly, before its socket is closed with 4001."),
       integer<&C::limits, &C::Limits::handshake_ms>("limits", "handshake_ms", 100, 600'000, "How long a connection may take to become a WebSocket."),
       integer<&C::limits, &C::Limits::json_depth>("limits", "json_depth", 8, 1024, "Arrays and objects inside one another."),
+      rate<&C::Limits::connection, &Rates::messages_per_s>("messages_per_s", "Messages a second from one socket; more are refused, and who does not mend is closed with 4005. 0: no limit."),
+      rate<&C::Limits::connection, &Rates::messages_burst>("messages_burst", "How many may come at once. 0: one second's worth."),
+      rate<&C::Limits::connection, &Rates::bytes_per_s>("bytes_per_s", "Bytes a second from one socket, likewise. 0: no limit."),
+      rate<&C::Limits::connection, &Rates::bytes_burst>("bytes_burst", "How many may come at once. 0: one second's worth."),
+      integer<&C::limits, &C::Limits::connections_per_user>("limits", "connections_per_user", 0, 1'000'000, "Sockets of one user on all edges together; one more is closed with 4006. 0: no limit."),
+      rate<&C::Limits::user, &Rates::messages_per_s>("user_messages_per_s", "Messages a second from all sockets of one user together; more are refused, and who does not mend is closed with 4005. 0: no limit."),
+      rate<&C::Limits::user, &Rates::messages_burst>("user_messages_burst", "How many may come at once. 0: one second's worth."),
+      rate<&C::Limits::user, &Rates::bytes_per_s>("user_bytes_per_s", "Bytes a second from all sockets of one user together, likewise. 0: no limit."),
+      rate<&C::Limits::user, &Rates::bytes_burst>("user_bytes_burst", "How many may come at once. 0: one second's worth."),
 
       integer<&C::request, &C::Request::ttl_ms>("request", "ttl_ms", 1, day_ms, "How long a consumer waits for an answer unless its request says otherwise; then NuropbTimeoutError."),
       integer<&C::request, &C::Request::max_ttl_ms>("request", "max_ttl_ms", 1, day_ms, "The longest wait that a request may ask for."),
@@ -199,7 +225,7 @@ std::vector<ConfigKey> make_keys() {
       checked(text<&C::etcd, &C::Etcd::prefix>("etcd", "prefix", "What keys begin with; the service's name follows. Other NuroPb services use /nuropb."), etcd_prefix),
       integer<&C::etcd, &C::Etcd::lease_s>("etcd", "lease_s", 2, 3600, "How long, in seconds, a leader that is gone stays the leader."),
       text<&C::etcd, &C::Etcd::user>("etcd", "user", "The user, where etcd asks for one."),
-      path<&C::etcd, &C::Etcd::password_file>("etcd", "password_file", "A file with that user's password in its first line."),
+      path<&C::etcd, &C::Etcd::password_file>("etcd", "password_file", "A file with that user's password and nothing else."),
       path<&C::etcd, &C::Etcd::ca_file>("etcd", "ca_file", "https: certificates that etcd's must be signed by (PEM). Empty: the system's."),
       path<&C::etcd, &C::Etcd::certificate_file>("etcd", "certificate_file", "https: our own certificate, where etcd asks for one (PEM)."),
       path<&C::etcd, &C::Etcd::key_file>("etcd", "key_file", "https: the key of certificate_file (PEM)."),
@@ -216,6 +242,7 @@ std::vector<ConfigKey> make_keys() {
 
       integer<&C::events, &C::Events::subscriptions_per_session>("events", "subscriptions_per_session", 1, 100'000, "Topic patterns that one socket may be subscribed to."),
       boolean<&C::events, &C::Events::forward_context>("events", "forward_context", "Whether consumers see the context of events: whatever their publishers put there, tokens of other gateways' users among it."),
+      checked(list<&C::events, &C::Events::when_full>("events", "when_full", "What becomes of events for a socket whose limits.send_queue_bytes are full, by topic, the first match counting: \"prices.# latest\" keeps the last event of each topic, \"ticks.# drop_oldest\" leaves out the oldest, \"orders.# close\", like all others, closes the socket with 4001."), queue_rules),
 
       checked(text<&C::snorky, &C::Snorky::path>("snorky", "path", "Where consumers that speak Snorky's protocol open their WebSocket, on the same port: \"/ws\". Empty: nowhere."), absolute_path_or_empty),
       boolean<&C::snorky, &C::Snorky::anonymous>("snorky", "anonymous", "Lets consumers without a token in there: as nobody, to Snorky's services only."),

@@ -52,7 +52,13 @@ class Edge {
   /// resumed when it can, or at this time, when its sender stops waiting.
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
+  void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
+  void count_close(std::uint16_t code) { link_.count_close(code); }
+  /// Answers a message that is not looked at any further.
+  void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
   void on_held(WebSocketHandler& handler);
+  /// Sends what the last meshd never took, as far as it can go now.
+  void send_again(WebSocketHandler& handler);
   void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
   void on_closed(WebSocketHandler& handler);
@@ -108,12 +114,14 @@ class Edge {
   // meshd's side (edge.cpp)
   void on_record(const shm::RecordHeader& header, const std::string& payload);
   void on_response(const shm::RecordHeader& header, const records::Response& record);
-  void on_attached();
-  void on_lost();
+  void on_attached(bool same_address);
+  void on_lost(const MeshLink::Lost& lost);
   void resume_held();
   void present_waiting();
   void close_waiting();
-  [[nodiscard]] bool may_request() const;
+  void lose(std::uint64_t sequence);
+  [[nodiscard]] bool may_send() const;
+  [[nodiscard]] bool may_request() const { return may_send() && !draining_; }
   [[nodiscard]] bool may_call() const;
 
   // Time and the end
@@ -139,6 +147,7 @@ class Edge {
   std::uint64_t next_sequence_ = 0;
   std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
   std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  QueueRules queue_rules_;
   TopicIndex subscriptions_;                    // of slots
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of

@@ -155,15 +155,29 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_request() && request(handler, ours, deadline)) return {};
+  if (known && may_request() && handler.unsent().empty() && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
   return {};
 }
 
+void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over) {
+  const bool messages = over == RateLimit::Over::messages;
+  count(messages ? shm::EdgeCounter::over_messages_per_s : shm::EdgeCounter::over_bytes_per_s);
+  const Rates& rates = config_.limits.connection;
+  const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
+                          (messages ? " messages a second (limits.messages_per_s); it was not sent" : " bytes a second (limits.bytes_per_s); it was not sent");
+  // It is read all the same, for the trace_id that its sender waits for.
+  const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  const auto* const request = std::get_if<ClientRequest>(&message);
+  if (request) return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null", error_json(error_name::transport, why));
+  handler.write_message(encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
+}
+
 bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
+    count(shm::EdgeCounter::over_pending);
     answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
@@ -177,7 +191,10 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
       if (request.topic == message.topic) request.topic.clear();  // its answer is still to come, and begins nothing any more
     }
   }
-  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  pending.verb = message.verb;
+  pending.ring_end = link_.written();
+  if (message.idempotent) pending_.keep(pending, record_, config_.limits.send_queue_bytes);
   arm_timer();
   return true;
 }

@@ -4,6 +4,7 @@
 
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 
@@ -56,11 +57,13 @@ void Edge::on_mesh_event(const records::MeshEvent& event) {
   if (interested_.empty()) return;
   const auto users = decode_target(event.target);
   const std::string text = encode_event(event);
+  SharedMessage message(text, false);
+  const QueueRules::Match rule = queue_rules_.find(event.topic);
   for (const auto slot : interested_) {
     WebSocketHandler* const handler = find(static_cast<std::uint32_t>(slot));
     if (!handler || (users && std::find(users->begin(), users->end(), handler->user_id()) == users->end())) continue;
     link_.count(shm::EdgeCounter::events);
-    handler->write_message(text);
+    handler->write_event(message, event.topic, rule);
   }
 }
 

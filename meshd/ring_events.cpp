@@ -21,6 +21,7 @@ void RingLoop::subscribe(const records::Subscription& record, Session& session, 
     return deliver(refusal(from, error_name::authorization, "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)), {});
   }
   if (session.topics.size() >= config_.events.subscriptions_per_session) {
+    ++refused_.subscriptions;
     return deliver(refusal(from, error_name::transport, "more than " + std::to_string(config_.events.subscriptions_per_session) +
                                                             " subscriptions (events.subscriptions_per_session)"), {});
   }

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -21,6 +22,7 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/metrics.hpp"
 #include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/pushes.hpp"
@@ -32,6 +34,7 @@
 #include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
+#include "meshd/user_limits.hpp"
 #include "meshd/worker.hpp"
 #include "meshd/worker_slots.hpp"
 
@@ -91,7 +94,15 @@ class RingLoop : private Pushes::Edges {
   void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
+  bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
+  void deliver_kept(WorkerId id);
+  void drop_kept();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
+
+  // Limits (ring_limits.cpp)
+  bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
+  bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
 
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
@@ -135,6 +146,10 @@ class RingLoop : private Pushes::Edges {
   Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
+  const SteadyTime started_ = clock_.now();
+  UserLimits users_;                        // outlives the sessions in workers_
+  RefusedByLimit refused_;
+  EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
   RequestLimits request_limits_;
 
@@ -157,6 +172,9 @@ class RingLoop : private Pushes::Edges {
   std::vector<mesh::Outgoing> outgoing_;    // taken from rings, not yet taken by the transport
   std::string payload_;                     // reused for every record
   bool turn_scheduled_ = false;
+  std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
+  std::size_t absent_bytes_ = 0;
+  SteadyTime absent_until_ = SteadyTime::max();  // set once we can get any
   mesh::State broker_ = mesh::State::connecting;
   int exit_code_ = 0;
 

@@ -22,6 +22,7 @@
 #include "common/records.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/user_limits.hpp"
 #include "meshd/sealed_tickets.hpp"
 
 namespace nuropb::meshd {
@@ -53,6 +54,8 @@ struct Session {
   std::string event_head;    ///< the same for events, which anybody may read: without the token
   Policy::Session policy;
   std::set<std::string, std::less<>> topics{};  ///< subscribed to
+  UserLimits::Place place{};       ///< among its user's connections
+  std::uint32_t restored = 0;      ///< subscriptions that its edge may still bring back and that count for no rate
   /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread.
   std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
   /// SessionIndex's own: its place, and its neighbours in the chain of its user's sessions.

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import os
 import urllib.request
 
 import websockets
@@ -21,9 +20,8 @@ class Browser:
     async def __aenter__(self):
         profile = self.folder / "chromium"
         flags = ["--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
-                 "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--no-proxy-server"]
-        if os.geteuid() == 0:
-            flags.append("--no-sandbox")  # its sandbox refuses to run as root
+                 "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--no-proxy-server",
+                 "--no-sandbox"]  # which can't be had as root or in most containers; it opens pages of ours only
         self.process = Process("chromium", ["chromium", *flags, "about:blank"], self.folder, {"HOME": str(self.folder)})
         # It writes two lines, port and path, and not in one piece.
         where = profile / "DevToolsActivePort"
