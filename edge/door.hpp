@@ -31,6 +31,7 @@ struct HttpAnswer {
   int status = 200;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
 };
 
 struct DoorSettings {

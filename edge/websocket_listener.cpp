@@ -42,6 +42,7 @@ struct Attachment : websocketpp::connection_base {
   std::string peer, client_name;
   std::uint64_t taken_at_pong = 0;
   bool compresses = false;  ///< was negotiated
+  std::size_t max_message = SIZE_MAX;  ///< of what a message unfolds to, below what holds for all
   std::uint32_t pongs = 0;  ///< since it took something from us
 };
 
@@ -165,6 +166,10 @@ class SocketHandshake final : public Handshake {
  public:
   explicit SocketHandshake(const Socket& socket) : socket_(socket), target_(socket.get_request().get_uri()) {}
   std::string_view path() const override { return std::string_view(target_).substr(0, target_.find('?')); }
+  std::string_view query() const override {
+    const auto mark = target_.find('?');
+    return mark == std::string::npos ? std::string_view() : std::string_view(target_).substr(mark + 1);
+  }
   std::string_view method() const override { return socket_.get_request().get_method(); }
   std::string_view header(const std::string& name) const override { return socket_.get_request_header(name); }
   std::string remote() const override { return socket_.peer; }
@@ -199,6 +204,10 @@ class SocketConnection final : public Connection {
   void resume_reading() override {
     if (socket_.life) pulse_.watch(*socket_.life);
     socket_.resume_reading();
+  }
+  void limit_message(std::size_t bytes) override {
+    socket_.set_max_message_size(bytes);
+    socket_.max_message = bytes;
   }
   std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing(); }
   std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
@@ -290,6 +299,8 @@ struct WebSocketListener::Impl {
           answer.status = 400;
           answer.body = "Sec-WebSocket-Key is not 16 bytes in base64\n";
         } else if (callbacks.admit(SocketHandshake(*socket), answer)) {
+          websocketpp::lib::error_code ignored;
+          if (!answer.protocol.empty()) socket->select_subprotocol(answer.protocol, ignored);
           return true;
         }
         put(*socket, answer);
@@ -323,6 +334,11 @@ struct WebSocketListener::Impl {
         if (!whole || (message->get_opcode() == text && !good_text(message))) {
           websocketpp::lib::error_code ignored;
           socket->close(websocketpp::close::status::invalid_payload, whole ? "the text is not UTF-8" : "the message does not unfold", ignored);
+          return true;
+        }
+        if (message->get_payload().size() > socket->max_message) {
+          websocketpp::lib::error_code ignored;
+          socket->close(websocketpp::close::status::message_too_big, "", ignored);
           return true;
         }
         if (socket->life) pulse.liveness.message(*socket->life, Clock::now());
