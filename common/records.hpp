@@ -30,6 +30,9 @@ enum class Type : std::uint16_t {
   subscribe = 7,
   unsubscribe = 8,
   authorize = 9,
+  pushed = 10,
+  backend_call = 11,
+  snorky_call = 12,
   // meshd → edge
   session_accepted = 65,
   session_refused = 66,
@@ -38,6 +41,10 @@ enum class Type : std::uint16_t {
   mesh_event = 69,
   subscription_ended = 70,
   session_notice = 71,
+  push = 72,
+  close_sessions = 73,
+  backend_answer = 74,
+  snorky_answer = 75,
 };
 
 // Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
@@ -51,6 +58,9 @@ inline constexpr std::size_t max_peer = 128;
 inline constexpr std::size_t max_error = 4096;        ///< an error object of ours, raw JSON
 inline constexpr std::size_t max_notice = 4096;
 inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
+inline constexpr std::size_t max_backend_key = 1024;
+inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
+inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or close_sessions; more go in a second record
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
 /// for this session earlier and that stands in for the credential after a restart of meshd.
@@ -63,7 +73,7 @@ enum class CredentialKind : std::uint8_t {
   message = 6,             ///< authorize, as the first message or later
   query = 7,
   client_certificate = 8,  ///< the name in a certificate that the edge's TLS has verified
-  none = 9,
+  none = 9,                ///< anonymous, where snorky.anonymous allows it
 };
 inline constexpr std::uint32_t max_credential_kind = 9;
 
@@ -171,6 +181,85 @@ struct SubscriptionEnded {
   std::string_view error;  ///< raw JSON: an error object
 };
 
+/// One socket of an edge.
+struct SessionRef {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  auto operator<=>(const SessionRef&) const = default;
+};
+
+/// Many of them, as they lie in a record. Views bytes that live as long as the record's payload.
+class SessionRefs {
+ public:
+  static constexpr std::size_t entry = sizeof(SessionRef);
+  SessionRefs() = default;
+  /// `bytes` is whole entries.
+  explicit SessionRefs(std::string_view bytes) : bytes_(bytes) {}
+  [[nodiscard]] std::size_t size() const { return bytes_.size() / entry; }
+  [[nodiscard]] SessionRef operator[](std::size_t i) const;
+  [[nodiscard]] std::string_view bytes() const { return bytes_; }
+  /// Adds one to text that becomes such bytes.
+  static void append(std::string& bytes, SessionRef ref);
+
+ private:
+  std::string_view bytes_;
+};
+
+/// A message for many sockets of one edge at once: it is framed once.
+struct Push {
+  std::uint64_t op = 0;      ///< answered by one Pushed with it; 0: nobody counts
+  bool all = false;          ///< every session of the edge; `sessions` is empty then
+  bool whole_frame = false;  ///< goes to a /ws socket as it is, not inside an envelope
+  SessionRefs sessions;      ///< those that are gone are passed over
+  std::string_view text;     ///< raw JSON
+};
+
+struct CloseSessions {
+  std::uint64_t op = 0;
+  bool all = false;
+  std::uint16_t code = 0;
+  SessionRefs sessions;
+  std::string_view reason;
+};
+
+/// How many connections took a push, or were closed.
+struct Pushed {
+  std::uint64_t op = 0;
+  std::uint32_t taken = 0;
+};
+
+/// A consumer's call to a Snorky service, or a backend's, sliced out of its envelope (protocol.md section 3). Answered by
+/// one SnorkyAnswer, or BackendAnswer, with its sequence.
+struct SnorkyCall {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  bool restoring = false;      ///< the edge brings back what stood before a restart of meshd
+  std::string_view service;    ///< plain text
+  std::string_view command;    ///< plain text
+  std::string_view call_id;    ///< raw JSON; empty: the call had none
+  std::string_view params;     ///< raw JSON
+};
+struct BackendCall {
+  std::string_view key;        ///< as it came in X-Backend-Key; never logged
+  std::string_view service;    ///< empty: only the key is to be judged
+  std::string_view command;
+  std::string_view call_id;
+  std::string_view params;
+};
+
+struct SnorkyAnswer {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  /// The edge keeps `call` under `key`, to bring it to the next meshd; without a `call` it lets go of what it keeps there.
+  std::string_view key;        ///< empty: neither
+  std::string_view call;       ///< an envelope: raw JSON
+  std::string_view text;       ///< the frame for the consumer
+};
+struct BackendAnswer {
+  std::uint16_t status = 0;    ///< of HTTP
+  std::string_view text;       ///< the body, raw JSON
+};
+
 /// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.
 void encode(const OpenSession& r, std::string& out);
 void encode(const CloseSession& r, std::string& out);
@@ -185,6 +274,13 @@ void encode(const Response& r, std::string& out);
 void encode(const EndSession& r, std::string& out);
 void encode(const MeshEvent& r, std::string& out);
 void encode(const SubscriptionEnded& r, std::string& out);
+void encode(const Push& r, std::string& out);
+void encode(const CloseSessions& r, std::string& out);
+void encode(const Pushed& r, std::string& out);
+void encode(const SnorkyCall& r, std::string& out);
+void encode(const BackendCall& r, std::string& out);
+void encode(const SnorkyAnswer& r, std::string& out);
+void encode(const BackendAnswer& r, std::string& out);
 
 /// Nothing, if the bytes are not such a record. Views point into `payload`.
 template <class Record>
@@ -202,6 +298,13 @@ template <> std::optional<Response> decode<Response>(std::string_view payload);
 template <> std::optional<EndSession> decode<EndSession>(std::string_view payload);
 template <> std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload);
 template <> std::optional<SubscriptionEnded> decode<SubscriptionEnded>(std::string_view payload);
+template <> std::optional<Push> decode<Push>(std::string_view payload);
+template <> std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload);
+template <> std::optional<Pushed> decode<Pushed>(std::string_view payload);
+template <> std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload);
+template <> std::optional<BackendCall> decode<BackendCall>(std::string_view payload);
+template <> std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload);
+template <> std::optional<BackendAnswer> decode<BackendAnswer>(std::string_view payload);
 
 /// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
 struct Bounds {

@@ -34,19 +34,30 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   session->id = record->session_id;
   const WorkerId id = worker.id();
   const std::uint32_t slot = record->session, serial = record->serial;
-  if (record->kind != records::CredentialKind::ticket) {
-    authorizer_.judge({record->kind, std::string(record->credential)}, [this, id, slot, serial](Verdict verdict) { judged(id, slot, serial, std::move(verdict)); });
+  const auto answer = [this, id, slot, serial](Verdict verdict) { judged(id, slot, serial, std::move(verdict)); };
+  if (record->kind == records::CredentialKind::none) {
+    answer(takes_anonymous() ? Verdict::accept(Identity{}) : Verdict::refuse("no token, and anonymous consumers are not taken"));
     return true;
   }
+  if (record->kind != records::CredentialKind::ticket) {
+    authorizer_.judge({record->kind, std::string(record->credential)}, answer);
+    return true;
+  }
+  session->restored = config_.events.subscriptions_per_session;
   auto identity = tickets_.open_session(id, record->session_id, record->credential);
   if (!identity) {
-    judged(id, slot, serial, Verdict::refuse("not a ticket of ours for this session"));
+    answer(Verdict::refuse("not a ticket of ours for this session"));
+    return true;
+  }
+  if (identity->user_id.empty() && !takes_anonymous()) {
+    answer(Verdict::refuse("anonymous consumers are not taken any more"));
     return true;
   }
   // What came to pass while there was no meshd: a restart neither prolongs a session nor brings back a revoked user.
   const bool expired = identity->expires != 0 && identity->expires <= unix_now();
-  const bool revoked = !expired && !authorizer_.still_good(*identity);
-  judged(id, slot, serial, Verdict::accept(std::move(*identity)));
+  const bool revoked = !expired && !identity->user_id.empty() && !authorizer_.still_good(*identity);
+  answer(Verdict::accept(std::move(*identity)));
+  if (session->state != SessionState::open) return true;  // over a limit
   if (expired) end_session(attached, slot, *session, close_code::token_expired, "token expired");
   if (revoked) end_session(attached, slot, *session, close_code::revoked, "revoked");
   return true;
@@ -59,9 +70,12 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
   Session* const session = worker.sessions().find(slot, serial);
   if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
   worker.sessions().opened();
-  if (verdict.accepted()) {
+  if (verdict.accepted() && !admit_user(*attached, slot, *session, verdict.identity.user_id)) {
+    log::info("session refused", {{"session", session->id.hex()}, {"reason", "limits.connections_per_user"}});
+  } else if (verdict.accepted()) {
     session->state = SessionState::open;
     take_identity(*attached, slot, *session, std::move(verdict.identity));
+    session_index_.add(worker_id, slot, *session);
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
     session->state = SessionState::ended;
@@ -80,7 +94,7 @@ void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& se
   session.identity = std::move(identity);
   session.context_head = context_head(session.identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
   session.event_head = context_head(session.identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
-  session.policy = policy_.for_identity(session.identity);
+  session.policy = policy_of(session.identity);
   reconsider_topics(attached, slot, session);
   const Expiries::Key key{worker, slot, session.serial};
   const std::int64_t expires = session.identity.expires;
@@ -134,6 +148,7 @@ void RingLoop::reconsider_topics(Attached& attached, std::uint32_t slot, Session
 void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
   forget_session(attached.worker.id(), slot, session);
   session.state = SessionState::ended;
+  session.place = {};
   session.gone->store(true, std::memory_order_relaxed);  // what it asked for and was not sent yet is not sent any more
   log::info("session ended", {{"session", session.id.hex()}, {"code", code}, {"reason", reason}});
   std::string payload;
@@ -184,6 +199,10 @@ bool RingLoop::ask_mesh(mesh::Outgoing&& question, const std::string& method) {
 void RingLoop::reload() {
   if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
   else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  if (snorky_ && snorky_->has_keys()) {
+    if (const auto done = snorky_->reload(); done) log::info("backend keys reloaded");
+    else log::error("backend keys not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  }
   if (!config_.auth.policy_file.empty()) {
     if (auto fresh = Policy::load(config_.auth.policy_file)) {
       policy_ = std::move(*fresh);
@@ -195,8 +214,8 @@ void RingLoop::reload() {
   for (auto& [id, attached] : workers_) {
     attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
       if (session.state != SessionState::open) return;
-      if (!authorizer_.still_good(session.identity)) return end_session(place, slot, session, close_code::revoked, "revoked");
-      session.policy = policy_.for_identity(session.identity);
+      if (!session.identity.user_id.empty() && !authorizer_.still_good(session.identity)) return end_session(place, slot, session, close_code::revoked, "revoked");
+      session.policy = policy_of(session.identity);
       reconsider_topics(place, slot, session);
     });
   }
