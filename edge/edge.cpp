@@ -9,6 +9,7 @@
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -82,7 +83,8 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::session_notice:
       if (const auto record = records::decode<records::SessionNotice>(payload)) {
         WebSocketHandler* const handler = find(record->session);
-        if (handler && handler->serial() == record->serial) handler->write_message(record->text);
+        SharedMessage message(record->text, false);  // in Snorky's envelope where that is spoken
+        if (handler && handler->serial() == record->serial) handler->write_shared(message);
       }
       break;
     case Type::mesh_event:
