@@ -100,6 +100,23 @@ struct Config {
     bool forward_context = false;                         ///< whether consumers see the context of events
     std::vector<std::string> when_full;                   ///< "PATTERN POLICY" (queue_rules.hpp)
   } events;
+  struct Snorky {
+    std::string path;                                     ///< empty: nobody is served there
+    bool anonymous = false;                               ///< whether it takes consumers without a token
+    std::string services_file;                            ///< docs/tasks/snorky.md; empty: pubsub and pubsub_backend
+    std::uint32_t channels_per_session = 100;
+  } snorky;
+  struct Backend {
+    std::string key_file;                                 ///< empty: nobody listens
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 5801;
+    std::uint32_t connections = 64;                       ///< per edge
+    std::uint32_t timeout_ms = 10'000;
+  } backend;
+  struct Push {
+    std::uint32_t timeout_ms = 2000;                      ///< how long edges and other gateways may take to say who took a message
+    std::uint32_t presence_ms = 2000;                     ///< between two signs of life to the other gateways
+  } push;
   struct Drain {
     std::uint32_t limit_ms = 10'000;                      ///< how long SIGTERM waits for pending requests
   } drain;

@@ -26,7 +26,7 @@ void Edge::forget_subscriptions(WebSocketHandler& handler) {
 }
 
 void Edge::on_accepted_again(WebSocketHandler& handler) {
-  if (handler.topics().empty()) return;
+  if (handler.topics().empty() && handler.standing().empty()) return;
   to_subscribe_.push_back(&handler);
   subscribe_waiting();
 }
@@ -45,6 +45,7 @@ void Edge::subscribe_waiting() {
         ++next_sequence_;
         pending_.add(sequence, handler.slot(), handler.requests(), clock_.now() + milliseconds(config_.request.max_ttl_ms), "", topic);
       }
+      if (!restore_standing(handler)) return;
       arm_timer();
     }
     to_subscribe_.pop_front();

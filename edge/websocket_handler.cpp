@@ -17,7 +17,7 @@ void WebSocketHandler::write_message(std::string_view text) {
   if (state_ != State::closing) in_time(queue_.send(text));
 }
 
-bool WebSocketHandler::write_shared(SharedMessage& message) { return state_ != State::closing && in_time(queue_.send(message.plain())); }
+bool WebSocketHandler::write_shared(SharedMessage& message) { return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain())); }
 
 void WebSocketHandler::write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule) {
   if (state_ == State::closing) return;
@@ -35,6 +35,7 @@ void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   if (state_ == State::closing) return;
   state_ = State::closing;
   held_.clear();
+  unsent_.clear();
   edge_.count_close(code);
   edge_.on_closing(*this);
   // Reading goes on, or the consumer's answer to the closing handshake would never be seen.
@@ -77,6 +78,7 @@ void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTim
 
 void WebSocketHandler::resume() {
   if (state_ == State::judging || state_ == State::closing) return;
+  edge_.send_again(*this);
   while (!held_.empty()) {
     if (const auto until = edge_.handle_message(*this, held_.front().text, held_.front().arrived)) {
       held_.front().until = *until;
@@ -85,6 +87,7 @@ void WebSocketHandler::resume() {
     if (state_ == State::closing) return;  // it closed over that message, and let go of the rest
     held_.pop_front();
   }
+  if (!unsent_.empty()) return edge_.on_held(*this);
   edge_.on_released(*this);
   if (paused_) connection_.resume_reading();
   paused_ = false;
@@ -98,7 +101,7 @@ void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_u
   if (first) {
     user_id_ = user_id;
     edge_.manager().register_handler(*this);
-    write_message(encode_hello(session_id_.hex(), user_id, raw_username));
+    if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username));
   } else {
     edge_.on_accepted_again(*this);
   }

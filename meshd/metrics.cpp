@@ -65,6 +65,12 @@ std::string metrics_page(const Counted& counted) {
   page.counter("amqp_consumers_cancelled_total", "Consumers that the broker cancelled.", amqp.consumers_cancelled);
   page.counter("amqp_patterns_refused_total", "Topic patterns that the broker refused.", amqp.patterns_refused);
   page.gauge("amqp_queued_bytes", "Messages that wait to be published.", counted.queued_bytes);
+  page.counter("push_sends_total", "Sends to consumers that were asked of this gateway.", counted.pushes.sends);
+  page.counter("push_closes_total", "Closings of consumers that were asked of this gateway.", counted.pushes.closes);
+  page.counter("push_for_peers_total", "Sends, closings and counts that other gateways asked for.", counted.pushes.for_peers);
+  page.counter("push_timeouts_total", "Sends and closings that ended with an edge or gateway silent.", counted.pushes.timeouts);
+  page.counter("peer_refused_messages_total", "Messages under the gateways' topic that were none of a gateway's.", counted.peer_messages_refused);
+  page.gauge("peers", "Other gateways of the service that live.", counted.peers);
   page.gauge("workers", "Edges that are attached.", counted.workers);
   page.gauge("sessions", "Sessions that are open.", counted.sessions);
   page.gauge("topics", "Topic patterns that somebody is subscribed to.", counted.topics);

@@ -8,6 +8,7 @@
 #include "common/close_codes.hpp"
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/transport.hpp"
+#include "meshd/pushes.hpp"
 #include "shm/segment.hpp"
 
 namespace nuropb::meshd {
@@ -30,6 +31,8 @@ struct Counted {
   const mesh::Refusals* messages = nullptr;    ///< that could not be read
   const mesh::Refusals* controller = nullptr;  ///< that did not get to a handler of the controller
   std::uint64_t events_dropped = 0;            ///< of the mesh: not for consumers
+  Pushes::Counters pushes{};
+  std::uint64_t peers = 0, peer_messages_refused = 0;
   RefusedByLimit refused{};
   EdgeCounts edges{};                          ///< of all edges since meshd began
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;

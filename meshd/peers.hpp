@@ -4,7 +4,8 @@
 //
 //   tell(kind, json) ──► "nuropb-gateway.<service>" on the events exchange ──► every other gateway's on(kind)
 //
-// Small presence messages say who is there: one every `period`, and who was not heard of for `expiry` is gone. Delivery
+// Small presence messages say who is there: one when a gateway comes, one from the others when they hear of it, from then
+// on one every `period`; who was not heard of for `expiry` is gone. A gateway that is alone is almost silent. Delivery
 // is what the broker makes of events: at most once, in order from one gateway to another. What a broker that was away
 // could not deliver within `lifetime` is not delivered any more.
 //
@@ -90,6 +91,8 @@ class Peers {
   void leave();
 
   [[nodiscard]] std::uint64_t refused() const { return refused_; }  ///< messages that were none of a gateway's
+  /// For handlers: counted and told of like a message that can't be read.
+  void refuse_message(const std::string& from, const std::string& why) { refuse("from gateway " + from + ": " + why); }
 
   /// Pure; what receive() does first with a body. An error says what is wrong.
   static Result<PeerMessage> decode(std::string_view body, std::size_t largest, std::size_t json_depth);
@@ -105,7 +108,9 @@ class Peers {
   std::string topic_;
   std::map<std::string, Handler, std::less<>> handlers_;
   std::map<std::string, SteadyTime, std::less<>> heard_;  // instance → when last
-  std::optional<SteadyTime> next_presence_;               // nothing: not connected
+  bool connected_ = false;
+  bool unknown_ = false;                                  // to a gateway that came after our last presence
+  std::optional<SteadyTime> last_presence_;
   log::Pause pause_{std::chrono::seconds(10)};
   std::uint64_t refused_ = 0;
 };

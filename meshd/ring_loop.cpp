@@ -11,6 +11,7 @@
 
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
+#include "meshd/controller.hpp"
 #include "meshd/metrics.hpp"
 
 namespace nuropb::meshd {
@@ -36,8 +37,21 @@ RingLoop::RingLoop(Parts parts)
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
+      peers_({.service = parts.config.gateway.service, .instance = parts.instance_id, .largest = Pushes::largest_of(parts.config.limits.message_bytes),
+              .json_depth = parts.config.limits.json_depth + 8U, .period = milliseconds(parts.config.push.presence_ms),
+              .expiry = milliseconds(parts.config.push.presence_ms * 7 / 2)},
+             clock_, [this](const std::string& topic, std::string body, SteadyTime deadline) { return publish_to_peers(topic, std::move(body), deadline); }),
+      pushes_({parts.instance_id, parts.config.limits.message_bytes, parts.config.limits.connections, parts.config.limits.json_depth,
+               milliseconds(parts.config.push.timeout_ms)}, clock_, *this, session_index_, peers_),
+      push_timer_(io_),
       manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }),
-      admin_(io_, std::move(parts.admin_socket), [this] { return metrics(); }) {}
+      admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
+             {[this] { return metrics(); },
+              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); }}) {
+  add_controller_methods(manager_.controller(), {config_, pushes_, [this]() -> const Policy& { return policy_; },
+                                                 [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }});
+  start_snorky(std::move(parts.snorky));
+}
 
 RingLoop::~RingLoop() {
   if (listener_wait_.is_open()) listener_wait_.release();
@@ -49,6 +63,7 @@ Result<void> RingLoop::start() {
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
   listener_wait_.assign(listener_->fd());
   if (const auto admin = admin_.start(); !admin) return admin;
+  start_peers();
   wait_for_connection();
   wait_for_signal();
   beat();
@@ -61,6 +76,7 @@ void RingLoop::connect_broker() {
 
 int RingLoop::run() {
   io_.run();
+  peers_.leave();
   manager_.stop(stop_grace);
   return exit_code_;
 }
@@ -80,6 +96,8 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  drop_kept();
+  peers_.tick();
   users_.forget_idle(clock_.now());
   if (encryption_) {
     encryption_->tick(clock_.now());
@@ -93,7 +111,8 @@ void RingLoop::beat() {
 }
 
 std::string RingLoop::metrics() {
-  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, refused_, gone_edges_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
+  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, pushes_.counters(), peers_.alive().size(), peers_.refused(),
+                  refused_, gone_edges_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
   for (const auto& [id, attached] : workers_) {
     counted.sessions += attached->worker.sessions().open();
     counted.edges.add(attached->worker.segments());
@@ -178,6 +197,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   Attached& place = *(workers_[*id] = std::move(attached));
   wait_for_doorbell(place);
   activate(place);
+  deliver_kept(place.worker.id());
 }
 
 void RingLoop::wait_for_doorbell(Attached& attached) {
@@ -217,6 +237,7 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   workers_.erase(found);
   slots_.release(id);
   manager_.acknowledge();
+  pushes_.on_worker_gone(id);
 }
 
 RingLoop::Attached* RingLoop::find(WorkerId id) {

@@ -37,6 +37,7 @@ enum class Verb : std::uint8_t {
   judge,      ///< open the session and ask the authorizer
   publish,    ///< a request, command, describe or event of a consumer whom we know
   subscribe,  ///< a topic pattern, or not any more
+  snorky,     ///< a call to a Snorky service, which meshd itself answers
   close,      ///< forget the session
   ignore,     ///< crossed a record of ours on the way
 };
