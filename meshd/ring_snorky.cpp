@@ -69,7 +69,7 @@ bool RingLoop::snorky_record(Attached& attached, const shm::RecordHeader& header
   const snorky::SessionRef from{worker.id(), record->session, record->serial};
   if (const auto why = over_user_rates(attached, record->session, *session, header.length, record->restoring)) {
     std::string out;
-    records::encode(records::SnorkyAnswer{from.slot, from.serial, {}, {}, snorky::answer_text(record->service, record->call_id, snorky::Outcome::failed(*why))}, out);
+    records::encode(records::SnorkyAnswer{from.slot, from.serial, {}, {}, snorky::encode_answer(record->service, record->call_id, snorky::Outcome::failed(*why))}, out);
     send_to_worker(from.worker, records::Type::snorky_answer, header.sequence, std::move(out));
     return true;
   }
