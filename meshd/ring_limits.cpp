@@ -27,12 +27,7 @@ std::optional<std::string> RingLoop::over_user_rates(Attached& attached, std::ui
   const bool messages = answer.over == RateLimit::Over::messages;
   const std::string limit = messages ? "limits.user_messages_per_s" : "limits.user_bytes_per_s";
   ++(messages ? refused_.user_messages : refused_.user_bytes);
-  if (answer.out_of_patience) {
-    if (const auto left_out = refused_pause_.due(now)) {
-      log::warning("session ended over a limit", {{"session", session.id.hex()}, {"limit", limit}, {"left_out", *left_out}});
-    }
-    end_session(attached, slot, session, close_code::rate_exceeded, "too many messages for too long");
-  }
+  if (answer.out_of_patience) end_session(attached, slot, session, close_code::rate_exceeded, "over " + limit + " for too long");
   const Rates& rates = users_.rates();
   return "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) + (messages ? " messages" : " bytes") +
          " a second of this user (" + limit + "); it was not sent";
@@ -63,18 +58,6 @@ bool RingLoop::admit_user(Attached& attached, std::uint32_t slot, Session& sessi
   records::encode(records::SessionRefused{slot, session.serial, close_code::too_many_connections, "too many connections of this user"}, payload);
   attached.worker.send(records::Type::session_refused, 0, std::move(payload));
   return false;
-}
-
-void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
-  forget_subscriptions(attached.worker.id(), slot, session);
-  session_index_.remove(session);
-  session.state = SessionState::ended;
-  session.place = {};
-  session.gone->store(true, std::memory_order_relaxed);  // what it asked for and was not sent yet is not sent any more
-  std::string payload;
-  records::encode(records::EndSession{slot, session.serial, code, reason}, payload);
-  attached.worker.send(records::Type::end_session, 0, std::move(payload));
-  touch(attached);
 }
 
 }  // namespace nuropb::meshd
