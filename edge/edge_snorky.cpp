@@ -30,6 +30,7 @@ std::optional<SteadyTime> Edge::handle_snorky(WebSocketHandler& handler, std::st
 
 bool Edge::call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyTime deadline) {
   if (handler.requests().count >= config_.limits.pending_per_session) {
+    count(shm::EdgeCounter::over_pending);
     handler.write_message(encode_snorky_error(message.service, message.call_id, "More than " + std::to_string(config_.limits.pending_per_session) + " calls are outstanding (limits.pending_per_session)"));
     return true;
   }

@@ -115,6 +115,7 @@ class RingLoop : private Pushes::Edges {
   void reload();
 
   // Limits (ring_limits.cpp)
+  std::optional<std::string> over_user_rates(Attached& attached, std::uint32_t slot, Session& session, std::size_t bytes, bool said_again);
   bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
   bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
 

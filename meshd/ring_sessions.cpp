@@ -43,7 +43,7 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     authorizer_.judge({record->kind, std::string(record->credential)}, answer);
     return true;
   }
-  session->restored = config_.events.subscriptions_per_session;
+  session->restored = config_.events.subscriptions_per_session + config_.snorky.channels_per_session;
   auto identity = tickets_.open_session(id, record->session_id, record->credential);
   if (!identity) {
     answer(Verdict::refuse("not a ticket of ours for this session"));
@@ -165,6 +165,7 @@ void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& se
 /// What others keep of it.
 void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& session) {
   forget_subscriptions(worker, slot, session);
+  session_index_.remove(session);
   expiries_.remove({worker, slot, session.serial});
 }
 
