@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "common/config_keys.hpp"
 #include "common/json/scan.hpp"
+#include "common/text_file.hpp"
 
 extern char** environ;
 
@@ -150,6 +150,7 @@ class Loader {
     at_most("request.ttl_ms", config_.request.ttl_ms, "request.max_ttl_ms", config_.request.max_ttl_ms);
     at_most("amqp.reconnect_min_ms", config_.amqp.reconnect_min_ms, "amqp.reconnect_max_ms", config_.amqp.reconnect_max_ms);
     at_most("gateway.edges", config_.gateway.edges, "gateway.max_workers", config_.gateway.max_workers);
+    if (config_.snorky.path == config_.listen.path) mistake(set_at("snorky.path", "listen.path"), "snorky.path and listen.path are the same");
     if (config_.etcd.certificate_file.empty() != config_.etcd.key_file.empty()) {
       mistake(set_at("etcd.certificate_file", "etcd.key_file"), "etcd.certificate_file and etcd.key_file: one is set without the other");
     }
@@ -234,15 +235,9 @@ tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::stri
 
 tl::expected<Config, ConfigErrors> load_config(const ConfigSources& sources) {
   if (sources.file.empty()) return parse_config("", "", sources);
-  const auto refuse = [&](const char* why) { return tl::unexpected(ConfigErrors{{Error{why, sources.file, {}}}}); };
-  std::ifstream in(sources.file, std::ios::binary);
-  if (!in) return refuse("can't be read");
-  std::string text(max_file_bytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return refuse("can't be read");
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > max_file_bytes) return refuse("is larger than 1 MiB");
-  return parse_config(text, sources.file, sources);
+  const auto text = read_text_file(sources.file, max_file_bytes);
+  if (!text) return tl::unexpected(ConfigErrors{{text.error()}});
+  return parse_config(*text, sources.file, sources);
 }
 
 std::vector<std::pair<std::string, std::string>> config_environment() {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/log.hpp"
+#include "common/rate_limit.hpp"
 #include "common/result.hpp"
 
 namespace nuropb {
@@ -41,6 +42,9 @@ struct Config {
     std::uint32_t send_queue_bytes = 8 * 1024 * 1024;     ///< waiting for a consumer that reads slowly
     std::uint32_t handshake_ms = 5000;
     std::uint32_t json_depth = 256;
+    Rates connection{};                                   ///< of one socket, judged by its edge
+    std::uint32_t connections_per_user = 0;               ///< over all edges; 0: no limit
+    Rates user{};                                         ///< of one user, over all edges, judged by meshd
   } limits;
   struct Request {
     std::uint32_t ttl_ms = 60'000;                        ///< how long a consumer waits unless it says otherwise
@@ -94,7 +98,21 @@ struct Config {
   struct Events {
     std::uint32_t subscriptions_per_session = 100;
     bool forward_context = false;                         ///< whether consumers see the context of events
+    std::vector<std::string> when_full;                   ///< "PATTERN POLICY" (queue_rules.hpp)
   } events;
+  struct Snorky {
+    std::string path;                                     ///< empty: nobody is served there
+    bool anonymous = false;                               ///< whether it takes consumers without a token
+    std::string services_file;                            ///< docs/tasks/snorky.md; empty: pubsub and pubsub_backend
+    std::uint32_t channels_per_session = 100;
+  } snorky;
+  struct Backend {
+    std::string key_file;                                 ///< empty: nobody listens
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 5801;
+    std::uint32_t connections = 64;                       ///< per edge
+    std::uint32_t timeout_ms = 10'000;
+  } backend;
   struct Push {
     std::uint32_t timeout_ms = 2000;                      ///< how long edges and other gateways may take to say who took a message
     std::uint32_t presence_ms = 2000;                     ///< between two signs of life to the other gateways

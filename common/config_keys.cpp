@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "common/json/scan.hpp"
+#include "common/queue_rules.hpp"
 
 namespace nuropb {
 namespace {
@@ -86,6 +87,9 @@ std::optional<std::string> absolute_path(const ConfigValue& v) {
   if (!std::get<std::string>(v).starts_with('/')) return "does not begin with '/'";
   return {};
 }
+std::optional<std::string> absolute_path_or_empty(const ConfigValue& v) {
+  return std::get<std::string>(v).empty() ? std::optional<std::string>() : absolute_path(v);
+}
 std::optional<std::string> broker_urls(const ConfigValue& v) {
   const auto& urls = std::get<std::vector<std::string>>(v);
   if (urls.empty()) return "is empty: name at least one broker";
@@ -115,6 +119,22 @@ ConfigKey management_url() {
   ConfigKey key = text<&Config::amqp, &Config::Amqp::management_url>("amqp", "management_url", "RabbitMQ's management, over which a missing virtual host is made. Empty: the AMQP host at port + 10000, with the same user.");
   key.secret = true;
   key.check = [](const ConfigValue& v) { return std::get<std::string>(v).empty() ? std::optional<std::string>() : http_url(std::get<std::string>(v)); };
+  return key;
+}
+
+std::optional<std::string> queue_rules(const ConfigValue& v) {
+  for (const auto& text : std::get<std::vector<std::string>>(v)) {
+    if (const auto rule = parse_queue_rule(text); !rule) return "has the entry '" + text.substr(0, 300) + "', which " + rule.error().what;
+  }
+  return {};
+}
+
+/// A key of one of the two sets of rates.
+template <auto Set, auto Member>
+ConfigKey rate(std::string_view name, std::string_view doc) {
+  ConfigKey key{Type::integer, "limits", name, doc, 0, u32_max, {}, false, nullptr, nullptr, nullptr};
+  key.get = [](const Config& c) -> ConfigValue { return static_cast<std::int64_t>(c.limits.*Set.*Member); };
+  key.set = [](Config& c, const ConfigValue& v) { c.limits.*Set.*Member = static_cast<std::uint32_t>(std::get<std::int64_t>(v)); };
   return key;
 }
 
@@ -166,6 +186,15 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::limits, &C::Limits::send_queue_bytes>("limits", "send_queue_bytes", 4096, 1 << 30, "What may wait for a consumer that reads slowly, before its socket is closed with 4001."),
       integer<&C::limits, &C::Limits::handshake_ms>("limits", "handshake_ms", 100, 600'000, "How long a connection may take to become a WebSocket."),
       integer<&C::limits, &C::Limits::json_depth>("limits", "json_depth", 8, 1024, "Arrays and objects inside one another."),
+      rate<&C::Limits::connection, &Rates::messages_per_s>("messages_per_s", "Messages a second from one socket; more are refused, and who does not mend is closed with 4005. 0: no limit."),
+      rate<&C::Limits::connection, &Rates::messages_burst>("messages_burst", "How many may come at once. 0: one second's worth."),
+      rate<&C::Limits::connection, &Rates::bytes_per_s>("bytes_per_s", "Bytes a second from one socket, likewise. 0: no limit."),
+      rate<&C::Limits::connection, &Rates::bytes_burst>("bytes_burst", "How many may come at once. 0: one second's worth."),
+      integer<&C::limits, &C::Limits::connections_per_user>("limits", "connections_per_user", 0, 1'000'000, "Sockets of one user on all edges together; one more is closed with 4006. 0: no limit."),
+      rate<&C::Limits::user, &Rates::messages_per_s>("user_messages_per_s", "Messages a second from all sockets of one user together; more are refused, and who does not mend is closed with 4005. 0: no limit."),
+      rate<&C::Limits::user, &Rates::messages_burst>("user_messages_burst", "How many may come at once. 0: one second's worth."),
+      rate<&C::Limits::user, &Rates::bytes_per_s>("user_bytes_per_s", "Bytes a second from all sockets of one user together, likewise. 0: no limit."),
+      rate<&C::Limits::user, &Rates::bytes_burst>("user_bytes_burst", "How many may come at once. 0: one second's worth."),
 
       integer<&C::request, &C::Request::ttl_ms>("request", "ttl_ms", 1, day_ms, "How long a consumer waits for an answer unless its request says otherwise; then NuropbTimeoutError."),
       integer<&C::request, &C::Request::max_ttl_ms>("request", "max_ttl_ms", 1, day_ms, "The longest wait that a request may ask for."),
@@ -196,7 +225,7 @@ std::vector<ConfigKey> make_keys() {
       checked(text<&C::etcd, &C::Etcd::prefix>("etcd", "prefix", "What keys begin with; the service's name follows. Other NuroPb services use /nuropb."), etcd_prefix),
       integer<&C::etcd, &C::Etcd::lease_s>("etcd", "lease_s", 2, 3600, "How long, in seconds, a leader that is gone stays the leader."),
       text<&C::etcd, &C::Etcd::user>("etcd", "user", "The user, where etcd asks for one."),
-      path<&C::etcd, &C::Etcd::password_file>("etcd", "password_file", "A file with that user's password in its first line."),
+      path<&C::etcd, &C::Etcd::password_file>("etcd", "password_file", "A file with that user's password and nothing else."),
       path<&C::etcd, &C::Etcd::ca_file>("etcd", "ca_file", "https: certificates that etcd's must be signed by (PEM). Empty: the system's."),
       path<&C::etcd, &C::Etcd::certificate_file>("etcd", "certificate_file", "https: our own certificate, where etcd asks for one (PEM)."),
       path<&C::etcd, &C::Etcd::key_file>("etcd", "key_file", "https: the key of certificate_file (PEM)."),
@@ -213,6 +242,18 @@ std::vector<ConfigKey> make_keys() {
 
       integer<&C::events, &C::Events::subscriptions_per_session>("events", "subscriptions_per_session", 1, 100'000, "Topic patterns that one socket may be subscribed to."),
       boolean<&C::events, &C::Events::forward_context>("events", "forward_context", "Whether consumers see the context of events: whatever their publishers put there, tokens of other gateways' users among it."),
+      checked(list<&C::events, &C::Events::when_full>("events", "when_full", "What becomes of events for a socket whose limits.send_queue_bytes are full, by topic, the first match counting: \"prices.# latest\" keeps the last event of each topic, \"ticks.# drop_oldest\" leaves out the oldest, \"orders.# close\", like all others, closes the socket with 4001."), queue_rules),
+
+      checked(text<&C::snorky, &C::Snorky::path>("snorky", "path", "Where consumers that speak Snorky's protocol open their WebSocket, on the same port: \"/ws\". Empty: nowhere."), absolute_path_or_empty),
+      boolean<&C::snorky, &C::Snorky::anonymous>("snorky", "anonymous", "Lets consumers without a token in there: as nobody, to Snorky's services only."),
+      path<&C::snorky, &C::Snorky::services_file>("snorky", "services_file", "Which services there are, for consumers and for backends (TOML). Empty: pubsub, to which no consumer may publish, and its pubsub_backend."),
+      integer<&C::snorky, &C::Snorky::channels_per_session>("snorky", "channels_per_session", 1, 100'000, "Channels, or names, of one service that one socket may have."),
+
+      path<&C::backend, &C::Backend::key_file>("backend", "key_file", "Keys of backends, which POST to /backend (TOML). Empty: nobody listens there. Read again on SIGHUP to meshd."),
+      checked(text<&C::backend, &C::Backend::address>("backend", "address", "The address that every edge listens on for backends."), not_empty),
+      integer<&C::backend, &C::Backend::port>("backend", "port", 0, 65535, "The port, shared by all edges. 0: a free one for each edge (for tests)."),
+      integer<&C::backend, &C::Backend::connections>("backend", "connections", 1, 65535, "Connections of backends per edge; one more is refused with 503."),
+      integer<&C::backend, &C::Backend::timeout_ms>("backend", "timeout_ms", 100, 600'000, "How long a backend may take to send its request, to read its answer, or to come with the next one; and how long it waits for an answer."),
 
       integer<&C::push, &C::Push::timeout_ms>("push", "timeout_ms", 100, 60'000, "How long a send or close waits for edges and other gateways to say how many connections took it; who has not said so by then is named."),
       integer<&C::push, &C::Push::presence_ms>("push", "presence_ms", 100, 60'000, "How often gateways of one service tell one another that they live. Who is silent for three and a half times that is not waited for."),
@@ -238,6 +279,8 @@ std::span<const ConfigSection> config_sections() {
       {"etcd", "Leader election among gateways of one name. Only meshd uses these."},
       {"auth", "Who may connect. Tokens are judged by meshd, never by an edge."},
       {"events", "Events of the mesh, for consumers that subscribe to them."},
+      {"snorky", "Snorky's protocol: services of the gateway's own, for consumers."},
+      {"backend", "Backend HTTP, for servers of yours that publish to consumers. Edges listen, meshd judges the keys."},
       {"push", "Messages from services, backends and operators to consumers; closing them."},
       {"drain", "Stopping."},
       {"log", "Logs never contain a token or a password."},

@@ -57,6 +57,20 @@ struct PushedHead {
   std::uint64_t op;
   std::uint32_t taken, reserved;
 };
+struct SnorkyCallHead {
+  std::uint32_t session, serial, flags, service, command, call_id, params;
+};
+struct BackendCallHead {
+  std::uint32_t key, service, command, call_id, params;
+};
+struct SnorkyAnswerHead {
+  std::uint32_t session, serial, key, call, text;
+};
+struct BackendAnswerHead {
+  std::uint32_t status, text;
+};
+static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(SnorkyAnswerHead) == 20 && sizeof(BackendAnswerHead) == 8);
+constexpr std::uint32_t flag_restoring = 1;
 constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;
 static_assert(sizeof(OpenSessionHead) == 36 && sizeof(CloseSessionHead) == 8 && sizeof(RequestHead) == 32);
 static_assert(sizeof(SessionAcceptedHead) == 20 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
@@ -168,12 +182,24 @@ void encode(const CloseSessions& r, std::string& out) {
       {r.sessions.bytes(), r.reason});
 }
 void encode(const Pushed& r, std::string& out) { put(out, PushedHead{r.op, r.taken, 0}, {}); }
+void encode(const SnorkyCall& r, std::string& out) {
+  put(out, SnorkyCallHead{r.session, r.serial, r.restoring ? flag_restoring : 0, size32(r.service), size32(r.command), size32(r.call_id), size32(r.params)},
+      {r.service, r.command, r.call_id, r.params});
+}
+void encode(const BackendCall& r, std::string& out) {
+  put(out, BackendCallHead{size32(r.key), size32(r.service), size32(r.command), size32(r.call_id), size32(r.params)},
+      {r.key, r.service, r.command, r.call_id, r.params});
+}
+void encode(const SnorkyAnswer& r, std::string& out) {
+  put(out, SnorkyAnswerHead{r.session, r.serial, size32(r.key), size32(r.call), size32(r.text)}, {r.key, r.call, r.text});
+}
+void encode(const BackendAnswer& r, std::string& out) { put(out, BackendAnswerHead{r.status, size32(r.text)}, {r.text}); }
 
 template <>
 std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
   Reader in(payload);
   OpenSessionHead h;
-  if (!in.head(h) || h.kind < 1 || h.kind > 3) return {};
+  if (!in.head(h) || !((h.kind >= 1 && h.kind <= 3) || h.kind == 9)) return {};
   OpenSession r;
   r.session = h.session;
   r.serial = h.serial;
@@ -317,10 +343,63 @@ std::optional<Pushed> decode<Pushed>(std::string_view payload) {
   return Pushed{h.op, h.taken};
 }
 
+template <>
+std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload) {
+  Reader in(payload);
+  SnorkyCallHead h;
+  if (!in.head(h) || (h.flags & ~flag_restoring) != 0) return {};
+  SnorkyCall r{h.session, h.serial, (h.flags & flag_restoring) != 0, {}, {}, {}, {}};
+  r.service = in.text(h.service, max_name);
+  r.command = in.text(h.command, max_name);
+  r.call_id = in.text(h.call_id, max_trace_id);
+  r.params = in.text(h.params, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<BackendCall> decode<BackendCall>(std::string_view payload) {
+  Reader in(payload);
+  BackendCallHead h;
+  if (!in.head(h)) return {};
+  BackendCall r;
+  r.key = in.text(h.key, max_backend_key);
+  r.service = in.text(h.service, max_name);
+  r.command = in.text(h.command, max_name);
+  r.call_id = in.text(h.call_id, max_trace_id);
+  r.params = in.text(h.params, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload) {
+  Reader in(payload);
+  SnorkyAnswerHead h;
+  if (!in.head(h)) return {};
+  SnorkyAnswer r{h.session, h.serial, {}, {}, {}};
+  r.key = in.text(h.key, max_standing);
+  r.call = in.text(h.call, max_standing);
+  r.text = in.text(h.text, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<BackendAnswer> decode<BackendAnswer>(std::string_view payload) {
+  Reader in(payload);
+  BackendAnswerHead h;
+  if (!in.head(h) || h.status < 100 || h.status > 599) return {};
+  BackendAnswer r{static_cast<std::uint16_t>(h.status), {}};
+  r.text = in.text(h.text, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
 std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_message) {
   switch (static_cast<Type>(type)) {
     case Type::open_session: return Bounds{sizeof(OpenSessionHead), sizeof(OpenSessionHead) + max_ticket + max_peer};
     case Type::close_session: return Bounds{sizeof(CloseSessionHead), sizeof(CloseSessionHead)};
+    case Type::snorky_call:
+      return Bounds{sizeof(SnorkyCallHead), static_cast<std::uint32_t>(sizeof(SnorkyCallHead) + 2 * max_name + max_trace_id) + max_message};
+    case Type::backend_call:
+      return Bounds{sizeof(BackendCallHead), static_cast<std::uint32_t>(sizeof(BackendCallHead) + max_backend_key + 2 * max_name + max_trace_id) + max_message};
     case Type::pushed: return Bounds{sizeof(PushedHead), sizeof(PushedHead)};
     case Type::subscribe:
     case Type::unsubscribe: return Bounds{sizeof(SubscriptionHead), sizeof(SubscriptionHead) + max_name};
@@ -342,6 +421,9 @@ std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_messa
     case Type::subscription_ended: return Bounds{sizeof(SubscriptionEndedHead), sizeof(SubscriptionEndedHead) + max_name + max_error};
     case Type::push:
       return Bounds{sizeof(PushHead), static_cast<std::uint32_t>(sizeof(PushHead) + max_named_sessions * SessionRefs::entry) + max_message};
+    case Type::snorky_answer:
+      return Bounds{sizeof(SnorkyAnswerHead), static_cast<std::uint32_t>(sizeof(SnorkyAnswerHead) + 2 * max_standing + max_error) + max_message};
+    case Type::backend_answer: return Bounds{sizeof(BackendAnswerHead), static_cast<std::uint32_t>(sizeof(BackendAnswerHead) + max_error) + max_message};
     case Type::close_sessions: return Bounds{sizeof(CloseSessionsHead), sizeof(CloseSessionsHead) + max_named_sessions * SessionRefs::entry + max_reason};
     // A service's answer is bounded as a whole; an error text of ours comes on top of nothing.
     case Type::response: return Bounds{sizeof(ResponseHead), static_cast<std::uint32_t>(sizeof(ResponseHead)) + max_message + 4096};

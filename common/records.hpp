@@ -30,6 +30,8 @@ enum class Type : std::uint16_t {
   subscribe = 7,
   unsubscribe = 8,
   pushed = 10,
+  backend_call = 11,
+  snorky_call = 12,
   // meshd → edge
   session_accepted = 65,
   session_refused = 66,
@@ -39,6 +41,8 @@ enum class Type : std::uint16_t {
   subscription_ended = 70,
   push = 72,
   close_sessions = 73,
+  backend_answer = 74,
+  snorky_answer = 75,
 };
 
 // Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
@@ -51,11 +55,13 @@ inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 
 inline constexpr std::size_t max_peer = 128;
 inline constexpr std::size_t max_error = 4096;        ///< an error object of ours, raw JSON
 inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
+inline constexpr std::size_t max_backend_key = 1024;
+inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
 inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or close_sessions; more go in a second record
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
 /// for this session earlier and that stands in for the credential after a restart of meshd.
-enum class CredentialKind : std::uint8_t { header = 1, cookie = 2, ticket = 3 };
+enum class CredentialKind : std::uint8_t { header = 1, cookie = 2, ticket = 3, none = 9 };  // none: anonymous, where snorky.anonymous allows it
 
 struct OpenSession {
   std::uint32_t session = 0;
@@ -193,6 +199,38 @@ struct Pushed {
   std::uint32_t taken = 0;
 };
 
+/// A consumer's call to a Snorky service, or a backend's, sliced out of its envelope (protocol.md section 3). Answered by
+/// one SnorkyAnswer, or BackendAnswer, with its sequence.
+struct SnorkyCall {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  bool restoring = false;      ///< the edge brings back what stood before a restart of meshd
+  std::string_view service;    ///< plain text
+  std::string_view command;    ///< plain text
+  std::string_view call_id;    ///< raw JSON; empty: the call had none
+  std::string_view params;     ///< raw JSON
+};
+struct BackendCall {
+  std::string_view key;        ///< as it came in X-Backend-Key; never logged
+  std::string_view service;    ///< empty: only the key is to be judged
+  std::string_view command;
+  std::string_view call_id;
+  std::string_view params;
+};
+
+struct SnorkyAnswer {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  /// The edge keeps `call` under `key`, to bring it to the next meshd; without a `call` it lets go of what it keeps there.
+  std::string_view key;        ///< empty: neither
+  std::string_view call;       ///< an envelope: raw JSON
+  std::string_view text;       ///< the frame for the consumer
+};
+struct BackendAnswer {
+  std::uint16_t status = 0;    ///< of HTTP
+  std::string_view text;       ///< the body, raw JSON
+};
+
 /// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.
 void encode(const OpenSession& r, std::string& out);
 void encode(const CloseSession& r, std::string& out);
@@ -208,6 +246,10 @@ void encode(const SubscriptionEnded& r, std::string& out);
 void encode(const Push& r, std::string& out);
 void encode(const CloseSessions& r, std::string& out);
 void encode(const Pushed& r, std::string& out);
+void encode(const SnorkyCall& r, std::string& out);
+void encode(const BackendCall& r, std::string& out);
+void encode(const SnorkyAnswer& r, std::string& out);
+void encode(const BackendAnswer& r, std::string& out);
 
 /// Nothing, if the bytes are not such a record. Views point into `payload`.
 template <class Record>
@@ -226,6 +268,10 @@ template <> std::optional<SubscriptionEnded> decode<SubscriptionEnded>(std::stri
 template <> std::optional<Push> decode<Push>(std::string_view payload);
 template <> std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload);
 template <> std::optional<Pushed> decode<Pushed>(std::string_view payload);
+template <> std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload);
+template <> std::optional<BackendCall> decode<BackendCall>(std::string_view payload);
+template <> std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload);
+template <> std::optional<BackendAnswer> decode<BackendAnswer>(std::string_view payload);
 
 /// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
 struct Bounds {

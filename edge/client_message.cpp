@@ -51,7 +51,7 @@ ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
 }  // namespace
 
 ClientMessage decode_client_message(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 8> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}}};
+  std::array<json::Field, 9> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}, {"idempotent"}}};
   std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
   json::Slice root;
   if (const auto problem = json::scan(text, message, &root, limits)) {
@@ -59,7 +59,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   }
   if (root.kind != Kind::object) return no_attribute(root.kind);
   const auto& [type, body] = message;
-  const auto& [service, method, params, trace, ttl, topic, event, target] = payload;
+  const auto& [service, method, params, trace, ttl, topic, event, target, idempotent] = payload;
 
   const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
     return ClientMistake{std::string(name), std::move(description), raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
@@ -98,6 +98,10 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   if (ttl.value.present() && ttl.value.kind != Kind::null) {
     request.ttl_ms = json::as_unsigned(ttl.value);
     if (!request.ttl_ms) return unusable("'ttl' is not a whole number of milliseconds");
+  }
+  if (idempotent.value.present() && idempotent.value.kind != Kind::null) {
+    if (idempotent.value.kind != Kind::boolean) return unusable("'idempotent' is neither true nor false");
+    request.idempotent = idempotent.value.text == "true";
   }
   if (verb->event && target.value.present()) {
     if (target.value.kind != Kind::null && target.value.kind != Kind::array) return unusable("'target' is neither null nor a list of user ids");

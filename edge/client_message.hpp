@@ -23,6 +23,7 @@ struct ClientRequest {
   std::string_view target = "null";       ///< raw JSON: null, or the user ids that an event is for
   std::string_view trace_id;              ///< raw JSON; empty: the consumer sent none
   std::optional<std::uint64_t> ttl_ms;
+  bool idempotent = false;                ///< may run twice, so it is sent again where it is not known whether it ran
 };
 
 /// A message that can't be taken. For what nuropb-gw 0.1.4 answers, name and text are its own or near it; for what it

@@ -12,6 +12,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -19,6 +20,7 @@
 
 #include "common/config.hpp"
 #include "common/topic.hpp"
+#include "edge/backend_listener.hpp"
 #include "edge/handler_manager.hpp"
 #include "edge/mesh_link.hpp"
 #include "edge/pending_requests.hpp"
@@ -28,6 +30,7 @@
 namespace nuropb::edge {
 
 struct ClientRequest;
+struct SnorkyRequest;
 
 class Edge {
  public:
@@ -37,6 +40,8 @@ class Edge {
   /// Starts to listen and to attach.
   Result<void> start();
   [[nodiscard]] std::uint16_t port() const { return listener_->port(); }
+  /// Where backends are heard; 0: nowhere.
+  [[nodiscard]] std::uint16_t backend_port() const { return backend_ ? backend_->port() : 0; }
   /// Until a signal has ended it and it has drained. The exit code.
   int run();
 
@@ -47,7 +52,13 @@ class Edge {
   /// resumed when it can, or at this time, when its sender stops waiting.
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
+  void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
+  void count_close(std::uint16_t code) { link_.count_close(code); }
+  /// Answers a message that is not looked at any further.
+  void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
   void on_held(WebSocketHandler& handler);
+  /// Sends what the last meshd never took, as far as it can go now.
+  void send_again(WebSocketHandler& handler);
   void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
   void on_closed(WebSocketHandler& handler);
@@ -78,6 +89,21 @@ class Edge {
   void on_subscription_ended(const records::SubscriptionEnded& record);
   void subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error);
 
+  // Snorky (edge_snorky.cpp)
+  [[nodiscard]] bool at_snorky(const Handshake& handshake) const { return !config_.snorky.path.empty() && handshake.path() == config_.snorky.path; }
+  std::optional<SteadyTime> handle_snorky(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
+  bool call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyTime deadline);
+  bool restore_standing(WebSocketHandler& handler);
+  void fail_call(WebSocketHandler& handler, std::string_view head, std::string_view text);
+  void on_snorky_answer(const shm::RecordHeader& header, const records::SnorkyAnswer& record);
+
+  // Backends (edge_backend.cpp)
+  Result<void> start_backend();
+  void on_backend_request(BackendListener::Request request, BackendListener::Respond respond);
+  void on_backend_answer(const shm::RecordHeader& header, const records::BackendAnswer& record);
+  void fail_backend(int status, std::string_view raw_error);
+  void expire_backend(SteadyTime now);
+
   // Pushes (edge_pushes.cpp)
   [[nodiscard]] Handler* find_session(records::SessionRef ref) const;
   void on_push(const records::Push& record);
@@ -88,12 +114,15 @@ class Edge {
   // meshd's side (edge.cpp)
   void on_record(const shm::RecordHeader& header, const std::string& payload);
   void on_response(const shm::RecordHeader& header, const records::Response& record);
-  void on_attached();
-  void on_lost();
+  void on_attached(bool same_address);
+  void on_lost(const MeshLink::Lost& lost);
   void resume_held();
   void present_waiting();
   void close_waiting();
-  [[nodiscard]] bool may_request() const;
+  void lose(std::uint64_t sequence);
+  [[nodiscard]] bool may_send() const;
+  [[nodiscard]] bool may_request() const { return may_send() && !draining_; }
+  [[nodiscard]] bool may_call() const;
 
   // Time and the end
   void arm_timer();
@@ -118,6 +147,7 @@ class Edge {
   std::uint64_t next_sequence_ = 0;
   std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
   std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  QueueRules queue_rules_;
   TopicIndex subscriptions_;                    // of slots
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
@@ -132,6 +162,13 @@ class Edge {
   SteadyTime drain_until_{};
   MeshLink link_;
   std::unique_ptr<WebSocketListener> listener_;
+  struct BackendCall {
+    SteadyTime deadline;
+    BackendListener::Respond respond;
+    std::optional<HttpAnswer> mistake;  // for one whose key was to be judged first
+  };
+  std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
+  std::unique_ptr<BackendListener> backend_;
 };
 
 }  // namespace nuropb::edge

@@ -28,7 +28,8 @@ HttpAnswer come_again(std::string_view description) {
 
 bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   refusal.status = 0;
-  if (handshake.path() != config_.listen.path) {
+  const bool snorky = at_snorky(handshake);
+  if (handshake.path() != config_.listen.path && !snorky) {
     refusal = refusal_of(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
   } else if (handshake.header("Sec-WebSocket-Version") != "13") {
     // websocketpp would take the drafts before RFC 6455 as well, which frame and close by other rules.
@@ -42,7 +43,7 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
     refusal = come_again("all connections are taken (limits.connections)");
   } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
     refusal = refusal_of(403, error_name::authorization, "this origin may not connect (listen.origins)");
-  } else if (!find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) {
+  } else if (!(snorky && config_.snorky.anonymous) && !find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) {
     refusal = refusal_of(401, error_name::authentication, "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   }
@@ -64,6 +65,8 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
   handlers_[slot] = handler.get();
   handler->peer() = handshake.remote();
   if (auto found = find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) handler->credential() = std::move(*found);
+  else handler->credential().kind = records::CredentialKind::none;
+  if (at_snorky(handshake)) handler->speak_snorky();
   link_.set(shm::EdgeCounter::sessions, connections_);
   verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {slot, handler->serial()}});
   arm_timer();
@@ -87,7 +90,7 @@ HttpAnswer Edge::on_http(const Handshake& request) {
                ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
     return out;
   }
-  if (request.path() == config_.listen.path) {
+  if (request.path() == config_.listen.path || at_snorky(request)) {
     HttpAnswer out = refusal_of(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
     out.headers.emplace_back("Sec-WebSocket-Version", "13");
     return out;
@@ -137,6 +140,7 @@ void Edge::close_waiting() {
 }
 
 std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived) {
+  if (handler.speaks_snorky()) return handle_snorky(handler, text, arrived);
   ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
   if (const auto* mistake = std::get_if<ClientMistake>(&message)) {
     link_.count(shm::EdgeCounter::bad_messages);
@@ -151,15 +155,29 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_request() && request(handler, ours, deadline)) return {};
+  if (known && may_request() && handler.unsent().empty() && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
   return {};
 }
 
+void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over) {
+  const bool messages = over == RateLimit::Over::messages;
+  count(messages ? shm::EdgeCounter::over_messages_per_s : shm::EdgeCounter::over_bytes_per_s);
+  const Rates& rates = config_.limits.connection;
+  const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
+                          (messages ? " messages a second (limits.messages_per_s); it was not sent" : " bytes a second (limits.bytes_per_s); it was not sent");
+  // It is read all the same, for the trace_id that its sender waits for.
+  const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  const auto* const request = std::get_if<ClientRequest>(&message);
+  if (request) return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null", error_json(error_name::transport, why));
+  handler.write_message(encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
+}
+
 bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
+    count(shm::EdgeCounter::over_pending);
     answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
@@ -173,7 +191,10 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
       if (request.topic == message.topic) request.topic.clear();  // its answer is still to come, and begins nothing any more
     }
   }
-  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  pending.verb = message.verb;
+  pending.ring_end = link_.written();
+  if (message.idempotent) pending_.keep(pending, record_, config_.limits.send_queue_bytes);
   arm_timer();
   return true;
 }
@@ -202,11 +223,14 @@ void Edge::on_held(WebSocketHandler& handler) {
 void Edge::on_released(WebSocketHandler& handler) { held_.erase(&handler); }
 
 void Edge::end_pending(WebSocketHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
-  if (!taken.trace_id.empty()) answer(handler, taken.trace_id, "null", error);
+  if (taken.trace_id.empty()) return;
+  if (handler.speaks_snorky()) fail_call(handler, taken.trace_id, "The gateway was interrupted; the call may have run");
+  else answer(handler, taken.trace_id, "null", error);
 }
 
 void Edge::expire(WebSocketHandler& handler, const PendingRequests::Taken& taken) {
   if (taken.trace_id.empty()) return;
+  if (handler.speaks_snorky()) return fail_call(handler, taken.trace_id, "No answer in time; the call may have run");
   if (!taken.topic.empty()) {
     // meshd may have it, or get it later: not for somebody who was told that it failed.
     record_.clear();

@@ -44,14 +44,15 @@ class Handshake {
 class Frame {
  public:
   Frame() = default;
-  [[nodiscard]] std::size_t size() const { return size_; }  ///< bytes of the text
+  [[nodiscard]] std::size_t size() const { return text_.size(); }
+  [[nodiscard]] std::string_view text() const { return text_; }  ///< for as long as a copy of the frame is held
   explicit operator bool() const { return message_ != nullptr; }
 
  private:
   friend Frame prepare(std::string_view text);
   friend struct FrameAccess;
   std::shared_ptr<void> message_;
-  std::size_t size_ = 0;
+  std::string_view text_;
 };
 Frame prepare(std::string_view text);
 
@@ -60,6 +61,7 @@ class Connection {
  public:
   virtual ~Connection() = default;
   virtual void send_text(std::string_view text) = 0;
+  virtual void send_binary(std::string_view bytes) = 0;
   virtual void send_frame(const Frame& frame) = 0;
   /// Starts the closing handshake; it is cut short after a few seconds.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
@@ -68,8 +70,10 @@ class Connection {
   virtual void pause_reading() = 0;
   /// After a pause, once.
   virtual void resume_reading() = 0;
-  /// Bytes that wait for the peer to read them.
+  /// Bytes that were sent, and that the kernel has not taken yet.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;
+  /// From within on_close: the code that the closing frame of our side had, whoever began.
+  [[nodiscard]] virtual std::uint16_t closed_with() const = 0;
   /// True once the peer has ended its side, which nobody is told of while reading is paused.
   [[nodiscard]] virtual bool peer_gone() const = 0;
 };
@@ -79,6 +83,10 @@ class Receiver {
  public:
   virtual ~Receiver() = default;
   virtual void on_message(std::string_view text) = 0;
+  /// Some clients send their JSON in binary frames, and nuropb-gw takes it: not known to be UTF-8, but otherwise the same.
+  virtual void on_binary(std::string_view bytes) { on_message(bytes); }
+  /// The kernel has taken what buffered_bytes() counted when that write began.
+  virtual void on_written() {}
   virtual void on_close() = 0;
 };
 

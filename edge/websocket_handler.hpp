@@ -12,12 +12,15 @@
 // reading is paused; what is held is bounded by one read buffer and the message that it completes.
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 
+#include "common/rate_limit.hpp"
 #include "edge/handler.hpp"
 #include "edge/pending_requests.hpp"
+#include "edge/send_queue.hpp"
 #include "edge/token_source.hpp"
 #include "edge/websocket.hpp"
 
@@ -37,10 +40,13 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] const std::string& user_id() const override { return user_id_; }
   void write_message(std::string_view text) override;
   bool write_shared(SharedMessage& message) override;
+  /// An event, which may be left out where the rule of its topic says so.
+  void write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule);
   void close(std::uint16_t code, std::string_view reason) override;
 
   // Receiver
   void on_message(std::string_view text) override;
+  void on_written() override { queue_.go_on(); }
   void on_close() override;
 
   // What the edge tells it.
@@ -58,8 +64,20 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] std::uint32_t slot() const { return slot_; }
   [[nodiscard]] std::uint32_t serial() const { return serial_; }
   SessionRequests& requests() { return requests_; }
+  /// Records of pending requests that a meshd which is dead never took: they go before anything that is held back.
+  struct Unsent {
+    records::Type type;
+    std::uint64_t sequence;
+    std::string record;
+  };
+  std::deque<Unsent>& unsent() { return unsent_; }
   /// Topic patterns that it is subscribed to; the edge keeps them.
   std::set<std::string, std::less<>>& topics() { return topics_; }
+  /// On snorky.path: its messages are Snorky's envelopes, and it gets no hello.
+  void speak_snorky() { snorky_ = true; }
+  [[nodiscard]] bool speaks_snorky() const { return snorky_; }
+  /// Calls to Snorky's services that a new meshd has to be told of, by meshd's keys; the edge keeps them.
+  std::map<std::string, std::string, std::less<>>& standing() { return standing_; }
   FoundToken& credential() { return credential_; }
   std::string& peer() { return peer_; }
 
@@ -70,17 +88,25 @@ class WebSocketHandler final : public Handler, public Receiver {
     SteadyTime until;  ///< when its sender stops waiting
   };
   void hold(std::string_view text, SteadyTime arrived, SteadyTime until);
+  bool within_rates(std::string_view text, SteadyTime now);
+  bool in_time(bool room);
+
   Edge& edge_;
   Connection& connection_;
+  SendQueue queue_;
+  RateLimit rate_;
   State state_ = State::judging;
   bool paused_ = true;
+  bool snorky_ = false;
   std::uint32_t slot_, serial_;
   SessionId session_id_ = SessionId::random();
   std::string user_id_, peer_;
   FoundToken credential_;  ///< the token until the verdict; from then on meshd's ticket
   SessionRequests requests_;
   std::set<std::string, std::less<>> topics_;
+  std::map<std::string, std::string, std::less<>> standing_;
   std::deque<Held> held_;
+  std::deque<Unsent> unsent_;
 };
 
 }  // namespace nuropb::edge

@@ -1,25 +1,13 @@
 #include "meshd/container_settings.hpp"
 
 #include <algorithm>
-#include <fstream>
 
 #include "common/log.hpp"
 #include "meshd/mesh/configure.hpp"
+#include "meshd/mesh/secret_file.hpp"
 
 namespace nuropb::meshd {
 namespace {
-
-constexpr std::size_t longest_password = 4096;
-
-Result<std::string> first_line(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text(longest_password + 1, '\0');
-  if (!in || !(in.read(text.data(), static_cast<std::streamsize>(text.size())) || in.eof())) return failure("can't be read", path, "etcd.password_file names it");
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  text.resize(std::min(text.size(), text.find_first_of("\r\n")));
-  if (text.empty() || text.size() > longest_password) return failure("has no password in its first line", path, "etcd.password_file names it");
-  return text;
-}
 
 /// Logged when it made something, so that a second leader is silent.
 Result<void> configure(const mesh::SetUpSettings& settings) {
@@ -49,7 +37,7 @@ Result<mesh::ServiceContainer::Settings> container_settings(const Config& config
   }
   out.etcd.tls = {etcd.ca_file, etcd.certificate_file, etcd.key_file, etcd.verify_peer};
   if (!etcd.user.empty()) {
-    auto password = first_line(etcd.password_file);
+    auto password = mesh::SecretFile(etcd.password_file, "etcd.password_file").read();
     if (!password) return tl::unexpected(password.error());
     out.etcd.user = etcd.user;
     out.etcd.password = std::move(*password);

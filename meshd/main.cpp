@@ -53,7 +53,10 @@ int main(int argc, char** argv) {
   auto container_settings = meshd::container_settings(*config, *instance, *transport);
   if (!container_settings) return fail(container_settings.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport)});
+  auto snorky = meshd::snorky::Hub::parts(*config);
+  if (!snorky) return fail(snorky.error());
+
+  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"tokens", tokens->size()}, {"control", runtime->control_socket()}});
   // Its leader configures the broker; only then anybody consumes.

@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 using Texts = std::vector<std::string>;
 
-constexpr std::array<std::string_view, 5> verbs{"request", "command", "describe", "event", "subscribe"};
+constexpr std::array<std::string_view, 6> verbs{"request", "command", "describe", "event", "subscribe", "publish"};
 constexpr std::size_t max_file_bytes = 1U << 20;
 constexpr std::size_t most_known = 1024;  // sets of rules that concern somebody, before those of nobody are forgotten
 
@@ -57,7 +57,7 @@ bool claim_has(const json& claim, const json& wanted) {
 
 struct Rule {
   std::uint8_t verbs = 0;
-  Texts users, roles, services, methods, topics;
+  Texts users, roles, services, methods, topics, channels;
   json claims = json::object();
 
   [[nodiscard]] bool concerns(const Identity& identity, const json& has) const {
@@ -101,7 +101,7 @@ class Reader {
     std::uint8_t out = 0;
     for (const std::string& verb : texts(node, key)) {
       const auto found = std::find(verbs.begin(), verbs.end(), verb);
-      if (found == verbs.end()) wrong(node, key + ": '" + verb + "' is no verb", "request, command, describe, event, subscribe");
+      if (found == verbs.end()) wrong(node, key + ": '" + verb + "' is no verb", "request, command, describe, event, subscribe, publish");
       else out |= bit(static_cast<Use>(found - verbs.begin()));
     }
     return out;
@@ -138,23 +138,26 @@ class Reader {
 
   Rule rule(const toml::table& table) {
     Rule out;
-    bool calls = false, topics = false;
+    bool calls = false, services = false, topics = false, channels = false;
     for (const auto& [name, node] : table) {
       const std::string key(name.str());
       if (key == "verbs") out.verbs = use_bits(node, key);
       else if (key == "users") out.users = texts(node, key);
       else if (key == "roles") out.roles = texts(node, key);
-      else if (key == "services") out.services = texts(node, key), calls = true;
+      else if (key == "services") out.services = texts(node, key), services = true;
       else if (key == "methods") out.methods = texts(node, key), calls = true;
       else if (key == "topics") out.topics = texts(node, key), topics = true;
+      else if (key == "channels") out.channels = texts(node, key), channels = true;
       else if (key == "claims") claims(node, out.claims);
-      else wrong(node, "unknown key '" + key + "'", "verbs, users, roles, claims, services, methods, topics");
+      else wrong(node, "unknown key '" + key + "'", "verbs, users, roles, claims, services, methods, topics, channels");
     }
     if (out.verbs == 0) wrong(table, "a rule without verbs");
     // A rule that can't ever apply is a mistake of its writer, and one that grants more than it says a worse one.
     const std::uint8_t of_topics = bit(Use::event) | bit(Use::subscribe);
-    if (topics && (out.verbs & ~of_topics)) wrong(table, "topics in a rule for request, command or describe", "make it two rules");
-    if (calls && (out.verbs & of_topics)) wrong(table, "services or methods in a rule for event or subscribe", "make it two rules");
+    if (topics && (out.verbs & ~of_topics)) wrong(table, "topics in a rule for request, command, describe or publish", "make it two rules");
+    if ((calls || services) && (out.verbs & of_topics)) wrong(table, "services or methods in a rule for event or subscribe", "make it two rules");
+    if (calls && (out.verbs & bit(Use::publish))) wrong(table, "methods in a rule for publish", "make it two rules");
+    if (channels && (out.verbs & ~bit(Use::publish))) wrong(table, "channels in a rule for another verb than publish", "make it two rules");
     for (const auto& topic : out.topics) {
       if (topic.size() > max_topic) wrong(table, "a topic is longer than 255 bytes");
     }
@@ -270,7 +273,7 @@ Policy::Session Policy::for_identity(const Identity& identity) const {
 bool Policy::Session::allows(Use use, std::string_view service, std::string_view method) const {
   if (!concerned_) return false;
   const auto applies = [&](const Rule* rule) {
-    return (rule->verbs & bit(use)) && any_globs(rule->services, service) && (use == Use::describe || any_globs(rule->methods, method));
+    return (rule->verbs & bit(use)) && any_globs(rule->services, service) && (use == Use::describe || any_globs(use == Use::publish ? rule->channels : rule->methods, method));
   };
   if (std::any_of(concerned_->deny.begin(), concerned_->deny.end(), applies)) return false;
   return (concerned_->rules->everyone & bit(use)) || std::any_of(concerned_->allow.begin(), concerned_->allow.end(), applies);

@@ -21,6 +21,7 @@ void RingLoop::subscribe(const records::Subscription& record, Session& session, 
     return deliver(refusal(from, error_name::authorization, "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)), {});
   }
   if (session.topics.size() >= config_.events.subscriptions_per_session) {
+    ++refused_.subscriptions;
     return deliver(refusal(from, error_name::transport, "more than " + std::to_string(config_.events.subscriptions_per_session) +
                                                             " subscriptions (events.subscriptions_per_session)"), {});
   }
@@ -49,6 +50,7 @@ void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session
     if (subscriptions_.remove(topic, address(worker, slot)).last) manager_.unsubscribe(topic);
   }
   session.topics.clear();
+  if (snorky_) snorky_->on_session_closed({worker, slot, session.serial});
 }
 
 void RingLoop::end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why) {
@@ -115,6 +117,10 @@ void RingLoop::on_mesh_event(const mesh::Incoming& message) {
 void RingLoop::reload() {
   if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
   else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  if (snorky_ && snorky_->has_keys()) {
+    if (const auto done = snorky_->reload(); done) log::info("backend keys reloaded");
+    else log::error("backend keys not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  }
   if (config_.auth.policy_file.empty()) return;
   auto fresh = Policy::load(config_.auth.policy_file);
   if (!fresh) {
@@ -125,7 +131,7 @@ void RingLoop::reload() {
   for (auto& [id, attached] : workers_) {
     attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
       if (session.state != SessionState::open) return;
-      session.policy = policy_.for_identity(session.identity);
+      session.policy = policy_of(session.identity);
       const auto topics = session.topics;
       for (const std::string& topic : topics) {
         if (session.policy.allows_topic(Use::subscribe, topic)) continue;

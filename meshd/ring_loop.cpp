@@ -33,6 +33,7 @@ RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
       instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), policy_(std::move(parts.policy)),
       encryption_(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys) : std::nullopt),
+      users_(parts.config.limits.connections_per_user, parts.config.limits.user),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
@@ -49,6 +50,7 @@ RingLoop::RingLoop(Parts parts)
               [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); }}) {
   add_controller_methods(manager_.controller(), {config_, pushes_, [this]() -> const Policy& { return policy_; },
                                                  [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }});
+  start_snorky(std::move(parts.snorky));
 }
 
 RingLoop::~RingLoop() {
@@ -94,7 +96,9 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  drop_kept();
   peers_.tick();
+  users_.forget_idle(clock_.now());
   if (encryption_) {
     encryption_->tick(clock_.now());
     send_encrypted();
@@ -108,8 +112,11 @@ void RingLoop::beat() {
 
 std::string RingLoop::metrics() {
   Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, pushes_.counters(), peers_.alive().size(), peers_.refused(),
-                  0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
-  for (const auto& [id, attached] : workers_) counted.sessions += attached->worker.sessions().open();
+                  refused_, gone_edges_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
+  for (const auto& [id, attached] : workers_) {
+    counted.sessions += attached->worker.sessions().open();
+    counted.edges.add(attached->worker.segments());
+  }
   return metrics_page(counted);
 }
 
@@ -190,6 +197,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   Attached& place = *(workers_[*id] = std::move(attached));
   wait_for_doorbell(place);
   activate(place);
+  deliver_kept(place.worker.id());
 }
 
 void RingLoop::wait_for_doorbell(Attached& attached) {
@@ -223,6 +231,7 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
     forget_subscriptions(id, slot, session);
     worker.sessions().close(session);
   });
+  gone_edges_.add(worker.segments());
   std::erase(touched_, found->second.get());
   std::erase(turn_order_, id);
   workers_.erase(found);

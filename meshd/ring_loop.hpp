@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -21,16 +22,19 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/metrics.hpp"
 #include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/pushes.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
+#include "meshd/snorky/hub.hpp"
 #include "meshd/service_mesh_manager.hpp"
 #include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
+#include "meshd/user_limits.hpp"
 #include "meshd/worker.hpp"
 #include "meshd/worker_slots.hpp"
 
@@ -48,6 +52,7 @@ class RingLoop : private Pushes::Edges {
     Policy policy;
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
+    std::optional<snorky::Hub::Parts> snorky;
   };
   explicit RingLoop(Parts parts);
   ~RingLoop() override;
@@ -89,7 +94,15 @@ class RingLoop : private Pushes::Edges {
   void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
+  bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
+  void deliver_kept(WorkerId id);
+  void drop_kept();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
+
+  // Limits (ring_limits.cpp)
+  bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
+  bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
 
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
@@ -99,6 +112,15 @@ class RingLoop : private Pushes::Edges {
   void on_pattern(const ServiceMeshManager::Pattern& news);
   void on_mesh_event(const mesh::Incoming& message);
   void reload();
+
+  // Snorky (ring_snorky.cpp)
+  class SnorkyOutlet;
+  void start_snorky(std::optional<snorky::Hub::Parts> parts);
+  bool snorky_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  bool backend_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  void send_to_worker(WorkerId id, records::Type type, std::uint64_t sequence, std::string payload);
+  [[nodiscard]] bool takes_anonymous() const;
+  [[nodiscard]] Policy::Session policy_of(const Identity& identity) const;
 
   // Pushes to many sessions, here and at other gateways (ring_pushes.cpp)
   void each(const std::function<void(WorkerId, SessionTable&)>& work) override;
@@ -124,6 +146,10 @@ class RingLoop : private Pushes::Edges {
   Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
+  const SteadyTime started_ = clock_.now();
+  UserLimits users_;                        // outlives the sessions in workers_
+  RefusedByLimit refused_;
+  EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
   RequestLimits request_limits_;
 
@@ -146,11 +172,18 @@ class RingLoop : private Pushes::Edges {
   std::vector<mesh::Outgoing> outgoing_;    // taken from rings, not yet taken by the transport
   std::string payload_;                     // reused for every record
   bool turn_scheduled_ = false;
+  std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
+  std::size_t absent_bytes_ = 0;
+  SteadyTime absent_until_ = SteadyTime::max();  // set once we can get any
   mesh::State broker_ = mesh::State::connecting;
   int exit_code_ = 0;
 
   log::Pause dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
+
+  log::Pause backend_pause_{std::chrono::seconds(10)};
+  std::unique_ptr<snorky::Outlet> snorky_outlet_;
+  std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 
   ServiceMeshManager manager_;  // its thread wakes the loop above
   AdminSocket admin_;           // last: it looks at all of the above

@@ -16,6 +16,9 @@ namespace {
 // What one worker may have read in one turn before the next one's turn comes.
 constexpr int turn_records = 256;
 constexpr std::size_t turn_bytes = 1U << 20;
+// Edges look for a new meshd every 50 ms.
+constexpr auto wait_for_edges = std::chrono::seconds(3);
+constexpr std::size_t most_for_absent = 32U << 20;
 
 shm::BrokerState word_for(mesh::State state) {
   switch (state) {
@@ -61,6 +64,7 @@ void RingLoop::turn() {
         continue;
       }
       const bool more = read_requests(*attached);
+      touch(*attached);  // what was settled in reading is told
       if (encryption_) send_encrypted();
       manager_.publish(outgoing_);
       if (!attached->worker.why().empty()) {
@@ -127,6 +131,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::event:
     case records::Type::subscribe:
     case records::Type::unsubscribe: return consumers_record(attached, header, payload);
+    case records::Type::snorky_call: return snorky_record(attached, header, payload);
+    case records::Type::backend_call: return backend_record(attached, header, payload);
     case records::Type::pushed: {
       const auto record = records::decode<records::Pushed>(payload);
       if (!record || !pushes_.on_pushed(worker.id(), *record)) return impossible(record ? "a count that nobody asked for" : "can't be decoded");
@@ -153,9 +159,14 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     accept_session(id, slot, serial, std::move(verdict));
   };
   if (record->kind == records::CredentialKind::ticket) {
+    session->restored = config_.events.subscriptions_per_session;
     auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
-    if (identity) answer(std::move(*identity));
+    if (identity && identity->user_id.empty() && !takes_anonymous()) answer(failure("anonymous consumers are not taken any more"));
+    else if (identity) answer(std::move(*identity));
     else answer(failure("not a ticket of ours for this session"));
+  } else if (record->kind == records::CredentialKind::none) {
+    if (takes_anonymous()) answer(Identity{});
+    else answer(failure("no token, and anonymous consumers are not taken"));
   } else {
     authorizer_.judge(std::string(record->credential), answer);
   }
@@ -170,12 +181,14 @@ void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint3
   if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
   std::string payload;
   worker.sessions().opened();
-  if (verdict) {
+  if (verdict && !admit_user(*attached, slot, *session, verdict->user_id)) {
+    log::info("session refused", {{"session", session->id.hex()}, {"reason", "limits.connections_per_user"}});
+  } else if (verdict) {
     session->state = SessionState::open;
     session->identity = std::move(*verdict);
     session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
     session->event_head = context_head(session->identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
-    session->policy = policy_.for_identity(session->identity);
+    session->policy = policy_of(session->identity);
     session_index_.add(worker_id, slot, *session);
     const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
     const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
@@ -204,9 +217,10 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     if (!record) return impossible("can't be decoded");
     Session* const session = worker.sessions().find(record->session, record->serial);
     if (!session) return impossible("of a session that is not open");
+    const ReturnAddress from = address(worker.id(), record->session, header.sequence);
     switch (allowed(type, session->state)) {
       case Verb::publish:
-      case Verb::subscribe: return work(*record, *session, address(worker.id(), record->session, header.sequence));
+      case Verb::subscribe: return within_user_rates(attached, header, *session, from) ? work(*record, *session, from) : true;
       case Verb::ignore: worker.settle(worker.begin_work()); return true;
       default: return impossible("not allowed in this state of the session");
     }
@@ -307,6 +321,7 @@ void RingLoop::on_events() {
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
   Attached* const attached = find({returned.to.slot, returned.to.generation});
   if (!attached) {
+    if (receipt && keep_for_absent(returned, *receipt)) return;
     // The edge that asked is dead, or a successor has its slot: the generation keeps the answer from it.
     if (receipt) manager_.delivered(*receipt);
     return;
@@ -317,10 +332,38 @@ void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Re
   attached->worker.violate("does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
 }
 
+/// Answers that came while there was no meshd are here before the edges of the last one have found us: those are given
+/// a while to come. Not acknowledged until then, so that the next meshd gets them should we die, too.
+bool RingLoop::keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt) {
+  if (clock_.now() >= absent_until_ || absent_bytes_ + returned.payload.size() > most_for_absent) return false;
+  absent_bytes_ += returned.payload.size();
+  absent_.emplace_back(std::move(returned), receipt);
+  return true;
+}
+
+void RingLoop::deliver_kept(WorkerId id) {
+  std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> kept;
+  std::swap(kept, absent_);
+  absent_bytes_ = 0;
+  for (auto& [returned, receipt] : kept) {
+    if (returned.to.slot == id.slot && returned.to.generation == id.generation) deliver(std::move(returned), receipt);
+    else if (!keep_for_absent(returned, receipt)) manager_.delivered(receipt);
+  }
+}
+
+void RingLoop::drop_kept() {
+  if (absent_.empty() || clock_.now() < absent_until_) return;
+  for (const auto& [returned, receipt] : absent_) manager_.delivered(receipt);
+  absent_.clear();
+  absent_bytes_ = 0;
+  manager_.acknowledge();
+}
+
 void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
   if (change.state == mesh::State::ready) log::info("broker ready", {{"detail", change.detail}});
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;
+  if (broker_ == mesh::State::ready && absent_until_ == SteadyTime::max()) absent_until_ = clock_.now() + wait_for_edges;
   if (word_for(change.state) == shm::BrokerState::away) peers_.disconnected();
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().set_broker(word_for(change.state));

@@ -19,6 +19,7 @@ Verb allowed(records::Type type, SessionState state) {
       {records::Type::event,         violation, violation, publish,   ignore},
       {records::Type::subscribe,     violation, violation, subscribe, ignore},
       {records::Type::unsubscribe,   violation, violation, subscribe, ignore},
+      {records::Type::snorky_call,   violation, violation, snorky,    ignore},
   };
   for (const Row& row : table) {
     if (row.type != type) continue;

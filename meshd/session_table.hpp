@@ -22,6 +22,7 @@
 #include "common/records.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/user_limits.hpp"
 #include "meshd/sealed_tickets.hpp"
 
 namespace nuropb::meshd {
@@ -36,6 +37,7 @@ enum class Verb : std::uint8_t {
   judge,      ///< open the session and ask the authorizer
   publish,    ///< a request, command, describe or event of a consumer whom we know
   subscribe,  ///< a topic pattern, or not any more
+  snorky,     ///< a call to a Snorky service, which meshd itself answers
   close,      ///< forget the session
   ignore,     ///< crossed a record of ours on the way
 };
@@ -52,6 +54,8 @@ struct Session {
   std::string event_head;    ///< the same for events, which anybody may read: without the token
   Policy::Session policy;
   std::set<std::string, std::less<>> topics{};  ///< subscribed to
+  UserLimits::Place place{};       ///< among its user's connections
+  std::uint32_t restored = 0;      ///< subscriptions that its edge may still bring back and that count for no rate
   /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread.
   std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
   /// SessionIndex's own: its place, and its neighbours in the chain of its user's sessions.

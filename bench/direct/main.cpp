@@ -2,40 +2,17 @@
 // connection, automatic acknowledgements, so many requests outstanding. What a gateway adds is measured against it.
 // With --guarantees it does what the mesh library does: publisher confirms, and an acknowledgement for each answer.
 
-#include <amqp.h>
-#include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
-
 #include <CLI/CLI.hpp>
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <vector>
 
+#include "bench/bare.hpp"
 #include "bench/outcome.hpp"
 #include "common/ids.hpp"
-#include "meshd/amqp/url.hpp"
 
-namespace {
-
+using namespace nuropb::bench;
 using Clock = std::chrono::steady_clock;
-
-[[noreturn]] void die(const std::string& why) {
-  std::cerr << "bench_direct_amqp: " << why << '\n';
-  std::exit(1);
-}
-
-amqp_bytes_t bytes(const std::string& text) { return {text.size(), const_cast<char*>(text.data())}; }
-
-amqp_table_entry_t header(const char* key, const char* value) {
-  amqp_table_entry_t entry{};
-  entry.key = amqp_cstring_bytes(key);
-  entry.value.kind = AMQP_FIELD_KIND_UTF8;
-  entry.value.value.bytes = amqp_cstring_bytes(value);
-  return entry;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   std::string url_text, service = "demo", method = "echo", params = "{\"text\":\"hello\"}";
@@ -52,25 +29,17 @@ int main(int argc, char** argv) {
   app.add_flag("--guarantees", guarantees, "publisher confirms, acknowledgements by hand");
   CLI11_PARSE(app, argc, argv);
 
-  const auto url = nuropb::amqp::parse_url(url_text);
-  if (!url) die(url.error().text());
-  const auto connection = amqp_new_connection();
-  amqp_socket_t* const socket = amqp_tcp_socket_new(connection);
-  if (amqp_socket_open(socket, url->host.c_str(), url->port) != AMQP_STATUS_OK) die("no connection");
-  const auto login = amqp_login(connection, url->vhost.c_str(), 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, url->user.c_str(), url->password.c_str());
-  if (login.reply_type != AMQP_RESPONSE_NORMAL) die("login refused");
-  amqp_channel_open(connection, 1);
+  const auto connection = connect(url_text);
   const std::string queue = "nuropb-bench-" + nuropb::random_hex32() + "-rq";
   amqp_queue_declare(connection, 1, bytes(queue), 0, 0, 1, 1, amqp_empty_table);
   if (guarantees) amqp_confirm_select(connection, 1);
   amqp_basic_consume(connection, 1, bytes(queue), amqp_empty_bytes, 0, guarantees ? 0 : 1, 1, amqp_empty_table);
-  if (amqp_get_rpc_reply(connection).reply_type != AMQP_RESPONSE_NORMAL) die("can't consume");
+  answered(connection, "can't consume");
 
-  nuropb::bench::Outcome outcome;
+  Outcome outcome;
   std::vector<Clock::time_point> sent(static_cast<std::size_t>(outstanding));
   std::vector<std::uint64_t> counts(sent.size());
-  std::array<amqp_table_entry_t, 5> headers{header("nuropb_protocol", "0.1.1"), header("nuropb_version", "0.1.8"), header("nuropb_type", "request"),
-                                            header("trace_id", "bench"), header("encrypted", "")};
+  auto with = headers("request");
   const auto request = [&](std::size_t slot) {
     const std::string id = std::to_string(slot) + "." + std::to_string(++counts[slot]);
     const std::string body = "{\"tag\":\"request\",\"service\":\"" + service + "\",\"method\":\"" + method + "\",\"params\":" + params +
@@ -81,7 +50,7 @@ int main(int argc, char** argv) {
     p.correlation_id = bytes(id);
     p.reply_to = bytes(queue);
     p.expiration = amqp_cstring_bytes("60000");
-    p.headers = {static_cast<int>(headers.size()), headers.data()};
+    p.headers = {static_cast<int>(with.size()), with.data()};
     sent[slot] = Clock::now();
     if (amqp_basic_publish(connection, 1, amqp_cstring_bytes("nuropb-rpc-exchange"), bytes(service), 1, 0, &p, bytes(body)) != AMQP_STATUS_OK) die("can't publish");
   };

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 namespace nuropb::amqp {
 namespace {
@@ -125,6 +127,7 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
     return tl::unexpected(open_error(opened, url));
   }
   c.fd_ = amqp_get_sockfd(c.state_);
+  c.tls_ = url.tls;
   const int on = 1;
   ::setsockopt(c.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(c.fd_, SOL_SOCKET, SO_SNDBUF, &wanted_send_buffer, sizeof wanted_send_buffer);
@@ -151,6 +154,7 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), channel_max, frame_max, settings.heartbeat_s, &properties,
                                                 AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
   if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
+  c.frames_.set_frame_max(static_cast<std::size_t>(amqp_get_frame_max(c.state_)));
   return c;
 }
 
@@ -165,13 +169,17 @@ Result<void> Connection::perform(std::uint16_t channel, const Step& step) {
     amqp_method_number_t expected[] = {step.answer(), 0};
     reply = amqp_simple_rpc(state_, channel, method, expected, decoded);
   });
+  return outcome_of(reply, step.text());
+}
+
+Result<void> outcome_of(const amqp_rpc_reply_t& reply, const std::string& doing) {
   switch (reply.reply_type) {
     case AMQP_RESPONSE_NORMAL: return {};
-    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), step.text());
-    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), step.text());
+    case AMQP_RESPONSE_SERVER_EXCEPTION: return failure(server_text(reply.reply), doing);
+    case AMQP_RESPONSE_LIBRARY_EXCEPTION: return failure(amqp_error_string2(reply.library_error), doing);
     case AMQP_RESPONSE_NONE: break;
   }
-  return failure("no answer", step.text());
+  return failure("no answer", doing);
 }
 
 Result<void> Connection::send(std::uint16_t channel, const Step& step) {
@@ -183,6 +191,7 @@ Result<void> Connection::send(std::uint16_t channel, const Step& step) {
 
 bool Connection::send_room(std::size_t wanted) {
   if (wanted <= room_) return true;
+  (void)write_gathered();  // the kernel has to know of it; what is wrong with it, the next write says again
   pollfd socket{fd_, POLLOUT, 0};
   if (::poll(&socket, 1, 0) <= 0) return false;
   room_ = grant_;  // also if the socket is broken: the write itself will say what is wrong
@@ -243,6 +252,14 @@ Result<void> Connection::publish(std::uint16_t channel, std::string_view exchang
                                  const Properties& properties, std::string_view body) {
   const BasicProperties p(properties);
   room_ -= std::min(room_, body.size() + publish_overhead);
+  if (gathering_) {
+    amqp_basic_publish_t method{};
+    method.exchange = bytes(exchange);
+    method.routing_key = bytes(routing_key);
+    method.mandatory = mandatory;
+    if (!frames_.publish(channel, method, p.raw, body)) return failure("can't be encoded", "publishing");
+    return {};
+  }
   return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p.raw, bytes(body)), "publishing");
 }
 
@@ -265,12 +282,14 @@ Result<void> Connection::publish_head(std::uint16_t channel, std::string_view ex
   header.payload.properties.body_size = body_size;
   header.payload.properties.decoded = &p.raw;
   room_ -= std::min(room_, publish_overhead);
+  if (const auto done = write_gathered(); !done) return done;
   if (auto sent = status(amqp_send_method(state_, channel, AMQP_BASIC_PUBLISH_METHOD, &method), "publishing"); !sent) return sent;
   return status(amqp_send_frame(state_, &header), "publishing");
 }
 
 Result<std::size_t> Connection::publish_body(std::uint16_t channel, std::string_view rest) {
   std::size_t gone = 0;
+  if (const auto done = write_gathered(); !done) return tl::unexpected(done.error());
   while (gone < rest.size()) {
     const std::string_view part = rest.substr(gone, body_part);
     if (!send_room(part.size() + frame_overhead)) break;
@@ -287,16 +306,53 @@ Result<std::size_t> Connection::publish_body(std::uint16_t channel, std::string_
 
 Result<void> Connection::ack(std::uint16_t channel, std::uint64_t tag, bool multiple) {
   room_ -= std::min(room_, frame_overhead);
+  amqp_basic_ack_t method{tag, multiple};
+  if (gathering_ && frames_.method(channel, AMQP_BASIC_ACK_METHOD, &method)) return {};
   return status(amqp_basic_ack(state_, channel, tag, multiple), "acknowledging");
 }
 Result<void> Connection::reject(std::uint16_t channel, std::uint64_t tag, bool requeue) {
   room_ -= std::min(room_, frame_overhead);
+  amqp_basic_nack_t method{tag, false, requeue};
+  if (gathering_ && frames_.method(channel, AMQP_BASIC_NACK_METHOD, &method)) return {};
   return status(amqp_basic_nack(state_, channel, tag, 0, requeue), "rejecting");
 }
 
-void Connection::cork(bool on) {
-  const int value = on ? 1 : 0;
-  ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+void Connection::begin_writes(bool several) {
+  gathering_ = !tls_;
+  corked_ = tls_ && several;
+  const int on = 1;
+  if (corked_) ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+Result<void> Connection::end_writes() {
+  gathering_ = false;
+  const int off = 0;
+  if (std::exchange(corked_, false)) ::setsockopt(fd_, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+  return write_gathered();
+}
+
+/// All of it at once, since there was room. Should there be none after all, it waits as rabbitmq-c would: until there
+/// is, or until TCP_USER_TIMEOUT has ended the connection.
+Result<void> Connection::write_gathered() {
+  if (broken_ != 0) return failure(std::strerror(broken_), "writing to the broker");
+  std::string_view rest = frames_.bytes();
+  while (!rest.empty()) {
+    const ssize_t gone = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (gone >= 0) {
+      rest.remove_prefix(static_cast<std::size_t>(gone));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) {
+      broken_ = errno;
+      frames_.clear();
+      return write_gathered();
+    }
+    pollfd socket{fd_, POLLOUT, 0};
+    ::poll(&socket, 1, -1);
+  }
+  frames_.clear();
+  return {};
 }
 
 Result<bool> Connection::next_frame(amqp_frame_t& frame) {
@@ -312,6 +368,7 @@ Result<void> Connection::heartbeat(SteadyTime now) {
   const int agreed = amqp_get_heartbeat(state_);
   if (agreed <= 0 || now < heartbeat_due_ || !send_room(frame_overhead)) return {};
   heartbeat_due_ = now + std::chrono::seconds(agreed) / 2;
+  if (const auto done = write_gathered(); !done) return done;
   amqp_frame_t frame{};
   frame.frame_type = AMQP_FRAME_HEARTBEAT;
   return status(amqp_send_frame(state_, &frame), "sending a heartbeat");

@@ -17,6 +17,7 @@
 
 #include "common/clock.hpp"
 #include "common/result.hpp"
+#include "meshd/amqp/frames.hpp"
 #include "meshd/amqp/step.hpp"
 #include "meshd/amqp/url.hpp"
 
@@ -44,7 +45,7 @@ struct Properties {
 class Connection {
  public:
   static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
-  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), grant_(other.grant_), room_(other.room_), heartbeat_due_(other.heartbeat_due_) {}
+  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), tls_(other.tls_), frames_(std::move(other.frames_)), grant_(other.grant_), room_(other.room_), heartbeat_due_(other.heartbeat_due_) {}
   Connection& operator=(Connection&&) = delete;
   ~Connection();
 
@@ -83,8 +84,11 @@ class Connection {
 
   Result<void> ack(std::uint16_t channel, std::uint64_t tag, bool multiple);
   Result<void> reject(std::uint16_t channel, std::uint64_t tag, bool requeue);
-  /// Between cork(true) and cork(false) small messages share segments.
-  void cork(bool on);
+  /// Between the two, messages and verdicts are gathered and go in few writes, at the latest with end_writes(); over TLS,
+  /// whose socket is rabbitmq-c's alone, `several` share segments. Nothing else may be called in between but what
+  /// publishes, settles, asks for room, or sends a heartbeat.
+  void begin_writes(bool several);
+  Result<void> end_writes();
 
   /// The next frame that has arrived, or nothing. Also sends heartbeats when they are due and notices missing ones,
   /// so it has to be called now and then. The frame is valid until release().
@@ -98,23 +102,27 @@ class Connection {
   /// Says goodbye; waits for at most the timeout.
   void close();
 
-  // For setting a broker up (set_up.cpp, in the library nuropb_container); each waits for the broker's answer.
+  // For setting a broker up (set_up.cpp, in the library nuropb_container); both wait for the broker's answer.
   /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
   Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
   Result<bool> has_queue(std::uint16_t channel, const std::string& name);
-  /// Durable. An error if it is there and of another type.
-  Result<void> make_exchange(std::uint16_t channel, const std::string& name, const char* type);
-
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
   Result<void> status(int code, const char* doing) const;
+  Result<bool> found(std::uint16_t channel, const std::string& doing);
   amqp_connection_state_t state_ = nullptr;
+  Result<void> write_gathered();
   int fd_ = -1;
+  bool tls_ = false, gathering_ = false, corked_ = false;
+  Frames frames_;          // gathered, not yet written; empty but between begin_writes() and end_writes()
+  int broken_ = 0;         // errno of a write of ours: nothing more is written
   std::size_t grant_ = 0;  // what may be written after the kernel has said that there is room
   std::size_t room_ = 0;   // what is left of it
   SteadyTime heartbeat_due_{};
 };
 
+/// What an answer that was waited for says; "403 ACCESS_REFUSED - …" where the broker said no.
+Result<void> outcome_of(const amqp_rpc_reply_t& reply, const std::string& doing);
 /// "403 ACCESS_REFUSED - …" of a connection.close or channel.close frame, or nothing if it is neither.
 std::optional<std::string> close_text(const amqp_frame_t& frame);
 /// Its reply code, or 0.

@@ -35,8 +35,10 @@ Answer read_answer(const Incoming& message, bool request_encrypted, const Reques
   }
   const auto body = decode_response(message.encrypted ? opened : message.body);
   if (!body) return refused(body.error().text());
-  const json error = json::parse(body->error, nullptr, false);
-  if (error.is_object()) return tl::unexpected(read_error(error));
+  if (body->error != "null") {
+    const json error = json::parse(body->error, nullptr, false);
+    if (error.is_object()) return tl::unexpected(read_error(error));
+  }
   if (request_encrypted && !message.encrypted) return refused("the response is not encrypted, but the request was");
   json result = json::parse(body->result, nullptr, false);
   if (result.is_discarded()) return refused("the result can't be represented here");

@@ -1,11 +1,13 @@
 #include "meshd/mesh/api.hpp"
 
-#include <map>
+#include <algorithm>
 #include <unordered_map>
 
 #include "common/error_names.hpp"
 #include "common/ids.hpp"
 #include "common/log.hpp"
+#include "common/log_pause.hpp"
+#include "meshd/mesh/deadlines.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -15,7 +17,7 @@ using nlohmann::json;
 std::string text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 constexpr std::size_t question_cost = 256;  // what someone who waits for a description counts for the bound
-constexpr auto log_pause = std::chrono::seconds(10);
+constexpr milliseconds longest_ttl = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
 
@@ -33,12 +35,11 @@ std::pair<std::future<Value>, std::function<void(Value)>> promised() {
 }  // namespace
 
 struct Api::Impl {
-  using Deadlines = std::multimap<SteadyTime, std::string>;  // to correlation ids
   struct Pending {
     std::string service, method;
     OnAnswer on_answer;
     bool encrypted = false;
-    Deadlines::iterator deadline{};
+    Deadlines::Place deadline{};
   };
 
   Impl(TransportSettings settings, RequestKeys request_keys)
@@ -89,10 +90,7 @@ struct Api::Impl {
   /// Nobody waits for the outcome of a command, so the log has it, once in a while.
   void command_lost(const std::string& where, const std::string& why) {
     const std::lock_guard lock(mutex);
-    ++commands_lost;
-    if (now() < next_log) return;
-    next_log = now() + log_pause;
-    log::warning("a command did not reach its service", {{"command", where}, {"reason", why}, {"so_far", commands_lost}});
+    if (const auto left_out = log_pause.due(now())) log::warning("a command did not reach its service", {{"command", where}, {"reason", why}, {"left_out", *left_out}});
   }
 
   /// Ends a request, if it has not ended before: the second answer of services that send one finds nobody.
@@ -104,7 +102,7 @@ struct Api::Impl {
       const auto found = pending.find(correlation_id);
       if (found == pending.end()) return;
       done = std::move(found->second);
-      deadlines.erase(done.deadline);
+      deadlines.remove(done.deadline);
       pending.erase(found);
     }
     done.on_answer(make(done));
@@ -112,24 +110,20 @@ struct Api::Impl {
 
   void add(const std::string& id, Pending&& asked, SteadyTime deadline) {
     const std::lock_guard lock(mutex);
-    asked.deadline = deadlines.emplace(deadline, id);
+    asked.deadline = deadlines.add(deadline, id);
     pending[id] = std::move(asked);
-    arm();
+    set_timer();
   }
 
-  /// One timer, for the earliest deadline: most requests are answered long before theirs.
-  void arm() {  // under mutex
-    if (deadlines.empty() || deadlines.begin()->first >= armed) return;
-    armed = deadlines.begin()->first;
-    transport.post_at(armed, [this] { time_out(); });
+  void set_timer() {  // under mutex
+    if (const auto when = deadlines.timer()) transport.post_at(*when, [this, timer = *when] { time_out(timer); });
   }
 
-  void time_out() {
+  void time_out(SteadyTime timer) {
     std::vector<std::string> late;
     {
       const std::lock_guard lock(mutex);
-      const auto present = now();
-      for (auto at = deadlines.begin(); at != deadlines.end() && at->first <= present; ++at) late.push_back(at->second);
+      late = deadlines.fired(timer, now());
     }
     for (const std::string& id : late) {
       finish(id, [&](const Pending& asked) {
@@ -139,8 +133,7 @@ struct Api::Impl {
       });
     }
     const std::lock_guard lock(mutex);
-    armed = SteadyTime::max();
-    arm();
+    set_timer();
   }
 
   /// Whoever still waits is told so rather than left.
@@ -163,7 +156,7 @@ struct Api::Impl {
     out.correlation_id = random_hex32();
     out.trace_id = options.trace_id.empty() ? random_hex32() : options.trace_id;
     out.priority = options.priority;
-    out.deadline = now() + options.ttl;
+    out.deadline = now() + std::clamp(options.ttl, milliseconds(0), longest_ttl);
     const std::string trace = nuropb::json::quoted(out.trace_id), raw_params = text(params), context = text(options.context);
     out.body = encode_call(type, {service, method, raw_params, out.correlation_id, context, trace});
     return out;
@@ -229,10 +222,8 @@ struct Api::Impl {
   Discovery discovery;
   std::mutex mutex;
   std::unordered_map<std::string, Pending> pending;  // under mutex
-  Deadlines deadlines;                               // under mutex
-  SteadyTime armed = SteadyTime::max();              // under mutex: when the timer that was posted runs
-  std::uint64_t commands_lost = 0;                   // under mutex
-  SteadyTime next_log{};                             // under mutex
+  Deadlines deadlines;                               // under mutex; to correlation ids
+  log::Pause log_pause{std::chrono::seconds(10)};    // under mutex
   ServiceHost* host = nullptr;
   Transport transport;  // last: its thread uses all of the above
 };

@@ -9,6 +9,8 @@
 #include "common/percent.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/secret_file.hpp"
+#include "meshd/mesh/settings.hpp"
+#include "meshd/mesh/topology.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -16,22 +18,14 @@ namespace {
 constexpr std::uint16_t channel = 1;
 using Found = SetUp::Found;
 
-amqp::ConnectionSettings connection_settings(const TransportSettings& settings) {
-  amqp::ConnectionSettings out;
-  out.heartbeat_s = settings.heartbeat_s;
-  out.timeout = settings.connect_timeout;
-  out.ca_file = settings.ca_file;
-  out.certificate_file = settings.certificate_file;
-  out.key_file = settings.key_file;
-  out.verify_peer = settings.verify_peer;
-  out.properties = {{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"name", settings.service_name + " set-up"}, {"instance_id", settings.instance_id}};
-  return out;
-}
-
 using Opened = Result<std::unique_ptr<amqp::Connection>>;
 
 Opened open(const amqp::Url& url, const TransportSettings& settings) {
-  auto opened = amqp::Connection::open(url, connection_settings(settings));
+  auto options = connection_settings(settings);
+  for (auto& [key, value] : options.properties) {
+    if (key == "name") value += " set-up";
+  }
+  auto opened = amqp::Connection::open(url, options);
   if (!opened) return tl::unexpected(opened.error());
   return std::make_unique<amqp::Connection>(std::move(*opened));
 }
@@ -118,7 +112,7 @@ class Declaring {
 
   Result<void> exchange(const Blueprint::Exchange& each) {
     return item("exchange " + each.name + " (" + each.type + ")", connection_.has_exchange(channel, each.name),
-                [&] { return connection_.make_exchange(channel, each.name, each.type); });
+                [&] { return connection_.perform(channel, amqp::Step::declare_exchange(each.name, each.type)); });
   }
   Result<void> queue(const Blueprint::Queue& each) {
     return item("queue " + each.name, connection_.has_queue(channel, each.name),
@@ -165,7 +159,8 @@ Blueprint Blueprint::of(const TransportSettings& settings) {
   Blueprint out;
   out.exchanges = {{settings.rpc_exchange, "direct"}, {settings.events_exchange, "topic"}, {settings.dl_exchange, "fanout"}};
   if (settings.client_only) return out;
-  const std::string service_queue = "nuropb-" + settings.service_name + "-sq", dead_letter_queue = "nuropb-" + settings.service_name + "-dl";
+  const Topology names = Topology::of(settings, {}, {});
+  const std::string &service_queue = names.service_queue, &dead_letter_queue = names.dead_letter_queue;
   out.queues = {{dead_letter_queue, false, {}}, {service_queue, true, settings.dl_exchange}};
   out.bindings.push_back({dead_letter_queue, settings.dl_exchange, ""});
   out.bindings.push_back({service_queue, settings.rpc_exchange, settings.service_name});

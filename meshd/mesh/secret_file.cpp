@@ -25,21 +25,22 @@ Result<std::string> SecretFile::read() {
   read_ = look();  // before reading: what changes meanwhile is seen as a change
   // Not waiting for a writer, should somebody have put a pipe there.
   const shm::UniqueFd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) return failure(std::string("can't be read: ") + std::strerror(errno), path_, "amqp.password_file names it");
+  if (!file) return failure(std::string("can't be read: ") + std::strerror(errno), path_, setting_ + " names it");
   std::string out(largest + 1, '\0');
   std::size_t size = 0;
   while (size < out.size()) {
     const auto got = ::read(file.get(), out.data() + size, out.size() - size);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failure(std::string("can't be read: ") + std::strerror(errno), path_, "amqp.password_file names it");
+    if (got < 0) return failure(std::string("can't be read: ") + std::strerror(errno), path_, setting_ + " names it");
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  if (size > largest) return failure("is larger than 64 KiB", path_, "amqp.password_file names a file with a password or token and nothing else");
+  const std::string of_one_line = setting_ + " names a file with a password or token and nothing else";
+  if (size > largest) return failure("is larger than 64 KiB", path_, of_one_line);
   out.resize(size);
   while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
-  if (out.empty()) return failure("is empty", path_, "amqp.password_file names a file with a password or token and nothing else");
-  if (out.find_first_of(std::string_view("\0\n", 2)) != std::string::npos) return failure("holds more than one line of text", path_, "amqp.password_file names a file with a password or token and nothing else");
+  if (out.empty()) return failure("is empty", path_, of_one_line);
+  if (out.find_first_of(std::string_view("\0\n", 2)) != std::string::npos) return failure("holds more than one line of text", path_, of_one_line);
   return out;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// A password in a file of its own, which somebody else renews (a token of an identity provider, a mounted secret).
+// A password in a file of its own, which somebody else may renew (a token of an identity provider, a mounted secret).
 
 #include <sys/stat.h>
 
@@ -13,7 +13,8 @@ class SecretFile {
  public:
   static constexpr std::size_t largest = 64U << 10;
 
-  explicit SecretFile(std::string path) : path_(std::move(path)) {}
+  /// `setting` is what names it, for errors.
+  explicit SecretFile(std::string path, std::string setting = "amqp.password_file") : path_(std::move(path)), setting_(std::move(setting)) {}
   [[nodiscard]] bool named() const { return !path_.empty(); }
   [[nodiscard]] const std::string& path() const { return path_; }
 
@@ -30,7 +31,7 @@ class SecretFile {
     timespec changed{};
   };
   [[nodiscard]] Look look() const;
-  std::string path_;
+  std::string path_, setting_;
   Look read_{};
 };
 

@@ -46,7 +46,7 @@ struct TransportSettings {
   milliseconds reconnect_min{200};
   milliseconds reconnect_max{10'000};
   std::size_t largest_body = 64U << 20;      ///< of a message that comes in; a larger one is malformed
-  std::size_t queued_bytes = 64U << 20;      ///< bound of messages waiting to be published
+  std::size_t queued_bytes = 64U << 20;      ///< bound of messages waiting to be published; one alone may be larger
   std::string ca_file, certificate_file, key_file;  ///< amqps
   bool verify_peer = true;
   /// A file whose text is the password, in place of the URLs': read at each connecting, and looked at every

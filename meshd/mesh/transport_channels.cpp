@@ -56,9 +56,10 @@ void TransportLoop::channels_fresh() {
   for (Channel& channel : channels_) {
     channel.frames.reset();
     channel.epoch = epoch_;
+    channel.unsettled.reset();
   }
+  verdicts_.clear();
   reopened_.clear();
-  unsettled_.clear();
   holding_ = false;
   secret_pending_ = false;
 }
@@ -159,7 +160,7 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   const auto unanswered = declarations_.drop(channel);
   channels_[channel].frames.reset();
   channels_[channel].epoch = ++epoch_;  // acknowledgements of the old channel's deliveries are of no use to the new one
-  if (channel == service_channel) unsettled_.clear();
+  channels_[channel].unsettled.reset();
   const std::string during = unanswered.empty() ? "" : unanswered.front().text();
   if (channel == events_channel) return event_steps_failed(unanswered, code, why);
   if (channel == publish_channel) {

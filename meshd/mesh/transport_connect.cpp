@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "common/log.hpp"
+#include "meshd/mesh/settings.hpp"
 #include "meshd/mesh/transport_loop.hpp"
 
 namespace nuropb::mesh {
@@ -18,28 +19,13 @@ constexpr auto connect_look = milliseconds(5);  // how often a connection that i
 constexpr auto service_grace = std::chrono::seconds(10);
 constexpr auto confirm_grace = std::chrono::seconds(5);
 
-std::vector<std::pair<std::string, std::string>> client_properties(const TransportSettings& settings) {
-  std::vector<std::pair<std::string, std::string>> out{{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"protocol", std::string(protocol_version)},
-                                                       {"platform", "C++"}, {"name", settings.service_name}, {"instance_id", settings.instance_id}};
-  if (settings.client_only) out.emplace_back("client_only", "true");  // the Python peer says nothing where it is not
-  return out;
-}
-
 }  // namespace
 
 /// Logs in; nothing is declared yet.
 void TransportLoop::begin_opening(amqp::Url url) {
   ++counts_.attempts;
-  amqp::ConnectionSettings options;
-  options.heartbeat_s = settings_.heartbeat_s;
-  options.timeout = settings_.connect_timeout;
-  options.ca_file = settings_.ca_file;
-  options.certificate_file = settings_.certificate_file;
-  options.key_file = settings_.key_file;
-  options.verify_peer = settings_.verify_peer;
-  options.properties = client_properties(settings_);
   next_.url = std::move(url);
-  next_.opening = std::async(std::launch::async, [url = next_.url, options = std::move(options)]() -> Opened {
+  next_.opening = std::async(std::launch::async, [url = next_.url, options = connection_settings(settings_)]() -> Opened {
     try {
       auto opened = amqp::Connection::open(url, options);
       if (!opened) return tl::unexpected(opened.error());
@@ -149,7 +135,7 @@ void TransportLoop::watch_secret() {
   if (next_.connection) {
     (void)next_.connection->heartbeat(now);  // should it be lost, declaring will say so
     const bool late = now > drain_until_;
-    if (!holding_ && (late || (unsettled_.empty() && declarations_.settled(service_channel)))) {
+    if (!holding_ && (late || (channels_[service_channel].unsettled.empty() && verdicts_.empty() && declarations_.settled(service_channel)))) {
       holding_ = true;
       drain_until_ = now + confirm_grace;
     }

@@ -17,13 +17,18 @@ void TransportInbox::wake_locked() {
   (void)!::write(event_.get(), &one, sizeof one);
 }
 
-bool TransportInbox::push(Outgoing&& message) {
-  const std::size_t size = cost(message);
-  const std::lock_guard lock(mutex_);
-  if (work_.stop || queued_bytes_.load(std::memory_order_relaxed) + size > max_bytes_) return false;
+bool TransportInbox::count_locked(const Outgoing& message) {
+  const std::size_t size = cost(message), queued = queued_bytes_.load(std::memory_order_relaxed);
+  if (work_.stop || (queued > 0 && queued + size > max_bytes_)) return false;
   queued_bytes_.fetch_add(size, std::memory_order_relaxed);
-  work_.messages.push_back(std::move(message));
   ++pushed_;
+  return true;
+}
+
+bool TransportInbox::push(Outgoing&& message) {
+  const std::lock_guard lock(mutex_);
+  if (!count_locked(message)) return false;
+  work_.messages.push_back(std::move(message));
   wake_locked();
   return true;
 }
@@ -32,13 +37,7 @@ std::size_t TransportInbox::push(std::vector<Outgoing>& messages) {
   if (messages.empty()) return 0;
   const std::lock_guard lock(mutex_);
   std::size_t taken = 0;
-  for (; taken < messages.size() && !work_.stop; ++taken) {
-    const std::size_t size = cost(messages[taken]);
-    if (queued_bytes_.load(std::memory_order_relaxed) + size > max_bytes_) break;
-    queued_bytes_.fetch_add(size, std::memory_order_relaxed);
-    work_.messages.push_back(std::move(messages[taken]));
-  }
-  pushed_ += taken;
+  for (; taken < messages.size() && count_locked(messages[taken]); ++taken) work_.messages.push_back(std::move(messages[taken]));
   if (taken > 0) wake_locked();
   return taken;
 }

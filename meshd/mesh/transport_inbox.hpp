@@ -37,6 +37,8 @@ class TransportInbox {
   explicit TransportInbox(std::size_t max_bytes);
 
   // Any thread.
+  /// False if it is full. One message always fits into an empty one, however large: else it could never go, and whoever
+  /// tries again until it does would hold up everybody behind it.
   bool push(Outgoing&& message);
   std::size_t push(std::vector<Outgoing>& messages);
   void settle(Settlement settlement);
@@ -63,6 +65,7 @@ class TransportInbox {
   static std::size_t cost(const Outgoing& message) { return message.body.size() + 256; }
 
  private:
+  bool count_locked(const Outgoing& message);
   void wake_locked();
   shm::UniqueFd event_;
   std::size_t max_bytes_;

@@ -100,8 +100,7 @@ void TransportLoop::run() {
   }
   inbox_->stop();  // from here on submit() says no
   take_inbox();
-  for (Outgoing& message : queue_) report(std::move(message), Outcome::refused, "we are stopping");
-  queue_.clear();
+  for (Outgoing& message : queue_.take_all()) report(std::move(message), Outcome::refused, "we are stopping");
   inbox_->close();
   if (!ended_for_good_) set_state(State::stopped, "stopped");
   end_batch();
@@ -118,7 +117,7 @@ TransportLoop::Ended TransportLoop::serve() {
     if (!more) return {more.error(), false};
     end_batch();
     if (stop_at_ != SteadyTime::max()) {
-      const bool finished = queue_.empty() && unconfirmed_.size() == 0 && settlements_.empty();
+      const bool finished = queue_.empty() && unconfirmed_.size() == 0 && settlements_.empty() && verdicts_.empty();
       if (finished || std::chrono::steady_clock::now() >= stop_at_) {
         connection_->close();
         return {{"stopped", {}, {}}, false};
@@ -147,7 +146,7 @@ void TransportLoop::wait_turn(SteadyTime until) {
 
 void TransportLoop::take_inbox() {
   inbox_->take(work_);
-  for (Outgoing& message : work_.messages) queue_.push_back(std::move(message));
+  for (Outgoing& message : work_.messages) queue_.push(std::move(message));
   settlements_.insert(settlements_.end(), work_.settlements.begin(), work_.settlements.end());
   for (auto& [when, work] : work_.posts) timers_.emplace(when.value_or(SteadyTime::min()), std::move(work));
   paused_ = work_.paused;
@@ -181,32 +180,47 @@ void TransportLoop::sleep(SteadyTime until, short watch_socket) {
 Result<void> TransportLoop::write() {
   no_room_ = false;
   if (const auto declared = write_declarations(); !declared) return declared;
-  if (queue_.empty() && settlements_.empty()) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
-  const bool cork = queue_.size() + settlements_.size() > 1;
-  if (cork) connection_->cork(true);
+  if (queue_.empty() && settlements_.empty() && verdicts_.empty()) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
+  connection_->begin_writes(queue_.size() + settlements_.size() + verdicts_.size() > 1);
   auto done = publish_queued();
-  if (done) done = settle_deliveries();
+  if (done) {
+    take_settlements();
+    done = tell_verdicts();
+  }
   if (done && paused_) done = connection_->heartbeat(std::chrono::steady_clock::now());
-  if (cork) connection_->cork(false);
-  return done;
+  const auto written = connection_->end_writes();
+  return done ? written : done;
 }
 
-Result<void> TransportLoop::settle_deliveries() {
-  std::size_t settled = 0;
+/// What has been settled, and may be told: whatever was submitted before it has gone.
+void TransportLoop::take_settlements() {
+  auto at = settlements_.begin();
+  for (; at != settlements_.end() && queue_.gone(at->after); ++at) {
+    if (at->delivery.channel >= channels) continue;
+    Channel& channel = channels_[at->delivery.channel];
+    if (at->delivery.epoch != channel.epoch) continue;
+    if (at->verdict == TransportInbox::Verdict::ack) channel.unsettled.ack(at->delivery.tag, at->multiple);
+    else if (channel.unsettled.reject(at->delivery.tag)) verdicts_.push_back(*at);
+  }
+  settlements_.erase(settlements_.begin(), at);
+  for (std::uint16_t number : {response_channel, service_channel}) {
+    for (const auto& ack : channels_[number].unsettled.take()) verdicts_.push_back({{channels_[number].epoch, number, ack.tag}, TransportInbox::Verdict::ack, ack.multiple});
+  }
+}
+
+Result<void> TransportLoop::tell_verdicts() {
+  auto at = verdicts_.begin();
   Result<void> done;
-  for (; settled < settlements_.size() && done; ++settled) {
-    const auto& s = settlements_[settled];
-    if (s.delivery.channel >= channels || s.delivery.epoch != channels_[s.delivery.channel].epoch) continue;
-    if (s.after > gone_) break;  // what was submitted before it is still queued
+  for (; at != verdicts_.end() && done; ++at) {
+    if (at->delivery.epoch != channels_[at->delivery.channel].epoch) continue;
     if (!connection_->send_room(settlement_size)) {
       no_room_ = true;
       break;
     }
-    if (s.delivery.channel == service_channel) unsettled_.erase(s.multiple ? unsettled_.begin() : unsettled_.lower_bound(s.delivery.tag), unsettled_.upper_bound(s.delivery.tag));
-    if (s.verdict == TransportInbox::Verdict::ack) done = connection_->ack(s.delivery.channel, s.delivery.tag, s.multiple);
-    else done = connection_->reject(s.delivery.channel, s.delivery.tag, s.verdict == TransportInbox::Verdict::requeue);
+    if (at->verdict == TransportInbox::Verdict::ack) done = connection_->ack(at->delivery.channel, at->delivery.tag, at->multiple);
+    else done = connection_->reject(at->delivery.channel, at->delivery.tag, at->verdict == TransportInbox::Verdict::requeue);
   }
-  settlements_.erase(settlements_.begin(), settlements_.begin() + static_cast<std::ptrdiff_t>(settled));
+  verdicts_.erase(verdicts_.begin(), at);
   return done;
 }
 
@@ -276,18 +290,13 @@ Result<bool> TransportLoop::publish_front(SteadyTime now) {
   }
   // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
   inbox_->left(TransportInbox::cost(message));
-  unconfirmed_.published(std::move(message));
-  queue_.pop_front();
-  ++gone_;
+  unconfirmed_.published(queue_.take_front());
   if (!sent) return tl::unexpected(sent.error());
   return true;
 }
 
 void TransportLoop::drop_front(Outcome outcome, const std::string& detail) {
-  Outgoing message = std::move(queue_.front());
-  queue_.pop_front();
-  ++gone_;
-  report(std::move(message), outcome, detail);
+  report(queue_.take_front(), outcome, detail);
 }
 
 /// Looks through the whole queue, so not at every turn.
@@ -295,13 +304,7 @@ void TransportLoop::expire_queued() {
   const auto now = std::chrono::steady_clock::now();
   if (queue_.empty() || now < next_expiry_look_) return;
   next_expiry_look_ = now + expiry_look;
-  // A message that has begun to go has to be finished.
-  const auto first = queue_.begin() + (front_sent_ ? 1 : 0);
-  const auto first_expired = std::stable_partition(first, queue_.end(), [&](const Outgoing& m) { return !m.deadline || *m.deadline > now; });
-  std::vector<Outgoing> expired(std::make_move_iterator(first_expired), std::make_move_iterator(queue_.end()));
-  queue_.erase(first_expired, queue_.end());
-  gone_ += expired.size();
-  for (Outgoing& message : expired) report(std::move(message), Outcome::expired, "its time was up before it could be sent");
+  for (Outgoing& message : queue_.expire(now, front_sent_.has_value())) report(std::move(message), Outcome::expired, "its time was up before it could be sent");
 }
 
 void TransportLoop::report(Outgoing&& message, Outcome outcome, const std::string& detail) {

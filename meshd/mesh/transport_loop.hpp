@@ -20,19 +20,20 @@
 #include <memory>
 #include <mutex>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
 #include "meshd/mesh/declarations.hpp"
 #include "meshd/mesh/event_bindings.hpp"
+#include "meshd/mesh/out_queue.hpp"
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/secret_file.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
 #include "meshd/mesh/unconfirmed.hpp"
+#include "meshd/mesh/unsettled.hpp"
 
 namespace nuropb::mesh {
 
@@ -80,7 +81,8 @@ class TransportLoop {
   Result<void> publish_queued();
   Result<bool> publish_front(SteadyTime now);
   void drop_front(Outcome outcome, const std::string& detail);
-  Result<void> settle_deliveries();
+  void take_settlements();
+  Result<void> tell_verdicts();
   Result<bool> read_frames();
   // transport_channels.cpp
   void channels_fresh();
@@ -117,9 +119,8 @@ class TransportLoop {
 
   // The thread's own.
   TransportInbox::Work work_;
-  std::deque<Outgoing> queue_;
+  OutQueue queue_;
   std::optional<std::size_t> front_sent_;  // bytes of the front's body that are gone, once its head is
-  std::uint64_t gone_ = 0;                 // messages that have left queue_, ever
   SteadyTime next_expiry_look_{};
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
@@ -135,19 +136,20 @@ class TransportLoop {
   bool secret_pending_ = false;        // there is a new one, and it is not in use
   SteadyTime secret_look_at_{}, drain_until_{};
   bool holding_ = false;               // nothing more is published on connection_: next_ will
-  std::set<std::uint64_t> unsettled_;  // delivery tags of the service channel, if there may be a handover
   Unconfirmed unconfirmed_;
   Declarations declarations_;
   EventBindings events_;
   struct Channel {
     Assembler frames;
     std::uint32_t epoch = 0;
+    Unsettled unsettled{};
   };
   std::vector<Channel> channels_;      // by number; channel 0 carries no messages
   bool events_set_up_ = false;         // on this connection
   SteadyTime events_not_before_{};
   std::deque<SteadyTime> reopened_;    // the times, lately, when a channel was set up again
-  std::vector<TransportInbox::Settlement> settlements_;
+  std::vector<TransportInbox::Settlement> settlements_;  // wait for what was submitted before them
+  std::vector<TransportInbox::Settlement> verdicts_;     // to be told to the broker, joined where they could be
   std::uint32_t epoch_ = 0;
   std::size_t next_url_ = 0;
   unsigned failures_ = 0;

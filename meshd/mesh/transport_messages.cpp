@@ -45,7 +45,7 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
     unconfirmed_.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
     return;
   }
-  if (channel == service_channel && secret_.named()) unsettled_.insert(message.delivery_tag);
+  if (channel != events_channel) channels_[channel].unsettled.delivered(message.delivery_tag);
   Incoming in;
   in.routing_key = std::move(message.routing_key);
   in.redelivered = message.redelivered;

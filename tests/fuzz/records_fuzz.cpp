@@ -33,5 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   there_and_back<records::Push>(payload);
   there_and_back<records::CloseSessions>(payload);
   there_and_back<records::Pushed>(payload);
+  there_and_back<records::SnorkyCall>(payload);
+  there_and_back<records::BackendCall>(payload);
+  there_and_back<records::SnorkyAnswer>(payload);
+  there_and_back<records::BackendAnswer>(payload);
   return 0;
 }

@@ -7,7 +7,9 @@ import pytest
 
 from support.consumer import Consumer
 from support.gateway import health
-from support.services import demo_service
+from support.manual_service import ManualService
+from support.metrics import value
+from support.services import demo_service, unique
 from support.waiting import eventually
 
 OUTCOMES = ("NuropbTransportError", "NuropbTimeoutError", "NuropbNotDeliveredError")
@@ -111,6 +113,28 @@ async def test_a_broker_that_hangs_stops_nobody_else(private_broker, gateways, f
                 return (await consumer.request(demo.service, "echo", {"value": 2}, ttl=2000))["error"] is None
             await eventually(flows, "traffic flows again", 30)
             assert consumer.open_still and consumer.others.empty()
+
+
+@pytest.mark.limit(90)
+async def test_a_request_whose_consumer_is_gone_before_it_was_published_is_dropped(private_broker, gateways):
+    gateway = gateways(private_broker.url, edges=1)
+    async with ManualService(private_broker.url, unique("asked")) as service:
+        async with await Consumer.open(gateway.url) as ann, await Consumer.open(gateway.url, "secret-bob") as bob:
+            await ann.begin(service.name, "first", ttl=60_000)
+            assert (await service.next_call()).method == "first"
+            private_broker.suspend()
+            # More than the kernel takes on the way to a broker that does not read; what comes then waits in meshd.
+            for _ in range(20):
+                await ann.begin(service.name, "fill", {"text": "x" * 1_500_000}, ttl=60_000)
+            await bob.begin(service.name, "late", ttl=60_000)
+            await eventually(lambda: gateway.edges[0].health()[1]["pending"] == 22, lambda: f"all are with meshd: {gateway.edges[0].health()}")
+            assert value(gateway, "amqp_queued_bytes") > 1_500_000
+            await bob.close()
+            await eventually(lambda: value(gateway, "sessions") == 1, "meshd knows that bob is gone")
+            private_broker.resume()
+            assert {call.method for call in await service.next_calls(20)} == {"fill"}
+            await ann.begin(service.name, "last", ttl=60_000)
+            assert (await service.next_call()).method == "last", "a request of nobody was sent"
 
 
 @pytest.mark.limit(90)

@@ -19,7 +19,7 @@ LEASE = 3  # seconds
 def state(gateway):
     """The container's state, as its log says it."""
     found = re.findall(r"container ([a-z-]+) from=", gateway.meshd.log())
-    return found[-1] if found else None
+    return found[-1] if found else "none yet"
 
 
 def states(gateways):
@@ -30,6 +30,10 @@ def leader_of(gateways):
     leading = [each for each in gateways if each.meshd.running() and state(each) == "running-leader"]
     assert len(leading) <= 1, f"{len(leading)} leaders"
     return leading[0] if leading else None
+
+
+def one_leads_and_one_follows(members):
+    return sorted(states(members)) == ["running-follower", "running-leader"]
 
 
 def connected(gateway):
@@ -69,7 +73,8 @@ def test_one_leads_and_the_key_says_who(team, etcd):
 
 
 def test_a_killed_leader_is_followed_within_two_leases(team, etcd):
-    members = team(3)
+    lease = 2 * LEASE  # a busy machine's own delays are a small part of two of them
+    members = team(3, lease=lease)
     for _ in range(2):
         leader = leader_of(members)
         killed_at = time.monotonic()
@@ -77,7 +82,7 @@ def test_a_killed_leader_is_followed_within_two_leases(team, etcd):
         members.remove(leader)
         wait_until(lambda: leader_of(members), lambda: f"another leads: {states(members)}")
         took = time.monotonic() - killed_at
-        assert took < 2 * LEASE, f"{took:.1f} s"
+        assert took < 2 * lease, f"{took:.1f} s"
         assert etcd.get(f"/nuropb/{leader.name}/leader") == instance_of(leader_of(members))
         wait_until(lambda: state(leader_of(members)) == "running-leader", "it has configured the mesh")
 
@@ -85,14 +90,11 @@ def test_a_killed_leader_is_followed_within_two_leases(team, etcd):
 def test_a_killed_leader_comes_back_as_a_follower(team):
     members = team(2)
     leader = leader_of(members)
-    other = next(each for each in members if each is not leader)
     leader.meshd.kill()
     (leader.folder / "run" / "meshd.sock").unlink(missing_ok=True)
     leader.start_meshd()  # its key and lease are still at etcd: those of its former life
     wait_until(lambda: state(leader) == "running-follower" and connected(leader), lambda: f"it serves again: {states(members)}")
-    wait_until(lambda: leader_of(members), lambda: f"one leads: {states(members)}")
-    assert sorted(states(members)) == ["running-follower", "running-leader"]
-    assert state(other) in ("running-follower", "running-leader")
+    wait_until(lambda: one_leads_and_one_follows(members), lambda: f"one leads: {states(members)}")
 
 
 def test_a_leader_that_stops_hands_over_at_once(team):
@@ -194,8 +196,7 @@ async def test_etcd_away_for_longer_than_the_lease(team, etcd, demo):
         async with await Consumer.open(member.url) as ann:
             assert await ann.result(demo, "add", {"a": 1, "b": 2}) == 3, "who serves goes on serving"
     etcd.start()
-    await eventually(lambda: leader_of(members), lambda: f"one leads again: {states(members)}")
-    assert sorted(states(members)) == ["running-follower", "running-leader"]
+    await eventually(lambda: one_leads_and_one_follows(members), lambda: f"one leads again: {states(members)}")
 
 
 def test_the_key_deleted_by_hand(team, etcd):
@@ -203,7 +204,8 @@ def test_the_key_deleted_by_hand(team, etcd):
     key = f"/nuropb/{members[0].name}/leader"
     etcd.delete(key)
     wait_until(lambda: etcd.get(key), "somebody has put it again")
-    wait_until(lambda: leader_of(members) and instance_of(leader_of(members)) == etcd.get(key), lambda: f"that one leads: {states(members)}")
+    # For a moment both may say so: one that has taken the key, and one that has not seen yet that it lost it.
+    wait_until(lambda: one_leads_and_one_follows(members) and instance_of(leader_of(members)) == etcd.get(key), lambda: f"that one leads: {states(members)}")
 
 
 def test_the_broker_away_while_leading_begins(gateways, etcd, private_broker):

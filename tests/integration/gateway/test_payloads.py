@@ -31,8 +31,9 @@ async def test_large_params_and_results(gateway, demo, size):
         assert await consumer.result(demo, "echo", {"value": value}) == {"value": value}
 
 
-async def test_many_large_messages_at_once(gateway, demo):
-    """More than a ring holds, so that both directions have to wait for room."""
+async def test_many_large_messages_at_once(gateways, demo):
+    """More than a ring holds, so that both directions have to wait for room; and all of it may wait for a slow reader."""
+    gateway = gateways(settings={"limits": {"send_queue_bytes": 64 * MIB}})
     async with await Consumer.open(gateway.url) as consumer:
         values = [chr(ord("a") + n) * MIB for n in range(24)]
         answers = await asyncio.gather(*(consumer.result(demo, "echo", {"value": value}) for value in values))
@@ -82,7 +83,7 @@ async def test_too_deep_json_is_refused_and_the_socket_stays(gateway, demo, open
         assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
 
 
-async def test_text_that_is_not_utf8(gateway):
+async def test_text_that_is_not_utf8(gateway):  # provokes: 1007
     """RFC 6455 section 8.1: the connection fails with 1007; it is that socket's affair alone."""
     raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port)
     async with raw, await Consumer.open(gateway.url) as bystander:

@@ -6,11 +6,11 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
-#include <cstdlib>
 
 #include "common/error_names.hpp"
 #include "common/ids.hpp"
 #include "meshd/mesh/api.hpp"
+#include "tests/integration/mesh/settings.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -19,16 +19,9 @@ using nlohmann::json;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 
-TransportSettings settings(const std::string& service, bool client_only) {
-  const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
-  if (!text) throw std::runtime_error("NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh");
-  TransportSettings out;
-  out.urls = {*amqp::parse_url(text)};
-  out.service_name = service;
-  out.instance_id = random_hex32();
-  out.client_only = client_only;
+TransportSettings many_at_once(const std::string& service) {
+  auto out = participant_settings(service, Kind::service);
   out.prefetch = 1000;
-  out.response_queue_expires = milliseconds(5000);
   return out;
 }
 
@@ -44,7 +37,7 @@ class HandMadeService {
   };
 
   explicit HandMadeService(const std::string& name)
-      : transport_(settings(name, false), {.on_response = nullptr,
+      : transport_(many_at_once(name), {.on_response = nullptr,
                                            .on_service_message = [this](Incoming&& m) { take(std::move(m)); },
                                            .on_report = nullptr,
                                            .on_state = nullptr,
@@ -136,7 +129,7 @@ class EncryptedTest : public ::testing::Test {
 
   std::string name_ = "by-hand-" + random_hex32().substr(0, 8);
   HandMadeService service_{name_};
-  Api client_{settings("client", true)};
+  Api client_{participant_settings("client", Kind::client)};
 };
 
 TEST_F(EncryptedTest, ManyAtOnceShareOneDescriptionAndKeepTheirOrder) {

@@ -3,28 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <thread>
 
 #include "tests/integration/mesh/participant.hpp"
+#include "tests/integration/mesh/settings.hpp"
 
 namespace nuropb::mesh {
 namespace {
 
 class Events : public ::testing::Test {
  protected:
-  static TransportSettings settings() {
-    const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
-    if (!text) throw std::runtime_error("NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh");
-    TransportSettings out;
-    out.urls = {*amqp::parse_url(text)};
-    out.service_name = "events-test";
-    out.instance_id = random_hex32();
-    out.client_only = true;
-    out.response_queue_expires = milliseconds(5000);
-    return out;
-  }
+  static TransportSettings settings() { return participant_settings("events-test", Kind::client); }
   void SetUp() override {
     topic_ = "t" + random_hex32().substr(0, 8);
     const auto listening = listener_.start();

@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
-#include <cstdlib>
 
 #include "common/ids.hpp"
 #include "meshd/mesh/api.hpp"
 #include "meshd/mesh/assembler.hpp"
 #include "tests/integration/mesh/participant.hpp"
+#include "tests/integration/mesh/settings.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -22,21 +22,13 @@ class Malformed : public ::testing::Test {
   static constexpr std::uint16_t channel = 1;
 
   void SetUp() override {
-    const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
-    ASSERT_TRUE(text) << "NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh";
-    const auto url = *amqp::parse_url(text);
     name_ = "malformed-" + random_hex32().substr(0, 8);
     host_.emplace(name_, "1");
     host_->raw_method("echo", {.any_parameters = true}, [](std::string_view params) { return std::string(params); });
-    TransportSettings settings;
-    settings.urls = {url};
-    settings.service_name = name_;
-    settings.instance_id = random_hex32();
-    settings.prefetch = 10;
-    service_.emplace(settings);
+    service_.emplace(participant_settings(name_, Kind::service));
     service_->serve(*host_);
     ASSERT_TRUE(service_->start());
-    auto opened = amqp::Connection::open(url, {});
+    auto opened = amqp::Connection::open(broker_url(), {});
     ASSERT_TRUE(opened) << opened.error().text();
     hand_.emplace(std::move(*opened));
     queue_ = name_ + "-answers";
@@ -118,15 +110,8 @@ class MalformedOnOwnQueues : public ::testing::Test {
   static constexpr std::uint16_t channel = 1;
 
   void SetUp() override {
-    const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
-    ASSERT_TRUE(text) << "NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh";
-    TransportSettings settings;
-    settings.urls = {*amqp::parse_url(text)};
-    settings.service_name = "malformed";
-    settings.instance_id = random_hex32();
-    settings.client_only = true;
+    auto settings = participant_settings("malformed", Kind::client);
     settings.largest_body = largest_body;
-    settings.response_queue_expires = milliseconds(5000);
     participant_.emplace(settings);
     ASSERT_TRUE(participant_->start());
     auto opened = amqp::Connection::open(settings.urls.front(), {});

@@ -4,29 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
-#include <cstdlib>
 
 #include "common/ids.hpp"
 #include "meshd/mesh/api.hpp"
+#include "tests/integration/mesh/settings.hpp"
 
 namespace nuropb::mesh {
 namespace {
 
 using nlohmann::json;
 using std::chrono::seconds;
-
-TransportSettings settings(const std::string& service, bool client_only = false) {
-  const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
-  if (!text) throw std::runtime_error("NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh");
-  TransportSettings out;
-  out.urls = {*amqp::parse_url(text)};
-  out.service_name = service;
-  out.instance_id = random_hex32();
-  out.client_only = client_only;
-  out.prefetch = 100;
-  out.response_queue_expires = milliseconds(5000);
-  return out;
-}
 
 /// A service with a name of its own and a client, both on the broker.
 class MeshTest : public ::testing::Test {
@@ -62,13 +49,13 @@ class MeshTest : public ::testing::Test {
       notes_.push_back({{"topic", event.topic}, {"event", event.payload}});
       noted_.notify_all();
     });
-    auto served = settings(name_);
+    auto served = participant_settings(name_, Kind::service);
     served.event_bindings = {name_ + ".*"};
     service_ = std::make_unique<Api>(served);
     service_->serve(*host_);
     const auto up = service_->start();
     ASSERT_TRUE(up) << up.error().text();
-    client_ = std::make_unique<Api>(settings("client", true));
+    client_ = std::make_unique<Api>(participant_settings("client", Kind::client));
     const auto connected = client_->start();
     ASSERT_TRUE(connected) << connected.error().text();
   }
@@ -224,7 +211,7 @@ TEST_F(MeshTest, StoppingEndsEveryRequest) {
 }
 
 TEST_F(MeshTest, TheSameInstanceTwiceIsRefusedWithTheReason) {
-  auto twin = settings(name_);
+  auto twin = participant_settings(name_, Kind::service);
   twin.instance_id = "fixed";
   twin.reconnect_max = milliseconds(2000);
   Api first(twin), second(twin);
@@ -250,7 +237,7 @@ TEST(MeshConnection, SaysWhatIsWrong) {
                          Row{"port", [](amqp::Url& url) { url.port = 1; }, "is a broker listening there?"},
                          Row{"host", [](amqp::Url& url) { url.host = "no-such-host.invalid"; }, "can't be resolved"},
                          Row{"tls", [](amqp::Url& url) { url.tls = true; }, "TLS"}}) {
-    auto wrong = settings("x", true);
+    auto wrong = participant_settings("x", Kind::client);
     row.change(wrong.urls[0]);
     wrong.connect_timeout = milliseconds(1000);
     Api api(wrong);
@@ -262,7 +249,7 @@ TEST(MeshConnection, SaysWhatIsWrong) {
 }
 
 TEST(MeshConnection, TheNextUrlOfTheListIsTried) {
-  auto two = settings("x", true);
+  auto two = participant_settings("x", Kind::client);
   two.urls.insert(two.urls.begin(), two.urls[0]);
   two.urls[0].port = 1;
   Api api(two);

@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
-#include <cstdlib>
 #include <map>
 
 #include "meshd/amqp/connection.hpp"
 #include "tests/integration/mesh/participant.hpp"
+#include "tests/integration/mesh/settings.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -23,20 +23,9 @@ class Messages : public ::testing::Test {
  protected:
   static constexpr std::uint16_t channel = 1;
 
-  static TransportSettings settings(const std::string& name, bool client_only) {
-    const char* const text = std::getenv("NUROPB_TEST_AMQP_URL");
-    if (!text) throw std::runtime_error("NUROPB_TEST_AMQP_URL is not set: run this by scripts/test mesh");
-    TransportSettings out;
-    out.urls = {*amqp::parse_url(text)};
-    out.service_name = name;
-    out.instance_id = random_hex32();
-    out.client_only = client_only;
-    out.response_queue_expires = milliseconds(5000);
-    return out;
-  }
   void SetUp() override {
     name_ = "messages-" + random_hex32().substr(0, 8);
-    auto opened = amqp::Connection::open(settings(name_, true).urls.front(), {});
+    auto opened = amqp::Connection::open(broker_url(), {});
     ASSERT_TRUE(opened) << opened.error().text();
     hand_.emplace(std::move(*opened));
     ASSERT_TRUE(hand_->open_channel(channel));
@@ -93,7 +82,7 @@ class Messages : public ::testing::Test {
 };
 
 TEST_F(Messages, PropertiesOfEachType) {
-  Participant participant(settings("client", true));
+  Participant participant(participant_settings("client", Kind::client));
   ASSERT_TRUE(participant.start());
   listen("nuropb-rpc-exchange", name_);
   ASSERT_TRUE(hand_->bind_queue(channel, name_ + "-ear", "nuropb-events-exchange", name_ + ".#"));
@@ -119,7 +108,7 @@ TEST_F(Messages, PropertiesOfEachType) {
 }
 
 TEST_F(Messages, ExpirationIsWhatIsReallyLeft) {
-  Participant participant(settings("client", true));
+  Participant participant(participant_settings("client", Kind::client));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   auto waits = outgoing(MessageType::request, name_, "waits"), late = outgoing(MessageType::request, name_, "late");
   waits.deadline = deadline;
@@ -138,11 +127,11 @@ TEST_F(Messages, ExpirationIsWhatIsReallyLeft) {
 }
 
 TEST_F(Messages, AServicesBindingsPrefetchAndDeadLetters) {
-  auto with = settings(name_, false);
+  auto with = participant_settings(name_, Kind::service);
   with.rpc_bindings = {name_ + "-alias"};
   with.event_bindings = {name_ + ".*"};
   with.prefetch = 2;
-  Participant service(with), client(settings("client", true));
+  Participant service(with), client(participant_settings("client", Kind::client));
   ASSERT_TRUE(service.start());
   ASSERT_TRUE(client.start());
   EXPECT_EQ(client.publish(MessageType::request, name_ + "-alias", "{}").outcome, Outcome::confirmed);
@@ -164,7 +153,7 @@ TEST_F(Messages, AServicesBindingsPrefetchAndDeadLetters) {
 
 TEST_F(Messages, WhatNobodyWaitsForAnyMoreIsNotSent) {
   listen("nuropb-rpc-exchange", name_);
-  Participant participant(settings(name_, true));
+  Participant participant(participant_settings(name_, Kind::client));
   ASSERT_TRUE(participant.start());
   const auto gone = std::make_shared<std::atomic<bool>>(true), there = std::make_shared<std::atomic<bool>>(false);
   const auto submit = [&](const std::string& id, std::shared_ptr<const std::atomic<bool>> abandoned) {

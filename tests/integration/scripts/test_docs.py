@@ -141,12 +141,6 @@ def test_links_lead_somewhere():
                 assert (page.parent / link).exists(), f"{page}: {link}"
 
 
-def test_the_close_codes_are_those_of_the_code():
-    code = re.findall(r"uint16_t (\w+) = (\d+);", (ROOT / "common" / "close_codes.hpp").read_text())
-    page = re.findall(r"^\| (\d+) \| `(\w+)` \|", (ROOT / "docs" / "reference" / "close-codes.md").read_text(), re.MULTILINE)
-    assert sorted(code) == sorted((name, number) for number, name in page) and code
-
-
 def test_the_sample_config_is_what_the_programs_print():
     printed = subprocess.run([BIN / "nuropb-meshd", "--sample-config"], capture_output=True, text=True, check=True).stdout
     assert (ROOT / "deploy" / "nuropb-gateway.toml").read_text() == printed, "write it anew: nuropb-meshd --sample-config >deploy/nuropb-gateway.toml"

@@ -22,6 +22,8 @@ STUBS = {
     "build/tsan/bin/ring_stress": 'echo "[==========] 3 tests from 1 test suite ran."; [ "$FAILING" != tsan ]',
 }
 
+SUITES = ("integration/gateway", "integration/scripts", "integration/service", "interop", "conformance", "browser")
+
 
 @pytest.fixture
 def tree(folder):
@@ -34,16 +36,17 @@ def tree(folder):
     (folder / "path").mkdir()
     (folder / "path" / "ctest").write_text(CTEST)
     (folder / "path" / "ctest").chmod(0o755)
-    for suite in ("integration/gateway", "integration/scripts", "integration/service", "interop"):
+    for suite in SUITES:
         (folder / "tests" / suite).mkdir(parents=True)
         (folder / "tests" / suite / "test_it.py").write_text(f"import os\ndef test_it(): assert os.environ.get('FAILING') != {suite!r}\n")
+    shutil.copy(ROOT / "tests" / "peers.txt", folder / "tests" / "peers.txt")
     return folder
 
 
 def run(tree, *words, peers=True, **environment):
     if peers:
         (tree / "build" / "peers-venv").mkdir(parents=True, exist_ok=True)
-        (tree / "build" / "peers-venv" / "complete").touch()
+        shutil.copy(tree / "tests" / "peers.txt", tree / "build" / "peers-venv" / "complete")
     else:
         environment |= {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": ""}
     environment = {**os.environ, "NUROPB_REQUIRE_INTEROP": "0", "FAILING": "", "PATH": f"{tree / 'path'}:{os.environ['PATH']}", **environment}
@@ -54,12 +57,12 @@ def test_all_passed(tree):
     done = run(tree)
     assert done.returncode == 0 and "all passed" in done.stdout, done.stdout + done.stderr
     table = done.stdout.split("== results\n")[1]
-    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "scripts", "interop"):
+    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "scripts", "interop", "conformance", "pages in Chromium"):
         assert name in table, table
-    assert table.count("2 passed") == 5 and table.count("1 passed") == 4 and table.count("3 passed") == 1, table
+    assert table.count("2 passed") == 5 and table.count("1 passed") == len(SUITES) and table.count("3 passed") == 1, table
 
 
-@pytest.mark.parametrize("what", ["build-asan", "build-tsan", "build-release", "ctest", "tsan", "broker", "integration/gateway", "integration/scripts", "integration/service", "interop"])
+@pytest.mark.parametrize("what", ["build-asan", "build-tsan", "build-release", "ctest", "tsan", "broker", *SUITES])
 def test_one_failure_is_enough(tree, what):
     done = run(tree, FAILING=what)
     assert done.returncode == 1 and "all passed" not in done.stdout, done.stdout + done.stderr
@@ -72,6 +75,16 @@ def test_without_pypi_it_says_so_loudly(tree):
     assert done.returncode == 0 and "!! SKIPPED" in done.stdout, done.stdout + done.stderr
     done = run(tree, "interop", peers=False, NUROPB_REQUIRE_INTEROP="1")
     assert done.returncode == 1 and "!! SKIPPED" in done.stdout
+
+
+def test_a_venv_of_another_list_is_made_again(tree):
+    (tree / "tests" / "peers.txt").write_text("# nothing\n")
+    (tree / "build" / "peers-venv").mkdir(parents=True)
+    (tree / "build" / "peers-venv" / "complete").write_text("something else\n")
+    done = subprocess.run([tree / "scripts" / "test", "interop"], env={**os.environ, "FAILING": "", "PATH": f"{tree / 'path'}:{os.environ['PATH']}"},
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tree / "build" / "peers-venv" / "complete").read_text() == "# nothing\n" and (tree / "build" / "peers-venv" / "bin" / "python").exists()
 
 
 def test_only_what_was_asked_for(tree):

@@ -162,6 +162,44 @@ TEST(Records, ForAllNamesNobodyAndForSomeAtMostSoMany) {
 }
 
 /// The largest record of a type is its bound, the empty one its minimum: what is allowed fits and not a byte more.
+TEST(Records, SnorkysGoThrough) {
+  const SnorkyCall call{1, 2, true, "pubsub", "subscribe", "7", R"({"channel":"c"})"};
+  const std::string bytes = bytes_of(call);
+  const auto c = decode<SnorkyCall>(bytes);
+  ASSERT_TRUE(c);
+  EXPECT_EQ(c->session, 1u);
+  EXPECT_EQ(c->serial, 2u);
+  EXPECT_TRUE(c->restoring);
+  EXPECT_EQ(c->service, "pubsub");
+  EXPECT_EQ(c->command, "subscribe");
+  EXPECT_EQ(c->call_id, "7");
+  EXPECT_EQ(c->params, R"({"channel":"c"})");
+  only_whole(call);
+
+  const BackendCall backend{"key", "s", "c", "null", "{}"};
+  const std::string backend_bytes = bytes_of(backend);
+  EXPECT_EQ(decode<BackendCall>(backend_bytes)->key, "key");
+  EXPECT_EQ(decode<BackendCall>(backend_bytes)->params, "{}");
+  only_whole(backend);
+
+  const SnorkyAnswer answer{3, 4, "key", "{}", "text"};
+  const std::string answer_bytes = bytes_of(answer);
+  EXPECT_EQ(decode<SnorkyAnswer>(answer_bytes)->serial, 4u);
+  EXPECT_EQ(decode<SnorkyAnswer>(answer_bytes)->call, "{}");
+  EXPECT_EQ(decode<SnorkyAnswer>(answer_bytes)->text, "text");
+  only_whole(answer);
+
+  const std::string status_bytes = bytes_of(BackendAnswer{401, "{}"});
+  EXPECT_EQ(decode<BackendAnswer>(status_bytes)->status, 401);
+  only_whole(BackendAnswer{401, "{}"});
+  EXPECT_FALSE(decode<BackendAnswer>(bytes_of(BackendAnswer{99, ""})));
+  EXPECT_FALSE(decode<BackendAnswer>(bytes_of(BackendAnswer{600, ""})));
+  const std::string name(max_name + 1, 'n');
+  EXPECT_FALSE(decode<SnorkyCall>(bytes_of(SnorkyCall{1, 2, false, name, "c", "", "{}"})));
+  EXPECT_FALSE(decode<SnorkyCall>(bytes_of(SnorkyCall{1, 2, false, "s", name, "", "{}"})));
+  EXPECT_FALSE(decode<BackendCall>(bytes_of(BackendCall{std::string(max_backend_key + 1, 'k'), "s", "c", "", "{}"})));
+}
+
 TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   const auto expect = [](const std::optional<Bounds>& bounds, const std::string& largest, const std::string& smallest) {
     ASSERT_TRUE(bounds);
@@ -184,6 +222,11 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   expect(bounds_to_meshd(number(Type::pushed), 5000), bytes_of(Pushed{}), bytes_of(Pushed{}));
   expect(bounds_to_edge(number(Type::push), 5000), bytes_of(Push{1, false, false, SessionRefs(named), std::string(5000, 'm')}), bytes_of(Push{}));
   expect(bounds_to_edge(number(Type::close_sessions), 5000), bytes_of(CloseSessions{1, false, 4000, SessionRefs(named), reason}), bytes_of(CloseSessions{}));
+  const std::string trace(max_trace_id, '1'), key(max_backend_key, 'k'), standing(max_standing, 's'), params(5000, 'p');
+  expect(bounds_to_meshd(number(Type::snorky_call), 5000), bytes_of(SnorkyCall{1, 2, false, topic, topic, trace, params}), bytes_of(SnorkyCall{}));
+  expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}), bytes_of(BackendCall{}));
+  expect(bounds_to_edge(number(Type::snorky_answer), 5000), bytes_of(SnorkyAnswer{1, 2, standing, standing, std::string(5000 + max_error, 't')}), bytes_of(SnorkyAnswer{}));
+  expect(bounds_to_edge(number(Type::backend_answer), 5000), bytes_of(BackendAnswer{200, std::string(5000 + max_error, 't')}), bytes_of(BackendAnswer{200, ""}));
   const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
   ASSERT_TRUE(whole_event);
   EXPECT_EQ(whole_event->minimum, bytes_of(Event{}).size());

@@ -49,7 +49,7 @@ TEST_F(ContainerSettings, WithoutEtcdThereIsNoMember) {
 
 TEST_F(ContainerSettings, AllOfIt) {
   const auto made = settings(config("[gateway]\nservice = \"orders\"\n[etcd]\nurls = [\"http://a:2379\", \"https://b:1\"]\nprefix = \"/x/y\"\nlease_s = 3\nuser = \"ann\"\npassword_file = \"" +
-                                    file("s3cret\r\nsecond line\n") + "\"\nca_file = \"/ca\"\n"));
+                                    file("s3cret\r\n") + "\"\nca_file = \"/ca\"\n"));
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_EQ(made->prefix, "/x/y/orders");
   EXPECT_EQ(made->lease, 3s);
@@ -63,7 +63,7 @@ TEST_F(ContainerSettings, AllOfIt) {
 }
 
 TEST_F(ContainerSettings, PasswordFilesThatHoldNone) {
-  for (const std::string& text : {std::string(), std::string("\nsecond"), std::string(5000, 'x')}) {
+  for (const std::string& text : {std::string(), std::string("\nsecond"), std::string("s3cret\nsecond\n"), std::string(70'000, 'x')}) {
     const auto made = settings(config("[etcd]\nurls = [\"http://a\"]\nuser = \"ann\"\npassword_file = \"" + file(text) + "\"\n"));
     ASSERT_FALSE(made);
     EXPECT_NE(made.error().text().find("etcd.password_file"), std::string::npos);

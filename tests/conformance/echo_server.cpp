@@ -1,0 +1,47 @@
+// The edge's WebSocket listener with an echo behind it, since that is what the Autobahn cases talk to. All that is
+// under test is edge/websocket_listener.cpp, as the edge uses it; prints its port, runs until it is killed.
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "edge/websocket.hpp"
+
+namespace {
+
+using namespace nuropb::edge;
+
+class Echo final : public Receiver {
+ public:
+  explicit Echo(Connection& connection) : connection_(connection) {}
+  void on_message(std::string_view text) override { connection_.send_text(text); }
+  void on_binary(std::string_view bytes) override { connection_.send_binary(bytes); }
+  void on_close() override {}
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  WebSocketListener::Settings settings;
+  settings.address = "127.0.0.1";
+  settings.max_message = 32U << 20;  // the largest case sends 16 MiB
+  CLI::App app("An echo on the edge's WebSocket listener");
+  CLI11_PARSE(app, argc, argv);
+
+  boost::asio::io_context io;
+  WebSocketListener listener(io, settings, {
+      [](const Handshake&, HttpAnswer&) { return true; },
+      [](Connection& connection, const Handshake&) { return std::make_unique<Echo>(connection); },
+      [](const Handshake&) { return HttpAnswer{404, "a WebSocket is all there is\n", {}}; }});
+  if (const std::string wrong = listener.listen(); !wrong.empty()) {
+    std::cerr << wrong << '\n';
+    return 1;
+  }
+  std::cout << "port " << listener.port() << std::endl;
+  io.run();
+}
