@@ -82,7 +82,9 @@ class SnorkyClient:
             async for text in self.ws:
                 frame = json.loads(text)
                 message = frame["message"]
-                future = self._waiting.pop(message.get("callId"), None) if message.get("type") in ("response", "error") else None
+                # What the gateway itself sends is no call's, and may be anything.
+                is_answer = isinstance(message, dict) and message.get("type") in ("response", "error")
+                future = self._waiting.pop(message.get("callId"), None) if is_answer else None
                 if future:
                     future.set_result(frame)
                 else:
@@ -139,8 +141,7 @@ class SnorkyClient:
 
     async def closed(self):
         """The code with which the socket has closed."""
-        while await self.other() is not None:
-            pass
+        await asyncio.wait_for(asyncio.shield(self._reader), ANSWER_TIMEOUT)
         return self.ws.close_code
 
     async def close(self):

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace nuropb::meshd::snorky {
 namespace {
 
@@ -23,12 +25,12 @@ frontend = "quiet"
 )", "services.toml");
   ASSERT_TRUE(services) << services.error().text();
   ASSERT_EQ(services->frontend.size(), 4u);
-  for (const auto& service : services->frontend) {
-    if (service.name == "pubsub") EXPECT_EQ(service.publish, PubSubService::Publish::policy);
-    if (service.name == "quiet") EXPECT_EQ(service.publish, PubSubService::Publish::backend) << "who says nothing opens nothing";
-    if (service.name == "messaging") EXPECT_EQ(service.names, MessagingService::Names::any);
-    if (service.name == "chat") EXPECT_EQ(service.kind, ServiceSettings::Kind::chat);
-  }
+  std::map<std::string, ServiceSettings> named;
+  for (const auto& service : services->frontend) named[service.name] = service;
+  EXPECT_EQ(named["pubsub"].publish, PubSubService::Publish::policy);
+  EXPECT_EQ(named["quiet"].publish, PubSubService::Publish::backend) << "who says nothing opens nothing";
+  EXPECT_EQ(named["messaging"].names, MessagingService::Names::any);
+  EXPECT_EQ(named["chat"].kind, ServiceSettings::Kind::chat);
   ASSERT_EQ(services->backend.size(), 1u);
   EXPECT_EQ(services->backend[0].frontend, "quiet");
 }
