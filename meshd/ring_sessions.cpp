@@ -159,6 +159,7 @@ void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& sess
 
 /// What others keep of it.
 void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& session) {
+  session_index_.remove(session);
   forget_subscriptions(worker, slot, session);
   expiries_.remove({worker, slot, session.serial});
 }
