@@ -164,6 +164,7 @@ void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& se
 
 /// What others keep of it.
 void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& session) {
+  session_index_.remove(session);
   forget_subscriptions(worker, slot, session);
   session_index_.remove(session);
   expiries_.remove({worker, slot, session.serial});
