@@ -23,23 +23,30 @@ bool RingLoop::within_user_rates(Attached& attached, const shm::RecordHeader& he
     --session.restored;  // the edge says it again, not the user
     return true;
   }
-  const RateLimit::Answer answer = users_.take(session.place, now, header.length);
-  if (answer.over == RateLimit::Over::nothing) return true;
+  const auto over = over_user_rates(attached, from.session, header.length, session);
+  if (!over) return true;
+  if (type == records::Type::unsubscribe && session.state == SessionState::open) return true;
+  attached.worker.settle(attached.worker.begin_work());
+  deliver(refusal(from, error_name::transport, *over), {});
+  return false;
+}
+
+/// What is to be said of a record that is over its user's rates; one too many of them ends the session.
+std::optional<std::string> RingLoop::over_user_rates(Attached& attached, std::uint32_t slot, std::size_t bytes, Session& session) {
+  const SteadyTime now = clock_.now();
+  const RateLimit::Answer answer = users_.take(session.place, now, bytes);
+  if (answer.over == RateLimit::Over::nothing) return {};
   const bool messages = answer.over == RateLimit::Over::messages;
   ++(messages ? refused_.user_messages : refused_.user_bytes);
   if (answer.out_of_patience) {
     if (const auto left_out = refused_pause_.due(now)) {
       log::warning("session ended over a limit", {{"session", session.id.hex()}, {"limit", messages ? "limits.user_messages_per_s" : "limits.user_bytes_per_s"}, {"left_out", *left_out}});
     }
-    end_session(attached, from.session, session, close_code::rate_exceeded, "too many messages for too long");
+    end_session(attached, slot, session, close_code::rate_exceeded, "too many messages for too long");
   }
-  if (type == records::Type::unsubscribe && session.state == SessionState::open) return true;
-  attached.worker.settle(attached.worker.begin_work());
   const Rates& rates = users_.rates();
-  deliver(refusal(from, error_name::transport,
-                  messages ? "more than " + std::to_string(rates.messages_per_s) + " messages a second of this user (limits.user_messages_per_s); it was not sent"
-                           : "more than " + std::to_string(rates.bytes_per_s) + " bytes a second of this user (limits.user_bytes_per_s); it was not sent"), {});
-  return false;
+  return messages ? "more than " + std::to_string(rates.messages_per_s) + " messages a second of this user (limits.user_messages_per_s); it was not sent"
+                  : "more than " + std::to_string(rates.bytes_per_s) + " bytes a second of this user (limits.user_bytes_per_s); it was not sent";
 }
 
 /// False, and refused, if the user has all the connections that they may have.

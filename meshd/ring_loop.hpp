@@ -101,6 +101,7 @@ class RingLoop : private Pushes::Edges {
 
   // Limits (ring_limits.cpp)
   bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
+  std::optional<std::string> over_user_rates(Attached& attached, std::uint32_t slot, std::size_t bytes, Session& session);
   bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
   void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
 

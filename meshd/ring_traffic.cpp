@@ -159,7 +159,7 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     accept_session(id, slot, serial, std::move(verdict));
   };
   if (record->kind == records::CredentialKind::ticket) {
-    session->restored = config_.events.subscriptions_per_session;
+    session->restored = config_.events.subscriptions_per_session + (snorky_ ? 4 * config_.snorky.channels_per_session : 0);
     auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
     if (identity && identity->user_id.empty() && !takes_anonymous()) answer(failure("anonymous consumers are not taken any more"));
     else if (identity) answer(std::move(*identity));
