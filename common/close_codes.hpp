@@ -16,11 +16,14 @@ inline constexpr std::uint16_t slow_consumer = 4001;        ///< more than limit
 inline constexpr std::uint16_t mesh_unavailable = 4002;     ///< no verdict on the token came in time
 inline constexpr std::uint16_t rate_exceeded = 4005;        ///< kept sending faster than limits.*_per_s
 inline constexpr std::uint16_t too_many_connections = 4006; ///< more sockets of this user than limits.connections_per_user
+inline constexpr std::uint16_t token_expired = 4401;        ///< come again with a fresh token
+inline constexpr std::uint16_t authorize_timeout = 4402;    ///< auth.first_message: no authorize message came in time
 inline constexpr std::uint16_t token_refused = 4501;        ///< the token is not valid: get another one first
+inline constexpr std::uint16_t revoked = 4502;              ///< the user or the token was revoked while connected
 
 /// All of the above: they are counted by their place here (SegmentE, /metrics), with one place more for any other.
-inline constexpr std::array<std::uint16_t, 9> all{going_away,       protocol_error, invalid_text,         message_too_big, slow_consumer,
-                                                  mesh_unavailable, rate_exceeded,  too_many_connections, token_refused};
+inline constexpr std::array all{going_away, protocol_error, invalid_text, message_too_big, slow_consumer, mesh_unavailable, rate_exceeded,
+                                too_many_connections, token_expired, authorize_timeout, token_refused, revoked};
 constexpr std::size_t place_of(std::uint16_t code) {
   std::size_t place = 0;
   while (place < all.size() && all[place] != code) ++place;

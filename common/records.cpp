@@ -30,6 +30,9 @@ struct EventHead {
 struct SubscriptionHead {
   std::uint32_t session, serial, topic;
 };
+struct AuthorizeHead {  // session_notice too
+  std::uint32_t session, serial, text;
+};
 struct MeshEventHead {
   std::uint32_t topic, event, context, target;
 };
@@ -161,6 +164,8 @@ void encode(const Event& r, std::string& out) {
       {r.topic, r.trace_id, r.event, r.target});
 }
 void encode(const Subscription& r, std::string& out) { put(out, SubscriptionHead{r.session, r.serial, size32(r.topic)}, {r.topic}); }
+void encode(const Authorize& r, std::string& out) { put(out, AuthorizeHead{r.session, r.serial, size32(r.token)}, {r.token}); }
+void encode(const SessionNotice& r, std::string& out) { put(out, AuthorizeHead{r.session, r.serial, size32(r.text)}, {r.text}); }
 void encode(const MeshEvent& r, std::string& out) {
   put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target)}, {r.topic, r.event, r.context, r.target});
 }
@@ -199,7 +204,7 @@ template <>
 std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
   Reader in(payload);
   OpenSessionHead h;
-  if (!in.head(h) || !((h.kind >= 1 && h.kind <= 3) || h.kind == 9)) return {};
+  if (!in.head(h) || h.kind < 1 || h.kind > max_credential_kind) return {};
   OpenSession r;
   r.session = h.session;
   r.serial = h.serial;
@@ -254,6 +259,26 @@ std::optional<Subscription> decode<Subscription>(std::string_view payload) {
   if (!in.head(h)) return {};
   Subscription r{h.session, h.serial, {}};
   r.topic = in.text(h.topic, max_name);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<Authorize> decode<Authorize>(std::string_view payload) {
+  Reader in(payload);
+  AuthorizeHead h;
+  if (!in.head(h)) return {};
+  Authorize r{h.session, h.serial, {}};
+  r.token = in.text(h.text, max_credential);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<SessionNotice> decode<SessionNotice>(std::string_view payload) {
+  Reader in(payload);
+  AuthorizeHead h;
+  if (!in.head(h)) return {};
+  SessionNotice r{h.session, h.serial, {}};
+  r.text = in.text(h.text, max_notice);
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 
@@ -403,6 +428,7 @@ std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_mess
     case Type::pushed: return Bounds{sizeof(PushedHead), sizeof(PushedHead)};
     case Type::subscribe:
     case Type::unsubscribe: return Bounds{sizeof(SubscriptionHead), sizeof(SubscriptionHead) + max_name};
+    case Type::authorize: return Bounds{sizeof(AuthorizeHead), sizeof(AuthorizeHead) + max_credential};
     case Type::event: return Bounds{sizeof(EventHead), static_cast<std::uint32_t>(sizeof(EventHead) + max_name + max_trace_id) + max_message};
     case Type::request:
     case Type::command:
@@ -417,6 +443,7 @@ std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_messa
       return Bounds{sizeof(SessionAcceptedHead), sizeof(SessionAcceptedHead) + max_user_id + max_username + max_ticket};
     case Type::session_refused:
     case Type::end_session: return Bounds{sizeof(EndingHead), sizeof(EndingHead) + max_reason};
+    case Type::session_notice: return Bounds{sizeof(AuthorizeHead), sizeof(AuthorizeHead) + max_notice};
     case Type::mesh_event: return Bounds{sizeof(MeshEventHead), static_cast<std::uint32_t>(sizeof(MeshEventHead) + max_name) + max_message};
     case Type::subscription_ended: return Bounds{sizeof(SubscriptionEndedHead), sizeof(SubscriptionEndedHead) + max_name + max_error};
     case Type::push:

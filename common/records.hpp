@@ -29,6 +29,7 @@ enum class Type : std::uint16_t {
   event = 6,
   subscribe = 7,
   unsubscribe = 8,
+  authorize = 9,
   pushed = 10,
   backend_call = 11,
   snorky_call = 12,
@@ -39,6 +40,7 @@ enum class Type : std::uint16_t {
   end_session = 68,
   mesh_event = 69,
   subscription_ended = 70,
+  session_notice = 71,
   push = 72,
   close_sessions = 73,
   backend_answer = 74,
@@ -54,6 +56,7 @@ inline constexpr std::size_t max_user_id = 1024;
 inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 bytes, each escaped at worst
 inline constexpr std::size_t max_peer = 128;
 inline constexpr std::size_t max_error = 4096;        ///< an error object of ours, raw JSON
+inline constexpr std::size_t max_notice = 4096;
 inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
 inline constexpr std::size_t max_backend_key = 1024;
 inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
@@ -61,7 +64,18 @@ inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or clo
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
 /// for this session earlier and that stands in for the credential after a restart of meshd.
-enum class CredentialKind : std::uint8_t { header = 1, cookie = 2, ticket = 3, none = 9 };  // none: anonymous, where snorky.anonymous allows it
+enum class CredentialKind : std::uint8_t {
+  header = 1,
+  cookie = 2,
+  ticket = 3,
+  session_cookie = 4,      ///< Tornado's signed value
+  subprotocol = 5,
+  message = 6,             ///< authorize, as the first message or later
+  query = 7,
+  client_certificate = 8,  ///< the name in a certificate that the edge's TLS has verified
+  none = 9,                ///< anonymous, where snorky.anonymous allows it
+};
+inline constexpr std::uint32_t max_credential_kind = 9;
 
 struct OpenSession {
   std::uint32_t session = 0;
@@ -107,6 +121,14 @@ struct Subscription {
   std::string_view topic;  ///< plain text
 };
 
+/// A consumer's fresh token for the session that it has. Answered by one Response, and if it is good by another
+/// SessionAccepted with the ticket that counts from now on.
+struct Authorize {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::string_view token;  ///< never logged
+};
+
 struct SessionAccepted {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
@@ -134,6 +156,13 @@ struct EndSession {
   std::uint32_t serial = 0;
   std::uint16_t code = 0;
   std::string_view reason;
+};
+
+/// What meshd has to say to one consumer: a whole message.
+struct SessionNotice {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::string_view text;  ///< raw JSON
 };
 
 /// An event of the mesh that sessions of this edge have subscribed to; which of them, the edge knows.
@@ -237,6 +266,8 @@ void encode(const CloseSession& r, std::string& out);
 void encode(const Request& r, std::string& out);
 void encode(const Event& r, std::string& out);
 void encode(const Subscription& r, std::string& out);
+void encode(const Authorize& r, std::string& out);
+void encode(const SessionNotice& r, std::string& out);
 void encode(const SessionAccepted& r, std::string& out);
 void encode(const SessionRefused& r, std::string& out);
 void encode(const Response& r, std::string& out);
@@ -259,6 +290,8 @@ template <> std::optional<CloseSession> decode<CloseSession>(std::string_view pa
 template <> std::optional<Request> decode<Request>(std::string_view payload);
 template <> std::optional<Event> decode<Event>(std::string_view payload);
 template <> std::optional<Subscription> decode<Subscription>(std::string_view payload);
+template <> std::optional<Authorize> decode<Authorize>(std::string_view payload);
+template <> std::optional<SessionNotice> decode<SessionNotice>(std::string_view payload);
 template <> std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload);
 template <> std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload);
 template <> std::optional<Response> decode<Response>(std::string_view payload);

@@ -14,10 +14,11 @@
 
 namespace nuropb::edge {
 
-/// Any of the verbs: request, command, describe, event, subscribe, unsubscribe.
+/// Any of the verbs: request, command, describe, event, subscribe, unsubscribe, authorize.
 struct ClientRequest {
   records::Type verb = records::Type::request;
   std::string service, method;            ///< request, command; describe has no method
+  std::string token;                      ///< authorize
   std::string topic;                      ///< event; or the pattern of subscribe and unsubscribe
   std::string_view params;                ///< raw JSON, whatever it is: the service judges it. Of an event: the event
   std::string_view target = "null";       ///< raw JSON: null, or the user ids that an event is for

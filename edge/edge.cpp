@@ -79,6 +79,12 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::end_session:
       if (const auto record = records::decode<records::EndSession>(payload)) end_session(record->session, record->serial, record->code, record->reason);
       break;
+    case Type::session_notice:
+      if (const auto record = records::decode<records::SessionNotice>(payload)) {
+        WebSocketHandler* const handler = find(record->session);
+        if (handler && handler->serial() == record->serial) handler->write_message(record->text);
+      }
+      break;
     case Type::mesh_event:
       if (const auto record = records::decode<records::MeshEvent>(payload)) on_mesh_event(*record);
       break;
@@ -130,7 +136,7 @@ void Edge::on_attached(bool same_address) {
     });
   }
   for (WebSocketHandler* handler : handlers_) {
-    if (handler && handler->state() != WebSocketHandler::State::closing) present(*handler);
+    if (handler && handler->state() != WebSocketHandler::State::closing && handler->state() != WebSocketHandler::State::silent) present(*handler);
   }
 }
 
@@ -203,7 +209,7 @@ void Edge::resume_held() {
 
 void Edge::arm_timer() {
   if (timer_armed_) return;
-  if (pending_.size() == 0 && verdicts_.empty() && held_.empty() && backend_calls_.empty()) return;  // nothing to watch: an idle edge sleeps
+  if (pending_.size() == 0 && verdicts_.empty() && first_messages_.empty() && held_.empty() && backend_calls_.empty()) return;  // nothing to watch: an idle edge sleeps
   timer_armed_ = true;
   timer_.expires_after(PendingRequests::tick);
   timer_.async_wait([this](const boost::system::error_code& error) {
@@ -225,6 +231,14 @@ void Edge::on_timer() {
     WebSocketHandler* const handler = find(slot);
     if (handler && handler->serial() == serial && handler->state() == WebSocketHandler::State::judging) {
       handler->close(close_code::mesh_unavailable, "no verdict on the token in time");
+    }
+  }
+  while (!first_messages_.empty() && first_messages_.front().first <= now) {
+    const auto [slot, serial] = first_messages_.front().second;
+    first_messages_.pop_front();
+    WebSocketHandler* const handler = find(slot);
+    if (handler && handler->serial() == serial && handler->state() == WebSocketHandler::State::silent) {
+      handler->close(close_code::authorize_timeout, "no authorize message in time");
     }
   }
   arm_timer();

@@ -56,6 +56,8 @@ class Edge {
   void count_close(std::uint16_t code) { link_.count_close(code); }
   /// Answers a message that is not looked at any further.
   void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
+  /// Of a socket that has shown no token yet (auth.first_message).
+  void on_first_message(WebSocketHandler& handler, std::string_view text);
   void on_held(WebSocketHandler& handler);
   /// Sends what the last meshd never took, as far as it can go now.
   void send_again(WebSocketHandler& handler);
@@ -70,6 +72,8 @@ class Edge {
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
   std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
   HttpAnswer on_http(const Handshake& request);
+  [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
+  void await_verdict(const WebSocketHandler& handler);
   void present(WebSocketHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
   bool request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline);
@@ -155,6 +159,8 @@ class Edge {
   std::deque<std::pair<std::uint32_t, std::uint32_t>> to_close_;  // (slot, serial) whose close_session found none
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
   std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
+  std::unordered_set<WebSocketHandler*> silent_;  // those that owe their first message
+  std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> first_messages_;  // their deadlines, like verdicts_
   std::string record_, answer_;                 // reused for every message
   SteadyTime next_look_{};                      // at whether those held back are still there
   bool timer_armed_ = false;

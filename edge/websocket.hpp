@@ -26,6 +26,7 @@ struct HttpAnswer {
   int status = 200;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
 };
 
 /// A request for a connection, or a plain HTTP request. Views are valid during the call.
@@ -33,6 +34,7 @@ class Handshake {
  public:
   virtual ~Handshake() = default;
   [[nodiscard]] virtual std::string_view path() const = 0;  ///< without the query
+  [[nodiscard]] virtual std::string_view query() const { return {}; }  ///< what follows the '?', as it was sent
   [[nodiscard]] virtual std::string_view method() const = 0;
   /// Case-insensitive; empty if it is missing.
   [[nodiscard]] virtual std::string_view header(const std::string& name) const = 0;
@@ -70,6 +72,8 @@ class Connection {
   virtual void pause_reading() = 0;
   /// After a pause, once.
   virtual void resume_reading() = 0;
+  /// The largest message that is taken from now on; a larger one closes with 1009.
+  virtual void limit_message(std::size_t bytes) = 0;
   /// Bytes that were sent, and that the kernel has not taken yet.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;
   /// From within on_close: the code that the closing frame of our side had, whoever began.

@@ -6,10 +6,16 @@
 #include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
+namespace {
 
-WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial)
-    : edge_(edge), connection_(connection), queue_(connection, edge.limits().send_queue_bytes), slot_(slot), serial_(serial) {
-  connection_.pause_reading();  // until the verdict
+constexpr std::size_t max_first_message = 2 * records::max_credential;  // what a stranger may make us keep
+
+}  // namespace
+
+WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent)
+    : edge_(edge), connection_(connection), queue_(connection, edge.limits().send_queue_bytes), state_(silent ? State::silent : State::judging), paused_(!silent), slot_(slot), serial_(serial) {
+  if (silent) connection_.limit_message(max_first_message);
+  else connection_.pause_reading();  // until the verdict
 }
 WebSocketHandler::~WebSocketHandler() = default;
 
@@ -53,6 +59,7 @@ void WebSocketHandler::on_close() {
 
 void WebSocketHandler::on_message(std::string_view text) {
   if (state_ == State::closing) return;
+  if (state_ == State::silent) return edge_.on_first_message(*this, text);
   const SteadyTime now = edge_.now();
   if (edge_.limits().connection.any() && !within_rates(text, now)) return;
   // Behind what is held back already, and before the verdict, nothing is even looked at.
@@ -69,6 +76,13 @@ bool WebSocketHandler::within_rates(std::string_view text, SteadyTime now) {
   return false;
 }
 
+void WebSocketHandler::begin_judging() {
+  state_ = State::judging;
+  connection_.pause_reading();
+  paused_ = true;
+  connection_.limit_message(edge_.limits().message_bytes);
+}
+
 void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTime until) {
   held_.push_back({std::string(text), arrived, until});
   if (!paused_) connection_.pause_reading();
@@ -77,7 +91,7 @@ void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTim
 }
 
 void WebSocketHandler::resume() {
-  if (state_ == State::judging || state_ == State::closing) return;
+  if (state_ == State::silent || state_ == State::judging || state_ == State::closing) return;
   edge_.send_again(*this);
   while (!held_.empty()) {
     if (const auto until = edge_.handle_message(*this, held_.front().text, held_.front().arrived)) {
@@ -95,6 +109,7 @@ void WebSocketHandler::resume() {
 
 void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket) {
   const bool first = state_ == State::judging;
+  if (state_ == State::open) credential_ = {records::CredentialKind::ticket, std::string(ticket)};  // of a fresh token
   if (!first && state_ != State::presenting) return;
   state_ = State::open;
   credential_ = {records::CredentialKind::ticket, std::string(ticket)};

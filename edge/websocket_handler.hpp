@@ -8,6 +8,8 @@
 //                             └────────────────► closing      presenting                       (gone)
 //                                                              accepted again ─► open
 //
+// With auth.first_message a socket may begin as `silent`: its first message has to be authorize, and then it is judging.
+//
 // Messages that can't go on yet (no verdict, no meshd, no room in the ring, no broker) are held back in order while
 // reading is paused; what is held is bounded by one read buffer and the message that it completes.
 
@@ -30,9 +32,10 @@ class Edge;
 
 class WebSocketHandler final : public Handler, public Receiver {
  public:
-  enum class State : std::uint8_t { judging, open, presenting, closing };
+  enum class State : std::uint8_t { silent, judging, open, presenting, closing };
 
-  WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial);
+  /// `silent`: it has shown no token, and its first message has to bring one.
+  WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent = false);
   ~WebSocketHandler() override;
 
   // Handler
@@ -51,6 +54,8 @@ class WebSocketHandler final : public Handler, public Receiver {
 
   // What the edge tells it.
   void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket);
+  /// It was silent, and has brought a token.
+  void begin_judging();
   /// meshd is gone: the session has to be presented to the next one.
   void present_again();
   /// Takes what was held back, and reads on once all of it is taken.

@@ -162,6 +162,10 @@ class SocketHandshake final : public Handshake {
  public:
   explicit SocketHandshake(const Socket& socket) : socket_(socket), target_(socket.get_request().get_uri()) {}
   std::string_view path() const override { return std::string_view(target_).substr(0, target_.find('?')); }
+  std::string_view query() const override {
+    const auto mark = target_.find('?');
+    return mark == std::string::npos ? std::string_view() : std::string_view(target_).substr(mark + 1);
+  }
   std::string_view method() const override { return socket_.get_request().get_method(); }
   std::string_view header(const std::string& name) const override { return socket_.get_request_header(name); }
   std::string remote() const override { return socket_.get_remote_endpoint(); }
@@ -189,6 +193,7 @@ class SocketConnection final : public Connection {
   // it keeps the next read from being started at all.
   void pause_reading() override { socket_.handle_pause_reading(); }
   void resume_reading() override { socket_.resume_reading(); }
+  void limit_message(std::size_t bytes) override { socket_.set_max_message_size(bytes); }
   std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing(); }
   std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
@@ -246,7 +251,11 @@ struct WebSocketListener::Impl {
       return guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
         HttpAnswer answer;
-        if (callbacks.admit(SocketHandshake(*socket), answer)) return true;
+        if (callbacks.admit(SocketHandshake(*socket), answer)) {
+          websocketpp::lib::error_code ignored;
+          if (!answer.protocol.empty()) socket->select_subprotocol(answer.protocol, ignored);
+          return true;
+        }
         put(*socket, answer);
         return false;
       }, false);

@@ -114,36 +114,4 @@ void RingLoop::on_mesh_event(const mesh::Incoming& message) {
   }
 }
 
-void RingLoop::reload() {
-  if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
-  else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
-  if (snorky_ && snorky_->has_keys()) {
-    if (const auto done = snorky_->reload(); done) log::info("backend keys reloaded");
-    else log::error("backend keys not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
-  }
-  if (config_.auth.policy_file.empty()) return;
-  auto fresh = Policy::load(config_.auth.policy_file);
-  if (!fresh) {
-    log::error("policy not reloaded, the former one stays in force", {{"reason", fresh.error().text()}});
-    return;
-  }
-  policy_ = std::move(*fresh);
-  for (auto& [id, attached] : workers_) {
-    attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
-      if (session.state != SessionState::open) return;
-      session.policy = policy_of(session.identity);
-      const auto topics = session.topics;
-      for (const std::string& topic : topics) {
-        if (session.policy.allows_topic(Use::subscribe, topic)) continue;
-        const auto removed = subscriptions_.remove(topic, address(place.worker.id(), slot));
-        if (removed.last) manager_.unsubscribe(topic);
-        for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
-        end_subscription(place, slot, session, topic, error_name::authorization, not_allowed);
-      }
-    });
-  }
-  log::info("policy reloaded", {{"rules", policy_.size()}});
-  flush_touched();
-}
-
 }  // namespace nuropb::meshd

@@ -65,15 +65,4 @@ bool RingLoop::admit_user(Attached& attached, std::uint32_t slot, Session& sessi
   return false;
 }
 
-void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
-  forget_subscriptions(attached.worker.id(), slot, session);
-  session.state = SessionState::ended;
-  session.place = {};
-  session.gone->store(true, std::memory_order_relaxed);
-  std::string payload;
-  records::encode(records::EndSession{slot, session.serial, code, reason}, payload);
-  attached.worker.send(records::Type::end_session, 0, std::move(payload));
-  touch(attached);
-}
-
 }  // namespace nuropb::meshd

@@ -31,7 +31,7 @@ std::uint64_t wall_clock_ms() {
 
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
-      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), policy_(std::move(parts.policy)),
+      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
       encryption_(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys) : std::nullopt),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
@@ -54,6 +54,7 @@ RingLoop::RingLoop(Parts parts)
 }
 
 RingLoop::~RingLoop() {
+  authorizer_.stop();
   if (listener_wait_.is_open()) listener_wait_.release();
 }
 
@@ -62,6 +63,8 @@ Result<void> RingLoop::start() {
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
   listener_wait_.assign(listener_->fd());
+  if (mesh_authorizer_) mesh_authorizer_->connect([this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
+  authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
   if (const auto admin = admin_.start(); !admin) return admin;
   start_peers();
   wait_for_connection();
@@ -77,6 +80,7 @@ void RingLoop::connect_broker() {
 int RingLoop::run() {
   io_.run();
   peers_.leave();
+  authorizer_.stop();
   manager_.stop(stop_grace);
   return exit_code_;
 }
@@ -99,6 +103,8 @@ void RingLoop::beat() {
   drop_kept();
   peers_.tick();
   users_.forget_idle(clock_.now());
+  look_at_expiries();
+  if (mesh_authorizer_) mesh_authorizer_->tick(clock_.now());
   if (encryption_) {
     encryption_->tick(clock_.now());
     send_encrypted();
@@ -228,7 +234,7 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   if (kill) worker.kill();
   worker.abandon();
   worker.sessions().each([&](std::uint32_t slot, Session& session) {
-    forget_subscriptions(id, slot, session);
+    forget_session(id, slot, session);
     worker.sessions().close(session);
   });
   gone_edges_.add(worker.segments());

@@ -24,6 +24,8 @@
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/metrics.hpp"
 #include "meshd/peers.hpp"
+#include "meshd/auth/mesh_authorizer.hpp"
+#include "meshd/expiries.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/pushes.hpp"
 #include "meshd/request_encryption.hpp"
@@ -49,6 +51,7 @@ class RingLoop : private Pushes::Edges {
     std::string instance_id;
     SealedTickets tickets;
     Authorizer& authorizer;
+    MeshAuthorizer* mesh_authorizer;  ///< part of it, or nullptr
     Policy policy;
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
@@ -86,12 +89,10 @@ class RingLoop : private Pushes::Edges {
   void turn();
   bool read_requests(Attached& attached);
   bool dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
-  bool open_session(Attached& attached, const std::string& payload);
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
   bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
   void send_encrypted();
-  void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
   bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
@@ -99,11 +100,23 @@ class RingLoop : private Pushes::Edges {
   void drop_kept();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
 
+  // Who the sessions are (ring_sessions.cpp)
+  bool open_session(Attached& attached, const std::string& payload);
+  void judged(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Verdict verdict);
+  void authorize(const records::Authorize& record, Session& session, const ReturnAddress& from);
+  void judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict);
+  void take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity);
+  void reconsider_topics(Attached& attached, std::uint32_t slot, Session& session);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+  void forget_session(WorkerId worker, std::uint32_t slot, Session& session);
+  void look_at_expiries();
+  bool ask_mesh(mesh::Outgoing&& question, const std::string& method);
+  void reload();
+
   // Limits (ring_limits.cpp)
   bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
   std::optional<std::string> over_user_rates(Attached& attached, std::uint32_t slot, std::size_t bytes, Session& session);
   bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
-  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
 
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
@@ -112,7 +125,6 @@ class RingLoop : private Pushes::Edges {
   void end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
   void on_pattern(const ServiceMeshManager::Pattern& news);
   void on_mesh_event(const mesh::Incoming& message);
-  void reload();
 
   // Snorky (ring_snorky.cpp)
   class SnorkyOutlet;
@@ -142,6 +154,8 @@ class RingLoop : private Pushes::Edges {
   std::uint32_t instance_;
   SealedTickets tickets_;
   Authorizer& authorizer_;
+  MeshAuthorizer* mesh_authorizer_;
+  Expiries expiries_;
   Policy policy_;
   std::optional<RequestEncryption> encryption_;  // nothing: request.encryption = false
   Subscriptions subscriptions_;

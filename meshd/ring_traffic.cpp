@@ -119,7 +119,7 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
       if (!record) return impossible("can't be decoded");
       Session* const session = worker.sessions().find(record->session, record->serial);
       if (session && allowed(type, session->state) == Verb::close) {
-        forget_subscriptions(worker.id(), record->session, *session);
+        forget_session(worker.id(), record->session, *session);
         worker.sessions().close(*session);
       }
       worker.settle(worker.begin_work());
@@ -130,7 +130,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::describe:
     case records::Type::event:
     case records::Type::subscribe:
-    case records::Type::unsubscribe: return consumers_record(attached, header, payload);
+    case records::Type::unsubscribe:
+    case records::Type::authorize: return consumers_record(attached, header, payload);
     case records::Type::snorky_call: return snorky_record(attached, header, payload);
     case records::Type::backend_call: return backend_record(attached, header, payload);
     case records::Type::pushed: {
@@ -141,67 +142,6 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     }
     default: return impossible("not for meshd");
   }
-}
-
-bool RingLoop::open_session(Attached& attached, const std::string& payload) {
-  Worker& worker = attached.worker;
-  const auto record = records::decode<records::OpenSession>(payload);
-  Session* const session = record ? worker.sessions().find(record->session) : nullptr;
-  if (!session || allowed(records::Type::open_session, session->state) != Verb::judge) {
-    worker.violate(!record ? "an open_session record can't be decoded" : !session ? "more sessions than limits.connections" : "a session is opened twice");
-    return false;
-  }
-  if (session->state == SessionState::ended) worker.sessions().close(*session);
-  session->state = SessionState::judging;
-  session->serial = record->serial;
-  session->id = record->session_id;
-  const auto answer = [this, id = worker.id(), slot = record->session, serial = record->serial](Authorizer::Verdict verdict) {
-    accept_session(id, slot, serial, std::move(verdict));
-  };
-  if (record->kind == records::CredentialKind::ticket) {
-    session->restored = config_.events.subscriptions_per_session + (snorky_ ? 4 * config_.snorky.channels_per_session : 0);
-    auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
-    if (identity && identity->user_id.empty() && !takes_anonymous()) answer(failure("anonymous consumers are not taken any more"));
-    else if (identity) answer(std::move(*identity));
-    else answer(failure("not a ticket of ours for this session"));
-  } else if (record->kind == records::CredentialKind::none) {
-    if (takes_anonymous()) answer(Identity{});
-    else answer(failure("no token, and anonymous consumers are not taken"));
-  } else {
-    authorizer_.judge(std::string(record->credential), answer);
-  }
-  return true;
-}
-
-void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict) {
-  Attached* const attached = find(worker_id);
-  if (!attached) return;
-  Worker& worker = attached->worker;
-  Session* const session = worker.sessions().find(slot, serial);
-  if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
-  std::string payload;
-  worker.sessions().opened();
-  if (verdict && !admit_user(*attached, slot, *session, verdict->user_id)) {
-    log::info("session refused", {{"session", session->id.hex()}, {"reason", "limits.connections_per_user"}});
-  } else if (verdict) {
-    session->state = SessionState::open;
-    session->identity = std::move(*verdict);
-    session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
-    session->event_head = context_head(session->identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
-    session->policy = policy_of(session->identity);
-    session_index_.add(worker_id, slot, *session);
-    const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
-    const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
-    records::encode(records::SessionAccepted{slot, serial, session->identity.user_id, username, ticket}, payload);
-    worker.send(records::Type::session_accepted, 0, std::move(payload));
-  } else {
-    session->state = SessionState::ended;
-    log::info("session refused", {{"session", session->id.hex()}, {"reason", verdict.error().text()}});
-    records::encode(records::SessionRefused{slot, serial, close_code::token_refused, "token refused"}, payload);
-    worker.send(records::Type::session_refused, 0, std::move(payload));
-  }
-  touch(*attached);
-  schedule_turn();
 }
 
 /// What a consumer says, in whatever words: each has a session, a sequence and one answer.
@@ -220,6 +160,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     const ReturnAddress from = address(worker.id(), record->session, header.sequence);
     switch (allowed(type, session->state)) {
       case Verb::publish:
+      case Verb::authorize:
       case Verb::subscribe: return within_user_rates(attached, header, *session, from) ? work(*record, *session, from) : true;
       case Verb::ignore: worker.settle(worker.begin_work()); return true;
       default: return impossible("not allowed in this state of the session");
@@ -231,6 +172,12 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
         if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
+        return true;
+      });
+    case records::Type::authorize:
+      return with(records::decode<records::Authorize>(payload), [&](const records::Authorize& record, Session& session, const ReturnAddress& from) {
+        worker.settle(worker.begin_work());
+        authorize(record, session, from);
         return true;
       });
     case records::Type::subscribe:
@@ -280,6 +227,7 @@ void RingLoop::send_encrypted() {
   auto output = encryption_->take_output();
   std::move(output.send.begin(), output.send.end(), std::back_inserter(outgoing_));
   for (const auto& [message, error] : output.refused) {
+    if (mesh_authorizer_ && mesh_authorizer_->refused(message.correlation_id, error.description)) continue;
     const auto to = ReturnAddress::parse(message.correlation_id);
     Attached* const attached = to ? find({to->slot, to->generation}) : nullptr;
     if (!attached) continue;
@@ -293,6 +241,7 @@ void RingLoop::on_events() {
   for (const auto& change : events.states) on_state(change);
   for (mesh::Report& report : events.reports) {
     if (encryption_ && encryption_->open(report, clock_.now())) continue;
+    if (mesh_authorizer_ && mesh_authorizer_->take(report)) continue;
     if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
       if (Attached* attached = find({to->slot, to->generation})) {
         attached->worker.settle(report.tag);
@@ -303,7 +252,7 @@ void RingLoop::on_events() {
   }
   for (mesh::Incoming& message : events.responses) {
     const auto receipt = manager_.begin_delivery(message.delivery);
-    if (encryption_ && encryption_->open(message, clock_.now())) {
+    if ((encryption_ && encryption_->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
       manager_.delivered(receipt);
       continue;
     }

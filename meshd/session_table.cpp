@@ -20,6 +20,7 @@ Verb allowed(records::Type type, SessionState state) {
       {records::Type::subscribe,     violation, violation, subscribe, ignore},
       {records::Type::unsubscribe,   violation, violation, subscribe, ignore},
       {records::Type::snorky_call,   violation, violation, snorky,    ignore},
+      {records::Type::authorize,     violation, violation, authorize, ignore},
   };
   for (const Row& row : table) {
     if (row.type != type) continue;

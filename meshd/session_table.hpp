@@ -36,6 +36,7 @@ enum class Verb : std::uint8_t {
   violation,  ///< can't happen with an honest edge: end the worker
   judge,      ///< open the session and ask the authorizer
   publish,    ///< a request, command, describe or event of a consumer whom we know
+  authorize,  ///< a fresh token for the session
   subscribe,  ///< a topic pattern, or not any more
   snorky,     ///< a call to a Snorky service, which meshd itself answers
   close,      ///< forget the session
@@ -50,6 +51,7 @@ struct Session {
   std::uint32_t serial = 0;
   SessionId id;
   Identity identity;
+  bool authorizing = false;  ///< a fresh token is being judged
   std::string context_head;  ///< `"user_id":…,"Authorisation":…,` ready to be put in front of each request's trace_id
   std::string event_head;    ///< the same for events, which anybody may read: without the token
   Policy::Session policy;

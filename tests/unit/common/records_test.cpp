@@ -81,6 +81,8 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(SessionAccepted{1, 2, "u", "null", "t"});
   only_whole(SessionRefused{1, 2, 3, "r"});
   only_whole(Response{1, "1", "null"});
+  only_whole(Authorize{1, 2, "t"});
+  only_whole(SessionNotice{1, 2, "{}"});
   only_whole(EndSession{1, 2, 3, "r"});
   only_whole(Event{1, 2, 3, "a.b", "null", "{}", "[]"});
   only_whole(Subscription{1, 2, "a.#"});
@@ -122,7 +124,7 @@ TEST(Records, NamesAndTokensHaveTheirBounds) {
 
 TEST(Records, AnUnknownKindOfCredentialIsRefused) {
   std::string bytes = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", ""});
-  for (const std::uint32_t kind : {0u, 4u, 0xffu, 0x101u}) {
+  for (const std::uint32_t kind : {0u, 10u, 0xffu, 0x101u}) {
     std::memcpy(bytes.data() + 24, &kind, sizeof kind);
     EXPECT_FALSE(decode<OpenSession>(bytes)) << kind;
   }
@@ -227,6 +229,8 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}), bytes_of(BackendCall{}));
   expect(bounds_to_edge(number(Type::snorky_answer), 5000), bytes_of(SnorkyAnswer{1, 2, standing, standing, std::string(5000 + max_error, 't')}), bytes_of(SnorkyAnswer{}));
   expect(bounds_to_edge(number(Type::backend_answer), 5000), bytes_of(BackendAnswer{200, std::string(5000 + max_error, 't')}), bytes_of(BackendAnswer{200, ""}));
+  expect(bounds_to_meshd(number(Type::authorize), 5000), bytes_of(Authorize{1, 2, std::string(max_credential, 't')}), bytes_of(Authorize{}));
+  expect(bounds_to_edge(number(Type::session_notice), 5000), bytes_of(SessionNotice{1, 2, std::string(max_notice, 't')}), bytes_of(SessionNotice{}));
   const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
   ASSERT_TRUE(whole_event);
   EXPECT_EQ(whole_event->minimum, bytes_of(Event{}).size());
@@ -245,7 +249,7 @@ TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
   EXPECT_EQ(bounds->minimum, bytes_of(Request{}).size());
   EXPECT_FALSE(bounds_to_meshd(static_cast<std::uint16_t>(Type::response), 5000));
   EXPECT_FALSE(bounds_to_edge(static_cast<std::uint16_t>(Type::request), 5000));
-  for (const std::uint16_t type : {0, 64, 0xffff}) {
+  for (const std::uint16_t type : {0, 15, 64, 77, 0xffff}) {
     EXPECT_FALSE(bounds_to_meshd(type, 5000)) << type;
     EXPECT_FALSE(bounds_to_edge(type, 5000)) << type;
   }

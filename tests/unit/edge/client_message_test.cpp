@@ -93,6 +93,8 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(event.target, R"(["ann"])");
   EXPECT_EQ(of(R"({"type":"event","payload":{"topic":"a","event":null}})").target, "null");
   EXPECT_EQ(of(R"({"type":"subscribe","payload":{"topic":"a.#"}})").topic, "a.#");
+  EXPECT_EQ(of(R"({"type":"authorize","payload":{"token":"t.x"}})").token, "t.x");
+  EXPECT_EQ(of(R"({"type":"authorize","payload":{"token":"t.x"}})").verb, Type::authorize);
   EXPECT_EQ(of(R"({"type":"unsubscribe","payload":{"topic":"a.#"}})").verb, Type::unsubscribe);
 
   const auto mistake = [](std::string_view text) {
@@ -104,6 +106,9 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a"}})"), "Error decoding JSON: 'event'");
   EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a","event":1,"target":"ann"}})"), "'target' is neither null nor a list of user ids");
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":""}})"), "'topic' is empty");
+  EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":""}})"), "'token' is empty");
+  EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":7}})"), "'token' is not a string");
+  EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":")" + std::string(records::max_credential + 1, 'x') + "\"}}"), "'token' is longer than 16 KiB");
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":[]}})"), "'topic' is not a string");
 }
 
