@@ -186,7 +186,7 @@ void Edge::send_again(WebSocketHandler& handler) {
   for (; !unsent.empty(); unsent.pop_front()) {
     PendingRequest* const request = pending_.find(unsent.front().sequence);
     if (!request) continue;  // its time was up meanwhile
-    if (!may_send() || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
+    if (!(handler.speaks_snorky() ? link_.attached() && !link_.full() : may_send()) || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
     request->ring_end = link_.written();
   }
 }

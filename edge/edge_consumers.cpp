@@ -208,13 +208,8 @@ void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, Ra
   const Rates& rates = config_.limits.connection;
   const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
                           (messages ? " messages a second (limits.messages_per_s); it was not sent" : " bytes a second (limits.bytes_per_s); it was not sent");
-  // It is read all the same, for the id under which its sender waits.
-  if (handler.speaks_snorky()) {
-    const SnorkyMessage call = decode_snorky(text, json::Limits{config_.limits.json_depth});
-    if (const auto* const ours = std::get_if<SnorkyRequest>(&call)) return handler.write_message(encode_snorky_error(ours->service, ours->call_id, why));
-    const auto& mistake = std::get<SnorkyMistake>(call);
-    return handler.write_message(encode_snorky_error(mistake.service, mistake.call_id, why));
-  }
+  // It is read all the same, for the trace_id that its sender waits for.
+  if (handler.speaks_snorky()) return refuse_call(handler, text, why);
   const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
   const auto* const request = std::get_if<ClientRequest>(&message);
   if (request) return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null", error_json(error_name::transport, why));

@@ -43,7 +43,7 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     authorizer_.judge({record->kind, std::string(record->credential)}, answer);
     return true;
   }
-  session->restored = config_.events.subscriptions_per_session + config_.snorky.channels_per_session;
+  session->restored = config_.events.subscriptions_per_session + (snorky_ ? 4 * config_.snorky.channels_per_session : 0);
   auto identity = tickets_.open_session(id, record->session_id, record->credential);
   if (!identity) {
     answer(Verdict::refuse("not a ticket of ours for this session"));
