@@ -150,6 +150,7 @@ class Loader {
     at_most("request.ttl_ms", config_.request.ttl_ms, "request.max_ttl_ms", config_.request.max_ttl_ms);
     at_most("amqp.reconnect_min_ms", config_.amqp.reconnect_min_ms, "amqp.reconnect_max_ms", config_.amqp.reconnect_max_ms);
     at_most("gateway.edges", config_.gateway.edges, "gateway.max_workers", config_.gateway.max_workers);
+    if (config_.snorky.path == config_.listen.path) mistake(set_at("snorky.path", "listen.path"), "snorky.path and listen.path are the same");
     if (config_.etcd.certificate_file.empty() != config_.etcd.key_file.empty()) {
       mistake(set_at("etcd.certificate_file", "etcd.key_file"), "etcd.certificate_file and etcd.key_file: one is set without the other");
     }

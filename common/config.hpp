@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/log.hpp"
+#include "common/rate_limit.hpp"
 #include "common/result.hpp"
 
 namespace nuropb {
@@ -41,6 +42,9 @@ struct Config {
     std::uint32_t send_queue_bytes = 8 * 1024 * 1024;     ///< waiting for a consumer that reads slowly
     std::uint32_t handshake_ms = 5000;
     std::uint32_t json_depth = 256;
+    Rates connection{};                                   ///< of one socket, judged by its edge
+    std::uint32_t connections_per_user = 0;               ///< over all edges; 0: no limit
+    Rates user{};                                         ///< of one user, over all edges, judged by meshd
   } limits;
   struct Request {
     std::uint32_t ttl_ms = 60'000;                        ///< how long a consumer waits unless it says otherwise
@@ -90,11 +94,80 @@ struct Config {
     std::string context_user_key = "user_id";             ///< context keys; empty: not sent
     std::string context_token_key = "Authorisation";      ///< as nuropb-gw spells it
     std::string context_claims_key;
+    std::vector<std::string> authorizers{"tokens"};       ///< asked in this order (meshd/auth/chain.hpp)
+    std::string revoked_file;                             ///< users who may not connect
+    std::string session_cookie;                           ///< name of a Tornado signed cookie; empty: none
+    bool subprotocol = true;                              ///< a bearer token in Sec-WebSocket-Protocol counts
+    bool first_message = false;                           ///< a handshake without a token may be followed by one
+    std::uint32_t first_message_ms = 10'000;
+    std::uint32_t first_message_waiting = 1000;           ///< such sockets per edge
+    std::string query;                                    ///< query parameter with a token; empty: none
+    std::uint32_t expiry_warning_s = 60;
+    std::uint32_t queued = 1000;                          ///< tokens that wait for a thread that judges
+    std::string mesh_service;                             ///< authorizer "mesh": who is asked
+    std::string mesh_method = "authorize";
+    std::uint32_t mesh_timeout_ms = 3000;
+    std::uint32_t cache_s = 60;                           ///< verdicts of introspection and mesh
+    std::uint32_t negative_cache_s = 5;
+    std::uint32_t cache_entries = 10'000;
   } auth;
+  struct Jwt {
+    std::vector<std::string> algorithms{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"};
+    std::string key_file;                                 ///< PEM: public keys and certificates
+    std::string secret_file;                              ///< one secret a line, for HS256…512
+    std::string jwks_file;
+    std::string jwks_url;
+    std::string jwks_ca_file;                             ///< empty: the system's
+    std::uint32_t jwks_timeout_ms = 5000;
+    std::uint32_t jwks_refresh_s = 3600;
+    std::uint32_t jwks_retry_s = 10;                      ///< shortest pause between two fetches
+    std::string issuer;                                   ///< empty: any
+    std::vector<std::string> audience;
+    std::uint32_t leeway_s = 30;
+    bool require_exp = true;
+    std::string user_claim = "sub";
+    std::string username_claim = "name";
+    std::string roles_claim = "roles";
+    std::vector<std::string> claims;                      ///< kept for policy and context; empty: all
+  } jwt;
+  struct Cookie {
+    std::string secret_file;                              ///< one secret a line, any of which is right
+    std::uint32_t max_age_days = 31;                      ///< as Tornado has it
+  } cookie;
+  struct Introspection {
+    std::string url;
+    std::string client_id;
+    std::string client_secret_file;
+    std::string ca_file;                                  ///< empty: the system's
+    std::uint32_t timeout_ms = 3000;
+    std::uint32_t threads = 4;                            ///< questions at a time
+    std::string user_claim = "sub";
+    std::string username_claim = "username";
+    std::string roles_claim = "scope";
+    std::vector<std::string> claims;
+  } introspection;
   struct Events {
     std::uint32_t subscriptions_per_session = 100;
     bool forward_context = false;                         ///< whether consumers see the context of events
+    std::vector<std::string> when_full;                   ///< "PATTERN POLICY" (queue_rules.hpp)
   } events;
+  struct Snorky {
+    std::string path;                                     ///< empty: nobody is served there
+    bool anonymous = false;                               ///< whether it takes consumers without a token
+    std::string services_file;                            ///< docs/tasks/snorky.md; empty: pubsub and pubsub_backend
+    std::uint32_t channels_per_session = 100;
+  } snorky;
+  struct Backend {
+    std::string key_file;                                 ///< empty: nobody listens
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 5801;
+    std::uint32_t connections = 64;                       ///< per edge
+    std::uint32_t timeout_ms = 10'000;
+  } backend;
+  struct Push {
+    std::uint32_t timeout_ms = 2000;                      ///< how long edges and other gateways may take to say who took a message
+    std::uint32_t presence_ms = 2000;                     ///< between two signs of life to the other gateways
+  } push;
   struct Drain {
     std::uint32_t limit_ms = 10'000;                      ///< how long SIGTERM waits for pending requests
   } drain;

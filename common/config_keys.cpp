@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "common/json/scan.hpp"
+#include "common/queue_rules.hpp"
 
 namespace nuropb {
 namespace {
@@ -86,6 +87,9 @@ std::optional<std::string> absolute_path(const ConfigValue& v) {
   if (!std::get<std::string>(v).starts_with('/')) return "does not begin with '/'";
   return {};
 }
+std::optional<std::string> absolute_path_or_empty(const ConfigValue& v) {
+  return std::get<std::string>(v).empty() ? std::optional<std::string>() : absolute_path(v);
+}
 std::optional<std::string> broker_urls(const ConfigValue& v) {
   const auto& urls = std::get<std::vector<std::string>>(v);
   if (urls.empty()) return "is empty: name at least one broker";
@@ -116,6 +120,52 @@ ConfigKey management_url() {
   key.secret = true;
   key.check = [](const ConfigValue& v) { return std::get<std::string>(v).empty() ? std::optional<std::string>() : http_url(std::get<std::string>(v)); };
   return key;
+}
+
+std::optional<std::string> queue_rules(const ConfigValue& v) {
+  for (const auto& text : std::get<std::vector<std::string>>(v)) {
+    if (const auto rule = parse_queue_rule(text); !rule) return "has the entry '" + text.substr(0, 300) + "', which " + rule.error().what;
+  }
+  return {};
+}
+
+/// A key of one of the two sets of rates.
+template <auto Set, auto Member>
+ConfigKey rate(std::string_view name, std::string_view doc) {
+  ConfigKey key{Type::integer, "limits", name, doc, 0, u32_max, {}, false, nullptr, nullptr, nullptr};
+  key.get = [](const Config& c) -> ConfigValue { return static_cast<std::int64_t>(c.limits.*Set.*Member); };
+  key.set = [](Config& c, const ConfigValue& v) { c.limits.*Set.*Member = static_cast<std::uint32_t>(std::get<std::int64_t>(v)); };
+  return key;
+}
+
+template <std::size_t N>
+std::optional<std::string> known_words(const ConfigValue& v, const std::array<std::string_view, N>& words) {
+  std::vector<std::string> seen;
+  for (const std::string& word : std::get<std::vector<std::string>>(v)) {
+    if (std::find(words.begin(), words.end(), word) == words.end()) {
+      std::string all;
+      for (const auto known : words) all += (all.empty() ? "" : ", ") + std::string(known);
+      return "has an entry that is none of " + all;
+    }
+    if (std::find(seen.begin(), seen.end(), word) != seen.end()) return "names '" + word + "' twice";
+    seen.push_back(word);
+  }
+  if (seen.empty()) return "is empty";
+  return {};
+}
+std::optional<std::string> authorizer_names(const ConfigValue& v) {
+  static constexpr std::array<std::string_view, 6> names{"tokens", "jwt", "introspection", "mesh", "session_cookie", "client_certificate"};
+  return known_words(v, names);
+}
+std::optional<std::string> jwt_algorithms(const ConfigValue& v) {
+  static constexpr std::array<std::string_view, 13> names{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"};
+  return known_words(v, names);
+}
+std::optional<std::string> plain_http_url(const ConfigValue& v) {
+  const auto& url = std::get<std::string>(v);
+  if (url.empty()) return {};
+  if (url.find('@') != std::string::npos) return "has a user in it";
+  return http_url(url);
 }
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
@@ -166,6 +216,15 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::limits, &C::Limits::send_queue_bytes>("limits", "send_queue_bytes", 4096, 1 << 30, "What may wait for a consumer that reads slowly, before its socket is closed with 4001."),
       integer<&C::limits, &C::Limits::handshake_ms>("limits", "handshake_ms", 100, 600'000, "How long a connection may take to become a WebSocket."),
       integer<&C::limits, &C::Limits::json_depth>("limits", "json_depth", 8, 1024, "Arrays and objects inside one another."),
+      rate<&C::Limits::connection, &Rates::messages_per_s>("messages_per_s", "Messages a second from one socket; more are refused, and who does not mend is closed with 4005. 0: no limit."),
+      rate<&C::Limits::connection, &Rates::messages_burst>("messages_burst", "How many may come at once. 0: one second's worth."),
+      rate<&C::Limits::connection, &Rates::bytes_per_s>("bytes_per_s", "Bytes a second from one socket, likewise. 0: no limit."),
+      rate<&C::Limits::connection, &Rates::bytes_burst>("bytes_burst", "How many may come at once. 0: one second's worth."),
+      integer<&C::limits, &C::Limits::connections_per_user>("limits", "connections_per_user", 0, 1'000'000, "Sockets of one user on all edges together; one more is closed with 4006. 0: no limit."),
+      rate<&C::Limits::user, &Rates::messages_per_s>("user_messages_per_s", "Messages a second from all sockets of one user together; more are refused, and who does not mend is closed with 4005. 0: no limit."),
+      rate<&C::Limits::user, &Rates::messages_burst>("user_messages_burst", "How many may come at once. 0: one second's worth."),
+      rate<&C::Limits::user, &Rates::bytes_per_s>("user_bytes_per_s", "Bytes a second from all sockets of one user together, likewise. 0: no limit."),
+      rate<&C::Limits::user, &Rates::bytes_burst>("user_bytes_burst", "How many may come at once. 0: one second's worth."),
 
       integer<&C::request, &C::Request::ttl_ms>("request", "ttl_ms", 1, day_ms, "How long a consumer waits for an answer unless its request says otherwise; then NuropbTimeoutError."),
       integer<&C::request, &C::Request::max_ttl_ms>("request", "max_ttl_ms", 1, day_ms, "The longest wait that a request may ask for."),
@@ -211,8 +270,72 @@ std::vector<ConfigKey> make_keys() {
       text<&C::auth, &C::Auth::context_token_key>("auth", "context_token_key", "Key under which services find the token in the context (nuropb-gw's spelling). Empty: they don't get it."),
       text<&C::auth, &C::Auth::context_claims_key>("auth", "context_claims_key", "Key under which services find the user's claims in the context. Empty: they don't get them."),
 
+      checked(list<&C::auth, &C::Auth::authorizers>("auth", "authorizers", "Who judges tokens, in this order, until one knows the token: \"tokens\" (token_file), \"jwt\", \"introspection\", \"mesh\" (mesh_service), \"session_cookie\", \"client_certificate\"."), authorizer_names),
+      path<&C::auth, &C::Auth::revoked_file>("auth", "revoked_file", "Users who may not connect, whatever their token says: a user id a line. Read again on SIGHUP to meshd, which closes their sockets with 4502."),
+      text<&C::auth, &C::Auth::session_cookie>("auth", "session_cookie", "Cookie with a Tornado signed value, as nuropb-gw sets it, looked at last. Empty: none. Needs the authorizer \"session_cookie\"."),
+      boolean<&C::auth, &C::Auth::subprotocol>("auth", "subprotocol", "Takes a token from Sec-WebSocket-Protocol, for browsers, which can set no header: \"nuropb, bearer.<token>\"."),
+      boolean<&C::auth, &C::Auth::first_message>("auth", "first_message", "Lets a consumer without a token in; its first message has to be an authorize with one."),
+      integer<&C::auth, &C::Auth::first_message_ms>("auth", "first_message_ms", 100, 600'000, "How long that message may take; then the socket is closed with 4402."),
+      integer<&C::auth, &C::Auth::first_message_waiting>("auth", "first_message_waiting", 1, 1'000'000, "Sockets per edge that may owe that message; one more is refused with 503."),
+      text<&C::auth, &C::Auth::query>("auth", "query", "Query parameter that may hold the token, like \"access_token\". Addresses end up in logs and histories: for clients that can do nothing else. Empty: none."),
+      integer<&C::auth, &C::Auth::expiry_warning_s>("auth", "expiry_warning_s", 0, 86'400, "How long before its token expires a consumer is told, in seconds. 0: it is not told."),
+      integer<&C::auth, &C::Auth::queued>("auth", "queued", 1, 1'000'000, "Tokens that may wait for a thread that judges; one more is refused with 4002."),
+      text<&C::auth, &C::Auth::mesh_service>("auth", "mesh_service", "Authorizer \"mesh\": the service whose method judges."),
+      checked(text<&C::auth, &C::Auth::mesh_method>("auth", "mesh_method", "That method; it gets {\"token\"} and returns the user, or null."), not_empty),
+      integer<&C::auth, &C::Auth::mesh_timeout_ms>("auth", "mesh_timeout_ms", 100, 600'000, "How long it may take."),
+      integer<&C::auth, &C::Auth::cache_s>("auth", "cache_s", 0, 86'400, "How long, in seconds, a good verdict of introspection or mesh holds; never beyond the token's expiry."),
+      integer<&C::auth, &C::Auth::negative_cache_s>("auth", "negative_cache_s", 0, 86'400, "The same for a bad one."),
+      integer<&C::auth, &C::Auth::cache_entries>("auth", "cache_entries", 1, 10'000'000, "Verdicts that each of the two keeps."),
+
+      checked(list<&C::jwt, &C::Jwt::algorithms>("jwt", "algorithms", "Algorithms that count. HS256, HS384 and HS512, with a secret, have to be named."), jwt_algorithms),
+      path<&C::jwt, &C::Jwt::key_file>("jwt", "key_file", "Public keys and certificates (PEM). Read again on SIGHUP to meshd, like the next two."),
+      path<&C::jwt, &C::Jwt::secret_file>("jwt", "secret_file", "Secrets for HS256 to HS512, one a line, of at least 32 bytes."),
+      path<&C::jwt, &C::Jwt::jwks_file>("jwt", "jwks_file", "A JSON Web Key Set."),
+      checked(text<&C::jwt, &C::Jwt::jwks_url>("jwt", "jwks_url", "Where the issuer publishes its key set. Fetched at the start, for a key that is not known, and every jwks_refresh_s; the last good set stays in force while it can't be."), plain_http_url),
+      path<&C::jwt, &C::Jwt::jwks_ca_file>("jwt", "jwks_ca_file", "https: certificates that its server's must be signed by (PEM). Empty: the system's."),
+      integer<&C::jwt, &C::Jwt::jwks_timeout_ms>("jwt", "jwks_timeout_ms", 100, 600'000, "How long a fetch may take."),
+      integer<&C::jwt, &C::Jwt::jwks_refresh_s>("jwt", "jwks_refresh_s", 1, 86'400, "How old, in seconds, the set may become."),
+      integer<&C::jwt, &C::Jwt::jwks_retry_s>("jwt", "jwks_retry_s", 1, 3600, "The shortest pause, in seconds, between two fetches; it doubles with every failure, up to five minutes."),
+      text<&C::jwt, &C::Jwt::issuer>("jwt", "issuer", "Tokens of another issuer (iss) are not ours. Empty: any."),
+      list<&C::jwt, &C::Jwt::audience>("jwt", "audience", "A token's aud must name one of these. Empty: tokens with an aud are refused (RFC 7519)."),
+      integer<&C::jwt, &C::Jwt::leeway_s>("jwt", "leeway_s", 0, 3600, "How far, in seconds, the issuer's clock may be from ours."),
+      boolean<&C::jwt, &C::Jwt::require_exp>("jwt", "require_exp", "Refuses tokens that never expire."),
+      checked(text<&C::jwt, &C::Jwt::user_claim>("jwt", "user_claim", "Claim that is the user id. Dots lead into objects: \"a.b\"."), not_empty),
+      text<&C::jwt, &C::Jwt::username_claim>("jwt", "username_claim", "Claim that is the user's name."),
+      text<&C::jwt, &C::Jwt::roles_claim>("jwt", "roles_claim", "Claim with the roles for the policy: a list, or a text with spaces between them. \"realm_access.roles\", \"scope\"."),
+      list<&C::jwt, &C::Jwt::claims>("jwt", "claims", "Claims that are kept for policy and context. Empty: all."),
+
+      path<&C::cookie, &C::Cookie::secret_file>("cookie", "secret_file", "The cookie_secret that signs session cookies; further lines hold former ones, which still count. Read again on SIGHUP to meshd."),
+      integer<&C::cookie, &C::Cookie::max_age_days>("cookie", "max_age_days", 1, 3650, "How old a session cookie may be; 31 days in Tornado."),
+
+      checked(text<&C::introspection, &C::Introspection::url>("introspection", "url", "The authorization server's introspection endpoint (RFC 7662)."), plain_http_url),
+      text<&C::introspection, &C::Introspection::client_id>("introspection", "client_id", "Who we are to it."),
+      path<&C::introspection, &C::Introspection::client_secret_file>("introspection", "client_secret_file", "A file with our secret in its first line."),
+      path<&C::introspection, &C::Introspection::ca_file>("introspection", "ca_file", "https: certificates that its server's must be signed by (PEM). Empty: the system's."),
+      integer<&C::introspection, &C::Introspection::timeout_ms>("introspection", "timeout_ms", 100, 600'000, "How long an answer may take; then the socket is closed with 4002."),
+      integer<&C::introspection, &C::Introspection::threads>("introspection", "threads", 1, 64, "Questions at a time."),
+      checked(text<&C::introspection, &C::Introspection::user_claim>("introspection", "user_claim", "Member of the answer that is the user id."), not_empty),
+      text<&C::introspection, &C::Introspection::username_claim>("introspection", "username_claim", "Member that is the user's name."),
+      text<&C::introspection, &C::Introspection::roles_claim>("introspection", "roles_claim", "Member with the roles for the policy."),
+      list<&C::introspection, &C::Introspection::claims>("introspection", "claims", "Members that are kept for policy and context. Empty: all."),
+
       integer<&C::events, &C::Events::subscriptions_per_session>("events", "subscriptions_per_session", 1, 100'000, "Topic patterns that one socket may be subscribed to."),
       boolean<&C::events, &C::Events::forward_context>("events", "forward_context", "Whether consumers see the context of events: whatever their publishers put there, tokens of other gateways' users among it."),
+      checked(list<&C::events, &C::Events::when_full>("events", "when_full", "What becomes of events for a socket whose limits.send_queue_bytes are full, by topic, the first match counting: \"prices.# latest\" keeps the last event of each topic, \"ticks.# drop_oldest\" leaves out the oldest, \"orders.# close\", like all others, closes the socket with 4001."), queue_rules),
+
+      checked(text<&C::snorky, &C::Snorky::path>("snorky", "path", "Where consumers that speak Snorky's protocol open their WebSocket, on the same port: \"/ws\". Empty: nowhere."), absolute_path_or_empty),
+      boolean<&C::snorky, &C::Snorky::anonymous>("snorky", "anonymous", "Lets consumers without a token in there: as nobody, to Snorky's services only."),
+      path<&C::snorky, &C::Snorky::services_file>("snorky", "services_file", "Which services there are, for consumers and for backends (TOML). Empty: pubsub, to which no consumer may publish, and its pubsub_backend."),
+      integer<&C::snorky, &C::Snorky::channels_per_session>("snorky", "channels_per_session", 1, 100'000, "Channels, or names, of one service that one socket may have."),
+
+      path<&C::backend, &C::Backend::key_file>("backend", "key_file", "Keys of backends, which POST to /backend (TOML). Empty: nobody listens there. Read again on SIGHUP to meshd."),
+      checked(text<&C::backend, &C::Backend::address>("backend", "address", "The address that every edge listens on for backends."), not_empty),
+      integer<&C::backend, &C::Backend::port>("backend", "port", 0, 65535, "The port, shared by all edges. 0: a free one for each edge (for tests)."),
+      integer<&C::backend, &C::Backend::connections>("backend", "connections", 1, 65535, "Connections of backends per edge; one more is refused with 503."),
+      integer<&C::backend, &C::Backend::timeout_ms>("backend", "timeout_ms", 100, 600'000, "How long a backend may take to send its request, to read its answer, or to come with the next one; and how long it waits for an answer."),
+
+      integer<&C::push, &C::Push::timeout_ms>("push", "timeout_ms", 100, 60'000, "How long a send or close waits for edges and other gateways to say how many connections took it; who has not said so by then is named."),
+      integer<&C::push, &C::Push::presence_ms>("push", "presence_ms", 100, 60'000, "How often gateways of one service tell one another that they live. Who is silent for three and a half times that is not waited for."),
 
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
 
@@ -234,7 +357,13 @@ std::span<const ConfigSection> config_sections() {
       {"amqp", "The broker. Only meshd uses these."},
       {"etcd", "Leader election among gateways of one name. Only meshd uses these."},
       {"auth", "Who may connect. Tokens are judged by meshd, never by an edge."},
+      {"jwt", "JSON Web Tokens, for the authorizer \"jwt\"."},
+      {"cookie", "Signed session cookies, for the authorizer \"session_cookie\"."},
+      {"introspection", "OAuth token introspection, for the authorizer \"introspection\"."},
       {"events", "Events of the mesh, for consumers that subscribe to them."},
+      {"snorky", "Snorky's protocol: services of the gateway's own, for consumers."},
+      {"backend", "Backend HTTP, for servers of yours that publish to consumers. Edges listen, meshd judges the keys."},
+      {"push", "Messages from services, backends and operators to consumers; closing them."},
       {"drain", "Stopping."},
       {"log", "Logs never contain a token or a password."},
   };

@@ -29,6 +29,10 @@ enum class Type : std::uint16_t {
   event = 6,
   subscribe = 7,
   unsubscribe = 8,
+  authorize = 9,
+  pushed = 10,
+  backend_call = 11,
+  snorky_call = 12,
   // meshd → edge
   session_accepted = 65,
   session_refused = 66,
@@ -36,6 +40,11 @@ enum class Type : std::uint16_t {
   end_session = 68,
   mesh_event = 69,
   subscription_ended = 70,
+  session_notice = 71,
+  push = 72,
+  close_sessions = 73,
+  backend_answer = 74,
+  snorky_answer = 75,
 };
 
 // Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
@@ -47,11 +56,26 @@ inline constexpr std::size_t max_user_id = 1024;
 inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 bytes, each escaped at worst
 inline constexpr std::size_t max_peer = 128;
 inline constexpr std::size_t max_error = 4096;        ///< an error object of ours, raw JSON
+inline constexpr std::size_t max_notice = 4096;
 inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
+inline constexpr std::size_t max_backend_key = 1024;
+inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
+inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or close_sessions; more go in a second record
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
 /// for this session earlier and that stands in for the credential after a restart of meshd.
-enum class CredentialKind : std::uint8_t { header = 1, cookie = 2, ticket = 3 };
+enum class CredentialKind : std::uint8_t {
+  header = 1,
+  cookie = 2,
+  ticket = 3,
+  session_cookie = 4,      ///< Tornado's signed value
+  subprotocol = 5,
+  message = 6,             ///< authorize, as the first message or later
+  query = 7,
+  client_certificate = 8,  ///< the name in a certificate that the edge's TLS has verified
+  none = 9,                ///< anonymous, where snorky.anonymous allows it
+};
+inline constexpr std::uint32_t max_credential_kind = 9;
 
 struct OpenSession {
   std::uint32_t session = 0;
@@ -97,6 +121,14 @@ struct Subscription {
   std::string_view topic;  ///< plain text
 };
 
+/// A consumer's fresh token for the session that it has. Answered by one Response, and if it is good by another
+/// SessionAccepted with the ticket that counts from now on.
+struct Authorize {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::string_view token;  ///< never logged
+};
+
 struct SessionAccepted {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
@@ -126,6 +158,13 @@ struct EndSession {
   std::string_view reason;
 };
 
+/// What meshd has to say to one consumer: a whole message.
+struct SessionNotice {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::string_view text;  ///< raw JSON
+};
+
 /// An event of the mesh that sessions of this edge have subscribed to; which of them, the edge knows.
 struct MeshEvent {
   std::string_view topic;    ///< plain text: the routing key it came by
@@ -142,18 +181,106 @@ struct SubscriptionEnded {
   std::string_view error;  ///< raw JSON: an error object
 };
 
+/// One socket of an edge.
+struct SessionRef {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  auto operator<=>(const SessionRef&) const = default;
+};
+
+/// Many of them, as they lie in a record. Views bytes that live as long as the record's payload.
+class SessionRefs {
+ public:
+  static constexpr std::size_t entry = sizeof(SessionRef);
+  SessionRefs() = default;
+  /// `bytes` is whole entries.
+  explicit SessionRefs(std::string_view bytes) : bytes_(bytes) {}
+  [[nodiscard]] std::size_t size() const { return bytes_.size() / entry; }
+  [[nodiscard]] SessionRef operator[](std::size_t i) const;
+  [[nodiscard]] std::string_view bytes() const { return bytes_; }
+  /// Adds one to text that becomes such bytes.
+  static void append(std::string& bytes, SessionRef ref);
+
+ private:
+  std::string_view bytes_;
+};
+
+/// A message for many sockets of one edge at once: it is framed once.
+struct Push {
+  std::uint64_t op = 0;      ///< answered by one Pushed with it; 0: nobody counts
+  bool all = false;          ///< every session of the edge; `sessions` is empty then
+  bool whole_frame = false;  ///< goes to a /ws socket as it is, not inside an envelope
+  SessionRefs sessions;      ///< those that are gone are passed over
+  std::string_view text;     ///< raw JSON
+};
+
+struct CloseSessions {
+  std::uint64_t op = 0;
+  bool all = false;
+  std::uint16_t code = 0;
+  SessionRefs sessions;
+  std::string_view reason;
+};
+
+/// How many connections took a push, or were closed.
+struct Pushed {
+  std::uint64_t op = 0;
+  std::uint32_t taken = 0;
+};
+
+/// A consumer's call to a Snorky service, or a backend's, sliced out of its envelope (protocol.md section 3). Answered by
+/// one SnorkyAnswer, or BackendAnswer, with its sequence.
+struct SnorkyCall {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  bool restoring = false;      ///< the edge brings back what stood before a restart of meshd
+  std::string_view service;    ///< plain text
+  std::string_view command;    ///< plain text
+  std::string_view call_id;    ///< raw JSON; empty: the call had none
+  std::string_view params;     ///< raw JSON
+};
+struct BackendCall {
+  std::string_view key;        ///< as it came in X-Backend-Key; never logged
+  std::string_view service;    ///< empty: only the key is to be judged
+  std::string_view command;
+  std::string_view call_id;
+  std::string_view params;
+};
+
+struct SnorkyAnswer {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  /// The edge keeps `call` under `key`, to bring it to the next meshd; without a `call` it lets go of what it keeps there.
+  std::string_view key;        ///< empty: neither
+  std::string_view call;       ///< an envelope: raw JSON
+  std::string_view text;       ///< the frame for the consumer
+};
+struct BackendAnswer {
+  std::uint16_t status = 0;    ///< of HTTP
+  std::string_view text;       ///< the body, raw JSON
+};
+
 /// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.
 void encode(const OpenSession& r, std::string& out);
 void encode(const CloseSession& r, std::string& out);
 void encode(const Request& r, std::string& out);
 void encode(const Event& r, std::string& out);
 void encode(const Subscription& r, std::string& out);
+void encode(const Authorize& r, std::string& out);
+void encode(const SessionNotice& r, std::string& out);
 void encode(const SessionAccepted& r, std::string& out);
 void encode(const SessionRefused& r, std::string& out);
 void encode(const Response& r, std::string& out);
 void encode(const EndSession& r, std::string& out);
 void encode(const MeshEvent& r, std::string& out);
 void encode(const SubscriptionEnded& r, std::string& out);
+void encode(const Push& r, std::string& out);
+void encode(const CloseSessions& r, std::string& out);
+void encode(const Pushed& r, std::string& out);
+void encode(const SnorkyCall& r, std::string& out);
+void encode(const BackendCall& r, std::string& out);
+void encode(const SnorkyAnswer& r, std::string& out);
+void encode(const BackendAnswer& r, std::string& out);
 
 /// Nothing, if the bytes are not such a record. Views point into `payload`.
 template <class Record>
@@ -163,12 +290,21 @@ template <> std::optional<CloseSession> decode<CloseSession>(std::string_view pa
 template <> std::optional<Request> decode<Request>(std::string_view payload);
 template <> std::optional<Event> decode<Event>(std::string_view payload);
 template <> std::optional<Subscription> decode<Subscription>(std::string_view payload);
+template <> std::optional<Authorize> decode<Authorize>(std::string_view payload);
+template <> std::optional<SessionNotice> decode<SessionNotice>(std::string_view payload);
 template <> std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload);
 template <> std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload);
 template <> std::optional<Response> decode<Response>(std::string_view payload);
 template <> std::optional<EndSession> decode<EndSession>(std::string_view payload);
 template <> std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload);
 template <> std::optional<SubscriptionEnded> decode<SubscriptionEnded>(std::string_view payload);
+template <> std::optional<Push> decode<Push>(std::string_view payload);
+template <> std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload);
+template <> std::optional<Pushed> decode<Pushed>(std::string_view payload);
+template <> std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload);
+template <> std::optional<BackendCall> decode<BackendCall>(std::string_view payload);
+template <> std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload);
+template <> std::optional<BackendAnswer> decode<BackendAnswer>(std::string_view payload);
 
 /// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
 struct Bounds {

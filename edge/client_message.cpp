@@ -27,7 +27,7 @@ std::string_view python_type(Kind kind) {
 struct Verb {
   std::string_view name;
   records::Type type;
-  bool service, method, topic, event;  // with the method come params
+  bool service, method, topic, event, token = false;  // with the method come params
 };
 constexpr Verb verbs[] = {
     {"request", records::Type::request, true, true, false, false},
@@ -36,6 +36,7 @@ constexpr Verb verbs[] = {
     {"event", records::Type::event, false, false, true, true},
     {"subscribe", records::Type::subscribe, false, false, true, false},
     {"unsubscribe", records::Type::unsubscribe, false, false, true, false},
+    {"authorize", records::Type::authorize, false, false, false, false, true},
 };
 const Verb* verb_of(std::string_view name) {
   for (const Verb& verb : verbs) {
@@ -51,7 +52,7 @@ ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
 }  // namespace
 
 ClientMessage decode_client_message(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 8> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}}};
+  std::array<json::Field, 10> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}, {"idempotent"}, {"token"}}};
   std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
   json::Slice root;
   if (const auto problem = json::scan(text, message, &root, limits)) {
@@ -59,7 +60,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   }
   if (root.kind != Kind::object) return no_attribute(root.kind);
   const auto& [type, body] = message;
-  const auto& [service, method, params, trace, ttl, topic, event, target] = payload;
+  const auto& [service, method, params, trace, ttl, topic, event, target, idempotent, token] = payload;
 
   const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
     return ClientMistake{std::string(name), std::move(description), raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
@@ -78,7 +79,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   ClientRequest request;
   request.verb = verb->type;
   const auto missing = [&](const json::Field& field) { return mistake("KeyError", "Error decoding JSON: '" + std::string(field.name) + "'"); };
-  for (const auto& [field, needed] : {std::pair(&service, verb->service), std::pair(&method, verb->method), std::pair(&params, verb->method), std::pair(&topic, verb->topic), std::pair(&event, verb->event)}) {
+  for (const auto& [field, needed] : {std::pair(&service, verb->service), std::pair(&method, verb->method), std::pair(&params, verb->method), std::pair(&topic, verb->topic), std::pair(&event, verb->event), std::pair(&token, verb->token)}) {
     if (needed && !field->value.present()) return missing(*field);
   }
   struct Name {
@@ -86,18 +87,23 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
     bool needed;
     std::string& to;
   };
-  for (const auto& [field, needed, to] : {Name{service, verb->service, request.service}, Name{method, verb->method, request.method}, Name{topic, verb->topic, request.topic}}) {
+  for (const auto& [field, needed, to] : {Name{service, verb->service, request.service}, Name{method, verb->method, request.method}, Name{topic, verb->topic, request.topic}, Name{token, verb->token, request.token}}) {
     if (!needed) continue;
     const std::string name(field.name);
     if (field.value.kind != Kind::string) return unusable("'" + name + "' is not a string");
     to = json::is_plain(field.value) ? std::string(json::plain(field.value)) : json::unescape(field.value);
     if (to.empty()) return unusable("'" + name + "' is empty");
-    if (to.size() > records::max_name) return unusable("'" + name + "' is longer than 255 bytes");
+    if (verb->token && to.size() > records::max_credential) return unusable("'token' is longer than 16 KiB");
+    if (!verb->token && to.size() > records::max_name) return unusable("'" + name + "' is longer than 255 bytes");
   }
   if (trace.value.text.size() > records::max_trace_id) return unusable("'trace_id' is longer than 1024 bytes");
   if (ttl.value.present() && ttl.value.kind != Kind::null) {
     request.ttl_ms = json::as_unsigned(ttl.value);
     if (!request.ttl_ms) return unusable("'ttl' is not a whole number of milliseconds");
+  }
+  if (idempotent.value.present() && idempotent.value.kind != Kind::null) {
+    if (idempotent.value.kind != Kind::boolean) return unusable("'idempotent' is neither true nor false");
+    request.idempotent = idempotent.value.text == "true";
   }
   if (verb->event && target.value.present()) {
     if (target.value.kind != Kind::null && target.value.kind != Kind::array) return unusable("'target' is neither null nor a list of user ids");

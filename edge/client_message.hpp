@@ -14,15 +14,17 @@
 
 namespace nuropb::edge {
 
-/// Any of the verbs: request, command, describe, event, subscribe, unsubscribe.
+/// Any of the verbs: request, command, describe, event, subscribe, unsubscribe, authorize.
 struct ClientRequest {
   records::Type verb = records::Type::request;
   std::string service, method;            ///< request, command; describe has no method
+  std::string token;                      ///< authorize
   std::string topic;                      ///< event; or the pattern of subscribe and unsubscribe
   std::string_view params;                ///< raw JSON, whatever it is: the service judges it. Of an event: the event
   std::string_view target = "null";       ///< raw JSON: null, or the user ids that an event is for
   std::string_view trace_id;              ///< raw JSON; empty: the consumer sent none
   std::optional<std::uint64_t> ttl_ms;
+  bool idempotent = false;                ///< may run twice, so it is sent again where it is not known whether it ran
 };
 
 /// A message that can't be taken. For what nuropb-gw 0.1.4 answers, name and text are its own or near it; for what it

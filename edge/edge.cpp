@@ -3,6 +3,7 @@
 #include "edge/edge.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "common/close_codes.hpp"
 #include "common/error_names.hpp"
@@ -15,17 +16,20 @@ namespace {
 constexpr auto drain_look = std::chrono::milliseconds(20);
 constexpr auto vanished_look = std::chrono::seconds(1);
 constexpr auto close_grace = std::chrono::milliseconds(1500);
+std::string lost_error() { return unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run"); }
+
+constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_end of what is in its handler's unsent()
 
 }  // namespace
 
 Edge::Edge(const Config& config, std::string control_socket)
-    : config_(config), signals_(io_, SIGTERM, SIGINT), timer_(io_), drain_timer_(io_),
+    : config_(config), signals_(io_, SIGTERM, SIGINT), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
-            {.on_attached = [this] { on_attached(); },
-             .on_lost = [this] { on_lost(); },
+            {.on_attached = [this](bool same_address) { on_attached(same_address); },
+             .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
              .on_record = [this](const shm::RecordHeader& header, const std::string& payload) { on_record(header, payload); },
              .on_batch_end = nullptr,
-             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); resume_held(); }}) {
+             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.address = config.listen.address;
   settings.port = config.listen.port;
@@ -44,6 +48,7 @@ Edge::~Edge() = default;
 
 Result<void> Edge::start() {
   if (const std::string wrong = listener_->listen(); !wrong.empty()) return failure(wrong, "", "");
+  if (const auto backend = start_backend(); !backend) return backend;
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) on_signal();
   });
@@ -74,11 +79,29 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::end_session:
       if (const auto record = records::decode<records::EndSession>(payload)) end_session(record->session, record->serial, record->code, record->reason);
       break;
+    case Type::session_notice:
+      if (const auto record = records::decode<records::SessionNotice>(payload)) {
+        WebSocketHandler* const handler = find(record->session);
+        if (handler && handler->serial() == record->serial) handler->write_message(record->text);
+      }
+      break;
     case Type::mesh_event:
       if (const auto record = records::decode<records::MeshEvent>(payload)) on_mesh_event(*record);
       break;
     case Type::subscription_ended:
       if (const auto record = records::decode<records::SubscriptionEnded>(payload)) on_subscription_ended(*record);
+      break;
+    case Type::snorky_answer:
+      if (const auto record = records::decode<records::SnorkyAnswer>(payload)) on_snorky_answer(header, *record);
+      break;
+    case Type::backend_answer:
+      if (const auto record = records::decode<records::BackendAnswer>(payload)) on_backend_answer(header, *record);
+      break;
+    case Type::push:
+      if (const auto record = records::decode<records::Push>(payload)) on_push(*record);
+      break;
+    case Type::close_sessions:
+      if (const auto record = records::decode<records::CloseSessions>(payload)) on_close_sessions(*record);
       break;
     default: break;  // MeshLink has let only known types through
   }
@@ -101,27 +124,68 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
   answer(*handler, asked->trace_id, record.result, record.error);
 }
 
-bool Edge::may_request() const {
-  return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready && !draining_;
-}
+bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready; }
 
-void Edge::on_attached() {
+bool Edge::may_call() const { return link_.attached() && !link_.full() && !draining_; }
+
+void Edge::on_attached(bool same_address) {
+  if (!same_address) {
+    // What an earlier meshd has published for us is answered to an address that is ours no more.
+    pending_.each([&](const PendingRequest& request) {
+      if (request.ring_end == 0) lose(request.sequence);
+    });
+  }
   for (WebSocketHandler* handler : handlers_) {
-    if (handler && handler->state() != WebSocketHandler::State::closing) present(*handler);
+    if (handler && handler->state() != WebSocketHandler::State::closing && handler->state() != WebSocketHandler::State::silent) present(*handler);
   }
 }
 
-void Edge::on_lost() {
+void Edge::on_lost(const MeshLink::Lost& lost) {
   to_present_.clear();
   to_subscribe_.clear();
+  unsaid_.clear();
   close_waiting();  // there is nobody to tell: the slots are free
-  // What was handed over may have been published or not, and nobody is left to say (design rule 1).
-  const std::string error = unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run");
-  pending_.take_all([&](const PendingRequests::Taken& taken) {
-    if (WebSocketHandler* const handler = find(taken.session)) end_pending(*handler, taken, error);
+  std::unordered_map<std::uint64_t, const shm::RingWriter::Written*> untaken;
+  for (const auto& record : lost.untaken) untaken[record.header.sequence] = &record;
+  pending_.each([&](PendingRequest& request) {
+    WebSocketHandler* const handler = find(request.session);
+    if (!handler) return;
+    auto& unsent = handler->unsent();
+    if (request.ring_end == waits_to_be_sent) return;
+    if (const auto found = untaken.find(request.sequence); found != untaken.end() && found->second->end == request.ring_end) {
+      // Nobody has looked at it, so it goes to the next meshd as if there had been no other.
+      if (request.trace_id.empty()) return lose(request.sequence);  // our own, and asked anew of every meshd
+      unsent.push_back({request.verb, request.sequence, found->second->payload});
+    } else if (request.ring_end <= lost.settled && (request.verb == records::Type::request || request.verb == records::Type::describe)) {
+      request.ring_end = 0;  // published: its answer will come, by way of the next meshd
+      return;
+    } else if (!request.again.empty()) {
+      unsent.push_back({request.verb, request.sequence, request.again});
+    } else {
+      return lose(request.sequence);  // it may have been published or not, and nobody is left to say (design rule 1)
+    }
+    request.ring_end = waits_to_be_sent;
   });
+  fail_backend(502, lost_error());
   for (WebSocketHandler* handler : handlers_) {
     if (handler) handler->present_again();
+  }
+}
+
+void Edge::lose(std::uint64_t sequence) {
+  const auto taken = pending_.take(sequence);
+  WebSocketHandler* const handler = taken ? find(taken->session) : nullptr;
+  if (handler) end_pending(*handler, *taken, lost_error());
+}
+
+void Edge::send_again(WebSocketHandler& handler) {
+  auto& unsent = handler.unsent();
+  if (handler.state() != WebSocketHandler::State::open) return;  // not known to this meshd yet
+  for (; !unsent.empty(); unsent.pop_front()) {
+    PendingRequest* const request = pending_.find(unsent.front().sequence);
+    if (!request) continue;  // its time was up meanwhile
+    if (!may_send() || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
+    request->ring_end = link_.written();
   }
 }
 
@@ -136,18 +200,16 @@ void Edge::present_waiting() {
 void Edge::resume_held() {
   std::vector<WebSocketHandler*> waiting(held_.begin(), held_.end());
   held_.clear();
-  for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (!may_request()) {
-      held_.insert(waiting.begin() + static_cast<std::ptrdiff_t>(i), waiting.end());
-      return;
-    }
-    waiting[i]->resume();
+  for (WebSocketHandler* handler : waiting) {
+    // What meshd answers by itself needs no broker.
+    if (handler->speaks_snorky() ? may_call() : may_request()) handler->resume();
+    else held_.insert(handler);
   }
 }
 
 void Edge::arm_timer() {
   if (timer_armed_) return;
-  if (pending_.size() == 0 && verdicts_.empty() && held_.empty()) return;  // nothing to watch: an idle edge sleeps
+  if (pending_.size() == 0 && verdicts_.empty() && first_messages_.empty() && held_.empty() && backend_calls_.empty()) return;  // nothing to watch: an idle edge sleeps
   timer_armed_ = true;
   timer_.expires_after(PendingRequests::tick);
   timer_.async_wait([this](const boost::system::error_code& error) {
@@ -162,12 +224,21 @@ void Edge::on_timer() {
     if (WebSocketHandler* const handler = find(taken.session)) expire(*handler, taken);
   });
   expire_held(now);
+  expire_backend(now);
   while (!verdicts_.empty() && verdicts_.front().first <= now) {
     const auto [slot, serial] = verdicts_.front().second;
     verdicts_.pop_front();
     WebSocketHandler* const handler = find(slot);
     if (handler && handler->serial() == serial && handler->state() == WebSocketHandler::State::judging) {
       handler->close(close_code::mesh_unavailable, "no verdict on the token in time");
+    }
+  }
+  while (!first_messages_.empty() && first_messages_.front().first <= now) {
+    const auto [slot, serial] = first_messages_.front().second;
+    first_messages_.pop_front();
+    WebSocketHandler* const handler = find(slot);
+    if (handler && handler->serial() == serial && handler->state() == WebSocketHandler::State::silent) {
+      handler->close(close_code::authorize_timeout, "no authorize message in time");
     }
   }
   arm_timer();
@@ -203,12 +274,13 @@ void Edge::on_signal() {
   draining_ = true;
   drain_until_ = clock_.now() + milliseconds(config_.drain.limit_ms);
   listener_->stop();
+  if (backend_) backend_->stop();
   log::info("draining", {{"sessions", manager_.sessions()}, {"pending", pending_.size()}});
   look_whether_drained();
 }
 
 void Edge::look_whether_drained() {
-  if (finishing_ ? connections_ == 0 || clock_.now() >= drain_until_ : pending_.size() == 0 || clock_.now() >= drain_until_) {
+  if (finishing_ ? connections_ == 0 || clock_.now() >= drain_until_ : (pending_.size() == 0 && backend_calls_.empty()) || clock_.now() >= drain_until_) {
     if (finishing_) return io_.stop();
     finish();
   }
@@ -228,6 +300,7 @@ void Edge::finish() {
       if (WebSocketHandler* const handler = find(taken.session)) end_pending(*handler, taken, error);
     });
   }
+  fail_backend(503, unknown_outcome_json("the gateway is stopping; the call may have run"));
   const std::vector<WebSocketHandler*> all = handlers_;
   for (WebSocketHandler* handler : all) {
     if (!handler) continue;

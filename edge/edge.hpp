@@ -12,6 +12,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -19,6 +20,7 @@
 
 #include "common/config.hpp"
 #include "common/topic.hpp"
+#include "edge/backend_listener.hpp"
 #include "edge/handler_manager.hpp"
 #include "edge/mesh_link.hpp"
 #include "edge/pending_requests.hpp"
@@ -28,6 +30,7 @@
 namespace nuropb::edge {
 
 struct ClientRequest;
+struct SnorkyRequest;
 
 class Edge {
  public:
@@ -37,6 +40,8 @@ class Edge {
   /// Starts to listen and to attach.
   Result<void> start();
   [[nodiscard]] std::uint16_t port() const { return listener_->port(); }
+  /// Where backends are heard; 0: nowhere.
+  [[nodiscard]] std::uint16_t backend_port() const { return backend_ ? backend_->port() : 0; }
   /// Until a signal has ended it and it has drained. The exit code.
   int run();
 
@@ -47,7 +52,15 @@ class Edge {
   /// resumed when it can, or at this time, when its sender stops waiting.
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
+  void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
+  void count_close(std::uint16_t code) { link_.count_close(code); }
+  /// Answers a message that is not looked at any further.
+  void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
+  /// Of a socket that has shown no token yet (auth.first_message).
+  void on_first_message(WebSocketHandler& handler, std::string_view text);
   void on_held(WebSocketHandler& handler);
+  /// Sends what the last meshd never took, as far as it can go now.
+  void send_again(WebSocketHandler& handler);
   void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
   void on_closed(WebSocketHandler& handler);
@@ -59,6 +72,8 @@ class Edge {
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
   std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
   HttpAnswer on_http(const Handshake& request);
+  [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
+  void await_verdict(const WebSocketHandler& handler);
   void present(WebSocketHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
   bool request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline);
@@ -78,15 +93,40 @@ class Edge {
   void on_subscription_ended(const records::SubscriptionEnded& record);
   void subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error);
 
+  // Snorky (edge_snorky.cpp)
+  [[nodiscard]] bool at_snorky(const Handshake& handshake) const { return !config_.snorky.path.empty() && handshake.path() == config_.snorky.path; }
+  std::optional<SteadyTime> handle_snorky(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
+  bool call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyTime deadline);
+  bool restore_standing(WebSocketHandler& handler);
+  void fail_call(WebSocketHandler& handler, std::string_view head, std::string_view text);
+  void on_snorky_answer(const shm::RecordHeader& header, const records::SnorkyAnswer& record);
+
+  // Backends (edge_backend.cpp)
+  Result<void> start_backend();
+  void on_backend_request(BackendListener::Request request, BackendListener::Respond respond);
+  void on_backend_answer(const shm::RecordHeader& header, const records::BackendAnswer& record);
+  void fail_backend(int status, std::string_view raw_error);
+  void expire_backend(SteadyTime now);
+
+  // Pushes (edge_pushes.cpp)
+  [[nodiscard]] Handler* find_session(records::SessionRef ref) const;
+  void on_push(const records::Push& record);
+  void on_close_sessions(const records::CloseSessions& record);
+  void say_taken(std::uint64_t op, std::size_t taken);
+  void say_waiting();
+
   // meshd's side (edge.cpp)
   void on_record(const shm::RecordHeader& header, const std::string& payload);
   void on_response(const shm::RecordHeader& header, const records::Response& record);
-  void on_attached();
-  void on_lost();
+  void on_attached(bool same_address);
+  void on_lost(const MeshLink::Lost& lost);
   void resume_held();
   void present_waiting();
   void close_waiting();
-  [[nodiscard]] bool may_request() const;
+  void lose(std::uint64_t sequence);
+  [[nodiscard]] bool may_send() const;
+  [[nodiscard]] bool may_request() const { return may_send() && !draining_; }
+  [[nodiscard]] bool may_call() const;
 
   // Time and the end
   void arm_timer();
@@ -111,11 +151,15 @@ class Edge {
   std::uint64_t next_sequence_ = 0;
   std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
   std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  QueueRules queue_rules_;
   TopicIndex subscriptions_;                    // of slots
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
   std::deque<std::pair<std::uint32_t, std::uint32_t>> to_close_;  // (slot, serial) whose close_session found none
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
+  std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
+  std::unordered_set<WebSocketHandler*> silent_;  // those that owe their first message
+  std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> first_messages_;  // their deadlines, like verdicts_
   std::string record_, answer_;                 // reused for every message
   SteadyTime next_look_{};                      // at whether those held back are still there
   bool timer_armed_ = false;
@@ -124,6 +168,13 @@ class Edge {
   SteadyTime drain_until_{};
   MeshLink link_;
   std::unique_ptr<WebSocketListener> listener_;
+  struct BackendCall {
+    SteadyTime deadline;
+    BackendListener::Respond respond;
+    std::optional<HttpAnswer> mistake;  // for one whose key was to be judged first
+  };
+  std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
+  std::unique_ptr<BackendListener> backend_;
 };
 
 }  // namespace nuropb::edge

@@ -28,7 +28,9 @@ HttpAnswer come_again(std::string_view description) {
 
 bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   refusal.status = 0;
-  if (handshake.path() != config_.listen.path) {
+  const bool snorky = at_snorky(handshake);
+  const auto token = token_of(handshake);
+  if (handshake.path() != config_.listen.path && !snorky) {
     refusal = refusal_of(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
   } else if (handshake.header("Sec-WebSocket-Version") != "13") {
     // websocketpp would take the drafts before RFC 6455 as well, which frame and close by other rules.
@@ -42,9 +44,16 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
     refusal = come_again("all connections are taken (limits.connections)");
   } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
     refusal = refusal_of(403, error_name::authorization, "this origin may not connect (listen.origins)");
-  } else if (!find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) {
+  } else if (!token && !config_.auth.first_message) {
     refusal = refusal_of(401, error_name::authentication, "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
+  } else if (!token && silent_.size() >= config_.auth.first_message_waiting) {
+    refusal = come_again("too many connections owe their first message (auth.first_message_waiting)");
+  } else if (offers_protocol(handshake.header("Sec-WebSocket-Protocol"), subprotocol_name)) {
+    refusal.protocol = subprotocol_name;
+  } else if (token && token->kind == records::CredentialKind::subprotocol) {
+    // One of those offered has to be selected, or browsers give up; and that must not be the token, which would come back.
+    refusal = refusal_of(400, error_name::validation, "the subprotocol 'nuropb' has to be offered beside the token");
   }
   if (refusal.status == 0) return true;
   link_.count(shm::EdgeCounter::refused_handshakes);
@@ -60,19 +69,50 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
     free_slots_.pop_back();
   }
   ++connections_;
-  auto handler = std::make_unique<WebSocketHandler>(*this, connection, slot, ++next_serial_);
+  const auto token = token_of(handshake);
+  auto handler = std::make_unique<WebSocketHandler>(*this, connection, slot, ++next_serial_, !token);
   handlers_[slot] = handler.get();
   handler->peer() = handshake.remote();
-  if (auto found = find_token(handshake.header(config_.auth.header), handshake.header("Cookie"), config_.auth.cookie)) handler->credential() = std::move(*found);
+  if (at_snorky(handshake)) handler->speak_snorky();
   link_.set(shm::EdgeCounter::sessions, connections_);
-  verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {slot, handler->serial()}});
-  arm_timer();
+  if (token) {
+    handler->credential() = *token;
+    await_verdict(*handler);
+  } else {
+    silent_.insert(handler.get());
+    first_messages_.push_back({clock_.now() + milliseconds(config_.auth.first_message_ms), {slot, handler->serial()}});
+    arm_timer();
+  }
   if (finishing_) {
     handler->close(close_code::going_away, "the gateway is stopping");  // its handshake was under way when the end began
-  } else if (link_.attached()) {
+  } else if (link_.attached() && handler->state() == WebSocketHandler::State::judging) {
     present(*handler);  // else when it is
   }
   return handler;
+}
+
+std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
+  const Config::Auth& auth = config_.auth;
+  auto found = find_token({handshake.method(), handshake.header(auth.header), handshake.header("Cookie"), handshake.header("Sec-WebSocket-Protocol"), handshake.query()},
+                          {auth.cookie, auth.session_cookie, auth.query, auth.subprotocol});
+  if (!found && at_snorky(handshake) && config_.snorky.anonymous) found = FoundToken{records::CredentialKind::none, {}};
+  return found;
+}
+
+void Edge::await_verdict(const WebSocketHandler& handler) {
+  verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {handler.slot(), handler.serial()}});
+  arm_timer();
+}
+
+void Edge::on_first_message(WebSocketHandler& handler, std::string_view text) {
+  ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  auto* const ours = std::get_if<ClientRequest>(&message);
+  if (!ours || ours->verb != records::Type::authorize) return handler.close(close_code::token_refused, "the first message has to be authorize");
+  silent_.erase(&handler);
+  handler.credential() = {records::CredentialKind::message, strip_bearer(ours->token)};
+  handler.begin_judging();
+  await_verdict(handler);
+  if (link_.attached()) present(handler);  // else when it is
 }
 
 HttpAnswer Edge::on_http(const Handshake& request) {
@@ -87,7 +127,7 @@ HttpAnswer Edge::on_http(const Handshake& request) {
                ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
     return out;
   }
-  if (request.path() == config_.listen.path) {
+  if (request.path() == config_.listen.path || at_snorky(request)) {
     HttpAnswer out = refusal_of(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
     out.headers.emplace_back("Sec-WebSocket-Version", "13");
     return out;
@@ -113,6 +153,7 @@ void Edge::on_closing(WebSocketHandler& handler) {
   manager_.unregister_handler(handler);
   pending_.drop(handler.requests());
   held_.erase(&handler);
+  silent_.erase(&handler);
   std::erase(to_present_, &handler);
 }
 
@@ -137,6 +178,7 @@ void Edge::close_waiting() {
 }
 
 std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived) {
+  if (handler.speaks_snorky()) return handle_snorky(handler, text, arrived);
   ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
   if (const auto* mistake = std::get_if<ClientMistake>(&message)) {
     link_.count(shm::EdgeCounter::bad_messages);
@@ -151,15 +193,31 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_request() && request(handler, ours, deadline)) return {};
+  // A fresh token needs no broker.
+  const bool may = ours.verb == records::Type::authorize ? link_.attached() && !link_.full() : may_request() && handler.unsent().empty();
+  if (known && may && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
   return {};
 }
 
+void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over) {
+  const bool messages = over == RateLimit::Over::messages;
+  count(messages ? shm::EdgeCounter::over_messages_per_s : shm::EdgeCounter::over_bytes_per_s);
+  const Rates& rates = config_.limits.connection;
+  const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
+                          (messages ? " messages a second (limits.messages_per_s); it was not sent" : " bytes a second (limits.bytes_per_s); it was not sent");
+  // It is read all the same, for the trace_id that its sender waits for.
+  const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  const auto* const request = std::get_if<ClientRequest>(&message);
+  if (request) return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null", error_json(error_name::transport, why));
+  handler.write_message(encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
+}
+
 bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
+    count(shm::EdgeCounter::over_pending);
     answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
@@ -173,7 +231,10 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
       if (request.topic == message.topic) request.topic.clear();  // its answer is still to come, and begins nothing any more
     }
   }
-  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  pending.verb = message.verb;
+  pending.ring_end = link_.written();
+  if (message.idempotent) pending_.keep(pending, record_, config_.limits.send_queue_bytes);
   arm_timer();
   return true;
 }
@@ -187,6 +248,7 @@ bool Edge::write(WebSocketHandler& handler, const ClientRequest& message, Steady
       break;
     case Type::subscribe:
     case Type::unsubscribe: records::encode(records::Subscription{handler.slot(), handler.serial(), message.topic}, record_); break;
+    case Type::authorize: records::encode(records::Authorize{handler.slot(), handler.serial(), strip_bearer(message.token)}, record_); break;
     case Type::describe: records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, "", trace_id, ""}, record_); break;
     default:
       records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, message.method, trace_id, message.params}, record_);
@@ -202,11 +264,14 @@ void Edge::on_held(WebSocketHandler& handler) {
 void Edge::on_released(WebSocketHandler& handler) { held_.erase(&handler); }
 
 void Edge::end_pending(WebSocketHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
-  if (!taken.trace_id.empty()) answer(handler, taken.trace_id, "null", error);
+  if (taken.trace_id.empty()) return;
+  if (handler.speaks_snorky()) fail_call(handler, taken.trace_id, "The gateway was interrupted; the call may have run");
+  else answer(handler, taken.trace_id, "null", error);
 }
 
 void Edge::expire(WebSocketHandler& handler, const PendingRequests::Taken& taken) {
   if (taken.trace_id.empty()) return;
+  if (handler.speaks_snorky()) return fail_call(handler, taken.trace_id, "No answer in time; the call may have run");
   if (!taken.topic.empty()) {
     // meshd may have it, or get it later: not for somebody who was told that it failed.
     record_.clear();

@@ -4,6 +4,7 @@
 
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 
@@ -25,7 +26,7 @@ void Edge::forget_subscriptions(WebSocketHandler& handler) {
 }
 
 void Edge::on_accepted_again(WebSocketHandler& handler) {
-  if (handler.topics().empty()) return;
+  if (handler.topics().empty() && handler.standing().empty()) return;
   to_subscribe_.push_back(&handler);
   subscribe_waiting();
 }
@@ -44,6 +45,7 @@ void Edge::subscribe_waiting() {
         ++next_sequence_;
         pending_.add(sequence, handler.slot(), handler.requests(), clock_.now() + milliseconds(config_.request.max_ttl_ms), "", topic);
       }
+      if (!restore_standing(handler)) return;
       arm_timer();
     }
     to_subscribe_.pop_front();
@@ -55,11 +57,13 @@ void Edge::on_mesh_event(const records::MeshEvent& event) {
   if (interested_.empty()) return;
   const auto users = decode_target(event.target);
   const std::string text = encode_event(event);
+  SharedMessage message(text, false);
+  const QueueRules::Match rule = queue_rules_.find(event.topic);
   for (const auto slot : interested_) {
     WebSocketHandler* const handler = find(static_cast<std::uint32_t>(slot));
     if (!handler || (users && std::find(users->begin(), users->end(), handler->user_id()) == users->end())) continue;
     link_.count(shm::EdgeCounter::events);
-    handler->write_message(text);
+    handler->write_event(message, event.topic, rule);
   }
 }
 

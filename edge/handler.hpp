@@ -10,14 +10,19 @@
 
 namespace nuropb::edge {
 
+class SharedMessage;
+
 class Handler {
  public:
   virtual ~Handler() = default;
   [[nodiscard]] virtual const SessionId& session_id() const = 0;
   [[nodiscard]] virtual const std::string& user_id() const = 0;
-  /// JSON text. Neither this nor close() unregisters the handler before it returns: the end of a connection is always
-  /// told later, from the event loop. A connection whose peer does not read is closed rather than grown (limits.send_queue_bytes).
+  /// JSON text. Neither this nor close() destroys the handler before it returns: the end of a connection is always
+  /// told later, from the event loop; but each may unregister it. A connection whose peer does not read is closed rather than grown (limits.send_queue_bytes).
   virtual void write_message(std::string_view text) = 0;
+  /// A message that others get too, framed once for all (shared_message.hpp). False if this one does not take it: it is
+  /// closing, or was closed over it.
+  virtual bool write_shared(SharedMessage& message) = 0;
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
 };
 

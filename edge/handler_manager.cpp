@@ -1,6 +1,9 @@
 #include "edge/handler_manager.hpp"
 
+#include <algorithm>
 #include <set>
+
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 
@@ -24,32 +27,51 @@ Handler* HandlerManager::get_handler(const SessionId& session) const {
   return found == handlers_.end() ? nullptr : found->second;
 }
 
-template <class Work>
-std::size_t HandlerManager::each_of(const std::vector<std::string>& user_ids, Work&& work) {
-  std::size_t count = 0;
+std::vector<Handler*> HandlerManager::all() const {
+  std::vector<Handler*> out;
+  out.reserve(handlers_.size());
+  for (const auto& [session, handler] : handlers_) out.push_back(handler);
+  return out;
+}
+
+std::vector<Handler*> HandlerManager::of(const std::vector<std::string>& user_ids) const {
+  std::vector<Handler*> out;
   for (const std::string& user : std::set<std::string>(user_ids.begin(), user_ids.end())) {
-    const auto found = by_user_.find(user);
-    if (found == by_user_.end()) continue;
-    for (Handler* handler : found->second) work(*handler);
-    count += found->second.size();
+    if (const auto found = by_user_.find(user); found != by_user_.end()) out.insert(out.end(), found->second.begin(), found->second.end());
   }
-  return count;
+  return out;
 }
 
-std::size_t HandlerManager::send_message(const SessionId& session, std::string_view message) {
+namespace {
+
+std::size_t send(const std::vector<Handler*>& handlers, SharedMessage& message) {
+  return static_cast<std::size_t>(std::count_if(handlers.begin(), handlers.end(), [&](Handler* handler) { return handler->write_shared(message); }));
+}
+
+std::size_t end(const std::vector<Handler*>& handlers, std::uint16_t code, std::string_view reason) {
+  for (Handler* handler : handlers) handler->close(code, reason);
+  return handlers.size();
+}
+
+}  // namespace
+
+std::size_t HandlerManager::send_message(const SessionId& session, std::string_view text) {
   Handler* const handler = get_handler(session);
-  if (handler) handler->write_message(message);
-  return handler ? 1 : 0;
+  SharedMessage message(text, false);
+  return handler && handler->write_shared(message) ? 1 : 0;
 }
 
-std::size_t HandlerManager::send_message_to_user_ids(const std::vector<std::string>& user_ids, std::string_view message) {
-  return each_of(user_ids, [&](Handler& handler) { handler.write_message(message); });
+std::size_t HandlerManager::send_message_to_user_ids(const std::vector<std::string>& user_ids, std::string_view text) {
+  SharedMessage message(text, false);
+  return send(of(user_ids), message);
 }
 
-std::size_t HandlerManager::send_message_to_all(std::string_view message) {
-  for (const auto& [session, handler] : handlers_) handler->write_message(message);
-  return handlers_.size();
+std::size_t HandlerManager::send_message_to_all(std::string_view text) {
+  SharedMessage message(text, false);
+  return send(all(), message);
 }
+
+std::size_t HandlerManager::send_to_all(SharedMessage& message) { return send(all(), message); }
 
 std::size_t HandlerManager::close(const SessionId& session, std::uint16_t code, std::string_view reason) {
   Handler* const handler = get_handler(session);
@@ -58,12 +80,9 @@ std::size_t HandlerManager::close(const SessionId& session, std::uint16_t code, 
 }
 
 std::size_t HandlerManager::close_user_ids(const std::vector<std::string>& user_ids, std::uint16_t code, std::string_view reason) {
-  return each_of(user_ids, [&](Handler& handler) { handler.close(code, reason); });
+  return end(of(user_ids), code, reason);
 }
 
-std::size_t HandlerManager::close_all(std::uint16_t code, std::string_view reason) {
-  for (const auto& [session, handler] : handlers_) handler->close(code, reason);
-  return handlers_.size();
-}
+std::size_t HandlerManager::close_all(std::uint16_t code, std::string_view reason) { return end(all(), code, reason); }
 
 }  // namespace nuropb::edge

@@ -2,7 +2,8 @@
 // HandlerManager (seed 001): the sessions of this edge and whose they are. One user may hold many connections.
 //
 // Handlers register once they are authorized and unregister when they close; the manager never owns them. Sends reach
-// each connection once, however often its user is named. One thread.
+// each connection once, however often its user is named. What reaches across edges and gateways is decided in meshd
+// (meshd/pushes.hpp), which names sockets or means all of an edge. One thread.
 
 #include <cstdint>
 #include <map>
@@ -30,13 +31,15 @@ class HandlerManager {
   std::size_t send_message(const SessionId& session, std::string_view message);
   std::size_t send_message_to_user_ids(const std::vector<std::string>& user_ids, std::string_view message);
   std::size_t send_message_to_all(std::string_view message);
+  std::size_t send_to_all(SharedMessage& message);
   std::size_t close(const SessionId& session, std::uint16_t code, std::string_view reason);
   std::size_t close_user_ids(const std::vector<std::string>& user_ids, std::uint16_t code, std::string_view reason);
   std::size_t close_all(std::uint16_t code, std::string_view reason);
 
  private:
-  template <class Work>
-  std::size_t each_of(const std::vector<std::string>& user_ids, Work&& work);
+  // A handler that is closed, or closes over a message, unregisters: so nobody walks over the tables themselves.
+  [[nodiscard]] std::vector<Handler*> all() const;
+  [[nodiscard]] std::vector<Handler*> of(const std::vector<std::string>& user_ids) const;
   std::map<SessionId, Handler*> handlers_;
   std::unordered_map<std::string, std::unordered_set<Handler*>> by_user_;
 };

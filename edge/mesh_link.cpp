@@ -10,7 +10,9 @@ namespace {
 constexpr auto retry_pause = std::chrono::milliseconds(50);
 constexpr auto greeting_timeout = std::chrono::seconds(2);
 constexpr auto beat_interval = std::chrono::seconds(1);
+// What is read in one turn: sockets write only between turns, and what one turn brings has to fit into their queues.
 constexpr int records_per_turn = 512;
+constexpr std::size_t bytes_per_turn = 128 * 1024;
 
 }  // namespace
 
@@ -73,7 +75,7 @@ void MeshLink::on_control() {
   using What = shm::ControlChannel::Received::What;
   auto received = attached() ? channel_.drain_doorbells() : channel_.receive();
   switch (received.what) {
-    case What::closed: return lose("its control socket closed");
+    case What::closed: return lose("its control socket closed", true);
     case What::rubbish: return lose("rubbish on the control socket: " + received.rubbish);
     case What::refusal: return lose("refused: " + received.refusal.reason);
     case What::hello: return lose("a hello from meshd");
@@ -102,11 +104,12 @@ void MeshLink::on_welcome(shm::ControlChannel::Received&& received) {
   wanted_room_ = 0;
   last_failure_.clear();
   log::info("attached to meshd", {{"slot", segments_->slot()}, {"generation", segments_->generation()}});
-  callbacks_.on_attached();
+  const std::pair address{segments_->slot(), segments_->generation()};
+  callbacks_.on_attached(std::exchange(address_, address) == address);
   look();
 }
 
-void MeshLink::lose(const std::string& reason) {
+void MeshLink::lose(const std::string& reason, bool ended) {
   const bool was_attached = attached();
   if (was_attached || reason != last_failure_) log::warning("meshd lost", {{"reason", reason}});
   last_failure_ = reason;
@@ -119,10 +122,18 @@ void MeshLink::lose(const std::string& reason) {
     // their account: it would only end as unknown.
     full_ = true;
     while (read_records()) {}
+    Lost lost;
+    if (ended) {
+      lost = {segments_->taken(), segments_->settled(), {}};
+      lost.untaken = requests_.written_since(lost.taken);
+    } else {
+      // It may be reading still: then all of it counts as taken, and nothing as settled.
+      lost.taken = requests_.staged();
+    }
     segments_.reset();
     broker_ = shm::BrokerState::away;
     full_ = false;
-    callbacks_.on_lost();
+    callbacks_.on_lost(lost);
   }
   attach_later();
 }
@@ -161,7 +172,8 @@ void MeshLink::look() {
 bool MeshLink::read_records() {
   shm::RecordHeader header;
   bool more = true;
-  for (int i = 0; i < records_per_turn; ++i) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < records_per_turn && bytes < bytes_per_turn; ++i) {
     if (responses_.peek(header) != shm::RingReader::Next::record) {
       more = false;
       break;
@@ -171,6 +183,7 @@ bool MeshLink::read_records() {
       responses_.poison();
       return false;
     }
+    bytes += header.length;
     responses_.take(header, payload_);
     callbacks_.on_record(header, payload_);
   }

@@ -18,6 +18,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/records.hpp"
 #include "shm/control.hpp"
@@ -27,9 +29,16 @@ namespace nuropb::edge {
 
 class MeshLink {
  public:
+  /// How far meshd was with the request ring when it was lost: positions as written() gave them.
+  struct Lost {
+    std::uint64_t taken = 0;    ///< what ends behind this was never looked at
+    std::uint64_t settled = 0;  ///< what ends at or before this has been published, or answered
+    std::vector<shm::RingWriter::Written> untaken;
+  };
   struct Callbacks {
-    std::function<void()> on_attached;
-    std::function<void()> on_lost;
+    /// `same_address`: this meshd has given us the slot and generation of the last, so answers on their way find us.
+    std::function<void(bool same_address)> on_attached;
+    std::function<void(const Lost&)> on_lost;
     /// A record of meshd's; `payload` is ours until it returns.
     std::function<void(const shm::RecordHeader&, const std::string& payload)> on_record;
     std::function<void()> on_batch_end;
@@ -51,8 +60,13 @@ class MeshLink {
 
   /// False, and nothing written, if there is no room or no meshd.
   bool write(records::Type type, std::uint64_t sequence, std::string_view payload);
+  /// The position behind the last record that was written.
+  [[nodiscard]] std::uint64_t written() const { return requests_.staged(); }
   void count(shm::EdgeCounter which, std::uint64_t by = 1);
   void set(shm::EdgeCounter which, std::uint64_t value);
+  void count_close(std::uint16_t code) {
+    if (segments_) segments_->count_close(code);
+  }
 
  private:
   void attach();
@@ -60,7 +74,8 @@ class MeshLink {
   void wait_for_control();
   void on_control();
   void on_welcome(shm::ControlChannel::Received&& received);
-  void lose(const std::string& reason);
+  /// `ended`: meshd has closed the socket itself, which it does only when it ends, so it touches our rings no more.
+  void lose(const std::string& reason, bool ended = false);
   void look();           // at the return ring, the broker's word, the room
   bool read_records();
   void schedule_flush();
@@ -79,6 +94,7 @@ class MeshLink {
   shm::RingReader responses_;
   shm::BrokerState broker_ = shm::BrokerState::away;
   std::string ticket_;
+  std::optional<std::pair<std::uint32_t, std::uint32_t>> address_;  // slot and generation of the last attachment
   std::string payload_;
   std::string last_failure_;
   std::size_t wanted_room_ = 0;

@@ -14,7 +14,7 @@ std::uint64_t PendingRequests::tick_of(SteadyTime when) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(when.time_since_epoch()) / tick);
 }
 
-void PendingRequests::add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic) {
+PendingRequest& PendingRequests::add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic) {
   Entry& entry = requests_[sequence];
   entry.of = &of;
   entry.request.sequence = sequence;
@@ -26,6 +26,29 @@ void PendingRequests::add(std::uint64_t sequence, std::uint32_t session, Session
   ++of.count;
   // Never into a bucket that this turn of the wheel has passed already.
   bucket(std::max(tick_of(deadline), next_tick_)).push_back(entry.request);
+  return entry.request;
+}
+
+void PendingRequests::keep(PendingRequest& request, std::string_view record, std::size_t most) {
+  SessionRequests& of = *requests_[request.sequence].of;
+  if (of.copied_bytes + record.size() > most) return;
+  of.copied_bytes += record.size();
+  request.again = record;
+}
+
+PendingRequest* PendingRequests::find(std::uint64_t sequence) {
+  const auto found = requests_.find(sequence);
+  return found == requests_.end() ? nullptr : &found->second.request;
+}
+
+void PendingRequests::each(const std::function<void(PendingRequest&)>& work) {
+  std::vector<std::uint64_t> all;
+  all.reserve(requests_.size());
+  for (const auto& [sequence, entry] : requests_) all.push_back(sequence);
+  std::sort(all.begin(), all.end());
+  for (const std::uint64_t sequence : all) {
+    if (PendingRequest* const request = find(sequence)) work(*request);
+  }
 }
 
 std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequence) {
@@ -33,6 +56,7 @@ std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequen
   if (found == requests_.end()) return {};
   Taken taken{found->second.request.session, std::move(found->second.request.trace_id), std::move(found->second.request.topic)};
   --found->second.of->count;
+  found->second.of->copied_bytes -= found->second.request.again.size();
   requests_.erase(found);  // unlinks itself from both lists
   return taken;
 }
@@ -57,13 +81,9 @@ void PendingRequests::drop(SessionRequests& of) {
 }
 
 void PendingRequests::take_all(const std::function<void(const Taken&)>& on_taken) {
-  std::vector<std::uint64_t> all;
-  all.reserve(requests_.size());
-  for (const auto& [sequence, entry] : requests_) all.push_back(sequence);
-  std::sort(all.begin(), all.end());
-  for (const std::uint64_t sequence : all) {
-    if (const auto taken = take(sequence)) on_taken(*taken);
-  }
+  each([&](const PendingRequest& request) {
+    if (const auto taken = take(request.sequence)) on_taken(*taken);
+  });
 }
 
 }  // namespace nuropb::edge

@@ -10,10 +10,12 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "common/clock.hpp"
+#include "common/records.hpp"
 
 namespace nuropb::edge {
 
@@ -28,12 +30,17 @@ struct PendingRequest : SessionHook, DeadlineHook {
   SteadyTime deadline;
   std::string trace_id;       ///< raw JSON; empty: asked by the edge itself, so nobody is to be told
   std::string topic;          ///< of a subscription that begins with the answer; else empty
+  // For when meshd dies (Edge::on_lost).
+  records::Type verb{};       ///< of its record
+  std::uint64_t ring_end = 0; ///< MeshLink::written() behind its record; 0: an earlier meshd has published it
+  std::string again;          ///< its record, where it may run twice; else empty
 };
 
 /// The pending requests of one session; lies in its handler.
 struct SessionRequests {
   boost::intrusive::list<PendingRequest, boost::intrusive::base_hook<SessionHook>, boost::intrusive::constant_time_size<false>> list;
   std::uint32_t count = 0;
+  std::size_t copied_bytes = 0;  ///< in `again`
 };
 
 class PendingRequests {
@@ -44,7 +51,7 @@ class PendingRequests {
   PendingRequests();
 
   /// `sequence` is new. `of` must stay where it is until drop().
-  void add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic = {});
+  PendingRequest& add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic = {});
 
   struct Taken {
     std::uint32_t session;
@@ -57,6 +64,12 @@ class PendingRequests {
   void expire(SteadyTime now, const std::function<void(const Taken&)>& on_expired);
   /// Ends all of a session without a word.
   void drop(SessionRequests& of);
+  /// Keeps a copy of a request's record, to be sent again after the death of meshd; `most` bytes for each session.
+  void keep(PendingRequest& request, std::string_view record, std::size_t most);
+  /// nullptr if it has ended.
+  [[nodiscard]] PendingRequest* find(std::uint64_t sequence);
+  /// In the order in which they were made. `work` may take the request that it is told of.
+  void each(const std::function<void(PendingRequest&)>& work);
   /// Ends all.
   void take_all(const std::function<void(const Taken&)>& on_taken);
 

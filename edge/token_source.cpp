@@ -1,5 +1,8 @@
 #include "edge/token_source.hpp"
 
+#include "common/base64.hpp"
+#include "common/percent.hpp"
+
 namespace nuropb::edge {
 namespace {
 
@@ -35,12 +38,73 @@ std::optional<std::string> cookie_value(std::string_view header, std::string_vie
   return {};
 }
 
-std::optional<FoundToken> find_token(std::string_view authorization, std::string_view cookies, std::string_view cookie_name) {
+namespace {
+
+/// Calls `take` with each element of a comma-separated list, until it says true.
+template <class Take>
+bool any_of_list(std::string_view list, Take&& take) {
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (take(trim(list.substr(0, comma)))) return true;
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
+bool offers_protocol(std::string_view protocols, std::string_view name) {
+  return any_of_list(protocols, [&](std::string_view one) { return one == name; });
+}
+
+std::optional<std::string> token_of_protocols(std::string_view protocols) {
+  constexpr std::string_view plain = "bearer.", encoded = "base64url.bearer.authorization.nuropb.";
+  std::optional<std::string> out;
+  any_of_list(protocols, [&](std::string_view one) {
+    if (one.starts_with(plain)) {
+      out = std::string(one.substr(plain.size()));
+    } else if (one.starts_with(encoded)) {
+      std::string text(one.substr(encoded.size()));
+      if (text.find('=') != std::string::npos) return false;  // no character of a subprotocol
+      while (text.size() % 4 != 0) text += '=';
+      out = base64::decode(text, base64::Alphabet::url);
+    }
+    return out.has_value();
+  });
+  return out;
+}
+
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const auto end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    const auto equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return percent_decode(pair.substr(equals + 1));
+    if (end == std::string_view::npos) break;
+    query.remove_prefix(end + 1);
+  }
+  return {};
+}
+
+std::optional<FoundToken> find_token(const TokenTexts& texts, const TokenNames& names) {
+  using records::CredentialKind;
   const auto usable = [](const std::string& token) { return !token.empty() && token.size() <= records::max_credential; };
-  if (std::string token = strip_bearer(authorization); usable(token)) return FoundToken{records::CredentialKind::header, std::move(token)};
-  if (cookie_name.empty()) return {};
-  if (const auto cookie = cookie_value(cookies, cookie_name)) {
-    if (std::string token = strip_bearer(*cookie); usable(token)) return FoundToken{records::CredentialKind::cookie, std::move(token)};
+  if (std::string token = strip_bearer(texts.authorization); usable(token)) return FoundToken{CredentialKind::header, std::move(token)};
+  if (names.subprotocol) {
+    if (auto token = token_of_protocols(texts.protocols); token && usable(*token)) return FoundToken{CredentialKind::subprotocol, std::move(*token)};
+  }
+  if (!names.query.empty()) {
+    if (auto token = query_value(texts.query, names.query); token && usable(*token)) return FoundToken{CredentialKind::query, std::move(*token)};
+  }
+  if (texts.method != "GET") return {};
+  if (!names.cookie.empty()) {
+    if (const auto cookie = cookie_value(texts.cookies, names.cookie)) {
+      if (std::string token = strip_bearer(*cookie); usable(token)) return FoundToken{CredentialKind::cookie, std::move(token)};
+    }
+  }
+  if (!names.session_cookie.empty()) {
+    if (auto cookie = cookie_value(texts.cookies, names.session_cookie); cookie && usable(*cookie)) return FoundToken{CredentialKind::session_cookie, std::move(*cookie)};
   }
   return {};
 }

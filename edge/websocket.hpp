@@ -26,6 +26,7 @@ struct HttpAnswer {
   int status = 200;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
 };
 
 /// A request for a connection, or a plain HTTP request. Views are valid during the call.
@@ -33,11 +34,29 @@ class Handshake {
  public:
   virtual ~Handshake() = default;
   [[nodiscard]] virtual std::string_view path() const = 0;  ///< without the query
+  [[nodiscard]] virtual std::string_view query() const { return {}; }  ///< what follows the '?', as it was sent
   [[nodiscard]] virtual std::string_view method() const = 0;
   /// Case-insensitive; empty if it is missing.
   [[nodiscard]] virtual std::string_view header(const std::string& name) const = 0;
   [[nodiscard]] virtual std::string remote() const = 0;
 };
+
+/// A text message, framed once for any number of connections: what they queue is shared, not copied. Opaque; cheap to
+/// copy; an empty one is nothing to be sent.
+class Frame {
+ public:
+  Frame() = default;
+  [[nodiscard]] std::size_t size() const { return text_.size(); }
+  [[nodiscard]] std::string_view text() const { return text_; }  ///< for as long as a copy of the frame is held
+  explicit operator bool() const { return message_ != nullptr; }
+
+ private:
+  friend Frame prepare(std::string_view text);
+  friend struct FrameAccess;
+  std::shared_ptr<void> message_;
+  std::string_view text_;
+};
+Frame prepare(std::string_view text);
 
 /// An open WebSocket. Ends with Receiver::on_close(); what is asked of it afterwards does nothing.
 class Connection {
@@ -45,6 +64,7 @@ class Connection {
   virtual ~Connection() = default;
   virtual void send_text(std::string_view text) = 0;
   virtual void send_binary(std::string_view bytes) = 0;
+  virtual void send_frame(const Frame& frame) = 0;
   /// Starts the closing handshake; it is cut short after a few seconds.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   /// From within on_open or on_message only, where no read is on its way. What was read already still arrives: at most
@@ -52,8 +72,12 @@ class Connection {
   virtual void pause_reading() = 0;
   /// After a pause, once.
   virtual void resume_reading() = 0;
-  /// Bytes that wait for the peer to read them.
+  /// The largest message that is taken from now on; a larger one closes with 1009.
+  virtual void limit_message(std::size_t bytes) = 0;
+  /// Bytes that were sent, and that the kernel has not taken yet.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;
+  /// From within on_close: the code that the closing frame of our side had, whoever began.
+  [[nodiscard]] virtual std::uint16_t closed_with() const = 0;
   /// True once the peer has ended its side, which nobody is told of while reading is paused.
   [[nodiscard]] virtual bool peer_gone() const = 0;
 };
@@ -65,6 +89,8 @@ class Receiver {
   virtual void on_message(std::string_view text) = 0;
   /// Some clients send their JSON in binary frames, and nuropb-gw takes it: not known to be UTF-8, but otherwise the same.
   virtual void on_binary(std::string_view bytes) { on_message(bytes); }
+  /// The kernel has taken what buffered_bytes() counted when that write began.
+  virtual void on_written() {}
   virtual void on_close() = 0;
 };
 

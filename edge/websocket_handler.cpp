@@ -3,40 +3,84 @@
 #include "common/close_codes.hpp"
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
+namespace {
 
-WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial)
-    : edge_(edge), connection_(connection), slot_(slot), serial_(serial) {
-  connection_.pause_reading();  // until the verdict
+constexpr std::size_t max_first_message = 2 * records::max_credential;  // what a stranger may make us keep
+
+}  // namespace
+
+WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent)
+    : edge_(edge), connection_(connection), queue_(connection, edge.limits().send_queue_bytes), state_(silent ? State::silent : State::judging), paused_(!silent), slot_(slot), serial_(serial) {
+  if (silent) connection_.limit_message(max_first_message);
+  else connection_.pause_reading();  // until the verdict
 }
 WebSocketHandler::~WebSocketHandler() = default;
 
 void WebSocketHandler::write_message(std::string_view text) {
+  if (state_ != State::closing) in_time(queue_.send(text));
+}
+
+bool WebSocketHandler::write_shared(SharedMessage& message) { return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain())); }
+
+void WebSocketHandler::write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule) {
   if (state_ == State::closing) return;
-  connection_.send_text(text);
-  if (connection_.buffered_bytes() > edge_.limits().send_queue_bytes) close(close_code::slow_consumer, "slow consumer");
+  in_time(queue_.send(message.plain(), topic, rule));
+}
+
+/// Closes a consumer that does not read what can't be left out.
+bool WebSocketHandler::in_time(bool room) {
+  if (const auto left_out = queue_.take_dropped(); left_out > 0) edge_.count(shm::EdgeCounter::dropped_events, left_out);
+  if (!room) close(close_code::slow_consumer, "slow consumer");
+  return room;
 }
 
 void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   if (state_ == State::closing) return;
   state_ = State::closing;
   held_.clear();
+  unsent_.clear();
+  edge_.count_close(code);
   edge_.on_closing(*this);
   // Reading goes on, or the consumer's answer to the closing handshake would never be seen.
   if (paused_) connection_.resume_reading();
   paused_ = false;
+  queue_.hand_over();
   connection_.close(code, reason);
 }
 
-void WebSocketHandler::on_close() { edge_.on_closed(*this); }
+void WebSocketHandler::on_close() {
+  const std::uint16_t code = state_ == State::closing ? 0 : connection_.closed_with();
+  if (code == close_code::protocol_error || code == close_code::invalid_text || code == close_code::message_too_big) edge_.count_close(code);
+  edge_.on_closed(*this);
+}
 
 void WebSocketHandler::on_message(std::string_view text) {
   if (state_ == State::closing) return;
+  if (state_ == State::silent) return edge_.on_first_message(*this, text);
   const SteadyTime now = edge_.now();
+  if (edge_.limits().connection.any() && !within_rates(text, now)) return;
   // Behind what is held back already, and before the verdict, nothing is even looked at.
   if (state_ == State::judging || !held_.empty()) return hold(text, now, SteadyTime::max());
   if (const auto until = edge_.handle_message(*this, text, now)) hold(text, now, *until);
+}
+
+bool WebSocketHandler::within_rates(std::string_view text, SteadyTime now) {
+  const RateLimit::Answer answer = rate_.take(edge_.limits().connection, now, text.size());
+  // Before the hello nothing is answered; what can come by then is one read buffer.
+  if (answer.over == RateLimit::Over::nothing || state_ == State::judging) return true;
+  edge_.refuse_over_rate(*this, text, answer.over);
+  if (answer.out_of_patience) close(close_code::rate_exceeded, "too many messages for too long");
+  return false;
+}
+
+void WebSocketHandler::begin_judging() {
+  state_ = State::judging;
+  connection_.pause_reading();
+  paused_ = true;
+  connection_.limit_message(edge_.limits().message_bytes);
 }
 
 void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTime until) {
@@ -47,7 +91,8 @@ void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTim
 }
 
 void WebSocketHandler::resume() {
-  if (state_ == State::judging || state_ == State::closing) return;
+  if (state_ == State::silent || state_ == State::judging || state_ == State::closing) return;
+  edge_.send_again(*this);
   while (!held_.empty()) {
     if (const auto until = edge_.handle_message(*this, held_.front().text, held_.front().arrived)) {
       held_.front().until = *until;
@@ -56,6 +101,7 @@ void WebSocketHandler::resume() {
     if (state_ == State::closing) return;  // it closed over that message, and let go of the rest
     held_.pop_front();
   }
+  if (!unsent_.empty()) return edge_.on_held(*this);
   edge_.on_released(*this);
   if (paused_) connection_.resume_reading();
   paused_ = false;
@@ -63,13 +109,14 @@ void WebSocketHandler::resume() {
 
 void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket) {
   const bool first = state_ == State::judging;
+  if (state_ == State::open) credential_ = {records::CredentialKind::ticket, std::string(ticket)};  // of a fresh token
   if (!first && state_ != State::presenting) return;
   state_ = State::open;
   credential_ = {records::CredentialKind::ticket, std::string(ticket)};
   if (first) {
     user_id_ = user_id;
     edge_.manager().register_handler(*this);
-    write_message(encode_hello(session_id_.hex(), user_id, raw_username));
+    if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username));
   } else {
     edge_.on_accepted_again(*this);
   }

@@ -8,16 +8,21 @@
 //                             └────────────────► closing      presenting                       (gone)
 //                                                              accepted again ─► open
 //
+// With auth.first_message a socket may begin as `silent`: its first message has to be authorize, and then it is judging.
+//
 // Messages that can't go on yet (no verdict, no meshd, no room in the ring, no broker) are held back in order while
 // reading is paused; what is held is bounded by one read buffer and the message that it completes.
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 
+#include "common/rate_limit.hpp"
 #include "edge/handler.hpp"
 #include "edge/pending_requests.hpp"
+#include "edge/send_queue.hpp"
 #include "edge/token_source.hpp"
 #include "edge/websocket.hpp"
 
@@ -27,23 +32,30 @@ class Edge;
 
 class WebSocketHandler final : public Handler, public Receiver {
  public:
-  enum class State : std::uint8_t { judging, open, presenting, closing };
+  enum class State : std::uint8_t { silent, judging, open, presenting, closing };
 
-  WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial);
+  /// `silent`: it has shown no token, and its first message has to bring one.
+  WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent = false);
   ~WebSocketHandler() override;
 
   // Handler
   [[nodiscard]] const SessionId& session_id() const override { return session_id_; }
   [[nodiscard]] const std::string& user_id() const override { return user_id_; }
   void write_message(std::string_view text) override;
+  bool write_shared(SharedMessage& message) override;
+  /// An event, which may be left out where the rule of its topic says so.
+  void write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule);
   void close(std::uint16_t code, std::string_view reason) override;
 
   // Receiver
   void on_message(std::string_view text) override;
+  void on_written() override { queue_.go_on(); }
   void on_close() override;
 
   // What the edge tells it.
   void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket);
+  /// It was silent, and has brought a token.
+  void begin_judging();
   /// meshd is gone: the session has to be presented to the next one.
   void present_again();
   /// Takes what was held back, and reads on once all of it is taken.
@@ -57,8 +69,20 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] std::uint32_t slot() const { return slot_; }
   [[nodiscard]] std::uint32_t serial() const { return serial_; }
   SessionRequests& requests() { return requests_; }
+  /// Records of pending requests that a meshd which is dead never took: they go before anything that is held back.
+  struct Unsent {
+    records::Type type;
+    std::uint64_t sequence;
+    std::string record;
+  };
+  std::deque<Unsent>& unsent() { return unsent_; }
   /// Topic patterns that it is subscribed to; the edge keeps them.
   std::set<std::string, std::less<>>& topics() { return topics_; }
+  /// On snorky.path: its messages are Snorky's envelopes, and it gets no hello.
+  void speak_snorky() { snorky_ = true; }
+  [[nodiscard]] bool speaks_snorky() const { return snorky_; }
+  /// Calls to Snorky's services that a new meshd has to be told of, by meshd's keys; the edge keeps them.
+  std::map<std::string, std::string, std::less<>>& standing() { return standing_; }
   FoundToken& credential() { return credential_; }
   std::string& peer() { return peer_; }
 
@@ -69,17 +93,25 @@ class WebSocketHandler final : public Handler, public Receiver {
     SteadyTime until;  ///< when its sender stops waiting
   };
   void hold(std::string_view text, SteadyTime arrived, SteadyTime until);
+  bool within_rates(std::string_view text, SteadyTime now);
+  bool in_time(bool room);
+
   Edge& edge_;
   Connection& connection_;
+  SendQueue queue_;
+  RateLimit rate_;
   State state_ = State::judging;
   bool paused_ = true;
+  bool snorky_ = false;
   std::uint32_t slot_, serial_;
   SessionId session_id_ = SessionId::random();
   std::string user_id_, peer_;
   FoundToken credential_;  ///< the token until the verdict; from then on meshd's ticket
   SessionRequests requests_;
   std::set<std::string, std::less<>> topics_;
+  std::map<std::string, std::string, std::less<>> standing_;
   std::deque<Held> held_;
+  std::deque<Unsent> unsent_;
 };
 
 }  // namespace nuropb::edge

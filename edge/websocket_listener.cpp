@@ -1,5 +1,6 @@
 // The only translation unit that sees websocketpp. C++17, see websocket.hpp.
 
+#include <netinet/tcp.h>
 #include <poll.h>
 
 #include <boost/asio/io_context.hpp>
@@ -20,6 +21,7 @@
 #include "edge/websocket.hpp"
 
 namespace nuropb::edge {
+
 namespace {
 
 /// What hangs on a connection of websocketpp; the config below makes it its base class.
@@ -29,6 +31,49 @@ struct Attachment : websocketpp::connection_base {
   // vanish without a word: from open to close it holds itself.
   std::shared_ptr<void> self;
   std::unique_ptr<Receiver> receiver;
+};
+
+constexpr int not_sent = 128 * 1024;  // bytes that the kernel takes for a socket before it has sent them
+
+/// Nothing that a callback does may end the event loop.
+template <class Work>
+auto guarded(Work&& work, decltype(work()) otherwise) {
+  try {
+    return work();
+  } catch (const std::exception&) {
+    return otherwise;
+  }
+}
+
+/// websocketpp's transport, which also tells when the kernel has taken a write: websocketpp knows only what it has not yet
+/// begun to write, and tells nobody.
+template <class Config>
+struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
+  struct transport_con_type : websocketpp::transport::asio::connection<Config> {
+    using Base = websocketpp::transport::asio::connection<Config>;
+    using Base::Base;
+    void async_write(const char* bytes, std::size_t length, websocketpp::transport::write_handler then) {
+      Base::async_write(bytes, length, std::move(then));
+    }
+    /// Frames, one write at a time. `then` is a member of the connection, which outlives the write.
+    void async_write(const std::vector<websocketpp::transport::buffer>& buffers, const websocketpp::transport::write_handler& then) {
+      writing_ = 0;
+      for (const auto& buffer : buffers) writing_ += buffer.len;
+      Base::async_write(buffers, [this, &then](const websocketpp::lib::error_code& error) {
+        writing_ = 0;
+        then(error);
+        guarded([&] {
+          if (attachment && attachment->receiver) attachment->receiver->on_written();
+          return true;
+        }, false);
+      });
+    }
+    [[nodiscard]] std::size_t writing() const { return writing_; }
+    Attachment* attachment = nullptr;
+
+   private:
+    std::size_t writing_ = 0;
+  };
 };
 
 // One thread, so no locks; no logging on the hot path; read buffers that let 20,000 idle sockets fit.
@@ -59,7 +104,7 @@ struct Configuration {
     static const long timeout_connect = 5000;
     static const long timeout_socket_shutdown = 5000;
   };
-  using transport_type = websocketpp::transport::asio::endpoint<transport_config>;
+  using transport_type = NotifyingTransport<transport_config>;
   using endpoint_base = websocketpp::endpoint_base;
   using connection_base = Attachment;
 
@@ -88,11 +133,39 @@ class Server : public websocketpp::server<Configuration> {
   }
 };
 using Socket = Server::connection_type;
+using Message = Configuration::message_type;
+
+}  // namespace
+
+/// What a Frame holds is made by prepare() and by nobody else.
+struct FrameAccess {
+  static std::shared_ptr<Message> message(const Frame& frame) { return std::static_pointer_cast<Message>(frame.message_); }
+};
+
+Frame prepare(std::string_view text) {
+  namespace frame = websocketpp::frame;
+  // What a server sends is not masked (RFC 6455 section 5.1), so the same bytes do for every socket. Compressed they
+  // would be another text for each: a frame without RSV1 is in order on a socket that negotiated compression.
+  auto message = std::make_shared<Message>(nullptr, frame::opcode::text, text.size());
+  message->set_header(frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false), frame::extended_header(text.size())));
+  message->set_payload(text.data(), text.size());
+  message->set_prepared(true);
+  Frame out;
+  out.text_ = message->get_payload();
+  out.message_ = std::move(message);
+  return out;
+}
+
+namespace {
 
 class SocketHandshake final : public Handshake {
  public:
   explicit SocketHandshake(const Socket& socket) : socket_(socket), target_(socket.get_request().get_uri()) {}
   std::string_view path() const override { return std::string_view(target_).substr(0, target_.find('?')); }
+  std::string_view query() const override {
+    const auto mark = target_.find('?');
+    return mark == std::string::npos ? std::string_view() : std::string_view(target_).substr(mark + 1);
+  }
   std::string_view method() const override { return socket_.get_request().get_method(); }
   std::string_view header(const std::string& name) const override { return socket_.get_request_header(name); }
   std::string remote() const override { return socket_.get_remote_endpoint(); }
@@ -107,6 +180,10 @@ class SocketConnection final : public Connection {
   explicit SocketConnection(Socket& socket) : socket_(socket) {}
   void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
   void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
+  void send_frame(const Frame& frame) override {
+    websocketpp::lib::error_code ignored;
+    if (frame) ignored = socket_.send(FrameAccess::message(frame));
+  }
   void close(std::uint16_t code, std::string_view reason) override {
     websocketpp::lib::error_code ignored;
     socket_.close(code, std::string(reason), ignored);
@@ -116,7 +193,9 @@ class SocketConnection final : public Connection {
   // it keeps the next read from being started at all.
   void pause_reading() override { socket_.handle_pause_reading(); }
   void resume_reading() override { socket_.resume_reading(); }
-  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount(); }
+  void limit_message(std::size_t bytes) override { socket_.set_max_message_size(bytes); }
+  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing(); }
+  std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
     pollfd end{socket_.get_raw_socket().native_handle(), POLLRDHUP, 0};
     return ::poll(&end, 1, 0) > 0;
@@ -135,16 +214,6 @@ void put(Socket& socket, const HttpAnswer& answer) {
   socket.set_status(static_cast<websocketpp::http::status_code::value>(answer.status));
   for (const auto& [name, value] : answer.headers) socket.replace_header(name, value);
   socket.set_body(answer.body);
-}
-
-/// Nothing that a callback does may end the event loop.
-template <class Work>
-auto guarded(Work&& work, decltype(work()) otherwise) {
-  try {
-    return work();
-  } catch (const std::exception&) {
-    return otherwise;
-  }
 }
 
 }  // namespace
@@ -172,13 +241,21 @@ struct WebSocketListener::Impl {
       websocketpp::lib::error_code error;
       const auto socket = server.get_con_from_hdl(handle, error);
       boost::system::error_code ignored;
-      if (!error) socket->get_raw_socket().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+      if (error) return;
+      socket->get_raw_socket().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+      // What a slow consumer does not read waits in our queue, which has rules, and not by megabytes in the kernel's.
+      using NotSent = boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
+      socket->get_raw_socket().set_option(NotSent(not_sent), ignored);
     });
     server.set_validate_handler([this](websocketpp::connection_hdl handle) {
       return guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
         HttpAnswer answer;
-        if (callbacks.admit(SocketHandshake(*socket), answer)) return true;
+        if (callbacks.admit(SocketHandshake(*socket), answer)) {
+          websocketpp::lib::error_code ignored;
+          if (!answer.protocol.empty()) socket->select_subprotocol(answer.protocol, ignored);
+          return true;
+        }
         put(*socket, answer);
         return false;
       }, false);
@@ -194,6 +271,7 @@ struct WebSocketListener::Impl {
       guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
         socket->self = socket;
+        socket->attachment = socket.get();
         socket->face = std::make_unique<SocketConnection>(*socket);
         socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
         return true;

@@ -29,7 +29,7 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
     Visit(Local::socket socket, std::shared_ptr<Impl> to) : stream(std::move(socket)), owner(std::move(to)) {
       ++owner->visits;
       request.header_limit(largest_head);
-      request.body_limit(0);
+      request.body_limit(owner->largest_body);
     }
     ~Visit() { --owner->visits; }
 
@@ -40,15 +40,26 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
       });
     }
     void answer() {
+      constexpr std::string_view operations = "/operations/";
       const auto& asked = request.get();
-      const auto text = [this](http::status status, std::string body, const char* type) {
-        response.result(status);
-        response.set(http::field::content_type, type);
-        response.body() = std::move(body);
-      };
-      if (asked.method() != http::verb::get) text(http::status::method_not_allowed, "only GET is answered here\n", "text/plain");
-      else if (asked.target() == "/metrics") text(http::status::ok, owner->metrics(), "text/plain; version=0.0.4");
-      else text(http::status::not_found, "there is /metrics\n", "text/plain");
+      const std::string_view target(asked.target().data(), asked.target().size());
+      const bool gets = asked.method() == http::verb::get, posts = asked.method() == http::verb::post;
+      if (posts && target.starts_with(operations)) {
+        // Nobody reads or writes until the answer is there, so only our own deadlines end the wait.
+        stream.expires_never();
+        return owner->callbacks.operate(std::string(target.substr(operations.size())), asked.body(), [self = shared_from_this()](Answer done) {
+          self->say(done.good ? http::status::ok : http::status::bad_request, done.json + "\n", "application/json");
+        });
+      }
+      if (gets && target == "/metrics") say(http::status::ok, owner->callbacks.metrics(), "text/plain; version=0.0.4");
+      else if (target == "/metrics" || target.starts_with(operations)) say(http::status::method_not_allowed, "GET /metrics, POST /operations/NAME\n", "text/plain");
+      else say(http::status::not_found, "there is GET /metrics and POST /operations/NAME\n", "text/plain");
+    }
+    void say(http::status status, std::string body, const char* type) {
+      response.result(status);
+      response.set(http::field::content_type, type);
+      response.body() = std::move(body);
+      stream.expires_after(patience);
       response.keep_alive(false);
       response.prepare_payload();
       http::async_write(stream, response, [self = shared_from_this()](const boost::system::error_code&, std::size_t) {
@@ -59,12 +70,13 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
 
     boost::beast::basic_stream<Local> stream;
     boost::beast::flat_buffer buffer{largest_head};
-    http::request_parser<http::empty_body> request;
+    http::request_parser<http::string_body> request;
     http::response<http::string_body> response;
     std::shared_ptr<Impl> owner;
   };
 
-  Impl(asio::io_context& io, std::string at, std::function<std::string()> page) : path(std::move(at)), metrics(std::move(page)), acceptor(io), pause(io) {}
+  Impl(asio::io_context& io, std::string at, std::size_t largest, Callbacks called)
+      : path(std::move(at)), largest_body(largest), callbacks(std::move(called)), acceptor(io), pause(io) {}
 
   void accept() {
     acceptor.async_accept([self = shared_from_this()](const boost::system::error_code& error, Local::socket socket) {
@@ -79,17 +91,19 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
   }
 
   std::string path;
-  std::function<std::string()> metrics;
+  std::size_t largest_body;
+  Callbacks callbacks;
   Local::acceptor acceptor;
   asio::steady_timer pause;
   std::size_t visits = 0;
 };
 
-AdminSocket::AdminSocket(asio::io_context& io, std::string path, std::function<std::string()> metrics)
-    : impl_(std::make_shared<Impl>(io, std::move(path), std::move(metrics))) {}
+AdminSocket::AdminSocket(asio::io_context& io, std::string path, std::size_t largest_body, Callbacks callbacks)
+    : impl_(std::make_shared<Impl>(io, std::move(path), largest_body, std::move(callbacks))) {}
 
 AdminSocket::~AdminSocket() {
-  impl_->metrics = [] { return std::string(); };  // who still asks gets nothing of what is gone
+  // Who still asks gets nothing of what is gone.
+  impl_->callbacks = {[] { return std::string(); }, [](const std::string&, const std::string&, const std::function<void(Answer)>&) {}};
   boost::system::error_code ignored;
   if (!impl_->acceptor.is_open()) return;
   impl_->acceptor.close(ignored);

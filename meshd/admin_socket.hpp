@@ -1,13 +1,15 @@
 #pragma once
-// What meshd tells those who run it: HTTP over the Unix socket `admin.sock` in gateway.runtime_dir, whose mode keeps
-// everybody else out.
+// What meshd tells those who run it, and does for them: HTTP over the Unix socket `admin.sock` in gateway.runtime_dir,
+// whose mode keeps everybody else out.
 //
 //   curl --unix-socket RUNTIME_DIR/admin.sock http://meshd/metrics
+//   curl --unix-socket RUNTIME_DIR/admin.sock http://meshd/operations/sessions -d '{"limit": 10}'
 //
-// One answer to a connection. A few connections at a time, each for a few seconds, so that nobody who asks can hold
-// anything up. Owner thread: that of the io_context.
+// One answer to a connection. A few connections at a time, each for a few seconds to ask and to read, so that nobody who
+// asks can hold anything up. Owner thread: that of the io_context.
 
 #include <boost/asio/io_context.hpp>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,8 +20,18 @@ namespace nuropb::meshd {
 
 class AdminSocket {
  public:
-  /// `metrics` gives the page in Prometheus' text format; it is called on the io_context's thread.
-  AdminSocket(boost::asio::io_context& io, std::string path, std::function<std::string()> metrics);
+  struct Answer {
+    bool good = true;      ///< 200; else 400
+    std::string json;
+  };
+  /// All are called on the io_context's thread.
+  struct Callbacks {
+    std::function<std::string()> metrics;  ///< the page in Prometheus' text format
+    /// POST /operations/<name>: the operation, and its JSON; the answer once, from there or later.
+    std::function<void(const std::string& name, const std::string& body, std::function<void(Answer)>)> operate;
+  };
+  /// `largest_body` bounds what is read of a POST.
+  AdminSocket(boost::asio::io_context& io, std::string path, std::size_t largest_body, Callbacks callbacks);
   ~AdminSocket();
 
   /// Takes over a socket file that a predecessor left: whoever holds the control socket is the only meshd here.

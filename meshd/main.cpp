@@ -6,7 +6,7 @@
 
 #include "common/config.hpp"
 #include "common/log.hpp"
-#include "meshd/auth/static_tokens.hpp"
+#include "meshd/auth/make_authorizers.hpp"
 #include "meshd/container_settings.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/ring_loop.hpp"
@@ -22,6 +22,12 @@ constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG: starting again wou
 int fail(const Error& error) {
   log::error("can't start", {{"reason", error.text()}});
   return permanent_fault;
+}
+
+std::string names_of(const std::vector<std::string>& list) {
+  std::string out;
+  for (const std::string& name : list) out += (out.empty() ? "" : ",") + name;
+  return out;
 }
 
 }  // namespace
@@ -41,10 +47,8 @@ int main(int argc, char** argv) {
   if (!secret) return fail(secret.error());
   auto instance = config->gateway.instance.empty() ? runtime->instance_id() : Result<std::string>(config->gateway.instance);
   if (!instance) return fail(instance.error());
-  auto tokens = config->auth.token_file.empty()
-                    ? Result<meshd::StaticTokens>(failure("auth.token_file is not set", "", "without it nobody could connect"))
-                    : meshd::StaticTokens::load(config->auth.token_file);
-  if (!tokens) return fail(tokens.error());
+  auto authorizers = meshd::make_authorizers(*config);
+  if (!authorizers) return fail(authorizers.error());
   auto policy = config->auth.policy_file.empty() ? Result<meshd::Policy>(meshd::Policy()) : meshd::Policy::load(config->auth.policy_file);
   if (!policy) return fail(policy.error());
   auto transport = meshd::transport_settings(*config, *instance);
@@ -53,9 +57,12 @@ int main(int argc, char** argv) {
   auto container_settings = meshd::container_settings(*config, *instance, *transport);
   if (!container_settings) return fail(container_settings.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *tokens, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport)});
+  auto snorky = meshd::snorky::Hub::parts(*config);
+  if (!snorky) return fail(snorky.error());
+
+  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky)});
   if (const auto started = loop.start(); !started) return fail(started.error());
-  log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"tokens", tokens->size()}, {"control", runtime->control_socket()}});
+  log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"authorizers", names_of(config->auth.authorizers)}, {"control", runtime->control_socket()}});
   // Its leader configures the broker; only then anybody consumes.
   mesh::ServiceContainer container(std::move(*container_settings), {[&loop] { loop.connect_broker(); }, {}});
   container.start();

@@ -1,6 +1,7 @@
 #include "meshd/metrics.hpp"
 
 #include <string_view>
+#include <utility>
 
 namespace nuropb::meshd {
 namespace {
@@ -26,6 +27,11 @@ class Page {
 
 }  // namespace
 
+void EdgeCounts::add(const shm::MeshdSegments& segments) {
+  for (std::size_t i = 0; i < counters.size(); ++i) counters[i] += segments.counter(static_cast<shm::EdgeCounter>(i));
+  for (std::size_t place = 0; place < closes.size(); ++place) closes[place] += segments.closes(place);
+}
+
 std::string metrics_page(const Counted& counted) {
   Page page;
   page.head("refused_messages_total", "Messages from the broker that were not what they should be, by reason.", "counter");
@@ -35,6 +41,21 @@ std::string metrics_page(const Counted& counted) {
     page.line("refused_messages_total", "{reason=\"" + std::string(mesh::to_text(reason)) + "\"}", count);
   }
   page.counter("dropped_events_total", "Events of the mesh that can't be shown to consumers.", counted.events_dropped);
+  page.counter("left_out_events_total", "Events left out for sockets that did not read (events.when_full).", counted.edges[shm::EdgeCounter::dropped_events]);
+  page.head("refused_by_limit_total", "Messages, subscriptions and sessions refused, by limit.", "counter");
+  const auto& refused = counted.refused;
+  for (const auto& [limit, count] : {std::pair("messages_per_s", counted.edges[shm::EdgeCounter::over_messages_per_s]),
+                                     std::pair("bytes_per_s", counted.edges[shm::EdgeCounter::over_bytes_per_s]),
+                                     std::pair("pending_per_session", counted.edges[shm::EdgeCounter::over_pending]),
+                                     std::pair("connections_per_user", refused.connections), std::pair("user_messages_per_s", refused.user_messages),
+                                     std::pair("user_bytes_per_s", refused.user_bytes), std::pair("subscriptions_per_session", refused.subscriptions)}) {
+    page.line("refused_by_limit_total", "{limit=\"" + std::string(limit) + "\"}", count);
+  }
+  page.head("closes_total", "Sockets that the gateway closed, by close code.", "counter");
+  for (std::size_t place = 0; place < counted.edges.closes.size(); ++place) {
+    const std::string code = place < close_code::all.size() ? std::to_string(close_code::all[place]) : "other";
+    page.line("closes_total", "{code=\"" + code + "\"}", counted.edges.closes[place]);
+  }
   const auto& amqp = counted.transport;
   page.counter("amqp_connection_attempts_total", "Attempts to connect to the broker.", amqp.attempts);
   page.counter("amqp_connections_total", "Connections to the broker that were made.", amqp.connections);
@@ -44,6 +65,12 @@ std::string metrics_page(const Counted& counted) {
   page.counter("amqp_consumers_cancelled_total", "Consumers that the broker cancelled.", amqp.consumers_cancelled);
   page.counter("amqp_patterns_refused_total", "Topic patterns that the broker refused.", amqp.patterns_refused);
   page.gauge("amqp_queued_bytes", "Messages that wait to be published.", counted.queued_bytes);
+  page.counter("push_sends_total", "Sends to consumers that were asked of this gateway.", counted.pushes.sends);
+  page.counter("push_closes_total", "Closings of consumers that were asked of this gateway.", counted.pushes.closes);
+  page.counter("push_for_peers_total", "Sends, closings and counts that other gateways asked for.", counted.pushes.for_peers);
+  page.counter("push_timeouts_total", "Sends and closings that ended with an edge or gateway silent.", counted.pushes.timeouts);
+  page.counter("peer_refused_messages_total", "Messages under the gateways' topic that were none of a gateway's.", counted.peer_messages_refused);
+  page.gauge("peers", "Other gateways of the service that live.", counted.peers);
   page.gauge("workers", "Edges that are attached.", counted.workers);
   page.gauge("sessions", "Sessions that are open.", counted.sessions);
   page.gauge("topics", "Topic patterns that somebody is subscribed to.", counted.topics);

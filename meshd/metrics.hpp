@@ -1,19 +1,40 @@
 #pragma once
 // The page of metrics: what meshd has counted, in Prometheus' text format. Pure.
 
+#include <array>
 #include <cstdint>
 #include <string>
 
+#include "common/close_codes.hpp"
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/transport.hpp"
+#include "meshd/pushes.hpp"
+#include "shm/segment.hpp"
 
 namespace nuropb::meshd {
+
+/// What edges have counted, those that are gone included. Monitoring only: an edge writes what it likes there.
+struct EdgeCounts {
+  std::array<std::uint64_t, static_cast<std::size_t>(shm::EdgeCounter::count_)> counters{};
+  std::array<std::uint64_t, close_code::all.size() + 1> closes{};
+  void add(const shm::MeshdSegments& segments);
+  [[nodiscard]] std::uint64_t operator[](shm::EdgeCounter which) const { return counters[static_cast<std::size_t>(which)]; }
+};
+
+/// What was over a limit that meshd watches.
+struct RefusedByLimit {
+  std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0;
+};
 
 struct Counted {
   mesh::Transport::Counters transport;
   const mesh::Refusals* messages = nullptr;    ///< that could not be read
   const mesh::Refusals* controller = nullptr;  ///< that did not get to a handler of the controller
   std::uint64_t events_dropped = 0;            ///< of the mesh: not for consumers
+  Pushes::Counters pushes{};
+  std::uint64_t peers = 0, peer_messages_refused = 0;
+  RefusedByLimit refused{};
+  EdgeCounts edges{};                          ///< of all edges since meshd began
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
 };
 

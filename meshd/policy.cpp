@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 using Texts = std::vector<std::string>;
 
-constexpr std::array<std::string_view, 5> verbs{"request", "command", "describe", "event", "subscribe"};
+constexpr std::array<std::string_view, 6> verbs{"request", "command", "describe", "event", "subscribe", "publish"};
 constexpr std::size_t max_file_bytes = 1U << 20;
 
 constexpr std::uint8_t bit(Use use) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(use)); }
@@ -55,7 +55,7 @@ bool claim_has(const json& claim, const json& wanted) {
 
 struct Rule {
   std::uint8_t verbs = 0;
-  Texts users, roles, services, methods, topics;
+  Texts users, roles, services, methods, topics, channels;
   json claims = json::object();
 
   [[nodiscard]] bool concerns(const Identity& identity, const json& has) const {
@@ -76,7 +76,7 @@ struct Rule {
 
 struct Policy::Rules {
   std::uint8_t everyone = bit(Use::request);
-  std::vector<Rule> allow, deny;
+  std::vector<Rule> allow, deny, controller;
 };
 
 struct Policy::Session::Concerned {
@@ -96,7 +96,7 @@ class Reader {
     std::uint8_t out = 0;
     for (const std::string& verb : texts(node, key)) {
       const auto found = std::find(verbs.begin(), verbs.end(), verb);
-      if (found == verbs.end()) wrong(node, key + ": '" + verb + "' is no verb", "request, command, describe, event, subscribe");
+      if (found == verbs.end()) wrong(node, key + ": '" + verb + "' is no verb", "request, command, describe, event, subscribe, publish");
       else out |= bit(static_cast<Use>(found - verbs.begin()));
     }
     return out;
@@ -133,25 +133,48 @@ class Reader {
 
   Rule rule(const toml::table& table) {
     Rule out;
-    bool calls = false, topics = false;
+    bool calls = false, services = false, topics = false, channels = false;
     for (const auto& [name, node] : table) {
       const std::string key(name.str());
       if (key == "verbs") out.verbs = use_bits(node, key);
       else if (key == "users") out.users = texts(node, key);
       else if (key == "roles") out.roles = texts(node, key);
-      else if (key == "services") out.services = texts(node, key), calls = true;
+      else if (key == "services") out.services = texts(node, key), services = true;
       else if (key == "methods") out.methods = texts(node, key), calls = true;
       else if (key == "topics") out.topics = texts(node, key), topics = true;
+      else if (key == "channels") out.channels = texts(node, key), channels = true;
       else if (key == "claims") claims(node, out.claims);
-      else wrong(node, "unknown key '" + key + "'", "verbs, users, roles, claims, services, methods, topics");
+      else wrong(node, "unknown key '" + key + "'", "verbs, users, roles, claims, services, methods, topics, channels");
     }
     if (out.verbs == 0) wrong(table, "a rule without verbs");
     // A rule that can't ever apply is a mistake of its writer, and one that grants more than it says a worse one.
     const std::uint8_t of_topics = bit(Use::event) | bit(Use::subscribe);
-    if (topics && (out.verbs & ~of_topics)) wrong(table, "topics in a rule for request, command or describe", "make it two rules");
-    if (calls && (out.verbs & of_topics)) wrong(table, "services or methods in a rule for event or subscribe", "make it two rules");
+    if (topics && (out.verbs & ~of_topics)) wrong(table, "topics in a rule for request, command, describe or publish", "make it two rules");
+    if ((calls || services) && (out.verbs & of_topics)) wrong(table, "services or methods in a rule for event or subscribe", "make it two rules");
+    if (calls && (out.verbs & bit(Use::publish))) wrong(table, "methods in a rule for publish", "make it two rules");
+    if (channels && (out.verbs & ~bit(Use::publish))) wrong(table, "channels in a rule for another verb than publish", "make it two rules");
     for (const auto& topic : out.topics) {
       if (topic.size() > max_topic) wrong(table, "a topic is longer than 255 bytes");
+    }
+    return out;
+  }
+
+  /// `services` are who here, and not what.
+  Rule controller(const toml::table& table) {
+    Rule out;
+    for (const auto& [name, node] : table) {
+      const std::string key(name.str());
+      if (key == "methods") out.methods = texts(node, key);
+      else if (key == "services") out.services = texts(node, key);
+      else if (key == "users") out.users = texts(node, key);
+      else if (key == "roles") out.roles = texts(node, key);
+      else if (key == "claims") claims(node, out.claims);
+      else wrong(node, "unknown key '" + key + "'", "methods, services, users, roles, claims");
+    }
+    // Left out never means everyone here: these methods reach all consumers.
+    if (out.methods.empty()) wrong(table, "a controller rule without methods", "methods = [\"*\"] for all");
+    if (out.services.empty() && out.users.empty() && out.roles.empty() && out.claims.empty()) {
+      wrong(table, "a controller rule that does not say who may", "services, users, roles or claims");
     }
     return out;
   }
@@ -189,8 +212,12 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& name) {
       const toml::array* const list = node.as_array();
       if (!list || !list->is_homogeneous(toml::node_type::table)) reader.wrong(node, std::string(key.str()) + " is not a list of tables", "write [[" + std::string(key.str()) + "]]");
       else for (const auto& item : *list) (key.str() == "allow" ? rules->allow : rules->deny).push_back(reader.rule(*item.as_table()));
+    } else if (key.str() == "controller") {
+      const toml::array* const list = node.as_array();
+      if (!list || !list->is_homogeneous(toml::node_type::table)) reader.wrong(node, "controller is not a list of tables", "write [[controller]]");
+      else for (const auto& item : *list) rules->controller.push_back(reader.controller(*item.as_table()));
     } else {
-      reader.wrong(node, "unknown key '" + std::string(key.str()) + "'", "default, [[allow]] and [[deny]] stand here");
+      reader.wrong(node, "unknown key '" + std::string(key.str()) + "'", "default, [[allow]], [[deny]] and [[controller]] stand here");
     }
   }
   if (reader.mistake) return tl::unexpected(*reader.mistake);
@@ -205,7 +232,17 @@ Result<Policy> Policy::load(const std::string& file) {
   return parse(*text, file);
 }
 
-std::size_t Policy::size() const { return rules_->allow.size() + rules_->deny.size(); }
+std::size_t Policy::size() const { return rules_->allow.size() + rules_->deny.size() + rules_->controller.size(); }
+
+bool Policy::allows_controller(const ControllerCaller& caller, std::string_view method) const {
+  const json parsed = caller.identity.claims.empty() ? json::object() : json::parse(caller.identity.claims, nullptr, false);
+  const json claims = parsed.is_object() ? parsed : json::object();
+  return std::any_of(rules_->controller.begin(), rules_->controller.end(), [&](const Rule& rule) {
+    // A service that is not known matches no pattern, not even `*`.
+    const bool service = rule.services.empty() || (!caller.service.empty() && any_globs(rule.services, caller.service));
+    return service && any_globs(rule.methods, method) && rule.concerns(caller.identity, claims);
+  });
+}
 
 Policy::Session Policy::for_identity(const Identity& identity) const {
   const json parsed = identity.claims.empty() ? json::object() : json::parse(identity.claims, nullptr, false);
@@ -226,7 +263,7 @@ Policy::Session Policy::for_identity(const Identity& identity) const {
 bool Policy::Session::allows(Use use, std::string_view service, std::string_view method) const {
   if (!concerned_) return false;
   const auto applies = [&](const Rule* rule) {
-    return (rule->verbs & bit(use)) && any_globs(rule->services, service) && (use == Use::describe || any_globs(rule->methods, method));
+    return (rule->verbs & bit(use)) && any_globs(rule->services, service) && (use == Use::describe || any_globs(use == Use::publish ? rule->channels : rule->methods, method));
   };
   if (std::any_of(concerned_->deny.begin(), concerned_->deny.end(), applies)) return false;
   return (concerned_->rules->everyone & bit(use)) || std::any_of(concerned_->allow.begin(), concerned_->allow.end(), applies);

@@ -4,13 +4,21 @@
 //
 //   default = ["request"]            # verbs that everyone may use on everything; this is the default
 //   [[allow]]
-//   verbs = ["command", "request"]   # request, command, describe, event, subscribe
+//   verbs = ["command", "request"]   # request, command, describe, event, subscribe, publish
 //   roles = ["clerk"]                # who: users or roles, any of them; claims, all of them. None named: everyone
 //   services = ["orders"]            # what: a `*` stands for any text. None named: all
 //   methods = ["get_*"]
+//   [[allow]]
+//   verbs = ["publish"]              # to channels of a Snorky service
+//   services = ["pubsub"]
+//   channels = ["chat/*"]
 //   [[deny]]                         # wins over every allow
 //   verbs = ["subscribe"]
 //   topics = ["secret.#"]            # AMQP topic patterns
+//
+//   [[controller]]                   # who else may use the gateway's own methods (meshd/controller.hpp); default: nobody
+//   methods = ["send_to_*"]
+//   services = ["orders"]            # who: a service of the mesh, users, roles, claims; all that are named
 //
 // What nothing allows is refused. Who matches is settled once for a session, so that a request costs only the rules that
 // concern its consumer. Pure; a Policy never changes once it was read, and sessions keep theirs alive.
@@ -26,7 +34,13 @@
 
 namespace nuropb::meshd {
 
-enum class Use : std::uint8_t { request, command, describe, event, subscribe };
+enum class Use : std::uint8_t { request, command, describe, event, subscribe, publish };
+
+/// Who calls a method of the gateway's controller: what the call says of its user, and whose response queue it names.
+struct ControllerCaller {
+  Identity identity;
+  std::string service;  ///< empty: not known
+};
 
 class Policy {
  public:
@@ -41,7 +55,7 @@ class Policy {
   class Session {
    public:
     Session() = default;  ///< nothing
-    /// Requests, commands and describes (of which `method` is empty).
+    /// Requests, commands and describes (of which `method` is empty); of publish, `method` is the channel as text.
     [[nodiscard]] bool allows(Use use, std::string_view service, std::string_view method) const;
     /// Events to a topic, subscriptions to a pattern: allowed where all that it stands for is, denied where any of it is.
     [[nodiscard]] bool allows_topic(Use use, std::string_view topic) const;
@@ -52,6 +66,7 @@ class Policy {
     std::shared_ptr<const Concerned> concerned_;
   };
   [[nodiscard]] Session for_identity(const Identity& identity) const;
+  [[nodiscard]] bool allows_controller(const ControllerCaller& caller, std::string_view method) const;
   [[nodiscard]] std::size_t size() const;
 
  private:

@@ -17,10 +17,11 @@ constexpr std::string_view not_allowed = "this user may not subscribe to it (pol
 
 void RingLoop::subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
   if (session.topics.contains(record.topic)) return deliver(done(from), {});  // when it takes effect, the first asking is told
-  if (!session.policy.allows_topic(Use::subscribe, record.topic)) {
+  if (Peers::reserved(record.topic) || !session.policy.allows_topic(Use::subscribe, record.topic)) {
     return deliver(refusal(from, error_name::authorization, "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)), {});
   }
   if (session.topics.size() >= config_.events.subscriptions_per_session) {
+    ++refused_.subscriptions;
     return deliver(refusal(from, error_name::transport, "more than " + std::to_string(config_.events.subscriptions_per_session) +
                                                             " subscriptions (events.subscriptions_per_session)"), {});
   }
@@ -49,6 +50,7 @@ void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session
     if (subscriptions_.remove(topic, address(worker, slot)).last) manager_.unsubscribe(topic);
   }
   session.topics.clear();
+  if (snorky_) snorky_->on_session_closed({worker, slot, session.serial});
 }
 
 void RingLoop::end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why) {
@@ -60,6 +62,11 @@ void RingLoop::end_subscription(Attached& attached, std::uint32_t slot, Session&
 }
 
 void RingLoop::on_pattern(const ServiceMeshManager::Pattern& news) {
+  if (news.pattern == peers_.topic()) {
+    if (news.refused.empty()) return peers_.connected();
+    log::error("the broker refuses the gateways' own topic: other gateways can't be reached", {{"topic", news.pattern}, {"reason", news.refused}});
+    return;
+  }
   if (news.refused.empty()) {
     for (const ReturnAddress& asker : subscriptions_.bound(news.pattern)) deliver(done(asker), {});
     return;
@@ -82,6 +89,11 @@ void RingLoop::on_pattern(const ServiceMeshManager::Pattern& news) {
 }
 
 void RingLoop::on_mesh_event(const mesh::Incoming& message) {
+  if (Peers::reserved(message.routing_key)) {
+    // Not for consumers, whatever their patterns match; and another service's gateways are none of our business.
+    if (message.routing_key == peers_.topic()) peers_.receive(message.encrypted ? std::string_view() : std::string_view(message.body));
+    return;
+  }
   subscriptions_.match(message.routing_key, interested_);
   if (interested_.empty()) return;  // unbound a moment ago
   const auto payload = to_mesh_event(message, config_.limits.message_bytes, config_.limits.json_depth, config_.events.forward_context);
@@ -100,34 +112,6 @@ void RingLoop::on_mesh_event(const mesh::Incoming& message) {
       attached->worker.violate("does not read its events: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
     }
   }
-}
-
-void RingLoop::reload() {
-  if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
-  else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
-  if (config_.auth.policy_file.empty()) return;
-  auto fresh = Policy::load(config_.auth.policy_file);
-  if (!fresh) {
-    log::error("policy not reloaded, the former one stays in force", {{"reason", fresh.error().text()}});
-    return;
-  }
-  policy_ = std::move(*fresh);
-  for (auto& [id, attached] : workers_) {
-    attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
-      if (session.state != SessionState::open) return;
-      session.policy = policy_.for_identity(session.identity);
-      const auto topics = session.topics;
-      for (const std::string& topic : topics) {
-        if (session.policy.allows_topic(Use::subscribe, topic)) continue;
-        const auto removed = subscriptions_.remove(topic, address(place.worker.id(), slot));
-        if (removed.last) manager_.unsubscribe(topic);
-        for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
-        end_subscription(place, slot, session, topic, error_name::authorization, not_allowed);
-      }
-    });
-  }
-  log::info("policy reloaded", {{"rules", policy_.size()}});
-  flush_touched();
 }
 
 }  // namespace nuropb::meshd

@@ -11,6 +11,7 @@
 
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
+#include "meshd/controller.hpp"
 #include "meshd/metrics.hpp"
 
 namespace nuropb::meshd {
@@ -30,15 +31,30 @@ std::uint64_t wall_clock_ms() {
 
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
-      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), policy_(std::move(parts.policy)),
+      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
       encryption_(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys) : std::nullopt),
+      users_(parts.config.limits.connections_per_user, parts.config.limits.user),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
+      peers_({.service = parts.config.gateway.service, .instance = parts.instance_id, .largest = Pushes::largest_of(parts.config.limits.message_bytes),
+              .json_depth = parts.config.limits.json_depth + 8U, .period = milliseconds(parts.config.push.presence_ms),
+              .expiry = milliseconds(parts.config.push.presence_ms * 7 / 2)},
+             clock_, [this](const std::string& topic, std::string body, SteadyTime deadline) { return publish_to_peers(topic, std::move(body), deadline); }),
+      pushes_({parts.instance_id, parts.config.limits.message_bytes, parts.config.limits.connections, parts.config.limits.json_depth,
+               milliseconds(parts.config.push.timeout_ms)}, clock_, *this, session_index_, peers_),
+      push_timer_(io_),
       manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }),
-      admin_(io_, std::move(parts.admin_socket), [this] { return metrics(); }) {}
+      admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
+             {[this] { return metrics(); },
+              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); }}) {
+  add_controller_methods(manager_.controller(), {config_, pushes_, [this]() -> const Policy& { return policy_; },
+                                                 [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }});
+  start_snorky(std::move(parts.snorky));
+}
 
 RingLoop::~RingLoop() {
+  authorizer_.stop();
   if (listener_wait_.is_open()) listener_wait_.release();
 }
 
@@ -47,7 +63,10 @@ Result<void> RingLoop::start() {
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
   listener_wait_.assign(listener_->fd());
+  if (mesh_authorizer_) mesh_authorizer_->connect([this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
+  authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
   if (const auto admin = admin_.start(); !admin) return admin;
+  start_peers();
   wait_for_connection();
   wait_for_signal();
   beat();
@@ -60,6 +79,8 @@ void RingLoop::connect_broker() {
 
 int RingLoop::run() {
   io_.run();
+  peers_.leave();
+  authorizer_.stop();
   manager_.stop(stop_grace);
   return exit_code_;
 }
@@ -79,6 +100,11 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  drop_kept();
+  peers_.tick();
+  users_.forget_idle(clock_.now());
+  look_at_expiries();
+  if (mesh_authorizer_) mesh_authorizer_->tick(clock_.now());
   if (encryption_) {
     encryption_->tick(clock_.now());
     send_encrypted();
@@ -91,8 +117,12 @@ void RingLoop::beat() {
 }
 
 std::string RingLoop::metrics() {
-  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
-  for (const auto& [id, attached] : workers_) counted.sessions += attached->worker.sessions().open();
+  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, pushes_.counters(), peers_.alive().size(), peers_.refused(),
+                  refused_, gone_edges_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
+  for (const auto& [id, attached] : workers_) {
+    counted.sessions += attached->worker.sessions().open();
+    counted.edges.add(attached->worker.segments());
+  }
   return metrics_page(counted);
 }
 
@@ -173,6 +203,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   Attached& place = *(workers_[*id] = std::move(attached));
   wait_for_doorbell(place);
   activate(place);
+  deliver_kept(place.worker.id());
 }
 
 void RingLoop::wait_for_doorbell(Attached& attached) {
@@ -203,14 +234,16 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   if (kill) worker.kill();
   worker.abandon();
   worker.sessions().each([&](std::uint32_t slot, Session& session) {
-    forget_subscriptions(id, slot, session);
+    forget_session(id, slot, session);
     worker.sessions().close(session);
   });
+  gone_edges_.add(worker.segments());
   std::erase(touched_, found->second.get());
   std::erase(turn_order_, id);
   workers_.erase(found);
   slots_.release(id);
   manager_.acknowledge();
+  pushes_.on_worker_gone(id);
 }
 
 RingLoop::Attached* RingLoop::find(WorkerId id) {

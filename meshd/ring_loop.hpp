@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -21,19 +22,27 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/metrics.hpp"
+#include "meshd/peers.hpp"
+#include "meshd/auth/mesh_authorizer.hpp"
+#include "meshd/expiries.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/pushes.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/sealed_tickets.hpp"
+#include "meshd/snorky/hub.hpp"
 #include "meshd/service_mesh_manager.hpp"
+#include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/translate.hpp"
+#include "meshd/user_limits.hpp"
 #include "meshd/worker.hpp"
 #include "meshd/worker_slots.hpp"
 
 namespace nuropb::meshd {
 
-class RingLoop {
+class RingLoop : private Pushes::Edges {
  public:
   struct Parts {
     const Config& config;
@@ -42,12 +51,14 @@ class RingLoop {
     std::string instance_id;
     SealedTickets tickets;
     Authorizer& authorizer;
+    MeshAuthorizer* mesh_authorizer;  ///< part of it, or nullptr
     Policy policy;
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
+    std::optional<snorky::Hub::Parts> snorky;
   };
   explicit RingLoop(Parts parts);
-  ~RingLoop();
+  ~RingLoop() override;
 
   /// Opens the control socket. Workers are taken from here on; the broker counts as away until connect_broker().
   Result<void> start();
@@ -78,15 +89,33 @@ class RingLoop {
   void turn();
   bool read_requests(Attached& attached);
   bool dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
-  bool open_session(Attached& attached, const std::string& payload);
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
   bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
   void send_encrypted();
-  void accept_session(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict);
   void on_events();
   void on_state(const ServiceMeshManager::StateChange& change);
+  bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
+  void deliver_kept(WorkerId id);
+  void drop_kept();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
+
+  // Who the sessions are (ring_sessions.cpp)
+  bool open_session(Attached& attached, const std::string& payload);
+  void judged(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Verdict verdict);
+  void authorize(const records::Authorize& record, Session& session, const ReturnAddress& from);
+  void judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict);
+  void take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity);
+  void reconsider_topics(Attached& attached, std::uint32_t slot, Session& session);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+  void forget_session(WorkerId worker, std::uint32_t slot, Session& session);
+  void look_at_expiries();
+  bool ask_mesh(mesh::Outgoing&& question, const std::string& method);
+  void reload();
+
+  // Limits (ring_limits.cpp)
+  bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
+  bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
 
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
@@ -95,7 +124,23 @@ class RingLoop {
   void end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
   void on_pattern(const ServiceMeshManager::Pattern& news);
   void on_mesh_event(const mesh::Incoming& message);
-  void reload();
+
+  // Snorky (ring_snorky.cpp)
+  class SnorkyOutlet;
+  void start_snorky(std::optional<snorky::Hub::Parts> parts);
+  bool snorky_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  bool backend_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  void send_to_worker(WorkerId id, records::Type type, std::uint64_t sequence, std::string payload);
+  [[nodiscard]] bool takes_anonymous() const;
+  [[nodiscard]] Policy::Session policy_of(const Identity& identity) const;
+
+  // Pushes to many sessions, here and at other gateways (ring_pushes.cpp)
+  void each(const std::function<void(WorkerId, SessionTable&)>& work) override;
+  void send(WorkerId worker, records::Type type, std::string payload) override;
+  void tick_soon() override;
+  void start_peers();
+  void operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer);
+  bool publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline);
 
   [[nodiscard]] std::string metrics();
   [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance_, worker.slot, worker.generation, session, sequence}; }
@@ -108,11 +153,17 @@ class RingLoop {
   std::uint32_t instance_;
   SealedTickets tickets_;
   Authorizer& authorizer_;
+  MeshAuthorizer* mesh_authorizer_;
+  Expiries expiries_;
   Policy policy_;
   std::optional<RequestEncryption> encryption_;  // nothing: request.encryption = false
   Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
+  const SteadyTime started_ = clock_.now();
+  UserLimits users_;                        // outlives the sessions in workers_
+  RefusedByLimit refused_;
+  EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
   RequestLimits request_limits_;
 
@@ -124,16 +175,29 @@ class RingLoop {
   std::map<WorkerId, std::unique_ptr<Attached>> workers_;
   std::size_t newcomers_ = 0;
 
+  SessionIndex session_index_;
+  Peers peers_;
+  Pushes pushes_;
+  boost::asio::steady_timer push_timer_;
+  bool push_timer_armed_ = false;
+
   std::vector<WorkerId> turn_order_;        // workers that may have something to read
   std::vector<Attached*> touched_;          // workers with records staged in this turn
   std::vector<mesh::Outgoing> outgoing_;    // taken from rings, not yet taken by the transport
   std::string payload_;                     // reused for every record
   bool turn_scheduled_ = false;
+  std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
+  std::size_t absent_bytes_ = 0;
+  SteadyTime absent_until_ = SteadyTime::max();  // set once we can get any
   mesh::State broker_ = mesh::State::connecting;
   int exit_code_ = 0;
 
   log::Pause dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
+
+  log::Pause backend_pause_{std::chrono::seconds(10)};
+  std::unique_ptr<snorky::Outlet> snorky_outlet_;
+  std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 
   ServiceMeshManager manager_;  // its thread wakes the loop above
   AdminSocket admin_;           // last: it looks at all of the above

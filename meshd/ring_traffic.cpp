@@ -16,6 +16,9 @@ namespace {
 // What one worker may have read in one turn before the next one's turn comes.
 constexpr int turn_records = 256;
 constexpr std::size_t turn_bytes = 1U << 20;
+// Edges look for a new meshd every 50 ms.
+constexpr auto wait_for_edges = std::chrono::seconds(3);
+constexpr std::size_t most_for_absent = 32U << 20;
 
 shm::BrokerState word_for(mesh::State state) {
   switch (state) {
@@ -61,6 +64,7 @@ void RingLoop::turn() {
         continue;
       }
       const bool more = read_requests(*attached);
+      touch(*attached);  // what was settled in reading is told
       if (encryption_) send_encrypted();
       manager_.publish(outgoing_);
       if (!attached->worker.why().empty()) {
@@ -115,7 +119,7 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
       if (!record) return impossible("can't be decoded");
       Session* const session = worker.sessions().find(record->session, record->serial);
       if (session && allowed(type, session->state) == Verb::close) {
-        forget_subscriptions(worker.id(), record->session, *session);
+        forget_session(worker.id(), record->session, *session);
         worker.sessions().close(*session);
       }
       worker.settle(worker.begin_work());
@@ -126,62 +130,18 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::describe:
     case records::Type::event:
     case records::Type::subscribe:
-    case records::Type::unsubscribe: return consumers_record(attached, header, payload);
+    case records::Type::unsubscribe:
+    case records::Type::authorize: return consumers_record(attached, header, payload);
+    case records::Type::snorky_call: return snorky_record(attached, header, payload);
+    case records::Type::backend_call: return backend_record(attached, header, payload);
+    case records::Type::pushed: {
+      const auto record = records::decode<records::Pushed>(payload);
+      if (!record || !pushes_.on_pushed(worker.id(), *record)) return impossible(record ? "a count that nobody asked for" : "can't be decoded");
+      worker.settle(worker.begin_work());
+      return true;
+    }
     default: return impossible("not for meshd");
   }
-}
-
-bool RingLoop::open_session(Attached& attached, const std::string& payload) {
-  Worker& worker = attached.worker;
-  const auto record = records::decode<records::OpenSession>(payload);
-  Session* const session = record ? worker.sessions().find(record->session) : nullptr;
-  if (!session || allowed(records::Type::open_session, session->state) != Verb::judge) {
-    worker.violate(!record ? "an open_session record can't be decoded" : !session ? "more sessions than limits.connections" : "a session is opened twice");
-    return false;
-  }
-  if (session->state == SessionState::ended) worker.sessions().close(*session);
-  session->state = SessionState::judging;
-  session->serial = record->serial;
-  session->id = record->session_id;
-  const auto answer = [this, id = worker.id(), slot = record->session, serial = record->serial](Authorizer::Verdict verdict) {
-    accept_session(id, slot, serial, std::move(verdict));
-  };
-  if (record->kind == records::CredentialKind::ticket) {
-    auto identity = tickets_.open_session(worker.id(), record->session_id, record->credential);
-    if (identity) answer(std::move(*identity));
-    else answer(failure("not a ticket of ours for this session"));
-  } else {
-    authorizer_.judge(std::string(record->credential), answer);
-  }
-  return true;
-}
-
-void RingLoop::accept_session(WorkerId worker_id, std::uint32_t slot, std::uint32_t serial, Authorizer::Verdict verdict) {
-  Attached* const attached = find(worker_id);
-  if (!attached) return;
-  Worker& worker = attached->worker;
-  Session* const session = worker.sessions().find(slot, serial);
-  if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
-  std::string payload;
-  worker.sessions().opened();
-  if (verdict) {
-    session->state = SessionState::open;
-    session->identity = std::move(*verdict);
-    session->context_head = context_head(session->identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
-    session->event_head = context_head(session->identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
-    session->policy = policy_.for_identity(session->identity);
-    const std::string username = session->identity.username.empty() ? "null" : json::quoted(session->identity.username);
-    const std::string ticket = tickets_.seal_session(worker_id, session->id, session->identity);
-    records::encode(records::SessionAccepted{slot, serial, session->identity.user_id, username, ticket}, payload);
-    worker.send(records::Type::session_accepted, 0, std::move(payload));
-  } else {
-    session->state = SessionState::ended;
-    log::info("session refused", {{"session", session->id.hex()}, {"reason", verdict.error().text()}});
-    records::encode(records::SessionRefused{slot, serial, close_code::token_refused, "token refused"}, payload);
-    worker.send(records::Type::session_refused, 0, std::move(payload));
-  }
-  touch(*attached);
-  schedule_turn();
 }
 
 /// What a consumer says, in whatever words: each has a session, a sequence and one answer.
@@ -197,9 +157,11 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     if (!record) return impossible("can't be decoded");
     Session* const session = worker.sessions().find(record->session, record->serial);
     if (!session) return impossible("of a session that is not open");
+    const ReturnAddress from = address(worker.id(), record->session, header.sequence);
     switch (allowed(type, session->state)) {
       case Verb::publish:
-      case Verb::subscribe: return work(*record, *session, address(worker.id(), record->session, header.sequence));
+      case Verb::authorize:
+      case Verb::subscribe: return within_user_rates(attached, header, *session, from) ? work(*record, *session, from) : true;
       case Verb::ignore: worker.settle(worker.begin_work()); return true;
       default: return impossible("not allowed in this state of the session");
     }
@@ -207,9 +169,15 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   switch (type) {
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
-        if (session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
+        return true;
+      });
+    case records::Type::authorize:
+      return with(records::decode<records::Authorize>(payload), [&](const records::Authorize& record, Session& session, const ReturnAddress& from) {
+        worker.settle(worker.begin_work());
+        authorize(record, session, from);
         return true;
       });
     case records::Type::subscribe:
@@ -259,6 +227,7 @@ void RingLoop::send_encrypted() {
   auto output = encryption_->take_output();
   std::move(output.send.begin(), output.send.end(), std::back_inserter(outgoing_));
   for (const auto& [message, error] : output.refused) {
+    if (mesh_authorizer_ && mesh_authorizer_->refused(message.correlation_id, error.description)) continue;
     const auto to = ReturnAddress::parse(message.correlation_id);
     Attached* const attached = to ? find({to->slot, to->generation}) : nullptr;
     if (!attached) continue;
@@ -272,6 +241,7 @@ void RingLoop::on_events() {
   for (const auto& change : events.states) on_state(change);
   for (mesh::Report& report : events.reports) {
     if (encryption_ && encryption_->open(report, clock_.now())) continue;
+    if (mesh_authorizer_ && mesh_authorizer_->take(report)) continue;
     if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
       if (Attached* attached = find({to->slot, to->generation})) {
         attached->worker.settle(report.tag);
@@ -282,7 +252,7 @@ void RingLoop::on_events() {
   }
   for (mesh::Incoming& message : events.responses) {
     const auto receipt = manager_.begin_delivery(message.delivery);
-    if (encryption_ && encryption_->open(message, clock_.now())) {
+    if ((encryption_ && encryption_->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
       manager_.delivered(receipt);
       continue;
     }
@@ -300,6 +270,7 @@ void RingLoop::on_events() {
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
   Attached* const attached = find({returned.to.slot, returned.to.generation});
   if (!attached) {
+    if (receipt && keep_for_absent(returned, *receipt)) return;
     // The edge that asked is dead, or a successor has its slot: the generation keeps the answer from it.
     if (receipt) manager_.delivered(*receipt);
     return;
@@ -310,10 +281,39 @@ void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Re
   attached->worker.violate("does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
 }
 
+/// Answers that came while there was no meshd are here before the edges of the last one have found us: those are given
+/// a while to come. Not acknowledged until then, so that the next meshd gets them should we die, too.
+bool RingLoop::keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt) {
+  if (clock_.now() >= absent_until_ || absent_bytes_ + returned.payload.size() > most_for_absent) return false;
+  absent_bytes_ += returned.payload.size();
+  absent_.emplace_back(std::move(returned), receipt);
+  return true;
+}
+
+void RingLoop::deliver_kept(WorkerId id) {
+  std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> kept;
+  std::swap(kept, absent_);
+  absent_bytes_ = 0;
+  for (auto& [returned, receipt] : kept) {
+    if (returned.to.slot == id.slot && returned.to.generation == id.generation) deliver(std::move(returned), receipt);
+    else if (!keep_for_absent(returned, receipt)) manager_.delivered(receipt);
+  }
+}
+
+void RingLoop::drop_kept() {
+  if (absent_.empty() || clock_.now() < absent_until_) return;
+  for (const auto& [returned, receipt] : absent_) manager_.delivered(receipt);
+  absent_.clear();
+  absent_bytes_ = 0;
+  manager_.acknowledge();
+}
+
 void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
   if (change.state == mesh::State::ready) log::info("broker ready", {{"detail", change.detail}});
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;
+  if (broker_ == mesh::State::ready && absent_until_ == SteadyTime::max()) absent_until_ = clock_.now() + wait_for_edges;
+  if (word_for(change.state) == shm::BrokerState::away) peers_.disconnected();
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().set_broker(word_for(change.state));
     attached->worker.channel().ring();

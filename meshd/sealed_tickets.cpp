@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -10,7 +11,7 @@ namespace nuropb::meshd {
 namespace {
 
 // ticket = version (1) | nonce (12) | ciphertext | tag (16)
-constexpr char version = 2;
+constexpr char version = 3;
 constexpr std::size_t nonce_size = 12, tag_size = 16, overhead = 1 + nonce_size + tag_size;
 
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
@@ -107,6 +108,8 @@ std::string SealedTickets::seal_session(WorkerId worker, const SessionId& sessio
   put_text(plain, identity.username);
   put_text(plain, identity.token);
   put_text(plain, identity.claims);
+  put_text(plain, identity.authorizer);
+  put_text(plain, std::to_string(identity.expires));
   for (const std::string& role : identity.roles) put_text(plain, role);
   return seal(session_binding(worker, session), plain);
 }
@@ -119,8 +122,12 @@ std::optional<Identity> SealedTickets::open_session(WorkerId worker, const Sessi
   auto username = get_text(in);
   auto token = get_text(in);
   auto claims = get_text(in);
-  if (!user_id || !username || !token || !claims) return {};
-  Identity identity{std::move(*user_id), std::move(*username), std::move(*token), {}, std::move(*claims)};
+  auto authorizer = get_text(in);
+  const auto expires = get_text(in);
+  if (!user_id || !username || !token || !claims || !authorizer || !expires) return {};
+  std::int64_t until = 0;
+  if (std::from_chars(expires->data(), expires->data() + expires->size(), until).ec != std::errc()) return {};
+  Identity identity{std::move(*user_id), std::move(*username), std::move(*token), {}, std::move(*claims), until, std::move(*authorizer)};
   while (!in.empty()) {
     auto role = get_text(in);
     if (!role) return {};

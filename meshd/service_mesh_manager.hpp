@@ -48,7 +48,11 @@ class ServiceMeshManager {
   /// Publishes from the front of `messages` what fits and removes it; what stays has to be brought again when
   /// take_events() was next woken.
   void publish(std::vector<mesh::Outgoing>& messages);
+  /// One of our own; false, and nothing published, if there is no room for it now.
+  bool publish(mesh::Outgoing&& message) { return transport_->submit(std::move(message)); }
   Events take_events();
+  /// The gateway's own face on the mesh, for methods to be added to before start(). They run on the transport's thread.
+  mesh::ServiceHost& controller() { return controller_; }
 
   /// Events of this topic pattern are wanted, or not any more; what the broker says of it comes with the events.
   Result<void> subscribe(std::string_view pattern) { return transport_->bind_event(std::string(pattern)); }

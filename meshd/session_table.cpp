@@ -1,5 +1,7 @@
 #include "meshd/session_table.hpp"
 
+#include "meshd/session_index.hpp"
+
 namespace nuropb::meshd {
 
 Verb allowed(records::Type type, SessionState state) {
@@ -17,6 +19,8 @@ Verb allowed(records::Type type, SessionState state) {
       {records::Type::event,         violation, violation, publish,   ignore},
       {records::Type::subscribe,     violation, violation, subscribe, ignore},
       {records::Type::unsubscribe,   violation, violation, subscribe, ignore},
+      {records::Type::snorky_call,   violation, violation, snorky,    ignore},
+      {records::Type::authorize,     violation, violation, authorize, ignore},
   };
   for (const Row& row : table) {
     if (row.type != type) continue;
@@ -47,6 +51,7 @@ void SessionTable::close(Session& session) {
   if (session.state == SessionState::open || session.state == SessionState::ended) {
     if (open_ > 0) --open_;
   }
+  if (session.indexed.in) session.indexed.in->remove(session);
   session.gone->store(true, std::memory_order_relaxed);
   session = Session{};
 }

@@ -22,8 +22,12 @@
 #include "common/records.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/policy.hpp"
+#include "meshd/user_limits.hpp"
+#include "meshd/sealed_tickets.hpp"
 
 namespace nuropb::meshd {
+
+class SessionIndex;
 
 enum class SessionState : std::uint8_t { closed, judging, open, ended };
 
@@ -32,7 +36,9 @@ enum class Verb : std::uint8_t {
   violation,  ///< can't happen with an honest edge: end the worker
   judge,      ///< open the session and ask the authorizer
   publish,    ///< a request, command, describe or event of a consumer whom we know
+  authorize,  ///< a fresh token for the session
   subscribe,  ///< a topic pattern, or not any more
+  snorky,     ///< a call to a Snorky service, which meshd itself answers
   close,      ///< forget the session
   ignore,     ///< crossed a record of ours on the way
 };
@@ -45,12 +51,23 @@ struct Session {
   std::uint32_t serial = 0;
   SessionId id;
   Identity identity;
+  bool authorizing = false;  ///< a fresh token is being judged
   std::string context_head;  ///< `"user_id":…,"Authorisation":…,` ready to be put in front of each request's trace_id
   std::string event_head;    ///< the same for events, which anybody may read: without the token
   Policy::Session policy;
   std::set<std::string, std::less<>> topics{};  ///< subscribed to
+  UserLimits::Place place{};       ///< among its user's connections
+  std::uint32_t restored = 0;      ///< subscriptions that its edge may still bring back and that count for no rate
   /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread.
   std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
+  /// SessionIndex's own: its place, and its neighbours in the chain of its user's sessions.
+  struct Indexed {
+    SessionIndex* in = nullptr;  ///< close() takes it out
+    Session* previous = nullptr;
+    Session* next = nullptr;
+    WorkerId worker{};
+    std::uint32_t slot = 0;
+  } indexed{};
 };
 
 class SessionTable {

@@ -133,7 +133,8 @@ Returned refusal(const ReturnAddress& to, std::string_view error, std::string_vi
   return {to, response_record(to, "null", error_json(error, description))};
 }
 
-Returned done(const ReturnAddress& to) { return {to, response_record(to, "null", "null")}; }
+Returned done(const ReturnAddress& to) { return done(to, "null"); }
+Returned done(const ReturnAddress& to, std::string_view raw_result) { return {to, response_record(to, raw_result, "null")}; }
 
 Result<std::string> to_mesh_event(const mesh::Incoming& message, std::uint32_t max_message, std::size_t json_depth, bool forward_context) {
   if (message.encrypted) return failure("is encrypted, and events are for everybody", "event");

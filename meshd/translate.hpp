@@ -52,6 +52,8 @@ std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t in
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description);
 /// It is done, and there is nothing to tell.
 Returned done(const ReturnAddress& to);
+/// It is done, and this is what there is to tell.
+Returned done(const ReturnAddress& to, std::string_view raw_result);
 
 /// A mesh_event record's payload from an event of the mesh. An error says what is wrong with the event.
 Result<std::string> to_mesh_event(const mesh::Incoming& message, std::uint32_t max_message, std::size_t json_depth, bool forward_context);

@@ -36,7 +36,6 @@ void Worker::violate(std::string why) {
 }
 
 void Worker::end_of_reading() {
-  if (const auto position = settled_.advance()) segments_.set_settled(*position);
   if (requests_.release()) channel_.ring();
 }
 
@@ -73,6 +72,8 @@ void Worker::flush() {
     if (responses_.commit()) channel_.ring();
     if (outbox_.empty() || responses_.await_space(outbox_.front().payload.size())) break;
   }
+  // Only now: whoever reads that a request is settled has to find what we answered to it.
+  if (const auto position = settled_.advance()) segments_.set_settled(*position);
   if (responses_.poisoned()) violate("impossible position of the return ring");
 }
 

@@ -49,7 +49,8 @@ class Worker {
   std::uint64_t begin_work() { return settled_.begin(requests_.head()); }
   void settle(std::uint64_t ordinal) { settled_.finish(ordinal); }
 
-  /// After a turn of reading: tells the edge about the room it made, and publishes how far is settled.
+  /// After a turn of reading, and before anything of it is published: what was taken may have run from here on, should
+  /// we die (Edge::on_lost). Tells the edge about the room it made.
   void end_of_reading();
   /// True if meshd may wait for the doorbell; false if records came in meanwhile.
   bool prepare_sleep() { return requests_.prepare_sleep(); }
@@ -60,7 +61,7 @@ class Worker {
   /// not read what it asked for, and has to go.
   bool send(records::Type type, std::uint64_t sequence, std::string payload,
             std::optional<ServiceMeshManager::Receipt> receipt = {});
-  /// Commits what was sent in this turn, rings the edge if it sleeps, moves the outbox on.
+  /// Commits what was sent in this turn, rings the edge if it sleeps, moves the outbox on, and publishes how far is settled.
   void flush();
   /// Where receipts go; set once by the ring loop.
   std::function<void(ServiceMeshManager::Receipt)> on_delivered;

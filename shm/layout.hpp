@@ -20,6 +20,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/close_codes.hpp"
+
 namespace nuropb::shm {
 
 inline constexpr std::uint64_t magic_m = 0x314d'4250'4f52'554eULL;  // "NUROPBM1"
@@ -77,6 +79,10 @@ enum class EdgeCounter : std::size_t {
   late_responses,
   ring_stalls,
   events,
+  dropped_events,       ///< left out for sockets that did not read (events.when_full)
+  over_messages_per_s,  ///< messages refused, by limit
+  over_bytes_per_s,
+  over_pending,
   count_
 };
 
@@ -92,12 +98,13 @@ struct SegmentE {
   PaddedWord out_waiting;
   PaddedWord beat;
   Word counters[32];
+  Word closes[64];  ///< sockets that were closed, by the place of their close code (common/close_codes.hpp)
 };
 static_assert(sizeof(SegmentEHead) == line);
 static_assert(offsetof(SegmentE, in_tail) == 0x080 && offsetof(SegmentE, in_want_space) == 0x100);
 static_assert(offsetof(SegmentE, out_head) == 0x180 && offsetof(SegmentE, out_waiting) == 0x200);
 static_assert(offsetof(SegmentE, beat) == 0x280 && offsetof(SegmentE, counters) == 0x300);
 static_assert(sizeof(SegmentE) <= data_offset);
-static_assert(static_cast<std::size_t>(EdgeCounter::count_) <= 32);
+static_assert(static_cast<std::size_t>(EdgeCounter::count_) <= 32 && close_code::all.size() < 64);
 
 }  // namespace nuropb::shm

@@ -28,6 +28,15 @@ void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, co
   if (first < size) std::memcpy(data, static_cast<const char*>(from) + first, size - first);
 }
 
+/// The other way, and so too for a reader's payload.
+void copy_out(std::string& to, const std::byte* data, std::uint64_t capacity, std::uint64_t position, std::size_t size) {
+  const std::uint64_t index = position & (capacity - 1);
+  const auto first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
+  const auto* const bytes = reinterpret_cast<const char*>(data);
+  to.assign(bytes + index, first);
+  to.append(bytes, size - first);  // what lies beyond the end, if it wraps
+}
+
 /// Two loads of eight bytes, each made exactly once. The writer may change the header at any time, and a plain copy
 /// would leave the compiler free to read it again after it was judged.
 RecordHeader read_header(const std::byte* at) {
@@ -109,6 +118,21 @@ std::uint64_t RingWriter::depth() {
   return tail_ - head_;
 }
 
+std::vector<RingWriter::Written> RingWriter::written_since(std::uint64_t from) const {
+  std::vector<Written> out;
+  if (from % alignment != 0 || from > staged_ || staged_ - from > view_.capacity) return out;
+  for (std::uint64_t at = from; at < staged_;) {
+    Written record;
+    std::memcpy(&record.header, view_.data + (at & (view_.capacity - 1)), sizeof record.header);
+    if (record_size(record.header.length) > staged_ - at) return {};  // `from` was in the middle of a record
+    copy_out(record.payload, view_.data, view_.capacity, at + sizeof record.header, record.header.length);
+    at += record_size(record.header.length);
+    record.end = at;
+    out.push_back(std::move(record));
+  }
+  return out;
+}
+
 RingReader::RingReader(ReaderView view) : view_(view) {
   head_ = released_ = tail_ = view_.head->load(std::memory_order_relaxed);
   sleeps_ = view_.waiting->load(std::memory_order_relaxed);
@@ -145,11 +169,7 @@ RingReader::Next RingReader::peek(RecordHeader& header) {
 }
 
 void RingReader::take(const RecordHeader& header, std::string& payload) {
-  const std::uint64_t index = (head_ + sizeof header) & (view_.capacity - 1);
-  const auto first = static_cast<std::size_t>(std::min<std::uint64_t>(header.length, view_.capacity - index));
-  const auto* const data = reinterpret_cast<const char*>(view_.data);
-  payload.assign(data + index, first);
-  payload.append(data, header.length - first);  // what lies beyond the end, if it wraps
+  copy_out(payload, view_.data, view_.capacity, head_ + sizeof header, header.length);
   head_ += record_size(header.length);
 }
 

@@ -27,6 +27,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "shm/layout.hpp"
 
@@ -87,6 +88,15 @@ class RingWriter {
   [[nodiscard]] std::uint64_t staged() const { return staged_; }
   /// Published bytes that the reader has not released yet. Refreshes the view of the head.
   [[nodiscard]] std::uint64_t depth();
+
+  struct Written {
+    RecordHeader header;
+    std::string payload;
+    std::uint64_t end = 0;  ///< the position behind it, as staged() was after its write()
+  };
+  /// What was written from position `from` on, staged or published: the records that a reader which has died left
+  /// untaken. Nothing if `from` is no position that it can have had.
+  [[nodiscard]] std::vector<Written> written_since(std::uint64_t from) const;
 
  private:
   bool refresh_head();

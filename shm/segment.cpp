@@ -146,6 +146,8 @@ void MeshdSegments::set_broker(BrokerState state) {
 void MeshdSegments::set_settled(std::uint64_t position) { m()->settled.value.store(position, std::memory_order_release); }
 void MeshdSegments::beat() { m()->beat.value.fetch_add(1, std::memory_order_relaxed); }
 std::uint64_t MeshdSegments::edge_beat() const { return e()->beat.value.load(std::memory_order_relaxed); }
+std::uint64_t MeshdSegments::closes(std::size_t place) const { return e()->closes[place].load(std::memory_order_relaxed); }
+
 std::uint64_t MeshdSegments::counter(EdgeCounter which) const {
   return e()->counters[static_cast<std::size_t>(which)].load(std::memory_order_relaxed);
 }
@@ -206,6 +208,9 @@ std::uint64_t EdgeSegments::taken() const { return m()->taken.value.load(std::me
 std::uint64_t EdgeSegments::settled() const { return m()->settled.value.load(std::memory_order_acquire); }
 void EdgeSegments::beat() { e()->beat.value.fetch_add(1, std::memory_order_relaxed); }
 std::uint64_t EdgeSegments::meshd_beat() const { return m()->beat.value.load(std::memory_order_relaxed); }
+void EdgeSegments::count_close(std::uint16_t code) {
+  e()->closes[close_code::place_of(code)].fetch_add(1, std::memory_order_relaxed);
+}
 void EdgeSegments::count(EdgeCounter which, std::uint64_t by) {
   e()->counters[static_cast<std::size_t>(which)].fetch_add(by, std::memory_order_relaxed);
 }

@@ -39,6 +39,7 @@ class MeshdSegments {
   void beat();                                        ///< we are alive
   [[nodiscard]] std::uint64_t edge_beat() const;      ///< judged by change on our own clock, never by value
   [[nodiscard]] std::uint64_t counter(EdgeCounter which) const;
+  [[nodiscard]] std::uint64_t closes(std::size_t place) const;  ///< below close_code::all.size() + 1
 
  private:
   UniqueFd fd_m_, fd_e_;
@@ -65,6 +66,7 @@ class EdgeSegments {
   [[nodiscard]] std::uint64_t meshd_beat() const;
   void count(EdgeCounter which, std::uint64_t by = 1);
   void set(EdgeCounter which, std::uint64_t value);
+  void count_close(std::uint16_t code);
 
  private:
   boost::interprocess::mapped_region m_, e_;

@@ -12,7 +12,6 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr std::size_t max_file_bytes = 16U << 20;
-constexpr std::size_t max_user_id = 1024;  // records::SessionAccepted carries it
 
 std::string at(const std::string& name, const toml::source_region& region) {
   return name + ":" + std::to_string(region.begin.line);
@@ -44,7 +43,7 @@ Result<Identity> parse_user(const toml::table& entry, const std::string& name) {
   }
   const std::string where = at(name, entry.source());
   if (user.user_id.empty()) return failure("a token has no user_id", where);
-  if (user.user_id.size() > max_user_id || user.username.size() > max_user_id) return failure("a name is longer than 1024 bytes", where);
+  if (user.user_id.size() > max_name || user.username.size() > max_name) return failure("a name is longer than 1024 bytes", where);
   std::size_t size = user.claims.size();
   for (const auto& role : user.roles) size += role.size() + sizeof(std::uint32_t);
   if (size > max_claims) return failure("roles and claims are larger than 8 KiB", where);
@@ -93,12 +92,18 @@ Result<StaticTokens> StaticTokens::load(const std::string& file) {
   return parsed;
 }
 
-void StaticTokens::judge(const std::string& token, Answer answer) {
-  const auto found = users_.find(digest(token));
-  if (found == users_.end()) return answer(failure("unknown token"));
+void StaticTokens::judge(const Credential& credential, Answer answer) {
+  if (!credential.bearer()) return answer(Verdict::pass());
+  const auto found = users_.find(digest(credential.token));
+  if (found == users_.end()) return answer(Verdict::pass("unknown token"));
   Identity identity = found->second;
-  identity.token = token;
-  answer(std::move(identity));
+  identity.token = credential.token;
+  answer(Verdict::accept(std::move(identity)));
+}
+
+bool StaticTokens::still_good(const Identity& identity) const {
+  const auto found = users_.find(digest(identity.token));
+  return found != users_.end() && found->second.user_id == identity.user_id;
 }
 
 Result<void> StaticTokens::reload() {

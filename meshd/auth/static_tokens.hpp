@@ -23,8 +23,11 @@ class StaticTokens final : public Authorizer {
   static Result<StaticTokens> load(const std::string& file);
   static Result<StaticTokens> parse(std::string_view toml, const std::string& name);
 
-  void judge(const std::string& token, Answer answer) override;
+  [[nodiscard]] std::string_view name() const override { return "tokens"; }
+  void judge(const Credential& credential, Answer answer) override;
   Result<void> reload() override;
+  /// Its token still stands in the file, for the same user.
+  [[nodiscard]] bool still_good(const Identity& identity) const override;
   [[nodiscard]] std::size_t size() const { return users_.size(); }
 
  private:

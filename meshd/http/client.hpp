@@ -27,7 +27,7 @@ struct Tls {
 struct Request {
   std::string method = "GET";
   std::string target;            ///< begins with '/', already percent-encoded; follows the URL's base
-  std::string body;              ///< sent as application/json
+  std::string body;              ///< sent as application/json, unless headers say otherwise
   std::vector<std::pair<std::string, std::string>> headers;
 };
 

@@ -187,8 +187,8 @@ Result<void> Exchange::send(const Request& request, SteadyTime deadline) {
   message.set(bhttp::field::accept, "application/json");
   message.set(bhttp::field::connection, "close");
   if (!url_.user.empty()) message.set(bhttp::field::authorization, "Basic " + base64::encode(url_.user + ":" + url_.password));
-  for (const auto& [name, value] : request.headers) message.set(name, value);
   if (!request.body.empty()) message.set(bhttp::field::content_type, "application/json");
+  for (const auto& [name, value] : request.headers) message.set(name, value);
   message.body() = request.body;
   message.prepare_payload();
   const ErrorCode error = run(deadline, [&](auto handler) {

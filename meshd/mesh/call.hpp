@@ -61,6 +61,7 @@ struct Call {
   bool redelivered = false;
   bool encrypted = false;
   std::shared_ptr<KeptEvents> events{};
+  std::string reply_to{};           ///< the caller's response queue, as the caller says
 
   /// Published to the events exchange, with the call's context and trace id, once the method has succeeded; never if it
   /// fails or asks to be called again. An encrypted call's context is not made public: its events have an empty one.

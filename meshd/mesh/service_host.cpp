@@ -117,7 +117,7 @@ void ServiceHost::run(const Entry& entry, const CallBody& body, bool has_context
   if (entry.raw && !info.authorize) return reply.raw_result(entry.raw(body.params));
 
   Call call{body.method, json::parse(body.params, nullptr, false), json::parse(body.context, nullptr, false), nullptr, message.correlation_id, message.trace_id,
-            message.type == MessageType::command, message.redelivered, message.encrypted, std::make_shared<KeptEvents>()};
+            message.type == MessageType::command, message.redelivered, message.encrypted, std::make_shared<KeptEvents>(), message.reply_to};
   // Valid JSON that has no place in a tree: a number beyond a double, half a surrogate pair.
   if (call.params.is_discarded()) return refused(Refusal::body, error_name::message, "member 'params' can't be represented here");
   if (call.context.is_discarded()) return refused(Refusal::body, error_name::message, "member 'context' can't be represented here");

@@ -68,6 +68,7 @@ struct Outgoing {
   /// Requests and commands: when the sender gives up. Published with what is really left of it as expiration;
   /// past it before it was published, it is dropped (Outcome::expired).
   std::optional<SteadyTime> deadline;
+  bool expires = false;                  ///< events: the broker, too, drops it after the deadline
   std::uint64_t tag = 0;                 ///< the submitter's own; handed back with the outcome
   /// Once this is true nobody waits for it any more: dropped if it was not sent yet (Outcome::expired).
   std::shared_ptr<const std::atomic<bool>> abandoned{};

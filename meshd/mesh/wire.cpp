@@ -44,6 +44,7 @@ amqp::Properties to_properties(const Outgoing& message, std::string_view reply_t
     out.reply_to = reply_to;
     out.expiration = expiration;
   }
+  if (message.expires) out.expiration = expiration;
   out.priority = message.priority;
   out.headers = {{"nuropb_protocol", protocol_version}, {"nuropb_version", peer_version}, {"nuropb_type", to_text(message.type)},
                  {"trace_id", message.trace_id}, {"encrypted", message.encrypted ? "yes" : ""}};

@@ -30,5 +30,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   there_and_back<records::Subscription>(payload);
   there_and_back<records::MeshEvent>(payload);
   there_and_back<records::SubscriptionEnded>(payload);
+  there_and_back<records::Push>(payload);
+  there_and_back<records::CloseSessions>(payload);
+  there_and_back<records::Pushed>(payload);
+  there_and_back<records::SnorkyCall>(payload);
+  there_and_back<records::BackendCall>(payload);
+  there_and_back<records::SnorkyAnswer>(payload);
+  there_and_back<records::BackendAnswer>(payload);
   return 0;
 }

@@ -41,21 +41,33 @@ class Edge:
     def __init__(self, gateway, number):
         self.gateway, self.number = gateway, number
         self.port = None
+        self.backend_port = None  # where backends are heard; 0: nowhere
         self.process = None
 
     def start(self):
         port_file = self.gateway.folder / f"edge{self.number}.port"
-        port_file.unlink(missing_ok=True)
-        self.process = self.gateway.run(f"edge{self.number}", "nuropb-edge", "--port-file", port_file)
+        backend_port_file = self.gateway.folder / f"edge{self.number}.backend-port"
+        for file in (port_file, backend_port_file):
+            file.unlink(missing_ok=True)
+        self.process = self.gateway.run(f"edge{self.number}", "nuropb-edge", "--port-file", port_file, "--backend-port-file", backend_port_file)
 
         def listening():
             assert self.process.running(), f"edge {self.number} ended with {self.process.popen.returncode}:\n{self.process.tail()}"
-            return port_file.exists() and port_file.read_text().strip()
-        self.port = int(wait_until(listening, lambda: f"edge {self.number} listens:\n{self.process.tail()}"))
+            return all(file.exists() and file.read_text().strip() for file in (port_file, backend_port_file))
+        wait_until(listening, lambda: f"edge {self.number} listens:\n{self.process.tail()}")
+        self.port, self.backend_port = int(port_file.read_text()), int(backend_port_file.read_text())
 
     @property
     def url(self):
         return f"ws://127.0.0.1:{self.port}/websocket"
+
+    @property
+    def snorky_url(self):
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def backend_url(self):
+        return f"http://127.0.0.1:{self.backend_port}/backend"
 
     def health(self):
         return health(self.port)
@@ -94,7 +106,7 @@ class Gateway:
 
     folders = []  # of this run; conftest removes them at its end
 
-    def __init__(self, amqp_url, edges=1, shared_port=False, tokens=None, name=None, settings=None, wait_ready=True):
+    def __init__(self, amqp_url, edges=1, shared_port=False, tokens=None, name=None, settings=None, files=None, secrets=(), wait_ready=True):
         self.amqp_url, self.tokens, self.wait_ready = amqp_url, tokens or TOKENS, wait_ready
         # Short: a Unix socket's path holds 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="nuropb-gw-"))
@@ -103,7 +115,8 @@ class Gateway:
         self.port = free_port() if shared_port else 0
         self.config_file = self.folder / "gateway.toml"
         self.settings = settings or {}
-        self.secrets = {*self.tokens, urlsplit(amqp_url).password} - {"guest"}  # a word that stands in URLs as the user's name
+        self.files = files or {}  # beside the config: {name: text}
+        self.secrets = {*self.tokens, *secrets, urlsplit(amqp_url).password} - {"guest"}  # a word that stands in URLs as the user's name
         self.edges = [Edge(self, number) for number in range(edges)]
         self.meshd = None
         self.processes = []  # all that it ever had, in order
@@ -115,6 +128,8 @@ class Gateway:
 
     def write_config(self):
         (self.folder / "tokens.toml").write_text(tokens_toml(self.tokens))
+        for name, text in self.files.items():
+            (self.folder / name).write_text(text)
         sections = {
             "gateway": {"service": self.name, "runtime_dir": str(self.folder / "run")},
             "listen": {"port": self.port},

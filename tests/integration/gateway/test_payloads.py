@@ -83,7 +83,7 @@ async def test_too_deep_json_is_refused_and_the_socket_stays(gateway, demo, open
         assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
 
 
-async def test_text_that_is_not_utf8(gateway):
+async def test_text_that_is_not_utf8(gateway):  # provokes: 1007
     """RFC 6455 section 8.1: the connection fails with 1007; it is that socket's affair alone."""
     raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port)
     async with raw, await Consumer.open(gateway.url) as bystander:

@@ -40,7 +40,7 @@ def publish_as_a_service(url, topic, event, target=None, context=None):
         channel.basic_publish("nuropb-events-exchange", topic, json.dumps(body).encode(), properties)
 
 
-async def test_without_a_policy_only_requests_are_taken(gateway, demo):
+async def test_without_a_policy_only_requests_are_taken(gateway, demo):  # provokes: NuropbAuthorizationError, NuropbHandlingError
     ann = await Consumer.open(gateway.url)
     assert await ann.refused("command", service=demo, method="echo", params={}) == "NuropbAuthorizationError"
     assert await ann.refused("describe", service=demo) == "NuropbAuthorizationError"
@@ -52,7 +52,7 @@ async def test_without_a_policy_only_requests_are_taken(gateway, demo):
     await ann.close()
 
 
-async def test_a_command_is_done_when_the_broker_has_it(gateways_by_policy, broker_url):
+async def test_a_command_is_done_when_the_broker_has_it(gateways_by_policy, broker_url):  # provokes: NuropbNotDeliveredError
     gateway = gateways_by_policy()
     ann = await Consumer.open(gateway.url)
     async with ManualService(broker_url, unique("commanded")) as service:

@@ -38,7 +38,7 @@ def test_a_service_that_answers_twice_is_heard_once(caller):
 
 
 @pytest.mark.parametrize("kind", ["request", "command"])
-def test_call_again_puts_the_message_back_once_and_only_once(caller, kind):
+def test_call_again_puts_the_message_back_once_and_only_once(caller, kind):  # provokes: NuropbCallAgainReject
     caller.ask("calls")
     sent = caller.put(body(caller.service, "call_again_always", {"topic": f"{caller.service}.seen.x"}, tag=kind), headers={"nuropb_type": kind})
     if kind == "request":

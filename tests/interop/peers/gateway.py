@@ -12,11 +12,24 @@ import sys
 import uuid
 
 from nuropb_gw.handler_manager import HandlerManager
+from nuropb_gw.handlers.base_handler import AuthenticateMixin
 from nuropb_gw.handlers.ws_handler import WsHandler
 from nuropb_gw.service_mesh_manager import ServiceMeshManager
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, url
+
+
+COOKIE_SECRET = "a secret of nobody's"
+
+
+class Login(AuthenticateMixin):
+    """A page beside the WebSocket: whoever is known gets nuropb-gw's session cookie with it."""
+
+    def get(self):
+        user = self.get_current_user()
+        self.set_status(200 if user else 401)
+        self.finish(user or {})
 
 
 def application(amqp_url, name, tokens, origins):
@@ -30,9 +43,9 @@ def application(amqp_url, name, tokens, origins):
         return user and {**user, "bearer_token": token, "session_id": uuid.uuid4().hex, "last_activity": ""}
 
     app = Application(
-        handlers=[url(r"/websocket", WsHandler)],
+        handlers=[url(r"/websocket", WsHandler), url(r"/login", Login)],
         session_cookie_name="session",
-        cookie_secret="a secret of nobody's",
+        cookie_secret=COOKIE_SECRET,
         allow_authorisation_cookie=True,
         authentication_timeout=15,
         authorise_from_token=authorise_from_token,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <vector>
 
 namespace nuropb::records {
 namespace {
@@ -21,6 +22,12 @@ void only_whole(const Record& record) {
   EXPECT_TRUE(decode<Record>(bytes));
   for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode<Record>(std::string_view(bytes).substr(0, size))) << size;
   EXPECT_FALSE(decode<Record>(bytes + "y"));
+}
+
+std::string refs_of(const std::vector<SessionRef>& refs) {
+  std::string out;
+  for (const SessionRef ref : refs) SessionRefs::append(out, ref);
+  return out;
 }
 
 const SessionId id = *SessionId::from_hex("000102030405060708090a0b0c0d0e0f");
@@ -74,11 +81,18 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(SessionAccepted{1, 2, "u", "null", "t"});
   only_whole(SessionRefused{1, 2, 3, "r"});
   only_whole(Response{1, "1", "null"});
+  only_whole(Authorize{1, 2, "t"});
+  only_whole(SessionNotice{1, 2, "{}"});
   only_whole(EndSession{1, 2, 3, "r"});
   only_whole(Event{1, 2, 3, "a.b", "null", "{}", "[]"});
   only_whole(Subscription{1, 2, "a.#"});
   only_whole(MeshEvent{"a.b", "{}", "{}", "null"});
   only_whole(SubscriptionEnded{1, 2, "a.#", "{}"});
+  const std::string two = refs_of({{1, 2}, {3, 4}});
+  only_whole(Push{5, false, true, SessionRefs(two), "[1]"});
+  only_whole(Push{5, true, false, {}, "[1]"});
+  only_whole(CloseSessions{5, false, 4000, SessionRefs(two), "enough"});
+  only_whole(Pushed{5, 6});
 }
 
 TEST(Records, LengthsThatLieAreRefused) {
@@ -110,13 +124,84 @@ TEST(Records, NamesAndTokensHaveTheirBounds) {
 
 TEST(Records, AnUnknownKindOfCredentialIsRefused) {
   std::string bytes = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", ""});
-  for (const std::uint32_t kind : {0u, 4u, 0xffu, 0x101u}) {
+  for (const std::uint32_t kind : {0u, 10u, 0xffu, 0x101u}) {
     std::memcpy(bytes.data() + 24, &kind, sizeof kind);
     EXPECT_FALSE(decode<OpenSession>(bytes)) << kind;
   }
 }
 
+TEST(Records, PushesGoThrough) {
+  const std::string refs = refs_of({{1, 2}, {0xffffff, 0xffffffff}});
+  const std::string bytes = bytes_of(Push{1ULL << 60, false, true, SessionRefs(refs), "{\"a\":1}"});
+  const auto push = decode<Push>(bytes);
+  ASSERT_TRUE(push);
+  EXPECT_EQ(push->op, 1ULL << 60);
+  EXPECT_TRUE(push->whole_frame && !push->all);
+  ASSERT_EQ(push->sessions.size(), 2u);
+  EXPECT_EQ(push->sessions[0], (SessionRef{1, 2}));
+  EXPECT_EQ(push->sessions[1], (SessionRef{0xffffff, 0xffffffff}));
+  EXPECT_EQ(push->text, "{\"a\":1}");
+  const std::string closing = bytes_of(CloseSessions{2, true, 4999, {}, "enough"});
+  const auto close = decode<CloseSessions>(closing);
+  ASSERT_TRUE(close);
+  EXPECT_TRUE(close->all);
+  EXPECT_EQ(close->code, 4999);
+  EXPECT_EQ(close->reason, "enough");
+  EXPECT_EQ(decode<Pushed>(bytes_of(Pushed{3, 7}))->taken, 7u);
+}
+
+TEST(Records, ForAllNamesNobodyAndForSomeAtMostSoMany) {
+  const std::string one = refs_of({{1, 2}});
+  EXPECT_FALSE(decode<Push>(bytes_of(Push{1, true, false, SessionRefs(one), "1"})));
+  EXPECT_FALSE(decode<CloseSessions>(bytes_of(CloseSessions{1, true, 4000, SessionRefs(one), ""})));
+  const std::string most = refs_of(std::vector<SessionRef>(max_named_sessions)), more = most + one;
+  EXPECT_TRUE(decode<Push>(bytes_of(Push{1, false, false, SessionRefs(most), "1"})));
+  EXPECT_FALSE(decode<Push>(bytes_of(Push{1, false, false, SessionRefs(more), "1"})));
+  EXPECT_FALSE(decode<CloseSessions>(bytes_of(CloseSessions{1, false, 4000, SessionRefs(more), ""})));
+  std::string unknown_flag = bytes_of(Push{1, false, false, {}, "1"});
+  unknown_flag[8] = 4;
+  EXPECT_FALSE(decode<Push>(unknown_flag));
+}
+
 /// The largest record of a type is its bound, the empty one its minimum: what is allowed fits and not a byte more.
+TEST(Records, SnorkysGoThrough) {
+  const SnorkyCall call{1, 2, true, "pubsub", "subscribe", "7", R"({"channel":"c"})"};
+  const std::string bytes = bytes_of(call);
+  const auto c = decode<SnorkyCall>(bytes);
+  ASSERT_TRUE(c);
+  EXPECT_EQ(c->session, 1u);
+  EXPECT_EQ(c->serial, 2u);
+  EXPECT_TRUE(c->restoring);
+  EXPECT_EQ(c->service, "pubsub");
+  EXPECT_EQ(c->command, "subscribe");
+  EXPECT_EQ(c->call_id, "7");
+  EXPECT_EQ(c->params, R"({"channel":"c"})");
+  only_whole(call);
+
+  const BackendCall backend{"key", "s", "c", "null", "{}"};
+  const std::string backend_bytes = bytes_of(backend);
+  EXPECT_EQ(decode<BackendCall>(backend_bytes)->key, "key");
+  EXPECT_EQ(decode<BackendCall>(backend_bytes)->params, "{}");
+  only_whole(backend);
+
+  const SnorkyAnswer answer{3, 4, "key", "{}", "text"};
+  const std::string answer_bytes = bytes_of(answer);
+  EXPECT_EQ(decode<SnorkyAnswer>(answer_bytes)->serial, 4u);
+  EXPECT_EQ(decode<SnorkyAnswer>(answer_bytes)->call, "{}");
+  EXPECT_EQ(decode<SnorkyAnswer>(answer_bytes)->text, "text");
+  only_whole(answer);
+
+  const std::string status_bytes = bytes_of(BackendAnswer{401, "{}"});
+  EXPECT_EQ(decode<BackendAnswer>(status_bytes)->status, 401);
+  only_whole(BackendAnswer{401, "{}"});
+  EXPECT_FALSE(decode<BackendAnswer>(bytes_of(BackendAnswer{99, ""})));
+  EXPECT_FALSE(decode<BackendAnswer>(bytes_of(BackendAnswer{600, ""})));
+  const std::string name(max_name + 1, 'n');
+  EXPECT_FALSE(decode<SnorkyCall>(bytes_of(SnorkyCall{1, 2, false, name, "c", "", "{}"})));
+  EXPECT_FALSE(decode<SnorkyCall>(bytes_of(SnorkyCall{1, 2, false, "s", name, "", "{}"})));
+  EXPECT_FALSE(decode<BackendCall>(bytes_of(BackendCall{std::string(max_backend_key + 1, 'k'), "s", "c", "", "{}"})));
+}
+
 TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   const auto expect = [](const std::optional<Bounds>& bounds, const std::string& largest, const std::string& smallest) {
     ASSERT_TRUE(bounds);
@@ -135,6 +220,17 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   const std::string topic(max_name, 't');
   for (const Type type : {Type::subscribe, Type::unsubscribe}) expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic}), bytes_of(Subscription{}));
   expect(bounds_to_edge(number(Type::subscription_ended), 5000), bytes_of(SubscriptionEnded{1, 2, topic, std::string(max_error, 'e')}), bytes_of(SubscriptionEnded{}));
+  const std::string named = refs_of(std::vector<SessionRef>(max_named_sessions));
+  expect(bounds_to_meshd(number(Type::pushed), 5000), bytes_of(Pushed{}), bytes_of(Pushed{}));
+  expect(bounds_to_edge(number(Type::push), 5000), bytes_of(Push{1, false, false, SessionRefs(named), std::string(5000, 'm')}), bytes_of(Push{}));
+  expect(bounds_to_edge(number(Type::close_sessions), 5000), bytes_of(CloseSessions{1, false, 4000, SessionRefs(named), reason}), bytes_of(CloseSessions{}));
+  const std::string trace(max_trace_id, '1'), key(max_backend_key, 'k'), standing(max_standing, 's'), params(5000, 'p');
+  expect(bounds_to_meshd(number(Type::snorky_call), 5000), bytes_of(SnorkyCall{1, 2, false, topic, topic, trace, params}), bytes_of(SnorkyCall{}));
+  expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}), bytes_of(BackendCall{}));
+  expect(bounds_to_edge(number(Type::snorky_answer), 5000), bytes_of(SnorkyAnswer{1, 2, standing, standing, std::string(5000 + max_error, 't')}), bytes_of(SnorkyAnswer{}));
+  expect(bounds_to_edge(number(Type::backend_answer), 5000), bytes_of(BackendAnswer{200, std::string(5000 + max_error, 't')}), bytes_of(BackendAnswer{200, ""}));
+  expect(bounds_to_meshd(number(Type::authorize), 5000), bytes_of(Authorize{1, 2, std::string(max_credential, 't')}), bytes_of(Authorize{}));
+  expect(bounds_to_edge(number(Type::session_notice), 5000), bytes_of(SessionNotice{1, 2, std::string(max_notice, 't')}), bytes_of(SessionNotice{}));
   const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
   ASSERT_TRUE(whole_event);
   EXPECT_EQ(whole_event->minimum, bytes_of(Event{}).size());
@@ -153,7 +249,7 @@ TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
   EXPECT_EQ(bounds->minimum, bytes_of(Request{}).size());
   EXPECT_FALSE(bounds_to_meshd(static_cast<std::uint16_t>(Type::response), 5000));
   EXPECT_FALSE(bounds_to_edge(static_cast<std::uint16_t>(Type::request), 5000));
-  for (const std::uint16_t type : {0, 9, 64, 71, 0xffff}) {
+  for (const std::uint16_t type : {0, 15, 64, 77, 0xffff}) {
     EXPECT_FALSE(bounds_to_meshd(type, 5000)) << type;
     EXPECT_FALSE(bounds_to_edge(type, 5000)) << type;
   }

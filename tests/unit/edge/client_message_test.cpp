@@ -10,7 +10,7 @@ namespace {
 ClientMessage decode(std::string_view text) { return decode_client_message(text, {64}); }
 
 TEST(ClientMessage, ARequestIsCutUp) {
-  const std::string text = R"({"type":"request","payload":{"service":"s","method":"m\u00e9","params":{"a": [1, 2.50]},"trace_id":"t","ttl":250}})";
+  const std::string text = R"({"type":"request","payload":{"service":"s","method":"m\u00e9","params":{"a": [1, 2.50]},"trace_id":"t","ttl":250,"idempotent":true}})";
   const auto message = decode(text);
   const auto* request = std::get_if<ClientRequest>(&message);
   ASSERT_TRUE(request);
@@ -19,6 +19,7 @@ TEST(ClientMessage, ARequestIsCutUp) {
   EXPECT_EQ(request->params, "{\"a\": [1, 2.50]}");
   EXPECT_EQ(request->trace_id, "\"t\"");
   EXPECT_EQ(request->ttl_ms, 250u);
+  EXPECT_TRUE(request->idempotent);
 }
 
 TEST(ClientMessage, TraceIdMayBeAnythingOrNothing) {
@@ -35,7 +36,7 @@ TEST(ClientMessage, TraceIdMayBeAnythingOrNothing) {
   EXPECT_EQ(std::get<ClientRequest>(message).trace_id, "");
 }
 
-TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {
+TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {  // provokes: KeyError, AttributeError
   struct Row {
     std::string text, error, description, trace_id;
   };
@@ -58,6 +59,7 @@ TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {
       {head + R"("service":1,"method":"m","params":{}}})", "NuropbValidationError", "'service' is not a string", ""},
       {head + R"("service":"","method":"m","params":{}}})", "NuropbValidationError", "'service' is empty", ""},
       {head + R"("service":"s","method":")" + std::string(256, 'm') + R"(","params":{}}})", "NuropbValidationError", "'method' is longer than 255 bytes", ""},
+      {head + R"("service":"s","method":"m","params":{},"idempotent":1}})", "NuropbValidationError", "'idempotent' is neither true nor false", ""},
       {head + R"("service":"s","method":"m","params":{},"ttl":-1}})", "NuropbValidationError", "'ttl' is not a whole number of milliseconds", ""},
       {head + R"("service":"s","method":"m","params":{},"ttl":"1"}})", "NuropbValidationError", "'ttl' is not a whole number of milliseconds", ""},
       {head + R"("service":"s","method":"m","params":{},"trace_id":")" + std::string(1100, 't') + R"("}})", "NuropbValidationError", "'trace_id' is longer than 1024 bytes", ""},
@@ -91,6 +93,8 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(event.target, R"(["ann"])");
   EXPECT_EQ(of(R"({"type":"event","payload":{"topic":"a","event":null}})").target, "null");
   EXPECT_EQ(of(R"({"type":"subscribe","payload":{"topic":"a.#"}})").topic, "a.#");
+  EXPECT_EQ(of(R"({"type":"authorize","payload":{"token":"t.x"}})").token, "t.x");
+  EXPECT_EQ(of(R"({"type":"authorize","payload":{"token":"t.x"}})").verb, Type::authorize);
   EXPECT_EQ(of(R"({"type":"unsubscribe","payload":{"topic":"a.#"}})").verb, Type::unsubscribe);
 
   const auto mistake = [](std::string_view text) {
@@ -102,6 +106,9 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a"}})"), "Error decoding JSON: 'event'");
   EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a","event":1,"target":"ann"}})"), "'target' is neither null nor a list of user ids");
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":""}})"), "'topic' is empty");
+  EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":""}})"), "'token' is empty");
+  EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":7}})"), "'token' is not a string");
+  EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":")" + std::string(records::max_credential + 1, 'x') + "\"}}"), "'token' is longer than 16 KiB");
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":[]}})"), "'topic' is not a string");
 }
 

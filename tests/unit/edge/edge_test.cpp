@@ -7,7 +7,7 @@ namespace {
 
 // Handshakes
 
-TEST_F(EdgeTest, HandshakesThatAnEdgeCanJudgeAreRefusedByHttp) {
+TEST_F(EdgeTest, HandshakesThatAnEdgeCanJudgeAreRefusedByHttp) {  // provokes: NuropbAuthenticationError
   config_.listen.origins = {"example.com"};
   start_attached();
   const std::vector<std::string> token{"Authorization: Bearer secret"};
@@ -16,6 +16,7 @@ TEST_F(EdgeTest, HandshakesThatAnEdgeCanJudgeAreRefusedByHttp) {
   const std::string none = refusal(Consumer::upgrade("/websocket", {}));
   EXPECT_THAT(none, HasSubstr("HTTP/1.1 401"));
   EXPECT_THAT(none, HasSubstr("WWW-Authenticate: Bearer"));
+  EXPECT_THAT(none, HasSubstr("NuropbAuthenticationError"));
   EXPECT_THAT(refusal(Consumer::upgrade("/websocket", {token[0], "Origin: https://evilexample.com"})), HasSubstr("HTTP/1.1 403"));
   EXPECT_THAT(refusal(Consumer::upgrade("/elsewhere", token)), HasSubstr("HTTP/1.1 404"));
   EXPECT_THAT(refusal(Consumer::upgrade("/websocket", token, "8")), HasSubstr("HTTP/1.1 426"));
@@ -82,7 +83,7 @@ TEST_F(EdgeTest, TheCookieCountsWhereThereIsNoHeader) {
   EXPECT_EQ(asked.credential, "of-cookie");
 }
 
-TEST_F(EdgeTest, ARefusedTokenClosesWithItsReasonAndWithoutAHello) {
+TEST_F(EdgeTest, ARefusedTokenClosesWithItsReasonAndWithoutAHello) {  // provokes: 4501
   start_attached();
   Consumer consumer(port_);
   consumer.handshake();
@@ -94,7 +95,7 @@ TEST_F(EdgeTest, ARefusedTokenClosesWithItsReasonAndWithoutAHello) {
   EXPECT_EQ(meshd_->closed().session, asked.session);
 }
 
-TEST_F(EdgeTest, NoVerdictInTimeCloses) {
+TEST_F(EdgeTest, NoVerdictInTimeCloses) {  // provokes: 4002
   config_.auth.verdict_timeout_ms = 50;
   start_attached();
   Consumer consumer(port_);
@@ -134,7 +135,7 @@ TEST_F(EdgeTest, MeshdEndsASession) {
 
 // Messages
 
-TEST_F(EdgeTest, MistakesAreAnsweredAndTheSocketStays) {
+TEST_F(EdgeTest, MistakesAreAnsweredAndTheSocketStays) {  // provokes: JSONDecodeError, NuropbValidationError
   start_attached();
   const auto consumer = connect();
   consumer->send("{nonsense");
@@ -148,7 +149,7 @@ TEST_F(EdgeTest, MistakesAreAnsweredAndTheSocketStays) {
   EXPECT_EQ(counter(shm::EdgeCounter::bad_messages), 2u);
 }
 
-TEST_F(EdgeTest, AMessageOverTheLimitCloses1009) {
+TEST_F(EdgeTest, AMessageOverTheLimitCloses1009) {  // provokes: 1009
   start_attached();
   const auto consumer = connect();
   consumer->send(std::string(config_.limits.message_bytes + 1, ' '));
@@ -175,7 +176,7 @@ TEST_F(EdgeTest, TheFirstAnswerCountsAndGoesToItsAsker) {
   EXPECT_TRUE(other->silent());
 }
 
-TEST_F(EdgeTest, WhatIsNotAnsweredInTimeTimesOutOnce) {
+TEST_F(EdgeTest, WhatIsNotAnsweredInTimeTimesOutOnce) {  // provokes: NuropbTimeoutError
   start_attached();
   const auto consumer = connect();
   consumer->send(call("slow", "slow", R"(,"ttl":30)"));
@@ -189,7 +190,7 @@ TEST_F(EdgeTest, WhatIsNotAnsweredInTimeTimesOutOnce) {
   EXPECT_EQ(counter(shm::EdgeCounter::timeouts), 1u);
 }
 
-TEST_F(EdgeTest, ASessionHasABoundOfOutstandingRequests) {
+TEST_F(EdgeTest, ASessionHasABoundOfOutstandingRequests) {  // provokes: NuropbTransportError
   config_.limits.pending_per_session = 2;
   start_attached();
   const auto consumer = connect();
@@ -207,7 +208,7 @@ TEST_F(EdgeTest, ASessionHasABoundOfOutstandingRequests) {
 
 // The end
 
-TEST_F(EdgeTest, ADrainFinishesWhatIsPendingAndClosesThen) {
+TEST_F(EdgeTest, ADrainFinishesWhatIsPendingAndClosesThen) {  // provokes: 1001
   config_.drain.limit_ms = 10'000;
   start_attached();
   const auto consumer = connect();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "edge/shared_message.hpp"
+
 namespace nuropb::edge {
 namespace {
 
@@ -12,7 +14,17 @@ class RecordingHandler final : public Handler {
   const SessionId& session_id() const override { return id_; }
   const std::string& user_id() const override { return user_; }
   void write_message(std::string_view text) override { messages.emplace_back(text); }
-  void close(std::uint16_t code, std::string_view reason) override { closed = std::to_string(code) + " " + std::string(reason); }
+  bool write_shared(SharedMessage& message) override {
+    if (slow) close(4001, "slow");
+    else messages.emplace_back(message.text());
+    return !slow;
+  }
+  void close(std::uint16_t code, std::string_view reason) override {
+    closed = std::to_string(code) + " " + std::string(reason);
+    if (manager) manager->unregister_handler(*this);
+  }
+  HandlerManager* manager = nullptr;  ///< unregisters when it closes, as handlers do
+  bool slow = false;
   std::vector<std::string> messages;
   std::string closed;
 
@@ -68,6 +80,25 @@ TEST_F(HandlerManagerTest, All) {
   EXPECT_EQ(bob_.messages.size(), 1u);
   EXPECT_EQ(manager_.close_all(1001, "x"), 3u);
   EXPECT_EQ(ann1_.closed, "1001 x");
+}
+
+TEST_F(HandlerManagerTest, HandlersThatCloseWhileTheyAreWrittenToOrClosed) {
+  for (auto* handler : {&ann1_, &ann2_, &bob_}) handler->manager = &manager_;
+  ann1_.slow = true;
+  EXPECT_EQ(manager_.send_message_to_all("m"), 2u) << "who closed over it did not take it";
+  EXPECT_EQ(manager_.sessions(), 2u);
+  EXPECT_EQ(manager_.close_user_ids({"ann"}, 4000, "x"), 1u);
+  EXPECT_EQ(manager_.close_all(1001, "x"), 1u);
+  EXPECT_EQ(manager_.sessions(), 0u);
+}
+
+TEST(SharedMessage, HasTheShapeOfItsSocket) {
+  SharedMessage message("[1]", false);
+  EXPECT_EQ(message.plain().size(), 3u);
+  EXPECT_EQ(message.enveloped().size(), SharedMessage::envelope("[1]").size());
+  EXPECT_EQ(SharedMessage::envelope("[1]"), R"({"service":"gateway","message":[1]})");
+  SharedMessage whole("[1]", true);
+  EXPECT_EQ(whole.enveloped().size(), 3u) << "it has its envelope already";
 }
 
 }  // namespace

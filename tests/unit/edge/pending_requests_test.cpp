@@ -33,6 +33,32 @@ TEST_F(PendingRequestsTest, TheSecondAnswerIsNobodys) {
   EXPECT_EQ(session_.count, 0u);
 }
 
+TEST_F(PendingRequestsTest, CopiesAreBoundedForEachSession) {
+  add(1, milliseconds(1000));
+  add(2, milliseconds(1000));
+  add(3, milliseconds(1000), &other_);
+  for (const std::uint64_t sequence : {1, 2, 3}) pending_.keep(*pending_.find(sequence), "record", 10);
+  EXPECT_EQ(pending_.find(1)->again, "record");
+  EXPECT_EQ(pending_.find(2)->again, "") << "it would have been too much";
+  EXPECT_EQ(pending_.find(3)->again, "record");
+  pending_.take(1);
+  pending_.keep(*pending_.find(2), "record", 10);
+  EXPECT_EQ(pending_.find(2)->again, "record") << "the room of those that have ended is there again";
+  EXPECT_EQ(pending_.find(1), nullptr);
+}
+
+TEST_F(PendingRequestsTest, EachIsToldInOrderAndMayBeTaken) {
+  for (const std::uint64_t sequence : {5, 2, 9, 7}) add(sequence, milliseconds(1000));
+  std::vector<std::uint64_t> told;
+  pending_.each([&](const PendingRequest& request) {
+    told.push_back(request.sequence);
+    if (request.sequence == 2) pending_.take(7);
+    pending_.take(request.sequence);
+  });
+  EXPECT_EQ(told, (std::vector<std::uint64_t>{2, 5, 9}));
+  EXPECT_EQ(pending_.size(), 0u);
+}
+
 TEST_F(PendingRequestsTest, ExpiresNeverEarlyAndSoonAfter) {
   add(1, milliseconds(100));
   clock_.advance(milliseconds(99));

@@ -72,6 +72,8 @@ class RingSide {
   records::OpenSession open() { return next<records::OpenSession>(records::Type::open_session).second; }
   records::CloseSession closed() { return next<records::CloseSession>(records::Type::close_session).second; }
   std::pair<shm::RecordHeader, records::Request> request() { return next<records::Request>(records::Type::request); }
+  /// All that was taken so far has been published, as the broker says.
+  void settle() { segments_->set_settled(requests_.head()); }
   /// True if the edge has written nothing that was not taken yet.
   bool quiet() { return requests_.depth() == 0; }
 

@@ -21,22 +21,59 @@ TEST(TokenSource, Cookies) {
   EXPECT_FALSE(cookie_value(";;;=;", "Authorization"));
 }
 
-TEST(TokenSource, TheHeaderComesBeforeTheCookie) {
-  const auto header = find_token("Bearer h", "Authorization=c", "Authorization");
-  ASSERT_TRUE(header);
-  EXPECT_EQ(header->token, "h");
-  EXPECT_EQ(header->kind, records::CredentialKind::header);
-  const auto cookie = find_token("", "Authorization=Bearer c", "Authorization");
-  ASSERT_TRUE(cookie);
-  EXPECT_EQ(cookie->token, "c");
-  EXPECT_EQ(cookie->kind, records::CredentialKind::cookie);
+const TokenNames all{"Authorization", "session", "access_token", true};
+
+TEST(TokenSource, WhatWasGivenOnPurposeComesBeforeWhatABrowserSendsByItself) {
+  using records::CredentialKind;
+  TokenTexts texts{"GET", "Bearer h", "session=s; Authorization=Bearer c", "nuropb, bearer.p", "access_token=q"};
+  const auto expect = [&](CredentialKind kind, const char* token) {
+    const auto found = find_token(texts, all);
+    ASSERT_TRUE(found) << token;
+    EXPECT_EQ(found->token, token);
+    EXPECT_EQ(found->kind, kind) << token;
+  };
+  expect(CredentialKind::header, "h");
+  texts.authorization = "";
+  expect(CredentialKind::subprotocol, "p");
+  texts.protocols = "nuropb";
+  expect(CredentialKind::query, "q");
+  texts.query = "";
+  expect(CredentialKind::cookie, "c");
+  texts.cookies = "session=s";
+  expect(CredentialKind::session_cookie, "s");
+  texts.method = "POST";
+  EXPECT_FALSE(find_token(texts, all)) << "cookies count for GET only";
+}
+
+TEST(TokenSource, WhatIsSwitchedOffDoesNotCount) {
+  EXPECT_FALSE(find_token({"GET", "", "session=s; Authorization=c", "nuropb, bearer.p", "access_token=q"}, {}));
 }
 
 TEST(TokenSource, NoTokenIsNone) {
-  EXPECT_FALSE(find_token("", "", "Authorization"));
-  EXPECT_FALSE(find_token("Bearer ", "Authorization=", "Authorization"));
-  EXPECT_FALSE(find_token("", "Authorization=c", "")) << "cookies are switched off";
-  EXPECT_FALSE(find_token(std::string(records::max_credential + 1, 'x'), "", "Authorization")) << "longer than a record holds";
+  EXPECT_FALSE(find_token({"GET", "", "", "", ""}, all));
+  EXPECT_FALSE(find_token({"GET", "Bearer ", "Authorization=; session=", "bearer.", "access_token="}, all));
+  const std::string long_one(records::max_credential + 1, 'x');
+  EXPECT_FALSE(find_token({"GET", long_one, "", "", ""}, all)) << "longer than a record holds";
+}
+
+TEST(TokenSource, Subprotocols) {
+  EXPECT_EQ(token_of_protocols("nuropb, bearer.a.b-c_d"), "a.b-c_d");
+  EXPECT_EQ(token_of_protocols("bearer.x,nuropb"), "x");
+  EXPECT_EQ(token_of_protocols("nuropb,base64url.bearer.authorization.nuropb.YS9iPT0"), "a/b==");
+  EXPECT_FALSE(token_of_protocols("nuropb,base64url.bearer.authorization.nuropb.YS9iPT0="));
+  EXPECT_FALSE(token_of_protocols("nuropb,base64url.bearer.authorization.nuropb.!"));
+  EXPECT_FALSE(token_of_protocols("nuropb,bearer,Bearer.x"));
+  EXPECT_FALSE(token_of_protocols(""));
+  EXPECT_TRUE(offers_protocol("bearer.x , nuropb", "nuropb"));
+  EXPECT_FALSE(offers_protocol("nuropb.v2,xnuropb", "nuropb"));
+}
+
+TEST(TokenSource, QueryParameters) {
+  EXPECT_EQ(query_value("a=1&access_token=x%2By&b", "access_token"), "x+y");
+  EXPECT_EQ(query_value("access_token=a+b", "access_token"), "a+b");
+  EXPECT_FALSE(query_value("xaccess_token=1&access_token", "access_token"));
+  EXPECT_FALSE(query_value("access_token=%zz", "access_token"));
+  EXPECT_FALSE(query_value("", "access_token"));
 }
 
 }  // namespace

@@ -267,7 +267,7 @@ TEST_F(ServiceHostTest, NeedsAContext) {
   expect_error(ask("m", json::object(), json::array()), error_name::message, "message body: member 'context' is not an object");
 }
 
-TEST_F(ServiceHostTest, Authorize) {
+TEST_F(ServiceHostTest, Authorize) {  // provokes: NuropbException
   const Authorize claims = [](const std::string& token) -> json {
     if (token == "expired") throw CallError(error_name::authentication, "expired");
     if (token == "weak") throw CallError(error_name::authorization, "may not");

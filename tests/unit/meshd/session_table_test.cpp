@@ -30,6 +30,10 @@ TEST(SessionTable, TheTableOfVerbs) {
       {Type::subscribe, SessionState::closed, Verb::violation},
       {Type::unsubscribe, SessionState::open, Verb::subscribe},
       {Type::unsubscribe, SessionState::ended, Verb::ignore},
+      {Type::authorize, SessionState::open, Verb::authorize},
+      {Type::authorize, SessionState::judging, Verb::violation},
+      {Type::authorize, SessionState::closed, Verb::violation},
+      {Type::authorize, SessionState::ended, Verb::ignore},
       {Type::close_session, SessionState::closed, Verb::ignore},
       {Type::close_session, SessionState::judging, Verb::close},
       {Type::close_session, SessionState::open, Verb::close},
@@ -42,7 +46,7 @@ TEST(SessionTable, TheTableOfVerbs) {
 
 TEST(SessionTable, WhatOnlyMeshdSaysIsAViolationFromAnEdge) {
   for (int type = 0; type < 256; ++type) {
-    if (type >= 1 && type <= 8) continue;
+    if (type >= 1 && type <= 9) continue;
     EXPECT_EQ(allowed(static_cast<Type>(type), SessionState::open), Verb::violation) << type;
   }
 }

@@ -8,11 +8,14 @@
 namespace nuropb::meshd {
 namespace {
 
-Authorizer::Verdict judge(Authorizer& authorizer, const std::string& token) {
-  std::optional<Authorizer::Verdict> verdict;
-  authorizer.judge(token, [&](Authorizer::Verdict v) { verdict = std::move(v); });
+Result<Identity> judge(Authorizer& authorizer, const std::string& token) {
+  std::optional<Verdict> verdict;
+  authorizer.judge({records::CredentialKind::header, token}, [&](Verdict v) { verdict = std::move(v); });
   EXPECT_TRUE(verdict.has_value()) << "a file needs no waiting";
-  return verdict.value_or(failure("none"));
+  if (!verdict) return failure("none");
+  if (verdict->accepted()) return verdict->identity;
+  EXPECT_EQ(verdict->what, Verdict::What::not_mine) << "another authorizer may know it";
+  return failure(verdict->reason);
 }
 
 constexpr const char* two = R"(
@@ -80,6 +83,33 @@ TEST(StaticTokens, ReloadTakesEffectAndAMistakeLeavesTheFormerOnesInForce) {
   write("[tokens.c\n");
   EXPECT_FALSE(tokens->reload());
   EXPECT_TRUE(judge(*tokens, "b"));
+  std::filesystem::remove(file);
+}
+
+TEST(StaticTokens, OtherCredentialsAreNotItsBusiness) {
+  auto tokens = StaticTokens::parse(two, "t.toml");
+  ASSERT_TRUE(tokens);
+  for (const auto kind : {records::CredentialKind::session_cookie, records::CredentialKind::client_certificate, records::CredentialKind::none}) {
+    std::optional<Verdict> verdict;
+    tokens->judge({kind, "secret-ann"}, [&](Verdict v) { verdict = std::move(v); });
+    ASSERT_TRUE(verdict);
+    EXPECT_EQ(verdict->what, Verdict::What::not_mine);
+  }
+}
+
+TEST(StaticTokens, SaysAfterAReloadWhoIsStillGood) {
+  const std::string file = ::testing::TempDir() + "tokens-revoke.toml";
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  write("[tokens.a]\nuser_id = \"ann\"\n[tokens.b]\nuser_id = \"bob\"\n");
+  auto tokens = StaticTokens::load(file);
+  ASSERT_TRUE(tokens);
+  const auto ann = judge(*tokens, "a"), bob = judge(*tokens, "b");
+  ASSERT_TRUE(ann && bob);
+  EXPECT_TRUE(tokens->still_good(*ann));
+  write("[tokens.a]\nuser_id = \"eve\"\n");
+  ASSERT_TRUE(tokens->reload());
+  EXPECT_FALSE(tokens->still_good(*ann)) << "the token is another user's now";
+  EXPECT_FALSE(tokens->still_good(*bob));
   std::filesystem::remove(file);
 }
 

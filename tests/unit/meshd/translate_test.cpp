@@ -105,7 +105,7 @@ TEST(Translate, AnAnswerForAnotherInstanceOrFromAStrangerIsNotOurs) {
   EXPECT_FALSE(to_returned(incoming("{}", ""), from.instance, 1000, 64));
 }
 
-TEST(Translate, AnUnreadableResponseStillEndsTheRequest) {
+TEST(Translate, AnUnreadableResponseStillEndsTheRequest) {  // provokes: NuropbMessageError
   for (auto [body, max] : {std::pair<std::string, std::uint32_t>{"{", 1000}, {"[]", 1000}, {"\xff", 1000},
                            {"{\"result\":1,\"error\":null}", 5}}) {
     const auto record = record_of(to_returned(incoming(body), from.instance, max, 64));

@@ -35,6 +35,44 @@ void expect_empty(RingReader& reader) {
   EXPECT_EQ(reader.peek(header), RingReader::Next::empty);
 }
 
+TEST(Ring, WhatAReaderLeftCanBeReadAgainByItsWriter) {
+  RingMemory memory(4096);
+  auto writer = memory.writer();
+  auto reader = memory.reader();
+  std::vector<std::uint64_t> ends;
+  for (unsigned n = 0; n < 40; ++n) {  // several times round
+    const std::string payload = pattern(700 + n, n);
+    ASSERT_TRUE(writer.write(static_cast<std::uint16_t>(n), 0, n, {payload}));
+    ends.push_back(writer.staged());
+    if (n % 2) (void)writer.commit();  // published or not
+    if (n < 3) continue;
+    const auto left = writer.written_since(reader.head());
+    ASSERT_EQ(left.size(), 4u);
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      const unsigned which = n - 3 + static_cast<unsigned>(i);
+      EXPECT_EQ(left[i].header.type, which);
+      EXPECT_EQ(left[i].header.sequence, which);
+      EXPECT_EQ(left[i].payload, pattern(700 + which, which));
+      EXPECT_EQ(left[i].end, ends[which]);
+    }
+    (void)writer.commit();
+    expect_record(reader, static_cast<std::uint16_t>(n - 3), n - 3, pattern(700 + n - 3, n - 3));
+    (void)reader.release();
+  }
+}
+
+TEST(Ring, PositionsThatNoReaderCanHaveHadShowNothing) {
+  RingMemory memory(4096);
+  auto writer = memory.writer();
+  ASSERT_TRUE(writer.write(1, 0, 1, {std::string(100, '\xff')}));
+  (void)writer.commit();
+  EXPECT_EQ(writer.written_since(0).size(), 1u);
+  EXPECT_TRUE(writer.written_since(writer.staged()).empty());
+  for (const std::uint64_t wrong : {std::uint64_t{8}, std::uint64_t{32}, writer.staged() + 16, std::uint64_t{1} << 63, ~std::uint64_t{15}}) {
+    EXPECT_TRUE(writer.written_since(wrong).empty()) << wrong;
+  }
+}
+
 TEST(Ring, ARecordComesOutAsItWentIn) {
   RingMemory memory(4096);
   auto writer = memory.writer();

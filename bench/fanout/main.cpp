@@ -1,0 +1,285 @@
+// bench_fanout: both ends of ten thousand sockets, as cheaply as they can be had, for bench/fanout/run.
+//
+//   bench_fanout hold   consumers: opens so many WebSockets and reads what comes; every byte is compared with what has to
+//                       come. A line "wait N" on standard input is answered once every socket has had N messages.
+//   bench_fanout serve  the baseline: takes as many, answers the upgrade, says one text, and for each line "push N" writes
+//                       the frame with N bytes of text to every socket by one send() each. No WebSocket library, no
+//                       limits, no counting: what the kernel asks for a delivery.
+//
+// One thread each; sockets are descriptors and three words. RLIMIT_NOFILE is raised as far as it goes and told.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+constexpr int batch = 512;  // events of one epoll_wait
+
+[[noreturn]] void die(const std::string& why) {
+  std::cerr << "bench_fanout: " << why << '\n';
+  std::exit(1);
+}
+
+[[noreturn]] void die_errno(const std::string& what) { die(what + ": " + std::strerror(errno)); }
+
+/// As many descriptors as `wanted`, if the machine lets us have them.
+std::uint64_t raise_descriptors(std::uint64_t wanted) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= wanted) return limit.rlim_cur;
+  const rlim_t hard = limit.rlim_max;
+  limit.rlim_cur = limit.rlim_max = std::max<rlim_t>(hard, wanted);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {  // beyond the hard limit is for root only
+    limit.rlim_cur = limit.rlim_max = hard;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < wanted) die("only " + std::to_string(limit.rlim_cur) + " descriptors are to be had (ulimit -n), " + std::to_string(wanted) + " are needed");
+  return limit.rlim_cur;
+}
+
+double cpu_seconds() {
+  timespec t{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+/// The frame of a server's text message, unmasked.
+std::string frame_of(std::string_view text) {
+  std::string out = "\x81";
+  if (text.size() < 126) {
+    out += static_cast<char>(text.size());
+  } else {
+    if (text.size() > 65535) die("the message is longer than 65,535 bytes");
+    out += {static_cast<char>(126), static_cast<char>(text.size() >> 8), static_cast<char>(text.size())};
+  }
+  return out.append(text);
+}
+
+/// The message of so many bytes: a JSON text.
+std::string text_of(std::size_t bytes) { return "\"" + std::string(bytes < 2 ? 0 : bytes - 2, 'm') + "\""; }
+
+/// "word 12" from standard input; false at its end.
+bool next_command(std::string_view word, std::uint64_t& number) {
+  std::string line;
+  if (!std::getline(std::cin, line)) return false;
+  const std::string_view view = line;
+  if (!view.starts_with(word)) die("no such command: " + line);
+  const auto [end, wrong] = std::from_chars(line.data() + word.size() + 1, line.data() + line.size(), number);
+  if (wrong != std::errc() || end != line.data() + line.size()) die("no such command: " + line);
+  return true;
+}
+
+struct Place {
+  sockaddr_in address{};
+  std::string path;
+};
+
+Place place_of(const std::string& url) {
+  constexpr std::string_view scheme = "ws://";
+  const auto colon = url.find(':', scheme.size()), slash = url.find('/', scheme.size());
+  Place out;
+  if (!url.starts_with(scheme) || colon == std::string::npos || slash == std::string::npos || slash < colon) die("--url is not ws://ADDRESS:PORT/PATH: " + url);
+  std::uint16_t port = 0;
+  std::from_chars(url.data() + colon + 1, url.data() + slash, port);
+  out.address.sin_family = AF_INET;
+  out.address.sin_port = htons(port);
+  if (::inet_pton(AF_INET, url.substr(scheme.size(), colon - scheme.size()).c_str(), &out.address.sin_addr) != 1) die("no IPv4 address: " + url);
+  out.path = url.substr(slash);
+  return out;
+}
+
+// hold
+
+struct Held {
+  int fd = -1;
+  std::uint64_t messages = 0;  ///< whole ones
+  std::uint32_t at = 0;        ///< bytes of the next one that have come
+  bool hello = false;          ///< the upgrade and the first text are behind us
+  std::string head{};          ///< of them, until then
+};
+
+class Holder {
+ public:
+  Holder(const std::vector<std::string>& urls, const std::string& token, std::size_t connections, std::size_t bytes)
+      : frame_(frame_of(text_of(bytes))), sockets_(connections), epoll_(::epoll_create1(0)) {
+    std::vector<Place> places;
+    for (const auto& url : urls) places.push_back(place_of(url));
+    for (std::size_t i = 0; i < connections; ++i) {
+      open(i, places[i % places.size()], token);
+      if (i % 200 == 199) until([this] { return true; });  // answers are taken on the way
+    }
+    until([this] { return greeted_ == sockets_.size(); });
+  }
+
+  void wait_for(std::uint64_t messages) {
+    wanted_ = messages;
+    done_ = 0;
+    for (const Held& held : sockets_) done_ += held.messages >= wanted_ ? 1 : 0;
+    until([this] { return done_ == sockets_.size(); });
+  }
+
+ private:
+  void open(std::size_t i, const Place& place, const std::string& token) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0) die_errno("socket");
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&place.address), sizeof place.address) != 0) die_errno("connect");
+    const std::string request = "GET " + place.path + " HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                                "Sec-WebSocket-Version: 13\r\nAuthorization: Bearer " + token + "\r\n\r\n";
+    if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) die_errno("send");
+    sockets_[i].fd = fd;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = i;
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  }
+
+  /// Reads what there is, and on until it is so.
+  template <class State>
+  void until(State&& state) {
+    epoll_event events[batch];
+    for (;;) {
+      const int n = ::epoll_wait(epoll_, events, batch, state() ? 0 : 60'000);
+      if (n < 0 && errno != EINTR) die_errno("epoll_wait");
+      if (n == 0 && state()) return;
+      if (n == 0) die("nothing has come for a minute: " + std::to_string(greeted_) + " sockets are open, " + std::to_string(done_) + " have what is waited for");
+      for (int i = 0; i < n; ++i) read(sockets_[events[i].data.u64]);
+    }
+  }
+
+  void read(Held& held) {
+    char buffer[65536];
+    const ssize_t n = ::recv(held.fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) die("a socket was closed: " + held.head);
+    std::string_view bytes(buffer, static_cast<std::size_t>(n));
+    if (!held.hello) bytes = greet(held, bytes);
+    const bool had = held.messages >= wanted_;
+    while (!bytes.empty()) {
+      const std::string_view rest = std::string_view(frame_).substr(held.at), part = bytes.substr(0, rest.size());
+      if (part != rest.substr(0, part.size())) die("what came is not what was sent");
+      held.at += static_cast<std::uint32_t>(part.size());
+      bytes.remove_prefix(part.size());
+      if (held.at < frame_.size()) break;
+      held.at = 0;
+      ++held.messages;
+    }
+    if (!had && held.messages >= wanted_) ++done_;
+  }
+
+  /// Past the answer to the upgrade and the first text (under 126 bytes or with a two-byte length); what is left over.
+  std::string_view greet(Held& held, std::string_view bytes) {
+    const std::size_t before = held.head.size();
+    held.head += bytes;
+    const auto end = held.head.find("\r\n\r\n");
+    if (end == std::string::npos) return {};
+    if (!held.head.starts_with("HTTP/1.1 101")) die("refused: " + held.head);
+    const std::string_view frame = std::string_view(held.head).substr(end + 4);
+    if (frame.size() < 4) return {};
+    const auto first = static_cast<unsigned char>(frame[1]);
+    const std::size_t size = first < 126 ? 2U + first : 4U + (static_cast<unsigned char>(frame[2]) << 8 | static_cast<unsigned char>(frame[3]));
+    if (frame.size() < size) return {};
+    bytes.remove_prefix(end + 4 + size - before);
+    held.hello = true;
+    std::string().swap(held.head);
+    ++greeted_;
+    return bytes;
+  }
+
+  std::string frame_;
+  std::vector<Held> sockets_;
+  int epoll_;
+  std::uint64_t wanted_ = ~0ULL;
+  std::size_t greeted_ = 0, done_ = 0;
+};
+
+// serve
+
+/// Takes `connections` upgrades; the answer's key is not computed, since nobody here looks at it.
+std::vector<int> accept_all(int listener, std::size_t connections) {
+  static const std::string answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + frame_of("\"hello\"");
+  std::vector<int> out;
+  while (out.size() < connections) {
+    const int fd = ::accept(listener, nullptr, nullptr);
+    if (fd < 0) die_errno("accept");
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    std::string head;
+    char buffer[4096];
+    while (head.find("\r\n\r\n") == std::string::npos) {
+      const ssize_t n = ::recv(fd, buffer, sizeof buffer, 0);
+      if (n <= 0) die("a socket ended before its upgrade");
+      head.append(buffer, static_cast<std::size_t>(n));
+    }
+    if (::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) die_errno("send");
+    out.push_back(fd);
+  }
+  return out;
+}
+
+void serve(std::size_t connections, std::size_t bytes) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 4096) != 0) die_errno("listen");
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  std::cout << "{\"port\":" << ntohs(address.sin_port) << "}" << std::endl;
+  const std::vector<int> sockets = accept_all(listener, connections);
+  const std::string frame = frame_of(text_of(bytes));
+  for (std::uint64_t times = 0; next_command("push", times);) {
+    const double before = cpu_seconds();
+    for (std::uint64_t i = 0; i < times; ++i) {
+      for (const int fd : sockets) {
+        if (::send(fd, frame.data(), frame.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(frame.size())) die_errno("send");
+      }
+    }
+    std::cout << "{\"cpu_seconds\":" << cpu_seconds() - before << "}" << std::endl;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Both ends of many sockets, for bench/fanout/run", "bench_fanout");
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::size_t connections = 10'000, bytes = 100;
+  std::vector<std::string> urls;
+  std::string token;
+  app.add_option("--connections", connections)->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  app.add_option("--bytes", bytes, "Of the message, a JSON text")->check(CLI::Range(2, 65'535))->capture_default_str();
+  CLI::App* const hold = app.add_subcommand("hold", "Consumers: opens sockets and reads");
+  hold->add_option("--url", urls, "ws://ADDRESS:PORT/PATH; given often, they take turns")->required();
+  hold->add_option("--token", token)->required();
+  app.add_subcommand("serve", "The baseline: takes sockets and writes");
+  CLI11_PARSE(app, argc, argv);
+  const std::uint64_t descriptors = raise_descriptors(connections + 64);
+  if (!hold->parsed()) {
+    serve(connections, bytes);
+    return 0;
+  }
+  Holder holder(urls, token, connections, bytes);
+  std::cout << "{\"open\":" << connections << ",\"descriptors\":" << descriptors << "}" << std::endl;
+  for (std::uint64_t messages = 0; next_command("wait", messages);) {
+    holder.wait_for(messages);
+    std::cout << "{\"messages\":" << messages << ",\"cpu_seconds\":" << cpu_seconds() << "}" << std::endl;
+  }
+  return 0;
+}

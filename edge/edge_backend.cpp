@@ -1,0 +1,73 @@
+// The edge's part in backends: envelopes over HTTP on their way to meshd, which judges the key and answers.
+
+#include "common/error_names.hpp"
+#include "common/messages.hpp"
+#include "edge/edge.hpp"
+#include "edge/snorky_message.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+HttpAnswer refusal(int status, std::string_view error, std::string_view description) { return {status, error_json(error, description) + "\n", {}}; }
+
+HttpAnswer come_again(std::string_view description) {
+  HttpAnswer out = refusal(503, error_name::transport, description);
+  out.headers.emplace_back("Retry-After", "1");
+  return out;
+}
+
+}  // namespace
+
+Result<void> Edge::start_backend() {
+  if (config_.backend.key_file.empty()) return {};
+  backend_ = std::make_unique<BackendListener>(
+      io_, BackendListener::Settings{config_.backend.address, config_.backend.port, config_.backend.connections, config_.limits.message_bytes, config_.backend.timeout_ms},
+      [this](BackendListener::Request request, BackendListener::Respond respond) { on_backend_request(std::move(request), std::move(respond)); });
+  if (const std::string wrong = backend_->listen(); !wrong.empty()) return failure(wrong, "", "");
+  return {};
+}
+
+void Edge::on_backend_request(BackendListener::Request request, BackendListener::Respond respond) {
+  const SnorkyMessage message = decode_snorky(request.body, json::Limits{config_.limits.json_depth});
+  const auto* const call = std::get_if<SnorkyRequest>(&message);
+  if (!may_call()) return respond(come_again(draining_ ? "this edge is stopping" : "the gateway is not ready; nothing was done"));
+  BackendCall waiting{clock_.now() + milliseconds(config_.backend.timeout_ms), std::move(respond), {}};
+  const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
+  record_.clear();
+  if (call) {
+    records::encode(records::BackendCall{request.key, call->service, call->command, call->call_id, call->params}, record_);
+  } else {
+    // Whoever has no key learns nothing of what else is wrong.
+    records::encode(records::BackendCall{request.key, {}, {}, {}, {}}, record_);
+    waiting.mistake = refusal(400, error_name::validation, std::get<SnorkyMistake>(message).text);
+    link_.count(shm::EdgeCounter::bad_messages);
+  }
+  if (!link_.write(records::Type::backend_call, sequence, record_)) return waiting.respond(come_again("the gateway is busy; nothing was done"));
+  ++next_sequence_;
+  backend_calls_.emplace(sequence, std::move(waiting));
+  arm_timer();
+}
+
+void Edge::on_backend_answer(const shm::RecordHeader& header, const records::BackendAnswer& record) {
+  const auto found = backend_calls_.find(header.sequence);
+  if (found == backend_calls_.end()) return link_.count(shm::EdgeCounter::late_responses);
+  const BackendCall call = std::move(found->second);
+  backend_calls_.erase(found);
+  if (call.mistake && record.status < 300) return call.respond(*call.mistake);
+  call.respond({record.status, std::string(record.text) + "\n", {}});
+}
+
+void Edge::fail_backend(int status, std::string_view raw_error) {
+  const auto calls = std::exchange(backend_calls_, {});
+  for (const auto& [sequence, call] : calls) call.respond({status, std::string(raw_error) + "\n", {}});
+}
+
+void Edge::expire_backend(SteadyTime now) {
+  while (!backend_calls_.empty() && backend_calls_.begin()->second.deadline <= now) {
+    const BackendCall call = std::move(backend_calls_.begin()->second);
+    backend_calls_.erase(backend_calls_.begin());
+    call.respond({504, unknown_outcome_json("no answer in time (backend.timeout_ms); the call may have run") + "\n", {}});
+  }
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,63 @@
+#include "edge/snorky_message.hpp"
+
+#include <array>
+
+#include "common/records.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+using json::Kind;
+
+/// What the service would say of a command that can't be one.
+constexpr std::string_view unknown_command = "Unknown command";
+
+std::string text_of(json::Slice string) { return json::is_plain(string) ? std::string(json::plain(string)) : json::unescape(string); }
+
+}  // namespace
+
+SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
+  std::array<json::Field, 3> call{{{"command"}, {"params"}, {"callId"}}};
+  std::array<json::Field, 2> envelope{{{"service"}, {"message", {}, call}}};
+  json::Slice root;
+  if (const auto problem = json::scan(text, envelope, &root, limits)) return SnorkyMistake{"Invalid JSON: " + problem->text(), {}, {}};
+  const auto& [service, message] = envelope;
+  const auto& [command, params, call_id] = call;
+
+  SnorkyRequest request;
+  SnorkyMistake mistake;
+  const auto wrong = [&](std::string_view what) {
+    mistake.text = "Invalid message: " + std::string(what);
+    return mistake;
+  };
+  if (root.kind != Kind::object) return wrong("not an object");
+  if (!service.value.present()) return wrong("no 'service'");
+  if (service.value.kind != Kind::string) return wrong("'service' is not a string");
+  request.service = text_of(service.value);
+  if (request.service.empty() || request.service.size() > records::max_name) return wrong("'service' is empty, or longer than 255 bytes");
+  mistake.service = request.service;
+  if (!message.value.present()) return wrong("no 'message'");
+  if (message.value.kind != Kind::object) return wrong("'message' is not an object");
+  if (call_id.value.text.size() > records::max_trace_id) return wrong("'callId' is longer than 1024 bytes");
+  mistake.call_id = std::string(call_id.value.text);
+  if (!command.value.present()) return wrong("no 'command'");
+  if (!params.value.present()) return wrong("no 'params'");
+  if (command.value.kind == Kind::string) request.command = text_of(command.value);
+  if (request.command.empty() || request.command.size() > records::max_name) {
+    mistake.text = unknown_command;
+    return mistake;
+  }
+  request.call_id = call_id.value.text;
+  request.params = params.value.text;
+  return request;
+}
+
+std::string encode_snorky_error(std::string_view service, std::string_view raw_call_id, std::string_view text) {
+  std::string out = "{\"service\":";
+  json::append_quoted(out, service.empty() ? "gateway" : service);
+  out.append(",\"message\":{\"type\":\"error\",\"callId\":").append(raw_call_id.empty() ? "null" : raw_call_id).append(",\"message\":");
+  json::append_quoted(out, text);
+  return out += "}}";
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,64 @@
+#pragma once
+// The authorizer "jwt": JSON Web Tokens under keys from files and from an address.
+//
+//   ring loop ── looks like one ──► verifying thread ── good, bad ──────────────────► ring loop
+//                                        │      ▲
+//                              no key fits ▼      │ again, once
+//                                      fetching thread (RemoteKeys)
+//
+// Signatures and fetches have a thread each, so that an issuer that is away delays only tokens under keys that nobody
+// knows; those are then not refused but told to come again.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "meshd/auth/authorizer.hpp"
+#include "meshd/auth/claims.hpp"
+#include "meshd/auth/judging_threads.hpp"
+#include "meshd/auth/jwt.hpp"
+#include "meshd/auth/remote_keys.hpp"
+
+namespace nuropb::meshd {
+
+class JwtAuthorizer final : public Authorizer {
+ public:
+  struct Settings {
+    JwtRules rules;
+    ClaimNames names;
+    std::string key_file, secret_file, jwks_file;  ///< empty: none
+    std::optional<RemoteKeys::Settings> remote;
+    std::size_t queued = 1000;
+    WallClock clock = unix_now;
+  };
+  /// An error names the file and what is wrong with it, or that there is no source of keys at all.
+  static Result<std::unique_ptr<JwtAuthorizer>> make(Settings settings);
+  ~JwtAuthorizer() override { stop(); }
+
+  [[nodiscard]] std::string_view name() const override { return "jwt"; }
+  void start(const Post& post) override;
+  void stop() override;
+  void judge(const Credential& credential, Answer answer) override;
+  Result<void> reload() override;
+
+ private:
+  struct Job;
+  explicit JwtAuthorizer(Settings settings);
+  static Result<JwtKeys> load(const Settings& settings);
+  void verify(const std::shared_ptr<Job>& job);
+  void fetch_for(const std::shared_ptr<Job>& job);
+  void refresh_if_stale();
+  void answer(const std::shared_ptr<Job>& job, Verdict verdict);
+
+  Settings settings_;
+  std::optional<RemoteKeys> remote_;
+  std::mutex mutex_;
+  std::shared_ptr<const JwtKeys> files_;  // under mutex_
+  std::atomic<bool> refreshing_{false};
+  SystemClock steady_;
+  Post post_;
+  JudgingThreads verifying_, fetching_;  // last: they use all of the above
+};
+
+}  // namespace nuropb::meshd

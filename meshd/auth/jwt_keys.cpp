@@ -1,0 +1,275 @@
+#include "meshd/auth/jwt_keys.hpp"
+
+#include <cjose/cjose.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/base64.hpp"
+#include "common/openssl_errors.hpp"
+#include "meshd/auth/unpadded.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+using nlohmann::json;
+using Kind = JwtKey::Kind;
+
+constexpr std::size_t min_rsa_bytes = 256, max_rsa_bytes = 1024;  // 2048 to 8192 bits: below is weak, above is slow
+constexpr std::size_t min_secret_bytes = 32;
+
+template <auto free_it>
+struct Free {
+  template <class T>
+  void operator()(T* p) const { free_it(p); }
+};
+using Pkey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
+using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
+using Certificate = std::unique_ptr<X509, Free<X509_free>>;
+using Number = std::unique_ptr<BIGNUM, Free<BN_free>>;
+using Jwk = std::unique_ptr<cjose_jwk_t, Free<cjose_jwk_release>>;
+using Jws = std::unique_ptr<cjose_jws_t, Free<cjose_jws_release>>;
+
+const unsigned char* bytes(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
+
+std::string text_member(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+bool fits(Kind kind, std::string_view algorithm) {
+  switch (kind) {
+    case Kind::rsa: return algorithm.starts_with("RS") || algorithm.starts_with("PS");
+    case Kind::p256: return algorithm == "ES256";
+    case Kind::p384: return algorithm == "ES384";
+    case Kind::p521: return algorithm == "ES512";
+    case Kind::secret: return algorithm.starts_with("HS");
+    case Kind::edwards: return algorithm == "EdDSA";
+  }
+  return false;
+}
+
+std::string number_of(EVP_PKEY* key, const char* parameter, std::size_t width) {
+  BIGNUM* raw = nullptr;
+  if (EVP_PKEY_get_bn_param(key, parameter, &raw) != 1) return {};
+  const Number number(raw);
+  std::string out(std::max<std::size_t>(width, static_cast<std::size_t>(BN_num_bytes(number.get()))), '\0');
+  if (BN_bn2binpad(number.get(), reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) < 0) return {};
+  return unpadded::encode(out);
+}
+
+/// As a JSON Web Key, so that keys of all sources go one way.
+Result<json> jwk_of(EVP_PKEY* key) {
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA: return json{{"kty", "RSA"}, {"n", number_of(key, OSSL_PKEY_PARAM_RSA_N, 0)}, {"e", number_of(key, OSSL_PKEY_PARAM_RSA_E, 0)}};
+    case EVP_PKEY_EC: {
+      char group[64] = {};
+      std::size_t size = 0;
+      EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, &size);
+      const std::string_view name(group, size);
+      const std::pair<const char*, std::size_t> curve = name == "prime256v1" ? std::pair{"P-256", 32UL} : name == "secp384r1" ? std::pair{"P-384", 48UL} : name == "secp521r1" ? std::pair{"P-521", 66UL} : std::pair{"", 0UL};
+      if (curve.second == 0) return failure("a key is on the curve " + std::string(name), "", "P-256, P-384 and P-521 are known");
+      return json{{"kty", "EC"}, {"crv", curve.first}, {"x", number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, curve.second)}, {"y", number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, curve.second)}};
+    }
+    case EVP_PKEY_ED25519:
+    case EVP_PKEY_ED448: {
+      std::size_t size = 0;
+      EVP_PKEY_get_raw_public_key(key, nullptr, &size);
+      std::string raw(size, '\0');
+      EVP_PKEY_get_raw_public_key(key, reinterpret_cast<unsigned char*>(raw.data()), &size);
+      return json{{"kty", "OKP"}, {"crv", EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? "Ed25519" : "Ed448"}, {"x", unpadded::encode(raw)}};
+    }
+    default: return failure("a key is of a type that no algorithm uses");
+  }
+}
+
+}  // namespace
+
+struct JwtKey::Material {
+  Jwk jwk;       // all but edwards
+  Pkey edwards;  // cjose 0.6 knows no EdDSA
+};
+
+JwtKey::JwtKey() : material_(std::make_unique<Material>()) {}
+JwtKey::~JwtKey() = default;
+JwtKey::JwtKey(JwtKey&&) noexcept = default;
+
+bool JwtKey::verifies(const std::string& token, std::string_view algorithm, std::string_view signing_input, std::string_view signature) const {
+  const OpensslErrors errors;
+  if (kind == Kind::edwards) {
+    const std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
+    return context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, material_->edwards.get()) == 1 &&
+           EVP_DigestVerify(context.get(), bytes(signature), signature.size(), bytes(signing_input), signing_input.size()) == 1;
+  }
+  cjose_err error{};
+  const Jws jws(cjose_jws_import(token.data(), token.size(), &error));
+  if (!jws) return false;
+  // The algorithm that was judged has to be the one that is used: two JSON parsers have read the header.
+  const char* const used = cjose_header_get(cjose_jws_get_protected(jws.get()), CJOSE_HDR_ALG, &error);
+  return used && algorithm == used && cjose_jws_verify(jws.get(), material_->jwk.get(), &error);
+}
+
+/// An empty error: the key is merely not for us.
+static tl::expected<JwtKey, std::string> make_key(const json& source, bool secrets, JwtKey out, Jwk& jwk, Pkey& edwards) {
+  const OpensslErrors errors;
+  const std::string kty = text_member(source, "kty"), crv = text_member(source, "crv");
+  json clean{{"kty", kty}};
+  const auto take = [&](const char* name) -> std::optional<std::string> {
+    const std::string text = text_member(source, name);
+    auto raw = text.empty() ? std::nullopt : unpadded::decode(text);
+    if (raw) clean[name] = text;
+    return raw;
+  };
+  const auto wrong = [](std::string what) { return tl::unexpected<std::string>(std::move(what)); };
+  const auto not_ours = [] { return tl::unexpected<std::string>(std::string()); };
+  if (kty == "RSA") {
+    const auto n = take("n"), e = take("e");
+    if (!n || !e) return wrong("an RSA key has no usable 'n' and 'e'");
+    std::string_view modulus = *n;
+    while (!modulus.empty() && modulus.front() == '\0') modulus.remove_prefix(1);
+    if (modulus.size() < min_rsa_bytes) return wrong("an RSA key has less than 2048 bits");
+    if (modulus.size() > max_rsa_bytes || e->size() > 8) return wrong("an RSA key has more than 8192 bits, or an exponent of more than 64");
+    if (e->empty() || (static_cast<unsigned char>(e->back()) & 1) == 0 || *e == std::string(1, '\1')) return wrong("an RSA key has an impossible exponent");
+    out.kind = Kind::rsa;
+  } else if (kty == "EC") {
+    if (crv == "P-256") out.kind = Kind::p256;
+    else if (crv == "P-384") out.kind = Kind::p384;
+    else if (crv == "P-521") out.kind = Kind::p521;
+    else return not_ours();
+    clean["crv"] = crv;
+    if (!take("x") || !take("y")) return wrong("an EC key has no usable 'x' and 'y'");
+  } else if (kty == "oct") {
+    if (!secrets) return not_ours();
+    const auto k = take("k");
+    if (!k) return wrong("a symmetric key has no usable 'k'");
+    if (k->size() < min_secret_bytes) return wrong("a secret has less than 32 bytes");
+    out.kind = Kind::secret;
+  } else if (kty == "OKP") {
+    if (crv != "Ed25519" && crv != "Ed448") return not_ours();
+    const auto x = take("x");
+    if (x) edwards.reset(EVP_PKEY_new_raw_public_key(crv == "Ed448" ? EVP_PKEY_ED448 : EVP_PKEY_ED25519, nullptr, bytes(*x), x->size()));
+    if (!edwards) return wrong("an " + crv + " key has no usable 'x'");
+    out.kind = Kind::edwards;
+    return out;
+  } else {
+    return kty.empty() ? wrong("a key has no 'kty'") : not_ours();
+  }
+  cjose_err error{};
+  const std::string text = clean.dump();
+  jwk.reset(cjose_jwk_import(text.data(), text.size(), &error));
+  if (!jwk) return wrong("a key of type " + kty + " is not usable");
+  return out;
+}
+
+Result<JwtKeys> JwtKeys::from_jwks(std::string_view text, const std::string& name, bool secrets) {
+  if (text.size() > max_jwks_bytes) return failure("is larger than 256 KiB", name);
+  const json root = json::parse(text, nullptr, false);
+  if (root.is_discarded()) return failure("is not JSON", name);
+  const auto list = root.is_object() ? root.find("keys") : root.end();
+  if (!root.is_object() || list == root.end() || !list->is_array()) return failure("is not a JSON Web Key Set: no list 'keys'", name);
+  if (list->size() > max_jwt_keys) return failure("has more than 64 keys", name);
+  JwtKeys out;
+  for (const json& entry : *list) {
+    if (!entry.is_object()) return failure("has a key that is not an object", name);
+    if (const std::string use = text_member(entry, "use"); !use.empty() && use != "sig") continue;
+    JwtKey fresh;
+    fresh.kid = text_member(entry, "kid");
+    fresh.alg = text_member(entry, "alg");
+    Jwk jwk;
+    Pkey edwards;
+    auto made = make_key(entry, secrets, std::move(fresh), jwk, edwards);
+    if (!made) {
+      if (made.error().empty()) continue;
+      return failure(made.error(), name);
+    }
+    made->material_->jwk = std::move(jwk);
+    made->material_->edwards = std::move(edwards);
+    out.keys_.push_back(std::make_shared<const JwtKey>(std::move(*made)));
+  }
+  return out;
+}
+
+Result<JwtKeys> JwtKeys::from_pem(std::string_view text, const std::string& name) {
+  const OpensslErrors errors;
+  const Bio in(BIO_new_mem_buf(text.data(), static_cast<int>(std::min<std::size_t>(text.size(), max_jwks_bytes))));
+  json list = json::array();
+  for (;;) {
+    char* raw_name = nullptr;
+    char* raw_header = nullptr;
+    unsigned char* raw_data = nullptr;
+    long size = 0;
+    if (!in || PEM_read_bio(in.get(), &raw_name, &raw_header, &raw_data, &size) != 1) break;
+    const std::string kind(raw_name);
+    const std::string der(reinterpret_cast<char*>(raw_data), static_cast<std::size_t>(size));
+    OPENSSL_free(raw_name);
+    OPENSSL_free(raw_header);
+    OPENSSL_free(raw_data);
+    const unsigned char* at = bytes(der);
+    Pkey key;
+    if (kind == PEM_STRING_PUBLIC) {
+      key.reset(d2i_PUBKEY(nullptr, &at, size));
+    } else if (kind == PEM_STRING_RSA_PUBLIC) {
+      key.reset(d2i_PublicKey(EVP_PKEY_RSA, nullptr, &at, size));
+    } else if (kind == PEM_STRING_X509) {
+      const Certificate certificate(d2i_X509(nullptr, &at, size));
+      if (certificate) key.reset(X509_get_pubkey(certificate.get()));
+    } else if (kind.ends_with("PRIVATE KEY")) {
+      return failure("holds a private key", name, "meshd verifies only: give it the public one");
+    } else if (kind == "EC PARAMETERS") {
+      continue;
+    } else {
+      return failure("holds a " + kind, name, "public keys and certificates are known");
+    }
+    if (!key) return failure("has a " + kind + " that can't be read", name);
+    auto jwk = jwk_of(key.get());
+    if (!jwk) return failure(jwk.error().what, name, jwk.error().hint);
+    list.push_back(std::move(*jwk));
+  }
+  if (list.empty()) return failure("holds no PEM public key or certificate", name);
+  return from_jwks(json{{"keys", list}}.dump(), name, false);
+}
+
+Result<JwtKeys> JwtKeys::from_secrets(std::string_view text, const std::string& name) {
+  json list = json::array();
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    list.push_back({{"kty", "oct"}, {"k", unpadded::encode(line)}});
+  }
+  if (list.empty()) return failure("is empty", name);
+  return from_jwks(json{{"keys", list}}.dump(), name, true);
+}
+
+Result<void> JwtKeys::add(JwtKeys&& others, const std::string& name) {
+  if (size() + others.size() > max_jwt_keys) return failure("makes more than 64 keys together", name);
+  for (auto& key : others.keys_) keys_.push_back(std::move(key));
+  return {};
+}
+
+std::vector<const JwtKey*> JwtKeys::candidates(std::string_view algorithm, std::string_view kid) const {
+  std::vector<const JwtKey*> out;
+  for (const auto& key : keys_) {
+    if (!fits(key->kind, algorithm)) continue;
+    if (!key->alg.empty() && key->alg != algorithm && !(key->kind == Kind::edwards && key->alg.starts_with("Ed"))) continue;
+    if (!kid.empty() && !key->kid.empty() && key->kid != kid) continue;
+    out.push_back(key.get());
+  }
+  return out;
+}
+
+bool JwtKeys::has(std::string_view kid) const {
+  for (const auto& key : keys_) {
+    if (key->kid == kid) return true;
+  }
+  return false;
+}
+
+}  // namespace nuropb::meshd

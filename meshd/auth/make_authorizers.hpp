@@ -1,0 +1,20 @@
+#pragma once
+// The authorizers of the config, as one.
+
+#include <memory>
+
+#include "common/config.hpp"
+#include "meshd/auth/chain.hpp"
+#include "meshd/auth/mesh_authorizer.hpp"
+
+namespace nuropb::meshd {
+
+struct Authorizers {
+  std::unique_ptr<AuthorizerChain> chain;
+  MeshAuthorizer* mesh = nullptr;  ///< within the chain, where the config has it: it needs the ring loop's hand
+};
+
+/// An error names the setting or the file and what is wrong with it.
+Result<Authorizers> make_authorizers(const Config& config);
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,49 @@
+#pragma once
+// The signed session cookie of nuropb-gw (protocol.md section 2), which is Tornado's signed value, version 2:
+//
+//   2|1:0|10:1763632800|7:session|228:eyJ1c2VyX2lkIjog…|914ea0b2…
+//     key   timestamp    name      value in base64        HMAC-SHA256 over all before it, in hex
+//
+// The value is JSON: user_id, username, bearer_token. The number of the key is Tornado's way of rotating secrets; ours
+// is that every secret of the file counts.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "meshd/auth/authorizer.hpp"
+
+namespace nuropb::meshd {
+
+struct SignedValue {
+  std::string value;
+  std::int64_t timestamp = 0;  ///< when it was signed, Unix time
+};
+/// Any text; nothing, if it is not such a value of this name, signed with one of these secrets. Pure; comparison takes
+/// the same time wherever two signatures differ.
+std::optional<SignedValue> open_signed_value(std::string_view text, std::string_view name, const std::vector<std::string>& secrets);
+
+class SessionCookie final : public Authorizer {
+ public:
+  struct Settings {
+    std::string name;         ///< of the cookie: it is part of what is signed
+    std::string secret_file;  ///< one a line
+    std::int64_t max_age_s = 31 * 86'400;
+    WallClock clock = unix_now;
+  };
+  static Result<std::unique_ptr<SessionCookie>> make(Settings settings);
+
+  [[nodiscard]] std::string_view name() const override { return "session_cookie"; }
+  void judge(const Credential& credential, Answer answer) override;
+  Result<void> reload() override;
+
+ private:
+  explicit SessionCookie(Settings settings) : settings_(std::move(settings)) {}
+  [[nodiscard]] Verdict verdict(const std::string& cookie) const;
+  Settings settings_;
+  std::vector<std::string> secrets_;
+};
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,27 @@
+#pragma once
+// The operations of Pushes by name, with JSON in and out: one spelling for the controller's methods, nuropb-ctl and
+// whoever else calls from outside.
+//
+//   send_to_session {session_id, message}   send_to_users {user_ids, message}   send_to_all {message}
+//   close_session {session_id, code, reason}   close_users {user_ids, …}   close_all {code, reason}
+//     → {"connections": 3, "unanswered": [instance ids], "silent_edges": 0}
+//   sessions {user_id, cursor, limit}
+//     → {"sessions": [{"session_id", "user_id", "username", "gateway", "edge"}], "cursor": "…", "count": {"sessions", "users", "gateways"}, "unanswered": []}
+//
+// Owner thread: the ring loop.
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "common/result.hpp"
+#include "meshd/pushes.hpp"
+
+namespace nuropb::meshd {
+
+/// `done` gets the result, or what is wrong with the parameters; once, from here or later.
+void run_operation(Pushes& pushes, std::string_view name, const nlohmann::json& params, std::function<void(const Result<nlohmann::json>&)> done);
+
+nlohmann::json to_json(const Outcome& outcome);
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,180 @@
+#pragma once
+// What the gateway does to its consumers from within, across all edges and all gateways of its service as if they were
+// one HandlerManager (seed 001): send to one session, to users, to all; close them; list and count them.
+//
+//   controller ─┐                 ┌─► one record per edge ──► push, close_sessions ──► pushed {op, taken} ─┐
+//   backend    ─┼─► Pushes ───────┤                                                                        ├─► done()
+//   nuropb-ctl ─┘  (ring loop)    └─► Peers: every other gateway of the service, its count ────────────────┘
+//
+// Here never waits for there: our own consumers have the message at once, broker or not. done() comes once, when all
+// have answered or `timeout` has passed, and always from the event loop's thread; it may come before the call returns
+// where nobody has to be asked.
+//
+// Owner thread: the ring loop.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "common/ids.hpp"
+#include "common/records.hpp"
+#include "common/result.hpp"
+#include "meshd/peers.hpp"
+#include "meshd/sealed_tickets.hpp"
+#include "meshd/session_index.hpp"
+#include "meshd/session_table.hpp"
+
+namespace nuropb::meshd {
+
+/// Whom an operation is for.
+struct Target {
+  enum class Kind : std::uint8_t { session, users, all };
+  Kind kind = Kind::all;
+  SessionId session;                   ///< of Kind::session
+  std::vector<std::string> user_ids;   ///< of Kind::users: every connection of each, once, however often a user is named
+
+  static Target one(const SessionId& session) { return {Kind::session, session, {}}; }
+  static Target users(std::vector<std::string> user_ids) { return {Kind::users, {}, std::move(user_ids)}; }
+  static Target everyone() { return {Kind::all, {}, {}}; }
+};
+
+/// What became of an operation.
+struct Outcome {
+  std::uint64_t connections = 0;            ///< that took the message, or were closed
+  std::vector<std::string> unanswered;      ///< instance ids of gateways that live and did not answer in time
+  std::uint32_t silent_edges = 0;           ///< edges, of any gateway, that did not answer in time or died over it
+};
+
+/// One session, for people and for those who look for one.
+struct SessionEntry {
+  std::string session_id, user_id, username, gateway;
+  std::uint32_t edge = 0;                   ///< worker slot
+};
+struct SessionPage {
+  std::vector<SessionEntry> sessions;
+  std::string cursor;                       ///< where the next page begins; empty: this was the last
+};
+struct SessionCount {
+  std::uint64_t sessions = 0;
+  std::uint64_t users = 0;                  ///< of each gateway; one with sessions on two gateways counts twice
+  std::uint32_t gateways = 0;               ///< that were counted, this one among them
+  std::vector<std::string> unanswered;
+};
+
+class Pushes {
+ public:
+  static constexpr std::size_t max_users = 10'000;           ///< that one operation may name
+  static constexpr std::size_t max_user_bytes = 1U << 20;    ///< of their ids together
+  static constexpr std::size_t max_operations = 10'000;      ///< that may be on their way
+  static constexpr std::size_t max_page = 1'000;
+  /// The largest message between gateways: an operation's, and its users.
+  static constexpr std::size_t largest_of(std::size_t max_message) { return max_message + 8 * max_user_bytes; }
+
+  struct Settings {
+    std::string instance;
+    std::size_t max_message = 0;         ///< limits.message_bytes
+    std::size_t max_sessions = 0;        ///< limits.connections, of one edge
+    std::size_t json_depth = 256;
+    milliseconds timeout{2000};          ///< push.timeout_ms
+  };
+  /// How Pushes reaches the edges; the ring loop is it.
+  class Edges {
+   public:
+    virtual ~Edges() = default;
+    virtual void each(const std::function<void(WorkerId, SessionTable&)>& work) = 0;  ///< in the order of WorkerId
+    virtual void send(WorkerId worker, records::Type type, std::string payload) = 0;
+    virtual void tick_soon() = 0;        ///< something waits: call tick() from now on, until nothing does
+  };
+  using Done = std::function<void(const Outcome&)>;
+
+  Pushes(Settings settings, const Clock& clock, Edges& edges, SessionIndex& sessions, Peers& peers);
+  ~Pushes();
+
+  /// Sends `message`, JSON text, which is sent as it is (on a /ws socket inside Snorky's envelope of service `gateway`,
+  /// unless it is a `whole_frame` of Snorky's already). Without `done` nobody counts. An error: nothing was done, and
+  /// done() will not come; the text says why (no JSON, too long, too many users, too many operations on their way).
+  Result<void> send(const Target& target, std::string_view message, Done done, bool whole_frame = false);
+  /// Closes with a code of 1000, 1001, 4000–4999 and a reason of at most 123 bytes.
+  Result<void> close(const Target& target, std::uint16_t code, std::string_view reason, Done done);
+
+  /// A page of all sessions, or of one user's, of all gateways; `cursor` is empty or an earlier page's. The order stays
+  /// the same from page to page; who comes or goes meanwhile may be in it or not. A page may be shorter than `limit` and
+  /// yet have a cursor. An error: no such cursor, or its gateway does not answer.
+  Result<void> list(std::string_view cursor, std::size_t limit, const std::optional<std::string>& user_id,
+                    std::function<void(Result<SessionPage>)> done);
+  Result<void> count(std::function<void(const SessionCount&)> done);
+
+  /// For parts that know sessions by themselves (Snorky's channels): a frame to some sessions of this gateway, one
+  /// record per edge. Nobody counts.
+  struct Place {
+    WorkerId worker;
+    records::SessionRef session;
+    auto operator<=>(const Place&) const = default;
+  };
+  void send_to(const std::vector<Place>& places, std::string_view frame, bool whole_frame);
+
+  // What the ring loop tells it.
+  /// False: no honest edge says that.
+  bool on_pushed(WorkerId worker, const records::Pushed& record);
+  void on_worker_gone(WorkerId worker);
+  void on_peer_gone(const std::string& instance);
+  /// About ten times a second while anything is on its way.
+  void tick();
+  [[nodiscard]] bool waiting() const { return !operations_.empty() || !questions_.empty(); }
+
+  struct Counters {
+    std::uint64_t sends = 0, closes = 0;    ///< operations that began here
+    std::uint64_t for_peers = 0;            ///< that other gateways asked for
+    std::uint64_t timeouts = 0;             ///< that ended with somebody silent
+  };
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+
+ private:
+  enum class Verb : std::uint8_t { send, close, count };
+  /// What is to be done with the target.
+  struct What {
+    Verb verb = Verb::send;
+    std::string_view text{};       // of send
+    bool whole_frame = false;
+    std::uint16_t code = 0;        // of close
+    std::string_view reason{};
+  };
+  struct Operation;
+  struct Question;
+  struct Paging;
+  [[nodiscard]] Result<void> check(const Target& target, const What& what) const;
+  Result<void> begin(const Target& target, const What& what, std::function<void(const Operation&)> finish);
+  std::uint64_t add(std::unique_ptr<Operation> operation);
+  void to_edges(const Target& target, const What& what, std::uint64_t op, Operation* operation);
+  void to_edge(WorkerId worker, const What& what, std::uint64_t op, bool all, std::string_view refs, Operation* operation);
+  void to_peers(const Target& target, const What& what, std::uint64_t op, Operation& operation);
+  void look_whether_done(std::uint64_t op);
+  void end(std::uint64_t op);
+  void on_operation(const std::string& from, std::string_view json);
+  void on_counted(const std::string& from, std::string_view json);
+
+  // Lists (pushes_list.cpp)
+  void next_page(const std::shared_ptr<Paging>& paging);
+  void page_of_ours(const std::string& user, bool of_user, std::string_view after, std::size_t limit, SessionPage& page);
+  void on_list(const std::string& from, std::string_view json);
+  void on_listed(const std::string& from, std::string_view json);
+  void end_question(std::uint64_t op, Result<SessionPage> answer);
+
+  Settings settings_;
+  const Clock& clock_;
+  Edges& edges_;
+  SessionIndex& sessions_;
+  Peers& peers_;
+  std::map<std::uint64_t, std::unique_ptr<Operation>> operations_;
+  std::map<std::uint64_t, std::unique_ptr<Question>> questions_;  // pages asked for from other gateways
+  std::uint64_t next_op_;
+  Counters counters_;
+};
+
+}  // namespace nuropb::meshd

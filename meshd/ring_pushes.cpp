@@ -1,0 +1,78 @@
+// The ring loop's part in pushes: records to edges, and messages to and from other gateways.
+
+#include <nlohmann/json.hpp>
+
+#include "common/json/scan.hpp"
+#include "common/log.hpp"
+#include "meshd/attached.hpp"
+#include "meshd/operations.hpp"
+#include "meshd/ring_loop.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+constexpr auto push_tick = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void RingLoop::each(const std::function<void(WorkerId, SessionTable&)>& work) {
+  for (auto& [id, attached] : workers_) work(id, attached->worker.sessions());
+}
+
+void RingLoop::send(WorkerId worker, records::Type type, std::string payload) {
+  Attached* const attached = find(worker);
+  if (!attached) return;
+  touch(*attached);
+  if (!attached->worker.send(type, 0, std::move(payload))) {
+    attached->worker.violate("does not read its messages: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
+  }
+  schedule_turn();  // which makes it visible, with all that was sent until then
+}
+
+void RingLoop::tick_soon() {
+  if (push_timer_armed_) return;
+  push_timer_armed_ = true;
+  push_timer_.expires_after(push_tick);
+  push_timer_.async_wait([this](const boost::system::error_code& error) {
+    push_timer_armed_ = false;
+    if (error) return;
+    pushes_.tick();
+    if (pushes_.waiting()) tick_soon();
+  });
+}
+
+/// For nuropb-ctl, over the admin socket: who may open that may do everything.
+void RingLoop::operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) {
+  const auto refuse = [&answer](const std::string& why) { answer({false, nlohmann::json{{"error", why}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}); };
+  const auto problem = json::validate(body, nullptr, {config_.limits.json_depth + 8U});
+  if (problem) return refuse("the body is not JSON: " + problem->text());
+  const auto params = nlohmann::json::parse(body, nullptr, false);
+  if (!params.is_object()) return refuse("the body is no JSON object");
+  run_operation(pushes_, name, params, [answer](const Result<nlohmann::json>& result) {
+    const nlohmann::json said = result ? *result : nlohmann::json{{"error", result.error().text()}};
+    answer({result.has_value(), said.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+  });
+}
+
+void RingLoop::start_peers() {
+  peers_.on_gone = [this](const std::string& instance) { pushes_.on_peer_gone(instance); };
+  if (const auto bound = manager_.subscribe(peers_.topic()); !bound) {
+    log::error("other gateways of this service can't be reached", {{"topic", peers_.topic()}, {"reason", bound.error().text()}});
+  }
+}
+
+bool RingLoop::publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline) {
+  mesh::Outgoing message;
+  message.type = MessageType::event;
+  message.routing_key = topic;
+  // What the broker says of it must not be taken for an answer to a consumer.
+  do message.correlation_id = random_hex32();
+  while (ReturnAddress::parse(message.correlation_id)->instance == instance_);
+  message.trace_id = message.correlation_id;
+  message.body = std::move(body);
+  message.deadline = deadline;
+  message.expires = true;
+  return manager_.publish(std::move(message));
+}
+
+}  // namespace nuropb::meshd

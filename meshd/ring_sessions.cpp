@@ -1,0 +1,225 @@
+// Who the sessions are: judging, refreshing and expiring identities, and what a reload means for those that are here.
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "common/close_codes.hpp"
+#include "common/error_names.hpp"
+#include "common/json/scan.hpp"
+#include "common/log.hpp"
+#include "meshd/attached.hpp"
+#include "meshd/ring_loop.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+constexpr std::string_view not_allowed = "this user may not subscribe to it (policy)";
+constexpr std::string_view try_again = "the token can't be judged now: try again";
+
+std::string expiry_text(std::int64_t expires) { return expires == 0 ? "null" : std::to_string(expires); }
+
+}  // namespace
+
+bool RingLoop::open_session(Attached& attached, const std::string& payload) {
+  Worker& worker = attached.worker;
+  const auto record = records::decode<records::OpenSession>(payload);
+  Session* const session = record ? worker.sessions().find(record->session) : nullptr;
+  if (!session || allowed(records::Type::open_session, session->state) != Verb::judge) {
+    worker.violate(!record ? "an open_session record can't be decoded" : !session ? "more sessions than limits.connections" : "a session is opened twice");
+    return false;
+  }
+  if (session->state == SessionState::ended) worker.sessions().close(*session);
+  session->state = SessionState::judging;
+  session->serial = record->serial;
+  session->id = record->session_id;
+  const WorkerId id = worker.id();
+  const std::uint32_t slot = record->session, serial = record->serial;
+  const auto answer = [this, id, slot, serial](Verdict verdict) { judged(id, slot, serial, std::move(verdict)); };
+  if (record->kind == records::CredentialKind::none) {
+    answer(takes_anonymous() ? Verdict::accept(Identity{}) : Verdict::refuse("no token, and anonymous consumers are not taken"));
+    return true;
+  }
+  if (record->kind != records::CredentialKind::ticket) {
+    authorizer_.judge({record->kind, std::string(record->credential)}, answer);
+    return true;
+  }
+  session->restored = config_.events.subscriptions_per_session;
+  auto identity = tickets_.open_session(id, record->session_id, record->credential);
+  if (!identity) {
+    answer(Verdict::refuse("not a ticket of ours for this session"));
+    return true;
+  }
+  if (identity->user_id.empty() && !takes_anonymous()) {
+    answer(Verdict::refuse("anonymous consumers are not taken any more"));
+    return true;
+  }
+  // What came to pass while there was no meshd: a restart neither prolongs a session nor brings back a revoked user.
+  const bool expired = identity->expires != 0 && identity->expires <= unix_now();
+  const bool revoked = !expired && !identity->user_id.empty() && !authorizer_.still_good(*identity);
+  answer(Verdict::accept(std::move(*identity)));
+  if (session->state != SessionState::open) return true;  // over a limit
+  if (expired) end_session(attached, slot, *session, close_code::token_expired, "token expired");
+  if (revoked) end_session(attached, slot, *session, close_code::revoked, "revoked");
+  return true;
+}
+
+void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t serial, Verdict verdict) {
+  Attached* const attached = find(worker_id);
+  if (!attached) return;
+  Worker& worker = attached->worker;
+  Session* const session = worker.sessions().find(slot, serial);
+  if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
+  worker.sessions().opened();
+  if (verdict.accepted() && !admit_user(*attached, slot, *session, verdict.identity.user_id)) {
+    log::info("session refused", {{"session", session->id.hex()}, {"reason", "limits.connections_per_user"}});
+  } else if (verdict.accepted()) {
+    session->state = SessionState::open;
+    take_identity(*attached, slot, *session, std::move(verdict.identity));
+    session_index_.add(worker_id, slot, *session);
+  } else {
+    const bool later = verdict.what == Verdict::What::unavailable;
+    session->state = SessionState::ended;
+    log::info(later ? "session can't be judged now" : "session refused", {{"session", session->id.hex()}, {"reason", verdict.reason}});
+    std::string payload;
+    records::encode(records::SessionRefused{slot, serial, later ? close_code::mesh_unavailable : close_code::token_refused, later ? try_again : "token refused"}, payload);
+    worker.send(records::Type::session_refused, 0, std::move(payload));
+  }
+  touch(*attached);
+  schedule_turn();
+}
+
+/// The first, or a fresh one of the same user: all that follows from it, and the ticket with which the edge can bring it back.
+void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity) {
+  const WorkerId worker = attached.worker.id();
+  session.identity = std::move(identity);
+  session.context_head = context_head(session.identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
+  session.event_head = context_head(session.identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
+  session.policy = policy_of(session.identity);
+  reconsider_topics(attached, slot, session);
+  const Expiries::Key key{worker, slot, session.serial};
+  const std::int64_t expires = session.identity.expires;
+  if (expires == 0) expiries_.remove(key);
+  else expiries_.set(key, config_.auth.expiry_warning_s == 0 ? 0 : std::max<std::int64_t>(expires - config_.auth.expiry_warning_s, 1), expires);
+  const std::string username = session.identity.username.empty() ? "null" : json::quoted(session.identity.username);
+  const std::string ticket = tickets_.seal_session(worker, session.id, session.identity);
+  std::string payload;
+  records::encode(records::SessionAccepted{slot, session.serial, session.identity.user_id, username, ticket}, payload);
+  attached.worker.send(records::Type::session_accepted, 0, std::move(payload));
+  touch(attached);
+}
+
+void RingLoop::authorize(const records::Authorize& record, Session& session, const ReturnAddress& from) {
+  if (session.authorizing) return deliver(refusal(from, error_name::transport, "another authorize of this socket is being judged"), {});
+  session.authorizing = true;
+  authorizer_.judge({records::CredentialKind::message, std::string(record.token)},
+                    [this, from, serial = session.serial](Verdict verdict) { judged_again(from, serial, std::move(verdict)); });
+}
+
+void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict) {
+  Attached* const attached = find({from.slot, from.generation});
+  Session* const session = attached ? attached->worker.sessions().find(from.session, serial) : nullptr;
+  if (!session || session->state != SessionState::open) return;
+  session->authorizing = false;
+  if (verdict.accepted() && verdict.identity.user_id == session->identity.user_id) {
+    take_identity(*attached, from.session, *session, std::move(verdict.identity));
+    deliver(done(from, "{\"user_id\":" + json::quoted(session->identity.user_id) + ",\"expires_at\":" + expiry_text(session->identity.expires) + "}"), {});
+  } else if (verdict.accepted()) {
+    log::info("authorize refused", {{"session", session->id.hex()}, {"reason", "the token is another user's"}});
+    deliver(refusal(from, error_name::authorization, "the token is another user's; the session goes on as it was"), {});
+  } else {
+    const bool later = verdict.what == Verdict::What::unavailable;
+    log::info("authorize refused", {{"session", session->id.hex()}, {"reason", verdict.reason}});
+    deliver(refusal(from, later ? error_name::transport : error_name::authentication, later ? try_again : "token refused; the session goes on as it was"), {});
+  }
+  schedule_turn();
+}
+
+void RingLoop::reconsider_topics(Attached& attached, std::uint32_t slot, Session& session) {
+  const auto topics = session.topics;
+  for (const std::string& topic : topics) {
+    if (session.policy.allows_topic(Use::subscribe, topic)) continue;
+    const auto removed = subscriptions_.remove(topic, address(attached.worker.id(), slot));
+    if (removed.last) manager_.unsubscribe(topic);
+    for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
+    end_subscription(attached, slot, session, topic, error_name::authorization, not_allowed);
+  }
+}
+
+void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
+  forget_session(attached.worker.id(), slot, session);
+  session.state = SessionState::ended;
+  session.place = {};
+  session.gone->store(true, std::memory_order_relaxed);  // what it asked for and was not sent yet is not sent any more
+  log::info("session ended", {{"session", session.id.hex()}, {"code", code}, {"reason", reason}});
+  std::string payload;
+  records::encode(records::EndSession{slot, session.serial, code, reason}, payload);
+  attached.worker.send(records::Type::end_session, 0, std::move(payload));
+  touch(attached);
+}
+
+/// What others keep of it.
+void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& session) {
+  forget_subscriptions(worker, slot, session);
+  expiries_.remove({worker, slot, session.serial});
+}
+
+void RingLoop::look_at_expiries() {
+  const std::int64_t now = unix_now();
+  const auto due = expiries_.due(now);
+  for (const Expiries::Due& one : due) {
+    Attached* const attached = find(one.key.worker);
+    Session* const session = attached ? attached->worker.sessions().find(one.key.slot, one.key.serial) : nullptr;
+    if (!session || session->state != SessionState::open) continue;
+    if (one.over) {
+      end_session(*attached, one.key.slot, *session, close_code::token_expired, "token expired");
+      continue;
+    }
+    const std::string text = R"({"type":"event","payload":{"topic":"session_expiring","event":{"session_id":")" + session->id.hex() + R"(","expires_at":)" +
+                             expiry_text(session->identity.expires) + ",\"expires_in\":" + std::to_string(session->identity.expires - now) + "}}}";
+    std::string payload;
+    records::encode(records::SessionNotice{one.key.slot, one.key.serial, text}, payload);
+    attached->worker.send(records::Type::session_notice, 0, std::move(payload));
+    touch(*attached);
+  }
+  if (!due.empty()) schedule_turn();
+}
+
+bool RingLoop::ask_mesh(mesh::Outgoing&& question, const std::string& method) {
+  if (broker_ != mesh::State::ready) return false;
+  if (encryption_) encryption_->add(std::move(question), method, clock_.now());
+  else outgoing_.push_back(std::move(question));
+  // At the end of what goes on now: it may be the reading of a ring.
+  boost::asio::post(io_, [this] {
+    if (encryption_) send_encrypted();
+    schedule_turn();
+  });
+  return true;
+}
+
+void RingLoop::reload() {
+  if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
+  else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  if (snorky_ && snorky_->has_keys()) {
+    if (const auto done = snorky_->reload(); done) log::info("backend keys reloaded");
+    else log::error("backend keys not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  }
+  if (!config_.auth.policy_file.empty()) {
+    if (auto fresh = Policy::load(config_.auth.policy_file)) {
+      policy_ = std::move(*fresh);
+      log::info("policy reloaded", {{"rules", policy_.size()}});
+    } else {
+      log::error("policy not reloaded, the former one stays in force", {{"reason", fresh.error().text()}});
+    }
+  }
+  for (auto& [id, attached] : workers_) {
+    attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
+      if (session.state != SessionState::open) return;
+      if (!session.identity.user_id.empty() && !authorizer_.still_good(session.identity)) return end_session(place, slot, session, close_code::revoked, "revoked");
+      session.policy = policy_of(session.identity);
+      reconsider_topics(place, slot, session);
+    });
+  }
+  flush_touched();
+}
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,75 @@
+#include "meshd/snorky/backend_keys.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <toml++/toml.h>
+
+#include "common/text_file.hpp"
+
+namespace nuropb::meshd::snorky {
+namespace {
+
+constexpr std::size_t max_file_bytes = 1U << 20;
+constexpr std::size_t most_keys = 256;  // each call is compared with all of them
+
+}  // namespace
+
+BackendKeys::Digest BackendKeys::digest(std::string_view key) {
+  Digest out;
+  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), out.data());
+  return out;
+}
+
+Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string& name) {
+  BackendKeys out;
+  toml::table root;
+  try {
+    root = toml::parse(text, name);
+  } catch (const toml::parse_error& e) {
+    return failure("not TOML: " + std::string(e.description()), name + ":" + std::to_string(e.source().begin.line));
+  }
+  const auto at = [&](const toml::node& node) { return name + ":" + std::to_string(node.source().begin.line); };
+  for (auto&& [key, node] : root) {
+    if (key.str() != "keys") return failure("unknown key '" + std::string(key.str()) + "'", at(node), "only a [keys] table stands here");
+  }
+  const toml::table* const keys = root["keys"].as_table();
+  if (!keys || keys->empty()) return failure("no [keys] table with a key in it", name, "without a key nobody could call");
+  if (keys->size() > most_keys) return failure("more than 256 keys", at(*keys));
+  for (auto&& [key_name, node] : *keys) {
+    const auto key = node.value_exact<std::string>();
+    if (!key) return failure("a key is not a string", at(node));
+    if (key->size() < min_key || key->size() > max_key) return failure("a key is shorter than 16 bytes, or longer than 1024", at(node), "openssl rand -hex 32 makes a good one");
+    for (const char c : *key) {
+      if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) return failure("a key has a character that can't stand in a header", at(node), "letters, digits and signs of ASCII, no spaces");
+    }
+    out.keys_.push_back({digest(*key), std::string(key_name.str())});
+  }
+  return out;
+}
+
+Result<BackendKeys> BackendKeys::load(const std::string& file) {
+  const auto text = read_text_file(file, max_file_bytes);
+  if (!text) return failure(text.error().what, text.error().where, "backend.key_file names it");
+  auto parsed = parse(*text, file);
+  if (parsed) parsed->file_ = file;
+  return parsed;
+}
+
+Result<void> BackendKeys::reload() {
+  if (file_.empty()) return {};
+  auto fresh = load(file_);
+  if (!fresh) return tl::unexpected(fresh.error());
+  keys_ = std::move(fresh->keys_);
+  return {};
+}
+
+const std::string* BackendKeys::judge(std::string_view key) const {
+  const Digest shown = digest(key);
+  const std::string* found = nullptr;
+  for (const Key& one : keys_) {
+    if (CRYPTO_memcmp(one.digest.data(), shown.data(), shown.size()) == 0) found = &one.name;
+  }
+  return found;
+}
+
+}  // namespace nuropb::meshd::snorky

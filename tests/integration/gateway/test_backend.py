@@ -1,0 +1,222 @@
+"""POST /backend: keys, status codes, publishing, and clients that mean no good."""
+
+import asyncio
+import json
+import signal
+
+import pytest
+
+from support.consumer import RawSocket
+from support.gateway import Gateway
+from support.snorky import KEY, OTHER_KEY, SnorkyClient, envelope, options, post
+from support.waiting import eventually, wait_until
+
+PUBLISH = envelope("news_backend", "publish", 7, channel="x", message={"a": 1})
+
+
+@pytest.fixture(scope="module")
+def backed(broker_url):
+    with Gateway(broker_url, **options(edges=4)) as running:
+        yield running
+
+
+async def on_thread(*arguments, **more):
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: post(*arguments, **more))
+
+
+async def test_publishing_reaches_subscribers_on_every_edge(backed):
+    sockets = [await SnorkyClient.open(edge.snorky_url) for edge in backed.edges]
+    for one in sockets:
+        await one.call("news", "subscribe", channel="x")
+    for key in (KEY, OTHER_KEY):
+        status, body, headers = await on_thread(backed.edges[2], PUBLISH, key)
+        assert (status, body) == (200, {"service": "news_backend", "message": {"type": "response", "callId": 7, "data": None}})
+        assert headers["Content-Type"] == "application/json"
+        for one in sockets:
+            assert await one.notification("news") == {"type": "message", "channel": "x", "message": {"a": 1}}
+    for one in sockets:
+        await one.close()
+
+
+def test_keys(backed):
+    edge = backed.edges[0]
+    assert post(edge, PUBLISH, None)[:2] == (401, {"error": "NuropbAuthenticationError", "description": "Missing X-Backend-Key header"})
+    for wrong in ("wrong", KEY[:-1], KEY + "x", KEY.upper(), "k" * 1024, "k" * 5000, "secret-ann"):
+        assert post(edge, PUBLISH, wrong)[:2] == (401, {"error": "NuropbAuthenticationError", "description": "Invalid API key"}), wrong
+    assert post(edge, b"nonsense", "wrong")[0] == 401, "what else is wrong, only a backend is told"
+    assert post(edge, PUBLISH)[0] == 200
+
+
+@pytest.mark.parametrize("body, status, description", [
+    (b"nonsense", 400, "Invalid JSON"),
+    (b"", 400, "Invalid JSON"),
+    (b"\xff\xfe{}", 400, "Invalid JSON"),
+    (b"[" * 100_000, 400, "Invalid JSON"),
+    (b"[]", 400, "Invalid message: not an object"),
+    (b"{}", 400, "Invalid message: no 'service'"),
+    (b'{"service":"news_backend"}', 400, "Invalid message: no 'message'"),
+    (b'{"service":"news_backend","message":{"command":"publish"}}', 400, "Invalid message: no 'params'"),
+    (json.dumps(envelope("nowhere", "publish")), 404, "Unknown service nowhere"),
+    (json.dumps(envelope("news", "publish", channel=1, message=1)), 404, "Unknown service news"),
+])
+def test_a_body_that_is_no_call(backed, body, status, description):
+    found, answer, _ = post(backed.edges[0], body)
+    assert found == status and answer["description"].startswith(description) and set(answer) == {"error", "description"}
+
+
+@pytest.mark.parametrize("call, error", [
+    (envelope("news_backend", "nonsense", "c"), "Unknown command"),
+    (envelope("news_backend", "publish", "c", channel=1), "Invalid params"),
+    (envelope("news_backend", "publish", "c", channel=1, message=1, more=1), "Invalid params"),
+    (envelope("news_backend", "publish", "c", channel="x" * 2000, message=1), "The channel is longer than 1024 bytes"),
+])
+def test_a_failure_of_the_service_is_still_200(backed, call, error):
+    assert post(backed.edges[0], call)[:2] == (200, {"service": "news_backend", "message": {"type": "error", "callId": "c", "message": error}})
+
+
+def test_what_is_no_request(backed):
+    edge = backed.edges[0]
+    assert post(edge, PUBLISH, path="/nowhere")[0] == 404
+    assert post(edge, PUBLISH, path="/backend/x")[0] == 404
+    assert post(edge, PUBLISH, path="/backend?x=1")[0] == 200
+    status, _, headers = post(edge, b"", method="GET")
+    assert (status, headers["Allow"]) == (405, "POST")
+    status, body, _ = post(edge, b"x" * (2 * 1024 * 1024 + 1))
+    assert status == 413 and "limits.message_bytes" in body["description"]
+    assert post(edge, PUBLISH, headers={"X-Filler": "x" * 20_000})[0] == 431
+    assert post(edge, json.dumps(PUBLISH).encode(), headers={"Expect": "100-continue"})[0] == 200
+
+
+async def talk(edge, data, timeout=20):
+    """Sends these bytes, and returns all that comes until the end."""
+    async with await RawSocket.connect("127.0.0.1", edge.backend_port) as raw:
+        await raw.send(data)
+        return await asyncio.wait_for(raw.reader.read(), timeout)
+
+
+async def test_not_http(backed):
+    assert (await talk(backed.edges[0], b"\x16\x03\x01\x02\x00\x01\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert (await talk(backed.edges[0], b"POST /backend HTTP/9.9\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert (await talk(backed.edges[0], b"POST /backend HTTP/1.1\r\nX-Backend-Key: k\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_many_requests_on_one_connection(backed):
+    body = json.dumps(PUBLISH).encode()
+    request = b"POST /backend HTTP/1.1\r\nHost: x\r\nX-Backend-Key: " + KEY.encode() + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with await RawSocket.connect("127.0.0.1", backed.edges[0].backend_port) as raw:
+        await raw.send(request * 20)  # pipelined
+        for _ in range(20):
+            assert await raw.response() == 200
+            assert json.loads(raw.body)["message"]["callId"] == 7
+        await raw.send(request.replace(b"POST /backend", b"POST /nowhere"))
+        assert await raw.response() == 404
+        assert raw.headers["connection"] == "close"
+
+
+async def test_the_slow_are_let_go(gateways):
+    gateway = gateways(**options(backend={"timeout_ms": 300}))
+    edge = gateway.edges[0]
+    head = b"POST /backend HTTP/1.1\r\nHost: x\r\nX-Backend-Key: " + KEY.encode() + b"\r\nContent-Length: 100\r\n"
+    assert (await talk(edge, head)).startswith(b"HTTP/1.1 408 ")
+    assert (await talk(edge, head + b"\r\n{")).startswith(b"HTTP/1.1 408 ")
+    assert await talk(edge, b"") == b"", "who says nothing gets no answer"
+
+    async def byte_by_byte():
+        async with await RawSocket.connect("127.0.0.1", edge.backend_port) as raw:
+            answer = asyncio.create_task(raw.reader.read())
+            for byte in head * 100:
+                if answer.done():
+                    return answer.result()
+                await raw.send(bytes([byte]))
+                await asyncio.sleep(0.02)
+            raise AssertionError("never let go")
+    assert (await byte_by_byte()).startswith(b"HTTP/1.1 408 ")
+    assert post(edge, PUBLISH)[0] == 200
+
+
+async def test_connections_are_bounded(gateways):
+    gateway = gateways(**options(backend={"connections": 2}))
+    edge = gateway.edges[0]
+    half = b"POST /backend HTTP/1.1\r\nHost: x\r\nX-Backend-Key: k\r\nContent-Length: 10\r\n\r\n"
+    busy = [await RawSocket.connect("127.0.0.1", edge.backend_port) for _ in range(2)]
+    for raw in busy:
+        await raw.send(half)
+
+    async def refused():
+        status, body, headers = await on_thread(edge, PUBLISH)
+        return status == 503 and headers["Retry-After"] == "1" and "backend.connections" in body["description"]
+    await eventually(refused, "a third one is refused")
+    flood = [await RawSocket.connect("127.0.0.1", edge.backend_port) for _ in range(60)]
+    for raw in flood + busy:
+        await raw.close()
+
+    async def taken():
+        try:
+            return (await on_thread(edge, PUBLISH))[0] == 200
+        except OSError:
+            return False
+    await eventually(taken, "there is room again")
+    idle = [await RawSocket.connect("127.0.0.1", edge.backend_port) for _ in range(2)]
+    await idle[0].send(half[:30])
+    await eventually(taken, "who only idles, or dawdles over a head, has to go for one who works")
+    for raw in idle:
+        await raw.close()
+
+
+def reload(gateway, line):
+    before = len(gateway.meshd.log())
+    gateway.meshd.signal(signal.SIGHUP)
+    wait_until(lambda: line in gateway.meshd.log()[before:], line)
+
+
+def test_keys_are_replaced_without_a_restart(gateways):
+    gateway = gateways(**options())
+    edge, file = gateway.edges[0], gateway.folder / "keys.toml"
+    assert post(edge, PUBLISH)[0] == 200
+    file.write_text(f'[keys]\nnew = "backend-key-the-third"\nshop = "{OTHER_KEY}"\n')
+    gateway.secrets.add("backend-key-the-third")
+    reload(gateway, "backend keys reloaded")
+    assert [post(edge, PUBLISH, key)[0] for key in (KEY, OTHER_KEY, "backend-key-the-third")] == [401, 200, 200]
+    file.write_text('[keys]\nshort = "short"\n')
+    reload(gateway, "backend keys not reloaded")
+    assert post(edge, PUBLISH, OTHER_KEY)[0] == 200
+
+
+def test_without_meshd_a_backend_is_told_to_come_again(gateways):
+    gateway = gateways(**options())
+    edge = gateway.edges[0]
+    gateway.meshd.kill()
+    wait_until(lambda: edge.health()[0] == 503, "the edge has lost meshd")
+    status, body, headers = post(edge, PUBLISH)
+    assert status == 503 and headers["Retry-After"] and "nothing was done" in body["description"]
+    gateway.start_meshd()
+    gateway.until_ready()
+    assert post(edge, PUBLISH)[0] == 200
+
+
+async def test_a_call_that_meshd_did_not_answer(gateways):
+    gateway = gateways(**options(backend={"timeout_ms": 500}))
+    edge = gateway.edges[0]
+    gateway.meshd.signal(signal.SIGSTOP)
+    status, body, _ = await on_thread(edge, PUBLISH)
+    assert status == 504 and body["outcome"] == "unknown"
+    waiting = asyncio.create_task(on_thread(edge, PUBLISH))
+    await eventually(lambda: edge.open_sockets() > 0, "it is under way")
+    gateway.meshd.kill()
+    status, body, _ = await waiting
+    assert status in (502, 503, 504)
+
+
+@pytest.mark.parametrize("keys, wrong", [
+    ('[keys]\nbilling = "short-key"\n', "shorter than 16 bytes"),
+    ("[keys]\n", "no [keys] table"),
+    ('[keys]\na = 7\n', "not a string"),
+    ('[key]\na = "0123456789abcdef"\n', "unknown key 'key'"),
+])
+def test_a_bad_key_file_keeps_meshd_from_starting(broker_url, keys, wrong):
+    gateway = Gateway(broker_url, **{**options(), "files": {**options()["files"], "keys.toml": keys}})
+    gateway.write_config()
+    process = gateway.run("meshd", "nuropb-meshd")
+    process.wait_for_log("can't start", may_end=True)
+    assert process.popen.wait(10) == 78
+    assert wrong in process.log() and "short-key" not in process.log()

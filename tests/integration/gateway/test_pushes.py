@@ -1,0 +1,233 @@
+"""Sends, closings and lists that reach every edge and every gateway of a service, and say exactly whom they reached."""
+
+import asyncio
+import json
+import signal
+
+import pika
+
+from support.consumer import Consumer
+from support.ctl import ctl
+from support.services import unique
+from support.waiting import eventually
+
+USERS = {f"secret-of-{name}": {"user_id": name, "username": name.title()} for name in ("ann", "bob", "cid")}
+QUICK = {"push": {"timeout_ms": 2000, "presence_ms": 200}}
+OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
+
+
+async def ctl_async(*args, **more):
+    return await asyncio.to_thread(ctl, *args, **more)
+
+
+async def connect(edges, sockets):
+    """{user: [consumers]}, one socket on one edge after the other."""
+    out = {}
+    number = 0
+    for user, count in sockets.items():
+        for _ in range(count):
+            edge = edges[number % len(edges)]
+            number += 1
+            out.setdefault(user, []).append(await Consumer.open(edge.url, token=f"secret-of-{user}"))
+    return out
+
+
+async def leave(*groups):
+    await asyncio.gather(*(consumer.close() for group in groups for consumer in (sum(group.values(), []) if isinstance(group, dict) else group)))
+
+
+async def all_of(gateway, sessions):
+    """meshd knows as many sessions."""
+    await eventually(lambda: ctl(gateway, "sessions", "--count")["count"]["sessions"] == sessions, f"{sessions} sessions")
+
+
+async def both_know(*gateways):
+    """Each gateway counts all of them."""
+    for gateway in gateways:
+        await eventually(lambda: ctl(gateway, "sessions", "--count")["count"]["gateways"] == len(gateways), "the gateways find one another")
+
+
+async def got(consumers, message):
+    for consumer in consumers:
+        assert await consumer.other() == message
+
+
+def silent(consumers):
+    assert all(consumer.others.empty() for consumer in consumers)
+
+
+async def test_every_connection_on_every_edge_once(gateways):
+    gateway = gateways(edges=4, tokens=USERS, settings=QUICK)
+    consumers = await connect(gateway.edges, {"ann": 5, "bob": 3, "cid": 2})
+    everybody = sum(consumers.values(), [])
+    count = ctl(gateway, "sessions", "--count")["count"]
+    assert count == {"sessions": 10, "users": 3, "gateways": 1}
+
+    told = ctl(gateway, "send", "--user", "ann", "--user", "bob", "--user", "ann", '{"to":["ann","bob"]}')
+    assert told == {"connections": 8, "unanswered": [], "silent_edges": 0}
+    await got(consumers["ann"] + consumers["bob"], {"to": ["ann", "bob"]})
+    assert ctl(gateway, "send", "--all", '"everybody"')["connections"] == 10
+    await got(everybody, "everybody")
+    one = consumers["cid"][1]
+    assert ctl(gateway, "send", "--session", one.session_id, "7")["connections"] == 1
+    await got([one], 7)
+    assert ctl(gateway, "send", "--user", "nobody", "1", code=3)["connections"] == 0
+    assert ctl(gateway, "send", "--session", "0" * 32, "1", code=3)["connections"] == 0
+    big = json.dumps({"big": "x" * 1_000_000})
+    assert ctl(gateway, "send", "--user", "cid", "-", stdin=big)["connections"] == 2
+    await got(consumers["cid"], json.loads(big))
+    silent(everybody)
+
+    assert ctl(gateway, "kick", "--session", one.session_id, "--code", "4321", "--reason", "enough")["connections"] == 1
+    assert await one.closed() == (4321, "enough")
+    await all_of(gateway, 9)
+    assert ctl(gateway, "kick", "--user", "ann")["connections"] == 5
+    for consumer in consumers["ann"]:
+        assert await consumer.closed() == (1000, "")
+    await all_of(gateway, 4)
+    assert ctl(gateway, "kick", "--all", "--code", "1001")["connections"] == 4
+    for consumer in consumers["bob"]:
+        assert await consumer.closed() == (1001, "")
+    await all_of(gateway, 0)
+    assert "not one of" in ctl(gateway, "kick", "--all", "--code", "1006", code=1)["stderr"]
+    assert "not JSON" in ctl(gateway, "send", "--all", "no json", code=2)["stderr"]
+    assert "say whom" in ctl(gateway, "send", "1", code=2)["stderr"]
+    await leave(consumers)
+
+
+async def test_lists_page_by_page(gateways):
+    gateway = gateways(edges=2, tokens=USERS, settings=QUICK)
+    consumers = await connect(gateway.edges, {"ann": 3, "bob": 2})
+    found, cursor = [], ""
+    for _ in range(10):
+        page = ctl(gateway, "sessions", "--limit", 2, *(["--cursor", cursor] if cursor else []))
+        assert len(page["sessions"]) <= 2
+        found += page["sessions"]
+        cursor = page["cursor"]
+        if not cursor:
+            break
+    assert sorted(one["session_id"] for one in found) == sorted(one.session_id for one in sum(consumers.values(), []))
+    anns = ctl(gateway, "sessions", "--user", "ann")["sessions"]
+    assert sorted(one["session_id"] for one in anns) == sorted(one.session_id for one in consumers["ann"])
+    assert {(one["user_id"], one["username"]) for one in anns} == {("ann", "Ann")} and {one["edge"] for one in anns} == {0, 1}
+    assert "no cursor" in ctl(gateway, "sessions", "--cursor", "rubbish", code=1)["stderr"]
+    await leave(consumers)
+
+
+async def test_two_gateways_are_one(gateways):
+    first = gateways(edges=2, tokens=USERS, settings=QUICK)
+    second = gateways(edges=2, tokens=USERS, settings=QUICK, name=first.name)
+    here, there = await connect(first.edges, {"ann": 3, "bob": 1}), await connect(second.edges, {"ann": 2, "cid": 1})
+    await both_know(first, second)
+    assert ctl(first, "sessions", "--count")["count"] == {"sessions": 7, "users": 4, "gateways": 2}
+    assert ctl(second, "send", "--user", "ann", '"from the second"')["connections"] == 5
+    await got(here["ann"] + there["ann"], "from the second")
+    assert ctl(first, "send", "--all", '"all"')["connections"] == 7
+    await got(sum(here.values(), []) + sum(there.values(), []), "all")
+    far = there["cid"][0]
+    assert ctl(first, "send", "--session", far.session_id, "1")["connections"] == 1
+    await got([far], 1)
+    listed = ctl(first, "sessions", "--limit", 100)["sessions"]
+    assert len(listed) == 7 and len({one["gateway"] for one in listed}) == 2
+    assert ctl(first, "kick", "--user", "cid", "--code", "4000", "--reason", "there")["connections"] == 1
+    assert await far.closed() == (4000, "there")
+
+    # One that hangs is named and not waited for beyond the limit; one that is gone is not even asked.
+    second.meshd.popen.send_signal(signal.SIGSTOP)
+    told = ctl(first, "send", "--user", "ann", "2", code=1)
+    assert told["connections"] == 3 and len(told["unanswered"]) == 1
+    second.meshd.kill()
+    await eventually(lambda: ctl(first, "sessions", "--count", code=None)["count"]["gateways"] == 1, "the dead gateway is not counted any more")
+    told = ctl(first, "send", "--user", "ann", "3")
+    assert told == {"connections": 3, "unanswered": [], "silent_edges": 0}
+    for message in (2, 3):
+        await got(here["ann"], message)
+    await leave(here, there)
+
+
+async def test_a_gateway_is_killed_while_it_is_asked(gateways):
+    first = gateways(tokens=USERS, settings={"push": {"timeout_ms": 3000, "presence_ms": 200}})
+    second = gateways(tokens=USERS, settings=QUICK, name=first.name)
+    here = await connect(first.edges, {"ann": 1})
+    await both_know(first, second)
+    second.meshd.popen.send_signal(signal.SIGSTOP)
+    asked = asyncio.create_task(ctl_async(first, "send", "--user", "ann", "1", code=1))
+    await got(here["ann"], 1)  # here it never waits for there
+    second.meshd.kill()
+    told = await asked
+    assert told["connections"] == 1 and len(told["unanswered"]) == 1
+    await leave(here)
+
+
+async def test_an_edge_is_killed_during_a_push(gateways):
+    gateway = gateways(edges=3, tokens=USERS, settings={"push": {"timeout_ms": 20_000}})
+    consumers = await connect(gateway.edges, {"ann": 6})
+    dead = gateway.edges[2]
+    dead.process.popen.send_signal(signal.SIGSTOP)
+    asked = asyncio.create_task(ctl_async(gateway, "send", "--user", "ann", "1", code=1))
+    living = [one for number, one in enumerate(consumers["ann"]) if number % 3 != 2]
+    await got(living, 1)
+    dead.process.kill()
+    # Its death is known at once: nobody waits out the limit.
+    told = await asyncio.wait_for(asked, 15)
+    assert told == {"connections": 4, "unanswered": [], "silent_edges": 1}
+    assert ctl(gateway, "sessions", "--count")["count"]["sessions"] == 4
+    await leave(consumers)
+
+
+async def test_sessions_are_found_again_by_a_new_meshd(gateways):
+    gateway = gateways(edges=2, tokens=USERS, settings=QUICK)
+    consumers = await connect(gateway.edges, {"ann": 2, "bob": 2})
+    gateway.meshd.kill()
+    gateway.start_meshd()
+    gateway.until_ready()
+    await all_of(gateway, 4)
+    assert ctl(gateway, "send", "--user", "ann", "1")["connections"] == 2
+    await got(consumers["ann"], 1)
+    assert ctl(gateway, "send", "--session", consumers["bob"][0].session_id, "2")["connections"] == 1
+    await leave(consumers)
+
+
+async def test_without_a_broker_our_own_consumers_are_reached(gateways):
+    # A port on which nobody listens.
+    gateway = gateways(url="amqp://guest:guest@127.0.0.1:1/", tokens=USERS, settings=QUICK, wait_ready=False)
+    await eventually(gateway.edges[0].attached, "attached")
+    consumers = await connect(gateway.edges, {"ann": 1})
+    assert ctl(gateway, "send", "--all", "1") == {"connections": 1, "unanswered": [], "silent_edges": 0}
+    await got(consumers["ann"], 1)
+    await leave(consumers)
+
+
+async def test_reserved_topics_are_not_for_consumers(gateways, broker_url, folder):
+    policy = folder / "policy.toml"
+    policy.write_text(OPEN)
+    settings = {**QUICK, "auth": {"policy_file": str(policy)}}
+    first = gateways(tokens=USERS, settings=settings)
+    second = gateways(tokens=USERS, settings=settings, name=first.name)
+    ann = await Consumer.open(first.url, token="secret-of-ann")
+    await ann.done("subscribe", topic="#")
+    await ann.done("subscribe", topic="*.*")
+    for topic in (f"nuropb-gateway.{first.name}", "nuropb-gateway.#", "nuropb-gateway.*", "nuropb-gateway"):
+        assert await ann.refused("subscribe", topic=topic) == "NuropbAuthorizationError"
+    forged = {"from": "x", "to": None, "kind": "operation", "message": {"op": 0, "wait_ms": 1, "target": {"all": True}, "verb": "send", "message": "forged"}}
+    assert await ann.refused("event", topic=f"nuropb-gateway.{first.name}", event=forged) == "NuropbAuthorizationError"
+    await both_know(first, second)
+    assert ctl(second, "send", "--user", "ann", '"pushed"')["connections"] == 1
+    topic = unique("seen")
+    await ann.done("event", topic=topic, event=1)
+    seen = [await ann.other(), await ann.other()]
+    assert {"type": "event", "payload": {"topic": topic, "event": 1}} in seen and "pushed" in seen, "all that `#` brings, and nothing of the gateways' own"
+    silent([ann])
+    await ann.done("unsubscribe", topic="#")
+    await ann.done("unsubscribe", topic="*.*")
+    await both_know(first, second)
+
+    # Rubbish under the topic is dropped with a line, and harms nobody.
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
+    with connection:
+        headers = {"nuropb_protocol": "0.1.1", "nuropb_version": "0.1.8", "nuropb_type": "event", "trace_id": "t", "encrypted": ""}
+        for body in (b"", b"\xff", b"{}", b'{"topic":"t","event":7,"context":{},"correlation_id":"c","trace_id":"t","target":null}'):
+            connection.channel().basic_publish("nuropb-events-exchange", f"nuropb-gateway.{first.name}", body, pika.BasicProperties(correlation_id="c", headers=headers))
+    await eventually(lambda: "under the gateways' topic dropped" in first.meshd.tail(200), "a line about it")
+    assert ctl(first, "send", "--user", "ann", "1")["connections"] == 1
+    await leave([ann])

@@ -1,0 +1,40 @@
+#include "meshd/auth/judging_threads.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+
+namespace nuropb::meshd {
+namespace {
+
+TEST(JudgingThreads, HasABoundAndDropsTheRestAtTheEnd) {
+  std::promise<void> begun, go_on;
+  std::atomic<int> ran{0};
+  JudgingThreads threads(1, 2);
+  threads.start();
+  ASSERT_TRUE(threads.add([&](std::size_t) { begun.set_value(); go_on.get_future().wait(); ++ran; }));
+  begun.get_future().wait();
+  EXPECT_TRUE(threads.add([&](std::size_t) { ++ran; }));
+  EXPECT_TRUE(threads.add([&](std::size_t) { ++ran; }));
+  EXPECT_FALSE(threads.add([&](std::size_t) { ++ran; }));
+  go_on.set_value();
+  threads.stop();
+  EXPECT_GE(ran, 1);
+  EXPECT_FALSE(threads.add([](std::size_t) {}));
+}
+
+TEST(JudgingThreads, EachHasItsNumber) {
+  JudgingThreads threads(2, 10);
+  std::promise<std::size_t> first, second;
+  std::promise<void> both;
+  auto both_began = both.get_future().share();
+  threads.start();
+  threads.add([&](std::size_t thread) { first.set_value(thread); both_began.wait(); });
+  threads.add([&](std::size_t thread) { second.set_value(thread); both_began.wait(); });
+  EXPECT_EQ(first.get_future().get() + second.get_future().get(), 1u);
+  both.set_value();
+}
+
+}  // namespace
+}  // namespace nuropb::meshd
