@@ -9,6 +9,7 @@
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
+#include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -128,7 +129,8 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::session_notice:
       if (const auto record = records::decode<records::SessionNotice>(payload)) {
         WebSocketHandler* const handler = find(record->session);
-        if (handler && handler->serial() == record->serial) handler->write_message(record->text);
+        SharedMessage message(record->text, false);  // in Snorky's envelope where that is spoken
+        if (handler && handler->serial() == record->serial) handler->write_shared(message);
       }
       break;
     case Type::mesh_event:
@@ -230,7 +232,7 @@ void Edge::send_again(WebSocketHandler& handler) {
   for (; !unsent.empty(); unsent.pop_front()) {
     PendingRequest* const request = pending_.find(unsent.front().sequence);
     if (!request) continue;  // its time was up meanwhile
-    if (!may_send() || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
+    if (!(handler.speaks_snorky() ? link_.attached() && !link_.full() : may_send()) || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
     request->ring_end = link_.written();
   }
 }

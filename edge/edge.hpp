@@ -97,6 +97,7 @@ class Edge {
   // Snorky (edge_snorky.cpp)
   [[nodiscard]] bool at_snorky(const Handshake& handshake) const { return !config_.snorky.path.empty() && handshake.path() == config_.snorky.path; }
   std::optional<SteadyTime> handle_snorky(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
+  void refuse_call(WebSocketHandler& handler, std::string_view text, std::string_view why);
   bool call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyTime deadline);
   bool restore_standing(WebSocketHandler& handler);
   void fail_call(WebSocketHandler& handler, std::string_view head, std::string_view text);

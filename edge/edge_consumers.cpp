@@ -9,6 +9,7 @@
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
 #include "edge/origin.hpp"
+#include "edge/snorky_message.hpp"
 #include "edge/token_source.hpp"
 
 namespace nuropb::edge {
@@ -214,6 +215,7 @@ void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, Ra
   const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
                           (messages ? " messages a second (limits.messages_per_s); it was not sent" : " bytes a second (limits.bytes_per_s); it was not sent");
   // It is read all the same, for the trace_id that its sender waits for.
+  if (handler.speaks_snorky()) return refuse_call(handler, text, why);
   const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
   const auto* const request = std::get_if<ClientRequest>(&message);
   if (request) return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null", error_json(error_name::transport, why));

@@ -21,16 +21,25 @@ std::optional<SteadyTime> Edge::handle_snorky(WebSocketHandler& handler, std::st
   }
   const SteadyTime deadline = arrived + milliseconds(config_.request.ttl_ms);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_call() && call(handler, ours, deadline)) return {};
+  if (known && may_call() && handler.unsent().empty() && call(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   link_.count(shm::EdgeCounter::timeouts);
   handler.write_message(encode_snorky_error(ours.service, ours.call_id, "The gateway was not ready in time; the call was not made"));
   return {};
 }
 
+void Edge::refuse_call(WebSocketHandler& handler, std::string_view text, std::string_view why) {
+  const SnorkyMessage message = decode_snorky(text, json::Limits{config_.limits.json_depth});
+  if (const auto* ours = std::get_if<SnorkyRequest>(&message)) return handler.write_message(encode_snorky_error(ours->service, ours->call_id, why));
+  const auto& mistake = std::get<SnorkyMistake>(message);
+  handler.write_message(encode_snorky_error(mistake.service, mistake.call_id, why));
+}
+
 bool Edge::call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyTime deadline) {
   if (handler.requests().count >= config_.limits.pending_per_session) {
+    count(shm::EdgeCounter::over_pending);
     handler.write_message(encode_snorky_error(message.service, message.call_id, "More than " + std::to_string(config_.limits.pending_per_session) + " calls are outstanding (limits.pending_per_session)"));
+    count(shm::EdgeCounter::over_pending);
     return true;
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
@@ -42,7 +51,9 @@ bool Edge::call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyT
   // What an error would begin with, for the case that no answer comes.
   std::string head = "{\"service\":" + json::quoted(message.service) + ",\"message\":{\"type\":\"error\",\"callId\":";
   head.append(message.call_id.empty() ? "null" : message.call_id).append(",\"message\":");
-  pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(head));
+  PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(head));
+  pending.verb = records::Type::snorky_call;
+  pending.ring_end = link_.written();
   arm_timer();
   return true;
 }

@@ -72,7 +72,7 @@ bool WebSocketHandler::within_rates(std::string_view text, SteadyTime now) {
   // Before the hello nothing is answered; what can come by then is one read buffer.
   if (answer.over == RateLimit::Over::nothing || state_ == State::judging) return true;
   edge_.refuse_over_rate(*this, text, answer.over);
-  if (answer.out_of_patience) close(close_code::rate_exceeded, "too many messages for too long");
+  if (answer.out_of_patience) close(close_code::rate_exceeded, answer.over == RateLimit::Over::messages ? "over limits.messages_per_s for too long" : "over limits.bytes_per_s for too long");
   return false;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -18,6 +19,7 @@ using Texts = std::vector<std::string>;
 
 constexpr std::array<std::string_view, 6> verbs{"request", "command", "describe", "event", "subscribe", "publish"};
 constexpr std::size_t max_file_bytes = 1U << 20;
+constexpr std::size_t most_known = 1024;  // sets of rules that concern somebody, before those of nobody are forgotten
 
 constexpr std::uint8_t bit(Use use) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(use)); }
 
@@ -75,6 +77,9 @@ struct Rule {
 }  // namespace
 
 struct Policy::Rules {
+  /// What sessions keep, once for all whom the same rules concern: mostly it is the same for everybody.
+  using Concerns = std::pair<std::vector<const Rule*>, std::vector<const Rule*>>;
+  mutable std::map<Concerns, std::weak_ptr<const Session::Concerned>> known;
   std::uint8_t everyone = bit(Use::request);
   std::vector<Rule> allow, deny, controller;
 };
@@ -247,16 +252,21 @@ bool Policy::allows_controller(const ControllerCaller& caller, std::string_view 
 Policy::Session Policy::for_identity(const Identity& identity) const {
   const json parsed = identity.claims.empty() ? json::object() : json::parse(identity.claims, nullptr, false);
   const json claims = parsed.is_object() ? parsed : json::object();
-  auto concerned = std::make_shared<Session::Concerned>();
-  concerned->rules = rules_;
+  Rules::Concerns concerns;
   for (const Rule& rule : rules_->allow) {
-    if (rule.concerns(identity, claims)) concerned->allow.push_back(&rule);
+    if (rule.concerns(identity, claims)) concerns.first.push_back(&rule);
   }
   for (const Rule& rule : rules_->deny) {
-    if (rule.concerns(identity, claims)) concerned->deny.push_back(&rule);
+    if (rule.concerns(identity, claims)) concerns.second.push_back(&rule);
   }
   Session out;
-  out.concerned_ = std::move(concerned);
+  if (rules_->known.size() > most_known) std::erase_if(rules_->known, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<const Session::Concerned>& known = rules_->known[concerns];
+  out.concerned_ = known.lock();
+  if (!out.concerned_) {
+    out.concerned_ = std::make_shared<const Session::Concerned>(Session::Concerned{rules_, concerns.first, concerns.second});
+    known = out.concerned_;
+  }
   return out;
 }
 

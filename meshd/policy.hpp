@@ -21,7 +21,7 @@
 //   services = ["orders"]            # who: a service of the mesh, users, roles, claims; all that are named
 //
 // What nothing allows is refused. Who matches is settled once for a session, so that a request costs only the rules that
-// concern its consumer. Pure; a Policy never changes once it was read, and sessions keep theirs alive.
+// concern its consumer. A Policy never changes once it was read, and sessions keep theirs alive. One thread.
 
 #include <cstdint>
 #include <memory>

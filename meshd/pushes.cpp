@@ -71,7 +71,10 @@ Result<void> Pushes::check(const Target& target, const What& what) const {
     if (target.user_ids.empty()) return failure("no user is named");
     if (target.user_ids.size() > max_users) return failure("more than " + std::to_string(max_users) + " users are named");
     std::size_t bytes = 0;
-    for (const std::string& user : target.user_ids) bytes += user.size();
+    for (const std::string& user : target.user_ids) {
+      if (user.empty()) return failure("a user's id is empty");
+      bytes += user.size();
+    }
     if (bytes > max_user_bytes) return failure("the users' ids have more than " + std::to_string(max_user_bytes) + " bytes");
   }
   if (what.verb == Verb::send) {

@@ -14,31 +14,33 @@ constexpr auto restoring = std::chrono::seconds(60);
 
 }  // namespace
 
+/// Why a message is over its user's rates, in words for whoever sent it. Who does not mend loses the session over it.
+/// What an edge says again after our restart is not the user's doing, and counts for nothing.
+std::optional<std::string> RingLoop::over_user_rates(Attached& attached, std::uint32_t slot, Session& session, std::size_t bytes, bool said_again) {
+  const SteadyTime now = clock_.now();
+  if (said_again && session.restored > 0 && now - started_ < restoring) {
+    --session.restored;
+    return {};
+  }
+  const RateLimit::Answer answer = users_.take(session.place, now, bytes);
+  if (answer.over == RateLimit::Over::nothing) return {};
+  const bool messages = answer.over == RateLimit::Over::messages;
+  const std::string limit = messages ? "limits.user_messages_per_s" : "limits.user_bytes_per_s";
+  ++(messages ? refused_.user_messages : refused_.user_bytes);
+  if (answer.out_of_patience) end_session(attached, slot, session, close_code::rate_exceeded, "over " + limit + " for too long");
+  const Rates& rates = users_.rates();
+  return "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) + (messages ? " messages" : " bytes") +
+         " a second of this user (" + limit + "); it was not sent";
+}
+
 /// Whether this record may go on. Else it has its answer, unless it is an unsubscribe, which always goes on: an edge has
 /// forgotten the topic by then.
 bool RingLoop::within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from) {
   const auto type = static_cast<records::Type>(header.type);
-  const SteadyTime now = clock_.now();
-  if (type == records::Type::subscribe && session.restored > 0 && now - started_ < restoring) {
-    --session.restored;  // the edge says it again, not the user
-    return true;
-  }
-  const RateLimit::Answer answer = users_.take(session.place, now, header.length);
-  if (answer.over == RateLimit::Over::nothing) return true;
-  const bool messages = answer.over == RateLimit::Over::messages;
-  ++(messages ? refused_.user_messages : refused_.user_bytes);
-  if (answer.out_of_patience) {
-    if (const auto left_out = refused_pause_.due(now)) {
-      log::warning("session ended over a limit", {{"session", session.id.hex()}, {"limit", messages ? "limits.user_messages_per_s" : "limits.user_bytes_per_s"}, {"left_out", *left_out}});
-    }
-    end_session(attached, from.session, session, close_code::rate_exceeded, "too many messages for too long");
-  }
-  if (type == records::Type::unsubscribe && session.state == SessionState::open) return true;
+  const auto why = over_user_rates(attached, from.session, session, header.length, type == records::Type::subscribe);
+  if (!why || (type == records::Type::unsubscribe && session.state == SessionState::open)) return true;
   attached.worker.settle(attached.worker.begin_work());
-  const Rates& rates = users_.rates();
-  deliver(refusal(from, error_name::transport,
-                  messages ? "more than " + std::to_string(rates.messages_per_s) + " messages a second of this user (limits.user_messages_per_s); it was not sent"
-                           : "more than " + std::to_string(rates.bytes_per_s) + " bytes a second of this user (limits.user_bytes_per_s); it was not sent"), {});
+  deliver(refusal(from, error_name::transport, *why), {});
   return false;
 }
 

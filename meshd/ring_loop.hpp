@@ -22,10 +22,10 @@
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
-#include "meshd/metrics.hpp"
-#include "meshd/peers.hpp"
 #include "meshd/auth/mesh_authorizer.hpp"
 #include "meshd/expiries.hpp"
+#include "meshd/metrics.hpp"
+#include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/pushes.hpp"
 #include "meshd/request_encryption.hpp"
@@ -108,12 +108,14 @@ class RingLoop : private Pushes::Edges {
   void take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity);
   void reconsider_topics(Attached& attached, std::uint32_t slot, Session& session);
   void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+  void close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
   void forget_session(WorkerId worker, std::uint32_t slot, Session& session);
   void look_at_expiries();
   bool ask_mesh(mesh::Outgoing&& question, const std::string& method);
   void reload();
 
   // Limits (ring_limits.cpp)
+  std::optional<std::string> over_user_rates(Attached& attached, std::uint32_t slot, Session& session, std::size_t bytes, bool said_again);
   bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
   bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
 

@@ -43,7 +43,7 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     authorizer_.judge({record->kind, std::string(record->credential)}, answer);
     return true;
   }
-  session->restored = config_.events.subscriptions_per_session;
+  session->restored = config_.events.subscriptions_per_session + (snorky_ ? 4 * config_.snorky.channels_per_session : 0);
   auto identity = tickets_.open_session(id, record->session_id, record->credential);
   if (!identity) {
     answer(Verdict::refuse("not a ticket of ours for this session"));
@@ -58,8 +58,8 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   const bool revoked = !expired && !identity->user_id.empty() && !authorizer_.still_good(*identity);
   answer(Verdict::accept(std::move(*identity)));
   if (session->state != SessionState::open) return true;  // over a limit
-  if (expired) end_session(attached, slot, *session, close_code::token_expired, "token expired");
-  if (revoked) end_session(attached, slot, *session, close_code::revoked, "revoked");
+  if (expired) close_session(attached, slot, *session, close_code::token_expired, "token expired");
+  if (revoked) close_session(attached, slot, *session, close_code::revoked, "revoked");
   return true;
 }
 
@@ -150,16 +150,23 @@ void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& sess
   session.state = SessionState::ended;
   session.place = {};
   session.gone->store(true, std::memory_order_relaxed);  // what it asked for and was not sent yet is not sent any more
-  log::info("session ended", {{"session", session.id.hex()}, {"code", code}, {"reason", reason}});
   std::string payload;
   records::encode(records::EndSession{slot, session.serial, code, reason}, payload);
   attached.worker.send(records::Type::end_session, 0, std::move(payload));
   touch(attached);
 }
 
+/// The same on our own account, said in the log: nobody can cause it as often as they like.
+void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
+  log::info("session ended", {{"session", session.id.hex()}, {"code", code}, {"reason", reason}});
+  end_session(attached, slot, session, code, reason);
+}
+
 /// What others keep of it.
 void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& session) {
+  session_index_.remove(session);
   forget_subscriptions(worker, slot, session);
+  session_index_.remove(session);
   expiries_.remove({worker, slot, session.serial});
 }
 
@@ -171,7 +178,7 @@ void RingLoop::look_at_expiries() {
     Session* const session = attached ? attached->worker.sessions().find(one.key.slot, one.key.serial) : nullptr;
     if (!session || session->state != SessionState::open) continue;
     if (one.over) {
-      end_session(*attached, one.key.slot, *session, close_code::token_expired, "token expired");
+      close_session(*attached, one.key.slot, *session, close_code::token_expired, "token expired");
       continue;
     }
     const std::string text = R"({"type":"event","payload":{"topic":"session_expiring","event":{"session_id":")" + session->id.hex() + R"(","expires_at":)" +
@@ -214,7 +221,7 @@ void RingLoop::reload() {
   for (auto& [id, attached] : workers_) {
     attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
       if (session.state != SessionState::open) return;
-      if (!session.identity.user_id.empty() && !authorizer_.still_good(session.identity)) return end_session(place, slot, session, close_code::revoked, "revoked");
+      if (!session.identity.user_id.empty() && !authorizer_.still_good(session.identity)) return close_session(place, slot, session, close_code::revoked, "revoked");
       session.policy = policy_of(session.identity);
       reconsider_topics(place, slot, session);
     });

@@ -67,6 +67,12 @@ bool RingLoop::snorky_record(Attached& attached, const shm::RecordHeader& header
   }
   if (!snorky_ || config_.snorky.path.empty()) return impossible("there is no /ws (snorky.path)");
   const snorky::SessionRef from{worker.id(), record->session, record->serial};
+  if (const auto why = over_user_rates(attached, record->session, *session, header.length, record->restoring)) {
+    std::string out;
+    records::encode(records::SnorkyAnswer{from.slot, from.serial, {}, {}, snorky::encode_answer(record->service, record->call_id, snorky::Outcome::failed(*why))}, out);
+    send_to_worker(from.worker, records::Type::snorky_answer, header.sequence, std::move(out));
+    return true;
+  }
   const bool honest = snorky_->consumer_call(*record, {from, session->identity.user_id, &session->policy, {}}, [this, from, sequence = header.sequence](const snorky::ConsumerAnswer& answer) {
     std::string out;
     records::encode(records::SnorkyAnswer{from.slot, from.serial, answer.key, answer.call, answer.text}, out);

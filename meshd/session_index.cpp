@@ -29,6 +29,7 @@ void SessionIndex::add(WorkerId worker, std::uint32_t slot, Session& session) {
   session.indexed = {this, nullptr, nullptr, worker, slot};
   ++count_;
   ids_.insert(&session);  // an id that is taken stays whose it is
+  if (session.identity.user_id.empty()) return;  // anonymous: nobody's
   const auto [first, fresh] = users_.insert(&session);
   if (fresh) return;
   // Behind the first: the set's own pointer stays.
@@ -51,7 +52,7 @@ void SessionIndex::remove(Session& session) {
     auto node = users_.extract(users_.find(&session));
     node.value() = next;
     users_.insert(std::move(node));
-  } else {
+  } else if (!session.identity.user_id.empty()) {
     users_.erase(&session);
   }
   if (next) next->indexed.previous = previous;

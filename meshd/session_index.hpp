@@ -3,7 +3,8 @@
 // user; the two hash sets hold pointers only, so a session costs about a hundred bytes here.
 //
 // Session ids come from edges, which a successor of ours must not trust: they are hashed with a random key, and where
-// two workers claim one id, the first keeps it and the other's session is found by its user only.
+// two workers claim one id, the first keeps it and the other's session is found by its user only. Anonymous sessions are
+// nobody's: found by their id only.
 //
 // Owner thread: the ring loop. A Session stays where it is from add() to remove().
 

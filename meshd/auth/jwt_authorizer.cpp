@@ -75,7 +75,7 @@ void JwtAuthorizer::verify(const std::shared_ptr<Job>& job) {
     const std::lock_guard lock(mutex_);
     keys = *files_;
   }
-  if (remote_) (void)keys.add(JwtKeys(*remote_->keys()), "");  // beyond the bound the files' keys alone count
+  if (remote_) keys.join(*remote_->keys());
   JwtVerdict verdict = judge_jwt(job->token, keys, settings_.rules, settings_.clock());
   switch (verdict.what) {
     case JwtVerdict::What::foreign: return answer(job, Verdict::pass(verdict.reason));

@@ -48,6 +48,8 @@ class JwtKeys {
   static Result<JwtKeys> from_jwks(std::string_view text, const std::string& name, bool secrets);
 
   Result<void> add(JwtKeys&& others, const std::string& name);
+  /// Beside these, without a bound: two bounded sets.
+  void join(const JwtKeys& others) { keys_.insert(keys_.end(), others.keys_.begin(), others.keys_.end()); }
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
   /// Those that fit the algorithm and, if the token names a key, that key or one without a name.
   [[nodiscard]] std::vector<const JwtKey*> candidates(std::string_view algorithm, std::string_view kid) const;

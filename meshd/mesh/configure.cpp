@@ -9,7 +9,6 @@
 #include "common/percent.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/secret_file.hpp"
-#include "meshd/mesh/settings.hpp"
 #include "meshd/mesh/topology.hpp"
 
 namespace nuropb::mesh {

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "common/result.hpp"
-#include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/transport.hpp"
 
 namespace nuropb::mesh {
@@ -16,8 +15,5 @@ namespace nuropb::mesh {
 Result<TransportSettings> service_settings(std::string_view url, std::string service_name);
 /// A participant that only asks.
 Result<TransportSettings> client_settings(std::string_view url);
-
-/// How a participant connects: times, TLS, and what the broker's list of connections says of it.
-amqp::ConnectionSettings connection_settings(const TransportSettings& settings);
 
 }  // namespace nuropb::mesh

@@ -2,6 +2,20 @@
 
 namespace nuropb::mesh {
 
+amqp::ConnectionSettings connection_settings(const TransportSettings& settings) {
+  amqp::ConnectionSettings out;
+  out.heartbeat_s = settings.heartbeat_s;
+  out.timeout = settings.connect_timeout;
+  out.ca_file = settings.ca_file;
+  out.certificate_file = settings.certificate_file;
+  out.key_file = settings.key_file;
+  out.verify_peer = settings.verify_peer;
+  out.properties = {{"product", "NuroPb gateway"}, {"version", NUROPB_VERSION}, {"protocol", std::string(protocol_version)},
+                    {"platform", "C++"}, {"name", settings.service_name}, {"instance_id", settings.instance_id}};
+  if (settings.client_only) out.properties.emplace_back("client_only", "true");  // the Python peer says nothing where it is not
+  return out;
+}
+
 Topology Topology::of(const TransportSettings& settings, const std::string& vhost, const std::string& run) {
   Topology out;
   if (!settings.client_only) {

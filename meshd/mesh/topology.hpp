@@ -1,5 +1,5 @@
 #pragma once
-// The exchanges, queues and bindings of a participant (protocol.md section 1, "Topology"). Declared idempotently;
+// The connection, exchanges, queues and bindings of a participant (protocol.md section 1, "Topology"). Declared idempotently;
 // nothing is ever deleted.
 
 #include <cstdint>
@@ -15,6 +15,9 @@ namespace nuropb::mesh {
 /// Channels of a participant's connection. A broker closes a channel for one mistake on it, so each trade has its own.
 inline constexpr std::uint16_t publish_channel = 1, response_channel = 2, service_channel = 3, events_channel = 4;
 inline constexpr std::size_t channels = 5;  ///< with channel 0, the connection's own
+
+/// How a participant connects: times, TLS, and what the broker's list of connections says of it.
+amqp::ConnectionSettings connection_settings(const TransportSettings& settings);
 
 struct Topology {
   std::string service_queue, dead_letter_queue, response_queue;

@@ -7,7 +7,6 @@
 #include <exception>
 
 #include "common/log.hpp"
-#include "meshd/mesh/settings.hpp"
 #include "meshd/mesh/transport_loop.hpp"
 
 namespace nuropb::mesh {

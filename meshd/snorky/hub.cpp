@@ -58,7 +58,7 @@ bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller, s
     return true;
   }
   // What the edge may have to bring back is taken while the call is here: a service may answer later.
-  std::string standing = encode_call(call.service, call.command, call.params);
+  std::string standing = call.params.size() <= records::max_standing / 2 ? encode_call(call.service, call.command, call.params) : std::string();
   service->call({caller, call.command, call.params, call.restoring},
                 [this, name = std::string(call.service), call_id = std::string(call.call_id), standing = std::move(standing), done = std::move(done)](Outcome outcome) {
     ConsumerAnswer answer{{}, {}, answer_text(name, call_id, outcome)};
@@ -66,7 +66,8 @@ bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller, s
       answer.key = name + '\0' + outcome.key;
       if (outcome.standing == Outcome::Standing::keep) answer.call = standing;
       // Without its place at the edge it would not outlive us, which is better than an edge that can't read us.
-      if (answer.key.size() > records::max_standing || answer.call.size() > records::max_standing) answer.key.clear(), answer.call.clear();
+      const bool fits = answer.key.size() <= records::max_standing && answer.call.size() <= records::max_standing;
+      if (!fits || (outcome.standing == Outcome::Standing::keep && answer.call.empty())) answer.key.clear(), answer.call.clear();
     }
     done(std::move(answer));
   });

@@ -109,7 +109,7 @@ async def test_a_user_who_floods_over_many_sockets_is_closed(gateways, demo):  #
                     await asyncio.sleep(0)
             except websockets.ConnectionClosed:
                 return await consumer.closed()
-        assert set(await asyncio.gather(*map(send_on, flood))) == {(4005, "too many messages for too long")}
+        assert set(await asyncio.gather(*map(send_on, flood))) == {(4005, "over limits.user_messages_per_s for too long")}
         assert await bob.result(demo, "echo", {"value": 2}) == {"value": 2}
     async def comes_again():
         """It finds the buckets as it left them, so that only who pauses gets through."""

@@ -178,20 +178,34 @@ async def test_subscriptions_outlive_a_restart_of_meshd(gateways):
         assert (await one.notification("chat"))["body"] == "still here"
 
 
-async def test_a_call_that_meshd_did_not_answer_fails_once(gateways):
-    """It is stopped, so that the call lies in the ring, and killed then."""
+async def test_a_call_that_meshd_never_read_goes_to_the_next_one(gateways):
+    """meshd is stopped, so that the call lies in the ring, and killed then."""
     gateway = gateways(**options())
     async with await SnorkyClient.open(gateway.edges[0].snorky_url) as one:
         await one.call("pubsub", "subscribe", channel="x")
         gateway.meshd.signal(signal.SIGSTOP)
         waiting = await one.begin("pubsub", "publish", channel="x", message=1)
         gateway.meshd.kill()
-        frame = await asyncio.wait_for(waiting, 20)
-        assert frame["service"] == "pubsub" and frame["message"]["type"] == "error" and "may have run" in frame["message"]["message"]
         gateway.start_meshd()
         gateway.until_ready()
+        frame = await asyncio.wait_for(waiting, 20)
+        assert frame["message"]["type"] == "response"
+        assert (await one.notification("pubsub"))["message"] == 1, "its subscription was back before it"
         assert await one.refused("pubsub", "subscribe", channel="x") == "Already subscribed"
         assert one.quiet()
+
+
+async def test_rates_are_refused_in_snorkys_words(gateways):
+    gateway = gateways(**options(limits={"messages_per_s": 5, "messages_burst": 5}))
+    async with await SnorkyClient.open(gateway.edges[0].snorky_url) as one:
+        frames = await asyncio.gather(*[await one.begin("pubsub", "publish", channel="x", message=n) for n in range(8)])
+        refused = [frame["message"]["message"] for frame in frames if frame["message"]["type"] == "error"]
+        assert refused and all("limits.messages_per_s" in text for text in refused)
+    gateway = gateways(**options(limits={"user_messages_per_s": 5, "user_messages_burst": 5}))
+    async with await SnorkyClient.open(gateway.edges[0].snorky_url) as one:
+        frames = await asyncio.gather(*[await one.begin("pubsub", "publish", channel="x", message=n) for n in range(8)])
+        refused = [frame["message"]["message"] for frame in frames if frame["message"]["type"] == "error"]
+        assert refused and all("limits.user_messages_per_s" in text for text in refused)
 
 
 async def test_local_delivery_needs_no_broker(gateways):

@@ -93,7 +93,7 @@ TEST_F(EdgeLimitsTest, AFloodIsClosed) {  // provokes: 4005
   }
   int texts = 0;
   const auto end = flood->read_close(&texts);
-  EXPECT_EQ(end.code, 4005);
+  EXPECT_EQ(end, (Consumer::Close{4005, "over limits.messages_per_s for too long"}));
   EXPECT_LT(texts, 60) << "a refusal for each of its patience, and no more";
   int taken = 0;
   while (!meshd_->quiet() && taken < 60) {

@@ -149,6 +149,21 @@ TEST_F(JwtAuthorizerTest, TheLastGoodSetStaysInForce) {
   EXPECT_TRUE(judge(token_of("RS256")).accepted());
 }
 
+TEST_F(JwtAuthorizerTest, KeysOfFilesCountBesideThoseOfTheAddress) {
+  const std::string file = testing::TempDir() + "jwks-beside.json";
+  json many = json::array();
+  for (int i = 0; i < 64; ++i) many.push_back(jwt_vectors()["jwks"]["keys"][4]);
+  std::ofstream(file) << json{{"keys", many}}.dump();
+  server.emplace([this](const SmallServer::Request&) { return SmallServer::Answer{status, published}; });
+  auto from = settings();
+  from.jwks_file = file;
+  from.remote = RemoteKeys::Settings{{server->url(), {}, max_jwks_bytes}, milliseconds(10'000), milliseconds(0), milliseconds(3'600'000)};
+  make(std::move(from));
+  EXPECT_TRUE(judge(token_of("RS256")).accepted()) << "of the address";
+  EXPECT_TRUE(judge(token_of("EdDSA")).accepted()) << "of the file, which is as full as may be";
+  std::filesystem::remove(file);
+}
+
 TEST_F(JwtAuthorizerTest, SecretsAreNotTakenFromAnAddress) {
   publish(keys_named({"secret", "rsa"}));
   serve(milliseconds(0));

@@ -187,6 +187,7 @@ TEST_F(PushesTest, WhatCannotBeSentIsRefusedWithAReason) {
   EXPECT_THAT(why(Target::everyone(), "\"" + std::string(1000, 'x') + "\""), HasSubstr("limits.message_bytes"));
   EXPECT_THAT(why(Target::everyone(), std::string(40, '[') + std::string(40, ']')), HasSubstr("not JSON"));
   EXPECT_THAT(why(Target::users({}), "1"), HasSubstr("no user"));
+  EXPECT_THAT(why(Target::users({"ann", ""}), "1"), HasSubstr("empty")) << "anonymous consumers are nobody's";
   EXPECT_THAT(why(Target::users(std::vector<std::string>(Pushes::max_users + 1, "u")), "1"), HasSubstr("more than"));
   EXPECT_THAT(why(Target::users({std::string(Pushes::max_user_bytes + 1, 'u')}), "1"), HasSubstr("bytes"));
   EXPECT_TRUE(a.sent.empty());
