@@ -134,6 +134,18 @@ class Loader {
 
   /// What holds between keys.
   void together() {
+    if (!errors_.errors.empty()) return;
+    const Config::Tls& tls = config_.tls;
+    if (tls.key_files.size() != tls.certificate_files.size()) {
+      mistake(set_at("tls.key_files", "tls.certificate_files"), "tls.key_files: " + std::to_string(tls.key_files.size()) + " for " + std::to_string(tls.certificate_files.size()) + " tls.certificate_files",
+              "each certificate has its key, in the same order");
+    }
+    if (tls.client_certificates != ClientCertificates::none && (tls.client_ca_file.empty() || tls.certificate_files.empty())) {
+      mistake(set_at("tls.client_certificates", "tls.client_ca_file"), "tls.client_certificates: needs tls.certificate_files, and tls.client_ca_file to verify them against");
+    }
+    if (config_.listen.proxy_protocol && config_.listen.trusted_proxies.empty()) {
+      mistake(set_at("listen.proxy_protocol", "listen.trusted_proxies"), "listen.proxy_protocol: nobody could connect, since listen.trusted_proxies is empty");
+    }
     const auto fits = [&](const char* key, std::uint64_t bytes) {
       // A record may take half of its ring; 64 KiB are room for what is not the message itself.
       if (bytes / 2 < std::uint64_t{config_.limits.message_bytes} + 65536) {
@@ -144,7 +156,6 @@ class Loader {
     const auto at_most = [&](const std::string& low, std::uint32_t a, const std::string& high, std::uint32_t b) {
       if (a > b) mistake(set_at(low, high), low + " is above " + high + " (" + std::to_string(a) + " and " + std::to_string(b) + ")");
     };
-    if (!errors_.errors.empty()) return;
     fits("rings.request_bytes", config_.rings.request_bytes);
     fits("rings.return_bytes", config_.rings.return_bytes);
     at_most("request.ttl_ms", config_.request.ttl_ms, "request.max_ttl_ms", config_.request.max_ttl_ms);
@@ -198,6 +209,9 @@ class Loader {
     if (!value) value = key->type == ConfigKey::Type::list ? ConfigValue(false) : ConfigValue(std::vector<std::string>{});
     if (auto* path = key->type == ConfigKey::Type::path ? std::get_if<std::string>(&*value) : nullptr; path && !path->empty() && !folder.empty()) {
       *path = (folder / *path).lexically_normal().string();
+    }
+    if (auto* paths = key->paths ? std::get_if<std::vector<std::string>>(&*value) : nullptr; paths && !folder.empty()) {
+      for (std::string& path : *paths) path = path.empty() ? path : (folder / path).lexically_normal().string();
     }
     if (const auto wrong = apply(config_, *key, *value)) file_mistake(file, node, key->full_name() + ": " + *wrong);
   }

@@ -20,6 +20,11 @@
 
 namespace nuropb {
 
+enum class ForwardedFrom : std::uint8_t { none, x_forwarded_for, forwarded };
+enum class TlsVersion : std::uint8_t { tls1_2, tls1_3 };
+enum class ClientCertificates : std::uint8_t { none, optional, required };
+enum class ClientName : std::uint8_t { cn, dns, email, uri };
+
 struct Config {
   struct Gateway {
     std::string service = "gateway";                      ///< our name on the mesh
@@ -34,9 +39,34 @@ struct Config {
     std::string path = "/websocket";
     std::vector<std::string> origins;                     ///< empty refuses every browser; "*" accepts all
     std::uint32_t backlog = 4096;
+    std::vector<std::string> hosts;                       ///< empty: any Host header
+    std::vector<std::string> trusted_proxies;             ///< CIDR blocks
+    bool proxy_protocol = false;
+    ForwardedFrom forwarded_header = ForwardedFrom::x_forwarded_for;
+    std::uint32_t ping_interval_s = 25;                   ///< 0: none
+    std::uint32_t pong_timeout_s = 20;
+    std::uint32_t idle_timeout_s = 0;                     ///< 0: none
+    bool compression = false;                             ///< permessage-deflate (RFC 7692)
+    std::uint32_t compression_window_bits = 12;
+    bool compression_context_takeover = false;
   } listen;
+  struct Tls {
+    std::vector<std::string> certificate_files;           ///< empty: no TLS; each with its chain
+    std::vector<std::string> key_files;                   ///< one for each certificate
+    TlsVersion min_version = TlsVersion::tls1_2;
+    std::string ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+                          "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+    ClientCertificates client_certificates = ClientCertificates::none;
+    std::string client_ca_file;
+    ClientName client_name = ClientName::cn;
+  } tls;
   struct Limits {
     std::uint32_t connections = 10'000;                   ///< per edge
+    std::uint32_t connections_per_ip = 0;                 ///< per edge; 0: no limit
+    std::uint32_t new_connections_per_s = 0;              ///< per edge; 0: no limit
+    std::uint32_t request_line_bytes = 8192;
+    std::uint32_t header_bytes = 16 * 1024;               ///< a handshake's whole head
+    std::uint32_t headers = 100;
     std::uint32_t message_bytes = 2 * 1024 * 1024;        ///< one message from or to a consumer
     std::uint32_t pending_per_session = 1024;             ///< requests that one socket may have outstanding
     std::uint32_t send_queue_bytes = 8 * 1024 * 1024;     ///< waiting for a consumer that reads slowly

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "common/ip_address.hpp"
 #include "common/json/scan.hpp"
 #include "common/queue_rules.hpp"
 
@@ -187,6 +188,52 @@ ConfigKey log_format() {
   };
   return key;
 }
+constexpr std::array<std::string_view, 3> forwarded_words{"none", "x-forwarded-for", "forwarded"};
+constexpr std::array<std::string_view, 2> tls_versions{"1.2", "1.3"};
+constexpr std::array<std::string_view, 3> client_certificate_words{"none", "optional", "required"};
+constexpr std::array<std::string_view, 4> client_names{"cn", "dns", "email", "uri"};
+
+/// `Words` by the enum's values, from 0.
+template <auto Section, auto Member, const auto& Words>
+ConfigKey choice(std::string_view section, std::string_view name, std::string_view doc) {
+  ConfigKey key{Type::choice, section, name, doc, 0, 0, {Words.begin(), Words.end()}, false, nullptr, nullptr, nullptr};
+  key.get = [](const Config& c) -> ConfigValue { return std::string(Words[static_cast<std::size_t>(c.*Section.*Member)]); };
+  key.set = [](Config& c, const ConfigValue& v) {
+    auto& target = c.*Section.*Member;
+    target = static_cast<std::decay_t<decltype(target)>>(std::find(Words.begin(), Words.end(), std::get<std::string>(v)) - Words.begin());
+  };
+  return key;
+}
+template <auto Section, auto Member>
+ConfigKey path_list(std::string_view section, std::string_view name, std::string_view doc) {
+  ConfigKey key = list<Section, Member>(section, name, doc);
+  key.paths = true;
+  key.check = [](const ConfigValue& v) -> std::optional<std::string> {
+    for (const auto& file : std::get<std::vector<std::string>>(v)) {
+      if (file.empty()) return "has an empty entry";
+    }
+    return {};
+  };
+  return key;
+}
+std::optional<std::string> address_blocks(const ConfigValue& v) {
+  AddressBlocks blocks;
+  for (const auto& block : std::get<std::vector<std::string>>(v)) {
+    if (!blocks.add(block)) return "has an entry that is no address and no CIDR block: '" + block + "'";
+  }
+  return {};
+}
+std::optional<std::string> host_names(const ConfigValue& v) {
+  for (const auto& host : std::get<std::vector<std::string>>(v)) {
+    if (host.empty() || host == "." || host.find('/') != std::string::npos || host.find('*') != std::string::npos) {
+      return "has an entry that is no host: '" + host + "'";
+    }
+    const auto colon = host.rfind(':');
+    if (colon != std::string::npos && !host.ends_with(']')) return "has an entry with a port: '" + host + "'";
+  }
+  return {};
+}
+
 ConfigKey amqp_urls() {
   ConfigKey key = list<&Config::amqp, &Config::Amqp::urls>(
       "amqp", "urls", "The broker's addresses, amqp:// or amqps://, tried in turn: the nodes of one cluster.");
@@ -209,8 +256,31 @@ std::vector<ConfigKey> make_keys() {
       checked(text<&C::listen, &C::Listen::path>("listen", "path", "Where consumers open their WebSocket."), absolute_path),
       list<&C::listen, &C::Listen::origins>("listen", "origins", "Origins whose pages may connect: \"example.com\" (and what is below it), \"https://app.example.com:8443\" (exactly that), \"*\" (all). Empty: no browser may; consumers that send no Origin are not concerned."),
       integer<&C::listen, &C::Listen::backlog>("listen", "backlog", 1, 65535, "Connections that may wait to be accepted."),
+      checked(list<&C::listen, &C::Listen::hosts>("listen", "hosts", "Names that consumers may call this gateway by in their Host header: \"gw.example.com\" (just that), \".example.com\" (it and what is below). Others are refused with 421. Empty: any, which leaves a browser in the inner network open to DNS rebinding where origins are \"*\"."), host_names),
+      checked(list<&C::listen, &C::Listen::trusted_proxies>("listen", "trusted_proxies", "Addresses of proxies, like [\"10.0.0.0/8\"], that are believed whose connections they pass on. Empty: none."), address_blocks),
+      boolean<&C::listen, &C::Listen::proxy_protocol>("listen", "proxy_protocol", "Connections begin with a PROXY header (version 1 or 2), as a proxy on TCP level sends it. Only trusted_proxies may connect then."),
+      choice<&C::listen, &C::Listen::forwarded_header, forwarded_words>("listen", "forwarded_header", "The header in which trusted_proxies name the consumer: none, x-forwarded-for or forwarded (RFC 7239). Name the one that they write: another one they would pass on as the consumer made it up."),
+      integer<&C::listen, &C::Listen::ping_interval_s>("listen", "ping_interval_s", 0, 3600, "A consumer that nothing was heard of for so many seconds is pinged. 0: never."),
+      integer<&C::listen, &C::Listen::pong_timeout_s>("listen", "pong_timeout_s", 1, 3600, "Seconds after that ping without a word or any progress: the socket is closed with 4003."),
+      integer<&C::listen, &C::Listen::idle_timeout_s>("listen", "idle_timeout_s", 0, 86'400, "Seconds without a message from the consumer, pongs aside, after which its socket is closed with 4004. 0: never."),
+      boolean<&C::listen, &C::Listen::compression>("listen", "compression", "Offers permessage-deflate (RFC 7692) to consumers that ask for it. Costs CPU, and memory per socket if compression_context_takeover is set too."),
+      integer<&C::listen, &C::Listen::compression_window_bits>("listen", "compression_window_bits", 9, 15, "How far back compression looks, as a power of two."),
+      boolean<&C::listen, &C::Listen::compression_context_takeover>("listen", "compression_context_takeover", "Keeps the window from one message to the next, in both directions: smaller messages, and about 5 * 2^compression_window_bits + 30000 bytes more for each socket."),
 
-      integer<&C::limits, &C::Limits::connections>("limits", "connections", 1, 1'000'000, "Sockets per edge; one more is refused with 503."),
+      path_list<&C::tls, &C::Tls::certificate_files>("tls", "certificate_files", "Certificates of this gateway (PEM, each followed by its chain). The name that a consumer asks for (SNI) chooses; the first is for all other names. Empty: no TLS. Read again on SIGHUP to an edge."),
+      path_list<&C::tls, &C::Tls::key_files>("tls", "key_files", "The key of each certificate (PEM, without a password), in the same order."),
+      choice<&C::tls, &C::Tls::min_version, tls_versions>("tls", "min_version", "The lowest version of TLS: 1.2 or 1.3."),
+      checked(text<&C::tls, &C::Tls::ciphers>("tls", "ciphers", "Ciphers of TLS 1.2 (OpenSSL's names). Those of TLS 1.3 are OpenSSL's own choice."), not_empty),
+      choice<&C::tls, &C::Tls::client_certificates, client_certificate_words>("tls", "client_certificates", "none, optional or required: certificates of consumers, verified against client_ca_file. Where a consumer sends no token, the certificate's name stands for it."),
+      path<&C::tls, &C::Tls::client_ca_file>("tls", "client_ca_file", "Certificates that consumers' must be signed by (PEM). Read again on SIGHUP to an edge."),
+      choice<&C::tls, &C::Tls::client_name, client_names>("tls", "client_name", "What of a consumer's certificate is its name: cn (of the subject), or the first dns, email or uri among the alternative names."),
+
+      integer<&C::limits, &C::Limits::connections>("limits", "connections", 1, 1'000'000, "Sockets per edge; one more is refused with 503 and Retry-After, or under TLS closed before its handshake."),
+      integer<&C::limits, &C::Limits::connections_per_ip>("limits", "connections_per_ip", 0, 1'000'000, "Of those, sockets of one address (an IPv6 /64 counts as one), counted by each edge on its own. Set listen.trusted_proxies behind a proxy, or all consumers count as one. 0: no limit."),
+      integer<&C::limits, &C::Limits::new_connections_per_s>("limits", "new_connections_per_s", 0, 1'000'000, "New connections that each edge takes in a second; as many more may come at once after a quiet time. 0: no limit."),
+      integer<&C::limits, &C::Limits::request_line_bytes>("limits", "request_line_bytes", 256, 65'536, "The first line of a handshake; a longer one is refused with 414."),
+      integer<&C::limits, &C::Limits::header_bytes>("limits", "header_bytes", 1024, 65'536, "A handshake's request line and headers together; more are refused with 431."),
+      integer<&C::limits, &C::Limits::headers>("limits", "headers", 10, 1000, "How many headers a handshake may have; more are refused with 431."),
       integer<&C::limits, &C::Limits::message_bytes>("limits", "message_bytes", 1024, 256 << 20, "The largest message from or to a consumer. Both rings must hold two of them."),
       integer<&C::limits, &C::Limits::pending_per_session>("limits", "pending_per_session", 1, 1'000'000, "Requests that one socket may have outstanding."),
       integer<&C::limits, &C::Limits::send_queue_bytes>("limits", "send_queue_bytes", 4096, 1 << 30, "What may wait for a consumer that reads slowly, before its socket is closed with 4001."),
@@ -351,6 +421,7 @@ std::span<const ConfigSection> config_sections() {
   static constexpr ConfigSection sections[] = {
       {"gateway", "Who this gateway is, and its processes."},
       {"listen", "Where consumers connect."},
+      {"tls", "TLS on the consumers' side. Only edges use these."},
       {"limits", "What a consumer may cost."},
       {"request", "Requests to services."},
       {"rings", "Shared memory between meshd and each edge."},

@@ -27,6 +27,7 @@ struct ConfigKey {
   void (*set)(Config&, const ConfigValue&) = nullptr;  ///< the value has the right type and is within bounds
   /// A further condition on the value: what is wrong with it, or nothing.
   std::optional<std::string> (*check)(const ConfigValue&) = nullptr;
+  bool paths = false;                          ///< a list of files: relative ones like Type::path
 
   [[nodiscard]] std::string full_name() const { return std::string(section) + "." + std::string(name); }
 };

@@ -17,6 +17,39 @@ namespace {
 constexpr auto drain_look = std::chrono::milliseconds(20);
 constexpr auto vanished_look = std::chrono::seconds(1);
 constexpr auto close_grace = std::chrono::milliseconds(1500);
+using std::chrono::seconds;
+
+DoorSettings door_settings(const Config& config) {
+  const Config::Listen& listen = config.listen;
+  DoorSettings out;
+  out.address = listen.address;
+  out.port = listen.port;
+  out.backlog = listen.backlog;
+  out.handshake_ms = config.limits.handshake_ms;
+  out.limits = {config.limits.connections, config.limits.connections_per_ip, config.limits.new_connections_per_s};
+  out.head = {config.limits.request_line_bytes, config.limits.header_bytes, config.limits.headers};
+  out.hosts = listen.hosts;
+  out.proxy_protocol = listen.proxy_protocol;
+  out.forwarded_header = listen.forwarded_header == ForwardedFrom::forwarded         ? ForwardedHeader::forwarded
+                         : listen.forwarded_header == ForwardedFrom::x_forwarded_for ? ForwardedHeader::x_forwarded_for
+                                                                                     : ForwardedHeader::none;
+  for (const std::string& block : listen.trusted_proxies) out.trusted_proxies.add(block);
+  out.tls.certificate_files = config.tls.certificate_files;
+  out.tls.key_files = config.tls.key_files;
+  out.tls.only_tls13 = config.tls.min_version == TlsVersion::tls1_3;
+  out.tls.ciphers = config.tls.ciphers;
+  out.tls.clients = config.tls.client_certificates == ClientCertificates::required   ? TlsSettings::Clients::required
+                    : config.tls.client_certificates == ClientCertificates::optional ? TlsSettings::Clients::optional
+                                                                                     : TlsSettings::Clients::none;
+  out.tls.client_ca_file = config.tls.client_ca_file;
+  switch (config.tls.client_name) {
+    case ClientName::cn: out.tls.client_name = TlsSettings::ClientName::cn; break;
+    case ClientName::dns: out.tls.client_name = TlsSettings::ClientName::dns; break;
+    case ClientName::email: out.tls.client_name = TlsSettings::ClientName::email; break;
+    case ClientName::uri: out.tls.client_name = TlsSettings::ClientName::uri; break;
+  }
+  return out;
+}
 std::string lost_error() { return unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run"); }
 
 constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_end of what is in its handler's unsent()
@@ -24,7 +57,7 @@ constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_
 }  // namespace
 
 Edge::Edge(const Config& config, std::string control_socket)
-    : config_(config), signals_(io_, SIGTERM, SIGINT), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
+    : config_(config), signals_(io_, SIGTERM, SIGINT), reload_(io_, SIGHUP), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
             {.on_attached = [this](bool same_address) { on_attached(same_address); },
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
@@ -32,17 +65,19 @@ Edge::Edge(const Config& config, std::string control_socket)
              .on_batch_end = nullptr,
              .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
-  settings.address = config.listen.address;
-  settings.port = config.listen.port;
-  settings.backlog = config.listen.backlog;
+  settings.door = door_settings(config);
   settings.max_message = config.limits.message_bytes;
-  settings.handshake_ms = config.limits.handshake_ms;
+  settings.liveness = {seconds(config.listen.ping_interval_s), seconds(config.listen.pong_timeout_s), seconds(config.listen.idle_timeout_s)};
+  settings.compression = config.listen.compression;
+  settings.deflate = {static_cast<int>(config.listen.compression_window_bits), config.listen.compression_context_takeover, config.limits.message_bytes};
   listener_ = std::make_unique<WebSocketListener>(
       io_, settings,
       WebSocketListener::Callbacks{
           [this](const Handshake& handshake, HttpAnswer& refusal) { return admit(handshake, refusal); },
           [this](Connection& connection, const Handshake& handshake) { return on_open(connection, handshake); },
-          [this](const Handshake& handshake) { return on_http(handshake); }});
+          [this](const Handshake& handshake) { return on_http(handshake); },
+          [this] { return health(); },
+          [this] { link_.count(shm::EdgeCounter::refused_handshakes); }});
 }
 
 Edge::~Edge() = default;
@@ -53,8 +88,19 @@ Result<void> Edge::start() {
   signals_.async_wait([this](const boost::system::error_code& error, int) {
     if (!error) on_signal();
   });
+  reload_later();
   link_.start();
   return {};
+}
+
+void Edge::reload_later() {
+  reload_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    const std::string wrong = listener_->reload_tls();
+    if (wrong.empty()) log::info("certificates read again", {});
+    else log::error("certificates not changed", {{"reason", wrong}});
+    reload_later();
+  });
 }
 
 int Edge::run() {

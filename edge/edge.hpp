@@ -72,6 +72,7 @@ class Edge {
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
   std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
   HttpAnswer on_http(const Handshake& request);
+  [[nodiscard]] HttpAnswer health() const;
   [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
   void await_verdict(const WebSocketHandler& handler);
   void present(WebSocketHandler& handler);
@@ -135,13 +136,14 @@ class Edge {
   void expire_held(SteadyTime now);
   void drop_vanished();
   void on_signal();
+  void reload_later();
   void look_whether_drained();
   void finish();
 
   const Config& config_;
   SystemClock clock_;
   boost::asio::io_context io_{1};
-  boost::asio::signal_set signals_;
+  boost::asio::signal_set signals_, reload_;
   boost::asio::steady_timer timer_, drain_timer_;
   HandlerManager manager_;
   PendingRequests pending_;

@@ -92,10 +92,26 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
   return handler;
 }
 
+HttpAnswer Edge::health() const {
+  const char* const status = draining_ ? "draining" : link_.attached() ? "ok" : "unattached";
+  const char* const broker = link_.broker() == shm::BrokerState::ready ? "ready" : link_.broker() == shm::BrokerState::blocked ? "blocked" : "away";
+  HttpAnswer out;
+  out.status = !draining_ && link_.attached() ? 200 : 503;
+  out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
+  out.body = std::string("{\"status\":\"") + status + "\",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
+             "\",\"sessions\":" + std::to_string(manager_.sessions()) + ",\"connections\":" + std::to_string(connections_) +
+             ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
+  return out;
+}
+
 std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
   const Config::Auth& auth = config_.auth;
   auto found = find_token({handshake.method(), handshake.header(auth.header), handshake.header("Cookie"), handshake.header("Sec-WebSocket-Protocol"), handshake.query()},
                           {auth.cookie, auth.session_cookie, auth.query, auth.subprotocol});
+  // Only a consumer that shows nothing else is who its certificate says.
+  if (std::string name = handshake.client_name(); !found && !name.empty() && name.size() <= records::max_credential) {
+    found = FoundToken{records::CredentialKind::client_certificate, std::move(name)};
+  }
   if (!found && at_snorky(handshake) && config_.snorky.anonymous) found = FoundToken{records::CredentialKind::none, {}};
   return found;
 }
@@ -117,17 +133,7 @@ void Edge::on_first_message(WebSocketHandler& handler, std::string_view text) {
 }
 
 HttpAnswer Edge::on_http(const Handshake& request) {
-  if (request.path() == "/healthz") {
-    const char* const status = draining_ ? "draining" : link_.attached() ? "ok" : "unattached";
-    const char* const broker = link_.broker() == shm::BrokerState::ready ? "ready" : link_.broker() == shm::BrokerState::blocked ? "blocked" : "away";
-    HttpAnswer out;
-    out.status = !draining_ && link_.attached() ? 200 : 503;
-    out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-    out.body = std::string("{\"status\":\"") + status + "\",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
-               "\",\"sessions\":" + std::to_string(manager_.sessions()) + ",\"connections\":" + std::to_string(connections_) +
-               ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
-    return out;
-  }
+  if (request.path() == "/healthz") return health();
   if (request.path() == config_.listen.path || at_snorky(request)) {
     HttpAnswer out = refusal_of(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
     out.headers.emplace_back("Sec-WebSocket-Version", "13");

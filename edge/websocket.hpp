@@ -15,19 +15,15 @@
 #include <utility>
 #include <vector>
 
+#include "edge/deflate.hpp"
+#include "edge/door.hpp"
+#include "edge/liveness.hpp"
+
 namespace boost::asio {
 class io_context;
 }
 
 namespace nuropb::edge {
-
-/// An HTTP answer: a refusal of a handshake, or a page.
-struct HttpAnswer {
-  int status = 200;
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
-};
 
 /// A request for a connection, or a plain HTTP request. Views are valid during the call.
 class Handshake {
@@ -38,7 +34,10 @@ class Handshake {
   [[nodiscard]] virtual std::string_view method() const = 0;
   /// Case-insensitive; empty if it is missing.
   [[nodiscard]] virtual std::string_view header(const std::string& name) const = 0;
+  /// The consumer's address, with its port unless a proxy's header told it: "10.0.0.7:4711".
   [[nodiscard]] virtual std::string remote() const = 0;
+  /// The name in its verified certificate (tls.client_name); empty if it showed none.
+  [[nodiscard]] virtual std::string client_name() const = 0;
 };
 
 /// A text message, framed once for any number of connections: what they queue is shared, not copied. Opaque; cheap to
@@ -92,16 +91,18 @@ class Receiver {
   /// The kernel has taken what buffered_bytes() counted when that write began.
   virtual void on_written() {}
   virtual void on_close() = 0;
+  /// It is time to close it: it answers no pings, or says nothing (close_codes.hpp).
+  virtual void on_timeout(std::uint16_t code, std::string_view reason) = 0;
 };
 
 class WebSocketListener {
  public:
   struct Settings {
-    std::string address;
-    std::uint16_t port = 0;
-    std::uint32_t backlog = 4096;
+    DoorSettings door;
     std::uint32_t max_message = 0;
-    std::uint32_t handshake_ms = 5000;
+    Liveness::Limits liveness;
+    bool compression = false;
+    DeflateSettings deflate;  ///< of all listeners of a process: the last one's count
   };
   struct Callbacks {
     /// Judges a handshake: true to go on, or false with an answer.
@@ -110,6 +111,10 @@ class WebSocketListener {
     std::function<std::unique_ptr<Receiver>(Connection&, const Handshake&)> on_open;
     /// A request that is no upgrade.
     std::function<HttpAnswer(const Handshake&)> on_http;
+    /// The page /healthz, where all connections are taken.
+    std::function<HttpAnswer()> health;
+    /// A connection was refused before there was a handshake to judge.
+    std::function<void()> turned_away;
   };
 
   WebSocketListener(boost::asio::io_context& io, Settings settings, Callbacks callbacks);
@@ -120,6 +125,8 @@ class WebSocketListener {
   [[nodiscard]] std::uint16_t port() const;
   /// No new connections from now on; the open ones go on.
   void stop();
+  /// Reads certificates and keys again; an empty text, or what is wrong, and the former ones stay in force.
+  [[nodiscard]] std::string reload_tls();
 
  private:
   struct Impl;

@@ -51,6 +51,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   void on_message(std::string_view text) override;
   void on_written() override { queue_.go_on(); }
   void on_close() override;
+  void on_timeout(std::uint16_t code, std::string_view reason) override { close(code, reason); }
 
   // What the edge tells it.
   void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket);

@@ -1,14 +1,11 @@
 // The only translation unit that sees websocketpp. C++17, see websocket.hpp.
 
-#include <netinet/tcp.h>
 #include <poll.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <websocketpp/concurrency/none.hpp>
 #include <websocketpp/connection_base.hpp>
 #include <websocketpp/endpoint_base.hpp>
-#include <websocketpp/extensions/permessage_deflate/disabled.hpp>
 #include <websocketpp/http/request.hpp>
 #include <websocketpp/http/response.hpp>
 #include <websocketpp/logger/stub.hpp>
@@ -17,12 +14,22 @@
 #include <websocketpp/random/random_device.hpp>
 #include <websocketpp/server.hpp>
 #include <websocketpp/transport/asio/endpoint.hpp>
+#include <websocketpp/utf8_validator.hpp>
 
+#include "common/close_codes.hpp"
+#include "edge/pulse.hpp"
 #include "edge/websocket.hpp"
+#include "edge/websocket_parts.hpp"
 
 namespace nuropb::edge {
 
 namespace {
+
+using websocketpp::frame::opcode::text;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t worth_compressing = 256;
+constexpr std::uint32_t most_pongs = 64;  ///< that may wait for a consumer to read; RFC 6455 section 5.5.3 asks for the last only
 
 /// What hangs on a connection of websocketpp; the config below makes it its base class.
 struct Attachment : websocketpp::connection_base {
@@ -31,9 +38,14 @@ struct Attachment : websocketpp::connection_base {
   // vanish without a word: from open to close it holds itself.
   std::shared_ptr<void> self;
   std::unique_ptr<Receiver> receiver;
+  std::unique_ptr<Liveness::Socket> life;
+  std::string peer, client_name;
+  std::uint64_t taken_at_pong = 0;
+  bool compresses = false;  ///< was negotiated
+  std::size_t max_message = SIZE_MAX;  ///< of what a message unfolds to, below what holds for all
+  std::uint32_t pongs = 0;  ///< since it took something from us
 };
 
-constexpr int not_sent = 128 * 1024;  // bytes that the kernel takes for a socket before it has sent them
 
 /// Nothing that a callback does may end the event loop.
 template <class Work>
@@ -95,11 +107,11 @@ struct Configuration {
     using alog_type = type::alog_type;
     using request_type = type::request_type;
     using response_type = type::response_type;
-    using socket_type = websocketpp::transport::asio::basic_socket::endpoint;
+    using socket_type = StreamSocketEndpoint;
     static const bool enable_multithreading = false;
     static const long timeout_socket_pre_init = 5000;
     static const long timeout_proxy = 5000;
-    static const long timeout_socket_post_init = 5000;
+    static const long timeout_socket_post_init = 0;  // the door has seen to all of that
     static const long timeout_dns_resolve = 5000;
     static const long timeout_connect = 5000;
     static const long timeout_socket_shutdown = 5000;
@@ -120,18 +132,10 @@ struct Configuration {
   static const std::size_t max_message_size = 2 << 20;
   static const std::size_t max_http_body_size = 64 << 10;
   static const bool enable_extensions = true;
-  struct permessage_deflate_config {};
-  using permessage_deflate_type = websocketpp::extensions::permessage_deflate::disabled<permessage_deflate_config>;
+  using permessage_deflate_type = BoundedDeflate;
 };
 
-/// With the accept loop opened up: websocketpp's own starts again at once after an error, for ever.
-class Server : public websocketpp::server<Configuration> {
- public:
-  template <class Done>
-  void accept_one(const connection_ptr& socket, Done&& done, websocketpp::lib::error_code& error) {
-    transport_type::async_accept(websocketpp::lib::static_pointer_cast<transport_con_type>(socket), std::forward<Done>(done), error);
-  }
-};
+using Server = websocketpp::server<Configuration>;
 using Socket = Server::connection_type;
 using Message = Configuration::message_type;
 
@@ -168,7 +172,8 @@ class SocketHandshake final : public Handshake {
   }
   std::string_view method() const override { return socket_.get_request().get_method(); }
   std::string_view header(const std::string& name) const override { return socket_.get_request_header(name); }
-  std::string remote() const override { return socket_.get_remote_endpoint(); }
+  std::string remote() const override { return socket_.peer; }
+  std::string client_name() const override { return socket_.client_name; }
 
  private:
   const Socket& socket_;
@@ -177,10 +182,11 @@ class SocketHandshake final : public Handshake {
 
 class SocketConnection final : public Connection {
  public:
-  explicit SocketConnection(Socket& socket) : socket_(socket) {}
+  SocketConnection(Socket& socket, Pulse& pulse) : socket_(socket), pulse_(pulse) {}
   void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
   void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
   void send_frame(const Frame& frame) override {
+    if (socket_.compresses && frame.size() >= worth_compressing) return send(frame.text(), websocketpp::frame::opcode::text);
     websocketpp::lib::error_code ignored;
     if (frame) ignored = socket_.send(FrameAccess::message(frame));
   }
@@ -191,23 +197,59 @@ class SocketConnection final : public Connection {
   // websocketpp's pause_reading() takes effect only after the next read was started, and a resume before that one ended
   // would start a second into the same buffer. Called at once, from within a callback (websocket.hpp asks for that),
   // it keeps the next read from being started at all.
-  void pause_reading() override { socket_.handle_pause_reading(); }
-  void resume_reading() override { socket_.resume_reading(); }
-  void limit_message(std::size_t bytes) override { socket_.set_max_message_size(bytes); }
+  void pause_reading() override {
+    if (socket_.life) pulse_.liveness.leave(*socket_.life);
+    socket_.handle_pause_reading();
+  }
+  void resume_reading() override {
+    if (socket_.life) pulse_.watch(*socket_.life);
+    socket_.resume_reading();
+  }
+  void limit_message(std::size_t bytes) override {
+    socket_.set_max_message_size(bytes);
+    socket_.max_message = bytes;
+  }
   std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing(); }
   std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
-    pollfd end{socket_.get_raw_socket().native_handle(), POLLRDHUP, 0};
+    pollfd end{socket_.stream().socket().native_handle(), POLLRDHUP, 0};
     return ::poll(&end, 1, 0) > 0;
   }
 
  private:
   void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
     websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
-    ignored = socket_.send(payload.data(), payload.size(), opcode);
+    if (!socket_.compresses || payload.size() < worth_compressing) {
+      ignored = socket_.send(payload.data(), payload.size(), opcode);
+      return;
+    }
+    const auto message = socket_.get_message(opcode, payload.size());
+    message->append_payload(payload.data(), payload.size());
+    message->set_compressed(true);
+    ignored = socket_.send(message);
   }
 
   Socket& socket_;
+  Pulse& pulse_;
+};
+
+class SocketLife final : public Liveness::Socket {
+ public:
+  explicit SocketLife(edge::Socket& socket) : socket_(socket) {}
+  void send_ping() override {
+    websocketpp::lib::error_code ignored;
+    socket_.ping("", ignored);
+  }
+  std::uint64_t taken() const override { return socket_.stream().written(); }
+  void on_unresponsive() override {
+    if (socket_.receiver) socket_.receiver->on_timeout(close_code::unresponsive, "no answer to a ping");
+  }
+  void on_idle() override {
+    if (socket_.receiver) socket_.receiver->on_timeout(close_code::idle, "no message for too long");
+  }
+
+ private:
+  edge::Socket& socket_;
 };
 
 void put(Socket& socket, const HttpAnswer& answer) {
@@ -216,42 +258,47 @@ void put(Socket& socket, const HttpAnswer& answer) {
   socket.set_body(answer.body);
 }
 
+/// RFC 6455 section 4.2.1: 16 bytes in base64. websocketpp takes anything.
+bool good_key(const std::string& key) {
+  if (key.size() != 24 || key[22] != '=' || key[23] != '=') return false;
+  return std::all_of(key.begin(), key.begin() + 22, [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/'; });
+}
+
+/// websocketpp looks for a character that was cut off only where the last frame is the first one, and not at all at
+/// what unfolds from the end of a compressed message (RFC 6455 section 8.1).
+bool good_text(const Server::message_ptr& message) {
+  const std::string& payload = message->get_payload();
+  if (message->get_compressed()) return websocketpp::utf8_validator::validate(payload);
+  for (std::size_t back = 1; back <= 3 && back <= payload.size(); ++back) {
+    const auto byte = static_cast<unsigned char>(payload[payload.size() - back]);
+    if (byte < 0x80) return true;
+    if (byte >= 0xc0) return back >= (byte >= 0xf0 ? 4u : byte >= 0xe0 ? 3u : 2u);
+  }
+  return true;
+}
+
 }  // namespace
 
 struct WebSocketListener::Impl {
   Impl(boost::asio::io_context& context, Settings s, Callbacks c)
-      : io(context), settings(std::move(s)), callbacks(std::move(c)), retry(context) {}
+      : io(context), settings(std::move(s)), callbacks(std::move(c)), pulse(context, settings.liveness),
+        door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, [this] { return callbacks.health(); }, [this] { callbacks.turned_away(); }}) {}
 
   void configure() {
+    StreamSocket::farewell = [this](std::shared_ptr<Stream> stream) { door.see_off(std::move(stream)); };
+    BoundedDeflate::offered = settings.compression;
+    BoundedDeflate::settings = settings.deflate;
     server.init_asio(&io);
-    server.set_reuse_addr(true);
-    server.set_listen_backlog(static_cast<int>(settings.backlog));
     server.set_max_message_size(settings.max_message);
-    server.set_open_handshake_timeout(settings.handshake_ms);
     server.set_user_agent("");
-    server.set_tcp_pre_bind_handler([](const auto& acceptor) {
-      // Every edge binds the same port, and the kernel spreads connections over them.
-      const int on = 1;
-      if (::setsockopt(acceptor->native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
-        return websocketpp::lib::error_code(errno, std::system_category());
-      }
-      return websocketpp::lib::error_code();
-    });
-    server.set_tcp_post_init_handler([this](websocketpp::connection_hdl handle) {
-      websocketpp::lib::error_code error;
-      const auto socket = server.get_con_from_hdl(handle, error);
-      boost::system::error_code ignored;
-      if (error) return;
-      socket->get_raw_socket().set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-      // What a slow consumer does not read waits in our queue, which has rules, and not by megabytes in the kernel's.
-      using NotSent = boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
-      socket->get_raw_socket().set_option(NotSent(not_sent), ignored);
-    });
     server.set_validate_handler([this](websocketpp::connection_hdl handle) {
       return guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
         HttpAnswer answer;
-        if (callbacks.admit(SocketHandshake(*socket), answer)) {
+        if (!good_key(socket->get_request_header("Sec-WebSocket-Key"))) {
+          answer.status = 400;
+          answer.body = "Sec-WebSocket-Key is not 16 bytes in base64\n";
+        } else if (callbacks.admit(SocketHandshake(*socket), answer)) {
           websocketpp::lib::error_code ignored;
           if (!answer.protocol.empty()) socket->select_subprotocol(answer.protocol, ignored);
           return true;
@@ -272,7 +319,10 @@ struct WebSocketListener::Impl {
         const auto socket = server.get_con_from_hdl(handle);
         socket->self = socket;
         socket->attachment = socket.get();
-        socket->face = std::make_unique<SocketConnection>(*socket);
+        socket->compresses = !socket->get_response_header("Sec-WebSocket-Extensions").empty();
+        socket->face = std::make_unique<SocketConnection>(*socket, pulse);
+        socket->life = std::make_unique<SocketLife>(*socket);
+        pulse.watch(*socket->life);
         socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
         return true;
       }, false);
@@ -280,9 +330,37 @@ struct WebSocketListener::Impl {
     server.set_message_handler([this](websocketpp::connection_hdl handle, const Server::message_ptr& message) {
       guarded([&] {
         const auto socket = server.get_con_from_hdl(handle);
+        const bool whole = !message->get_compressed() || BoundedDeflate::message_ended();
+        if (!whole || (message->get_opcode() == text && !good_text(message))) {
+          websocketpp::lib::error_code ignored;
+          socket->close(websocketpp::close::status::invalid_payload, whole ? "the text is not UTF-8" : "the message does not unfold", ignored);
+          return true;
+        }
+        if (message->get_payload().size() > socket->max_message) {
+          websocketpp::lib::error_code ignored;
+          socket->close(websocketpp::close::status::message_too_big, "", ignored);
+          return true;
+        }
+        if (socket->life) pulse.liveness.message(*socket->life, Clock::now());
         if (!socket->receiver) return true;
         if (message->get_opcode() == websocketpp::frame::opcode::binary) socket->receiver->on_binary(message->get_payload());
         else socket->receiver->on_message(message->get_payload());
+        return true;
+      }, false);
+    });
+    server.set_ping_handler([this](websocketpp::connection_hdl handle, const std::string&) {
+      return guarded([&] {
+        const auto socket = server.get_con_from_hdl(handle);
+        heard(*socket);
+        // Pongs for one who does not read would pile up: no limit of websocketpp's counts them.
+        if (socket->stream().written() != socket->taken_at_pong) socket->pongs = 0;
+        socket->taken_at_pong = socket->stream().written();
+        return ++socket->pongs <= most_pongs;
+      }, false);
+    });
+    server.set_pong_handler([this](websocketpp::connection_hdl handle, const std::string&) {
+      guarded([&] {
+        heard(*server.get_con_from_hdl(handle));
         return true;
       }, false);
     });
@@ -290,49 +368,41 @@ struct WebSocketListener::Impl {
     server.set_fail_handler([this](websocketpp::connection_hdl handle) { ended(handle); });
   }
 
+  ~Impl() { StreamSocket::farewell = nullptr; }
+
+  void enter(Guest guest) {
+    guarded([&] {
+      const auto socket = server.get_connection();
+      if (!socket) return false;
+      socket->peer = std::move(guest.peer);
+      socket->client_name = std::move(guest.client_name);
+      socket->adopt(std::move(guest.stream));
+      socket->set_open_handshake_timeout(std::max<long>(guest.time_left.count(), 1));
+      socket->start();
+      return true;
+    }, false);
+  }
+
+  void heard(Socket& socket) {
+    if (socket.life) pulse.liveness.heard(*socket.life, Clock::now());
+  }
+
   void ended(websocketpp::connection_hdl handle) {
     guarded([&] {
       const auto socket = server.get_con_from_hdl(handle);
       const auto self = std::move(socket->self);
+      socket->life.reset();
       if (const auto receiver = std::move(socket->receiver)) receiver->on_close();
       return true;
     }, false);
   }
 
-  void accept() {
-    websocketpp::lib::error_code error;
-    const auto socket = server.get_connection();
-    if (!socket) return accept_later();
-    server.accept_one(
-        socket,
-        [this, socket](const websocketpp::lib::error_code& failed) {
-          if (stopped) return;
-          if (failed) {
-            // Out of descriptors or memory: trying again at once would only burn the CPU that could free some.
-            websocketpp::lib::error_code ignored;
-            socket->terminate(ignored);
-            return accept_later();
-          }
-          guarded([&] { socket->start(); return true; }, false);
-          accept();
-        },
-        error);
-    if (error && !stopped) accept_later();
-  }
-
-  void accept_later() {
-    retry.expires_after(std::chrono::milliseconds(100));
-    retry.async_wait([this](const boost::system::error_code& cancelled) {
-      if (!cancelled && !stopped) accept();
-    });
-  }
-
   boost::asio::io_context& io;
   Settings settings;
   Callbacks callbacks;
-  boost::asio::steady_timer retry;
+  Pulse pulse;
+  Door door;
   Server server;
-  bool stopped = false;
 };
 
 WebSocketListener::WebSocketListener(boost::asio::io_context& io, Settings settings, Callbacks callbacks)
@@ -340,31 +410,16 @@ WebSocketListener::WebSocketListener(boost::asio::io_context& io, Settings setti
 WebSocketListener::~WebSocketListener() = default;
 
 std::string WebSocketListener::listen() {
-  const std::string where = impl_->settings.address + " port " + std::to_string(impl_->settings.port);
-  boost::system::error_code error;
-  const auto address = boost::asio::ip::make_address(impl_->settings.address, error);
-  if (error) return "listen.address '" + impl_->settings.address + "' is not an IP address";
   try {
     impl_->configure();
-    impl_->server.listen(boost::asio::ip::tcp::endpoint(address, impl_->settings.port));
-    impl_->accept();
+    return impl_->door.open();
   } catch (const std::exception& e) {
-    return "can't listen on " + where + ": " + e.what();
+    return std::string("can't listen: ") + e.what();
   }
-  return {};
 }
 
-std::uint16_t WebSocketListener::port() const {
-  boost::system::error_code error;
-  return impl_->server.get_local_endpoint(error).port();
-}
-
-void WebSocketListener::stop() {
-  if (impl_->stopped) return;
-  impl_->stopped = true;
-  impl_->retry.cancel();
-  websocketpp::lib::error_code ignored;
-  impl_->server.stop_listening(ignored);
-}
+std::uint16_t WebSocketListener::port() const { return impl_->door.port(); }
+void WebSocketListener::stop() { impl_->door.close(); }
+std::string WebSocketListener::reload_tls() { return impl_->door.reload_tls(); }
 
 }  // namespace nuropb::edge

@@ -16,5 +16,12 @@ class Certificates:
         self.ca, self.stranger = self.folder / "ca.pem", self.folder / "stranger.pem"
         self.certificate, self.key = self.folder / "server.pem", self.folder / "server.key"
 
+    def issue(self, name, common_name="localhost", alternative="DNS:localhost,IP:127.0.0.1", issuer="ca", days=2, key=("-newkey", "rsa:2048")):
+        """(certificate, key) in files of that name, signed by one of the CAs."""
+        self._openssl("req", *key, "-nodes", "-subj", f"/CN={common_name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        (self.folder / f"{name}.names").write_text(f"subjectAltName={alternative}\n" if alternative else "")
+        self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial", "-days", str(days), "-extfile", f"{name}.names", "-out", f"{name}.pem")
+        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
+
     def _openssl(self, *words):
         subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True)

@@ -3,6 +3,7 @@ test can kill and restart any of them."""
 
 import json
 import os
+import ssl
 import tempfile
 import urllib.error
 import urllib.request
@@ -59,7 +60,7 @@ class Edge:
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}/websocket"
+        return f"{'wss' if self.gateway.tls else 'ws'}://127.0.0.1:{self.port}/websocket"
 
     @property
     def snorky_url(self):
@@ -70,7 +71,7 @@ class Edge:
         return f"http://127.0.0.1:{self.backend_port}/backend"
 
     def health(self):
-        return health(self.port)
+        return health(self.port, self.gateway.tls)
 
     def open_sockets(self):
         """As the kernel counts them; on a shared port /healthz answers for any edge."""
@@ -86,10 +87,10 @@ class Edge:
         return status == 200 and body["broker"] == "ready"
 
 
-def health(port):
-    """(status, JSON) of /healthz; (None, {}) if nobody listens."""
+def health(port, tls=None):
+    """(status, JSON) of /healthz; (None, {}) if nobody listens. `tls`: the client's context, where it is spoken."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{'https' if tls else 'http'}://127.0.0.1:{port}/healthz", timeout=5, context=tls) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -106,7 +107,7 @@ class Gateway:
 
     folders = []  # of this run; conftest removes them at its end
 
-    def __init__(self, amqp_url, edges=1, shared_port=False, tokens=None, name=None, settings=None, files=None, secrets=(), wait_ready=True):
+    def __init__(self, amqp_url, edges=1, shared_port=False, tokens=None, name=None, settings=None, files=None, secrets=(), wait_ready=True, health_certificate=None):
         self.amqp_url, self.tokens, self.wait_ready = amqp_url, tokens or TOKENS, wait_ready
         # Short: a Unix socket's path holds 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="nuropb-gw-"))
@@ -115,6 +116,13 @@ class Gateway:
         self.port = free_port() if shared_port else 0
         self.config_file = self.folder / "gateway.toml"
         self.settings = settings or {}
+        self.tls = None  # how its own health checks speak TLS: with whatever certificate it has
+        if self.settings.get("tls", {}).get("certificate_files"):
+            self.tls = ssl.create_default_context()
+            self.tls.check_hostname, self.tls.verify_mode = False, ssl.CERT_NONE
+            client = self.settings["tls"].get("client_certificates") == "required" and health_certificate
+            if client:
+                self.tls.load_cert_chain(*client)
         self.files = files or {}  # beside the config: {name: text}
         self.secrets = {*self.tokens, *secrets, urlsplit(amqp_url).password} - {"guest"}  # a word that stands in URLs as the user's name
         self.edges = [Edge(self, number) for number in range(edges)]

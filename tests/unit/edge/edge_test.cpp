@@ -22,7 +22,7 @@ TEST_F(EdgeTest, HandshakesThatAnEdgeCanJudgeAreRefusedByHttp) {  // provokes: N
   EXPECT_THAT(refusal(Consumer::upgrade("/websocket", token, "8")), HasSubstr("HTTP/1.1 426"));
   EXPECT_THAT(refusal("GET /websocket HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("HTTP/1.1 400"));
   EXPECT_THAT(refusal("NOT HTTP\r\n\r\n"), HasSubstr("HTTP/1.1 400"));
-  EXPECT_EQ(counter(shm::EdgeCounter::refused_handshakes), 4u) << "those that asked for a WebSocket of version 13 or another";
+  EXPECT_EQ(counter(shm::EdgeCounter::refused_handshakes), 5u) << "those that asked for a WebSocket of version 13 or another, and what is no HTTP";
   EXPECT_TRUE(meshd_->quiet()) << "meshd is asked about none of them";
 }
 

@@ -1,0 +1,89 @@
+#pragma once
+// Who comes in. The door accepts connections itself, so that limits come before any TLS or memory is spent, and leads
+// each through what lies before HTTP:
+//
+//   accept ─► counted ─► (PROXY header) ─► counted by host ─► (TLS handshake) ─► request head, judged ─► a Guest
+//               │ too many, too fast            │                   │                  │ 400 413 414 421 431 503 505
+//               ▼ 503, or closed under TLS      ▼ closed            ▼ closed           ▼ answered, closed
+//
+// All of it together takes at most handshake_ms, however slowly bytes come; one timer serves all. C++17, as websocket.hpp.
+// One thread.
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/ip_address.hpp"
+#include "edge/arrivals.hpp"
+#include "edge/forwarded.hpp"
+#include "edge/request_head.hpp"
+#include "edge/stream.hpp"
+#include "edge/tls.hpp"
+
+namespace nuropb::edge {
+
+/// An HTTP answer: a refusal of a handshake, or a page.
+struct HttpAnswer {
+  int status = 200;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
+};
+
+struct DoorSettings {
+  std::string address;
+  std::uint16_t port = 0;
+  std::uint32_t backlog = 4096;
+  std::uint32_t handshake_ms = 5000;
+  Arrivals::Limits limits;
+  HeadLimits head;
+  std::vector<std::string> hosts;  ///< request_head.hpp, host_allowed
+  bool proxy_protocol = false;
+  ForwardedHeader forwarded_header = ForwardedHeader::none;
+  AddressBlocks trusted_proxies;
+  TlsSettings tls;
+};
+
+/// A connection whose request head is complete and fit to be read (again) by whoever takes it over.
+struct Guest {
+  std::shared_ptr<Stream> stream;
+  std::string peer;         ///< "10.0.0.7:4711", or without a port where a header told the address
+  std::string client_name;  ///< of its verified certificate; empty: none
+  std::chrono::milliseconds time_left{};
+};
+
+class Door {
+ public:
+  struct Callbacks {
+    std::function<void(Guest)> enter;
+    /// The page /healthz, which is answered also where all connections are taken.
+    std::function<HttpAnswer()> health;
+    /// A connection was refused or gave up before it was a guest.
+    std::function<void()> turned_away;
+  };
+
+  Door(boost::asio::io_context& io, DoorSettings settings, Callbacks callbacks);
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+  ~Door();
+
+  /// An empty text, or what is wrong and where.
+  [[nodiscard]] std::string open();
+  [[nodiscard]] std::uint16_t port() const;
+  /// No new connections from now on; those that are on their way go on.
+  void close();
+  /// Hears out, for a moment, one whose last bytes are written and who may still be sending.
+  void see_off(std::shared_ptr<Stream> stream);
+  /// Reads certificates and keys again. An empty text, or what is wrong: then the former ones stay in force.
+  [[nodiscard]] std::string reload_tls();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nuropb::edge

@@ -1,0 +1,65 @@
+#include "edge/stream.hpp"
+
+#include <cerrno>
+
+namespace nuropb::edge {
+
+Stream::Step Stream::outcome(int result) {
+  Step step;
+  const int cause = errno;
+  switch (SSL_get_error(ssl_.get(), result)) {
+    case SSL_ERROR_WANT_READ: step.wants_read = true; break;
+    case SSL_ERROR_WANT_WRITE: step.wants_write = true; break;
+    case SSL_ERROR_ZERO_RETURN: step.error = boost::asio::error::eof; break;
+    case SSL_ERROR_SYSCALL:
+      broken_ = true;
+      if (cause == 0) step.error = boost::asio::error::eof;
+      else step.error = Error(cause, boost::system::system_category());
+      break;
+    default:
+      // Which of TLS's many rules was broken is nothing that a server can act on.
+      broken_ = true;
+      step.error = boost::asio::error::connection_aborted;
+  }
+  ERR_clear_error();
+  return step;
+}
+
+Stream::Step Stream::read_tls(boost::asio::mutable_buffer into) {
+  ERR_clear_error();
+  if (into.size() == 0) return {};
+  errno = 0;
+  std::size_t bytes = 0;
+  const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &bytes);
+  if (result <= 0) return outcome(result);
+  Step step;
+  step.bytes = bytes;
+  return step;
+}
+
+Stream::Step Stream::write_tls(const std::string& bytes) {
+  ERR_clear_error();
+  if (bytes.empty()) return {};
+  if (broken_) {
+    Step step;
+    step.error = boost::asio::error::broken_pipe;
+    return step;
+  }
+  errno = 0;
+  std::size_t taken = 0;
+  const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &taken);
+  if (result <= 0) return outcome(result);
+  written_ += taken;
+  Step step;
+  step.bytes = taken;
+  return step;
+}
+
+Stream::Step Stream::handshake_tls() {
+  ERR_clear_error();
+  errno = 0;
+  const int result = SSL_do_handshake(ssl_.get());
+  return result == 1 ? Step{} : outcome(result);
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,206 @@
+#pragma once
+// A consumer's bytes, plain or through TLS, as an AsyncReadStream and AsyncWriteStream of Asio. C++17: websocketpp's unit
+// uses it too, so that one instantiation of websocketpp serves both.
+//
+// Plain reads and writes are the socket's own. TLS works on the descriptor itself: asio::ssl::stream keeps about 70 KB
+// for each connection, this an SSL object whose buffers OpenSSL takes back while it is idle.
+//
+// One read and one write may be under way. Whoever starts one keeps the stream alive until its handler is called.
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "edge/tls.hpp"
+
+namespace nuropb::edge {
+
+class Stream {
+ public:
+  using Tcp = boost::asio::ip::tcp::socket;
+  using executor_type = Tcp::executor_type;
+  using lowest_layer_type = Tcp;
+  using Error = boost::system::error_code;
+
+  explicit Stream(Tcp socket) : socket_(std::move(socket)) {}
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream() = default;
+
+  executor_type get_executor() { return socket_.get_executor(); }
+  Tcp& socket() { return socket_; }
+  [[nodiscard]] bool secure() const { return ssl_ != nullptr; }
+  [[nodiscard]] const SSL* ssl() const { return ssl_.get(); }
+  /// From now on everything goes through TLS. OpenSSL reads and writes the descriptor itself, which Asio has left blocking.
+  Error secure_with(SslPtr ssl) {
+    ssl_ = std::move(ssl);
+    Error error;
+    socket_.native_non_blocking(true, error);
+    return error;
+  }
+  /// Puts back what was read too far.
+  void unread(std::string bytes) { unread_ = std::move(bytes); }
+  /// Goes with the stream: what counts it lives as long as it does.
+  void carry(std::shared_ptr<void> ticket) { ticket_ = std::move(ticket); }
+  /// Bytes that its peer's kernel has taken from ours, or at least ours from us.
+  [[nodiscard]] std::uint64_t written() const { return written_; }
+
+  /// Whether a read is under way.
+  [[nodiscard]] bool reading() const { return reading_; }
+
+  template <class Buffers, class Handler>
+  void async_read_some(const Buffers& buffers, Handler&& next) {
+    reading_ = true;
+    Reading<std::decay_t<Handler>> handler{this, std::forward<Handler>(next)};
+    if (!unread_.empty()) {
+      const std::size_t n = boost::asio::buffer_copy(buffers, boost::asio::buffer(unread_));
+      unread_.erase(0, n);
+      if (unread_.empty()) unread_.shrink_to_fit();
+      return later(std::move(handler), Error(), n);
+    }
+    if (!ssl_) return socket_.async_read_some(buffers, std::move(handler));
+    const boost::asio::mutable_buffer into = first_of(buffers);
+    const Step step = read_tls(into);
+    if (step.done()) return later(std::move(handler), step.error, step.bytes);
+    wait_to_read(into, step, std::move(handler));
+  }
+
+  template <class Buffers, class Handler>
+  void async_write_some(const Buffers& buffers, Handler&& handler) {
+    if (!ssl_) {
+      return socket_.async_write_some(buffers, Counted<std::decay_t<Handler>>{this, std::forward<Handler>(handler)});
+    }
+    // Frames come as a head of some bytes and a payload: one TLS record for both.
+    std::string gathered;
+    std::size_t size = 0;
+    for (auto it = boost::asio::buffer_sequence_begin(buffers); it != boost::asio::buffer_sequence_end(buffers) && size < record; ++it) {
+      const boost::asio::const_buffer part(*it);
+      const std::size_t n = std::min(part.size(), record - size);
+      if (n == 0) continue;
+      gathered.append(static_cast<const char*>(part.data()), n);
+      size += n;
+    }
+    const Step step = write_tls(gathered);
+    if (step.done()) return later(std::forward<Handler>(handler), step.error, step.bytes);
+    wait_to_write(std::move(gathered), step, std::forward<Handler>(handler));
+  }
+
+  /// The server's part of the handshake.
+  template <class Handler>
+  void async_handshake(Handler&& handler) {
+    const Step step = handshake_tls();
+    if (step.done()) return later(std::forward<Handler>(handler), step.error, 0);
+    wait_to_shake(step, std::forward<Handler>(handler));
+  }
+
+  /// Says goodbye where that is possible at once; then both directions end. What is under way is called back.
+  Error shutdown(Tcp::shutdown_type what = Tcp::shutdown_both) {
+    if (ssl_ && !broken_ && SSL_is_init_finished(ssl_.get())) {
+      ERR_clear_error();
+      SSL_shutdown(ssl_.get());
+      broken_ = true;
+    }
+    Error error;
+    socket_.shutdown(what, error);
+    return error;
+  }
+
+ private:
+  static constexpr std::size_t record = 16 * 1024;
+
+  struct Step {
+    std::size_t bytes = 0;
+    Error error;
+    bool wants_read = false, wants_write = false;
+    [[nodiscard]] bool done() const { return !wants_read && !wants_write; }
+    [[nodiscard]] Tcp::wait_type what() const { return wants_read ? Tcp::wait_read : Tcp::wait_write; }
+  };
+
+  template <class Handler>
+  struct Reading {
+    Stream* stream;
+    Handler handler;
+    void operator()(const Error& error, std::size_t bytes) {
+      stream->reading_ = false;
+      handler(error, bytes);
+    }
+  };
+  template <class Handler>
+  struct Counted {
+    Stream* stream;
+    Handler handler;
+    void operator()(const Error& error, std::size_t bytes) {
+      stream->written_ += bytes;
+      handler(error, bytes);
+    }
+  };
+
+  template <class Buffers>
+  static boost::asio::mutable_buffer first_of(const Buffers& buffers) {
+    for (auto it = boost::asio::buffer_sequence_begin(buffers); it != boost::asio::buffer_sequence_end(buffers); ++it) {
+      const boost::asio::mutable_buffer part(*it);
+      if (part.size() > 0) return part;
+    }
+    return {};
+  }
+
+  template <class Handler>
+  void later(Handler&& handler, Error error, std::size_t bytes) {
+    boost::asio::post(socket_.get_executor(), [h = std::decay_t<Handler>(std::forward<Handler>(handler)), error, bytes]() mutable { h(error, bytes); });
+  }
+  template <class Handler>
+  void wait_to_read(boost::asio::mutable_buffer into, const Step& before, Handler&& handler) {
+    socket_.async_wait(before.what(), [this, into, h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
+      if (failed) return h(failed, std::size_t{0});
+      const Step step = read_tls(into);
+      if (step.done()) h(step.error, step.bytes);
+      else wait_to_read(into, step, std::move(h));
+    });
+  }
+  template <class Handler>
+  void wait_to_write(std::string bytes, const Step& before, Handler&& handler) {
+    socket_.async_wait(before.what(), [this, b = std::move(bytes), h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
+      if (failed) return h(failed, std::size_t{0});
+      const Step step = write_tls(b);
+      if (step.done()) h(step.error, step.bytes);
+      else wait_to_write(std::move(b), step, std::move(h));
+    });
+  }
+  template <class Handler>
+  void wait_to_shake(const Step& before, Handler&& handler) {
+    socket_.async_wait(before.what(), [this, h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
+      if (failed) return h(failed, std::size_t{0});
+      const Step step = handshake_tls();
+      if (step.done()) h(step.error, std::size_t{0});
+      else wait_to_shake(step, std::move(h));
+    });
+  }
+
+  // One attempt each, which never blocks (stream.cpp).
+  Step read_tls(boost::asio::mutable_buffer into);
+  Step write_tls(const std::string& bytes);
+  Step handshake_tls();
+  Step outcome(int result);
+
+  Tcp socket_;
+  SslPtr ssl_;
+  bool reading_ = false;
+  bool broken_ = false;  ///< OpenSSL wants no SSL_shutdown after a fatal error
+  std::string unread_;
+  std::uint64_t written_ = 0;
+  std::shared_ptr<void> ticket_;
+};
+
+}  // namespace nuropb::edge

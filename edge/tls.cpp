@@ -1,0 +1,183 @@
+#include "edge/tls.hpp"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <cstdio>
+#include <string_view>
+
+namespace nuropb::edge {
+namespace {
+
+struct Free {
+  void operator()(BIO* p) const { BIO_free_all(p); }
+  void operator()(X509* p) const { X509_free(p); }
+  void operator()(GENERAL_NAMES* p) const { GENERAL_NAMES_free(p); }
+  void operator()(char* p) const { OPENSSL_free(p); }
+  void operator()(unsigned char* p) const { OPENSSL_free(p); }
+};
+template <class T>
+using Owned = std::unique_ptr<T, Free>;
+
+/// What OpenSSL says last, and an empty queue afterwards: the queue belongs to the thread.
+std::string reason() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  const char* const text = code == 0 ? nullptr : ERR_reason_error_string(code);
+  return text ? text : "no reason given";
+}
+
+bool readable(const std::string& file) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.c_str(), "re"), &std::fclose);
+  return in && std::fgetc(in.get()) != EOF;
+}
+
+/// No terminal is asked for a password.
+int no_password(char*, int, int, void*) { return -1; }
+
+std::string described(X509* certificate) {
+  std::string out;
+  const Owned<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type != GEN_DNS) continue;
+    unsigned char* text = nullptr;
+    const int length = ASN1_STRING_to_UTF8(&text, name->d.dNSName);
+    const Owned<unsigned char> owned(text);
+    if (length > 0) out += (out.empty() ? "" : ", ") + std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length));
+  }
+  if (out.empty()) {
+    const Owned<char> subject(X509_NAME_oneline(X509_get_subject_name(certificate), nullptr, 0));
+    out = subject ? subject.get() : "no name";
+  }
+  const Owned<BIO> end(BIO_new(BIO_s_mem()));
+  char* text = nullptr;
+  if (end && ASN1_TIME_print(end.get(), X509_get0_notAfter(certificate)) == 1) {
+    const long length = BIO_get_mem_data(end.get(), &text);
+    out += (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0 ? ", EXPIRED " : " until ") + std::string(text, static_cast<std::size_t>(length));
+  }
+  return out;
+}
+
+std::string wrong_ciphers(SSL_CTX* context, const TlsSettings& settings) {
+  if (SSL_CTX_set_cipher_list(context, settings.ciphers.c_str()) != 1) return "tls.ciphers: " + reason();
+  return {};
+}
+
+std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size_t i) {
+  const std::string& certificate = settings.certificate_files[i];
+  const std::string& key = settings.key_files[i];
+  if (!readable(certificate)) return certificate + ": can't be read (tls.certificate_files)";
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) return certificate + ": no certificate in PEM: " + reason() + " (tls.certificate_files)";
+  if (!readable(key)) return key + ": can't be read (tls.key_files)";
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    const bool other = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
+    const std::string why = reason();
+    if (other) return key + ": is not the key of " + certificate + " (tls.key_files)";
+    return key + ": no key in PEM without a password: " + why + " (tls.key_files)";
+  }
+  if (SSL_CTX_check_private_key(context) != 1) return key + ": is not the key of " + certificate + ": " + reason() + " (tls.key_files)";
+  return {};
+}
+
+std::string wrong_clients(SSL_CTX* context, const TlsSettings& settings) {
+  if (settings.clients == TlsSettings::Clients::none) return {};
+  if (!readable(settings.client_ca_file)) return settings.client_ca_file + ": can't be read (tls.client_ca_file)";
+  STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(settings.client_ca_file.c_str());
+  if (!names || SSL_CTX_load_verify_locations(context, settings.client_ca_file.c_str(), nullptr) != 1) {
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return settings.client_ca_file + ": no certificates in PEM: " + reason() + " (tls.client_ca_file)";
+  }
+  SSL_CTX_set_client_CA_list(context, names);
+  int mode = SSL_VERIFY_PEER;
+  if (settings.clients == TlsSettings::Clients::required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  SSL_CTX_set_verify(context, mode, nullptr);
+  return {};
+}
+
+}  // namespace
+
+std::shared_ptr<TlsContexts> TlsContexts::load(const TlsSettings& settings, std::string& error) {
+  ERR_clear_error();
+  std::shared_ptr<TlsContexts> out(new TlsContexts);
+  for (std::size_t i = 0; i < settings.certificate_files.size(); ++i) {
+    std::unique_ptr<SSL_CTX, SslFree> owned(SSL_CTX_new(TLS_server_method()));
+    SSL_CTX* const context = owned.get();
+    if (!context) {
+      error = "no TLS context: " + reason();
+      return nullptr;
+    }
+    SSL_CTX_set_min_proto_version(context, settings.only_tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    // Idle sockets give their buffers back; a write that was taken in part goes on from a buffer that may have moved.
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_default_passwd_cb(context, no_password);
+    error = wrong_ciphers(context, settings);
+    if (error.empty()) error = wrong_files(context, settings, i);
+    if (error.empty()) error = wrong_clients(context, settings);
+    if (!error.empty()) return nullptr;
+    out->descriptions_.push_back(described(SSL_CTX_get0_certificate(context)));
+    out->contexts_.push_back(std::move(owned));
+  }
+  if (out->contexts_.empty()) {
+    error = "no certificate (tls.certificate_files)";
+    return nullptr;
+  }
+  // The handshake begins on the first; the others are only switched to.
+  SSL_CTX_set_tlsext_servername_callback(out->contexts_.front().get(), &TlsContexts::choose);
+  SSL_CTX_set_tlsext_servername_arg(out->contexts_.front().get(), out.get());
+  return out;
+}
+
+int TlsContexts::choose(SSL* ssl, int*, void* self) {
+  const auto* const all = static_cast<const TlsContexts*>(self);
+  const char* const asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (!asked) return SSL_TLSEXT_ERR_NOACK;
+  for (const auto& context : all->contexts_) {
+    if (X509_check_host(SSL_CTX_get0_certificate(context.get()), asked, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1) {
+      SSL_set_SSL_CTX(ssl, context.get());
+      return SSL_TLSEXT_ERR_OK;
+    }
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
+SslPtr TlsContexts::accept_on(int socket) const {
+  SslPtr out(SSL_new(contexts_.front().get()));
+  if (!out || SSL_set_fd(out.get(), socket) != 1) return nullptr;
+  SSL_set_accept_state(out.get());
+  return out;
+}
+
+std::string client_name(const SSL* ssl, TlsSettings::ClientName which) {
+  X509* const certificate = SSL_get0_peer_certificate(ssl);
+  if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK) return {};
+  const auto text_of = [](const ASN1_STRING* string) {
+    unsigned char* text = nullptr;
+    const int length = ASN1_STRING_to_UTF8(&text, string);
+    const Owned<unsigned char> owned(text);
+    std::string out = length > 0 ? std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length)) : std::string();
+    // A name that reads as another to whoever stops at a NUL is nobody's.
+    return out.find('\0') == std::string::npos ? out : std::string();
+  };
+  if (which == TlsSettings::ClientName::cn) {
+    const X509_NAME* const subject = X509_get_subject_name(certificate);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    // Two of them would leave it to chance which one counts.
+    if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) return {};
+    return text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  }
+  const Owned<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const int wanted = which == TlsSettings::ClientName::dns ? GEN_DNS : which == TlsSettings::ClientName::email ? GEN_EMAIL : GEN_URI;
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type == wanted) return text_of(name->d.ia5);
+  }
+  return {};
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,68 @@
+#include "edge/forwarded.hpp"
+#include "edge/proxy_header.hpp"
+#include "edge/request_head.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+using namespace nuropb;
+using namespace nuropb::edge;
+
+namespace {
+
+void proxy_header(std::string_view text) {
+  const ProxyHeader header = parse_proxy_header(text);
+  if (header.what == ProxyHeader::What::incomplete) {
+    fuzz::must(header.wanted > 0, "an incomplete header wants more");
+    fuzz::must(text.size() + header.wanted <= max_proxy_header, "it is bounded");
+  }
+  if (header.what != ProxyHeader::What::complete) return;
+  for (std::size_t n = 0; n < text.size(); n += 1 + text.size() / 16) {
+    const auto part = parse_proxy_header(text.substr(0, n));
+    fuzz::must(part.what == ProxyHeader::What::incomplete || text[0] == '\r', "the beginning of a header is no rubbish");
+  }
+}
+
+void head(std::string_view text) {
+  const HeadLimits limits{200, 1000, 20};
+  const RequestHead whole = parse_request_head(text, limits);
+  if (whole.what == RequestHead::What::refused) {
+    fuzz::must(whole.status >= 400 && whole.status < 600 && *whole.reason, "a refusal says why");
+    return;
+  }
+  if (whole.what == RequestHead::What::incomplete) {
+    fuzz::must(text.size() < limits.bytes, "waiting has an end");
+    return;
+  }
+  fuzz::must(whole.length <= limits.bytes && whole.length <= text.size() && whole.headers.size() <= limits.headers, "it is within its limits");
+  fuzz::must(text.substr(0, whole.length).ends_with("\r\n\r\n"), "it ends where it says");
+  for (const auto& [name, value] : whole.headers) fuzz::must(!name.empty() && value.find_first_of("\r\n") == std::string_view::npos, "nothing hides in a header");
+  const RequestHead resumed = parse_request_head(text, limits, whole.length - 1);
+  fuzz::must(resumed.what == RequestHead::What::complete && resumed.length == whole.length, "its pieces add up to it");
+  (void)host_allowed(whole.header("Host"), {"gw.test", ".gw.test"});
+}
+
+void forwarded(std::string_view text) {
+  AddressBlocks trusted;
+  trusted.add("10.0.0.0/8");
+  const auto proxy = *IpAddress::parse("10.0.0.1"), stranger = *IpAddress::parse("192.0.2.1");
+  for (const auto kind : {ForwardedHeader::x_forwarded_for, ForwardedHeader::forwarded}) {
+    fuzz::must(forwarded_for(kind, text, stranger, trusted) == stranger, "a stranger is not believed");
+    // Whatever a consumer puts before it, what our proxy appended counts.
+    const std::string appended = kind == ForwardedHeader::forwarded ? "for=203.0.113.7" : "203.0.113.7";
+    const auto found = forwarded_for(kind, std::string(text) + ", " + appended, proxy, trusted);
+    if (kind == ForwardedHeader::x_forwarded_for) fuzz::must(found && found->text() == "203.0.113.7", "what the proxy wrote counts");
+  }
+  if (host_allowed(text, {".gw.test"})) {
+    const std::string host = host_of(text);
+    fuzz::must(host == "gw.test" || host.ends_with(".gw.test"), "only at a label's boundary");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto text = fuzz::text(data, size);
+  proxy_header(text);
+  head(text);
+  forwarded(text);
+  return 0;
+}
