@@ -231,14 +231,14 @@ async def expiring(consumer):
     return event["event"]
 
 
-async def test_expiry_is_announced_and_then_closes(opened, issuer, demo):
+async def test_expiry_is_announced_and_then_closes(opened, issuer, demo):  # provokes: 4401
     gateway = opened(issuer.settings())
     async with await Consumer.open(gateway.url, issuer.token(lasts=4)) as consumer:
         event = await expiring(consumer)
         assert event["session_id"] == consumer.session_id
         assert 0 < event["expires_in"] <= 4 and abs(event["expires_at"] - time.time()) < 10
         assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
-        assert await consumer.closed() == (EXPIRED, "token expired")
+        assert await consumer.closed() == (4401, "token expired")
 
 
 async def test_a_fresh_token_in_place(opened, issuer, broker_url):
@@ -294,14 +294,14 @@ async def test_a_restart_prolongs_nothing(opened, issuer):
     await stays.close()
 
 
-async def test_a_token_that_is_taken_out_ends_its_sockets(gateways, folder):
+async def test_a_token_that_is_taken_out_ends_its_sockets(gateways, folder):  # provokes: 4502
     revoked = folder / "revoked"
     revoked.write_text("")
     gateway = gateways(settings={"auth": {"revoked_file": str(revoked)}}, tokens={**TOKENS, "secret-ann-2": {"user_id": "ann"}})
     ann, again, bob = [await Consumer.open(gateway.url, token) for token in ("secret-ann", "secret-ann-2", "secret-bob")]
     (gateway.folder / "tokens.toml").write_text(tokens_toml({"secret-ann-2": {"user_id": "ann"}, "secret-bob": {"user_id": "bob"}}))
     gateway.meshd.popen.send_signal(signal.SIGHUP)
-    assert await ann.closed() == (REVOKED, "revoked")
+    assert await ann.closed() == (4502, "revoked")
     revoked.write_text("# left the company\nbob\n")
     gateway.meshd.popen.send_signal(signal.SIGHUP)
     assert (await bob.closed())[0] == REVOKED
