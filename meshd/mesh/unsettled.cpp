@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace nuropb::mesh {
+namespace {
+
+constexpr std::size_t few = 64;
+
+}  // namespace
 
 void Unsettled::delivered(std::uint64_t tag) {
   if (waiting_.empty() || tag > waiting_.back().tag) waiting_.push_back({tag, State::open});
@@ -31,6 +36,7 @@ bool Unsettled::reject(std::uint64_t tag) {
   const auto found = find(tag);
   if (found == waiting_.end() || found->tag != tag || found->state != State::open) return false;
   found->state = State::told;
+  ++told_;
   return true;
 }
 
@@ -40,6 +46,7 @@ std::vector<Unsettled::Ack> Unsettled::take() {
   std::size_t joined = 0;
   while (!waiting_.empty() && waiting_.front().state != State::open) {
     all = waiting_.front().tag;
+    if (waiting_.front().state == State::told) --told_;
     if (waiting_.front().state == State::acked) {
       last = all;  // the broker knows nothing of a tag that was told before, so it can't stand for others
       ++joined;
@@ -50,7 +57,12 @@ std::vector<Unsettled::Ack> Unsettled::take() {
   for (const std::uint64_t tag : acked_) {
     if (tag <= all) continue;
     find(tag)->state = State::told;
+    ++told_;
     out.push_back({tag, false});
+  }
+  if (told_ > few && told_ > waiting_.size() / 2) {
+    std::erase_if(waiting_, [](const Entry& entry) { return entry.state == State::told; });
+    told_ = 0;
   }
   acked_.clear();
   return out;
@@ -59,6 +71,7 @@ std::vector<Unsettled::Ack> Unsettled::take() {
 void Unsettled::reset() {
   waiting_.clear();
   acked_.clear();
+  told_ = 0;
 }
 
 }  // namespace nuropb::mesh

@@ -28,6 +28,8 @@ class Unsettled {
   /// What has to be told of the acknowledgements since the last call.
   std::vector<Ack> take();
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
+  /// Entries that are kept: at most some more than twice as many as are open, however long the oldest stays so.
+  [[nodiscard]] std::size_t size() const { return waiting_.size(); }
   void reset();
 
  private:
@@ -37,7 +39,8 @@ class Unsettled {
     State state;
   };
   std::deque<Entry>::iterator find(std::uint64_t tag);
-  std::deque<Entry> waiting_;          // from the oldest that is not told on
+  std::deque<Entry> waiting_;          // from the oldest that is not told on; those that are told in between go now and then
+  std::size_t told_ = 0;               // of them
   std::vector<std::uint64_t> acked_;   // since the last take()
 };
 

@@ -16,8 +16,6 @@ from support.manual_service import ManualService
 from support.services import unique
 from support.waiting import eventually
 
-REFUSED, LATER, EXPIRED, SILENT, REVOKED = 4501, 4002, 4401, 4402, 4502
-
 
 @pytest.fixture
 def issuer():
@@ -57,10 +55,10 @@ async def test_json_web_tokens_and_a_new_key(opened, issuer):
         assert user(consumer) == ("ann@example.com", "Ann")
     async with await Consumer.open(gateway.url, "secret-bob") as consumer:
         assert user(consumer) == ("bob", "Bob"), "static tokens count beside them"
-    assert await refusal(gateway.url, issuer.token(lasts=-10)) == REFUSED
-    assert await refusal(gateway.url, issuer.token(aud="somebody else")) == REFUSED
-    assert await refusal(gateway.url, issuer.token(iss="https://evil.test")) == REFUSED
-    assert await refusal(gateway.url, "no-such-token") == REFUSED
+    assert await refusal(gateway.url, issuer.token(lasts=-10)) == 4501
+    assert await refusal(gateway.url, issuer.token(aud="somebody else")) == 4501
+    assert await refusal(gateway.url, issuer.token(iss="https://evil.test")) == 4501
+    assert await refusal(gateway.url, "no-such-token") == 4501
 
     issuer.rotate()
 
@@ -69,16 +67,16 @@ async def test_json_web_tokens_and_a_new_key(opened, issuer):
         first = await consumer.other()
         await consumer.close()
         if first is None:
-            assert consumer.ws.close_code == LATER, "while it may not be asked yet: come again"
+            assert consumer.ws.close_code == 4002, "while it may not be asked yet: come again"
         return first is not None
     await eventually(taken, "the new key counts")
-    assert await refusal(gateway.url, token) in (REFUSED, LATER), "the former key was taken out"
+    assert await refusal(gateway.url, token) in (4501, 4002), "the former key was taken out"
 
 
 async def test_an_issuer_that_is_away_refuses_nobody(opened, issuer):
     issuer.status = 500
     gateway = opened(issuer.settings())
-    assert await refusal(gateway.url, issuer.token()) == LATER
+    assert await refusal(gateway.url, issuer.token()) == 4002
     async with await Consumer.open(gateway.url, "secret-ann"):
         pass
     issuer.status = 200
@@ -107,17 +105,17 @@ async def test_introspection(opened, authorization_server, folder):
     }, [*authorization_server.tokens, authorization_server.client[1]])
     async with await Consumer.open(gateway.url, "opaque-token-of-ann") as consumer:
         assert user(consumer) == ("ann", "Ann")
-    assert await refusal(gateway.url, "opaque-token-over") == REFUSED
-    assert await refusal(gateway.url, "opaque-token-of-nobody") == REFUSED
+    assert await refusal(gateway.url, "opaque-token-over") == 4501
+    assert await refusal(gateway.url, "opaque-token-of-nobody") == 4501
     asked = authorization_server.requests
     async with await Consumer.open(gateway.url, "opaque-token-of-ann"):
         pass
-    assert await refusal(gateway.url, "opaque-token-of-nobody") == REFUSED
+    assert await refusal(gateway.url, "opaque-token-of-nobody") == 4501
     assert authorization_server.requests == asked, "both verdicts were remembered"
     authorization_server.status = 503
-    assert await refusal(gateway.url, "opaque-token-new") == LATER
+    assert await refusal(gateway.url, "opaque-token-new") == 4002
     authorization_server.stop()
-    assert await refusal(gateway.url, "opaque-token-newer") == LATER
+    assert await refusal(gateway.url, "opaque-token-newer") == 4002
 
 
 async def test_a_service_of_the_mesh(opened, broker_url):
@@ -130,10 +128,10 @@ async def test_a_service_of_the_mesh(opened, broker_url):
         async with await opening as consumer:
             assert user(consumer) == ("ann", "Ann")
         for answer, code in (
-            ({"result": None}, REFUSED),
-            ({"error": {"error": "NuropbAuthenticationError", "description": "no"}}, REFUSED),
-            ({"error": {"error": "NuropbException", "description": "broken"}}, LATER),
-            (None, LATER),
+            ({"result": None}, 4501),
+            ({"error": {"error": "NuropbAuthenticationError", "description": "no"}}, 4501),
+            ({"error": {"error": "NuropbException", "description": "broken"}}, 4002),
+            (None, 4002),
         ):
             refused = asyncio.create_task(refusal(gateway.url, f"token-{code}-{answer}".replace(" ", "")))
             call = await users.next_call()
@@ -143,7 +141,7 @@ async def test_a_service_of_the_mesh(opened, broker_url):
         async with await Consumer.open(gateway.url, "secret-bob"):
             pass
     gateway = opened({"auth": {"authorizers": ["mesh"], "mesh_service": unique("nobody")}})
-    assert await refusal(gateway.url, "token-for-nobody") == LATER
+    assert await refusal(gateway.url, "token-for-nobody") == 4002
 
 
 # Where a token may stand
@@ -162,7 +160,7 @@ async def test_subprotocol(gateway):
     with pytest.raises(websockets.InvalidStatusCode) as answer:
         await Consumer.open(gateway.url, None, subprotocols=["bearer.secret-ann"])
     assert answer.value.status_code == 400, "the token itself must not come back"
-    assert await refusal(gateway.url, None, subprotocols=["nuropb", "bearer.wrong"]) == REFUSED
+    assert await refusal(gateway.url, None, subprotocols=["nuropb", "bearer.wrong"]) == 4501
 
 
 async def test_query_only_where_it_is_switched_on(gateway, gateways):
@@ -190,10 +188,10 @@ async def test_first_message(gateways, demo):
         stranger = await Consumer.open(gateway.url, None, hello=False)
         await stranger.send(first)
         assert await stranger.other() is None
-        assert (await stranger.closed())[0] == REFUSED
+        assert (await stranger.closed())[0] == 4501
     stranger = await Consumer.open(gateway.url, None, hello=False)
     await stranger.send({"type": "authorize", "payload": {"token": "wrong"}})
-    assert (await stranger.closed())[0] == REFUSED
+    assert (await stranger.closed())[0] == 4501
     stranger = await Consumer.open(gateway.url, None, hello=False)
     await stranger.send(json.dumps({"type": "authorize", "payload": {"token": "secret-ann", "filler": "x" * 40_000}}))
     assert (await stranger.closed())[0] == 1009, "what a stranger may make us keep has a bound"
@@ -217,10 +215,10 @@ async def test_first_message(gateways, demo):
     await eventually(room, "there is room for others")
 
 
-async def test_a_first_message_that_does_not_come(gateways):
+async def test_a_first_message_that_does_not_come(gateways):  # provokes: 4402
     gateway = gateways(settings={"auth": {"first_message": True, "first_message_ms": 200}})
     silent = await Consumer.open(gateway.url, None, hello=False)
-    assert (await silent.closed())[0] == SILENT
+    assert (await silent.closed())[0] == 4402
 
 
 # What becomes of those who are here
@@ -231,17 +229,17 @@ async def expiring(consumer):
     return event["event"]
 
 
-async def test_expiry_is_announced_and_then_closes(opened, issuer, demo):
+async def test_expiry_is_announced_and_then_closes(opened, issuer, demo):  # provokes: 4401
     gateway = opened(issuer.settings())
     async with await Consumer.open(gateway.url, issuer.token(lasts=4)) as consumer:
         event = await expiring(consumer)
         assert event["session_id"] == consumer.session_id
         assert 0 < event["expires_in"] <= 4 and abs(event["expires_at"] - time.time()) < 10
         assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
-        assert await consumer.closed() == (EXPIRED, "token expired")
+        assert await consumer.closed() == (4401, "token expired")
 
 
-async def test_a_fresh_token_in_place(opened, issuer, broker_url):
+async def test_a_fresh_token_in_place(opened, issuer, broker_url):  # provokes: NuropbAuthenticationError
     gateway = opened(issuer.settings(context_claims_key="claims"))
     old = issuer.token(lasts=5, tenant="old")
     async with ManualService(broker_url, unique("context")) as service, await Consumer.open(gateway.url, old) as consumer:
@@ -274,7 +272,7 @@ async def test_a_fresh_token_in_place(opened, issuer, broker_url):
         await eventually(lambda: not gateway.edges[0].attached(), "the edge knows that meshd is away")
         gateway.start_meshd()
         gateway.until_ready()
-        assert (await witness.closed())[0] == EXPIRED
+        assert (await witness.closed())[0] == 4401
         answer = await consumer.begin(service.name, "look")
         call = await service.next_call()
         assert call.body["context"]["Authorisation"] == fresh
@@ -289,30 +287,30 @@ async def test_a_restart_prolongs_nothing(opened, issuer):
     gateway.meshd.kill()
     await eventually(lambda: not gateway.edges[0].attached(), "the edge knows that meshd is away")
     gateway.start_meshd()
-    assert (await consumer.closed())[0] == EXPIRED
+    assert (await consumer.closed())[0] == 4401
     assert stays.open_still
     await stays.close()
 
 
-async def test_a_token_that_is_taken_out_ends_its_sockets(gateways, folder):
+async def test_a_token_that_is_taken_out_ends_its_sockets(gateways, folder):  # provokes: 4502
     revoked = folder / "revoked"
     revoked.write_text("")
     gateway = gateways(settings={"auth": {"revoked_file": str(revoked)}}, tokens={**TOKENS, "secret-ann-2": {"user_id": "ann"}})
     ann, again, bob = [await Consumer.open(gateway.url, token) for token in ("secret-ann", "secret-ann-2", "secret-bob")]
     (gateway.folder / "tokens.toml").write_text(tokens_toml({"secret-ann-2": {"user_id": "ann"}, "secret-bob": {"user_id": "bob"}}))
     gateway.meshd.popen.send_signal(signal.SIGHUP)
-    assert await ann.closed() == (REVOKED, "revoked")
+    assert await ann.closed() == (4502, "revoked")
     revoked.write_text("# left the company\nbob\n")
     gateway.meshd.popen.send_signal(signal.SIGHUP)
-    assert (await bob.closed())[0] == REVOKED
-    assert await refusal(gateway.url, "secret-bob") == REFUSED
+    assert (await bob.closed())[0] == 4502
+    assert await refusal(gateway.url, "secret-bob") == 4501
     assert again.open_still
     # Also where the reload is a restart.
     revoked.write_text("ann\n")
     gateway.meshd.kill()
     await eventually(lambda: not gateway.edges[0].attached(), "the edge knows that meshd is away")
     gateway.start_meshd()
-    assert (await again.closed())[0] == REVOKED
+    assert (await again.closed())[0] == 4502
 
 
 async def test_roles_of_a_fresh_token_count(opened, issuer, folder, demo):

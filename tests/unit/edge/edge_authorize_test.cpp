@@ -71,7 +71,7 @@ TEST_F(EdgeTest, AStrangerMaySayNothingElse) {
   }
 }
 
-TEST_F(EdgeTest, AStrangerThatSaysNothingIsClosedAndSurvivesMeshdUntilThen) {
+TEST_F(EdgeTest, AStrangerThatSaysNothingIsClosedAndSurvivesMeshdUntilThen) {  // provokes: 4402
   config_.auth.first_message = true;
   config_.auth.first_message_ms = 400;
   start_attached();

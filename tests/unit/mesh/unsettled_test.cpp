@@ -75,6 +75,22 @@ TEST(Unsettled, ManyAtOnceAsTheGatewayDoes) {
   EXPECT_THAT(unsettled.take(), ElementsAre(Ack{5, true}));
 }
 
+TEST(Unsettled, OneThatStaysOpenForEverMakesNothingGrow) {
+  Unsettled unsettled;
+  unsettled.delivered(1);
+  for (std::uint64_t tag = 2; tag < 100'000; ++tag) {
+    unsettled.delivered(tag);
+    unsettled.ack(tag, false);
+    ASSERT_THAT(unsettled.take(), ElementsAre(Ack{tag, false}));
+    ASSERT_LE(unsettled.size(), 200U);
+  }
+  unsettled.delivered(100'000);
+  unsettled.ack(1, false);
+  unsettled.ack(100'000, false);
+  EXPECT_THAT(unsettled.take(), ElementsAre(Ack{100'000, true}));
+  EXPECT_TRUE(unsettled.empty());
+}
+
 TEST(Unsettled, RubbishIsIgnored) {
   auto unsettled = delivered(1);
   unsettled.ack(0, false);
@@ -95,7 +111,7 @@ TEST(Unsettled, AgainstABroker) {
     Unsettled unsettled;
     std::set<std::uint64_t> at_broker, open, acked;
     std::uint64_t last = 0;
-    for (int step = 0; step < 100; ++step) {
+    for (int step = 0; step < 1000; ++step) {
       const auto pick = [&] { return *std::next(open.begin(), static_cast<std::ptrdiff_t>(random() % open.size())); };
       switch (random() % 4) {
         case 0:
