@@ -244,7 +244,12 @@ async def test_a_tls_handshake_that_does_not_go_on_is_ended(gateways, certificat
 async def test_over_the_limit_it_closes_before_the_handshake(gateways, certificates):
     gateway = gateways(settings={"tls": tls_settings(certificates), "limits": {"connections": 1}})
     url = gateway.url.replace("127.0.0.1", "localhost")
-    async with await Consumer.open(url, ssl=trusting(certificates)):
+    async def first():
+        try:
+            return await Consumer.open(url, ssl=trusting(certificates))
+        except REFUSED:
+            return None  # the health check that found the gateway ready has not left yet
+    async with await eventually(first, "there is room for the first one"):
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.edges[0].port)
         try:
             assert await asyncio.wait_for(reader.read(), 10) == b"", "not a byte of TLS"
