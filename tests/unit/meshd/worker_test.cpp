@@ -95,10 +95,12 @@ TEST_F(WorkerTest, SettledFollowsTheBrokersWordInOrder) {
   ASSERT_EQ(work.size(), 3u);
   worker_->settle(work[1]);
   worker_->end_of_reading();
+  worker_->flush();
   EXPECT_EQ(edge_->settled(), 0u);
   EXPECT_EQ(edge_->taken(), 3 * shm::record_size(close.size()));
   worker_->settle(work[0]);
   worker_->end_of_reading();
+  worker_->flush();
   EXPECT_EQ(edge_->settled(), 2 * shm::record_size(close.size()));
 }
 
