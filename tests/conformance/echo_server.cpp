@@ -19,6 +19,7 @@ class Echo final : public Receiver {
   void on_message(std::string_view text) override { connection_.send_text(text); }
   void on_binary(std::string_view bytes) override { connection_.send_binary(bytes); }
   void on_close() override {}
+  void on_timeout(std::uint16_t code, std::string_view reason) override { connection_.close(code, reason); }
 
  private:
   Connection& connection_;
@@ -28,16 +29,21 @@ class Echo final : public Receiver {
 
 int main(int argc, char** argv) {
   WebSocketListener::Settings settings;
-  settings.address = "127.0.0.1";
+  settings.door.address = "127.0.0.1";
   settings.max_message = 32U << 20;  // the largest case sends 16 MiB
+  settings.deflate.max_message = settings.max_message;
   CLI::App app("An echo on the edge's WebSocket listener");
+  app.add_flag("--compression", settings.compression, "permessage-deflate, where the client offers it");
+  app.add_flag("--context-takeover", settings.deflate.context_takeover, "keeps the dictionary from message to message");
   CLI11_PARSE(app, argc, argv);
 
   boost::asio::io_context io;
   WebSocketListener listener(io, settings, {
       [](const Handshake&, HttpAnswer&) { return true; },
       [](Connection& connection, const Handshake&) { return std::make_unique<Echo>(connection); },
-      [](const Handshake&) { return HttpAnswer{404, "a WebSocket is all there is\n", {}}; }});
+      [](const Handshake&) { return HttpAnswer{404, "a WebSocket is all there is\n", {}}; },
+      [] { return HttpAnswer{200, "ok\n", {}}; },
+      [] {}});
   if (const std::string wrong = listener.listen(); !wrong.empty()) {
     std::cerr << wrong << '\n';
     return 1;
