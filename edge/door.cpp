@@ -247,6 +247,7 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
 
   void answer(const HttpAnswer& what) {
     answered_ = true;
+    ticket_.reset();
     if (what.status != 200) door_.callbacks.turned_away();
     buffer_ = on_the_wire(what);
     door_.watch(door_.leaving, this->shared_from_this(), farewell);
@@ -418,6 +419,7 @@ std::uint16_t Door::port() const {
 }
 
 void Door::see_off(std::shared_ptr<Stream> stream) {
+  stream->carry(nullptr);  // who is going takes nobody's place
   const auto one = std::make_shared<Impl::Entrance>(*impl_, std::move(stream));
   impl_->watch(impl_->leaving, one, farewell);
   one->see_off();

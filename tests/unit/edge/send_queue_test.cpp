@@ -23,6 +23,7 @@ class Socket final : public Connection {
   void close(std::uint16_t, std::string_view) override {}
   void pause_reading() override {}
   void resume_reading() override {}
+  void limit_message(std::size_t) override {}
   [[nodiscard]] std::size_t buffered_bytes() const override { return bytes; }
   [[nodiscard]] std::uint16_t closed_with() const override { return 0; }
   [[nodiscard]] bool peer_gone() const override { return false; }
