@@ -26,7 +26,7 @@ class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
   Outcome run(std::string_view command, std::string_view params) {
     std::vector<Outcome> answers;
     service_.call({{{}, {}, nullptr, "key"}, command, params, false}, [&](Outcome outcome) { answers.push_back(std::move(outcome)); });
-    for (const std::uint64_t op : std::exchange(asked_, {})) EXPECT_TRUE(pushes_.on_pushed(worker_, {op, 2}));
+    for (const records::Pushed& taken : std::exchange(asked_, {})) EXPECT_TRUE(pushes_.on_pushed(worker_, taken));
     EXPECT_EQ(answers.size(), 1u) << command << params;
     return answers.empty() ? Outcome{} : answers[0];
   }
@@ -43,12 +43,12 @@ class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
       ASSERT_TRUE(push);
       EXPECT_FALSE(push->whole_frame);
       texts_.emplace_back(push->text);
-      asked_.push_back(push->op);
+      asked_.push_back({push->op, push->all ? 2 : static_cast<std::uint32_t>(push->sessions.size())});
     } else {
       const auto closing = records::decode<records::CloseSessions>(payload);
       ASSERT_TRUE(closing);
       codes_.push_back(closing->code);
-      asked_.push_back(closing->op);
+      asked_.push_back({closing->op, closing->all ? 2 : static_cast<std::uint32_t>(closing->sessions.size())});
     }
   }
   void tick_soon() override {}
@@ -60,7 +60,7 @@ class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
   Peers peers_{{.service = "gateway", .instance = "a"}, clock_, [](const std::string&, const std::string&, SteadyTime) { return true; }};
   Pushes pushes_{{"a", 1000, 10, 32, milliseconds(2000)}, clock_, *this, index_, peers_};
   GatewayService service_{pushes_};
-  std::vector<std::uint64_t> asked_;
+  std::vector<records::Pushed> asked_;
 };
 
 TEST_F(SnorkyGateway, SendsAsItIsWritten) {
@@ -69,7 +69,7 @@ TEST_F(SnorkyGateway, SendsAsItIsWritten) {
     const std::string command = call.find("session_id") != std::string::npos ? "send_to_session" : call.find("user_ids") != std::string::npos ? "send_to_users" : "send_to_all";
     const Outcome outcome = run(command, call + message + "}");
     EXPECT_EQ(outcome.error, "");
-    EXPECT_EQ(nlohmann::json::parse(outcome.data)["connections"], 2);
+    EXPECT_EQ(nlohmann::json::parse(outcome.data)["connections"], command == "send_to_session" ? 1 : 2);
     ASSERT_FALSE(texts_.empty());
     EXPECT_EQ(texts_.back(), message);
   }
