@@ -251,7 +251,7 @@ void RingLoop::on_events() {
     if (auto returned = to_returned(report, instance_)) deliver(std::move(*returned), {});
   }
   for (mesh::Incoming& message : events.responses) {
-    const auto receipt = manager_.begin_delivery(message.delivery);
+    const ServiceMeshManager::Receipt receipt = message.delivery;
     if ((encryption_ && encryption_->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
       manager_.delivered(receipt);
       continue;

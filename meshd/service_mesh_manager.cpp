@@ -66,22 +66,9 @@ ServiceMeshManager::Events ServiceMeshManager::take_events() {
   return events;
 }
 
-ServiceMeshManager::Receipt ServiceMeshManager::begin_delivery(const mesh::Delivery& delivery) {
-  if (delivery.epoch != epoch_) {
-    // A new connection: whatever the old one delivered without an acknowledgement comes again.
-    deliveries_.reset();
-    epoch_ = delivery.epoch;
-  }
-  channel_ = delivery.channel;
-  return {delivery.epoch, deliveries_.begin(delivery.tag)};
-}
-
-void ServiceMeshManager::delivered(Receipt receipt) {
-  if (receipt.epoch == epoch_) deliveries_.finish(receipt.ordinal);
-}
-
 void ServiceMeshManager::acknowledge() {
-  if (const auto tag = deliveries_.advance()) transport_->ack({epoch_, channel_, *tag}, true);
+  transport_->ack(delivered_);
+  delivered_.clear();
 }
 
 }  // namespace nuropb::meshd

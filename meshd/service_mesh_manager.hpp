@@ -17,7 +17,6 @@
 
 #include "meshd/mesh/service_host.hpp"
 #include "meshd/mesh/transport.hpp"
-#include "meshd/watermark.hpp"
 
 namespace nuropb::meshd {
 
@@ -64,17 +63,13 @@ class ServiceMeshManager {
   [[nodiscard]] const mesh::Refusals& controller_refusals() const { return controller_.refusals(); }
   [[nodiscard]] std::size_t queued_bytes() const { return transport_->queued_bytes(); }
 
-  /// A response was taken over: told apart in begin order, acknowledged many at a time by acknowledge().
-  struct Receipt {
-    std::uint32_t epoch = 0;
-    std::uint64_t ordinal = 0;
-  };
-  Receipt begin_delivery(const mesh::Delivery& delivery);
+  /// What has to be given back for a response, once and in any order: the transport joins acknowledgements, and an answer
+  /// that waits for a slow worker holds up nobody else's.
+  using Receipt = mesh::Delivery;
   /// The answer lies in its worker's return ring (or nobody waits for it any more).
-  void delivered(Receipt receipt);
+  void delivered(const Receipt& receipt) { delivered_.push_back(receipt); }
   /// Tells the broker, once per turn.
   void acknowledge();
-  [[nodiscard]] std::size_t undelivered() const { return deliveries_.unfinished(); }
 
  private:
   void bounded(std::vector<mesh::Incoming>& to, mesh::Incoming&& message);
@@ -88,9 +83,7 @@ class ServiceMeshManager {
   bool woken_ = false;         // under mutex_
   bool paused_ = false;        // under mutex_
 
-  Watermark deliveries_;
-  std::uint32_t epoch_ = 0;
-  std::uint16_t channel_ = 0;
+  std::vector<Receipt> delivered_;  // since the last acknowledge()
   std::unique_ptr<mesh::Transport> transport_;  // last: its thread uses all of the above
 };
 

@@ -1,9 +1,8 @@
 #pragma once
 // "Everything up to here is done", for work that is handed out in order and finishes in any order.
 //
-// Used twice: a worker's `settled` word (ring positions whose requests the broker has confirmed) and the multiple
-// acknowledgements of the response queue (delivery tags whose answers lie in a return ring). Memory is one entry for
-// each piece of work between the oldest unfinished one and the newest. Not thread-safe.
+// For a worker's `settled` word: ring positions whose requests the broker has confirmed. Memory is one entry for each
+// piece of work between the oldest unfinished one and the newest. Not thread-safe.
 
 #include <cstdint>
 #include <deque>

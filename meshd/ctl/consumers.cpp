@@ -41,7 +41,7 @@ std::optional<std::pair<std::string, json>> target_of(const Whom& whom) {
 
 /// Users' names come from outside: nothing of them may move a terminal's cursor.
 std::string shown(const json& value) {
-  if (!value.is_string()) return "-";
+  if (!value.is_string() || value.get_ref<const std::string&>().empty()) return "-";
   const std::string quoted = json(value).dump(-1, ' ', true, json::error_handler_t::replace);
   return quoted.substr(1, quoted.size() - 2);
 }

@@ -22,6 +22,7 @@ void Transport::stop(milliseconds grace) { impl_->loop.stop(grace); }
 bool Transport::submit(Outgoing&& message) { return impl_->loop.inbox()->push(std::move(message)); }
 std::size_t Transport::submit(std::vector<Outgoing>& messages) { return impl_->loop.inbox()->push(messages); }
 void Transport::ack(Delivery delivery, bool multiple) { impl_->loop.inbox()->settle({delivery, TransportInbox::Verdict::ack, multiple, 0}); }
+void Transport::ack(const std::vector<Delivery>& deliveries) { impl_->loop.inbox()->acknowledge(deliveries); }
 void Transport::reject(Delivery delivery, bool requeue) {
   impl_->loop.inbox()->settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false, 0});
 }

@@ -156,6 +156,8 @@ class Transport {
 
   /// Acknowledgements and rejections go after whatever was submitted before them.
   void ack(Delivery delivery, bool multiple = false);
+  /// Each of these, in any order; the broker is told with as few frames as can be.
+  void ack(const std::vector<Delivery>& deliveries);
   /// `requeue` true is the protocol's nack, false its reject (to the dead-letter exchange).
   void reject(Delivery delivery, bool requeue);
 

@@ -50,6 +50,14 @@ void TransportInbox::settle(Settlement settlement) {
   wake_locked();
 }
 
+void TransportInbox::acknowledge(const std::vector<Delivery>& deliveries) {
+  if (deliveries.empty()) return;
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  for (const Delivery& each : deliveries) work_.settlements.push_back({each, Verdict::ack, false, pushed_});
+  wake_locked();
+}
+
 void TransportInbox::post(std::optional<SteadyTime> when, std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;

@@ -42,6 +42,7 @@ class TransportInbox {
   bool push(Outgoing&& message);
   std::size_t push(std::vector<Outgoing>& messages);
   void settle(Settlement settlement);
+  void acknowledge(const std::vector<Delivery>& deliveries);
   void post(std::optional<SteadyTime> when, std::function<void()> work);
   void pause(bool paused);
   void stop();

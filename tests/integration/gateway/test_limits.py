@@ -178,7 +178,9 @@ async def test_the_memory_of_sockets_that_never_read(gateways, open_policy, brok
     """Ten consumers subscribe to prices and never read again; some 60 MiB of events are published for each."""
     bound, slow_ones, events, size = 256 * 1024, 10, 1000, 64 * 1024
     topic = unique("prices")
-    gateway = gateways(settings={"auth": open_policy, "limits": {"send_queue_bytes": bound}, "events": {"when_full": [f"{topic}.# drop_oldest"]}})
+    gateway = gateways(settings={
+        "auth": open_policy, "limits": {"send_queue_bytes": bound}, "events": {"when_full": [f"{topic}.# drop_oldest"]},
+        "listen": {"ping_interval_s": 0}})  # who answers no pings would be closed for that
     edge = gateway.edges[0]
     slow = []
     for _ in range(slow_ones):

@@ -9,6 +9,7 @@ import pika
 from support.consumer import Consumer
 from support.ctl import ctl
 from support.services import unique
+from support.snorky import SnorkyClient, options
 from support.waiting import eventually
 
 USERS = {f"secret-of-{name}": {"user_id": name, "username": name.title()} for name in ("ann", "bob", "cid")}
@@ -112,6 +113,27 @@ async def test_lists_page_by_page(gateways):
     assert {(one["user_id"], one["username"]) for one in anns} == {("ann", "Ann")} and {one["edge"] for one in anns} == {0, 1}
     assert "no cursor" in ctl(gateway, "sessions", "--cursor", "rubbish", code=1)["stderr"]
     await leave(consumers)
+
+
+async def test_both_kinds_of_sockets_and_anonymous_ones(gateways):
+    gateway = gateways(**options(edges=2, snorky={"anonymous": True}))
+    edge = gateway.edges[0]
+    plain = await Consumer.open(gateway.edges[1].url)
+    async with await SnorkyClient.open(edge.snorky_url) as ann, await SnorkyClient.open(edge.snorky_url, token=None) as nobody:
+        await all_of(gateway, 3)
+        assert ctl(gateway, "sessions", "--count")["count"]["users"] == 1
+        assert ctl(gateway, "send", "--user", "ann", '{"to":"ann"}')["connections"] == 2
+        assert await plain.other() == {"to": "ann"}
+        assert await ann.other() == {"service": "gateway", "message": {"to": "ann"}}, "in the envelope of its own protocol"
+        assert ctl(gateway, "send", "--all", "[1]")["connections"] == 3
+        for one in (ann, nobody):
+            assert await one.other() == {"service": "gateway", "message": [1]}
+        assert await plain.other() == [1]
+        assert "is empty" in ctl(gateway, "send", "--user", "", "1", code=1)["stderr"], "nobody's name is no name for all of them"
+        assert ctl(gateway, "kick", "--user", "ann", "--code", "4001")["connections"] == 2
+        assert (await plain.closed())[0] == 4001
+        await all_of(gateway, 1)
+    await plain.close()
 
 
 async def test_two_gateways_are_one(gateways):

@@ -207,6 +207,18 @@ async def test_certificates_of_consumers(gateways, certificates):
         pass
 
 
+async def test_a_certificate_is_a_user_where_the_config_asks_for_it(gateways, certificates):
+    settings = tls_settings(certificates, client_certificates="optional", client_ca_file=str(certificates.ca))
+    gateway = gateways(settings={"tls": settings, "auth": {"authorizers": ["tokens", "client_certificate"]}})
+    url = gateway.url.replace("127.0.0.1", "localhost")
+    async with await Consumer.open(url, None, ssl=trusting(certificates, certificates.ann)) as consumer:
+        assert consumer.hello["payload"]["event"]["user_id"] == "ann"
+    async with await Consumer.open(url, "secret-bob", ssl=trusting(certificates, certificates.ann)) as consumer:
+        assert consumer.hello["payload"]["event"]["user_id"] == "bob"
+    async with await Consumer.open(url, "wrong", hello=False, ssl=trusting(certificates, certificates.ann)) as consumer:
+        assert (await consumer.closed())[0] == 4501, "a bad token is no reason to look further"
+
+
 async def test_required_certificates(gateways, certificates):
     settings = tls_settings(certificates, client_certificates="required", client_ca_file=str(certificates.ca))
     gateway = gateways(settings={"tls": settings}, health_certificate=certificates.ann)

@@ -59,6 +59,11 @@ TEST(TransportInbox, SettlementsKnowWhatWentBeforeThem) {
   ASSERT_EQ(work.settlements.size(), 2u);
   EXPECT_EQ(work.settlements[0].after, 0u);
   EXPECT_EQ(work.settlements[1].after, 2u);
+  inbox.acknowledge({{1, 2, 3}, {1, 2, 4}});
+  inbox.take(work);
+  ASSERT_EQ(work.settlements.size(), 2u);
+  EXPECT_EQ(work.settlements[1].delivery.tag, 4u);
+  EXPECT_EQ(work.settlements[1].after, 2u);
 }
 
 TEST(TransportInbox, WakesWhoSleepsAndOnlyThen) {

@@ -25,10 +25,10 @@ TEST(JudgingThreads, HasABoundAndDropsTheRestAtTheEnd) {
 }
 
 TEST(JudgingThreads, EachHasItsNumber) {
-  JudgingThreads threads(2, 10);
   std::promise<std::size_t> first, second;
   std::promise<void> both;
   auto both_began = both.get_future().share();
+  JudgingThreads threads(2, 10);  // ends before what its work uses
   threads.start();
   threads.add([&](std::size_t thread) { first.set_value(thread); both_began.wait(); });
   threads.add([&](std::size_t thread) { second.set_value(thread); both_began.wait(); });

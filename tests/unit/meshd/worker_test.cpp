@@ -26,7 +26,7 @@ class WorkerTest : public ::testing::Test {
     edge_channel_ = shm::ControlChannel(shm::UniqueFd(fds[1]));
     worker_.emplace(WorkerId{1, 2}, shm::ControlChannel(shm::UniqueFd(fds[0])), std::move(*segments), shm::PeerCredentials{}, shm::UniqueFd(),
                     WorkerLimits{10, 1024, 8192});
-    worker_->on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered_.push_back(receipt.ordinal); };
+    worker_->on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered_.push_back(receipt.tag); };
     requests_ = edge_->requests();
     answers_ = edge_->responses();
   }
@@ -38,7 +38,7 @@ class WorkerTest : public ::testing::Test {
     ASSERT_TRUE(requests_.write(type, 0, 7, {payload}));
     (void)requests_.commit();
   }
-  static ServiceMeshManager::Receipt receipt(std::uint64_t ordinal) { return {1, ordinal}; }
+  static ServiceMeshManager::Receipt receipt(std::uint64_t tag) { return {1, 2, tag}; }
   std::size_t read_answers() {
     std::size_t count = 0;
     shm::RecordHeader header;
@@ -95,10 +95,12 @@ TEST_F(WorkerTest, SettledFollowsTheBrokersWordInOrder) {
   ASSERT_EQ(work.size(), 3u);
   worker_->settle(work[1]);
   worker_->end_of_reading();
+  worker_->flush();
   EXPECT_EQ(edge_->settled(), 0u);
   EXPECT_EQ(edge_->taken(), 3 * shm::record_size(close.size()));
   worker_->settle(work[0]);
   worker_->end_of_reading();
+  worker_->flush();
   EXPECT_EQ(edge_->settled(), 2 * shm::record_size(close.size()));
 }
 
