@@ -181,6 +181,19 @@ async def test_a_roll_replaces_every_edge_and_always_listens(launch, demo):
         assert await consumer.result(demo, "echo", {"n": 3}) == {"n": 3}
 
 
+async def test_sigusr1_reads_again_and_drops_nobody(launch, demo):
+    gateway = launch(edges=1).until_ready()
+    async with await Consumer.open(gateway.url) as old:
+        before = (gateway.pids("edge 0"), gateway.pids("meshd"))
+        gateway.write_tokens({**TOKENS, "secret-new": {"user_id": "new", "username": "New"}})
+        gateway.process.signal(signal.SIGUSR1)
+        await eventually(lambda: "tokens reloaded" in gateway.process.log(), lambda: f"the tokens are read:\n{gateway.process.tail()}")
+        async with await Consumer.open(gateway.url, token="secret-new") as consumer:
+            assert await consumer.result(demo, "echo", {"n": 3}) == {"n": 3}
+        assert await old.result(demo, "echo", {"n": 4}) == {"n": 4}
+        assert (gateway.pids("edge 0"), gateway.pids("meshd")) == before
+
+
 def test_a_roll_with_wrong_settings_changes_nothing(launch):
     gateway = launch(edges=1).until_ready()
     gateway.config.write_text(toml(gateway.settings) + "\n[limits]\nconnections = \"many\"\n")
