@@ -8,7 +8,7 @@ import ssl
 import subprocess
 
 import pytest
-from websockets.exceptions import InvalidMessage
+from websockets.exceptions import InvalidMessage, InvalidStatusCode
 
 from support.certificates import Certificates
 from support.consumer import Consumer
@@ -217,6 +217,21 @@ async def test_a_certificate_is_a_user_where_the_config_asks_for_it(gateways, ce
         assert consumer.hello["payload"]["event"]["user_id"] == "bob"
     async with await Consumer.open(url, "wrong", hello=False, ssl=trusting(certificates, certificates.ann)) as consumer:
         assert (await consumer.closed())[0] == 4501, "a bad token is no reason to look further"
+
+
+@pytest.mark.parametrize("which, user", [("cn", "ann"), ("email", "ann@example.com"), ("uri", None)])
+async def test_a_certificates_name_is_the_user_where_an_authorizer_says_so(gateways, certificates, which, user):
+    settings = tls_settings(certificates, client_certificates="optional", client_ca_file=str(certificates.ca), client_name=which)
+    gateway = gateways(settings={"tls": settings, "auth": {"authorizers": ["tokens", "client_certificate"]}})
+    url = gateway.url.replace("127.0.0.1", "localhost")
+    if user is None:  # it has no such name, so it shows nothing at all
+        with pytest.raises(InvalidStatusCode):
+            await Consumer.open(url, None, ssl=trusting(certificates, certificates.ann))
+        return
+    async with await Consumer.open(url, None, ssl=trusting(certificates, certificates.ann)) as consumer:
+        assert consumer.hello["payload"]["event"]["user_id"] == user
+    with pytest.raises(InvalidStatusCode):
+        await Consumer.open(url, None, ssl=trusting(certificates))
 
 
 async def test_required_certificates(gateways, certificates):
