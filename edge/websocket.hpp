@@ -102,6 +102,7 @@ class WebSocketListener {
     std::uint32_t max_message = 0;
     Liveness::Limits liveness;
     bool compression = false;
+    std::size_t compress_from = 256;  ///< bytes; what is shorter gains nothing by it
     DeflateSettings deflate;  ///< of all listeners of a process: the last one's count
   };
   struct Callbacks {

@@ -28,7 +28,6 @@ namespace {
 using websocketpp::frame::opcode::text;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t worth_compressing = 256;
 constexpr std::uint32_t most_pongs = 64;  ///< that may wait for a consumer to read; RFC 6455 section 5.5.3 asks for the last only
 
 /// What hangs on a connection of websocketpp; the config below makes it its base class.
@@ -41,7 +40,7 @@ struct Attachment : websocketpp::connection_base {
   std::unique_ptr<Liveness::Socket> life;
   std::string peer, client_name;
   std::uint64_t taken_at_pong = 0;
-  bool compresses = false;  ///< was negotiated
+  std::size_t compress_from = SIZE_MAX;  ///< messages of so many bytes, where it was negotiated
   std::size_t max_message = SIZE_MAX;  ///< of what a message unfolds to, below what holds for all
   std::uint32_t pongs = 0;  ///< since it took something from us
 };
@@ -186,7 +185,7 @@ class SocketConnection final : public Connection {
   void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
   void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
   void send_frame(const Frame& frame) override {
-    if (socket_.compresses && frame.size() >= worth_compressing) return send(frame.text(), websocketpp::frame::opcode::text);
+    if (frame.size() >= socket_.compress_from) return send(frame.text(), websocketpp::frame::opcode::text);
     websocketpp::lib::error_code ignored;
     if (frame) ignored = socket_.send(FrameAccess::message(frame));
   }
@@ -219,7 +218,7 @@ class SocketConnection final : public Connection {
  private:
   void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
     websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
-    if (!socket_.compresses || payload.size() < worth_compressing) {
+    if (payload.size() < socket_.compress_from) {
       ignored = socket_.send(payload.data(), payload.size(), opcode);
       return;
     }
@@ -319,7 +318,7 @@ struct WebSocketListener::Impl {
         const auto socket = server.get_con_from_hdl(handle);
         socket->self = socket;
         socket->attachment = socket.get();
-        socket->compresses = !socket->get_response_header("Sec-WebSocket-Extensions").empty();
+        if (!socket->get_response_header("Sec-WebSocket-Extensions").empty()) socket->compress_from = settings.compress_from;
         socket->face = std::make_unique<SocketConnection>(*socket, pulse);
         socket->life = std::make_unique<SocketLife>(*socket);
         pulse.watch(*socket->life);

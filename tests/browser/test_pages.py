@@ -62,3 +62,15 @@ async def test_the_cookie_of_a_user_is_of_no_use_to_a_strangers_page(empty_page,
         assert (await page.evaluate(story(gateway.url)))["code"] == 1006
         page = await browser.page(empty_page)
         assert (await page.evaluate(story(gateway.url)))["frames"], "the same cookie, from the right page"
+
+
+async def test_a_subprotocol_carries_the_token(empty_page, gateways, demo, browser):
+    """A page can set no header; the token goes in Sec-WebSocket-Protocol, and does not come back in it."""
+    gateway = gateways(settings={"listen": {"origins": [empty_page]}})
+    async with browser:
+        page = await browser.page(empty_page)
+        told = await page.evaluate(story(gateway.url, request(demo, "add", {"a": 1, "b": 2}), protocols=["nuropb", "bearer.secret-bob"]))
+        hello, answer = told["frames"]
+        assert told["protocol"] == "nuropb" and hello["payload"]["event"]["user_id"] == "bob" and answer["payload"]["result"] == 3, told
+        refused = await page.evaluate(story(gateway.url, protocols=["nuropb", "bearer.not-a-token"]))
+        assert refused["code"] == 4501 and not refused["frames"], refused

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   settings.deflate.max_message = settings.max_message;
   CLI::App app("An echo on the edge's WebSocket listener");
   app.add_flag("--compression", settings.compression, "permessage-deflate, where the client offers it");
+  settings.compress_from = 0;  // the cases want every answer compressed
   app.add_flag("--context-takeover", settings.deflate.context_takeover, "keeps the dictionary from message to message");
   CLI11_PARSE(app, argc, argv);
 

@@ -1,6 +1,6 @@
 """The Autobahn cases against one WebSocket server, as JSON: [[case, behavior, closing, why], ...].
 
-    python run_cases.py URL [GLOB_TO_LEAVE_OUT...]
+    python run_cases.py URL GLOB...
 
 Runs under the Python of the peers' venv.
 """
@@ -12,9 +12,9 @@ import sys
 from kosoku import FailureError, run_fuzzingclient
 
 
-async def main(url, *left_out):
+async def main(url, *wanted):
     try:
-        results = await run_fuzzingclient(url, exclude_cases=left_out)
+        results = await run_fuzzingclient(url, cases=wanted)
     except FailureError as failure:
         results = failure.results
     json.dump([[r.case_id, r.behavior.value, r.behavior_close.value, r.result] for r in results], sys.stdout)

@@ -1,6 +1,7 @@
 """Every case of the Autobahn TestSuite against the edge's listener."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def echo(folder):
         server.kill()
 
 
-def cases(url, *left_out):
-    command = [peers_python(), Path(__file__).with_name("run_cases.py"), url, *left_out]
+def cases(url, *wanted):
+    command = [peers_python(), Path(__file__).with_name("run_cases.py"), url, *wanted]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     lines = done.stdout.splitlines()  # kosoku tells of failures in lines of its own
     assert lines and lines[-1].startswith("["), done.stdout + done.stderr
@@ -40,7 +41,25 @@ def bad(results):
 
 
 def test_framing_and_closing(echo):
-    """Sections 1 to 10 of the cases, without compression: it is off unless the config turns it on."""
-    results = cases(echo(), "12.*", "13.*")
+    """Without compression, which is off unless the config turns it on."""
+    results = cases(echo(), *(f"{section}.*" for section in (1, 2, 3, 4, 5, 6, 7, 9, 10)))  # there is no 8
     assert len(results) == 301
+    assert not bad(results)
+
+
+def test_framing_where_compression_was_negotiated(echo):
+    """The same rules hold for frames that are not compressed; sections 9 and 10 are about size, and the same."""
+    results = cases(echo("--compression"), *(f"{section}.*" for section in range(1, 8)))
+    assert len(results) == 246
+    assert not bad(results)
+
+
+@pytest.mark.parametrize("flags", [["--compression"], ["--compression", "--context-takeover"]], ids=["each message by itself", "with context takeover"])
+def test_compression(echo, flags):
+    """All kinds of data and offers; of the eighteen sizes of messages, a thousand each, two. NUROPB_ALL_CASES=1 takes
+    all, and some minutes."""
+    sizes = ["*"] if os.environ.get("NUROPB_ALL_CASES") else [1, 4]
+    groups = [f"12.{group}" for group in range(1, 6)] + [f"13.{group}" for group in range(1, 8)]
+    results = cases(echo(*flags), *(f"{group}.{size}" for group in groups for size in sizes))
+    assert len(results) == len(groups) * (18 if sizes == ["*"] else len(sizes))
     assert not bad(results)
