@@ -30,7 +30,8 @@ if(NUROPB_FUZZ)
   target_link_options(nuropb_options INTERFACE -fsanitize=address,undefined)
 endif()
 
-# Names the precompiled header of standard and library headers for a target with many translation units.
+# Names the precompiled header of a target with many translation units: standard headers, and what else is given.
 function(nuropb_precompile target)
-  target_precompile_headers(${target} PRIVATE <string> <string_view> <vector> <memory> <functional> <optional> <unordered_map> <chrono>)
+  target_precompile_headers(${target} PRIVATE <string> <string_view> <vector> <memory> <functional> <optional> <unordered_map> <chrono> ${ARGN})
 endfunction()
+set(nuropb_asio_headers <boost/asio/io_context.hpp> <boost/asio/posix/stream_descriptor.hpp> <boost/asio/signal_set.hpp> <boost/asio/steady_timer.hpp>)
