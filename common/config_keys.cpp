@@ -4,234 +4,28 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
-#include "common/ip_address.hpp"
-#include "common/json/scan.hpp"
-#include "common/queue_rules.hpp"
+#include "common/config_checks.hpp"
+#include "common/config_key_makers.hpp"
 
 namespace nuropb {
 namespace {
 
-using Type = ConfigKey::Type;
-constexpr std::int64_t u32_max = 0xffff'ffff;
-constexpr std::int64_t day_ms = 24LL * 3600 * 1000;
-
-template <auto Section, auto Member>
-ConfigValue get_integer(const Config& c) { return static_cast<std::int64_t>(c.*Section.*Member); }
-template <auto Section, auto Member>
-void set_integer(Config& c, const ConfigValue& v) {
-  auto& target = c.*Section.*Member;
-  target = static_cast<std::decay_t<decltype(target)>>(std::get<std::int64_t>(v));
-}
-template <auto Section, auto Member, class T>
-ConfigValue get_as(const Config& c) { return c.*Section.*Member; }
-template <auto Section, auto Member, class T>
-void set_as(Config& c, const ConfigValue& v) { c.*Section.*Member = std::get<T>(v); }
-
-template <auto Section, auto Member>
-ConfigKey integer(std::string_view section, std::string_view name, std::int64_t minimum, std::int64_t maximum, std::string_view doc) {
-  return {Type::integer, section, name, doc, minimum, maximum, {}, false, get_integer<Section, Member>, set_integer<Section, Member>, nullptr};
-}
-template <auto Section, auto Member, class T>
-ConfigKey plain_key(Type type, std::string_view section, std::string_view name, std::string_view doc) {
-  return {type, section, name, doc, 0, 0, {}, false, get_as<Section, Member, T>, set_as<Section, Member, T>, nullptr};
-}
-template <auto Section, auto Member>
-ConfigKey text(std::string_view section, std::string_view name, std::string_view doc) {
-  return plain_key<Section, Member, std::string>(Type::text, section, name, doc);
-}
-template <auto Section, auto Member>
-ConfigKey path(std::string_view section, std::string_view name, std::string_view doc) {
-  return plain_key<Section, Member, std::string>(Type::path, section, name, doc);
-}
-template <auto Section, auto Member>
-ConfigKey list(std::string_view section, std::string_view name, std::string_view doc) {
-  return plain_key<Section, Member, std::vector<std::string>>(Type::list, section, name, doc);
-}
-template <auto Section, auto Member>
-ConfigKey boolean(std::string_view section, std::string_view name, std::string_view doc) {
-  return plain_key<Section, Member, bool>(Type::boolean, section, name, doc);
-}
-
-ConfigKey checked(ConfigKey key, std::optional<std::string> (*check)(const ConfigValue&)) {
-  key.check = check;
-  return key;
-}
-
-std::optional<std::string> power_of_two(const ConfigValue& v) {
-  const auto n = std::get<std::int64_t>(v);
-  if ((n & (n - 1)) != 0) return "is not a power of two";
-  return {};
-}
-std::optional<std::string> not_empty(const ConfigValue& v) {
-  if (std::get<std::string>(v).empty()) return "is empty";
-  return {};
-}
-std::optional<std::string> service_name(const ConfigValue& v) {
-  const auto& name = std::get<std::string>(v);
-  if (name.empty()) return "is empty";
-  if (name.size() > 200) return "is longer than 200 bytes: it becomes part of queue names";
-  return {};
-}
-std::optional<std::string> instance_id(const ConfigValue& v) {
-  if (std::get<std::string>(v).size() > 40) return "is longer than 40 bytes: it becomes part of queue names";
-  return {};
-}
-std::optional<std::string> exchange_name(const ConfigValue& v) {
-  const auto& name = std::get<std::string>(v);
-  if (name.empty()) return "is empty";
-  if (name.size() > 255) return "is longer than the 255 bytes of an AMQP name";
-  return {};
-}
-std::optional<std::string> absolute_path(const ConfigValue& v) {
-  if (!std::get<std::string>(v).starts_with('/')) return "does not begin with '/'";
-  return {};
-}
-std::optional<std::string> absolute_path_or_empty(const ConfigValue& v) {
-  return std::get<std::string>(v).empty() ? std::optional<std::string>() : absolute_path(v);
-}
-std::optional<std::string> broker_urls(const ConfigValue& v) {
-  const auto& urls = std::get<std::vector<std::string>>(v);
-  if (urls.empty()) return "is empty: name at least one broker";
-  for (const auto& url : urls) {
-    if (!url.starts_with("amqp://") && !url.starts_with("amqps://")) return "has an entry that begins with neither amqp:// nor amqps://";
-  }
-  return {};
-}
-
-std::optional<std::string> http_url(std::string_view url) {
-  if (!url.starts_with("http://") && !url.starts_with("https://")) return "begins with neither http:// nor https://";
-  return {};
-}
-std::optional<std::string> etcd_urls(const ConfigValue& v) {
-  for (const auto& url : std::get<std::vector<std::string>>(v)) {
-    if (http_url(url)) return "has an entry that begins with neither http:// nor https://";
-    if (url.find('@') != std::string::npos) return "has an entry with a user in it: use etcd.user and etcd.password_file";
-  }
-  return {};
-}
-std::optional<std::string> etcd_prefix(const ConfigValue& v) {
-  const auto& prefix = std::get<std::string>(v);
-  if (!prefix.starts_with('/') || prefix.ends_with('/')) return "does not begin with '/', or ends with one";
-  return {};
-}
-ConfigKey management_url() {
-  ConfigKey key = text<&Config::amqp, &Config::Amqp::management_url>("amqp", "management_url", "RabbitMQ's management, over which a missing virtual host is made. Empty: the AMQP host at port + 10000, with the same user.");
-  key.secret = true;
-  key.check = [](const ConfigValue& v) { return std::get<std::string>(v).empty() ? std::optional<std::string>() : http_url(std::get<std::string>(v)); };
-  return key;
-}
-
-std::optional<std::string> queue_rules(const ConfigValue& v) {
-  for (const auto& text : std::get<std::vector<std::string>>(v)) {
-    if (const auto rule = parse_queue_rule(text); !rule) return "has the entry '" + text.substr(0, 300) + "', which " + rule.error().what;
-  }
-  return {};
-}
-
-/// A key of one of the two sets of rates.
-template <auto Set, auto Member>
-ConfigKey rate(std::string_view name, std::string_view doc) {
-  ConfigKey key{Type::integer, "limits", name, doc, 0, u32_max, {}, false, nullptr, nullptr, nullptr};
-  key.get = [](const Config& c) -> ConfigValue { return static_cast<std::int64_t>(c.limits.*Set.*Member); };
-  key.set = [](Config& c, const ConfigValue& v) { c.limits.*Set.*Member = static_cast<std::uint32_t>(std::get<std::int64_t>(v)); };
-  return key;
-}
-
-template <std::size_t N>
-std::optional<std::string> known_words(const ConfigValue& v, const std::array<std::string_view, N>& words) {
-  std::vector<std::string> seen;
-  for (const std::string& word : std::get<std::vector<std::string>>(v)) {
-    if (std::find(words.begin(), words.end(), word) == words.end()) {
-      std::string all;
-      for (const auto known : words) all += (all.empty() ? "" : ", ") + std::string(known);
-      return "has an entry that is none of " + all;
-    }
-    if (std::find(seen.begin(), seen.end(), word) != seen.end()) return "names '" + word + "' twice";
-    seen.push_back(word);
-  }
-  if (seen.empty()) return "is empty";
-  return {};
-}
-std::optional<std::string> authorizer_names(const ConfigValue& v) {
-  static constexpr std::array<std::string_view, 6> names{"tokens", "jwt", "introspection", "mesh", "session_cookie", "client_certificate"};
-  return known_words(v, names);
-}
-std::optional<std::string> jwt_algorithms(const ConfigValue& v) {
-  static constexpr std::array<std::string_view, 13> names{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"};
-  return known_words(v, names);
-}
-std::optional<std::string> plain_http_url(const ConfigValue& v) {
-  const auto& url = std::get<std::string>(v);
-  if (url.empty()) return {};
-  if (url.find('@') != std::string::npos) return "has a user in it";
-  return http_url(url);
-}
+using namespace config_checks;
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
-
-ConfigKey log_level() {
-  ConfigKey key{Type::choice, "log", "level", "What is logged: debug, info, warning or error.", 0, 0, {levels.begin(), levels.end()}, false, nullptr, nullptr, nullptr};
-  key.get = [](const Config& c) -> ConfigValue { return std::string(levels[static_cast<std::size_t>(c.log.level)]); };
-  key.set = [](Config& c, const ConfigValue& v) {
-    c.log.level = static_cast<log::Level>(std::find(levels.begin(), levels.end(), std::get<std::string>(v)) - levels.begin());
-  };
-  return key;
-}
-ConfigKey log_format() {
-  ConfigKey key{Type::choice, "log", "format", "text for people, json for machines (one object per line).", 0, 0, {formats.begin(), formats.end()}, false, nullptr, nullptr, nullptr};
-  key.get = [](const Config& c) -> ConfigValue { return std::string(formats[static_cast<std::size_t>(c.log.format)]); };
-  key.set = [](Config& c, const ConfigValue& v) {
-    c.log.format = static_cast<log::Format>(std::find(formats.begin(), formats.end(), std::get<std::string>(v)) - formats.begin());
-  };
-  return key;
-}
 constexpr std::array<std::string_view, 3> forwarded_words{"none", "x-forwarded-for", "forwarded"};
 constexpr std::array<std::string_view, 2> tls_versions{"1.2", "1.3"};
 constexpr std::array<std::string_view, 3> client_certificate_words{"none", "optional", "required"};
 constexpr std::array<std::string_view, 4> client_names{"cn", "dns", "email", "uri"};
 
-/// `Words` by the enum's values, from 0.
-template <auto Section, auto Member, const auto& Words>
-ConfigKey choice(std::string_view section, std::string_view name, std::string_view doc) {
-  ConfigKey key{Type::choice, section, name, doc, 0, 0, {Words.begin(), Words.end()}, false, nullptr, nullptr, nullptr};
-  key.get = [](const Config& c) -> ConfigValue { return std::string(Words[static_cast<std::size_t>(c.*Section.*Member)]); };
-  key.set = [](Config& c, const ConfigValue& v) {
-    auto& target = c.*Section.*Member;
-    target = static_cast<std::decay_t<decltype(target)>>(std::find(Words.begin(), Words.end(), std::get<std::string>(v)) - Words.begin());
-  };
+
+ConfigKey management_url() {
+  ConfigKey key = text<&Config::amqp, &Config::Amqp::management_url>("amqp", "management_url", "RabbitMQ's management, over which a missing virtual host is made. Empty: the AMQP host at port + 10000, with the same user.");
+  key.secret = true;
+  key.check = [](const ConfigValue& v) { return std::get<std::string>(v).empty() ? std::optional<std::string>() : http_url(std::get<std::string>(v)); };
   return key;
-}
-template <auto Section, auto Member>
-ConfigKey path_list(std::string_view section, std::string_view name, std::string_view doc) {
-  ConfigKey key = list<Section, Member>(section, name, doc);
-  key.paths = true;
-  key.check = [](const ConfigValue& v) -> std::optional<std::string> {
-    for (const auto& file : std::get<std::vector<std::string>>(v)) {
-      if (file.empty()) return "has an empty entry";
-    }
-    return {};
-  };
-  return key;
-}
-std::optional<std::string> address_blocks(const ConfigValue& v) {
-  AddressBlocks blocks;
-  for (const auto& block : std::get<std::vector<std::string>>(v)) {
-    if (!blocks.add(block)) return "has an entry that is no address and no CIDR block: '" + block + "'";
-  }
-  return {};
-}
-std::optional<std::string> host_names(const ConfigValue& v) {
-  for (const auto& host : std::get<std::vector<std::string>>(v)) {
-    if (host.empty() || host == "." || host.find('/') != std::string::npos || host.find('*') != std::string::npos) {
-      return "has an entry that is no host: '" + host + "'";
-    }
-    const auto colon = host.rfind(':');
-    if (colon != std::string::npos && !host.ends_with(']')) return "has an entry with a port: '" + host + "'";
-  }
-  return {};
 }
 
 ConfigKey amqp_urls() {
@@ -409,8 +203,8 @@ std::vector<ConfigKey> make_keys() {
 
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
 
-      log_level(),
-      log_format(),
+      choice<&C::log, &C::Logging::level, levels>("log", "level", "What is logged: debug, info, warning or error."),
+      choice<&C::log, &C::Logging::format, formats>("log", "format", "text for people, json for machines (one object per line)."),
       path<&C::log, &C::Logging::file>("log", "file", "Where the log goes. Empty: standard error."),
   };
 }
@@ -451,81 +245,6 @@ const ConfigKey* find_config_key(std::string_view section, std::string_view name
     if (key.section == section && key.name == name) return &key;
   }
   return nullptr;
-}
-
-tl::expected<ConfigValue, std::string> value_from_text(const ConfigKey& key, std::string_view value) {
-  switch (key.type) {
-    case Type::boolean:
-      if (value == "true") return true;
-      if (value == "false") return false;
-      return tl::unexpected<std::string>("is neither true nor false");
-    case Type::integer: {
-      std::int64_t n = 0;
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-      if (error != std::errc() || end != value.data() + value.size()) return tl::unexpected<std::string>("is not a whole number");
-      return n;
-    }
-    case Type::list: {
-      std::vector<std::string> out;
-      while (!value.empty()) {
-        const auto comma = value.find(',');
-        out.emplace_back(value.substr(0, comma));
-        if (comma == std::string_view::npos) break;
-        value.remove_prefix(comma + 1);
-      }
-      return out;
-    }
-    case Type::text:
-    case Type::path:
-    case Type::choice: break;
-  }
-  return std::string(value);
-}
-
-std::optional<std::string> apply(Config& config, const ConfigKey& key, const ConfigValue& value) {
-  const auto wrong_type = [&](const char* wanted) { return std::string("is not ") + wanted; };
-  switch (key.type) {
-    case Type::boolean:
-      if (!std::holds_alternative<bool>(value)) return wrong_type("true or false");
-      break;
-    case Type::integer: {
-      const auto* n = std::get_if<std::int64_t>(&value);
-      if (!n) return wrong_type("a whole number");
-      if (*n < key.minimum) return std::to_string(*n) + " is below " + std::to_string(key.minimum);
-      if (*n > key.maximum) return std::to_string(*n) + " is above " + std::to_string(key.maximum);
-      break;
-    }
-    case Type::list:
-      if (!std::holds_alternative<std::vector<std::string>>(value)) return wrong_type("a list of strings");
-      break;
-    case Type::text:
-    case Type::path:
-      if (!std::holds_alternative<std::string>(value)) return wrong_type("a string");
-      break;
-    case Type::choice: {
-      const auto* word = std::get_if<std::string>(&value);
-      if (!word || std::find(key.choices.begin(), key.choices.end(), *word) == key.choices.end()) {
-        std::string all;
-        for (const auto choice : key.choices) all += (all.empty() ? "" : ", ") + std::string(choice);
-        return "is none of " + all;
-      }
-      break;
-    }
-  }
-  if (key.check) {
-    if (auto wrong = key.check(value)) return wrong;
-  }
-  key.set(config, value);
-  return {};
-}
-
-std::string to_toml(const ConfigValue& value) {
-  if (const auto* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
-  if (const auto* n = std::get_if<std::int64_t>(&value)) return std::to_string(*n);
-  if (const auto* s = std::get_if<std::string>(&value)) return json::quoted(*s);
-  std::string out = "[";
-  for (const auto& entry : std::get<std::vector<std::string>>(value)) out += (out.size() > 1 ? ", " : "") + json::quoted(entry);
-  return out + "]";
 }
 
 }  // namespace nuropb

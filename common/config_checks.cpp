@@ -1,0 +1,128 @@
+#include "common/config_checks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "common/ip_address.hpp"
+#include "common/queue_rules.hpp"
+
+namespace nuropb::config_checks {
+namespace {
+
+template <std::size_t N>
+std::optional<std::string> known_words(const ConfigValue& v, const std::array<std::string_view, N>& words) {
+  std::vector<std::string> seen;
+  for (const std::string& word : std::get<std::vector<std::string>>(v)) {
+    if (std::find(words.begin(), words.end(), word) == words.end()) {
+      std::string all;
+      for (const auto known : words) all += (all.empty() ? "" : ", ") + std::string(known);
+      return "has an entry that is none of " + all;
+    }
+    if (std::find(seen.begin(), seen.end(), word) != seen.end()) return "names '" + word + "' twice";
+    seen.push_back(word);
+  }
+  if (seen.empty()) return "is empty";
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::string> power_of_two(const ConfigValue& v) {
+  const auto n = std::get<std::int64_t>(v);
+  if ((n & (n - 1)) != 0) return "is not a power of two";
+  return {};
+}
+std::optional<std::string> not_empty(const ConfigValue& v) {
+  if (std::get<std::string>(v).empty()) return "is empty";
+  return {};
+}
+std::optional<std::string> service_name(const ConfigValue& v) {
+  const auto& name = std::get<std::string>(v);
+  if (name.empty()) return "is empty";
+  if (name.size() > 200) return "is longer than 200 bytes: it becomes part of queue names";
+  return {};
+}
+std::optional<std::string> instance_id(const ConfigValue& v) {
+  if (std::get<std::string>(v).size() > 40) return "is longer than 40 bytes: it becomes part of queue names";
+  return {};
+}
+std::optional<std::string> exchange_name(const ConfigValue& v) {
+  const auto& name = std::get<std::string>(v);
+  if (name.empty()) return "is empty";
+  if (name.size() > 255) return "is longer than the 255 bytes of an AMQP name";
+  return {};
+}
+std::optional<std::string> absolute_path(const ConfigValue& v) {
+  if (!std::get<std::string>(v).starts_with('/')) return "does not begin with '/'";
+  return {};
+}
+std::optional<std::string> absolute_path_or_empty(const ConfigValue& v) {
+  return std::get<std::string>(v).empty() ? std::optional<std::string>() : absolute_path(v);
+}
+std::optional<std::string> broker_urls(const ConfigValue& v) {
+  const auto& urls = std::get<std::vector<std::string>>(v);
+  if (urls.empty()) return "is empty: name at least one broker";
+  for (const auto& url : urls) {
+    if (!url.starts_with("amqp://") && !url.starts_with("amqps://")) return "has an entry that begins with neither amqp:// nor amqps://";
+  }
+  return {};
+}
+
+std::optional<std::string> http_url(std::string_view url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) return "begins with neither http:// nor https://";
+  return {};
+}
+std::optional<std::string> etcd_urls(const ConfigValue& v) {
+  for (const auto& url : std::get<std::vector<std::string>>(v)) {
+    if (http_url(url)) return "has an entry that begins with neither http:// nor https://";
+    if (url.find('@') != std::string::npos) return "has an entry with a user in it: use etcd.user and etcd.password_file";
+  }
+  return {};
+}
+std::optional<std::string> etcd_prefix(const ConfigValue& v) {
+  const auto& prefix = std::get<std::string>(v);
+  if (!prefix.starts_with('/') || prefix.ends_with('/')) return "does not begin with '/', or ends with one";
+  return {};
+}
+std::optional<std::string> queue_rules(const ConfigValue& v) {
+  for (const auto& text : std::get<std::vector<std::string>>(v)) {
+    if (const auto rule = parse_queue_rule(text); !rule) return "has the entry '" + text.substr(0, 300) + "', which " + rule.error().what;
+  }
+  return {};
+}
+
+std::optional<std::string> authorizer_names(const ConfigValue& v) {
+  static constexpr std::array<std::string_view, 6> names{"tokens", "jwt", "introspection", "mesh", "session_cookie", "client_certificate"};
+  return known_words(v, names);
+}
+std::optional<std::string> jwt_algorithms(const ConfigValue& v) {
+  static constexpr std::array<std::string_view, 13> names{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"};
+  return known_words(v, names);
+}
+std::optional<std::string> plain_http_url(const ConfigValue& v) {
+  const auto& url = std::get<std::string>(v);
+  if (url.empty()) return {};
+  if (url.find('@') != std::string::npos) return "has a user in it";
+  return http_url(url);
+}
+
+std::optional<std::string> address_blocks(const ConfigValue& v) {
+  AddressBlocks blocks;
+  for (const auto& block : std::get<std::vector<std::string>>(v)) {
+    if (!blocks.add(block)) return "has an entry that is no address and no CIDR block: '" + block + "'";
+  }
+  return {};
+}
+std::optional<std::string> host_names(const ConfigValue& v) {
+  for (const auto& host : std::get<std::vector<std::string>>(v)) {
+    if (host.empty() || host == "." || host.find('/') != std::string::npos || host.find('*') != std::string::npos) {
+      return "has an entry that is no host: '" + host + "'";
+    }
+    const auto colon = host.rfind(':');
+    if (colon != std::string::npos && !host.ends_with(']')) return "has an entry with a port: '" + host + "'";
+  }
+  return {};
+}
+
+}  // namespace nuropb::config_checks

@@ -1,0 +1,132 @@
+#pragma once
+// How a record's bytes are laid out: the fixed heads, and the two ways over them. Inside of records*.cpp, for nobody else.
+
+#include <cassert>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include "common/records.hpp"
+
+namespace nuropb::records {
+
+// The fixed heads. Little-endian and without holes; both processes run on one host, so the host's order is the order.
+struct OpenSessionHead {
+  std::uint32_t session, serial;
+  std::uint8_t session_id[16];
+  std::uint32_t kind, credential, peer;
+};
+struct CloseSessionHead {
+  std::uint32_t session, serial;
+};
+struct RequestHead {
+  std::uint32_t session, serial;
+  std::uint64_t deadline_ms;
+  std::uint32_t service, method, trace_id, params;
+};
+struct EventHead {
+  std::uint32_t session, serial;
+  std::uint64_t deadline_ms;
+  std::uint32_t topic, trace_id, event, target;
+};
+struct SubscriptionHead {
+  std::uint32_t session, serial, topic;
+};
+struct AuthorizeHead {  // session_notice too
+  std::uint32_t session, serial, text;
+};
+struct MeshEventHead {
+  std::uint32_t topic, event, context, target;
+};
+struct SubscriptionEndedHead {
+  std::uint32_t session, serial, topic, error;
+};
+struct SessionAcceptedHead {
+  std::uint32_t session, serial, user_id, username, ticket;
+};
+struct EndingHead {  // session_refused and end_session
+  std::uint32_t session, serial, code, reason;
+};
+struct ResponseHead {
+  std::uint32_t session, result, error;
+};
+struct PushHead {
+  std::uint64_t op;
+  std::uint32_t flags, sessions, text, reserved;
+};
+struct CloseSessionsHead {
+  std::uint64_t op;
+  std::uint32_t flags, code, sessions, reason;
+};
+struct PushedHead {
+  std::uint64_t op;
+  std::uint32_t taken, reserved;
+};
+struct SnorkyCallHead {
+  std::uint32_t session, serial, flags, service, command, call_id, params;
+};
+struct BackendCallHead {
+  std::uint32_t key, service, command, call_id, params;
+};
+struct SnorkyAnswerHead {
+  std::uint32_t session, serial, key, call, text;
+};
+struct BackendAnswerHead {
+  std::uint32_t status, text;
+};
+static_assert(sizeof(OpenSessionHead) == 36 && sizeof(CloseSessionHead) == 8 && sizeof(RequestHead) == 32);
+static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 12 && sizeof(MeshEventHead) == 16 && sizeof(SubscriptionEndedHead) == 16);
+static_assert(sizeof(SessionAcceptedHead) == 20 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
+static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 24 && sizeof(PushedHead) == 16 && sizeof(SessionRef) == 8);
+static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(SnorkyAnswerHead) == 20 && sizeof(BackendAnswerHead) == 8);
+
+inline constexpr std::uint32_t flag_restoring = 1;                  // in SnorkyCallHead
+inline constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;  // in PushHead and CloseSessionsHead
+
+inline std::uint32_t size32(std::string_view text) {
+  assert(text.size() <= std::numeric_limits<std::uint32_t>::max());
+  return static_cast<std::uint32_t>(text.size());
+}
+
+template <class Head>
+void put(std::string& out, const Head& head, std::initializer_list<std::string_view> texts) {
+  std::size_t size = out.size() + sizeof head;
+  for (const auto text : texts) size += text.size();
+  out.reserve(size);
+  out.append(reinterpret_cast<const char*>(&head), sizeof head);
+  for (const auto text : texts) out.append(text);
+}
+
+/// Cuts the texts off the payload one by one. Good only if every length was within its bound and nothing is left over.
+class Reader {
+ public:
+  explicit Reader(std::string_view payload) : rest_(payload) {}
+  template <class Head>
+  bool head(Head& head) {
+    if (rest_.size() < sizeof head) return false;
+    std::memcpy(&head, rest_.data(), sizeof head);
+    rest_.remove_prefix(sizeof head);
+    return true;
+  }
+  std::string_view text(std::uint32_t size, std::size_t maximum) {
+    if (size > maximum || size > rest_.size()) {
+      good_ = false;
+      return {};
+    }
+    const auto text = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return text;
+  }
+  [[nodiscard]] bool complete() const { return good_ && rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool good_ = true;
+};
+
+inline constexpr std::size_t no_bound = std::numeric_limits<std::uint32_t>::max();  // the ring header's bounds hold already
+
+}  // namespace nuropb::records
