@@ -2,6 +2,7 @@
 event they see; the service, in a file of its own, each execution; the faults, when they were. `Verdict` compares."""
 
 import time
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ ANSWERED, REFUSED, TIMEOUT, UNKNOWN, SOCKET_LOST, WRONG = "answered", "refused",
 BROKER = {"broker restart", "broker kill", "network cut", "network hang", "broker blocked"}
 SERVICE = {"service stopped", "service restart"}
 QUEUES = {"queues deleted", "channel error"}
+
+MUST_RUN = {"plain", "slow", "idempotent", "hold"}  # to be answered; a command is, once the broker has it
 
 # Which faults account for which outcome of a request that was under way meanwhile. Anything else is unexplained.
 # An edge's death is no excuse for anything but its own sockets: the clients' check of that is `Socket.edge_died`.
@@ -23,7 +26,7 @@ EVENT_EXCUSES = BROKER | QUEUES | {"meshd kill"}  # mesh events that did not arr
 CHANNEL_EXCUSES = {"meshd kill"}  # Snorky's, which need no broker
 
 
-@dataclass
+@dataclass(slots=True)
 class Request:
     id: str
     kind: str  # of KINDS in clients.py
@@ -58,7 +61,7 @@ class Socket:
     seen: list = field(default_factory=list)  # (id, when) of events, in the order in which they came
 
 
-@dataclass
+@dataclass(slots=True)
 class Event:
     id: str  # "publisher/number"
     topic: str
@@ -102,11 +105,15 @@ class Verdict:
         self.lost, self.duplicated, self.unexplained = [], [], []
         self.outcomes = Counter()
         self.ran = ledger.executions()
+        self.edge_deaths = [fault for fault in ledger.faults if fault.kind in ("edge kill", "edge stopped")]
         for request in ledger.requests.values():
             self._judge(request)
         for unasked in set(self.ran) - set(ledger.requests):
             self.unexplained.append(f"{unasked} ran, and nobody asked for it")
         self.events = {"mesh": Counter(), "snorky": Counter()}
+        self.by_topic = defaultdict(list)
+        for event in ledger.events.values():
+            self.by_topic[event.topic].append(event)
         for socket in ledger.sockets:
             self._judge_socket(socket)
             self._judge_events(socket)
@@ -129,7 +136,7 @@ class Verdict:
             self.duplicated.append(f"{say}: ran under {calls} correlation ids")
         if request.outcome == WRONG:
             self.unexplained.append(say)
-        elif request.outcome == ANSWERED and times == 0 and request.kind != "command":
+        elif request.outcome == ANSWERED and times == 0 and request.kind in MUST_RUN:
             self.unexplained.append(f"{say}: answered, and never ran")
         elif request.outcome == REFUSED and times > 0:
             self.unexplained.append(f"{say}: refused for certain, and ran")
@@ -142,9 +149,8 @@ class Verdict:
     def _judge_socket(self, socket):
         if socket.closed is None or socket.ours:
             return
-        edges = [fault for fault in self.ledger.faults if fault.kind in ("edge kill", "edge stopped") and fault.begun is not None]
         # A socket that was opened while the dying edge's sockets were looked up is not among them.
-        if not any(fault.begun - 1 <= socket.closed and (socket.port in fault.ports or abs(socket.opened - fault.begun) < 1) for fault in edges):
+        if not any(fault.begun - 1 <= socket.closed and (socket.port in fault.ports or abs(socket.opened - fault.begun) < 1) for fault in self.edge_deaths):
             self.unexplained.append(f"a socket of client {socket.client} ({socket.role}) closed with {socket.close}, and its edge lives")
 
     def _judge_events(self, socket):
@@ -163,15 +169,19 @@ class Verdict:
                 self.unexplained.append(f"event {id} came to client {socket.client} after number {last[publisher]}")
             last[publisher] = int(number)
         excuses = EVENT_EXCUSES if socket.role == "mesh" else CHANNEL_EXCUSES
-        until = socket.closed or float("inf")
-        for event in self.ledger.events.values():
-            since = socket.subscribed.get(event.topic)
-            if since is None or event.done is None or event.sent < since or event.done + 2 > until or event.id in seen:
-                continue
-            if self._during(excuses, event.sent, event.done + 2):
-                counts["missed for a fault"] += 1
-            else:
-                self.lost.append(f"event {event.id} never came to client {socket.client} ({socket.role})")
+        # One on an edge that was stopped gets nothing from then on, and is closed only when the edge is found.
+        until = min([socket.closed or float("inf"), *(f.begun for f in self.edge_deaths if socket.port in f.ports and socket.opened < f.begun)])
+        for topic, since in socket.subscribed.items():
+            published = self.by_topic[topic]
+            for event in published[bisect_left(published, since, key=lambda e: e.sent):]:
+                if event.sent > until:
+                    break
+                if event.done is None or event.done + 2 > until or event.id in seen:
+                    continue
+                if self._during(excuses, event.sent, event.done + 2):
+                    counts["missed for a fault"] += 1
+                else:
+                    self.lost.append(f"event {event.id} never came to client {socket.client} ({socket.role})")
 
 
 def percentile(values, share):
