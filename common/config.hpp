@@ -32,6 +32,7 @@ struct Config {
     std::string runtime_dir = "/run/nuropb-gateway";      ///< control socket, secret, instance id
     std::uint32_t edges = 2;                              ///< how many edges the launcher starts
     std::uint32_t max_workers = 32;                       ///< worker slots in meshd
+    std::uint32_t hung_after_s = 5;                       ///< an edge without a heartbeat for so long is killed
   } gateway;
   struct Listen {
     std::string address = "127.0.0.1";

@@ -44,6 +44,7 @@ std::vector<ConfigKey> make_keys() {
       checked(path<&C::gateway, &C::Gateway::runtime_dir>("gateway", "runtime_dir", "Folder for the control socket, the sealing secret and the instance id; made with mode 0700."), not_empty),
       integer<&C::gateway, &C::Gateway::edges>("gateway", "edges", 1, 200, "How many edges the launcher starts. One per core that consumers may use is a good start."),
       integer<&C::gateway, &C::Gateway::max_workers>("gateway", "max_workers", 1, 200, "How many edges meshd takes; during a roll there is one more than `edges`."),
+      integer<&C::gateway, &C::Gateway::hung_after_s>("gateway", "hung_after_s", 2, 3600, "An edge that shows no sign of life for so many seconds is killed, so that the launcher replaces it."),
 
       checked(text<&C::listen, &C::Listen::address>("listen", "address", "The address that every edge listens on. 0.0.0.0 or :: for all."), not_empty),
       integer<&C::listen, &C::Listen::port>("listen", "port", 0, 65535, "The port, shared by all edges. 0: a free one for each edge (for tests)."),

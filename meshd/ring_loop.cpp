@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t max_newcomers = 64;
 constexpr auto hello_timeout = std::chrono::seconds(2);
-constexpr auto beat_interval = std::chrono::seconds(1);
+constexpr auto beat_interval = std::chrono::seconds(1);  // gateway.hung_after_s counts these
 constexpr auto stop_grace = std::chrono::milliseconds(2000);
 
 std::uint64_t wall_clock_ms() {
@@ -117,7 +117,13 @@ void RingLoop::wait_for_signal() {
 }
 
 void RingLoop::beat() {
-  for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  life_sign_.give();
+  std::vector<WorkerId> hung;
+  for (auto& [id, attached] : workers_) {
+    attached->worker.segments().beat();
+    if (attached->worker.hangs(config_.gateway.hung_after_s)) hung.push_back(id);
+  }
+  for (const WorkerId id : hung) detach(id, "no heartbeat", true);
   drop_kept();
   peers_.tick();
   users_.forget_idle(clock_.now());

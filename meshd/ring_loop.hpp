@@ -19,6 +19,7 @@
 
 #include "common/clock.hpp"
 #include "common/config.hpp"
+#include "common/life_sign.hpp"
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
@@ -174,6 +175,7 @@ class RingLoop : private Pushes::Edges {
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
   boost::asio::steady_timer beat_timer_;
+  LifeSign life_sign_;
   std::unique_ptr<shm::ControlListener> listener_;
   boost::asio::posix::stream_descriptor listener_wait_;
   std::map<WorkerId, std::unique_ptr<Attached>> workers_;
