@@ -31,7 +31,7 @@ Result<void> Edge::start_lines() {
 
 /// What a handshake is refused for with a status, a line is refused for with a close code.
 LineListener::Closing Edge::admit_line() const {
-  if (draining_) return {close_code::going_away, "this edge is stopping"};
+  if (phase_ >= Phase::draining) return {close_code::going_away, "this edge is stopping"};
   if (!link_.attached()) return {close_code::mesh_unavailable, "this edge is not attached to meshd"};
   if (connections_ >= config_.limits.connections) return {close_code::too_many_connections, "all connections are taken (limits.connections)"};
   if (silent_.size() >= config_.auth.first_message_waiting) return {close_code::too_many_connections, "too many connections owe their first message (auth.first_message_waiting)"};

@@ -256,17 +256,7 @@ void RingLoop::on_events(Face& face) {
     if (word_for(change.state) == shm::BrokerState::away) face.peers.disconnected();
     if (&face == &web()) on_state(change);  // of the one connection
   }
-  for (mesh::Report& report : events.reports) {
-    if (face.encryption && face.encryption->open(report, clock_.now())) continue;
-    if (mesh_authorizer_ && mesh_authorizer_->take(report)) continue;
-    if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == face.instance) {
-      if (Attached* attached = find({to->slot, to->generation})) {
-        attached->worker.settle(report.tag);
-        touch(*attached);
-      }
-    }
-    if (auto returned = to_returned(report, face.instance)) deliver(std::move(*returned), {});
-  }
+  for (mesh::Report& report : events.reports) on_report(face, std::move(report));
   for (mesh::Incoming& message : events.responses) {
     const ServiceMeshManager::Receipt receipt = message.delivery;
     if ((face.encryption && face.encryption->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
@@ -282,6 +272,18 @@ void RingLoop::on_events(Face& face) {
   for (const mesh::Incoming& message : events.events) on_mesh_event(face, message);
   flush_touched();
   if (!turn_order_.empty() || outgoing()) schedule_turn();
+}
+
+void RingLoop::on_report(Face& face, mesh::Report&& report) {
+  if (face.encryption && face.encryption->open(report, clock_.now())) return;
+  if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
+  if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == face.instance) {
+    if (Attached* attached = find({to->slot, to->generation})) {
+      attached->worker.settle(report.tag);
+      touch(*attached);
+    }
+  }
+  if (auto returned = to_returned(report, face.instance)) deliver(std::move(*returned), {});
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
@@ -326,6 +328,7 @@ void RingLoop::drop_kept() {
 }
 
 void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
+  if (leaving_) return;
   if (change.state == mesh::State::ready) log::info("broker ready", {{"detail", change.detail}});
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;
