@@ -1,8 +1,8 @@
 #pragma once
 // Consumers that speak JSON lines over TCP or TLS: a Connection (websocket.hpp) whose messages are lines.
 //
-//   Door (limits, PROXY header, TLS) ─► Guest ─► LineConnection ─ lines ─► Receiver
-//                                                     ◄─ messages, each on one line, then `close` and FIN ◄─
+//   Door (limits, PROXY header, TLS) ─► Guest ─► Connection ── lines ──► Receiver
+//                                                    ◄── messages, each on one line; at the end `close` and FIN
 //
 // How such a connection ends: whoever closes it, the last line is {"type":"close","payload":{"code":…,"reason":…}}, then
 // our side of TCP ends, and what the peer still sends is heard out for a moment, so that no reset takes that line from
