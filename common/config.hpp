@@ -52,6 +52,14 @@ struct Config {
     std::uint32_t compression_window_bits = 12;
     bool compression_context_takeover = false;
   } listen;
+  struct Lines {
+    bool enabled = false;
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 8881;
+    std::string service_name = "gateway-lines";           ///< our name on the mesh for these consumers
+    bool tls = false;                                     ///< with the certificates of [tls]
+    std::uint32_t first_line_ms = 10'000;
+  } lines;
   struct Tls {
     std::vector<std::string> certificate_files;           ///< empty: no TLS; each with its chain
     std::vector<std::string> key_files;                   ///< one for each certificate

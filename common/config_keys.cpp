@@ -63,6 +63,13 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::listen, &C::Listen::compression_window_bits>("listen", "compression_window_bits", 9, 15, "How far back compression looks, as a power of two."),
       boolean<&C::listen, &C::Listen::compression_context_takeover>("listen", "compression_context_takeover", "Keeps the window from one message to the next, in both directions: smaller messages, and about 5 * 2^compression_window_bits + 30000 bytes more for each socket."),
 
+      boolean<&C::lines, &C::Lines::enabled>("lines", "enabled", "Takes consumers that speak JSON lines over TCP: one message a line, a token in the first."),
+      checked(text<&C::lines, &C::Lines::address>("lines", "address", "The address that every edge listens on for them."), not_empty),
+      integer<&C::lines, &C::Lines::port>("lines", "port", 0, 65535, "The port, shared by all edges. 0: a free one for each edge (for tests)."),
+      checked(text<&C::lines, &C::Lines::service_name>("lines", "service_name", "The gateway's name as a service on the mesh for these consumers: their requests come from it, and its methods reach them only. Another than gateway.service."), service_name),
+      boolean<&C::lines, &C::Lines::tls>("lines", "tls", "Speaks TLS, with the certificates and rules of [tls]."),
+      integer<&C::lines, &C::Lines::first_line_ms>("lines", "first_line_ms", 100, 600'000, "How long a consumer may take to send its first line, in which its token is. auth.first_message_waiting bounds how many may owe theirs."),
+
       path_list<&C::tls, &C::Tls::certificate_files>("tls", "certificate_files", "Certificates of this gateway (PEM, each followed by its chain). The name that a consumer asks for (SNI) chooses; the first is for all other names. Empty: no TLS. Read again on SIGHUP to an edge."),
       path_list<&C::tls, &C::Tls::key_files>("tls", "key_files", "The key of each certificate (PEM, without a password), in the same order."),
       choice<&C::tls, &C::Tls::min_version, tls_versions>("tls", "min_version", "The lowest version of TLS: 1.2 or 1.3."),
@@ -219,6 +226,7 @@ std::span<const ConfigSection> config_sections() {
   static constexpr ConfigSection sections[] = {
       {"gateway", "Who this gateway is, and its processes."},
       {"listen", "Where consumers connect."},
+      {"lines", "Consumers that speak JSON lines over TCP (docs/tasks/lines.md). Limits, authorization, pings' times and proxies are those of the other sections."},
       {"tls", "TLS on the consumers' side. Only edges use these."},
       {"limits", "What a consumer may cost."},
       {"request", "Requests to services."},
