@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -227,6 +228,14 @@ async def test_one_connection_with_both_participants(lines, private_broker):
         assert f"nuropb-{name}-sq" in queues
 
 
+async def test_each_identity_elects_its_own_leader(lines, etcd, demo):
+    gateway = lines(etcd={"urls": [etcd.url], "lease_s": 3})
+    leaders = [etcd.get(f"/nuropb/{name}/leader") for name in (gateway.name, gateway.lines_name)]
+    assert all(leaders) and leaders[0] != leaders[1]
+    async with await LineConsumer.open(gateway.edges[0]) as consumer:
+        assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
+
+
 async def test_half_close_waits_for_answers(lines, broker_url):
     gateway = lines()
     async with ManualService(broker_url, unique("held")) as service:
@@ -245,6 +254,24 @@ async def test_half_close_waits_for_answers(lines, broker_url):
     gone = await LineConsumer.open(gateway.edges[0])
     await gone.close()
     await eventually(lambda: gateway.edges[0].health()[1]["connections"] == 0, "who asks nothing and goes is gone")
+
+
+def keepalive(port):
+    """Whether the kernel watches the open connections of this port: /proc/net/tcp, `tr` 2 is the keepalive timer."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[5].split(":")[0] == "02" for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01"]
+
+
+async def test_idle_lines(lines):  # provokes: 4004
+    edge = lines(listen={"idle_timeout_s": 2}).edges[0]
+    async with await LineConsumer.open(edge) as busy, await LineConsumer.open(edge) as idle:
+        await eventually(lambda: keepalive(edge.lines_port) == [True, True], lambda: f"both are watched: {keepalive(edge.lines_port)}")
+
+        async def closed():
+            await busy.refused("request", service="nobody", method="m", params={})
+            return not idle.open_still
+        await eventually(closed, "who says nothing is closed")
+        assert await idle.closed() == (4004, "no message for too long") and busy.open_still
 
 
 async def test_tls_with_the_gateways_certificates(lines, folder):
