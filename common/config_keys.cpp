@@ -203,6 +203,10 @@ std::vector<ConfigKey> make_keys() {
 
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
 
+      text<&C::hardening, &C::Hardening::edge_user>("hardening", "edge_user", "The user that an edge becomes where root starts it, once it listens. Empty: nuropb-edge or, where there is no such user, nobody."),
+      boolean<&C::hardening, &C::Hardening::seccomp>("hardening", "seccomp", "Ends a process that makes a system call it has no use for. False: for debugging only."),
+      boolean<&C::hardening, &C::Hardening::core_dumps>("hardening", "core_dumps", "Lets meshd and edges leave core dumps, and debuggers of the same user look at them. Both show what lies in memory: passwords, keys, messages."),
+
       choice<&C::log, &C::Logging::level, levels>("log", "level", "What is logged: debug, info, warning or error."),
       choice<&C::log, &C::Logging::format, formats>("log", "format", "text for people, json for machines (one object per line)."),
       path<&C::log, &C::Logging::file>("log", "file", "Where the log goes. Empty: standard error."),
@@ -219,17 +223,18 @@ std::span<const ConfigSection> config_sections() {
       {"limits", "What a consumer may cost."},
       {"request", "Requests to services."},
       {"rings", "Shared memory between meshd and each edge."},
-      {"amqp", "The broker. Only meshd uses these."},
-      {"etcd", "Leader election among gateways of one name. Only meshd uses these."},
+      {"amqp", "The broker. Only meshd uses these.", true},
+      {"etcd", "Leader election among gateways of one name. Only meshd uses these.", true},
       {"auth", "Who may connect. Tokens are judged by meshd, never by an edge."},
-      {"jwt", "JSON Web Tokens, for the authorizer \"jwt\"."},
-      {"cookie", "Signed session cookies, for the authorizer \"session_cookie\"."},
-      {"introspection", "OAuth token introspection, for the authorizer \"introspection\"."},
+      {"jwt", "JSON Web Tokens, for the authorizer \"jwt\".", true},
+      {"cookie", "Signed session cookies, for the authorizer \"session_cookie\".", true},
+      {"introspection", "OAuth token introspection, for the authorizer \"introspection\".", true},
       {"events", "Events of the mesh, for consumers that subscribe to them."},
       {"snorky", "Snorky's protocol: services of the gateway's own, for consumers."},
       {"backend", "Backend HTTP, for servers of yours that publish to consumers. Edges listen, meshd judges the keys."},
       {"push", "Messages from services, backends and operators to consumers; closing them."},
       {"drain", "Stopping."},
+      {"hardening", "What the processes may do once they run (docs/tasks/hardening.md)."},
       {"log", "Logs never contain a token or a password."},
   };
   return sections;

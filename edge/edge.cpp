@@ -56,7 +56,7 @@ constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_
 
 }  // namespace
 
-Edge::Edge(const Config& config, std::string control_socket)
+Edge::Edge(const Config& config, std::string control_socket, const ReadFile& read_certificates)
     : config_(config), signals_(io_, SIGTERM, SIGINT), reload_(io_, SIGHUP), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
             {.on_attached = [this](bool same_address) { on_attached(same_address); },
@@ -66,6 +66,7 @@ Edge::Edge(const Config& config, std::string control_socket)
              .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
+  if (read_certificates) settings.door.tls.read = read_certificates;
   settings.max_message = config.limits.message_bytes;
   settings.liveness = {seconds(config.listen.ping_interval_s), seconds(config.listen.pong_timeout_s), seconds(config.listen.idle_timeout_s)};
   settings.compression = config.listen.compression;
@@ -89,7 +90,6 @@ Result<void> Edge::start() {
     if (!error) on_signal();
   });
   reload_later();
-  link_.start();
   return {};
 }
 
@@ -104,6 +104,7 @@ void Edge::reload_later() {
 }
 
 int Edge::run() {
+  link_.start();
   io_.run();
   return 0;
 }

@@ -20,6 +20,7 @@
 #include "common/clock.hpp"
 #include "common/config.hpp"
 #include "common/log_pause.hpp"
+#include "common/sandbox.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/mesh_authorizer.hpp"
@@ -56,6 +57,7 @@ class RingLoop : private Pushes::Edges {
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
     std::optional<snorky::Hub::Parts> snorky;
+    std::optional<sandbox::Identity> edge_user;  ///< of edges that are not of our own user
   };
   explicit RingLoop(Parts parts);
   ~RingLoop() override;
@@ -152,6 +154,7 @@ class RingLoop : private Pushes::Edges {
 
   const Config& config_;
   std::string control_socket_;
+  std::optional<sandbox::Identity> edge_user_;
   std::uint32_t instance_;
   SealedTickets tickets_;
   Authorizer& authorizer_;
