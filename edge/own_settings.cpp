@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -64,6 +65,7 @@ int begin_second_life(const OwnSettings& settings, char** argv) {
 }
 
 tl::expected<OwnSettings, int> handed_over(char** argv) {
+  ::prctl(PR_SET_NAME, "nuropb-edge", 0, 0, 0);  // not the "exe" that it was run by
   shm::UniqueFd memory(settings_fd);
   const off_t size = ::lseek(memory.get(), 0, SEEK_END);
   if (size < 0 || size > largest) return tl::unexpected(fail("no settings were handed over"));

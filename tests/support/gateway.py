@@ -144,6 +144,8 @@ class Gateway:
             "amqp": {"urls": [self.amqp_url], "reconnect_min_ms": 50, "reconnect_max_ms": 500},
             "auth": {"token_file": str(self.folder / "tokens.toml")},
         }
+        if os.geteuid() != 0:
+            sections["hardening"] = {"core_dumps": True}  # or nobody but root could look into /proc/PID
         for section, keys in self.settings.items():
             sections.setdefault(section, {}).update(keys)
         self.config_file.write_text(toml(sections))

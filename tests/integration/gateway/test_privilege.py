@@ -3,6 +3,7 @@
 import errno
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from support import tracing
 from support.certificates import Certificates
 from support.consumer import Consumer
-from support.gateway import Gateway
+from support.gateway import Gateway, health
 from support.paths import binary
 from support.processes import Process
 from support.waiting import wait_until
@@ -227,6 +228,43 @@ def test_a_user_that_does_not_exist_is_no_user(broker_url):
             process.killed = True
             assert process.popen.wait(10) == 78
             assert "there is no user 'no-such-user'" in process.log()
+
+
+@as_root
+async def test_as_the_units_of_systemd_run_it(broker_url, folder, demo):
+    """meshd and edges as users of their own, neither of them root, and meshd can end an edge."""
+    def as_user(user, groups, capability, program):
+        return ["setpriv", f"--reuid={user}", f"--regid={user if user != 'nobody' else 'nogroup'}", f"--groups={groups}", f"--inh-caps=-all,+{capability}", f"--ambient-caps=+{capability}",
+                f"--bounding-set=-all,+{capability}", binary(program), "--config", gateway.config_file]
+    gateway = Gateway(broker_url, edges=0, files={"password": broker_url.split(":", 2)[2].split("@")[0]})
+    gateway.folder.chmod(0o755)
+    gateway.write_config()
+    for file in gateway.folder.iterdir():
+        shutil.chown(file, "daemon")
+        file.chmod(0o600)
+    run, port_file = gateway.folder / "run", gateway.folder / "edge.port"
+    run.mkdir(0o710)
+    shutil.chown(run, "daemon", "daemon")
+    (gateway.folder / "edge-ports").mkdir()
+    shutil.chown(gateway.folder / "edge-ports", "nobody")
+    port_file = gateway.folder / "edge-ports" / "port"
+    # The units' settings have no password in them, so that edges may read them.
+    gateway.config_file.write_text(gateway.config_file.read_text().replace(broker_url, broker_url.split(":", 2)[0] + ":" + broker_url.split(":", 2)[1] + ":none@" + broker_url.split("@")[1])
+                                   .replace("[amqp]", f'[amqp]\npassword_file = "{gateway.folder}/password"'))
+    gateway.config_file.chmod(0o644)
+    if subprocess.run([*as_user("daemon", "daemon", "kill", "nuropb-meshd"), "--version"], capture_output=True).returncode != 0:
+        pytest.skip("the programs are where other users can't run them")
+    with Process("meshd", [*as_user("daemon", "nogroup", "kill", "nuropb-meshd"), "--set", "hardening.edge_user=nobody"], gateway.folder) as meshd:
+        wait_until((run / "meshd.sock").exists, meshd.tail)
+        with Process("edge", [*as_user("nobody", "nogroup", "net_bind_service", "nuropb-edge"), "--port-file", port_file], gateway.folder) as edge:
+            wait_until(lambda: port_file.exists() and port_file.read_text().strip(), edge.tail)
+            port = int(port_file.read_text())
+            wait_until(lambda: health(port)[1].get("broker") == "ready", lambda: meshd.tail() + edge.tail())
+            assert status(edge.pid)["CapEff"].strip("0") == "" and status(edge.pid)["Seccomp"] == "2"
+            async with await Consumer.open(f"ws://127.0.0.1:{port}/websocket") as consumer:
+                assert await consumer.result(demo, "add", {"a": 1, "b": 2}) == 3
+            for target in (b"secret", b"password"):
+                assert places_of(edge.pid, [(gateway.folder / ("run/secret" if target == b"secret" else "password")).read_bytes()]) == []
 
 
 def listeners(pid):
