@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shm/layout.hpp"
 #include "shm/unique_fd.hpp"
 
 extern char** environ;
@@ -86,7 +87,8 @@ tl::expected<OwnSettings, int> own_settings(int argc, char** argv) {
   OwnSettings out;
   auto config = config_from_command_line(argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
                                          {{"--port-file", "Writes the port that it listens on to this file", &out.port_file},
-                                          {"--backend-port-file", "The same for the port of backends", &out.backend_port_file}});
+                                          {"--backend-port-file", "The same for the port of backends", &out.backend_port_file}},
+                                         " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return tl::unexpected(config.error());
   out.config = std::move(*config);
   return tl::unexpected(begin_second_life(out, argv));
