@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "common/close_codes.hpp"
+#include "common/crash_points.hpp"
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
@@ -231,6 +232,7 @@ void Edge::send_again(WebSocketHandler& handler) {
     if (!request) continue;  // its time was up meanwhile
     if (!(handler.speaks_snorky() ? link_.attached() && !link_.full() : may_send()) || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
     request->ring_end = link_.written();
+    NUROPB_CRASH_POINT(request_sent_again);
   }
 }
 

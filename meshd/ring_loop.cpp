@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "common/crash_points.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/controller.hpp"
@@ -214,6 +215,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
     slots_.release(*id);
     return refuse(sent.error().text());
   }
+  NUROPB_CRASH_POINT(worker_welcomed);
   segments->close_fds();
 
   newcomer.wait.release();

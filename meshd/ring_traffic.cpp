@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "common/close_codes.hpp"
+#include "common/crash_points.hpp"
 #include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
@@ -67,6 +68,7 @@ void RingLoop::turn() {
       touch(*attached);  // what was settled in reading is told
       if (encryption_) send_encrypted();
       manager_.publish(outgoing_);
+      NUROPB_CRASH_POINT(requests_handed_over);
       if (!attached->worker.why().empty()) {
         detach(id, attached->worker.why(), true);
       } else if (more || !attached->worker.prepare_sleep()) {
@@ -242,6 +244,7 @@ void RingLoop::on_events() {
   for (mesh::Report& report : events.reports) on_report(std::move(report));
   for (mesh::Incoming& message : events.responses) {
     const ServiceMeshManager::Receipt receipt = message.delivery;
+    NUROPB_CRASH_POINT(answer_heard);
     if ((encryption_ && encryption_->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
       manager_.delivered(receipt);
       continue;
@@ -258,6 +261,7 @@ void RingLoop::on_events() {
 }
 
 void RingLoop::on_report(mesh::Report&& report) {
+  NUROPB_CRASH_POINT(report_heard);
   if (encryption_ && encryption_->open(report, clock_.now())) return;
   if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
   if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
@@ -297,8 +301,10 @@ void RingLoop::deliver_kept(WorkerId id) {
   std::swap(kept, absent_);
   absent_bytes_ = 0;
   for (auto& [returned, receipt] : kept) {
-    if (returned.to.slot == id.slot && returned.to.generation == id.generation) deliver(std::move(returned), receipt);
-    else if (!keep_for_absent(returned, receipt)) manager_.delivered(receipt);
+    if (returned.to.slot == id.slot && returned.to.generation == id.generation) {
+      deliver(std::move(returned), receipt);
+      NUROPB_CRASH_POINT(kept_answer_delivered);
+    } else if (!keep_for_absent(returned, receipt)) manager_.delivered(receipt);
   }
 }
 
@@ -347,6 +353,7 @@ void RingLoop::flush_touched() {
     if (!attached->worker.why().empty()) detach(attached->worker.id(), attached->worker.why(), true);
   }
   manager_.acknowledge();
+  NUROPB_CRASH_POINT(answers_acknowledged);
 }
 
 }  // namespace nuropb::meshd
