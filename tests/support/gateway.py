@@ -126,11 +126,13 @@ class Gateway:
         self.files = files or {}  # beside the config: {name: text}
         self.secrets = {*self.tokens, *secrets, urlsplit(amqp_url).password} - {"guest"}  # a word that stands in URLs as the user's name
         self.edges = [Edge(self, number) for number in range(edges)]
+        self.instead = {}  # {program: (another, its environment)}, for its next start only
         self.meshd = None
         self.processes = []  # all that it ever had, in order
 
     def run(self, name, program, *words):
-        process = Process(name, [binary(program), "--config", self.config_file, *words], self.folder)
+        program, environment = self.instead.pop(program, (program, None))
+        process = Process(name, [binary(program), "--config", self.config_file, *words], self.folder, environment)
         self.processes.append(process)
         return process
 
