@@ -66,17 +66,17 @@ int main(int argc, char** argv) {
   if (const auto started = edge.start(); !started) return fail(started.error());
   log::info("listening", {{"address", config.listen.address}, {"port", edge.port()}, {"path", config.listen.path}});
   if (edge.backend_port() != 0) log::info("listening for backends", {{"address", config.backend.address}, {"port", edge.backend_port()}});
-  std::ofstream port_file, backend_port_file;
-  if (!settings->port_file.empty()) port_file.open(settings->port_file);
-  if (!settings->backend_port_file.empty()) backend_port_file.open(settings->backend_port_file);
+  if (edge.lines_port() != 0) log::info("listening for lines", {{"address", config.lines.address}, {"port", edge.lines_port()}, {"tls", config.lines.tls}});
+  std::vector<std::pair<std::ofstream, std::uint16_t>> ports;
+  for (const auto& [file, port] : {std::pair(settings->port_file, edge.port()), std::pair(settings->backend_port_file, edge.backend_port()), std::pair(settings->lines_port_file, edge.lines_port())}) {
+    if (!file.empty()) ports.emplace_back(file, port);
+  }
   // A folder above the runtime folder may be root's alone: then meshd is reached from within.
   if (user && user->uid != 0 && ::chdir(config.gateway.runtime_dir.c_str()) == 0) edge.reach_meshd_at("meshd.sock");
   if (const auto given = give_up(config.hardening, user); !given) return fail(given.error());
   // Only now: whoever waits for these takes it that the edge is all set.
-  if (port_file.is_open()) port_file << edge.port() << '\n';
-  if (backend_port_file.is_open()) backend_port_file << edge.backend_port() << '\n';
-  port_file.close();
-  backend_port_file.close();
+  for (auto& [file, port] : ports) file << port << '\n';
+  ports.clear();
   const int code = edge.run();
   log::info("stopped", {{"code", code}});
   return code;

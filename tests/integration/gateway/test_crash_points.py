@@ -36,6 +36,7 @@ class Traffic:
     def __init__(self, service):
         self.service, self.ledger, self.outcomes = service, Counter(), Counter()
         self.tasks, self.consumers, self.stopping = [], [], False
+        self.held = []
         self.serving = asyncio.create_task(self.serve())
 
     async def serve(self):
@@ -44,6 +45,8 @@ class Traffic:
             self.ledger[call.params["id"]] += 1
             if call.method == "count":
                 self.service.answer(call, result=call.params["id"])
+            else:
+                self.held.append(call)
 
     async def add(self, url, count, may_drop=False):
         for _ in range(count):
@@ -100,17 +103,19 @@ async def ready(gateway):
 @pytest.mark.limit(150)
 async def test_meshd_at_every_step(gateways, broker_url):
     gateway = gateways(edges=2)
-    async with ManualService(broker_url, unique("ledger")) as service:
+    async with ManualService(broker_url, unique("ledger")) as service, await Consumer.open(gateway.url) as patient:
         traffic = Traffic(service)
         for edge in gateway.edges:
             await traffic.add(edge.url, 3)
         for point in points("MESHD"):
+            waits = await patient.begin(service.name, "hold", {"id": f"patient-{point}"})
             await traffic.goes_on()
-            # The next one finds answers waiting, and edges that come only after them.
+            await eventually(lambda: traffic.held, "it is held")
+            # The next one finds an answer waiting, and edges that come only after it.
             for edge in gateway.edges:
                 edge.process.signal(signal.SIGSTOP)
-            await asyncio.sleep(0)
             gateway.meshd.kill()
+            service.answer(traffic.held.pop(), result=point)
             gateway.instead["nuropb-meshd"] = ("meshd_crashing", {"NUROPB_CRASH_AT": f"{point}:1"})
             gateway.start_meshd()
             await eventually(lambda: "broker ready" in gateway.meshd.log() or not gateway.meshd.running(), gateway.meshd.tail)
@@ -119,6 +124,7 @@ async def test_meshd_at_every_step(gateways, broker_url):
             await stopped_dead(gateway.meshd, point)
             gateway.start_meshd()
             await ready(gateway)
+            assert (await asyncio.wait_for(waits, 20))["result"] == point, "it was published and confirmed, so its answer comes"
         await traffic.goes_on()
         await traffic.finish()
         assert traffic.outcomes["answered"] > 20 * len(points("MESHD"))
