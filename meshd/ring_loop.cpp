@@ -3,6 +3,7 @@
 #include "meshd/ring_loop.hpp"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "common/crash_points.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/metrics.hpp"
@@ -31,7 +33,7 @@ std::uint64_t wall_clock_ms() {
 }  // namespace
 
 RingLoop::RingLoop(Parts parts)
-    : config_(parts.config), control_socket_(std::move(parts.control_socket)),
+    : config_(parts.config), control_socket_(std::move(parts.control_socket)), edge_user_(std::move(parts.edge_user)),
       tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
@@ -58,6 +60,9 @@ Result<void> RingLoop::start() {
   auto listener = shm::ControlListener::listen(control_socket_);
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
+  if (edge_user_ && (::chown(control_socket_.c_str(), static_cast<uid_t>(-1), edge_user_->gid) != 0 || ::chmod(control_socket_.c_str(), 0660) != 0)) {
+    return failure("can't be given to the group of hardening.edge_user", control_socket_);
+  }
   listener_wait_.assign(listener_->fd());
   if (mesh_authorizer_) mesh_authorizer_->connect([this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
   authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
@@ -165,11 +170,11 @@ void RingLoop::accept_all() {
     auto channel = listener_->accept();
     if (!channel) return;
     const auto peer = channel->peer();
-    if (!peer || (peer->uid != ::geteuid() && peer->uid != 0)) {
+    if (!peer || (peer->uid != ::geteuid() && peer->uid != 0 && !(edge_user_ && peer->uid == edge_user_->uid))) {
       if (const auto left_out = newcomers_pause_.due(clock_.now())) {
         log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}, {"left_out", *left_out}});
       }
-      (void)channel->send_refusal({"this meshd takes workers of its own user only"});
+      (void)channel->send_refusal({"this meshd takes workers of its own user and of hardening.edge_user only"});
       continue;
     }
     if (newcomers_ >= max_newcomers) continue;  // closed: it may come again
@@ -227,6 +232,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
     slots_.release(*id);
     return refuse(sent.error().text());
   }
+  NUROPB_CRASH_POINT(worker_welcomed);
   segments->close_fds();
 
   newcomer.wait.release();

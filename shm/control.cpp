@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/crash_points.hpp"
+
 namespace nuropb::shm {
 namespace {
 
@@ -91,8 +93,10 @@ Result<void> ControlChannel::send_refusal(const Refusal& refusal) {
 
 void ControlChannel::ring() {
   const char bell = 1;
+  NUROPB_CRASH_POINT(bell_to_be_rung);
   // EAGAIN: bells enough are waiting. EPIPE and ECONNRESET: the loop will read of the death itself.
   (void)::send(fd_.get(), &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  NUROPB_CRASH_POINT(bell_rung);
 }
 
 ControlChannel::Received ControlChannel::receive() {
