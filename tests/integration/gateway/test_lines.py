@@ -217,7 +217,7 @@ async def test_one_connection_with_both_participants(lines, private_broker):
         for consumer in (ours, web):
             await consumer.done("subscribe", topic="t")
     def listed(*words):
-        return [line.split("\t") for line in private_broker.ctl("-q", *words).splitlines() if line.strip()]
+        return [line.split("\t") for line in private_broker.ctl("-q", *words, "--no-table-headers").splitlines() if line.strip()]
     channels = listed("list_channels", "number", "connection")  # nobody else is connected to this broker
     assert len({connection for _, connection in channels}) == 1 and sorted(int(number) for number, _ in channels) == [1, 2, 3, 4, 5, 6, 7, 8]
     queues = [name for (name,) in listed("list_queues", "name")]
