@@ -217,11 +217,9 @@ async def test_one_connection_with_both_participants(lines, private_broker):
         for consumer in (ours, web):
             await consumer.done("subscribe", topic="t")
     def listed(*words):
-        return [line.split("\t") for line in private_broker.ctl("-q", *words).splitlines() if line.strip()]
-    ours = [pid for pid, name in listed("list_connections", "pid", "client_properties") if gateway.name in name]
-    assert len(ours) == 1
-    channels = sorted(int(number) for number, pid in listed("list_channels", "number", "connection") if pid == ours[0])
-    assert channels == [1, 2, 3, 4, 5, 6, 7, 8]
+        return [line.split("\t") for line in private_broker.ctl("-q", *words, "--no-table-headers").splitlines() if line.strip()]
+    channels = listed("list_channels", "number", "connection")  # nobody else is connected to this broker
+    assert len({connection for _, connection in channels}) == 1 and sorted(int(number) for number, _ in channels) == [1, 2, 3, 4, 5, 6, 7, 8]
     queues = [name for (name,) in listed("list_queues", "name")]
     for name in (gateway.name, gateway.lines_name):
         assert sum(queue.startswith(f"nuropb-{name}-") and queue.endswith("-rq") for queue in queues) == 1, queues
@@ -333,6 +331,21 @@ async def test_meshd_is_killed_and_no_line_drops(lines, broker_url, demo, answer
             assert (await consumer.event())["topic"] == f"{service.name}.t"
             assert all(len(seen) == 1 for seen in consumer.answers.values())
             await consumer.close()
+
+
+async def test_a_meshd_with_other_settings_costs_only_the_lines(lines, demo):  # provokes: 4002
+    """A new meshd whose settings have no lines any more, under edges that have."""
+    gateway = lines()
+    web, line = await Consumer.open(gateway.edges[0].url), await LineConsumer.open(gateway.edges[0])
+    gateway.settings["lines"]["enabled"] = False
+    gateway.write_config()
+    gateway.meshd.kill()
+    gateway.start_meshd()
+    assert (await line.closed())[0] == 4002
+    gateway.until_ready()
+    assert await web.result(demo, "echo", {"value": 1}) == {"value": 1}
+    await web.close()
+    await line.close()
 
 
 async def test_the_broker_goes_and_comes(lines, private_broker):
