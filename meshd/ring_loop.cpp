@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 
@@ -19,6 +20,7 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr std::size_t max_newcomers = 64;
+constexpr int accepted_at_once = 16;  // whoever connects without end holds up nobody else
 constexpr auto hello_timeout = std::chrono::seconds(2);
 constexpr auto beat_interval = std::chrono::seconds(1);  // gateway.hung_after_s counts these
 constexpr auto stop_grace = std::chrono::milliseconds(2000);
@@ -146,6 +148,7 @@ std::string RingLoop::metrics() {
   counted.refused = refused_;
   counted.edges = gone_edges_;
   counted.workers = workers_.size();
+  counted.killed_workers = killed_workers_;
   for (const auto& [id, attached] : workers_) {
     counted.sessions += attached->worker.sessions().open();
     counted.edges.add(attached->worker.segments());
@@ -163,10 +166,14 @@ void RingLoop::wait_for_connection() {
 }
 
 void RingLoop::accept_all() {
-  while (auto channel = listener_->accept()) {
+  for (int i = 0; i < accepted_at_once; ++i) {
+    auto channel = listener_->accept();
+    if (!channel) return;
     const auto peer = channel->peer();
     if (!peer || (peer->uid != ::geteuid() && peer->uid != 0 && !(edge_user_ && peer->uid == edge_user_->uid))) {
-      log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}});
+      if (const auto left_out = newcomers_pause_.due(clock_.now())) {
+        log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}, {"left_out", *left_out}});
+      }
       (void)channel->send_refusal({"this meshd takes workers of its own user and of hardening.edge_user only"});
       continue;
     }
@@ -190,7 +197,9 @@ void RingLoop::on_newcomer(const std::shared_ptr<Newcomer>& newcomer) {
     auto received = newcomer->channel.receive();
     using What = shm::ControlChannel::Received::What;
     if (received.what == What::hello) attach(*newcomer, received.hello);
-    else if (received.what != What::closed) log::warning("no hello on the control socket", {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}});
+    else if (received.what != What::closed) {
+      if (const auto left_out = newcomers_pause_.due(clock_.now())) log::warning("no hello on the control socket", {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}, {"left_out", *left_out}});
+    }
   });
 }
 
@@ -202,6 +211,9 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   if (hello.abi != shm::abi) {
     return refuse("ABI " + std::to_string(hello.abi) + " is not ABI " + std::to_string(shm::abi) + ": edge and meshd are of different versions");
   }
+  // A process has one worker. One that comes again has left the former, or wants to take up every slot there is.
+  const auto former_of_it = std::find_if(workers_.begin(), workers_.end(), [&](const auto& entry) { return entry.second->worker.peer().pid == newcomer.peer.pid; });
+  if (former_of_it != workers_.end()) detach(former_of_it->first, "its process has come again", false);
   std::optional<WorkerId> id;
   if (const auto former = tickets_.open_worker(hello.ticket)) id = slots_.reclaim(*former);
   const bool reclaimed = id.has_value();
@@ -245,10 +257,12 @@ void RingLoop::wait_for_doorbell(Attached& attached) {
 void RingLoop::on_doorbell(WorkerId id) {
   Attached* const attached = find(id);
   if (!attached) return;
-  const auto received = attached->worker.channel().drain_doorbells();
+  int doorbells = 0;
+  const auto received = attached->worker.channel().drain_doorbells(doorbells);
   using What = shm::ControlChannel::Received::What;
   if (received.what == What::closed) return detach(id, "its control socket closed", false);
   if (received.what != What::nothing && received.what != What::doorbell) return detach(id, "rubbish on the control socket", true);
+  if (!attached->worker.rung(doorbells)) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
   wait_for_doorbell(*attached);
@@ -260,7 +274,10 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   Worker& worker = found->second->worker;
   log::info(kill ? "worker killed" : "worker gone", {{"slot", id.slot}, {"generation", id.generation}, {"pid", worker.peer().pid},
                                                     {"reason", reason}, {"sessions", worker.sessions().open()}});
-  if (kill) worker.kill();
+  if (kill) {
+    worker.kill();
+    ++killed_workers_;
+  }
   worker.abandon();
   worker.sessions().each([&](std::uint32_t slot, Session& session) {
     forget_session(id, slot, session);

@@ -177,6 +177,7 @@ class RingLoop : private Pushes::Edges {
   const SteadyTime started_ = clock_.now();
   UserLimits users_;                        // outlives the sessions in workers_
   RefusedByLimit refused_;
+  std::uint64_t killed_workers_ = 0;
   EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
   RequestLimits request_limits_;

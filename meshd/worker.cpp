@@ -29,6 +29,7 @@ Worker::Next Worker::next(shm::RecordHeader& header, std::string& payload) {
     return Next::violation;
   }
   requests_.take(header, payload);
+  idle_doorbells_ = 0;
   return Next::record;
 }
 
@@ -44,7 +45,9 @@ void Worker::end_of_reading() {
 }
 
 bool Worker::put(const Waiting& record) {
-  return responses_.write(static_cast<std::uint16_t>(record.type), 0, record.sequence, {record.payload});
+  if (!responses_.write(static_cast<std::uint16_t>(record.type), 0, record.sequence, {record.payload})) return false;
+  idle_doorbells_ = 0;
+  return true;
 }
 
 void Worker::note_delivered(const std::optional<ServiceMeshManager::Receipt>& receipt) {
@@ -97,6 +100,12 @@ bool Worker::hangs(std::uint32_t beats) {
   const std::uint64_t beat = segments_.edge_beat();
   silent_beats_ = std::exchange(last_beat_, beat) == beat ? silent_beats_ + 1 : 0;
   return silent_beats_ >= beats;
+}
+
+bool Worker::rung(int doorbells) {
+  constexpr int most = 10'000;
+  idle_doorbells_ += doorbells;
+  return idle_doorbells_ <= most;
 }
 
 void Worker::kill() {

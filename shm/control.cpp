@@ -166,11 +166,12 @@ ControlChannel::Received ControlChannel::receive() {
   return rubbish("a packet of unknown kind");
 }
 
-ControlChannel::Received ControlChannel::drain_doorbells(int limit) {
+ControlChannel::Received ControlChannel::drain_doorbells(int& doorbells, int limit) {
   Received received;
   for (int i = 0; i < limit; ++i) {
     received = receive();
     if (received.what != Received::What::doorbell) return received;
+    ++doorbells;
   }
   received.what = Received::What::nothing;
   return received;
