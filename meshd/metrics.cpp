@@ -93,6 +93,7 @@ std::string metrics_page(const Counted& counted) {
   page.counter("peer_refused_messages_total", "Messages under the gateways' topic that were none of a gateway's.", counted.peer_messages_refused);
   page.gauge("peers", "Other gateways of the service that live.", counted.peers);
   page.gauge("workers", "Edges that are attached.", counted.workers);
+  page.counter("workers_killed_total", "Edges that were killed: they broke the rules of the rings, or hung.", counted.killed_workers);
   page.gauge("sessions", "Sessions that are open.", counted.sessions);
   page.head("handler_sessions", "Of those, the ones whose token was accepted, by kind of handler.", "gauge");
   for (std::size_t kind = 0; kind < handler_kinds; ++kind) page.line("handler_sessions", "{handler=\"" + std::string(handler_kind_names[kind]) + "\"}", counted.sessions_of[kind]);

@@ -37,6 +37,7 @@ struct Counted {
   RefusedByLimit refused{};
   EdgeCounts edges{};                          ///< of all edges since meshd began
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
+  std::uint64_t killed_workers = 0;            ///< that broke the rules, or hung
 
   /// What one kind's part has counted.
   void add(HandlerKind kind, const ServiceMeshManager& manager, const Pushes& pushes, const Peers& peers, std::size_t sessions, std::size_t topics);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/crash_points.hpp"
 #include "common/log.hpp"
 #include "meshd/mesh/transport_loop.hpp"
 
@@ -129,6 +130,7 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
   }
   switch (id) {
     case AMQP_BASIC_ACK_METHOD: {
+      NUROPB_CRASH_POINT(confirm_read);
       const auto* ack = static_cast<const amqp_basic_ack_t*>(frame.payload.method.decoded);
       if (ours(frame.channel)) of(frame.channel).unconfirmed.confirmed(ack->delivery_tag, ack->multiple);
       return {};
