@@ -1,8 +1,15 @@
 #include "meshd/worker_slots.hpp"
 
+#include <algorithm>
+
 #include "common/ids.hpp"
 
 namespace nuropb::meshd {
+namespace {
+
+constexpr std::size_t most_remembered = 4096;
+
+}  // namespace
 
 WorkerSlots::WorkerSlots(std::uint32_t max_workers, std::uint64_t now_ms)
     : max_workers_(max_workers), next_generation_(static_cast<std::uint32_t>((now_ms / 100) & ReturnAddress::max_generation)) {}
@@ -18,13 +25,22 @@ std::optional<WorkerId> WorkerSlots::claim() {
   const WorkerId id{slot, next_generation_};
   next_generation_ = (next_generation_ + 1) & ReturnAddress::max_generation;
   taken_.insert(id);
+  note(id);
   return id;
 }
 
 std::optional<WorkerId> WorkerSlots::reclaim(WorkerId id) {
   if (taken_.size() >= max_workers_ || id.slot > ReturnAddress::max_slot) return {};
-  if (!taken_.insert(id).second) return {};
+  // One that had it in this life of ours: what we still hear of its former requests would be taken for news of later ones.
+  if (std::find(used_.begin(), used_.end(), id) != used_.end()) return {};
+  taken_.insert(id);
+  note(id);
   return id;
+}
+
+void WorkerSlots::note(WorkerId id) {
+  used_.push_back(id);
+  if (used_.size() > most_remembered) used_.pop_front();
 }
 
 void WorkerSlots::release(WorkerId id) { taken_.erase(id); }

@@ -8,6 +8,7 @@
 // worker is always named by both.
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <set>
 
@@ -22,8 +23,8 @@ class WorkerSlots {
 
   /// A place for a new worker; nothing if all are taken.
   std::optional<WorkerId> claim();
-  /// The place that an earlier meshd gave (the caller has opened its ticket); nothing if another worker holds it now
-  /// or all are taken.
+  /// The place that an earlier meshd gave (the caller has opened its ticket), once; nothing if a worker has had it since we
+  /// started, or all are taken.
   std::optional<WorkerId> reclaim(WorkerId id);
   void release(WorkerId id);
   [[nodiscard]] std::size_t taken() const { return taken_.size(); }
@@ -31,7 +32,9 @@ class WorkerSlots {
  private:
   std::uint32_t max_workers_;
   std::uint32_t next_generation_;
+  void note(WorkerId id);
   std::set<WorkerId> taken_;
+  std::deque<WorkerId> used_;  // in this life, the last of them
 };
 
 }  // namespace nuropb::meshd

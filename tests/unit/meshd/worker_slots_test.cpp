@@ -49,6 +49,17 @@ TEST(WorkerSlots, ASurvivorTakesItsPlaceOverEvenIfANewcomerHasTheSlot) {
   EXPECT_EQ(slots.taken(), 2u);
 }
 
+TEST(WorkerSlots, NobodyGetsAPlaceBackFromTheMeshdThatItLeft) {
+  WorkerSlots slots(4, 5'000'000);
+  const auto mine = slots.claim();
+  const WorkerId survivor{2, mine->generation - 9};
+  ASSERT_TRUE(slots.reclaim(survivor));
+  for (const WorkerId& id : {*mine, survivor}) {
+    slots.release(id);
+    EXPECT_FALSE(slots.reclaim(id)) << "reports on its former requests would settle later ones (tests/model/recovery.pml, SAME_ADDRESS)";
+  }
+}
+
 TEST(WorkerSlots, ReclaimKeepsToTheBound) {
   WorkerSlots slots(1, 5'000'000);
   ASSERT_TRUE(slots.claim());
