@@ -26,6 +26,11 @@ struct RefusedByLimit {
   std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0;
 };
 
+/// Sessions that lost their sockets.
+struct ResumeCounts {
+  std::uint64_t parked = 0, resumed = 0, failed = 0, ended = 0;
+};
+
 struct Counted {
   mesh::Transport::Counters transport;
   const mesh::Refusals* messages = nullptr;    ///< that could not be read
@@ -35,6 +40,8 @@ struct Counted {
   std::uint64_t peers = 0, peer_messages_refused = 0;
   RefusedByLimit refused{};
   EdgeCounts edges{};                          ///< of all edges since meshd began
+  ResumeCounts resumes{};
+  std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
 };
 

@@ -6,9 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "common/close_codes.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/controller.hpp"
@@ -37,6 +39,7 @@ RingLoop::RingLoop(Parts parts)
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
+      mailboxes_({std::min<std::size_t>(parts.config.resume.mailbox_bytes, parts.config.limits.send_queue_bytes), parts.config.resume.total_bytes}), resume_timer_(io_),
       peers_({.service = parts.config.gateway.service, .instance = parts.instance_id, .largest = Pushes::largest_of(parts.config.limits.message_bytes),
               .json_depth = parts.config.limits.json_depth + 8U, .period = milliseconds(parts.config.push.presence_ms),
               .expiry = milliseconds(parts.config.push.presence_ms * 7 / 2)},
@@ -118,7 +121,7 @@ void RingLoop::beat() {
 
 std::string RingLoop::metrics() {
   Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, pushes_.counters(), peers_.alive().size(), peers_.refused(),
-                  refused_, gone_edges_, 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
+                  refused_, gone_edges_, resumes_, mailboxes_.count(), mailboxes_.bytes(), mailboxes_.let_go(), parked_.open(), 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
   for (const auto& [id, attached] : workers_) {
     counted.sessions += attached->worker.sessions().open();
     counted.edges.add(attached->worker.segments());
@@ -218,11 +221,24 @@ void RingLoop::on_doorbell(WorkerId id) {
   if (!attached) return;
   const auto received = attached->worker.channel().drain_doorbells();
   using What = shm::ControlChannel::Received::What;
+  if (received.what == What::closed) drain_ring(*attached);
   if (received.what == What::closed) return detach(id, "its control socket closed", false);
   if (received.what != What::nothing && received.what != What::doorbell) return detach(id, "rubbish on the control socket", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
   wait_for_doorbell(*attached);
+}
+
+/// What a dead edge had taken from its sockets, whole records only, goes its way: who comes back for an answer gets it.
+void RingLoop::drain_ring(Attached& attached) {
+  shm::RecordHeader header;
+  // No more than lies there now: who only says that it is dead could go on writing.
+  std::size_t left = attached.worker.unread();
+  while (left > 0 && attached.worker.next(header, payload_) == Worker::Next::record && dispatch(attached, header, payload_)) {
+    left -= std::min<std::size_t>(left, sizeof(shm::RecordHeader) + header.length);
+  }
+  if (encryption_) send_encrypted();
+  manager_.publish(outgoing_);
 }
 
 void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
@@ -234,6 +250,7 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   if (kill) worker.kill();
   worker.abandon();
   worker.sessions().each([&](std::uint32_t slot, Session& session) {
+    if (park_if_kept(id, worker.sessions(), slot, close_code::going_away)) return;
     forget_session(id, slot, session);
     worker.sessions().close(session);
   });

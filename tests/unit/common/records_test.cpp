@@ -81,11 +81,11 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(SessionAccepted{1, 2, "u", "null", "t"});
   only_whole(SessionRefused{1, 2, 3, "r"});
   only_whole(Response{1, "1", "null"});
-  only_whole(Authorize{1, 2, "t"});
+  only_whole(Authorize{1, 2, "t", 3, "null"});
   only_whole(SessionNotice{1, 2, "{}"});
   only_whole(EndSession{1, 2, 3, "r"});
   only_whole(Event{1, 2, 3, "a.b", "null", "{}", "[]"});
-  only_whole(Subscription{1, 2, "a.#"});
+  only_whole(Subscription{1, 2, "a.#", 3, "\"t\""});
   only_whole(MeshEvent{"a.b", "{}", "{}", "null"});
   only_whole(SubscriptionEnded{1, 2, "a.#", "{}"});
   const std::string two = refs_of({{1, 2}, {3, 4}});
@@ -93,6 +93,9 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(Push{5, true, false, {}, "[1]"});
   only_whole(CloseSessions{5, false, 4000, SessionRefs(two), "enough"});
   only_whole(Pushed{5, 6});
+  only_whole(Resume{Resume::What::say, 1, 2, 3, 4, "token", "\"t\"", "{}"});
+  only_whole(Numbered{1, 2, 3, true, false, true, "{}"});
+  only_whole(Resumed{Resumed::What::resumed, 1, 2, 3, id, "token", "{}"});
 }
 
 TEST(Records, LengthsThatLieAreRefused) {
