@@ -15,6 +15,21 @@ from support.services import unique
 from support.waiting import eventually
 
 
+OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
+
+
+@pytest.fixture
+def gateways(gateways, folder):
+    """With a policy that lets consumers say everything."""
+    def start(settings=None, **more):
+        file = folder / "policy.toml"
+        file.write_text(OPEN)
+        settings = dict(settings or {})
+        settings["auth"] = {"policy_file": str(file)}
+        return gateways(settings=settings, **more)
+    return start
+
+
 async def failure(consumer, url, **members):
     with pytest.raises(ResumeFailed) as failed:
         await consumer.resume(url, **members)
