@@ -46,6 +46,7 @@ struct Config {
     std::uint32_t ping_interval_s = 25;                   ///< 0: none
     std::uint32_t pong_timeout_s = 20;
     std::uint32_t idle_timeout_s = 0;                     ///< 0: none
+    bool ready_with_broker = false;                       ///< whether /readyz asks for it
     bool compression = false;                             ///< permessage-deflate (RFC 7692)
     std::uint32_t compression_window_bits = 12;
     bool compression_context_takeover = false;
@@ -206,7 +207,9 @@ struct Config {
     std::uint32_t sessions = 10'000;                      ///< that may wait for their consumers at once
   } resume;
   struct Drain {
-    std::uint32_t limit_ms = 10'000;                      ///< how long SIGTERM waits for pending requests
+    std::uint32_t grace_ms = 0;                           ///< from SIGTERM until new sockets are refused
+    std::uint32_t spread_ms = 5000;                       ///< over which sockets are closed
+    std::uint32_t limit_ms = 10'000;                      ///< how long pending requests are waited for after that
   } drain;
   struct Logging {
     log::Level level = log::Level::info;
@@ -250,9 +253,10 @@ struct ExtraOption {
 };
 
 /// What both processes' command lines have in common: --config FILE, --set KEY=VALUE, --check-config, --print-config,
-/// --sample-config, --version, --help. Returns the config, or the exit code with which the process
+/// --sample-config, --version, --help. `about_version` follows the version. Returns the config, or the exit code with which the process
 /// should end at once (0 after --check-config and the like, 2 after a mistake, which has then been printed).
 tl::expected<Config, int> config_from_command_line(int argc, char** argv, const std::string& program,
-                                                   const std::string& description, std::vector<ExtraOption> extra = {});
+                                                   const std::string& description, std::vector<ExtraOption> extra = {},
+                                                   const std::string& about_version = {});
 
 }  // namespace nuropb

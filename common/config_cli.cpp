@@ -8,13 +8,13 @@
 namespace nuropb {
 
 tl::expected<Config, int> config_from_command_line(int argc, char** argv, const std::string& program,
-                                                   const std::string& description, std::vector<ExtraOption> extra) {
+                                                   const std::string& description, std::vector<ExtraOption> extra, const std::string& about_version) {
   constexpr int usage_mistake = 2;
   CLI::App app(description, program);
   ConfigSources sources;
   std::vector<std::string> settings;
   bool check = false, print = false, sample = false;
-  app.set_version_flag("--version", program + " " NUROPB_VERSION);
+  app.set_version_flag("--version", program + " " NUROPB_VERSION + about_version);
   app.add_option("--config", sources.file, "TOML file with the settings (see --sample-config)");
   app.add_option("--set", settings, "Sets one key over file and environment: --set listen.port=8881")->type_name("SECTION.KEY=VALUE");
   app.add_flag("--check-config", check, "Says whether the settings are right, and ends");

@@ -57,6 +57,7 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::listen, &C::Listen::ping_interval_s>("listen", "ping_interval_s", 0, 3600, "A consumer that nothing was heard of for so many seconds is pinged. 0: never."),
       integer<&C::listen, &C::Listen::pong_timeout_s>("listen", "pong_timeout_s", 1, 3600, "Seconds after that ping without a word or any progress: the socket is closed with 4003."),
       integer<&C::listen, &C::Listen::idle_timeout_s>("listen", "idle_timeout_s", 0, 86'400, "Seconds without a message from the consumer, pongs aside, after which its socket is closed with 4004. 0: never."),
+      boolean<&C::listen, &C::Listen::ready_with_broker>("listen", "ready_with_broker", "/readyz says no while the broker is away. For gateways with brokers of their own: where all have the same, none would be ready."),
       boolean<&C::listen, &C::Listen::compression>("listen", "compression", "Offers permessage-deflate (RFC 7692) to consumers that ask for it. Costs CPU, and memory per socket if compression_context_takeover is set too."),
       integer<&C::listen, &C::Listen::compression_window_bits>("listen", "compression_window_bits", 9, 15, "How far back compression looks, as a power of two."),
       boolean<&C::listen, &C::Listen::compression_context_takeover>("listen", "compression_context_takeover", "Keeps the window from one message to the next, in both directions: smaller messages, and about 5 * 2^compression_window_bits + 30000 bytes more for each socket."),
@@ -207,7 +208,9 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::resume, &C::Resume::total_bytes>("resume", "total_bytes", 4096, INT32_MAX, "The same for all sessions together; over it, the largest mailbox gives way."),
       integer<&C::resume, &C::Resume::sessions>("resume", "sessions", 1, 10'000'000, "Sessions that may wait for their consumers at once; over it, the one that has waited longest ends."),
 
-      integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long a stopping edge waits for requests that are pending."),
+      integer<&C::drain, &C::Drain::grace_ms>("drain", "grace_ms", 0, 600'000, "How long a stopping edge goes on as before, but for /readyz, so that load balancers send nobody any more. Not where another edge takes its place (SIGHUP)."),
+      integer<&C::drain, &C::Drain::spread_ms>("drain", "spread_ms", 0, 600'000, "Over how long sockets are then closed, each at a random moment, so that consumers don't come back all at once. Fewer than 500 sockets for each second take less."),
+      integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long after that it waits for requests that are pending."),
 
       choice<&C::log, &C::Logging::level, levels>("log", "level", "What is logged: debug, info, warning or error."),
       choice<&C::log, &C::Logging::format, formats>("log", "format", "text for people, json for machines (one object per line)."),

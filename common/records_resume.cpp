@@ -44,7 +44,7 @@ template <>
 std::optional<Resumed> decode<Resumed>(std::string_view payload) {
   Reader in(payload);
   ResumedHead h;
-  if (!in.head(h) || h.what < 1 || h.what > Resumed::last_what) return {};
+  if (!in.head(h) || h.what < 1 || h.what > Resumed::last_what || h.reserved != 0) return {};
   Resumed r;
   r.what = static_cast<Resumed::What>(h.what);
   r.session = h.session;

@@ -68,6 +68,16 @@ std::string peer_text(const IpAddress& address, std::uint16_t port) {
   return port == 0 ? address.text() : host + ":" + std::to_string(port);
 }
 
+/// The page that a request asks for, by its first bytes; empty: none of is_probe().
+std::string_view probe_of(std::string_view bytes) {
+  for (const std::string_view page : {alive_page, ready_page}) {
+    constexpr std::string_view method = "GET ";
+    const std::size_t end = method.size() + page.size();
+    if (bytes.starts_with(method) && bytes.substr(method.size()).starts_with(page) && (bytes.size() == end || bytes[end] == ' ')) return page;
+  }
+  return {};
+}
+
 }  // namespace
 
 struct Door::Impl {
@@ -216,14 +226,13 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
   void judge(std::size_t searched) {
     const RequestHead head = parse_request_head(buffer_, door_.settings.head, searched);
     if (refusing_) {
-      const bool health = buffer_.rfind("GET /healthz", 0) == 0 && (buffer_.size() == 12 || buffer_[12] == ' ');
-      if (health && head.what == RequestHead::What::incomplete) return read_head();
-      return answer(health ? door_.callbacks.health() : refusal(503, "all connections are taken, or too many come at once: try again later"));
+      const std::string_view page = probe_of(buffer_);
+      if (!page.empty() && head.what == RequestHead::What::incomplete) return read_head();
+      return answer(!page.empty() ? door_.callbacks.probe(page) : refusal(503, "all connections are taken, or too many come at once: try again later"));
     }
     if (head.what == RequestHead::What::incomplete) return read_head();
     if (head.what == RequestHead::What::refused) return answer(refusal(head.status, head.reason));
-    const bool health = head.target == "/healthz";
-    if (!health && !host_allowed(head.header("Host"), door_.settings.hosts)) return answer(refusal(421, "this gateway is not called by this name (listen.hosts)"));
+    if (!is_probe(head.target) && !host_allowed(head.header("Host"), door_.settings.hosts)) return answer(refusal(421, "this gateway is not called by this name (listen.hosts)"));
     if (door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_)) {
       const char* const name = door_.settings.forwarded_header == ForwardedHeader::forwarded ? "Forwarded" : "X-Forwarded-For";
       const auto consumer = forwarded_for(door_.settings.forwarded_header, head.header(name), address_, door_.settings.trusted_proxies);
@@ -430,6 +439,12 @@ void Door::close() {
   impl_->stopped = true;
   SystemError ignored;
   impl_->retry.cancel();
+  // Those whom the kernel has let in already get an answer rather than a reset.
+  impl_->acceptor.non_blocking(true, ignored);
+  for (SystemError error; !error;) {
+    boost::asio::ip::tcp::socket socket = impl_->acceptor.accept(error);
+    if (!error) impl_->welcome(std::move(socket));
+  }
   impl_->acceptor.close(ignored);
 }
 

@@ -34,6 +34,10 @@ struct HttpAnswer {
   std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
 };
 
+/// What load balancers ask, on the port of the WebSockets: whether the process lives, and whether to send it consumers.
+inline constexpr std::string_view alive_page = "/healthz", ready_page = "/readyz";
+inline bool is_probe(std::string_view path) { return path == alive_page || path == ready_page; }
+
 struct DoorSettings {
   std::string address;
   std::uint16_t port = 0;
@@ -60,8 +64,8 @@ class Door {
  public:
   struct Callbacks {
     std::function<void(Guest)> enter;
-    /// The page /healthz, which is answered also where all connections are taken.
-    std::function<HttpAnswer()> health;
+    /// The pages of is_probe(), which are answered also where all connections are taken.
+    std::function<HttpAnswer(std::string_view page)> probe;
     /// A connection was refused or gave up before it was a guest.
     std::function<void()> turned_away;
   };

@@ -1,4 +1,4 @@
-// meshd's side of the edge, its clock, and its end. The consumers' side is in edge_consumers.cpp.
+// meshd's side of the edge, and its clock. The consumers' side is in edge_consumers.cpp, its end in edge_drain.cpp.
 
 #include "edge/edge.hpp"
 
@@ -14,9 +14,7 @@
 namespace nuropb::edge {
 namespace {
 
-constexpr auto drain_look = std::chrono::milliseconds(20);
 constexpr auto vanished_look = std::chrono::seconds(1);
-constexpr auto close_grace = std::chrono::milliseconds(1500);
 using std::chrono::seconds;
 
 DoorSettings door_settings(const Config& config) {
@@ -57,7 +55,7 @@ constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_
 }  // namespace
 
 Edge::Edge(const Config& config, std::string control_socket)
-    : config_(config), signals_(io_, SIGTERM, SIGINT), reload_(io_, SIGHUP), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
+    : config_(config), signals_(io_, SIGTERM, SIGINT, SIGUSR2), reload_(io_, SIGHUP), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
             {.on_attached = [this](bool same_address) { on_attached(same_address); },
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
@@ -76,7 +74,7 @@ Edge::Edge(const Config& config, std::string control_socket)
           [this](const Handshake& handshake, HttpAnswer& refusal) { return admit(handshake, refusal); },
           [this](Connection& connection, const Handshake& handshake) { return on_open(connection, handshake); },
           [this](const Handshake& handshake) { return on_http(handshake); },
-          [this] { return health(); },
+          [this](std::string_view page) { return probe(page); },
           [this] { link_.count(shm::EdgeCounter::refused_handshakes); }});
 }
 
@@ -85,9 +83,7 @@ Edge::~Edge() = default;
 Result<void> Edge::start() {
   if (const std::string wrong = listener_->listen(); !wrong.empty()) return failure(wrong, "", "");
   if (const auto backend = start_backend(); !backend) return backend;
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (!error) on_signal();
-  });
+  wait_for_signal();
   reload_later();
   link_.start();
   return {};
@@ -180,7 +176,7 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
 
 bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready; }
 
-bool Edge::may_call() const { return link_.attached() && !link_.full() && !draining_; }
+bool Edge::may_call() const { return link_.attached() && !link_.full(); }
 
 void Edge::on_attached(bool same_address) {
   if (!same_address) {
@@ -261,7 +257,7 @@ void Edge::resume_held() {
   held_.clear();
   for (WebSocketHandler* handler : waiting) {
     // What meshd answers by itself needs no broker.
-    if (handler->speaks_snorky() ? may_call() : may_request()) handler->resume();
+    if (takes_from(*handler) && (handler->speaks_snorky() ? may_call() : may_send())) handler->resume();
     else held_.insert(handler);
   }
 }
@@ -327,46 +323,6 @@ void Edge::drop_vanished() {
     if (handler->peer_gone()) gone.push_back(handler);
   }
   for (WebSocketHandler* handler : gone) handler->close(close_code::going_away, "");
-}
-
-void Edge::on_signal() {
-  draining_ = true;
-  drain_until_ = clock_.now() + milliseconds(config_.drain.limit_ms);
-  listener_->stop();
-  if (backend_) backend_->stop();
-  log::info("draining", {{"sessions", manager_.sessions()}, {"pending", pending_.size()}});
-  look_whether_drained();
-}
-
-void Edge::look_whether_drained() {
-  if (finishing_ ? connections_ == 0 || clock_.now() >= drain_until_ : (pending_.size() == 0 && backend_calls_.empty()) || clock_.now() >= drain_until_) {
-    if (finishing_) return io_.stop();
-    finish();
-  }
-  drain_timer_.expires_after(drain_look);
-  drain_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) look_whether_drained();
-  });
-}
-
-void Edge::finish() {
-  finishing_ = true;
-  drain_until_ = clock_.now() + close_grace;
-  if (pending_.size() > 0) {
-    log::warning("drain limit reached", {{"pending", pending_.size()}});
-    const std::string error = unknown_outcome_json("the gateway is stopping; the request may have run");
-    pending_.take_all([&](const PendingRequests::Taken& taken) {
-      WebSocketHandler* const handler = find(taken.session);
-      if (handler && !handler->numbered()) end_pending(*handler, taken, error);  // else meshd has it, and answers whoever resumes
-    });
-  }
-  fail_backend(503, unknown_outcome_json("the gateway is stopping; the call may have run"));
-  const std::vector<WebSocketHandler*> all = handlers_;
-  for (WebSocketHandler* handler : all) {
-    if (!handler) continue;
-    handler->resume();  // what was held back is refused, not lost: finishing_ is set
-    handler->close(close_code::going_away, "the gateway is stopping");
-  }
 }
 
 }  // namespace nuropb::edge

@@ -74,7 +74,7 @@ class Edge {
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
   std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
   HttpAnswer on_http(const Handshake& request);
-  [[nodiscard]] HttpAnswer health() const;
+  [[nodiscard]] HttpAnswer probe(std::string_view page) const;
   [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
   void await_verdict(const WebSocketHandler& handler);
   void present(WebSocketHandler& handler);
@@ -140,18 +140,25 @@ class Edge {
   void close_waiting();
   void lose(std::uint64_t sequence);
   [[nodiscard]] bool may_send() const;
-  [[nodiscard]] bool may_request() const { return may_send() && !draining_; }
   [[nodiscard]] bool may_call() const;
 
-  // Time and the end
+  // Time
   void arm_timer();
   void on_timer();
   void expire_held(SteadyTime now);
   void drop_vanished();
-  void on_signal();
   void reload_later();
+
+  // The end (edge_drain.cpp)
+  enum class Phase { serving, announcing, draining, finishing };
+  void wait_for_signal();
+  void on_signal(int signal);
+  void drain();
   void look_whether_drained();
+  void dismiss(WebSocketHandler& handler);
   void finish();
+  [[nodiscard]] bool takes_from(WebSocketHandler& handler) const { return leaving_.empty() || !leaving_.contains(&handler); }
+  [[nodiscard]] bool refuses(WebSocketHandler& handler) const { return phase_ == Phase::finishing || dismissed_ == &handler; }
 
   const Config& config_;
   SystemClock clock_;
@@ -180,9 +187,11 @@ class Edge {
   std::string record_, answer_;                 // reused for every message
   SteadyTime next_look_{};                      // at whether those held back are still there
   bool timer_armed_ = false;
-  bool draining_ = false;
-  bool finishing_ = false;
+  Phase phase_ = Phase::serving;
   SteadyTime drain_until_{};
+  std::vector<std::pair<SteadyTime, records::SessionRef>> goodbyes_;  // when each socket is told to go; the last is the next
+  std::unordered_set<WebSocketHandler*> leaving_;  // those that were, and have something pending
+  WebSocketHandler* dismissed_ = nullptr;          // the one whose held messages are being refused
   MeshLink link_;
   std::unique_ptr<WebSocketListener> listener_;
   struct BackendCall {

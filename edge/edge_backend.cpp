@@ -30,7 +30,8 @@ Result<void> Edge::start_backend() {
 void Edge::on_backend_request(BackendListener::Request request, BackendListener::Respond respond) {
   const SnorkyMessage message = decode_snorky(request.body, json::Limits{config_.limits.json_depth});
   const auto* const call = std::get_if<SnorkyRequest>(&message);
-  if (!may_call()) return respond(come_again(draining_ ? "this edge is stopping" : "the gateway is not ready; nothing was done"));
+  if (phase_ >= Phase::draining) return respond(come_again("this edge is stopping"));
+  if (!may_call()) return respond(come_again("the gateway is not ready; nothing was done"));
   BackendCall waiting{clock_.now() + milliseconds(config_.backend.timeout_ms), std::move(respond), {}};
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
   record_.clear();

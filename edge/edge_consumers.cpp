@@ -37,7 +37,7 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
     // websocketpp would take the drafts before RFC 6455 as well, which frame and close by other rules.
     refusal = refusal_of(426, error_name::validation, "only WebSocket version 13 (RFC 6455) is spoken here");
     refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
-  } else if (draining_) {
+  } else if (phase_ >= Phase::draining) {
     refusal = come_again("this edge is stopping");
   } else if (!link_.attached()) {
     refusal = come_again("this edge is not attached to meshd");
@@ -84,7 +84,7 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
     first_messages_.push_back({clock_.now() + milliseconds(config_.auth.first_message_ms), {slot, handler->serial()}});
     arm_timer();
   }
-  if (finishing_) {
+  if (phase_ >= Phase::draining) {
     handler->close(close_code::going_away, "the gateway is stopping");  // its handshake was under way when the end began
   } else if (link_.attached() && handler->state() == WebSocketHandler::State::judging) {
     present(*handler);  // else when it is
@@ -92,13 +92,14 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
   return handler;
 }
 
-HttpAnswer Edge::health() const {
-  const char* const status = draining_ ? "draining" : link_.attached() ? "ok" : "unattached";
+HttpAnswer Edge::probe(std::string_view page) const {
+  const bool ready = phase_ == Phase::serving && link_.attached() && (!config_.listen.ready_with_broker || link_.broker() != shm::BrokerState::away);
+  const char* const status = phase_ != Phase::serving ? "draining" : link_.attached() ? "ok" : "unattached";
   const char* const broker = link_.broker() == shm::BrokerState::ready ? "ready" : link_.broker() == shm::BrokerState::blocked ? "blocked" : "away";
   HttpAnswer out;
-  out.status = !draining_ && link_.attached() ? 200 : 503;
+  out.status = ready || page == alive_page ? 200 : 503;
   out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-  out.body = std::string("{\"status\":\"") + status + "\",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
+  out.body = std::string("{\"status\":\"") + status + "\",\"ready\":" + (ready ? "true" : "false") + ",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
              "\",\"sessions\":" + std::to_string(manager_.sessions()) + ",\"connections\":" + std::to_string(connections_) +
              ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
   return out;
@@ -133,7 +134,7 @@ void Edge::on_first_message(WebSocketHandler& handler, std::string_view text) {
 }
 
 HttpAnswer Edge::on_http(const Handshake& request) {
-  if (request.path() == "/healthz") return health();
+  if (is_probe(request.path())) return probe(request.path());
   if (request.path() == config_.listen.path || at_snorky(request)) {
     HttpAnswer out = refusal_of(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
     out.headers.emplace_back("Sec-WebSocket-Version", "13");
@@ -161,6 +162,7 @@ void Edge::on_closing(WebSocketHandler& handler) {
   pending_.drop(handler.requests());
   held_.erase(&handler);
   silent_.erase(&handler);
+  leaving_.erase(&handler);
   std::erase(to_present_, &handler);
   to_say_.erase(&handler);
 }
@@ -193,7 +195,7 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
     return {};
   }
   auto& ours = std::get<ClientRequest>(message);
-  if (finishing_) {
+  if (refuses(handler)) {
     answer(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "null", error_json(error_name::transport, "the gateway is stopping; the request was not sent"));
     return {};
   }
@@ -202,8 +204,8 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
   if (ours.verb == records::Type::resume && resume_or_ack(handler, ours)) return {};
   // A fresh token needs no broker, nor does what meshd keeps.
-  const bool may = ours.verb == records::Type::authorize || ours.verb == records::Type::resume ? link_.attached() && !link_.full() : may_request() && handler.unsent().empty();
-  if (known && may && request(handler, ours, deadline)) return {};
+  const bool may = ours.verb == records::Type::authorize || ours.verb == records::Type::resume ? link_.attached() && !link_.full() : may_send() && handler.unsent().empty();
+  if (known && may && takes_from(handler) && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
   return {};

@@ -15,13 +15,13 @@ std::optional<SteadyTime> Edge::handle_snorky(WebSocketHandler& handler, std::st
     return {};
   }
   const auto& ours = std::get<SnorkyRequest>(message);
-  if (finishing_) {
+  if (refuses(handler)) {
     handler.write_message(encode_snorky_error(ours.service, ours.call_id, "The gateway is stopping; the call was not made"));
     return {};
   }
   const SteadyTime deadline = arrived + milliseconds(config_.request.ttl_ms);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_call() && handler.unsent().empty() && call(handler, ours, deadline)) return {};
+  if (known && may_call() && takes_from(handler) && handler.unsent().empty() && call(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   link_.count(shm::EdgeCounter::timeouts);
   handler.write_message(encode_snorky_error(ours.service, ours.call_id, "The gateway was not ready in time; the call was not made"));
@@ -39,7 +39,6 @@ bool Edge::call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyT
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
     handler.write_message(encode_snorky_error(message.service, message.call_id, "More than " + std::to_string(config_.limits.pending_per_session) + " calls are outstanding (limits.pending_per_session)"));
-    count(shm::EdgeCounter::over_pending);
     return true;
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;

@@ -8,6 +8,7 @@
 #include "common/config.hpp"
 #include "common/log.hpp"
 #include "edge/edge.hpp"
+#include "shm/layout.hpp"
 
 int main(int argc, char** argv) {
   using namespace nuropb;
@@ -15,7 +16,8 @@ int main(int argc, char** argv) {
   std::string port_file, backend_port_file;
   const auto config = config_from_command_line(argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
                                                {{"--port-file", "Writes the port that it listens on to this file", &port_file},
-                                                {"--backend-port-file", "The same for the port of backends", &backend_port_file}});
+                                                {"--backend-port-file", "The same for the port of backends", &backend_port_file}},
+                                               " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return config.error();
   if (const auto ok = log::configure({"edge", config->log.level, config->log.format, config->log.file}); !ok) {
     std::cerr << ok.error().text() << '\n';

@@ -7,7 +7,7 @@
 namespace nuropb::edge {
 namespace {
 
-constexpr auto retry_pause = std::chrono::milliseconds(50);
+constexpr auto refused_pause = std::chrono::milliseconds(500);  // a meshd that refuses has reasons that last
 constexpr auto greeting_timeout = std::chrono::seconds(2);
 constexpr auto beat_interval = std::chrono::seconds(1);
 // What is read in one turn: sockets write only between turns, and what one turn brings has to fit into their queues.
@@ -46,7 +46,7 @@ void MeshLink::attach() {
       log::warning("not attached to meshd", {{"reason", text}});
       last_failure_ = text;
     }
-    return attach_later();
+    return attach_later(retry_pause);
   }
   channel_ = std::move(*channel);
   ++attachment_;
@@ -58,8 +58,8 @@ void MeshLink::attach() {
   });
 }
 
-void MeshLink::attach_later() {
-  retry_.expires_after(retry_pause);
+void MeshLink::attach_later(std::chrono::milliseconds pause) {
+  retry_.expires_after(pause);
   retry_.async_wait([this](const boost::system::error_code& error) {
     if (!error) attach();
   });
@@ -77,7 +77,7 @@ void MeshLink::on_control() {
   switch (received.what) {
     case What::closed: return lose("its control socket closed", true);
     case What::rubbish: return lose("rubbish on the control socket: " + received.rubbish);
-    case What::refusal: return lose("refused: " + received.refusal.reason);
+    case What::refusal: return lose("refused: " + received.refusal.reason, false, refused_pause);
     case What::hello: return lose("a hello from meshd");
     case What::welcome:
       if (attached()) return lose("a second welcome");
@@ -109,7 +109,7 @@ void MeshLink::on_welcome(shm::ControlChannel::Received&& received) {
   look();
 }
 
-void MeshLink::lose(const std::string& reason, bool ended) {
+void MeshLink::lose(const std::string& reason, bool ended, std::chrono::milliseconds pause) {
   const bool was_attached = attached();
   if (was_attached || reason != last_failure_) log::warning("meshd lost", {{"reason", reason}});
   last_failure_ = reason;
@@ -135,7 +135,7 @@ void MeshLink::lose(const std::string& reason, bool ended) {
     full_ = false;
     callbacks_.on_lost(lost);
   }
-  attach_later();
+  attach_later(pause);
 }
 
 void MeshLink::look() {

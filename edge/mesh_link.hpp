@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -70,12 +71,13 @@ class MeshLink {
 
  private:
   void attach();
-  void attach_later();
+  static constexpr std::chrono::milliseconds retry_pause{50};
+  void attach_later(std::chrono::milliseconds pause);
   void wait_for_control();
   void on_control();
   void on_welcome(shm::ControlChannel::Received&& received);
   /// `ended`: meshd has closed the socket itself, which it does only when it ends, so it touches our rings no more.
-  void lose(const std::string& reason, bool ended = false);
+  void lose(const std::string& reason, bool ended = false, std::chrono::milliseconds pause = retry_pause);
   void look();           // at the return ring, the broker's word, the room
   bool read_records();
   void schedule_flush();

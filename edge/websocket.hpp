@@ -112,8 +112,8 @@ class WebSocketListener {
     std::function<std::unique_ptr<Receiver>(Connection&, const Handshake&)> on_open;
     /// A request that is no upgrade.
     std::function<HttpAnswer(const Handshake&)> on_http;
-    /// The page /healthz, where all connections are taken.
-    std::function<HttpAnswer()> health;
+    /// The pages of is_probe(), where all connections are taken.
+    std::function<HttpAnswer(std::string_view page)> probe;
     /// A connection was refused before there was a handshake to judge.
     std::function<void()> turned_away;
   };

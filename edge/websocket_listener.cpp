@@ -281,7 +281,7 @@ bool good_text(const Server::message_ptr& message) {
 struct WebSocketListener::Impl {
   Impl(boost::asio::io_context& context, Settings s, Callbacks c)
       : io(context), settings(std::move(s)), callbacks(std::move(c)), pulse(context, settings.liveness),
-        door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, [this] { return callbacks.health(); }, [this] { callbacks.turned_away(); }}) {}
+        door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, [this](std::string_view page) { return callbacks.probe(page); }, [this] { callbacks.turned_away(); }}) {}
 
   void configure() {
     StreamSocket::farewell = [this](std::shared_ptr<Stream> stream) { door.see_off(std::move(stream)); };

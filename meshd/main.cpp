@@ -12,6 +12,7 @@
 #include "meshd/ring_loop.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/settings.hpp"
+#include "shm/layout.hpp"
 
 namespace {
 
@@ -33,7 +34,7 @@ std::string names_of(const std::vector<std::string>& list) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto config = config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh");
+  const auto config = config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh", {}, " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return config.error();
   if (const auto ok = log::configure({"meshd", config->log.level, config->log.format, config->log.file}); !ok) {
     std::cerr << ok.error().text() << '\n';

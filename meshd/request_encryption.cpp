@@ -127,6 +127,12 @@ bool RequestEncryption::open(mesh::Report& report, SteadyTime now) {
   return false;
 }
 
+void RequestEncryption::give_up(const std::string& why, SteadyTime now) {
+  std::vector<std::string> open;
+  for (const auto& [correlation_id, question] : questions_) open.push_back(correlation_id);
+  for (const std::string& correlation_id : open) answered(correlation_id, now, error(error_name::transport, why));
+}
+
 void RequestEncryption::tick(SteadyTime now) {
   std::vector<std::string> late;
   for (const auto& [correlation_id, question] : questions_) {

@@ -46,6 +46,9 @@ class RequestEncryption {
   /// The same for what became of a message that was sent, and for its body where the broker returned it.
   bool open(mesh::Report& report, SteadyTime now);
 
+  /// What still waits for a description is refused: nobody will be here for the answer.
+  void give_up(const std::string& why, SteadyTime now);
+
   /// Now and then: questions and requests that were not answered in time.
   void tick(SteadyTime now);
 

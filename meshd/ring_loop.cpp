@@ -82,10 +82,28 @@ void RingLoop::connect_broker() {
 
 int RingLoop::run() {
   io_.run();
+  leave();
+  return exit_code_;
+}
+
+/// Nothing more is read from the rings: what stays there goes to the next meshd. Of what was taken, every edge is told
+/// before the end what became of it, so that a successor in our place (a new binary) costs nobody an unknown outcome.
+void RingLoop::leave() {
+  leaving_ = true;
+  constexpr const char* why = "the gateway's meshd is stopping; the request was not sent";
   peers_.leave();
   authorizer_.stop();
-  manager_.stop(stop_grace);
-  return exit_code_;
+  if (encryption_) {
+    encryption_->give_up(why, clock_.now());
+    send_encrypted();
+  }
+  manager_.publish(outgoing_);
+  for (const mesh::Outgoing& message : outgoing_) {
+    on_report({mesh::Outcome::refused, message.type, message.routing_key, message.correlation_id, message.tag, why, {}, message.encrypted});
+  }
+  outgoing_.clear();
+  manager_.stop(stop_grace);  // waits for the broker's confirms
+  on_events();
 }
 
 void RingLoop::wait_for_signal() {
@@ -171,7 +189,7 @@ void RingLoop::on_newcomer(const std::shared_ptr<Newcomer>& newcomer) {
 
 void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   const auto refuse = [&](const std::string& reason) {
-    log::error("worker refused", {{"pid", newcomer.peer.pid}, {"reason", reason}});
+    if (const auto left_out = newcomers_pause_.due(clock_.now())) log::error("worker refused", {{"pid", newcomer.peer.pid}, {"reason", reason}, {"left_out", *left_out}});
     (void)newcomer.channel.send_refusal({reason});
   };
   if (hello.abi != shm::abi) {

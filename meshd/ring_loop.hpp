@@ -85,6 +85,7 @@ class RingLoop : private Pushes::Edges {
   void detach(WorkerId id, const std::string& reason, bool kill);
   void drain_ring(Attached& attached);
   void wait_for_signal();
+  void leave();
   void beat();
 
   // The traffic (ring_traffic.cpp)
@@ -98,6 +99,7 @@ class RingLoop : private Pushes::Edges {
   bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
   void send_encrypted();
   void on_events();
+  void on_report(mesh::Report&& report);
   void on_state(const ServiceMeshManager::StateChange& change);
   bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
   void deliver_kept(WorkerId id);
@@ -241,9 +243,10 @@ class RingLoop : private Pushes::Edges {
   std::size_t absent_bytes_ = 0;
   SteadyTime absent_until_ = SteadyTime::max();  // set once we can get any
   mesh::State broker_ = mesh::State::connecting;
+  bool leaving_ = false;  // the end of run()
   int exit_code_ = 0;
 
-  log::Pause dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
+  log::Pause newcomers_pause_{std::chrono::seconds(10)}, dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
 
   log::Pause backend_pause_{std::chrono::seconds(10)};

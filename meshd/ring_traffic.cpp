@@ -257,17 +257,7 @@ void RingLoop::send_encrypted() {
 void RingLoop::on_events() {
   ServiceMeshManager::Events events = manager_.take_events();
   for (const auto& change : events.states) on_state(change);
-  for (mesh::Report& report : events.reports) {
-    if (encryption_ && encryption_->open(report, clock_.now())) continue;
-    if (mesh_authorizer_ && mesh_authorizer_->take(report)) continue;
-    if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
-      if (Attached* attached = find({to->slot, to->generation})) {
-        attached->worker.settle(report.tag);
-        touch(*attached);
-      }
-    }
-    if (auto returned = to_returned(report, instance_)) deliver(std::move(*returned), {});
-  }
+  for (mesh::Report& report : events.reports) on_report(std::move(report));
   for (mesh::Incoming& message : events.responses) {
     const ServiceMeshManager::Receipt receipt = message.delivery;
     if ((encryption_ && encryption_->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
@@ -283,6 +273,18 @@ void RingLoop::on_events() {
   for (const mesh::Incoming& message : events.events) on_mesh_event(message);
   flush_touched();
   if (!turn_order_.empty() || !outgoing_.empty()) schedule_turn();
+}
+
+void RingLoop::on_report(mesh::Report&& report) {
+  if (encryption_ && encryption_->open(report, clock_.now())) return;
+  if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
+  if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
+    if (Attached* attached = find({to->slot, to->generation})) {
+      attached->worker.settle(report.tag);
+      touch(*attached);
+    }
+  }
+  if (auto returned = to_returned(report, instance_)) deliver(std::move(*returned), {});
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
@@ -331,6 +333,7 @@ void RingLoop::drop_kept() {
 }
 
 void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
+  if (leaving_) return;
   if (change.state == mesh::State::ready) log::info("broker ready", {{"detail", change.detail}});
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;

@@ -26,7 +26,7 @@ namespace nuropb::shm {
 
 inline constexpr std::uint64_t magic_m = 0x314d'4250'4f52'554eULL;  // "NUROPBM1"
 inline constexpr std::uint64_t magic_e = 0x3145'4250'4f52'554eULL;  // "NUROPBE1"
-inline constexpr std::uint32_t abi = 4;
+extern const std::uint32_t abi;  ///< in abi.cpp, alone, so that tests can link a process of another version
 inline constexpr std::size_t line = 128;
 inline constexpr std::size_t data_offset = 0x1000;
 inline constexpr std::uint32_t min_capacity = 4096;

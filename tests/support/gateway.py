@@ -70,8 +70,8 @@ class Edge:
     def backend_url(self):
         return f"http://127.0.0.1:{self.backend_port}/backend"
 
-    def health(self):
-        return health(self.port, self.gateway.tls)
+    def health(self, page="healthz"):
+        return health(self.port, self.gateway.tls, page)
 
     def open_sockets(self):
         """As the kernel counts them; on a shared port /healthz answers for any edge."""
@@ -79,18 +79,18 @@ class Edge:
 
     def attached(self):
         """To meshd; it takes consumers."""
-        return self.health()[0] == 200
+        return self.health("readyz")[0] == 200
 
     def ready(self):
         """Attached, and meshd is connected to the broker: requests get through."""
-        status, body = self.health()
+        status, body = self.health("readyz")
         return status == 200 and body["broker"] == "ready"
 
 
-def health(port, tls=None):
-    """(status, JSON) of /healthz; (None, {}) if nobody listens. `tls`: the client's context, where it is spoken."""
+def health(port, tls=None, page="healthz"):
+    """(status, JSON) of /healthz or /readyz; (None, {}) if nobody listens. `tls`: the client's context, where it is spoken."""
     try:
-        with urllib.request.urlopen(f"{'https' if tls else 'http'}://127.0.0.1:{port}/healthz", timeout=5, context=tls) as answer:
+        with urllib.request.urlopen(f"{'https' if tls else 'http'}://127.0.0.1:{port}/{page}", timeout=5, context=tls) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as refusal:
         with refusal:

@@ -1,7 +1,10 @@
-"""SIGTERM: stop accepting, finish what is pending up to a limit, close 1001, exit 0."""
+"""SIGTERM to an edge: not ready, no new sockets, the old ones one after the other with 1001 once nothing is pending, exit 0.
+SIGTERM to meshd: every request that it has taken has its outcome before it goes."""
 
 import asyncio
+import itertools
 import signal
+from collections import Counter
 
 from support.consumer import Consumer
 from support.manual_service import ManualService
@@ -42,6 +45,45 @@ async def test_pending_requests_are_finished_before_an_edge_goes(gateways, broke
         await elsewhere.close()
 
 
+async def test_readiness_goes_first(gateways, demo):
+    gateway = gateways(settings={"drain": {"grace_ms": 600_000}})
+    edge = gateway.edges[0]
+    async with await Consumer.open(edge.url) as before:
+        edge.process.signal(signal.SIGTERM)
+        await eventually(lambda: edge.health("readyz")[0] == 503, "/readyz says no")
+        assert edge.health("readyz")[1]["status"] == "draining"
+        assert edge.health("healthz")[0] == 200, "it lives, and a supervisor that asks must not kill it"
+        async with await Consumer.open(edge.url) as late:  # of a load balancer that has not looked yet
+            assert await late.result(demo, "echo", {"n": 1}) == {"n": 1}
+            assert await before.result(demo, "echo", {"n": 2}) == {"n": 2}
+            edge.process.signal(signal.SIGTERM)  # a second one cuts the grace short
+            assert (await late.closed())[0] == 1001
+        assert (await before.closed())[0] == 1001
+    assert await ended(edge.process) == 0
+
+
+async def test_sockets_are_not_closed_all_at_once(gateways, demo):
+    """So that they don't come back all at once. The others work until their own moment comes."""
+    gateway = gateways()
+    consumers = await asyncio.gather(*(Consumer.open(gateway.url) for _ in range(400)))
+    closing = [asyncio.create_task(consumer.closed(60)) for consumer in consumers]
+    gateway.edges[0].process.signal(signal.SIGTERM)
+    await asyncio.wait(closing, return_when=asyncio.FIRST_COMPLETED)
+    still = [consumer for consumer in consumers if consumer.open_still]
+    assert still, "some are open when the first is closed"
+    answers = [await consumer.begin(demo, "echo", {"n": 1}) for consumer in still]
+    await asyncio.gather(*closing)
+    outcomes = [answer.exception() or answer.result() for answer in answers if answer.done()]
+    good = [outcome for outcome in outcomes if isinstance(outcome, dict) and outcome["error"] is None]
+    assert good, "and are served"
+    # Whoever was told to go before its request was read got a definite no, or was closed before it could be.
+    refused = [outcome["error"]["description"] for outcome in outcomes if isinstance(outcome, dict) and outcome["error"]]
+    assert all("the request was not sent" in description for description in refused), refused
+    assert {(await task)[0] for task in closing} == {1001}
+    assert "spread_ms=800" in gateway.edges[0].process.log(), "400 sockets, 2 ms each"
+    assert await ended(gateway.edges[0].process) == 0
+
+
 async def test_a_drain_has_an_end(gateways, broker_url):
     """A request that is never answered ends at the limit, as an outcome that is not known."""
     gateway = gateways(settings={"drain": {"limit_ms": 300}})
@@ -64,6 +106,49 @@ async def test_meshd_stops_in_order(gateways, demo):
         assert await ended(gateway.meshd) == 0
         await eventually(lambda: not gateway.edges[0].attached(), "the edge says that meshd is away")
         assert consumer.open_still
+
+
+async def test_a_meshd_that_is_replaced_costs_nobody_an_unknown_outcome(gateways, broker_url):
+    """Unlike one that is killed: what it has taken is published and confirmed, or refused, before it goes."""
+    gateway = gateways(edges=2, files={"policy.toml": 'default = ["request", "command"]\n'}, settings={"auth": {"policy_file": "policy.toml"}})
+    ledger, outcomes, stop = Counter(), {}, asyncio.Event()
+    async with ManualService(broker_url, unique("ledger")) as service:
+        async def serve():
+            while True:
+                call = await service.calls.get()
+                ledger[call.params["id"]] += 1
+                if call.properties.reply_to:
+                    service.answer(call, result=call.params["id"])
+
+        async def ask(consumer, number):
+            for n in itertools.count():
+                if stop.is_set():
+                    return
+                verb = "command" if n % 3 == 0 else "request"
+                outcomes[f"{number}-{n}"] = await asyncio.wait_for(await consumer.begin_verb(verb, service=service.name, method="note", params={"id": f"{number}-{n}"}), 30)
+
+        async def more():
+            so_far = len(outcomes)
+            await eventually(lambda: len(outcomes) > so_far + 100, "requests are answered")
+
+        serving = asyncio.create_task(serve())
+        consumers = [await Consumer.open(edge.url) for edge in gateway.edges for _ in range(4)]
+        asking = [asyncio.create_task(ask(consumer, number)) for number, consumer in enumerate(consumers)]
+        for _ in range(5):
+            await more()
+            gateway.meshd.signal(signal.SIGTERM)
+            assert await ended(gateway.meshd) == 0
+            gateway.start_meshd()
+        await more()
+        stop.set()
+        await asyncio.gather(*asking)
+        assert {name: answer["error"] for name, answer in outcomes.items() if answer["error"]} == {}
+        await eventually(lambda: set(ledger) == set(outcomes), "commands, too, were carried out")
+        assert {name for name, times in ledger.items() if times != 1} == set()
+        assert all(consumer.open_still for consumer in consumers)
+        serving.cancel()
+        for consumer in consumers:
+            await consumer.close()
 
 
 def test_meshd_stops_at_once_between_two_attempts_to_connect(gateways):

@@ -9,6 +9,7 @@ import pytest
 from support.consumer import Consumer, RawSocket
 from support.gateway import health
 from support.manual_service import ManualService
+from support.ports import free_port
 from support.services import unique
 from support.waiting import eventually
 
@@ -146,6 +147,22 @@ async def test_context_from_a_consumer_is_not_taken(gateway, broker_url):
         assert await context_of(service, ann, **forged) == {"user_id": "ann", "Authorisation": "secret-ann", "trace_id": "t"}
 
 
-async def test_healthz(gateway):
-    status, body = health(gateway.edges[0].port)
-    assert status == 200 and body, body
+async def test_alive_is_one_thing_and_ready_another(gateways):
+    gateway = gateways(settings={"listen": {"ready_with_broker": True}})
+    edge = gateway.edges[0]
+    assert edge.health("healthz")[0] == 200
+    status, body = edge.health("readyz")
+    assert status == 200 and (body["status"], body["ready"], body["attached"], body["broker"]) == ("ok", True, True, "ready")
+    gateway.meshd.kill()
+    await eventually(lambda: edge.health("readyz")[0] == 503, "it takes no consumers without meshd")
+    status, body = edge.health("healthz")
+    assert status == 200 and (body["status"], body["ready"], body["attached"]) == ("unattached", False, False)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_whether_ready_means_the_broker_too_is_for_the_config(gateways, asked):
+    nobody = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
+    gateway = gateways(url=nobody, settings={"listen": {"ready_with_broker": asked}}, wait_ready=False)
+    await eventually(lambda: gateway.edges[0].health()[1].get("attached"), "the edge has found meshd")
+    status, body = gateway.edges[0].health("readyz")
+    assert body["broker"] == "away" and status == (503 if asked else 200)

@@ -1,5 +1,4 @@
 """A consumer that loses its socket takes its session up again, on any edge, and misses nothing: in order and once."""
-# provokes: NuropbResumeFailed, 4503
 
 import asyncio
 import random
@@ -120,7 +119,7 @@ async def test_a_request_that_was_never_taken_is_neither_answered_nor_pending(ga
     await ann.close()
 
 
-async def test_a_half_open_socket_is_taken_over(gateways, demo):
+async def test_a_half_open_socket_is_taken_over(gateways, demo):  # provokes: 4503
     gateway = gateways(edges=2)
     old = await Resuming.open(gateway.edges[0].url)
     new = Resuming()
@@ -238,7 +237,7 @@ async def test_who_ignores_all_this(gateways, demo, broker_url):
         kept.check()
 
 
-async def test_off(gateways):
+async def test_off(gateways):  # provokes: NuropbResumeFailed
     gateway = gateways(edges=1, settings={"resume": {"enabled": False}})
     async with await Consumer.open(gateway.url) as ann:
         assert set(ann.hello["payload"]["event"]) == {"session_id", "user_id", "username"}

@@ -8,8 +8,9 @@ import socket
 from pathlib import Path
 
 import pytest
+import websockets
 
-from support.consumer import Consumer
+from support.consumer import Closed, Consumer
 from support.gateway import TOKENS, health, tokens_toml, toml
 from support.manual_service import ManualService
 from support.paths import BIN, ROOT, binary
@@ -192,6 +193,111 @@ async def test_sigusr1_reads_again_and_drops_nobody(launch, demo):
             assert await consumer.result(demo, "echo", {"n": 3}) == {"n": 3}
         assert await old.result(demo, "echo", {"n": 4}) == {"n": 4}
         assert (gateway.pids("edge 0"), gateway.pids("meshd")) == before
+
+
+async def ask_all_the_time(gateway, service, outcomes, stop):
+    """As a consumer that comes back whenever it is sent away; what it was told goes to `outcomes`."""
+    while not stop.is_set():
+        try:
+            consumer = await Consumer.open(gateway.url)
+        except Exception as refused:  # 503 with Retry-After, or a socket that was closed in its handshake
+            outcomes.append(("turned away", repr(refused)))
+            await asyncio.sleep(0.01)
+            continue
+        try:
+            while not stop.is_set():
+                answer = await consumer.request(service, "echo", {"n": 1})
+                outcomes.append(("answered", None) if answer["error"] is None else ("refused", answer["error"]))
+        except (Closed, websockets.ConnectionClosed):
+            outcomes.append(("closed", consumer.ws.close_code))
+        finally:
+            await consumer.close()
+
+
+async def rolled(gateway, times=1):
+    await eventually(lambda: gateway.process.log().count("nuropb-gateway: rolled\n") >= times, lambda: f"it has rolled:\n{gateway.process.tail()}", 60)
+
+
+async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo):
+    """A roll replaces meshd where it would not be the same; sockets are closed only by the edges' turn, 1001 each."""
+    gateway = launch(edges=2).until_ready()
+    outcomes, stop = [], asyncio.Event()
+    asking = [asyncio.create_task(ask_all_the_time(gateway, demo, outcomes, stop)) for _ in range(8)]
+    await eventually(lambda: len(outcomes) > 100, "requests are answered")
+    gateway.settings["amqp"]["heartbeat_s"] = 20
+    gateway.settings["gateway"]["edges"] = 3
+    gateway.config.write_text(toml(gateway.settings))
+    gateway.process.signal(signal.SIGHUP)
+    await rolled(gateway)
+    so_far = len(outcomes)
+    await eventually(lambda: len(outcomes) > so_far + 100, "requests are answered")
+    stop.set()
+    await asyncio.gather(*asking)
+    assert [len(gateway.pids(name)) for name in ("meshd", "edge 0", "edge 1", "edge 2")] == [2, 2, 2, 1]
+    assert gateway.process.log().index("meshd is replaced") < gateway.process.log().index("edge 0 replaced")
+    assert {code for what, code in outcomes if what == "closed"} <= {1001}
+    refused = [error for what, error in outcomes if what == "refused"]
+    assert all("not sent" in error["description"] and "outcome" not in error for error in refused), refused
+    assert alive(gateway.pids("edge 2")[0])
+    gateway.settings["gateway"]["edges"] = 1
+    gateway.config.write_text(toml(gateway.settings))
+    gateway.process.signal(signal.SIGHUP)
+    await rolled(gateway, 2)
+    assert not alive(gateway.pids("edge 2")[-1]) and not alive(gateway.pids("edge 1")[-1]) and alive(gateway.pids("edge 0")[-1])
+
+
+def versions(folder, other):
+    """A folder of programs, as a package manager leaves it after an upgrade."""
+    bin = folder / "bin"
+    bin.mkdir(exist_ok=True)
+    for name in ("meshd", "edge"):
+        new = folder / "new"
+        new.symlink_to(binary(f"{name}_other_abi" if other else f"nuropb-{name}"))
+        new.rename(bin / f"nuropb-{name}")
+    return bin
+
+
+async def test_a_version_that_does_not_understand_the_old_one(launch, folder, demo):
+    gateway = launch(edges=2, bin=versions(folder, other=False)).until_ready()
+    outcomes, stop = [], asyncio.Event()
+    asking = [asyncio.create_task(ask_all_the_time(gateway, demo, outcomes, stop)) for _ in range(8)]
+    await eventually(lambda: len(outcomes) > 100, "requests are answered")
+    versions(folder, other=True)
+    gateway.process.signal(signal.SIGHUP)
+    await rolled(gateway)
+    so_far = len(outcomes)
+    await eventually(lambda: outcomes[so_far:].count(("answered", None)) > 100, lambda: f"requests are answered: {outcomes[-3:]}")
+    stop.set()
+    await asyncio.gather(*asking)
+    log = gateway.process.log()
+    assert re.search(r"from ABI \d+ to ABI 99999: the edges drain together, then meshd is replaced", log)
+    assert "is not ABI" in log, "a new edge was refused by the old meshd, and said why"
+    assert {code for what, code in outcomes if what == "closed"} <= {1001}, outcomes
+    refused = [error for what, error in outcomes if what == "refused"]
+    assert all("not sent" in error["description"] and "outcome" not in error for error in refused), refused
+    assert [len(gateway.pids(name)) for name in ("meshd", "edge 0", "edge 1")] == [2, 2, 2]
+
+
+async def test_a_meshd_that_comes_back_in_another_version_takes_the_edges_along(launch, folder, demo):
+    """Upgraded on the disk, not rolled, and then it crashes."""
+    gateway = launch(edges=2, bin=versions(folder, other=False)).until_ready()
+    versions(folder, other=True)
+    os.kill(gateway.pids("meshd")[0], signal.SIGKILL)
+    await eventually(lambda: "processes of several versions run (ABI" in gateway.process.log(), lambda: gateway.process.tail())
+    await rolled(gateway)
+    await eventually(lambda: gateway.health()[1].get("broker") == "ready", lambda: gateway.process.tail())
+    async with await Consumer.open(gateway.url) as consumer:
+        assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
+    assert [len(gateway.pids(name)) for name in ("meshd", "edge 0", "edge 1")] == [2, 2, 2]
+
+
+def test_half_an_upgrade_is_not_rolled_to(launch, folder):
+    gateway = launch(edges=1, bin=versions(folder, other=False)).until_ready()
+    (folder / "bin" / "nuropb-edge").unlink()
+    (folder / "bin" / "nuropb-edge").symlink_to(binary("edge_other_abi"))
+    gateway.process.signal(signal.SIGHUP)
+    gateway.process.wait_for_log("nuropb-edge ABI 99999: they can't work together, so nothing is rolled")
+    assert len(gateway.pids("edge 0")) == 1 and gateway.health()[0] == 200
 
 
 def test_a_roll_with_wrong_settings_changes_nothing(launch):

@@ -1,0 +1,7 @@
+#include "shm/layout.hpp"
+
+namespace nuropb::shm {
+
+const std::uint32_t abi = 4;
+
+}  // namespace nuropb::shm
