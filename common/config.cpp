@@ -136,6 +136,9 @@ class Loader {
   void together() {
     if (!errors_.errors.empty()) return;
     const Config::Tls& tls = config_.tls;
+    const Config::Lines& lines = config_.lines;
+    if (lines.enabled && lines.service_name == config_.gateway.service) mistake(set_at("lines.service_name", "gateway.service"), "lines.service_name is gateway.service: two kinds of consumers need two names on the mesh");
+    if (lines.enabled && lines.tls && tls.certificate_files.empty()) mistake(set_at("lines.tls", "lines.enabled"), "lines.tls needs tls.certificate_files");
     if (tls.key_files.size() != tls.certificate_files.size()) {
       mistake(set_at("tls.key_files", "tls.certificate_files"), "tls.key_files: " + std::to_string(tls.key_files.size()) + " for " + std::to_string(tls.certificate_files.size()) + " tls.certificate_files",
               "each certificate has its key, in the same order");

@@ -32,6 +32,7 @@ struct Config {
     std::string runtime_dir = "/run/nuropb-gateway";      ///< control socket, secret, instance id
     std::uint32_t edges = 2;                              ///< how many edges the launcher starts
     std::uint32_t max_workers = 32;                       ///< worker slots in meshd
+    std::uint32_t hung_after_s = 5;                       ///< an edge without a heartbeat for so long is killed
   } gateway;
   struct Listen {
     std::string address = "127.0.0.1";
@@ -51,6 +52,14 @@ struct Config {
     std::uint32_t compression_window_bits = 12;
     bool compression_context_takeover = false;
   } listen;
+  struct Lines {
+    bool enabled = false;
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 8881;
+    std::string service_name = "gateway-lines";           ///< our name on the mesh for these consumers
+    bool tls = false;                                     ///< with the certificates of [tls]
+    std::uint32_t first_line_ms = 10'000;
+  } lines;
   struct Tls {
     std::vector<std::string> certificate_files;           ///< empty: no TLS; each with its chain
     std::vector<std::string> key_files;                   ///< one for each certificate

@@ -44,6 +44,7 @@ std::vector<ConfigKey> make_keys() {
       checked(path<&C::gateway, &C::Gateway::runtime_dir>("gateway", "runtime_dir", "Folder for the control socket, the sealing secret and the instance id; made with mode 0700."), not_empty),
       integer<&C::gateway, &C::Gateway::edges>("gateway", "edges", 1, 200, "How many edges the launcher starts. One per core that consumers may use is a good start."),
       integer<&C::gateway, &C::Gateway::max_workers>("gateway", "max_workers", 1, 200, "How many edges meshd takes; during a roll there is one more than `edges`."),
+      integer<&C::gateway, &C::Gateway::hung_after_s>("gateway", "hung_after_s", 2, 3600, "An edge that shows no sign of life for so many seconds is killed, so that the launcher replaces it."),
 
       checked(text<&C::listen, &C::Listen::address>("listen", "address", "The address that every edge listens on. 0.0.0.0 or :: for all."), not_empty),
       integer<&C::listen, &C::Listen::port>("listen", "port", 0, 65535, "The port, shared by all edges. 0: a free one for each edge (for tests)."),
@@ -61,6 +62,13 @@ std::vector<ConfigKey> make_keys() {
       boolean<&C::listen, &C::Listen::compression>("listen", "compression", "Offers permessage-deflate (RFC 7692) to consumers that ask for it. Costs CPU, and memory per socket if compression_context_takeover is set too."),
       integer<&C::listen, &C::Listen::compression_window_bits>("listen", "compression_window_bits", 9, 15, "How far back compression looks, as a power of two."),
       boolean<&C::listen, &C::Listen::compression_context_takeover>("listen", "compression_context_takeover", "Keeps the window from one message to the next, in both directions: smaller messages, and about 5 * 2^compression_window_bits + 30000 bytes more for each socket."),
+
+      boolean<&C::lines, &C::Lines::enabled>("lines", "enabled", "Takes consumers that speak JSON lines over TCP: one message a line, a token in the first."),
+      checked(text<&C::lines, &C::Lines::address>("lines", "address", "The address that every edge listens on for them."), not_empty),
+      integer<&C::lines, &C::Lines::port>("lines", "port", 0, 65535, "The port, shared by all edges. 0: a free one for each edge (for tests)."),
+      checked(text<&C::lines, &C::Lines::service_name>("lines", "service_name", "The gateway's name as a service on the mesh for these consumers: their requests come from it, and its methods reach them only. Another than gateway.service."), service_name),
+      boolean<&C::lines, &C::Lines::tls>("lines", "tls", "Speaks TLS, with the certificates and rules of [tls]."),
+      integer<&C::lines, &C::Lines::first_line_ms>("lines", "first_line_ms", 100, 600'000, "How long a consumer may take to send its first line, in which its token is. auth.first_message_waiting bounds how many may owe theirs."),
 
       path_list<&C::tls, &C::Tls::certificate_files>("tls", "certificate_files", "Certificates of this gateway (PEM, each followed by its chain). The name that a consumer asks for (SNI) chooses; the first is for all other names. Empty: no TLS. Read again on SIGHUP to an edge."),
       path_list<&C::tls, &C::Tls::key_files>("tls", "key_files", "The key of each certificate (PEM, without a password), in the same order."),
@@ -224,6 +232,7 @@ std::span<const ConfigSection> config_sections() {
   static constexpr ConfigSection sections[] = {
       {"gateway", "Who this gateway is, and its processes."},
       {"listen", "Where consumers connect."},
+      {"lines", "Consumers that speak JSON lines over TCP (docs/tasks/lines.md). Limits, authorization, pings' times and proxies are those of the other sections."},
       {"tls", "TLS on the consumers' side. Only edges use these."},
       {"limits", "What a consumer may cost."},
       {"request", "Requests to services."},

@@ -17,7 +17,7 @@ namespace nuropb::records {
 struct OpenSessionHead {
   std::uint32_t session, serial;
   std::uint8_t session_id[16];
-  std::uint32_t kind, credential, peer;
+  std::uint32_t kind, credential, peer, handler;
 };
 struct CloseSessionHead {
   std::uint32_t session, serial, lost;
@@ -62,7 +62,7 @@ struct ResumedHead {
   std::uint32_t text, reserved;
 };
 struct MeshEventHead {
-  std::uint32_t topic, event, context, target;
+  std::uint32_t topic, event, context, target, handler;
 };
 struct SubscriptionEndedHead {
   std::uint32_t session, serial, topic, error;
@@ -78,11 +78,11 @@ struct ResponseHead {
 };
 struct PushHead {
   std::uint64_t op;
-  std::uint32_t flags, sessions, text, reserved;
+  std::uint32_t flags, sessions, text, handler;
 };
 struct CloseSessionsHead {
   std::uint64_t op;
-  std::uint32_t flags, code, sessions, reason;
+  std::uint32_t flags, code, sessions, reason, handler, reserved;
 };
 struct PushedHead {
   std::uint64_t op;
@@ -100,17 +100,21 @@ struct SnorkyAnswerHead {
 struct BackendAnswerHead {
   std::uint32_t status, text;
 };
-static_assert(sizeof(OpenSessionHead) == 36 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 32);
-static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 && sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 16 && sizeof(SubscriptionEndedHead) == 16);
+static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 32);
+static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 && sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 20 && sizeof(SubscriptionEndedHead) == 16);
 static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 24 && sizeof(ResumedHead) == 48);
 static_assert(sizeof(SessionAcceptedHead) == 24 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
-static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 24 && sizeof(PushedHead) == 16 && sizeof(SessionRef) == 8);
+static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 32 && sizeof(PushedHead) == 16 && sizeof(SessionRef) == 8);
 static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(SnorkyAnswerHead) == 20 && sizeof(BackendAnswerHead) == 8);
 
 inline constexpr std::uint32_t flag_restoring = 1;                  // in SnorkyCallHead
 inline constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;  // in PushHead and CloseSessionsHead
 
 inline constexpr std::uint32_t flag_answers = 1, flag_inherited = 2, flag_refused = 4;  // in NumberedHead
+inline std::optional<HandlerKind> handler_kind(std::uint32_t number) {
+  return number < handler_kinds ? std::optional(static_cast<HandlerKind>(number)) : std::nullopt;
+}
+inline std::uint32_t number_of(HandlerKind kind) { return static_cast<std::uint32_t>(kind); }
 
 inline std::uint32_t size32(std::string_view text) {
   assert(text.size() <= std::numeric_limits<std::uint32_t>::max());

@@ -18,7 +18,7 @@ std::optional<Ending> decode_ending(std::string_view payload) {
 }  // namespace
 
 void encode(const OpenSession& r, std::string& out) {
-  OpenSessionHead h{r.session, r.serial, {}, static_cast<std::uint32_t>(r.kind), size32(r.credential), size32(r.peer)};
+  OpenSessionHead h{r.session, r.serial, {}, static_cast<std::uint32_t>(r.kind), size32(r.credential), size32(r.peer), number_of(r.handler)};
   std::memcpy(h.session_id, r.session_id.bytes.data(), sizeof h.session_id);
   put(out, h, {r.credential, r.peer});
 }
@@ -39,7 +39,7 @@ void encode(const Authorize& r, std::string& out) {
 }
 void encode(const SessionNotice& r, std::string& out) { put(out, SessionNoticeHead{r.session, r.serial, size32(r.text)}, {r.text}); }
 void encode(const MeshEvent& r, std::string& out) {
-  put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target)}, {r.topic, r.event, r.context, r.target});
+  put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target), number_of(r.handler)}, {r.topic, r.event, r.context, r.target});
 }
 void encode(const SubscriptionEnded& r, std::string& out) {
   put(out, SubscriptionEndedHead{r.session, r.serial, size32(r.topic), size32(r.error)}, {r.topic, r.error});
@@ -56,7 +56,10 @@ std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
   Reader in(payload);
   OpenSessionHead h;
   if (!in.head(h) || h.kind < 1 || h.kind > max_credential_kind) return {};
+  const auto handler = handler_kind(h.handler);
+  if (!handler) return {};
   OpenSession r;
+  r.handler = *handler;
   r.session = h.session;
   r.serial = h.serial;
   std::memcpy(r.session_id.bytes.data(), h.session_id, sizeof h.session_id);
@@ -139,8 +142,10 @@ template <>
 std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload) {
   Reader in(payload);
   MeshEventHead h;
-  if (!in.head(h)) return {};
+  const auto handler = in.head(h) ? handler_kind(h.handler) : std::nullopt;
+  if (!handler) return {};
   MeshEvent r;
+  r.handler = *handler;
   r.topic = in.text(h.topic, max_name);
   r.event = in.text(h.event, no_bound);
   r.context = in.text(h.context, no_bound);

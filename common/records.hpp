@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/handler_kinds.hpp"
 #include "common/ids.hpp"
 
 namespace nuropb::records {
@@ -91,6 +92,7 @@ struct OpenSession {
   CredentialKind kind = CredentialKind::header;
   std::string_view credential;  ///< the bare token, or ticket bytes; never logged
   std::string_view peer;        ///< the consumer's address as text, for logs and limits
+  HandlerKind handler = HandlerKind::web_socket;
 };
 
 struct CloseSession {
@@ -235,6 +237,7 @@ struct MeshEvent {
   std::string_view event;    ///< raw JSON
   std::string_view context;  ///< raw JSON; empty: not for consumers (events.forward_context)
   std::string_view target;   ///< raw JSON: null or a list of user ids
+  HandlerKind handler = HandlerKind::web_socket;  ///< for sessions of this kind only
 };
 
 /// A subscription that a changed policy, or the broker, does not allow any more.
@@ -272,10 +275,11 @@ class SessionRefs {
 /// A message for many sockets of one edge at once: it is framed once.
 struct Push {
   std::uint64_t op = 0;      ///< answered by one Pushed with it; 0: nobody counts
-  bool all = false;          ///< every session of the edge; `sessions` is empty then
+  bool all = false;          ///< every session of the edge that is of the kind `handler`; `sessions` is empty then
   bool whole_frame = false;  ///< goes to a /ws socket as it is, not inside an envelope
   SessionRefs sessions;      ///< those that are gone are passed over
   std::string_view text;     ///< raw JSON
+  HandlerKind handler = HandlerKind::web_socket;
 };
 
 struct CloseSessions {
@@ -284,6 +288,7 @@ struct CloseSessions {
   std::uint16_t code = 0;
   SessionRefs sessions;
   std::string_view reason;
+  HandlerKind handler = HandlerKind::web_socket;
 };
 
 /// How many connections took a push, or were closed.

@@ -22,10 +22,10 @@ void SessionRefs::append(std::string& bytes, SessionRef ref) { bytes.append(rein
 
 void encode(const Push& r, std::string& out) {
   const std::uint32_t flags = (r.all ? flag_all : 0) | (r.whole_frame ? flag_whole_frame : 0);
-  put(out, PushHead{r.op, flags, static_cast<std::uint32_t>(r.sessions.size()), size32(r.text), 0}, {r.sessions.bytes(), r.text});
+  put(out, PushHead{r.op, flags, static_cast<std::uint32_t>(r.sessions.size()), size32(r.text), number_of(r.handler)}, {r.sessions.bytes(), r.text});
 }
 void encode(const CloseSessions& r, std::string& out) {
-  put(out, CloseSessionsHead{r.op, r.all ? flag_all : 0, r.code, static_cast<std::uint32_t>(r.sessions.size()), size32(r.reason)},
+  put(out, CloseSessionsHead{r.op, r.all ? flag_all : 0, r.code, static_cast<std::uint32_t>(r.sessions.size()), size32(r.reason), number_of(r.handler), 0},
       {r.sessions.bytes(), r.reason});
 }
 void encode(const Pushed& r, std::string& out) { put(out, PushedHead{r.op, r.taken, 0}, {}); }
@@ -46,8 +46,8 @@ template <>
 std::optional<Push> decode<Push>(std::string_view payload) {
   Reader in(payload);
   PushHead h;
-  if (!in.head(h) || (h.flags & ~(flag_all | flag_whole_frame)) != 0 || h.reserved != 0) return {};
-  Push r{h.op, (h.flags & flag_all) != 0, (h.flags & flag_whole_frame) != 0, {}, {}};
+  if (!in.head(h) || (h.flags & ~(flag_all | flag_whole_frame)) != 0 || !handler_kind(h.handler)) return {};
+  Push r{h.op, (h.flags & flag_all) != 0, (h.flags & flag_whole_frame) != 0, {}, {}, *handler_kind(h.handler)};
   const auto sessions = refs(in, h.sessions, r.all);
   if (!sessions) return {};
   r.sessions = *sessions;
@@ -59,8 +59,8 @@ template <>
 std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload) {
   Reader in(payload);
   CloseSessionsHead h;
-  if (!in.head(h) || (h.flags & ~flag_all) != 0 || h.code > 0xffff) return {};
-  CloseSessions r{h.op, (h.flags & flag_all) != 0, static_cast<std::uint16_t>(h.code), {}, {}};
+  if (!in.head(h) || (h.flags & ~flag_all) != 0 || h.code > 0xffff || !handler_kind(h.handler) || h.reserved != 0) return {};
+  CloseSessions r{h.op, (h.flags & flag_all) != 0, static_cast<std::uint16_t>(h.code), {}, {}, *handler_kind(h.handler)};
   const auto sessions = refs(in, h.sessions, r.all);
   if (!sessions) return {};
   r.sessions = *sessions;

@@ -84,7 +84,7 @@ struct Door::Impl {
   class Entrance;
 
   Impl(boost::asio::io_context& context, DoorSettings s, Callbacks c)
-      : io(context), settings(std::move(s)), callbacks(std::move(c)), arrivals(settings.limits), acceptor(context), retry(context), sweeper(context) {}
+      : io(context), settings(std::move(s)), callbacks(std::move(c)), arrivals(settings.arrivals ? settings.arrivals : std::make_shared<Arrivals>(settings.limits)), acceptor(context), retry(context), sweeper(context) {}
   ~Impl() {
     if (reserve >= 0) ::close(reserve);
   }
@@ -100,7 +100,7 @@ struct Door::Impl {
   boost::asio::io_context& io;
   DoorSettings settings;
   Callbacks callbacks;
-  Arrivals arrivals;
+  std::shared_ptr<Arrivals> arrivals;
   std::shared_ptr<TlsContexts> tls;
   Tcp::acceptor acceptor;
   boost::asio::steady_timer retry, sweeper;
@@ -187,7 +187,7 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
 
   /// Its address is known, unless a header will tell another one.
   void addressed() {
-    const bool told_later = door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_);
+    const bool told_later = door_.settings.not_http.empty() && door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_);
     if (!told_later && !counted_by_host()) {
       if (door_.tls) return give_up();
       refusing_ = true;
@@ -207,12 +207,17 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
 
   bool counted_by_host() {
     if (counted_) return true;
-    counted_ = door_.arrivals.belongs_to(ticket_, address_);
+    counted_ = door_.arrivals->belongs_to(ticket_, address_);
     if (!counted_) door_.refused("limits.connections_per_ip");
     return counted_;
   }
 
   void read_head() {
+    if (!door_.settings.not_http.empty()) {
+      if (!refusing_) return enter();
+      door_.callbacks.turned_away();
+      return answer(door_.settings.not_http);
+    }
     const std::size_t had = buffer_.size();
     buffer_.resize(std::min(had + 2048, door_.settings.head.bytes + 2048));
     stream_->async_read_some(boost::asio::buffer(buffer_.data() + had, buffer_.size() - had), [self = this->shared_from_this(), had](const SystemError& error, std::size_t n) {
@@ -255,10 +260,13 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
   }
 
   void answer(const HttpAnswer& what) {
+    if (what.status != 200) door_.callbacks.turned_away();
+    answer(on_the_wire(what));
+  }
+  void answer(std::string bytes) {
     answered_ = true;
     ticket_.reset();
-    if (what.status != 200) door_.callbacks.turned_away();
-    buffer_ = on_the_wire(what);
+    buffer_ = std::move(bytes);
     door_.watch(door_.leaving, this->shared_from_this(), farewell);
     write_answer(0);
   }
@@ -339,9 +347,9 @@ void Door::Impl::welcome(Tcp::socket socket) {
   socket.set_option(Tcp::no_delay(true), error);
   // What a slow consumer does not read waits in our queue, which has rules, and not by megabytes in the kernel's.
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent, sizeof not_sent);
-  const auto verdict = arrivals.judge(Clock::now());
+  const auto verdict = arrivals->judge(Clock::now());
   if (verdict == Arrivals::Verdict::welcome) {
-    const std::shared_ptr<Entrance> one(new Entrance(*this, std::move(socket), arrivals.enter()));
+    const std::shared_ptr<Entrance> one(new Entrance(*this, std::move(socket), arrivals->enter()));
     watch(coming, one, std::chrono::milliseconds(settings.handshake_ms));
     return one->begin(peer);
   }
@@ -349,7 +357,7 @@ void Door::Impl::welcome(Tcp::socket socket) {
   if (tls || settings.proxy_protocol || turned_away.use_count() > static_cast<long>(most_turned_away)) {
     callbacks.turned_away();
     if (!tls) {
-      const std::string answer = on_the_wire(refusal(503, "all connections are taken, or too many come at once: try again later"));
+      const std::string answer = settings.not_http.empty() ? on_the_wire(refusal(503, "all connections are taken, or too many come at once: try again later")) : settings.not_http;
       (void)!::send(socket.native_handle(), answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     return;
@@ -361,7 +369,7 @@ void Door::Impl::welcome(Tcp::socket socket) {
 
 void Door::Impl::out_of_descriptors(const SystemError& error) {
   if (const auto left_out = descriptors_pause.due(Clock::now())) {
-    log::error("can't accept", {{"reason", error.message()}, {"connections", arrivals.connections()}, {"left_out", *left_out}});
+    log::error("can't accept", {{"reason", error.message()}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
   }
   // Trying again at once would only burn the CPU that could free a descriptor. Those that wait in the kernel's queue may
   // do so for as long as a handshake may take; then some of them are let go, rather than left hanging.
@@ -414,7 +422,7 @@ void Door::Impl::sweep() {
 
 void Door::Impl::refused(const char* limit) {
   if (const auto left_out = limit_pause.due(Clock::now())) {
-    log::warning("connection refused", {{"limit", limit}, {"connections", arrivals.connections()}, {"left_out", *left_out}});
+    log::warning("connection refused", {{"limit", limit}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
   }
 }
 

@@ -6,6 +6,9 @@
 //               │ too many, too fast            │                   │                  │ 400 413 414 421 431 503 505
 //               ▼ 503, or closed under TLS      ▼ closed            ▼ closed           ▼ answered, closed
 //
+// Where HTTP is not what is spoken (`not_http`), a guest enters without a head, and one too many is told so in those words.
+// Doors of one process count together where they share their Arrivals.
+//
 // All of it together takes at most handshake_ms, however slowly bytes come; one timer serves all. C++17, as websocket.hpp.
 // One thread.
 
@@ -43,6 +46,7 @@ struct DoorSettings {
   std::uint16_t port = 0;
   std::uint32_t backlog = 4096;
   std::uint32_t handshake_ms = 5000;
+  std::shared_ptr<Arrivals> arrivals;  ///< who counts; nothing: the door itself, by `limits`
   Arrivals::Limits limits;
   HeadLimits head;
   std::vector<std::string> hosts;  ///< request_head.hpp, host_allowed
@@ -50,9 +54,10 @@ struct DoorSettings {
   ForwardedHeader forwarded_header = ForwardedHeader::none;
   AddressBlocks trusted_proxies;
   TlsSettings tls;
+  std::string not_http;  ///< what is said to one too many, where no HTTP is spoken; empty: HTTP is
 };
 
-/// A connection whose request head is complete and fit to be read (again) by whoever takes it over.
+/// A connection whose request head, if it is HTTP's, is complete and fit to be read (again) by whoever takes it over.
 struct Guest {
   std::shared_ptr<Stream> stream;
   std::string peer;         ///< "10.0.0.7:4711", or without a port where a header told the address

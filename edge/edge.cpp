@@ -64,6 +64,8 @@ Edge::Edge(const Config& config, std::string control_socket)
              .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_unsaid(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
+  settings.door.arrivals = std::make_shared<Arrivals>(settings.door.limits);
+  make_lines(settings.door);
   settings.max_message = config.limits.message_bytes;
   settings.liveness = {seconds(config.listen.ping_interval_s), seconds(config.listen.pong_timeout_s), seconds(config.listen.idle_timeout_s)};
   settings.compression = config.listen.compression;
@@ -82,6 +84,7 @@ Edge::~Edge() = default;
 
 Result<void> Edge::start() {
   if (const std::string wrong = listener_->listen(); !wrong.empty()) return failure(wrong, "", "");
+  if (const auto lines = start_lines(); !lines) return lines;
   if (const auto backend = start_backend(); !backend) return backend;
   wait_for_signal();
   reload_later();
@@ -92,7 +95,8 @@ Result<void> Edge::start() {
 void Edge::reload_later() {
   reload_.async_wait([this](const boost::system::error_code& error, int) {
     if (error) return;
-    const std::string wrong = listener_->reload_tls();
+    std::string wrong = listener_->reload_tls();
+    if (wrong.empty() && lines_) wrong = lines_->reload_tls();
     if (wrong.empty()) log::info("certificates read again", {});
     else log::error("certificates not changed", {{"reason", wrong}});
     reload_later();
@@ -288,9 +292,9 @@ void Edge::on_timer() {
       handler->close(close_code::mesh_unavailable, "no verdict on the token in time");
     }
   }
-  while (!first_messages_.empty() && first_messages_.front().first <= now) {
-    const auto [slot, serial] = first_messages_.front().second;
-    first_messages_.pop_front();
+  while (!first_messages_.empty() && first_messages_.begin()->first <= now) {
+    const auto [slot, serial] = first_messages_.begin()->second;
+    first_messages_.erase(first_messages_.begin());
     WebSocketHandler* const handler = find(slot);
     if (handler && handler->serial() == serial && handler->state() == WebSocketHandler::State::silent) {
       handler->close(close_code::authorize_timeout, "no authorize message in time");

@@ -1,7 +1,8 @@
 #pragma once
 // An edge: consumers on one side, meshd on the other, and the rules between them.
 //
-//   WebSocketListener ── admit, on_open, messages ──► Edge ── records ──► MeshLink ──► request ring
+//   WebSocketListener,
+//   LineListener ─────── admit, on_open, messages ──► Edge ── records ──► MeshLink ──► request ring
 //        ▲                                             │  │
 //        └──── answers, events, close codes ───────────┘  └── PendingRequests (who waits), HandlerManager (who is here)
 //
@@ -11,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -22,6 +24,7 @@
 #include "common/topic.hpp"
 #include "edge/backend_listener.hpp"
 #include "edge/handler_manager.hpp"
+#include "edge/line_listener.hpp"
 #include "edge/mesh_link.hpp"
 #include "edge/pending_requests.hpp"
 #include "edge/websocket.hpp"
@@ -40,6 +43,8 @@ class Edge {
   /// Starts to listen and to attach.
   Result<void> start();
   [[nodiscard]] std::uint16_t port() const { return listener_->port(); }
+  /// Where JSON lines are spoken; 0: nowhere.
+  [[nodiscard]] std::uint16_t lines_port() const { return lines_ ? lines_->port() : 0; }
   /// Where backends are heard; 0: nowhere.
   [[nodiscard]] std::uint16_t backend_port() const { return backend_ ? backend_->port() : 0; }
   /// Until a signal has ended it and it has drained. The exit code.
@@ -47,7 +52,8 @@ class Edge {
 
   // For handlers.
   [[nodiscard]] const Config::Limits& limits() const { return config_.limits; }
-  HandlerManager& manager() { return manager_; }
+  /// Of the sessions of one kind.
+  HandlerManager& manager(HandlerKind kind) { return managers_[index_of(kind)]; }
   /// Nothing, once the message was dealt with. Else it can't go on now, and the handler holds it back: it will be
   /// resumed when it can, or at this time, when its sender stops waiting.
   std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
@@ -73,8 +79,11 @@ class Edge {
   // The consumers' side (edge_consumers.cpp)
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
   std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
+  std::unique_ptr<WebSocketHandler> take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer);
+  std::unique_ptr<Receiver> begin(std::unique_ptr<WebSocketHandler> handler);
   HttpAnswer on_http(const Handshake& request);
   [[nodiscard]] HttpAnswer probe(std::string_view page) const;
+  [[nodiscard]] std::size_t sessions() const;
   [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
   void await_verdict(const WebSocketHandler& handler);
   void present(WebSocketHandler& handler);
@@ -86,6 +95,12 @@ class Edge {
   void time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description);
   void answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
   WebSocketHandler* find(std::uint32_t slot) const { return slot < handlers_.size() ? handlers_[slot] : nullptr; }
+
+  // Lines (edge_lines.cpp)
+  void make_lines(DoorSettings door);
+  Result<void> start_lines();
+  [[nodiscard]] LineListener::Closing admit_line() const;
+  std::unique_ptr<Receiver> on_line_open(Connection& connection, const std::string& peer, const std::string& client_name);
 
   // Events (edge_events.cpp)
   void subscribed(WebSocketHandler& handler, std::string_view topic);
@@ -165,7 +180,7 @@ class Edge {
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_, reload_;
   boost::asio::steady_timer timer_, drain_timer_;
-  HandlerManager manager_;
+  std::array<HandlerManager, handler_kinds> managers_;
   PendingRequests pending_;
   std::vector<WebSocketHandler*> handlers_;     // by slot
   std::vector<std::uint32_t> free_slots_;
@@ -175,7 +190,7 @@ class Edge {
   std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
   std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
   QueueRules queue_rules_;
-  TopicIndex subscriptions_;                    // of slots
+  std::array<TopicIndex, handler_kinds> subscriptions_;  // of slots, by kind
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
   std::deque<records::CloseSession> to_close_;  // those that found none
@@ -183,7 +198,7 @@ class Edge {
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
   std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
   std::unordered_set<WebSocketHandler*> silent_;  // those that owe their first message
-  std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> first_messages_;  // their deadlines, like verdicts_
+  std::multimap<SteadyTime, std::pair<std::uint32_t, std::uint32_t>> first_messages_;  // their deadlines: (slot, serial)
   std::string record_, answer_;                 // reused for every message
   SteadyTime next_look_{};                      // at whether those held back are still there
   bool timer_armed_ = false;
@@ -194,6 +209,7 @@ class Edge {
   WebSocketHandler* dismissed_ = nullptr;          // the one whose held messages are being refused
   MeshLink link_;
   std::unique_ptr<WebSocketListener> listener_;
+  std::unique_ptr<LineListener> lines_;         // nullptr: the config does not open that kind
   struct BackendCall {
     SteadyTime deadline;
     BackendListener::Respond respond;

@@ -62,6 +62,13 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
 }
 
 std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake& handshake) {
+  auto handler = take_in(connection, HandlerKind::web_socket, token_of(handshake), handshake.remote());
+  if (at_snorky(handshake)) handler->speak_snorky();
+  return begin(std::move(handler));
+}
+
+/// A handler in a slot of its own. Without a token it owes its first message.
+std::unique_ptr<WebSocketHandler> Edge::take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer) {
   std::uint32_t slot = static_cast<std::uint32_t>(handlers_.size());
   if (free_slots_.empty()) {
     handlers_.push_back(nullptr);
@@ -70,26 +77,36 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
     free_slots_.pop_back();
   }
   ++connections_;
-  const auto token = token_of(handshake);
   auto handler = std::make_unique<WebSocketHandler>(*this, connection, slot, ++next_serial_, !token);
   handlers_[slot] = handler.get();
-  handler->peer() = handshake.remote();
-  if (at_snorky(handshake)) handler->speak_snorky();
+  handler->serve_as(kind);
+  handler->peer() = std::move(peer);
   link_.set(shm::EdgeCounter::sessions, connections_);
   if (token) {
     handler->credential() = *token;
     await_verdict(*handler);
   } else {
     silent_.insert(handler.get());
-    first_messages_.push_back({clock_.now() + milliseconds(config_.auth.first_message_ms), {slot, handler->serial()}});
+    const std::uint32_t limit = kind == HandlerKind::lines ? config_.lines.first_line_ms : config_.auth.first_message_ms;
+    first_messages_.emplace(clock_.now() + milliseconds(limit), std::pair(slot, handler->serial()));
     arm_timer();
   }
+  return handler;
+}
+
+std::unique_ptr<Receiver> Edge::begin(std::unique_ptr<WebSocketHandler> handler) {
   if (phase_ >= Phase::draining) {
     handler->close(close_code::going_away, "the gateway is stopping");  // its handshake was under way when the end began
   } else if (link_.attached() && handler->state() == WebSocketHandler::State::judging) {
     present(*handler);  // else when it is
   }
   return handler;
+}
+
+std::size_t Edge::sessions() const {
+  std::size_t out = 0;
+  for (const HandlerManager& manager : managers_) out += manager.sessions();
+  return out;
 }
 
 HttpAnswer Edge::probe(std::string_view page) const {
@@ -100,7 +117,7 @@ HttpAnswer Edge::probe(std::string_view page) const {
   out.status = ready || page == alive_page ? 200 : 503;
   out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
   out.body = std::string("{\"status\":\"") + status + "\",\"ready\":" + (ready ? "true" : "false") + ",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
-             "\",\"sessions\":" + std::to_string(manager_.sessions()) + ",\"connections\":" + std::to_string(connections_) +
+             "\",\"sessions\":" + std::to_string(sessions()) + ",\"connections\":" + std::to_string(connections_) +
              ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
   return out;
 }
@@ -123,11 +140,17 @@ void Edge::await_verdict(const WebSocketHandler& handler) {
 }
 
 void Edge::on_first_message(WebSocketHandler& handler, std::string_view text) {
-  ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
-  auto* const ours = std::get_if<ClientRequest>(&message);
-  if (!ours || ours->verb != records::Type::authorize) return handler.close(close_code::token_refused, "the first message has to be authorize");
+  std::string token;
+  if (handler.kind() == HandlerKind::lines && !text.starts_with('{')) {
+    token = strip_bearer(text);  // no message begins otherwise, so this is the bare token
+  } else {
+    ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+    const auto* const ours = std::get_if<ClientRequest>(&message);
+    if (ours && ours->verb == records::Type::authorize) token = strip_bearer(ours->token);
+  }
+  if (token.empty() || token.size() > records::max_credential) return handler.close(close_code::token_refused, "the first message has to be authorize");
   silent_.erase(&handler);
-  handler.credential() = {records::CredentialKind::message, strip_bearer(ours->token)};
+  handler.credential() = {records::CredentialKind::message, std::move(token)};
   handler.begin_judging();
   await_verdict(handler);
   if (link_.attached()) present(handler);  // else when it is
@@ -147,7 +170,7 @@ void Edge::present(WebSocketHandler& handler) {
   record_.clear();
   const FoundToken& credential = handler.credential();
   records::encode(records::OpenSession{handler.slot(), handler.serial(), handler.session_id(), credential.kind, credential.token,
-                                       std::string_view(handler.peer()).substr(0, records::max_peer)}, record_);
+                                       std::string_view(handler.peer()).substr(0, records::max_peer), handler.kind()}, record_);
   if (!link_.write(records::Type::open_session, 0, record_) && link_.attached()) to_present_.push_back(&handler);
 }
 
@@ -158,7 +181,7 @@ void Edge::end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t c
 
 void Edge::on_closing(WebSocketHandler& handler) {
   forget_subscriptions(handler);
-  manager_.unregister_handler(handler);
+  manager(handler.kind()).unregister_handler(handler);
   pending_.drop(handler.requests());
   held_.erase(&handler);
   silent_.erase(&handler);

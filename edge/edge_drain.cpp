@@ -47,7 +47,7 @@ void Edge::on_signal(int signal) {
   // SIGUSR2: a successor listens already, so that nobody has to be told first.
   const milliseconds grace(signal == SIGUSR2 ? 0 : config_.drain.grace_ms);
   if (grace == milliseconds(0)) return drain();
-  log::info("stopping: /readyz says no from now on", {{"grace_ms", grace.count()}, {"sessions", manager_.sessions()}});
+  log::info("stopping: /readyz says no from now on", {{"grace_ms", grace.count()}, {"sessions", sessions()}});
   drain_timer_.expires_after(grace);
   drain_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) drain();
@@ -57,6 +57,7 @@ void Edge::on_signal(int signal) {
 void Edge::drain() {
   phase_ = Phase::draining;
   listener_->stop();
+  if (lines_) lines_->stop();
   if (backend_) backend_->stop();
   using std::chrono::microseconds;
   const microseconds spread = std::min<microseconds>(milliseconds(config_.drain.spread_ms), least_pause * connections_);
@@ -68,7 +69,7 @@ void Edge::drain() {
     if (handler) goodbyes_.push_back({now + microseconds(moment(random)), {handler->slot(), handler->serial()}});
   }
   std::sort(goodbyes_.begin(), goodbyes_.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  log::info("draining", {{"sessions", manager_.sessions()}, {"pending", pending_.size()}, {"spread_ms", spread.count() / 1000}});
+  log::info("draining", {{"sessions", sessions()}, {"pending", pending_.size()}, {"spread_ms", spread.count() / 1000}});
   look_whether_drained();
 }
 

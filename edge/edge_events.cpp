@@ -10,18 +10,18 @@ namespace nuropb::edge {
 
 void Edge::subscribed(WebSocketHandler& handler, std::string_view topic) {
   const bool fresh = handler.topics().emplace(topic).second;
-  if (fresh && !handler.numbered()) subscriptions_.add(topic, handler.slot());  // else its events come by themselves
+  if (fresh && !handler.numbered()) subscriptions_[index_of(handler.kind())].add(topic, handler.slot());  // else its events come by themselves
 }
 
 void Edge::unsubscribed(WebSocketHandler& handler, std::string_view topic) {
   const auto found = handler.topics().find(topic);
   if (found == handler.topics().end()) return;
   handler.topics().erase(found);
-  subscriptions_.remove(topic, handler.slot());
+  subscriptions_[index_of(handler.kind())].remove(topic, handler.slot());
 }
 
 void Edge::forget_subscriptions(WebSocketHandler& handler) {
-  for (const std::string& topic : handler.topics()) subscriptions_.remove(topic, handler.slot());
+  for (const std::string& topic : handler.topics()) subscriptions_[index_of(handler.kind())].remove(topic, handler.slot());
   handler.topics().clear();
   std::erase(to_subscribe_, &handler);
 }
@@ -56,7 +56,7 @@ void Edge::subscribe_waiting() {
 }
 
 void Edge::on_mesh_event(const records::MeshEvent& event) {
-  subscriptions_.match(event.topic, interested_);
+  subscriptions_[index_of(event.handler)].match(event.topic, interested_);
   if (interested_.empty()) return;
   const auto users = decode_target(event.target);
   const std::string text = encode_event(event);

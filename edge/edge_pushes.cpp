@@ -14,14 +14,14 @@ constexpr std::size_t most_unsaid = 16 * 1024;  // counts that found no room; me
 Handler* Edge::find_session(records::SessionRef ref) const {
   // Registered, so that who has had no hello yet, or is on its way out, is passed over.
   WebSocketHandler* const handler = find(ref.session);
-  return handler && handler->serial() == ref.serial && manager_.get_handler(handler->session_id()) == handler ? handler : nullptr;
+  return handler && handler->serial() == ref.serial && managers_[index_of(handler->kind())].get_handler(handler->session_id()) == handler ? handler : nullptr;
 }
 
 void Edge::on_push(const records::Push& record) {
   SharedMessage message(record.text, record.whole_frame);
   std::size_t taken = 0;
   if (record.all) {
-    taken = manager_.send_to_all(message);
+    taken = manager(record.handler).send_to_all(message);
   } else {
     for (std::size_t i = 0; i < record.sessions.size(); ++i) {
       Handler* const handler = find_session(record.sessions[i]);
@@ -34,7 +34,7 @@ void Edge::on_push(const records::Push& record) {
 void Edge::on_close_sessions(const records::CloseSessions& record) {
   std::size_t taken = 0;
   if (record.all) {
-    taken = manager_.close_all(record.code, record.reason);
+    taken = manager(record.handler).close_all(record.code, record.reason);
   } else {
     for (std::size_t i = 0; i < record.sessions.size(); ++i) {
       Handler* const handler = find_session(record.sessions[i]);

@@ -69,7 +69,7 @@ void Edge::on_resumed(const shm::RecordHeader& header, const records::Resumed& r
     case records::Resumed::What::kept: {
       handler->number_messages(record.token, record.number, handler->session_id());
       // Its events come by themselves from here on.
-      for (const std::string& topic : handler->topics()) subscriptions_.remove(topic, handler->slot());
+      for (const std::string& topic : handler->topics()) subscriptions_[index_of(handler->kind())].remove(topic, handler->slot());
       return;
     }
     case records::Resumed::What::resumed:

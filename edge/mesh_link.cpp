@@ -224,6 +224,7 @@ void MeshLink::flush() {
 }
 
 void MeshLink::beat() {
+  life_sign_.give();
   if (segments_) segments_->beat();
   beat_.expires_after(beat_interval);
   beat_.async_wait([this](const boost::system::error_code& error) {

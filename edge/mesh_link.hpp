@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/life_sign.hpp"
 #include "common/records.hpp"
 #include "shm/control.hpp"
 #include "shm/segment.hpp"
@@ -91,6 +92,7 @@ class MeshLink {
   shm::ControlChannel channel_;
   std::optional<boost::asio::posix::stream_descriptor> wait_;
   boost::asio::steady_timer retry_, beat_;
+  LifeSign life_sign_;
   std::optional<shm::EdgeSegments> segments_;
   shm::RingWriter requests_;
   shm::RingReader responses_;

@@ -1,8 +1,17 @@
 #include "edge/stream.hpp"
 
+#include <sys/socket.h>
+
 #include <cerrno>
 
 namespace nuropb::edge {
+
+std::size_t Stream::write_now(const void* bytes, std::size_t size) {
+  const ssize_t taken = ::send(socket_.native_handle(), bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (taken <= 0) return 0;
+  written_ += static_cast<std::size_t>(taken);
+  return static_cast<std::size_t>(taken);
+}
 
 Stream::Step Stream::outcome(int result) {
   Step step;

@@ -57,6 +57,10 @@ class Stream {
   /// Bytes that its peer's kernel has taken from ours, or at least ours from us.
   [[nodiscard]] std::uint64_t written() const { return written_; }
 
+  /// Hands the kernel what it takes at once: how much that was. Not through TLS, and not while a write is under way. An
+  /// error is nothing taken: the next write finds it too.
+  std::size_t write_now(const void* bytes, std::size_t size);
+
   /// Whether a read is under way.
   [[nodiscard]] bool reading() const { return reading_; }
 

@@ -64,7 +64,7 @@ class Connection {
   virtual void send_text(std::string_view text) = 0;
   virtual void send_binary(std::string_view bytes) = 0;
   virtual void send_frame(const Frame& frame) = 0;
-  /// Starts the closing handshake; it is cut short after a few seconds.
+  /// Starts the closing handshake; it is cut short after a few seconds. Code 0, of lines only: there is nothing to be said.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   /// From within on_open or on_message only, where no read is on its way. What was read already still arrives: at most
   /// one read buffer and the message that it completes.
@@ -91,6 +91,8 @@ class Receiver {
   /// The kernel has taken what buffered_bytes() counted when that write began.
   virtual void on_written() {}
   virtual void on_close() = 0;
+  /// The peer will say no more, and may be waiting for answers: it is for us to close. WebSockets have no such thing.
+  virtual void on_end() {}
   /// It is time to close it: it answers no pings, or says nothing (close_codes.hpp).
   virtual void on_timeout(std::uint16_t code, std::string_view reason) = 0;
 };

@@ -20,7 +20,9 @@ WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint
 WebSocketHandler::~WebSocketHandler() = default;
 
 void WebSocketHandler::write_message(std::string_view text) {
-  if (state_ != State::closing) in_time(queue_.send(text));
+  if (state_ == State::closing) return;
+  in_time(queue_.send(text));
+  leave_if_answered();
 }
 
 bool WebSocketHandler::write_shared(SharedMessage& message) { return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain())); }
@@ -50,6 +52,20 @@ void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   paused_ = false;
   queue_.hand_over();
   connection_.close(code, reason);
+}
+
+void WebSocketHandler::on_end() {
+  peer_ended_ = true;
+  leave_if_answered();
+}
+
+/// A consumer that has ended its side gets what it has asked for; then we end ours.
+void WebSocketHandler::leave_if_answered() {
+  if (!peer_ended_ || state_ == State::closing || state_ == State::judging || !held_.empty() || !unsent_.empty() || requests_.count > 0) return;
+  state_ = State::closing;
+  edge_.on_closing(*this);
+  queue_.hand_over();
+  connection_.close(0, "");
 }
 
 void WebSocketHandler::on_close() {
@@ -108,6 +124,7 @@ void WebSocketHandler::resume() {
   edge_.on_released(*this);
   if (paused_) connection_.resume_reading();
   paused_ = false;
+  leave_if_answered();
 }
 
 void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket, std::string_view resume_token) {
@@ -118,7 +135,7 @@ void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_u
   credential_ = {records::CredentialKind::ticket, std::string(ticket)};
   if (first) {
     user_id_ = user_id;
-    edge_.manager().register_handler(*this);
+    edge_.manager(kind_).register_handler(*this);
     if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username, {resume_token, edge_.resume_window_ms()}));
   } else {
     edge_.on_accepted_again(*this);
@@ -131,9 +148,9 @@ void WebSocketHandler::number_messages(std::string_view token, std::uint64_t las
   numbered_->token = token;
   numbered_->last = last;
   if (session == session_id_) return;
-  edge_.manager().unregister_handler(*this);
+  edge_.manager(kind_).unregister_handler(*this);
   session_id_ = session;
-  edge_.manager().register_handler(*this);
+  edge_.manager(kind_).register_handler(*this);
 }
 
 void WebSocketHandler::present_again() {

@@ -53,6 +53,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   void on_written() override { queue_.go_on(); }
   void on_close() override;
   void on_timeout(std::uint16_t code, std::string_view reason) override { close(code, reason); }
+  void on_end() override;
 
   // What the edge tells it.
   /// `resume`: the token that its hello carries; empty: none.
@@ -81,6 +82,9 @@ class WebSocketHandler final : public Handler, public Receiver {
   std::deque<Unsent>& unsent() { return unsent_; }
   /// Topic patterns that it is subscribed to; the edge keeps them.
   std::set<std::string, std::less<>>& topics() { return topics_; }
+  /// What it is served as; WebSockets unless told otherwise.
+  void serve_as(HandlerKind kind) { kind_ = kind; }
+  [[nodiscard]] HandlerKind kind() const { return kind_; }
   /// On snorky.path: its messages are Snorky's envelopes, and it gets no hello.
   void speak_snorky() { snorky_ = true; }
   [[nodiscard]] bool speaks_snorky() const { return snorky_; }
@@ -109,6 +113,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   void hold(std::string_view text, SteadyTime arrived, SteadyTime until);
   bool within_rates(std::string_view text, SteadyTime now);
   bool in_time(bool room);
+  void leave_if_answered();
 
   Edge& edge_;
   Connection& connection_;
@@ -118,6 +123,8 @@ class WebSocketHandler final : public Handler, public Receiver {
   bool paused_ = true;
   bool snorky_ = false;
   std::uint16_t closed_with_ = 0;
+  bool peer_ended_ = false;  ///< it says no more, and waits for what it has asked
+  HandlerKind kind_ = HandlerKind::web_socket;
   std::uint32_t slot_, serial_;
   SessionId session_id_ = SessionId::random();
   std::string user_id_, peer_;

@@ -43,8 +43,8 @@ struct Attachment : websocketpp::connection_base {
   std::size_t compress_from = SIZE_MAX;  ///< messages of so many bytes, where it was negotiated
   std::size_t max_message = SIZE_MAX;  ///< of what a message unfolds to, below what holds for all
   std::uint32_t pongs = 0;  ///< since it took something from us
+  std::string corked;       ///< frames of this turn, to go in one write
 };
-
 
 /// Nothing that a callback does may end the event loop.
 template <class Work>
@@ -149,12 +149,14 @@ Frame prepare(std::string_view text) {
   namespace frame = websocketpp::frame;
   // What a server sends is not masked (RFC 6455 section 5.1), so the same bytes do for every socket. Compressed they
   // would be another text for each: a frame without RSV1 is in order on a socket that negotiated compression.
-  auto message = std::make_shared<Message>(nullptr, frame::opcode::text, text.size());
-  message->set_header(frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false), frame::extended_header(text.size())));
-  message->set_payload(text.data(), text.size());
+  std::string bytes = frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false), frame::extended_header(text.size()));
+  const std::size_t head = bytes.size();
+  bytes.append(text);
+  auto message = std::make_shared<Message>(nullptr, frame::opcode::text);
+  message->get_raw_payload() = std::move(bytes);  // with its head, so that one plain write does
   message->set_prepared(true);
   Frame out;
-  out.text_ = message->get_payload();
+  out.text_ = std::string_view(message->get_payload()).substr(head);
   out.message_ = std::move(message);
   return out;
 }
@@ -179,17 +181,44 @@ class SocketHandshake final : public Handshake {
   std::string target_;
 };
 
+/// Sockets with corked frames: uncorked once the turn of the event loop is over.
+class Corked {
+ public:
+  explicit Corked(boost::asio::io_context& io) : io_(io) {}
+  void add(Socket& socket);
+
+ private:
+  boost::asio::io_context& io_;
+  std::vector<std::shared_ptr<Socket>> sockets_;
+};
+
+/// Frames go to the kernel directly where nothing is in their way. websocketpp's own path, a completion through the event
+/// loop for each write, is for what the kernel does not take at once, for TLS and for compression.
 class SocketConnection final : public Connection {
  public:
-  SocketConnection(Socket& socket, Pulse& pulse) : socket_(socket), pulse_(pulse) {}
+  SocketConnection(Socket& socket, Pulse& pulse, Corked& corked) : socket_(socket), pulse_(pulse), corked_(corked) {}
   void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
   void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
   void send_frame(const Frame& frame) override {
+    if (!frame) return;
     if (frame.size() >= socket_.compress_from) return send(frame.text(), websocketpp::frame::opcode::text);
-    websocketpp::lib::error_code ignored;
-    if (frame) ignored = socket_.send(FrameAccess::message(frame));
+    uncork();
+    const auto message = FrameAccess::message(frame);
+    if (!free()) return queue(message);
+    const std::string& bytes = message->get_payload();
+    const std::size_t taken = socket_.stream().write_now(bytes.data(), bytes.size());
+    if (taken == 0) queue(message);
+    else if (taken < bytes.size()) queue_bytes(bytes.substr(taken));
+  }
+  void uncork() {
+    if (socket_.corked.empty()) return;
+    std::string bytes = std::exchange(socket_.corked, {});
+    const std::size_t taken = free() ? socket_.stream().write_now(bytes.data(), bytes.size()) : 0;
+    if (taken < bytes.size()) queue_bytes(bytes.substr(taken));
+    else if (socket_.receiver) socket_.receiver->on_written();
   }
   void close(std::uint16_t code, std::string_view reason) override {
+    uncork();
     websocketpp::lib::error_code ignored;
     socket_.close(code, std::string(reason), ignored);
   }
@@ -208,7 +237,7 @@ class SocketConnection final : public Connection {
     socket_.set_max_message_size(bytes);
     socket_.max_message = bytes;
   }
-  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing(); }
+  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing() + socket_.corked.size(); }
   std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
     pollfd end{socket_.stream().socket().native_handle(), POLLRDHUP, 0};
@@ -216,21 +245,64 @@ class SocketConnection final : public Connection {
   }
 
  private:
-  void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
+  static constexpr std::size_t most_corked = 16 * 1024;
+
+  /// Whether nothing is on its way that a write could overtake.
+  bool free() const {
+    return socket_.get_state() == websocketpp::session::state::open && !socket_.stream().secure() && socket_.writing() == 0 && socket_.get_buffered_amount() == 0;
+  }
+  void queue(const std::shared_ptr<Message>& message) {
     websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
-    if (payload.size() < socket_.compress_from) {
-      ignored = socket_.send(payload.data(), payload.size(), opcode);
+    ignored = socket_.send(message);
+  }
+  /// Frames, or the rest of one, as they are.
+  void queue_bytes(const std::string& bytes) {
+    auto message = std::make_shared<Message>(nullptr, websocketpp::frame::opcode::binary, bytes.size());
+    message->set_payload(bytes);
+    message->set_prepared(true);
+    queue(message);
+  }
+  void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
+    if (payload.size() >= socket_.compress_from) {
+      uncork();
+      const auto message = socket_.get_message(opcode, payload.size());
+      message->append_payload(payload.data(), payload.size());
+      message->set_compressed(true);
+      return queue(message);
+    }
+    if (payload.size() < most_corked && (!socket_.corked.empty() || free())) {
+      if (socket_.corked.empty()) corked_.add(socket_);
+      append_frame(payload, opcode);
+      if (socket_.corked.size() >= most_corked) uncork();
       return;
     }
-    const auto message = socket_.get_message(opcode, payload.size());
-    message->append_payload(payload.data(), payload.size());
-    message->set_compressed(true);
-    ignored = socket_.send(message);
+    uncork();
+    websocketpp::lib::error_code ignored;
+    ignored = socket_.send(payload.data(), payload.size(), opcode);
+  }
+  void append_frame(std::string_view payload, websocketpp::frame::opcode::value opcode) {
+    namespace frame = websocketpp::frame;
+    socket_.corked += frame::prepare_header(frame::basic_header(opcode, payload.size(), true, false), frame::extended_header(payload.size()));
+    socket_.corked += payload;
   }
 
   Socket& socket_;
   Pulse& pulse_;
+  Corked& corked_;
 };
+
+void Corked::add(Socket& socket) {
+  if (sockets_.empty()) {
+    boost::asio::post(io_, [this] {
+      std::vector<std::shared_ptr<Socket>> sockets;
+      std::swap(sockets, sockets_);
+      for (const auto& one : sockets) {
+        if (one->face) static_cast<SocketConnection&>(*one->face).uncork();
+      }
+    });
+  }
+  sockets_.push_back(std::static_pointer_cast<Socket>(socket.self));
+}
 
 class SocketLife final : public Liveness::Socket {
  public:
@@ -280,7 +352,7 @@ bool good_text(const Server::message_ptr& message) {
 
 struct WebSocketListener::Impl {
   Impl(boost::asio::io_context& context, Settings s, Callbacks c)
-      : io(context), settings(std::move(s)), callbacks(std::move(c)), pulse(context, settings.liveness),
+      : io(context), settings(std::move(s)), callbacks(std::move(c)), pulse(context, settings.liveness), corked(context),
         door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, [this](std::string_view page) { return callbacks.probe(page); }, [this] { callbacks.turned_away(); }}) {}
 
   void configure() {
@@ -319,7 +391,7 @@ struct WebSocketListener::Impl {
         socket->self = socket;
         socket->attachment = socket.get();
         if (!socket->get_response_header("Sec-WebSocket-Extensions").empty()) socket->compress_from = settings.compress_from;
-        socket->face = std::make_unique<SocketConnection>(*socket, pulse);
+        socket->face = std::make_unique<SocketConnection>(*socket, pulse, corked);
         socket->life = std::make_unique<SocketLife>(*socket);
         pulse.watch(*socket->life);
         socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
@@ -400,6 +472,7 @@ struct WebSocketListener::Impl {
   Settings settings;
   Callbacks callbacks;
   Pulse pulse;
+  Corked corked;
   Door door;
   Server server;
 };

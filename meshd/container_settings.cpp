@@ -26,7 +26,7 @@ Result<mesh::ServiceContainer::Settings> container_settings(const Config& config
   const Config::Etcd& etcd = config.etcd;
   mesh::ServiceContainer::Settings out;
   out.instance_id = instance_id;
-  out.prefix = etcd.prefix + "/" + config.gateway.service;
+  out.prefix = etcd.prefix + "/" + transport.service_name;
   out.lease = std::chrono::seconds(etcd.lease_s);
   // Short beside the lease, so that a member of the cluster that hangs leaves time to ask another.
   out.etcd.timeout = std::clamp<milliseconds>(out.lease / 5, milliseconds(500), milliseconds(3000));

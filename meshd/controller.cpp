@@ -46,7 +46,7 @@ void add_controller_methods(mesh::ServiceHost& host, ControllerParts shared) {
       parts->on_ring_loop([parts, name, reply, call = std::make_shared<mesh::Call>(std::move(call))] {
         auto caller = controller_caller(*call, parts->config.auth);
         // What comes by a gateway of ours comes from a consumer, who is not the service.
-        if (caller.service == parts->config.gateway.service) caller.service.clear();
+        if (caller.service == parts->config.gateway.service || (parts->config.lines.enabled && caller.service == parts->config.lines.service_name)) caller.service.clear();
         if (!parts->policy().allows_controller(caller, name)) {
           return reply->error(error_name::authorization, name + "(): this caller may not use it (policy)");
         }

@@ -88,10 +88,14 @@ void Mailboxes::seen(Mailbox& box, std::uint64_t number) {
 std::optional<std::uint64_t> Mailboxes::wait(Mailbox& box, Mailbox::Pending pending) {
   const std::size_t text = pending.trace_id.size() + 1;
   if (box.pending_text_ + text > bounds_.pending_text || addresses_.contains(pending.from)) return {};
+  const WorkerId worker{pending.from.slot, pending.from.generation};
+  const auto spent = pending_cost_.find(worker);
+  if ((spent == pending_cost_.end() ? 0 : spent->second) + cost(pending) > bounds_.pending_of_worker) return {};
   const std::uint64_t number = next_pending_;
   next_pending_ = next_pending_ == ReturnAddress::max_sequence ? 1 : next_pending_ + 1;
   if (box.pending_.contains(number)) return {};
   box.pending_text_ += text;
+  pending_cost_[worker] += cost(pending);
   addresses_[pending.from] = {&box, number};
   deadlines_.insert({pending.deadline, {box.id_, number}});
   box.pending_.emplace(number, std::move(pending));
@@ -103,6 +107,8 @@ std::optional<Mailbox::Pending> Mailboxes::take(Mailbox& box, std::uint64_t numb
   if (node.empty()) return {};
   Mailbox::Pending out = std::move(node.mapped());
   box.pending_text_ -= out.trace_id.size() + 1;
+  const auto spent = pending_cost_.find({out.from.slot, out.from.generation});
+  if ((spent->second -= cost(out)) == 0) pending_cost_.erase(spent);
   addresses_.erase(out.from);
   deadlines_.erase({out.deadline, {box.id_, number}});
   return out;

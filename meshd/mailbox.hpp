@@ -100,11 +100,12 @@ class Mailbox {
 
 class Mailboxes {
  public:
-  /// What a message costs beside its text.
-  static constexpr std::size_t overhead = 160;
+  /// What a message costs beside its text, and a request.
+  static constexpr std::size_t overhead = 160, pending_overhead = 400;
   struct Bounds {
     std::size_t each = 0, total = 0;
     std::size_t pending_text = records::max_pending_text;
+    std::size_t pending_of_worker = 32U << 20;  ///< what the requests of one worker may cost that are not answered yet
   };
   explicit Mailboxes(Bounds bounds) : bounds_(bounds) {}
 
@@ -150,11 +151,13 @@ class Mailboxes {
   struct AddressEqual {
     bool operator()(const ReturnAddress& a, const ReturnAddress& b) const { return a == b; }
   };
+  static std::size_t cost(const Mailbox::Pending& pending) { return pending_overhead + pending.trace_id.size() + pending.topic.size(); }
   void put(Mailbox& box, Mailbox::Message message);
   void pop(Mailbox& box);
   void resize(Mailbox& box, std::size_t bytes);
 
   Bounds bounds_;
+  std::map<WorkerId, std::size_t> pending_cost_;  // by worker: one that was taken over can't use up what others need
   std::size_t bytes_ = 0;
   std::uint64_t let_go_ = 0;
   std::uint32_t next_id_ = 0;

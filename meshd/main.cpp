@@ -2,12 +2,16 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <iostream>
+#include <memory>
+#include <vector>
 
 #include "common/config.hpp"
 #include "common/log.hpp"
 #include "meshd/auth/make_authorizers.hpp"
 #include "meshd/container_settings.hpp"
+#include "meshd/face.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/ring_loop.hpp"
 #include "meshd/runtime_dir.hpp"
@@ -55,8 +59,16 @@ int main(int argc, char** argv) {
   auto transport = meshd::transport_settings(*config, *instance);
   if (!transport) return fail(transport.error());
 
-  auto container_settings = meshd::container_settings(*config, *instance, *transport);
-  if (!container_settings) return fail(container_settings.error());
+  // One for each kind of handlers: they are services of their own.
+  std::vector<mesh::ServiceContainer::Settings> containers_settings;
+  for (const meshd::MeshIdentity& identity : meshd::identities(*config, *instance)) {
+    mesh::TransportSettings own = *transport;
+    own.service_name = identity.service;
+    own.instance_id = identity.instance;
+    auto settings = meshd::container_settings(*config, identity.instance, own);
+    if (!settings) return fail(settings.error());
+    containers_settings.push_back(std::move(*settings));
+  }
 
   auto snorky = meshd::snorky::Hub::parts(*config);
   if (!snorky) return fail(snorky.error());
@@ -64,11 +76,18 @@ int main(int argc, char** argv) {
   meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"authorizers", names_of(config->auth.authorizers)}, {"control", runtime->control_socket()}});
-  // Its leader configures the broker; only then anybody consumes.
-  mesh::ServiceContainer container(std::move(*container_settings), {[&loop] { loop.connect_broker(); }, {}});
-  container.start();
+  // Their leaders configure the broker; only then anybody consumes.
+  std::atomic<std::size_t> not_ready{containers_settings.size()};
+  std::vector<std::unique_ptr<mesh::ServiceContainer>> containers;
+  for (auto& settings : containers_settings) {
+    const auto ready = [&] {
+      if (--not_ready == 0) loop.connect_broker();
+    };
+    containers.push_back(std::make_unique<mesh::ServiceContainer>(std::move(settings), mesh::ServiceContainer::Callbacks{ready, {}}));
+  }
+  for (auto& container : containers) container->start();
   const int code = loop.run();
-  container.stop();
+  for (auto& container : containers) container->stop();
   log::info("stopped", {{"code", code}});
   return code;
 }

@@ -1,5 +1,6 @@
 #include "meshd/metrics.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -32,13 +33,33 @@ void EdgeCounts::add(const shm::MeshdSegments& segments) {
   for (std::size_t place = 0; place < closes.size(); ++place) closes[place] += segments.closes(place);
 }
 
+void Counted::add(HandlerKind kind, const ServiceMeshManager& manager, const Pushes& of_pushes, const Peers& of_peers, std::size_t its_sessions, std::size_t its_topics) {
+  const auto counters = manager.counters();
+  const std::uint64_t patterns = transport.patterns_refused + counters.patterns_refused, malformed = transport.malformed + counters.malformed;
+  transport = counters;
+  transport.patterns_refused = patterns;
+  transport.malformed = malformed;
+  for (std::size_t reason = 0; reason < messages.size(); ++reason) {
+    const auto which = static_cast<mesh::Refusal>(reason);
+    messages[reason] += manager.refusals().count(which) + manager.controller_refusals().count(which);
+  }
+  pushes.sends += of_pushes.counters().sends;
+  pushes.closes += of_pushes.counters().closes;
+  pushes.for_peers += of_pushes.counters().for_peers;
+  pushes.timeouts += of_pushes.counters().timeouts;
+  peers = std::max<std::uint64_t>(peers, of_peers.alive().size());
+  peer_messages_refused += of_peers.refused();
+  sessions_of[index_of(kind)] = its_sessions;
+  topics += its_topics;
+  queued_bytes += manager.queued_bytes();
+}
+
 std::string metrics_page(const Counted& counted) {
   Page page;
   page.head("refused_messages_total", "Messages from the broker that were not what they should be, by reason.", "counter");
   for (std::size_t kind = 0; kind < mesh::refusal_kinds; ++kind) {
     const auto reason = static_cast<mesh::Refusal>(kind);
-    const std::uint64_t count = (counted.messages ? counted.messages->count(reason) : 0) + (counted.controller ? counted.controller->count(reason) : 0);
-    page.line("refused_messages_total", "{reason=\"" + std::string(mesh::to_text(reason)) + "\"}", count);
+    page.line("refused_messages_total", "{reason=\"" + std::string(mesh::to_text(reason)) + "\"}", counted.messages[kind]);
   }
   page.counter("dropped_events_total", "Events of the mesh that can't be shown to consumers.", counted.events_dropped);
   page.counter("left_out_events_total", "Events left out for sockets that did not read (events.when_full).", counted.edges[shm::EdgeCounter::dropped_events]);
@@ -81,6 +102,8 @@ std::string metrics_page(const Counted& counted) {
   page.gauge("mailbox_bytes", "Numbered messages that are kept.", counted.mailbox_bytes);
   page.gauge("workers", "Edges that are attached.", counted.workers);
   page.gauge("sessions", "Sessions that are open.", counted.sessions);
+  page.head("handler_sessions", "Of those, the ones whose token was accepted, by kind of handler.", "gauge");
+  for (std::size_t kind = 0; kind < handler_kinds; ++kind) page.line("handler_sessions", "{handler=\"" + std::string(handler_kind_names[kind]) + "\"}", counted.sessions_of[kind]);
   page.gauge("topics", "Topic patterns that somebody is subscribed to.", counted.topics);
   return page.text;
 }

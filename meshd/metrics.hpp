@@ -9,6 +9,7 @@
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/pushes.hpp"
+#include "meshd/service_mesh_manager.hpp"
 #include "shm/segment.hpp"
 
 namespace nuropb::meshd {
@@ -32,17 +33,20 @@ struct ResumeCounts {
 };
 
 struct Counted {
-  mesh::Transport::Counters transport;
-  const mesh::Refusals* messages = nullptr;    ///< that could not be read
-  const mesh::Refusals* controller = nullptr;  ///< that did not get to a handler of the controller
+  mesh::Transport::Counters transport{};       ///< of the one connection, patterns_refused of all faces
+  std::array<std::uint64_t, mesh::refusal_kinds> messages{};  ///< that could not be read, or did not get to a handler of a controller
   std::uint64_t events_dropped = 0;            ///< of the mesh: not for consumers
   Pushes::Counters pushes{};
   std::uint64_t peers = 0, peer_messages_refused = 0;
+  std::array<std::uint64_t, handler_kinds> sessions_of{};
   RefusedByLimit refused{};
   EdgeCounts edges{};                          ///< of all edges since meshd began
   ResumeCounts resumes{};
   std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
+
+  /// What one kind's part has counted.
+  void add(HandlerKind kind, const ServiceMeshManager& manager, const Pushes& pushes, const Peers& peers, std::size_t sessions, std::size_t topics);
 };
 
 std::string metrics_page(const Counted& counted);

@@ -12,7 +12,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t op_bits = (1ULL << 52) - 1;         // they travel in JSON
+// They travel in JSON, so they have 52 bits; the upper ones are the kind's.
+constexpr unsigned op_number_bits = 48;
+constexpr std::uint64_t op_bits = (1ULL << op_number_bits) - 1;
 constexpr std::uint64_t most_connections = 1ULL << 32;      // that another gateway can claim to have
 
 bool may_close_with(std::uint16_t code) { return code == 1000 || code == 1001 || (code >= 4000 && code <= 4999); }
@@ -55,6 +57,11 @@ std::optional<Target> read_target(std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<HandlerKind> Pushes::kind_of(std::uint64_t op) {
+  const std::uint64_t kind = op >> op_number_bits;
+  return kind < handler_kinds ? std::optional(static_cast<HandlerKind>(kind)) : std::nullopt;
+}
 
 Pushes::Pushes(Settings settings, const Clock& clock, Edges& edges, SessionIndex& sessions, Peers& peers)
     : settings_(std::move(settings)), clock_(clock), edges_(edges), sessions_(sessions), peers_(peers), next_op_(some_number()) {
@@ -114,7 +121,7 @@ Result<void> Pushes::count(std::function<void(const SessionCount&)> done) {
 }
 
 std::uint64_t Pushes::add(std::unique_ptr<Operation> operation) {
-  const std::uint64_t op = next_op_;
+  const std::uint64_t op = next_op_ | static_cast<std::uint64_t>(settings_.handler) << op_number_bits;
   next_op_ = (next_op_ + 1) & op_bits;
   if (next_op_ == 0) next_op_ = 1;
   operations_[op] = std::move(operation);
@@ -169,8 +176,8 @@ void Pushes::to_edges(const Target& target, const What& what, std::uint64_t op, 
 
 void Pushes::to_edge(WorkerId worker, const What& what, std::uint64_t op, bool all, std::string_view refs, Operation* operation) {
   std::string payload;
-  if (what.verb == Verb::close) records::encode(records::CloseSessions{op, all, what.code, records::SessionRefs(refs), what.reason}, payload);
-  else records::encode(records::Push{op, all, what.whole_frame, records::SessionRefs(refs), what.text}, payload);
+  if (what.verb == Verb::close) records::encode(records::CloseSessions{op, all, what.code, records::SessionRefs(refs), what.reason, settings_.handler}, payload);
+  else records::encode(records::Push{op, all, what.whole_frame, records::SessionRefs(refs), what.text, settings_.handler}, payload);
   if (op != 0 && operation) {
     Operation::Edge& edge = operation->edges[worker];
     ++edge.records;
@@ -223,7 +230,7 @@ void Pushes::end(std::uint64_t op) {
 
 bool Pushes::on_pushed(WorkerId worker, const records::Pushed& record) {
   const auto found = operations_.find(record.op);
-  if (found == operations_.end()) return record.op != 0 && record.op <= op_bits;  // its time was up
+  if (found == operations_.end()) return record.op != 0 && kind_of(record.op) == settings_.handler;  // its time was up
   Operation& operation = *found->second;
   const auto edge = operation.edges.find(worker);
   if (edge == operation.edges.end()) return false;

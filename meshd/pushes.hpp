@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "common/clock.hpp"
+#include "common/handler_kinds.hpp"
 #include "common/ids.hpp"
 #include "common/records.hpp"
 #include "common/result.hpp"
@@ -82,6 +83,7 @@ class Pushes {
     std::size_t max_sessions = 0;        ///< limits.connections, of one edge
     std::size_t json_depth = 256;
     milliseconds timeout{2000};          ///< push.timeout_ms
+    HandlerKind handler = HandlerKind::web_socket;  ///< whose sessions these are
   };
   /// How Pushes reaches the edges; the ring loop is it.
   class Edges {
@@ -92,6 +94,8 @@ class Pushes {
     virtual void tick_soon() = 0;        ///< something waits: call tick() from now on, until nothing does
   };
   using Done = std::function<void(const Outcome&)>;
+  /// Whose operation an edge's answer is about.
+  [[nodiscard]] static std::optional<HandlerKind> kind_of(std::uint64_t op);
 
   Pushes(Settings settings, const Clock& clock, Edges& edges, SessionIndex& sessions, Peers& peers);
   ~Pushes();

@@ -128,7 +128,7 @@ void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_vie
     if (!page.cursor.empty() || (from && worker < from->worker)) return;
     table.each([&](std::uint32_t slot, const Session& session) {
       const PlaceInList place{worker, slot};
-      if (session.state == SessionState::open && (!from || place > *from)) add(place, session);
+      if (session.state == SessionState::open && session.handler == settings_.handler && (!from || place > *from)) add(place, session);
     });
   });
 }

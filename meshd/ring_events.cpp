@@ -26,12 +26,13 @@ void RingLoop::subscribe(const records::Subscription& record, Session& session, 
                                                             " subscriptions (events.subscriptions_per_session)"), {});
   }
   session.topics.emplace(record.topic);
-  switch (subscriptions_.add(record.topic, from)) {
+  Face& face = this->face(session);
+  switch (face.subscriptions.add(record.topic, from)) {
     case Subscriptions::Added::bound: return deliver(done(from), {});
     case Subscriptions::Added::waiting: return;
     case Subscriptions::Added::first: break;
   }
-  if (const auto asked = manager_.subscribe(record.topic); !asked) on_pattern({std::string(record.topic), asked.error().text()});
+  if (const auto asked = face.manager.subscribe(record.topic); !asked) on_pattern(face, {std::string(record.topic), asked.error().text()});
 }
 
 void RingLoop::unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
@@ -39,8 +40,9 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
   if (found != session.topics.end()) {
     session.topics.erase(found);
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, record.topic);
-    const auto removed = subscriptions_.remove(record.topic, from);
-    if (removed.last) manager_.unsubscribe(record.topic);
+    Face& face = this->face(session);
+    const auto removed = face.subscriptions.remove(record.topic, from);
+    if (removed.last) face.manager.unsubscribe(record.topic);
     for (const ReturnAddress& asker : removed.waiting) deliver(done(asker), {});
   }
   deliver(done(from), {});
@@ -48,7 +50,7 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
 
 void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session) {
   for (const std::string& topic : session.topics) {
-    if (subscriptions_.remove(topic, holder(worker, slot, session)).last) manager_.unsubscribe(topic);
+    if (face(session).subscriptions.remove(topic, holder(worker, slot, session)).last) face(session).manager.unsubscribe(topic);
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, topic);
   }
   session.topics.clear();
@@ -69,23 +71,23 @@ void RingLoop::end_subscription(Attached* attached, std::uint32_t slot, Session&
   touch(*attached);
 }
 
-void RingLoop::on_pattern(const ServiceMeshManager::Pattern& news) {
-  if (news.pattern == peers_.topic()) {
-    if (news.refused.empty()) return peers_.connected();
+void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
+  if (news.pattern == face.peers.topic()) {
+    if (news.refused.empty()) return face.peers.connected();
     log::error("the broker refuses the gateways' own topic: other gateways can't be reached", {{"topic", news.pattern}, {"reason", news.refused}});
     return;
   }
   if (news.refused.empty()) {
-    for (const ReturnAddress& asker : subscriptions_.bound(news.pattern)) deliver(done(asker), {});
+    for (const ReturnAddress& asker : face.subscriptions.bound(news.pattern)) deliver(done(asker), {});
     return;
   }
   if (const auto left_out = refused_pause_.due(clock_.now())) {
     log::warning("the broker refuses a topic", {{"topic", news.pattern}, {"reason", news.refused}, {"left_out", *left_out}});
   }
-  const auto waiting = subscriptions_.refused(news.pattern);
+  const auto waiting = face.subscriptions.refused(news.pattern);
   for (const ReturnAddress& asker : waiting) deliver(refusal(asker, error_name::transport, "the broker refuses the topic: " + news.refused), {});
   each_session([&](Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
-    if (!session.topics.contains(news.pattern)) return;
+    if (session.handler != face.kind || !session.topics.contains(news.pattern)) return;
     const ReturnAddress held = holder(worker, slot, session);
     const bool asked_now = std::any_of(waiting.begin(), waiting.end(), [&](const ReturnAddress& asker) {
       return asker.slot == held.slot && asker.generation == held.generation && asker.session == held.session;
@@ -96,15 +98,15 @@ void RingLoop::on_pattern(const ServiceMeshManager::Pattern& news) {
   });
 }
 
-void RingLoop::on_mesh_event(const mesh::Incoming& message) {
+void RingLoop::on_mesh_event(Face& face, const mesh::Incoming& message) {
   if (Peers::reserved(message.routing_key)) {
     // Not for consumers, whatever their patterns match; and another service's gateways are none of our business.
-    if (message.routing_key == peers_.topic()) peers_.receive(message.encrypted ? std::string_view() : std::string_view(message.body));
+    if (message.routing_key == face.peers.topic()) face.peers.receive(message.encrypted ? std::string_view() : std::string_view(message.body));
     return;
   }
-  subscriptions_.match(message.routing_key, interested_);
+  face.subscriptions.match(message.routing_key, interested_);
   if (interested_.empty()) return;  // unbound a moment ago
-  const auto payload = to_mesh_event(message, config_.limits.message_bytes, config_.limits.json_depth, config_.events.forward_context);
+  const auto payload = to_mesh_event(message, face.kind, config_.limits.message_bytes, config_.limits.json_depth, config_.events.forward_context);
   if (!payload) {
     ++dropped_events_;
     if (const auto left_out = dropped_pause_.due(clock_.now())) {
@@ -112,7 +114,7 @@ void RingLoop::on_mesh_event(const mesh::Incoming& message) {
     }
     return;
   }
-  if (mailboxes_.count() > 0) say_event(message.routing_key, *payload);
+  if (mailboxes_.count() > 0) say_event(face.kind, message.routing_key, *payload);
   for (const WorkerId id : interested_) {
     Attached* const attached = find(id);
     if (!attached) continue;

@@ -13,7 +13,6 @@
 #include "common/close_codes.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
-#include "meshd/controller.hpp"
 #include "meshd/metrics.hpp"
 
 namespace nuropb::meshd {
@@ -21,7 +20,7 @@ namespace {
 
 constexpr std::size_t max_newcomers = 64;
 constexpr auto hello_timeout = std::chrono::seconds(2);
-constexpr auto beat_interval = std::chrono::seconds(1);
+constexpr auto beat_interval = std::chrono::seconds(1);  // gateway.hung_after_s counts these
 constexpr auto stop_grace = std::chrono::milliseconds(2000);
 
 std::uint64_t wall_clock_ms() {
@@ -33,26 +32,21 @@ std::uint64_t wall_clock_ms() {
 
 RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)),
-      instance_(ReturnAddress::instance_hash(parts.instance_id)), tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
-      encryption_(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys) : std::nullopt),
+      tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
       mailboxes_({std::min<std::size_t>(parts.config.resume.mailbox_bytes, parts.config.limits.send_queue_bytes), parts.config.resume.total_bytes}), resume_timer_(io_),
-      peers_({.service = parts.config.gateway.service, .instance = parts.instance_id, .largest = Pushes::largest_of(parts.config.limits.message_bytes),
-              .json_depth = parts.config.limits.json_depth + 8U, .period = milliseconds(parts.config.push.presence_ms),
-              .expiry = milliseconds(parts.config.push.presence_ms * 7 / 2)},
-             clock_, [this](const std::string& topic, std::string body, SteadyTime deadline) { return publish_to_peers(topic, std::move(body), deadline); }),
-      pushes_({parts.instance_id, parts.config.limits.message_bytes, parts.config.limits.connections, parts.config.limits.json_depth,
-               milliseconds(parts.config.push.timeout_ms)}, clock_, *this, session_index_, peers_),
       push_timer_(io_),
-      manager_(std::move(parts.transport), [this] { boost::asio::post(io_, [this] { on_events(); }); }),
       admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
              {[this] { return metrics(); },
               [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); }}) {
-  add_controller_methods(manager_.controller(), {config_, pushes_, [this]() -> const Policy& { return policy_; },
-                                                 [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }});
+  for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
+    faces_[index_of(identity.kind)] = std::make_unique<Face>(
+        identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(), [this]() -> const Policy& { return policy_; },
+                              [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }, [this](Face& face) { on_events(face); }});
+  }
   start_snorky(std::move(parts.snorky));
 }
 
@@ -69,7 +63,7 @@ Result<void> RingLoop::start() {
   if (mesh_authorizer_) mesh_authorizer_->connect([this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
   authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
   if (const auto admin = admin_.start(); !admin) return admin;
-  start_peers();
+  each_face([](Face& face) { face.start_peers(); });
   wait_for_connection();
   wait_for_signal();
   beat();
@@ -77,7 +71,7 @@ Result<void> RingLoop::start() {
 }
 
 void RingLoop::connect_broker() {
-  boost::asio::post(io_, [this] { manager_.start(); });
+  boost::asio::post(io_, [this] { web().manager.start(); });  // and with it all faces: they share the connection
 }
 
 int RingLoop::run() {
@@ -90,20 +84,20 @@ int RingLoop::run() {
 /// before the end what became of it, so that a successor in our place (a new binary) costs nobody an unknown outcome.
 void RingLoop::leave() {
   leaving_ = true;
-  constexpr const char* why = "the gateway's meshd is stopping; the request was not sent";
-  peers_.leave();
+  each_face([](Face& face) { face.peers.leave(); });
   authorizer_.stop();
-  if (encryption_) {
-    encryption_->give_up(why, clock_.now());
-    send_encrypted();
-  }
-  manager_.publish(outgoing_);
-  for (const mesh::Outgoing& message : outgoing_) {
-    on_report({mesh::Outcome::refused, message.type, message.routing_key, message.correlation_id, message.tag, why, {}, message.encrypted});
-  }
-  outgoing_.clear();
-  manager_.stop(stop_grace);  // waits for the broker's confirms
-  on_events();
+  each_face([this](Face& face) {
+    constexpr const char* why = "the gateway's meshd is stopping; the request was not sent";
+    if (face.encryption) face.encryption->give_up(why, clock_.now());
+    send_encrypted(face);
+    face.manager.publish(face.outgoing);
+    for (const mesh::Outgoing& message : face.outgoing) {
+      on_report(face, {mesh::Outcome::refused, message.type, message.routing_key, message.correlation_id, message.tag, why, {}, message.encrypted});
+    }
+    face.outgoing.clear();
+  });
+  web().manager.stop(stop_grace);  // waits for the broker's confirms
+  each_face([this](Face& face) { on_events(face); });
 }
 
 void RingLoop::wait_for_signal() {
@@ -120,17 +114,24 @@ void RingLoop::wait_for_signal() {
 }
 
 void RingLoop::beat() {
-  for (auto& [id, attached] : workers_) attached->worker.segments().beat();
+  life_sign_.give();
+  std::vector<WorkerId> hung;
+  for (auto& [id, attached] : workers_) {
+    attached->worker.segments().beat();
+    if (attached->worker.hangs(config_.gateway.hung_after_s)) hung.push_back(id);
+  }
+  for (const WorkerId id : hung) detach(id, "no heartbeat", true);
   drop_kept();
-  peers_.tick();
+  each_face([](Face& face) { face.peers.tick(); });
   users_.forget_idle(clock_.now());
   look_at_expiries();
   if (mesh_authorizer_) mesh_authorizer_->tick(clock_.now());
-  if (encryption_) {
-    encryption_->tick(clock_.now());
-    send_encrypted();
-    if (!outgoing_.empty() || !touched_.empty()) schedule_turn();
-  }
+  each_face([this](Face& face) {
+    if (!face.encryption) return;
+    face.encryption->tick(clock_.now());
+    send_encrypted(face);
+  });
+  if (outgoing() || !touched_.empty()) schedule_turn();
   beat_timer_.expires_after(beat_interval);
   beat_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();
@@ -138,12 +139,21 @@ void RingLoop::beat() {
 }
 
 std::string RingLoop::metrics() {
-  Counted counted{manager_.counters(), &manager_.refusals(), &manager_.controller_refusals(), dropped_events_, pushes_.counters(), peers_.alive().size(), peers_.refused(),
-                  refused_, gone_edges_, resumes_, mailboxes_.count(), mailboxes_.bytes(), mailboxes_.let_go(), parked_.open(), 0, workers_.size(), subscriptions_.patterns(), manager_.queued_bytes()};
+  Counted counted;
+  counted.events_dropped = dropped_events_;
+  counted.refused = refused_;
+  counted.edges = gone_edges_;
+  counted.workers = workers_.size();
+  counted.resumes = resumes_;
+  counted.mailboxes = mailboxes_.count();
+  counted.mailbox_bytes = mailboxes_.bytes();
+  counted.let_go = mailboxes_.let_go();
+  counted.waiting = parked_.open();
   for (const auto& [id, attached] : workers_) {
     counted.sessions += attached->worker.sessions().open();
     counted.edges.add(attached->worker.segments());
   }
+  each_face([&](Face& face) { counted.add(face.kind, face.manager, face.pushes, face.peers, face.sessions.sessions(), face.subscriptions.patterns()); });
   return metrics_page(counted);
 }
 
@@ -219,7 +229,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   const WorkerLimits limits{config_.limits.connections, config_.limits.message_bytes, std::size_t{4} * config_.rings.return_bytes};
   auto attached = std::make_unique<Attached>(
       io_, Worker(*id, std::move(newcomer.channel), std::move(*segments), newcomer.peer, std::move(pidfd), limits));
-  attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { manager_.delivered(receipt); };
+  attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered(receipt); };
   log::info("worker attached", {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});
   Attached& place = *(workers_[*id] = std::move(attached));
   wait_for_doorbell(place);
@@ -255,8 +265,8 @@ void RingLoop::drain_ring(Attached& attached) {
   while (left > 0 && attached.worker.next(header, payload_) == Worker::Next::record && dispatch(attached, header, payload_)) {
     left -= std::min<std::size_t>(left, sizeof(shm::RecordHeader) + header.length);
   }
-  if (encryption_) send_encrypted();
-  manager_.publish(outgoing_);
+  each_face([this](Face& face) { send_encrypted(face); });
+  publish_waiting();
 }
 
 void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
@@ -277,8 +287,14 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   std::erase(turn_order_, id);
   workers_.erase(found);
   slots_.release(id);
-  manager_.acknowledge();
-  pushes_.on_worker_gone(id);
+  web().manager.acknowledge();
+  each_face([id](Face& face) { face.pushes.on_worker_gone(id); });
+}
+
+void RingLoop::each_face(const std::function<void(Face&)>& work) {
+  for (const auto& face : faces_) {
+    if (face) work(*face);
+  }
 }
 
 RingLoop::Attached* RingLoop::find(WorkerId id) {

@@ -11,6 +11,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -21,11 +22,13 @@
 
 #include "common/clock.hpp"
 #include "common/config.hpp"
+#include "common/life_sign.hpp"
 #include "common/log_pause.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/mesh_authorizer.hpp"
 #include "meshd/expiries.hpp"
+#include "meshd/face.hpp"
 #include "meshd/mailbox.hpp"
 #include "meshd/metrics.hpp"
 #include "meshd/peers.hpp"
@@ -96,10 +99,12 @@ class RingLoop : private Pushes::Edges {
   bool dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
-  bool publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method = {});
-  void send_encrypted();
-  void on_events();
-  void on_report(mesh::Report&& report);
+  bool publish(Attached& attached, Face& face, Result<mesh::Outgoing> message, std::string_view method = {});
+  void send_encrypted(Face& face);
+  void publish_waiting();
+  [[nodiscard]] bool outgoing() const;
+  void on_events(Face& face);
+  void on_report(Face& face, mesh::Report&& report);
   void on_state(const ServiceMeshManager::StateChange& change);
   bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
   void deliver_kept(WorkerId id);
@@ -133,8 +138,8 @@ class RingLoop : private Pushes::Edges {
   void unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session);
   void end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
-  void on_pattern(const ServiceMeshManager::Pattern& news);
-  void on_mesh_event(const mesh::Incoming& message);
+  void on_pattern(Face& face, const ServiceMeshManager::Pattern& news);
+  void on_mesh_event(Face& face, const mesh::Incoming& message);
 
   // Numbered messages, sessions that wait for their consumers (ring_resume.cpp)
   bool resume_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
@@ -143,7 +148,7 @@ class RingLoop : private Pushes::Edges {
   void take_up(Attached& attached, const records::Resume& record, Session& fresh, const ReturnAddress& from);
   void tell_resumed(Attached& attached, const Session& session, std::uint64_t sequence);
   [[nodiscard]] std::string resume_json(std::string_view token) const;
-  [[nodiscard]] ReturnAddress holder(WorkerId worker, std::uint32_t slot, const Session& session) const;
+  [[nodiscard]] ReturnAddress holder(WorkerId worker, std::uint32_t slot, const Session& session);
   [[nodiscard]] SteadyTime deadline_of(std::uint64_t ring_ms) const;
   std::optional<ReturnAddress> wait_for_answer(Session& session, records::Type verb, const ReturnAddress& from, std::string_view trace_id, SteadyTime deadline, std::string_view topic);
   template <class Record>
@@ -152,7 +157,7 @@ class RingLoop : private Pushes::Edges {
   void end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error);
   void say(Mailbox& box, std::shared_ptr<const std::string> text);
   void say(Mailbox& box, std::string text);
-  void say_event(const std::string& routing_key, const std::string& payload);
+  void say_event(HandlerKind kind, const std::string& routing_key, const std::string& payload);
   void push_numbered(records::Type type, const std::string& payload);
   void hand_over(Mailbox& box);
   bool hand_over_lagging();
@@ -179,26 +184,28 @@ class RingLoop : private Pushes::Edges {
   void each(const std::function<void(WorkerId, SessionTable&)>& work) override;
   void send(WorkerId worker, records::Type type, std::string payload) override;
   void tick_soon() override;
-  void start_peers();
   void operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer);
-  bool publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline);
 
   [[nodiscard]] std::string metrics();
-  [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance_, worker.slot, worker.generation, session, sequence}; }
+  // What the kinds of handlers don't share. The WebSockets' face serves all that is of the gateway as a whole, too: Snorky,
+  // backends, authorization by a service.
+  Face* face(HandlerKind kind) { return faces_[index_of(kind)].get(); }  // nullptr: the config does not open that kind
+  Face& face(const Session& session) { return *faces_[index_of(session.handler)]; }
+  Face& web() { return *faces_.front(); }
+  void each_face(const std::function<void(Face&)>& work);
+  void delivered(const ServiceMeshManager::Receipt& receipt) { web().manager.delivered(receipt); }
+  [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t slot, const Session& session) { return face(session).address(worker, slot); }
   void touch(Attached& attached);
   void flush_touched();
   Attached* find(WorkerId id);
 
   const Config& config_;
   std::string control_socket_;
-  std::uint32_t instance_;
   SealedTickets tickets_;
   Authorizer& authorizer_;
   MeshAuthorizer* mesh_authorizer_;
   Expiries expiries_;
   Policy policy_;
-  std::optional<RequestEncryption> encryption_;  // nothing: request.encryption = false
-  Subscriptions subscriptions_;
   std::vector<WorkerId> interested_;        // in the event at hand; reused
   SystemClock clock_;
   const SteadyTime started_ = clock_.now();
@@ -211,6 +218,7 @@ class RingLoop : private Pushes::Edges {
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
   boost::asio::steady_timer beat_timer_;
+  LifeSign life_sign_;
   std::unique_ptr<shm::ControlListener> listener_;
   boost::asio::posix::stream_descriptor listener_wait_;
   Mailboxes mailboxes_;                     // outlives the sessions in workers_ and parked_
@@ -228,15 +236,11 @@ class RingLoop : private Pushes::Edges {
   std::map<WorkerId, std::unique_ptr<Attached>> workers_;
   std::size_t newcomers_ = 0;
 
-  SessionIndex session_index_;
-  Peers peers_;
-  Pushes pushes_;
   boost::asio::steady_timer push_timer_;
   bool push_timer_armed_ = false;
 
   std::vector<WorkerId> turn_order_;        // workers that may have something to read
   std::vector<Attached*> touched_;          // workers with records staged in this turn
-  std::vector<mesh::Outgoing> outgoing_;    // taken from rings, not yet taken by the transport
   std::string payload_;                     // reused for every record
   bool turn_scheduled_ = false;
   std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
@@ -253,7 +257,7 @@ class RingLoop : private Pushes::Edges {
   std::unique_ptr<snorky::Outlet> snorky_outlet_;
   std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 
-  ServiceMeshManager manager_;  // its thread wakes the loop above
+  std::array<std::unique_ptr<Face>, handler_kinds> faces_;  // their thread wakes the loop above
   AdminSocket admin_;           // last: it looks at all of the above
 };
 

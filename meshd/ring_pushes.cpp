@@ -38,8 +38,10 @@ void RingLoop::tick_soon() {
   push_timer_.async_wait([this](const boost::system::error_code& error) {
     push_timer_armed_ = false;
     if (error) return;
-    pushes_.tick();
-    if (pushes_.waiting()) tick_soon();
+    each_face([this](Face& face) {
+      face.pushes.tick();
+      if (face.pushes.waiting()) tick_soon();
+    });
   });
 }
 
@@ -50,31 +52,17 @@ void RingLoop::operate(const std::string& name, const std::string& body, std::fu
   if (problem) return refuse("the body is not JSON: " + problem->text());
   const auto params = nlohmann::json::parse(body, nullptr, false);
   if (!params.is_object()) return refuse("the body is no JSON object");
-  run_operation(pushes_, name, params, [answer](const Result<nlohmann::json>& result) {
+  // Whose consumers are meant: the WebSockets' unless it says otherwise.
+  const std::string handler = params.contains("handler") && params["handler"].is_string() ? params["handler"].get<std::string>() : std::string(name_of(HandlerKind::web_socket));
+  Face* face = nullptr;
+  each_face([&](Face& one) {
+    if (name_of(one.kind) == handler) face = &one;
+  });
+  if (!face) return refuse("no consumers of handler '" + handler.substr(0, 64) + "' are served here");
+  run_operation(face->pushes, name, params, [answer](const Result<nlohmann::json>& result) {
     const nlohmann::json said = result ? *result : nlohmann::json{{"error", result.error().text()}};
     answer({result.has_value(), said.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
   });
-}
-
-void RingLoop::start_peers() {
-  peers_.on_gone = [this](const std::string& instance) { pushes_.on_peer_gone(instance); };
-  if (const auto bound = manager_.subscribe(peers_.topic()); !bound) {
-    log::error("other gateways of this service can't be reached", {{"topic", peers_.topic()}, {"reason", bound.error().text()}});
-  }
-}
-
-bool RingLoop::publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline) {
-  mesh::Outgoing message;
-  message.type = MessageType::event;
-  message.routing_key = topic;
-  // What the broker says of it must not be taken for an answer to a consumer.
-  do message.correlation_id = random_hex32();
-  while (ReturnAddress::parse(message.correlation_id)->instance == instance_);
-  message.trace_id = message.correlation_id;
-  message.body = std::move(body);
-  message.deadline = deadline;
-  message.expires = true;
-  return manager_.publish(std::move(message));
 }
 
 }  // namespace nuropb::meshd

@@ -44,8 +44,8 @@ std::string numberable(std::string_view text) {
 }  // namespace
 
 /// Under what a session's subscriptions are held.
-ReturnAddress RingLoop::holder(WorkerId worker, std::uint32_t slot, const Session& session) const {
-  return session.mailbox ? address(numbered_worker, session.mailbox->id()) : address(worker, slot);
+ReturnAddress RingLoop::holder(WorkerId worker, std::uint32_t slot, const Session& session) {
+  return session.mailbox ? address(numbered_worker, session.mailbox->id(), session) : address(worker, slot, session);
 }
 
 bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload) {
@@ -66,7 +66,7 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
     default: return impossible("not allowed in this state of the session");
   }
   if (!record->trace_id.empty() && json::validate(record->trace_id, nullptr, {config_.limits.json_depth})) return impossible("its trace_id is not JSON");
-  const ReturnAddress from = address(worker.id(), record->session, header.sequence);
+  const ReturnAddress from = face(*session).address(worker.id(), record->session, header.sequence);
   switch (record->what) {
     case What::keep:
     case What::resume:
@@ -119,7 +119,7 @@ void RingLoop::number_messages(WorkerId worker, std::uint32_t slot, Session& ses
   session.mailbox->place = {worker, slot};
   session.mailbox->inherited_from = last;
   for (const std::string& topic : session.topics) {
-    subscriptions_.move(topic, before, holder(worker, slot, session));
+    face(session).subscriptions.move(topic, before, holder(worker, slot, session));
     mailboxes_.add_topic(*session.mailbox, topic);
   }
 }
@@ -152,7 +152,7 @@ std::optional<ReturnAddress> RingLoop::wait_for_answer(Session& session, records
     return {};
   }
   arm_resume_timer();
-  return address(numbered_worker, session.mailbox->id(), *number);
+  return face(session).address(numbered_worker, session.mailbox->id(), *number);
 }
 
 /// True if it was an answer to a session whose messages are numbered: it has been dealt with.
@@ -322,7 +322,7 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
   if (fresh.mailbox) return fail("not_new", "this socket has a session whose messages are kept already");
   const auto token = tickets_.open_resume(record.token);
   if (!token) return fail("unknown", "this gateway has given no such token");
-  Session* const found = session_index_.find(token->session);
+  Session* const found = face(fresh).sessions.find(token->session);  // of its own kind
   if (!found || !found->mailbox || found->state != SessionState::open) {
     const auto ended = ended_.find(token->session);
     if (ended == ended_.end()) return fail("unknown", "nothing is kept for this session");
@@ -458,16 +458,17 @@ void RingLoop::look_at_mailboxes() {
 void RingLoop::drop_topic(Mailbox& box, Session& session, const std::string& topic) {
   if (session.topics.erase(topic) == 0) return;
   mailboxes_.remove_topic(box, topic);
-  if (subscriptions_.remove(topic, address(numbered_worker, box.id())).last) manager_.unsubscribe(topic);
+  if (face(session).subscriptions.remove(topic, address(numbered_worker, box.id(), session)).last) face(session).manager.unsubscribe(topic);
 }
 
-void RingLoop::say_event(const std::string& routing_key, const std::string& payload) {
+void RingLoop::say_event(HandlerKind kind, const std::string& routing_key, const std::string& payload) {
   mailboxes_.match(routing_key, boxes_);
   const auto event = records::decode<records::MeshEvent>(payload);
   if (boxes_.empty() || !event) return;
   const auto users = decode_target(event->target);
   const auto text = shared(encode_consumer_event(*event));
   for (Mailbox* const box : boxes_) {
+    if (box->owner().handler != kind) continue;
     if (!users || std::find(users->begin(), users->end(), box->owner().identity.user_id) != users->end()) say(*box, text);
   }
 }
@@ -476,16 +477,18 @@ void RingLoop::say_event(const std::string& routing_key, const std::string& payl
 void RingLoop::push_numbered(records::Type type, const std::string& payload) {
   std::uint64_t op = 0;
   std::uint32_t taken = 0;
+  HandlerKind kind{};
   if (type == records::Type::push) {
     const auto record = records::decode<records::Push>(payload);
     if (!record) return;
     op = record->op;
+    kind = record->handler;
     const auto text = shared(numberable(record->text));
     const auto work = [&](Mailbox& box) {
       say(box, text);
       ++taken;
     };
-    if (record->all) mailboxes_.each(work);
+    if (record->all) mailboxes_.each([&](Mailbox& box) { if (box.owner().handler == kind) work(box); });
     for (std::size_t i = 0; i < record->sessions.size(); ++i) {
       if (Mailbox* const box = mailboxes_.find(record->sessions[i].session)) work(*box);
     }
@@ -493,6 +496,7 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
     const auto record = records::decode<records::CloseSessions>(payload);
     if (!record) return;
     op = record->op;
+    kind = record->handler;
     const auto work = [&](Mailbox& box) {
       Attached* const attached = box.place ? find(box.place->worker) : nullptr;
       if (attached && record->all) return;  // its edge closes it
@@ -501,13 +505,13 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
       else return;
       ++taken;
     };
-    if (record->all) mailboxes_.each(work);
+    if (record->all) mailboxes_.each([&](Mailbox& box) { if (box.owner().handler == kind) work(box); });
     for (std::size_t i = 0; i < record->sessions.size(); ++i) {
       if (Mailbox* const box = mailboxes_.find(record->sessions[i].session)) work(*box);
     }
   }
   // Not at once: whoever asked is still in the midst of asking.
-  if (op != 0) boost::asio::post(io_, [this, op, taken] { (void)pushes_.on_pushed(numbered_worker, {op, std::min(taken, config_.limits.connections)}); });
+  if (op != 0) boost::asio::post(io_, [this, kind, op, taken] { (void)face(kind)->pushes.on_pushed(numbered_worker, {op, std::min(taken, config_.limits.connections)}); });
 }
 
 }  // namespace nuropb::meshd

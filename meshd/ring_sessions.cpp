@@ -23,20 +23,21 @@ std::string expiry_text(std::int64_t expires) { return expires == 0 ? "null" : s
 bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   Worker& worker = attached.worker;
   const auto record = records::decode<records::OpenSession>(payload);
-  Session* const session = record ? worker.sessions().find(record->session) : nullptr;
+  Session* const session = record && face(record->handler) ? worker.sessions().find(record->session) : nullptr;
   if (!session || allowed(records::Type::open_session, session->state) != Verb::judge) {
-    worker.violate(!record ? "an open_session record can't be decoded" : !session ? "more sessions than limits.connections" : "a session is opened twice");
+    worker.violate(!record ? "an open_session record can't be decoded" : !face(record->handler) ? "a session of a kind that the config does not open" : !session ? "more sessions than limits.connections" : "a session is opened twice");
     return false;
   }
   if (session->state == SessionState::ended) worker.sessions().close(*session);
   session->state = SessionState::judging;
   session->serial = record->serial;
   session->id = record->session_id;
+  session->handler = record->handler;
   const WorkerId id = worker.id();
   const std::uint32_t slot = record->session, serial = record->serial;
   const auto answer = [this, id, slot, serial](Verdict verdict) { judged(id, slot, serial, std::move(verdict)); };
   if (record->kind == records::CredentialKind::none) {
-    answer(takes_anonymous() ? Verdict::accept(Identity{}) : Verdict::refuse("no token, and anonymous consumers are not taken"));
+    answer(takes_anonymous() && session->handler == HandlerKind::web_socket ? Verdict::accept(Identity{}) : Verdict::refuse("no token, and anonymous consumers are not taken"));
     return true;
   }
   if (record->kind != records::CredentialKind::ticket) {
@@ -49,7 +50,7 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     answer(Verdict::refuse("not a ticket of ours for this session"));
     return true;
   }
-  if (identity->user_id.empty() && !takes_anonymous()) {
+  if (identity->user_id.empty() && !(takes_anonymous() && session->handler == HandlerKind::web_socket)) {
     answer(Verdict::refuse("anonymous consumers are not taken any more"));
     return true;
   }
@@ -75,7 +76,7 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
   } else if (verdict.accepted()) {
     session->state = SessionState::open;
     take_identity(*attached, slot, *session, std::move(verdict.identity));
-    session_index_.add(worker_id, slot, *session);
+    face(*session).sessions.add(worker_id, slot, *session);
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
     session->state = SessionState::ended;
@@ -139,8 +140,8 @@ void RingLoop::reconsider_topics(Attached* attached, WorkerId worker, std::uint3
   const auto topics = session.topics;
   for (const std::string& topic : topics) {
     if (session.policy.allows_topic(Use::subscribe, topic)) continue;
-    const auto removed = subscriptions_.remove(topic, holder(worker, slot, session));
-    if (removed.last) manager_.unsubscribe(topic);
+    const auto removed = face(session).subscriptions.remove(topic, holder(worker, slot, session));
+    if (removed.last) face(session).manager.unsubscribe(topic);
     for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
     end_subscription(attached, slot, session, topic, error_name::authorization, not_allowed);
   }
@@ -177,9 +178,9 @@ void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& se
 
 /// What others keep of it.
 void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& session) {
-  session_index_.remove(session);
+  face(session).sessions.remove(session);
   forget_subscriptions(worker, slot, session);
-  session_index_.remove(session);
+  face(session).sessions.remove(session);
   expiries_.remove({worker, slot, session.serial});
 }
 
@@ -210,11 +211,11 @@ void RingLoop::look_at_expiries() {
 
 bool RingLoop::ask_mesh(mesh::Outgoing&& question, const std::string& method) {
   if (broker_ != mesh::State::ready) return false;
-  if (encryption_) encryption_->add(std::move(question), method, clock_.now());
-  else outgoing_.push_back(std::move(question));
+  if (web().encryption) web().encryption->add(std::move(question), method, clock_.now());
+  else web().outgoing.push_back(std::move(question));
   // At the end of what goes on now: it may be the reading of a ring.
   boost::asio::post(io_, [this] {
-    if (encryption_) send_encrypted();
+    send_encrypted(web());
     schedule_turn();
   });
   return true;

@@ -22,12 +22,12 @@ class RingLoop::SnorkyOutlet final : public snorky::Outlet {
     std::vector<Pushes::Place> places;
     places.reserve(to.size());
     for (const snorky::SessionRef& one : to) places.push_back({one.worker, {one.slot, one.serial}});
-    loop_.pushes_.send_to(places, frame, true);
+    loop_.web().pushes.send_to(places, frame, true);
     return true;
   }
   void tell_peers(std::string_view service, std::string_view body) override {
     // Whether the others hear of it is the broker's affair: who is here has it already.
-    (void)loop_.peers_.tell(peer_kind, snorky::Hub::encode_peer(service, body));
+    (void)loop_.web().peers.tell(peer_kind, snorky::Hub::encode_peer(service, body));
   }
 
  private:
@@ -38,8 +38,8 @@ void RingLoop::start_snorky(std::optional<snorky::Hub::Parts> parts) {
   if (!parts) return;
   snorky_outlet_ = std::make_unique<SnorkyOutlet>(*this);
   snorky_ = std::make_unique<snorky::Hub>(std::move(*parts), *snorky_outlet_);
-  snorky_->add_backend(std::make_unique<snorky::GatewayService>(pushes_));
-  peers_.on(std::string(peer_kind), [this](const std::string&, std::string_view json) { snorky_->on_peer(json); });
+  snorky_->add_backend(std::make_unique<snorky::GatewayService>(web().pushes));
+  web().peers.on(std::string(peer_kind), [this](const std::string&, std::string_view json) { snorky_->on_peer(json); });
 }
 
 /// Nobody in particular may call Snorky's services, and nothing else.

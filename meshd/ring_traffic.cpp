@@ -1,5 +1,6 @@
 // The traffic of the ring loop: requests out of rings, answers into them.
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <iterator>
 
@@ -52,21 +53,21 @@ void RingLoop::turn() {
   turn_scheduled_ = false;
   // Requests that the transport has no room for stay here, rings stay unread, and edges stop reading from sockets.
   // The transport's next batch wakes us.
-  if (!outgoing_.empty()) manager_.publish(outgoing_);
-  if (outgoing_.empty()) {
+  publish_waiting();
+  if (!outgoing()) {
     std::vector<WorkerId> order;
     order.swap(turn_order_);
     for (const WorkerId id : order) {
       Attached* attached = find(id);
       if (!attached) continue;
-      if (!outgoing_.empty()) {
+      if (outgoing()) {
         turn_order_.push_back(id);  // unread in this turn, first in the next
         continue;
       }
       const bool more = read_requests(*attached);
       touch(*attached);  // what was settled in reading is told
-      if (encryption_) send_encrypted();
-      manager_.publish(outgoing_);
+      each_face([this](Face& face) { send_encrypted(face); });
+      publish_waiting();
       if (!attached->worker.why().empty()) {
         detach(id, attached->worker.why(), true);
       } else if (more || !attached->worker.prepare_sleep()) {
@@ -75,9 +76,20 @@ void RingLoop::turn() {
         attached->active = false;
       }
     }
-    if (!turn_order_.empty() && outgoing_.empty()) schedule_turn();
+    if (!turn_order_.empty() && !outgoing()) schedule_turn();
   }
   flush_touched();
+}
+
+void RingLoop::publish_waiting() {
+  each_face([](Face& face) {
+    if (!face.outgoing.empty()) face.manager.publish(face.outgoing);
+  });
+}
+
+/// Something waits for room in the transport.
+bool RingLoop::outgoing() const {
+  return std::any_of(faces_.begin(), faces_.end(), [](const auto& face) { return face && !face->outgoing.empty(); });
 }
 
 /// True if the budget ended before the ring did.
@@ -138,7 +150,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::backend_call: return backend_record(attached, header, payload);
     case records::Type::pushed: {
       const auto record = records::decode<records::Pushed>(payload);
-      if (!record || !pushes_.on_pushed(worker.id(), *record)) return impossible(record ? "a count that nobody asked for" : "can't be decoded");
+      const auto kind = record ? Pushes::kind_of(record->op) : std::nullopt;
+      if (!kind || !face(*kind) || !face(*kind)->pushes.on_pushed(worker.id(), *record)) return impossible(record ? "a count that nobody asked for" : "can't be decoded");
       worker.settle(worker.begin_work());
       return true;
     }
@@ -169,11 +182,12 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     if (!record) return impossible("can't be decoded");
     Session* const session = worker.sessions().find(record->session, record->serial);
     if (!session) return impossible("of a session that is not open");
-    const ReturnAddress from = address(worker.id(), record->session, header.sequence);
+    const ReturnAddress from = face(*session).address(worker.id(), record->session, header.sequence);
     switch (allowed(type, session->state)) {
       case Verb::publish:
       case Verb::authorize:
       case Verb::subscribe:
+        if (session->mailbox && !record->trace_id.empty() && json::validate(record->trace_id, nullptr, {config_.limits.json_depth})) return impossible("its trace_id is not JSON");
         if (session->mailbox && !note_pending(*record, type, *session, from)) {
           worker.settle(worker.begin_work());
           return true;
@@ -186,7 +200,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   switch (type) {
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
-        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, to_outgoing(event, session, from, clock_.now(), request_limits_));
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, face(session), to_outgoing(event, session, from, clock_.now(), request_limits_));
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
         return true;
@@ -202,7 +216,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
       return with(records::decode<records::Subscription>(payload), [&](const records::Subscription& record, Session& session, const ReturnAddress& from) {
         worker.settle(worker.begin_work());
         const auto number = session.mailbox ? mailboxes_.find(from).pending : 0;
-        const ReturnAddress asker = session.mailbox ? address(numbered_worker, session.mailbox->id(), number) : from;
+        const ReturnAddress asker = session.mailbox ? face(session).address(numbered_worker, session.mailbox->id(), number) : from;
         if (type == records::Type::subscribe) subscribe(record, session, asker);
         else unsubscribe(record, session, asker);
         return true;
@@ -210,7 +224,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     default:
       return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session, const ReturnAddress& from) {
         auto refused = refused_by_policy(type, request, session, from);
-        if (!refused) return publish(attached, to_outgoing(type, request, session, from, clock_.now(), request_limits_), request.method);
+        if (!refused) return publish(attached, face(session), to_outgoing(type, request, session, from, clock_.now(), request_limits_), request.method);
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
         return true;
@@ -227,24 +241,25 @@ std::optional<Returned> RingLoop::refused_by_policy(records::Type type, const re
                                                       ": this user may not " + (use == Use::command ? "command" : use == Use::describe ? "describe" : "request") + " it (policy)");
 }
 
-bool RingLoop::publish(Attached& attached, Result<mesh::Outgoing> message, std::string_view method) {
+bool RingLoop::publish(Attached& attached, Face& face, Result<mesh::Outgoing> message, std::string_view method) {
   if (!message) {
     attached.worker.violate(message.error().text());
     return false;
   }
   message->tag = attached.worker.begin_work();
-  if (!encryption_ || message->type == MessageType::event) {
-    outgoing_.push_back(std::move(*message));
+  if (!face.encryption || message->type == MessageType::event) {
+    face.outgoing.push_back(std::move(*message));
   } else {
-    encryption_->add(std::move(*message), method.empty() ? mesh::name_of_describe : method, clock_.now());
+    face.encryption->add(std::move(*message), method.empty() ? mesh::name_of_describe : method, clock_.now());
   }
   return true;
 }
 
 /// What encryption has let through, or has refused.
-void RingLoop::send_encrypted() {
-  auto output = encryption_->take_output();
-  std::move(output.send.begin(), output.send.end(), std::back_inserter(outgoing_));
+void RingLoop::send_encrypted(Face& face) {
+  if (!face.encryption) return;
+  auto output = face.encryption->take_output();
+  std::move(output.send.begin(), output.send.end(), std::back_inserter(face.outgoing));
   for (const auto& [message, error] : output.refused) {
     if (mesh_authorizer_ && mesh_authorizer_->refused(message.correlation_id, error.description)) continue;
     const auto to = ReturnAddress::parse(message.correlation_id);
@@ -254,54 +269,57 @@ void RingLoop::send_encrypted() {
   }
 }
 
-void RingLoop::on_events() {
-  ServiceMeshManager::Events events = manager_.take_events();
-  for (const auto& change : events.states) on_state(change);
-  for (mesh::Report& report : events.reports) on_report(std::move(report));
+void RingLoop::on_events(Face& face) {
+  ServiceMeshManager::Events events = face.manager.take_events();
+  for (const auto& change : events.states) {
+    if (word_for(change.state) == shm::BrokerState::away) face.peers.disconnected();
+    if (&face == &web()) on_state(change);  // of the one connection
+  }
+  for (mesh::Report& report : events.reports) on_report(face, std::move(report));
   for (mesh::Incoming& message : events.responses) {
     const ServiceMeshManager::Receipt receipt = message.delivery;
-    if ((encryption_ && encryption_->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
-      manager_.delivered(receipt);
+    if ((face.encryption && face.encryption->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
+      delivered(receipt);
       continue;
     }
-    auto returned = to_returned(message, instance_, config_.limits.message_bytes, config_.limits.json_depth);
+    auto returned = to_returned(message, face.instance, config_.limits.message_bytes, config_.limits.json_depth);
     if (returned) deliver(std::move(*returned), receipt);
-    else manager_.delivered(receipt);  // nobody here asked for it
+    else delivered(receipt);  // nobody here asked for it
   }
-  if (encryption_) send_encrypted();
-  for (const auto& news : events.patterns) on_pattern(news);
-  for (const mesh::Incoming& message : events.events) on_mesh_event(message);
+  send_encrypted(face);
+  for (const auto& news : events.patterns) on_pattern(face, news);
+  for (const mesh::Incoming& message : events.events) on_mesh_event(face, message);
   flush_touched();
-  if (!turn_order_.empty() || !outgoing_.empty()) schedule_turn();
+  if (!turn_order_.empty() || outgoing()) schedule_turn();
 }
 
-void RingLoop::on_report(mesh::Report&& report) {
-  if (encryption_ && encryption_->open(report, clock_.now())) return;
+void RingLoop::on_report(Face& face, mesh::Report&& report) {
+  if (face.encryption && face.encryption->open(report, clock_.now())) return;
   if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
-  if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == instance_) {
+  if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == face.instance) {
     if (Attached* attached = find({to->slot, to->generation})) {
       attached->worker.settle(report.tag);
       touch(*attached);
     }
   }
-  if (auto returned = to_returned(report, instance_)) deliver(std::move(*returned), {});
+  if (auto returned = to_returned(report, face.instance)) deliver(std::move(*returned), {});
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
   if (mailboxes_.count() > 0 && deliver_numbered(returned)) {
-    if (receipt) manager_.delivered(*receipt);
+    if (receipt) delivered(*receipt);
     return;
   }
   Attached* const attached = find({returned.to.slot, returned.to.generation});
   if (!attached) {
     if (receipt && keep_for_absent(returned, *receipt)) return;
     // The edge that asked is dead, or a successor has its slot: the generation keeps the answer from it.
-    if (receipt) manager_.delivered(*receipt);
+    if (receipt) delivered(*receipt);
     return;
   }
   touch(*attached);  // it is flushed, or ended, once nobody holds on to it any more
   if (attached->worker.send(records::Type::response, returned.to.sequence, std::move(returned.payload), receipt)) return;
-  if (receipt) manager_.delivered(*receipt);
+  if (receipt) delivered(*receipt);
   attached->worker.violate("does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
 }
 
@@ -320,16 +338,16 @@ void RingLoop::deliver_kept(WorkerId id) {
   absent_bytes_ = 0;
   for (auto& [returned, receipt] : kept) {
     if (returned.to.slot == id.slot && returned.to.generation == id.generation) deliver(std::move(returned), receipt);
-    else if (!keep_for_absent(returned, receipt)) manager_.delivered(receipt);
+    else if (!keep_for_absent(returned, receipt)) delivered(receipt);
   }
 }
 
 void RingLoop::drop_kept() {
   if (absent_.empty() || clock_.now() < absent_until_) return;
-  for (const auto& [returned, receipt] : absent_) manager_.delivered(receipt);
+  for (const auto& [returned, receipt] : absent_) delivered(receipt);
   absent_.clear();
   absent_bytes_ = 0;
-  manager_.acknowledge();
+  web().manager.acknowledge();
 }
 
 void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
@@ -338,7 +356,6 @@ void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;
   if (broker_ == mesh::State::ready && absent_until_ == SteadyTime::max()) absent_until_ = clock_.now() + wait_for_edges;
-  if (word_for(change.state) == shm::BrokerState::away) peers_.disconnected();
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().set_broker(word_for(change.state));
     attached->worker.channel().ring();
@@ -369,7 +386,7 @@ void RingLoop::flush_touched() {
     // Nothing was detached in the loop above, so every pointer is still good until its own turn here.
     if (!attached->worker.why().empty()) detach(attached->worker.id(), attached->worker.why(), true);
   }
-  manager_.acknowledge();
+  web().manager.acknowledge();
 }
 
 }  // namespace nuropb::meshd

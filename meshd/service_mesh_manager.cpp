@@ -4,8 +4,8 @@
 
 namespace nuropb::meshd {
 
-ServiceMeshManager::ServiceMeshManager(mesh::TransportSettings settings, std::function<void()> wake)
-    : controller_(settings.service_name, NUROPB_VERSION, "WebSocket gateway to the service mesh"), wake_(std::move(wake)) {
+ServiceMeshManager::ServiceMeshManager(Participation participation, const std::string& description, std::function<void()> wake)
+    : controller_(participation.own.service_name, NUROPB_VERSION, description), wake_(std::move(wake)) {
   mesh::Transport::Callbacks callbacks;
   callbacks.on_response = [this](mesh::Incoming&& message) { bounded(inbox_.responses, std::move(message)); };
   callbacks.on_event = [this](mesh::Incoming&& message) { bounded(inbox_.events, std::move(message)); };
@@ -34,7 +34,8 @@ ServiceMeshManager::ServiceMeshManager(mesh::TransportSettings settings, std::fu
     }
     wake_();
   };
-  transport_ = std::make_unique<mesh::Transport>(std::move(settings), std::move(callbacks));
+  if (participation.first) transport_ = std::make_unique<mesh::Transport>(*participation.first->transport_, std::move(participation.own), std::move(callbacks));
+  else transport_ = std::make_unique<mesh::Transport>(*participation.connection, std::move(callbacks));
 }
 
 void ServiceMeshManager::bounded(std::vector<mesh::Incoming>& to, mesh::Incoming&& message) {

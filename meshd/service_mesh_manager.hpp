@@ -1,6 +1,6 @@
 #pragma once
-// The gateway's presence on the mesh, for one handler type: its transport, its controller (the gateway's own face as a
-// service), and the passage between the transport's thread and the ring loop.
+// The gateway's presence on the mesh, for one kind of handlers: its transport, its controller (the gateway's own face as a
+// service), and the passage between the transport's thread and the ring loop. Those of all kinds share one connection.
 //
 // Answers and reports that arrive on the transport's thread are put into an inbox of bounded bytes; once per batch the
 // ring loop is woken. When the ring loop falls behind, reading from the broker is paused rather than the inbox grown
@@ -38,9 +38,18 @@ class ServiceMeshManager {
     std::vector<Pattern> patterns;             ///< what the broker said of them
   };
 
+  /// With a connection of its own, or on that of the first.
+  struct Participation {
+    explicit Participation(const mesh::TransportSettings& settings) : connection(&settings), own(settings) {}
+    Participation(ServiceMeshManager& other, mesh::ParticipantSettings settings) : first(&other), own(std::move(settings)) {}
+    const mesh::TransportSettings* connection = nullptr;
+    ServiceMeshManager* first = nullptr;
+    mesh::ParticipantSettings own;
+  };
   /// `wake` is called on the transport's thread when events wait that take_events() has not been woken for.
-  ServiceMeshManager(mesh::TransportSettings settings, std::function<void()> wake);
+  ServiceMeshManager(Participation participation, const std::string& description, std::function<void()> wake);
 
+  /// Both for all who share the connection.
   void start() { transport_->start(); }
   void stop(milliseconds grace) { transport_->stop(grace); }
 
@@ -65,6 +74,7 @@ class ServiceMeshManager {
 
   /// What has to be given back for a response, once and in any order: the transport joins acknowledgements, and an answer
   /// that waits for a slow worker holds up nobody else's.
+  /// Any manager of the connection takes it.
   using Receipt = mesh::Delivery;
   /// The answer lies in its worker's return ring (or nobody waits for it any more).
   void delivered(const Receipt& receipt) { delivered_.push_back(receipt); }

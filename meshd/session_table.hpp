@@ -52,6 +52,7 @@ struct Session {
   SessionState state = SessionState::closed;
   std::uint32_t serial = 0;
   SessionId id;
+  HandlerKind handler = HandlerKind::web_socket;
   Identity identity;
   bool authorizing = false;  ///< a fresh token is being judged
   std::string context_head;  ///< `"user_id":…,"Authorisation":…,` ready to be put in front of each request's trace_id

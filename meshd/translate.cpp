@@ -138,7 +138,7 @@ Returned refusal(const ReturnAddress& to, std::string_view error, std::string_vi
 Returned done(const ReturnAddress& to) { return done(to, "null"); }
 Returned done(const ReturnAddress& to, std::string_view raw_result) { return {to, response_record(to, raw_result, "null")}; }
 
-Result<std::string> to_mesh_event(const mesh::Incoming& message, std::uint32_t max_message, std::size_t json_depth, bool forward_context) {
+Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message, std::size_t json_depth, bool forward_context) {
   if (message.encrypted) return failure("is encrypted, and events are for everybody", "event");
   if (message.routing_key.size() > records::max_name) return failure("has a topic over 255 bytes", "event");
   if (message.body.size() > max_message) {
@@ -148,7 +148,7 @@ Result<std::string> to_mesh_event(const mesh::Incoming& message, std::uint32_t m
   if (!body) return tl::unexpected(body.error());
   std::string payload;
   // The topic is the one that the broker matched; what the publisher wrote beside it may be another.
-  records::encode(records::MeshEvent{message.routing_key, body->event, forward_context ? body->context : std::string_view(), body->target}, payload);
+  records::encode(records::MeshEvent{message.routing_key, body->event, forward_context ? body->context : std::string_view(), body->target, handler}, payload);
   return payload;
 }
 

@@ -58,6 +58,6 @@ Returned done(const ReturnAddress& to);
 Returned done(const ReturnAddress& to, std::string_view raw_result);
 
 /// A mesh_event record's payload from an event of the mesh. An error says what is wrong with the event.
-Result<std::string> to_mesh_event(const mesh::Incoming& message, std::uint32_t max_message, std::size_t json_depth, bool forward_context);
+Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message, std::size_t json_depth, bool forward_context);
 
 }  // namespace nuropb::meshd

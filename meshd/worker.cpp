@@ -83,6 +83,12 @@ void Worker::abandon() {
   outbox_bytes_ = 0;
 }
 
+bool Worker::hangs(std::uint32_t beats) {
+  const std::uint64_t beat = segments_.edge_beat();
+  silent_beats_ = std::exchange(last_beat_, beat) == beat ? silent_beats_ + 1 : 0;
+  return silent_beats_ >= beats;
+}
+
 void Worker::kill() {
   // By pidfd: the number may belong to another process by now, the descriptor can't.
   if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0U);

@@ -72,6 +72,10 @@ class Worker {
   /// The edge is gone: nobody waits for what still lies in the outbox, so it counts as delivered.
   void abandon();
 
+  /// Asked once for each beat of our own: true once the edge's word has not changed for so many of them. Counted in our
+  /// beats and not in time, so that an edge is not blamed for the while in which we ourselves, or the machine, stood still.
+  bool hangs(std::uint32_t beats);
+
   /// Ends the process at the other end, for good reason.
   void kill();
 
@@ -97,6 +101,8 @@ class Worker {
   Watermark settled_;
   std::deque<Waiting> outbox_;
   std::size_t outbox_bytes_ = 0;
+  std::uint64_t last_beat_ = 0;
+  std::uint32_t silent_beats_ = 0;
   std::string why_;
 };
 

@@ -19,7 +19,6 @@ namespace nuropb::amqp {
 namespace {
 
 constexpr int frame_max = 131072;
-constexpr int channel_max = 16;
 constexpr int wanted_send_buffer = 4 << 20;
 constexpr std::size_t longest_name = 255;      // AMQP's short strings
 constexpr std::size_t longest_headers = 6144;  // ours; publish_overhead less the names and the frames around them
@@ -151,7 +150,7 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   capability.value.value.table = {static_cast<int>(capabilities.size()), capabilities.data()};
   entries.push_back(capability);
   const amqp_table_t properties{static_cast<int>(entries.size()), entries.data()};
-  const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), channel_max, frame_max, settings.heartbeat_s, &properties,
+  const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), Connection::most_channels, frame_max, settings.heartbeat_s, &properties,
                                                 AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
   if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
   c.frames_.set_frame_max(static_cast<std::size_t>(amqp_get_frame_max(c.state_)));

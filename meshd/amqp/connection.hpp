@@ -44,6 +44,7 @@ struct Properties {
 
 class Connection {
  public:
+  static constexpr std::uint16_t most_channels = 32;  ///< that are asked for; RabbitMQ would allow 2,047
   static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
   Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), tls_(other.tls_), frames_(std::move(other.frames_)), grant_(other.grant_), room_(other.room_), heartbeat_due_(other.heartbeat_due_) {}
   Connection& operator=(Connection&&) = delete;

@@ -62,7 +62,7 @@ int say(const Result<json>& answer, bool as_json, const char* what) {
 }  // namespace
 
 int sessions(const Config& config, const Sessions& options) {
-  json params{{"limit", options.count ? 0 : options.limit}, {"cursor", options.cursor}};
+  json params{{"limit", options.count ? 0 : options.limit}, {"cursor", options.cursor}, {"handler", options.handler}};
   if (!options.user.empty()) params["user_id"] = options.user;
   const auto answer = ask(config, "sessions", params);
   if (!answer) return fail(not_done, answer.error().text());
@@ -89,6 +89,7 @@ int send(const Config& config, const Send& options) {
   const json message = json::parse(text, nullptr, false);
   if (message.is_discarded()) return fail(usage_mistake, "the message is not JSON: " + text.substr(0, 80) + " (a text needs its quotes: '\"hello\"')");
   target->second["message"] = message;
+  target->second["handler"] = options.whom.handler;
   return say(ask(config, "send_to_" + target->first, target->second), options.json, "took it");
 }
 
@@ -96,6 +97,7 @@ int kick(const Config& config, const Kick& options) {
   auto target = target_of(options.whom);
   if (!target) return fail(usage_mistake, "say whom: one of --session, --user, --all");
   target->second["code"] = options.code;
+  target->second["handler"] = options.whom.handler;
   target->second["reason"] = options.reason;
   return say(ask(config, "close_" + target->first, target->second), options.json, "closed");
 }

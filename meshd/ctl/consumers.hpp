@@ -13,6 +13,7 @@ struct Sessions {
   std::string user, cursor;
   std::uint64_t limit = 100;
   bool count = false, json = false;
+  std::string handler = "websocket";  ///< whose consumers: common/handler_kinds.hpp
 };
 
 /// Whom send and kick are for: one of the three.
@@ -20,6 +21,7 @@ struct Whom {
   std::string session;
   std::vector<std::string> users;
   bool all = false;
+  std::string handler = "websocket";
 };
 struct Send {
   Whom whom;

@@ -35,10 +35,12 @@ int main(int argc, char** argv) {
   configuring->add_option("--management-url", configure.management_url, "RabbitMQ's management (default: amqp.management_url, else the AMQP host, port + 10000)");
   configuring->add_flag("--dry-run", configure.dry_run, "Only says what is missing");
 
+  constexpr const char* handler_help = "Consumers of which kind: websocket or lines";
   const auto whom_options = [](CLI::App* command, ctl::Whom& whom) {
     command->add_option("--session", whom.session, "One session, by its id");
     command->add_option("--user", whom.users, "Every connection of this user, on every gateway; may be given often")->allow_extra_args(false);
     command->add_flag("--all", whom.all, "Everybody");
+    command->add_option("--handler", whom.handler, handler_help)->capture_default_str();
   };
   constexpr const char* codes = "Exit codes: 0 done; 1 it could not be done, or not everybody answered; 2 wrong command or settings; 3 nobody was there";
   ctl::Sessions listing;
@@ -47,6 +49,7 @@ int main(int argc, char** argv) {
   sessions->add_option("--limit", listing.limit, "Sessions in a page")->check(CLI::Range(1, 1000));
   sessions->add_option("--cursor", listing.cursor, "Where the page before ended");
   sessions->add_flag("--count", listing.count, "Only how many");
+  sessions->add_option("--handler", listing.handler, handler_help)->capture_default_str();
   sessions->add_flag("--json", listing.json, "The answer as JSON");
   ctl::Send sending;
   CLI::App* const send = app.add_subcommand("send", std::string("Sends a message to consumers, wherever they are connected\n") + codes);

@@ -19,7 +19,7 @@ bool Declarations::pending() const {
 }
 
 std::optional<amqp::Step> Declarations::answered(std::uint16_t number, amqp_method_number_t method, SteadyTime now) {
-  if (number == 0 || number >= channels) return {};
+  if (number == 0 || number >= of_.size()) return {};
   Channel& channel = of_[number];
   if (channel.sent.empty() || channel.sent.front().answer() != method) return {};
   std::optional<amqp::Step> out = std::move(channel.sent.front());

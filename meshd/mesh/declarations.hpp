@@ -6,7 +6,6 @@
 // answers, when it likes, so nothing is sent behind it before it has.
 // Confined to the transport's thread.
 
-#include <array>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -20,6 +19,8 @@ namespace nuropb::mesh {
 class Declarations {
  public:
   static constexpr std::size_t ahead = 256;
+
+  explicit Declarations(std::size_t participants = 1) : of_(channels(participants)) {}
 
   void add(std::uint16_t channel, std::vector<amqp::Step> steps);
   void add(std::uint16_t channel, amqp::Step step) { of_[channel].waiting.push_back(std::move(step)); }
@@ -49,12 +50,12 @@ class Declarations {
     [[nodiscard]] bool may_send() const;
     SteadyTime since{};  // when the broker last answered, or was asked the first of `sent`
   };
-  std::array<Channel, channels> of_;
+  std::vector<Channel> of_;  // by number
 };
 
 template <class Connection>
 Result<bool> Declarations::write(Connection& connection, SteadyTime now) {
-  for (std::uint16_t number = 1; number < channels; ++number) {
+  for (std::uint16_t number = 1; number < of_.size(); ++number) {
     Channel& channel = of_[number];
     while (channel.may_send()) {
       if (!connection.send_room(amqp::Step::largest)) return false;

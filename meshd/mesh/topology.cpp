@@ -16,7 +16,7 @@ amqp::ConnectionSettings connection_settings(const TransportSettings& settings) 
   return out;
 }
 
-Topology Topology::of(const TransportSettings& settings, const std::string& vhost, const std::string& run) {
+Topology Topology::of(const ParticipantSettings& settings, const std::string& vhost, const std::string& run) {
   Topology out;
   if (!settings.client_only) {
     out.service_queue = "nuropb-" + settings.service_name + "-sq";
@@ -28,9 +28,9 @@ Topology Topology::of(const TransportSettings& settings, const std::string& vhos
   return out;
 }
 
-std::vector<amqp::Step> steps_of(std::uint16_t channel, const TransportSettings& settings, const Topology& topology) {
+std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology) {
   using amqp::Step;
-  switch (channel) {
+  switch (trade) {
     case publish_channel:
       return {Step::open(), Step::confirms(), Step::declare_exchange(settings.rpc_exchange, "direct"), Step::declare_exchange(settings.events_exchange, "topic"),
               Step::declare_exchange(settings.dl_exchange, "fanout")};
@@ -38,13 +38,13 @@ std::vector<amqp::Step> steps_of(std::uint16_t channel, const TransportSettings&
       return {Step::open(), Step::declare_queue(topology.response_queue, {true, {}, settings.response_queue_expires}),
               Step::consume(topology.response_queue, "responses", true)};
     case service_channel: {
-      if (settings.client_only) return {};
-      std::vector<Step> out{Step::open(), Step::prefetch(settings.prefetch), Step::declare_queue(topology.dead_letter_queue, {}),
+      if (participant.client_only) return {};
+      std::vector<Step> out{Step::open(), Step::prefetch(participant.prefetch), Step::declare_queue(topology.dead_letter_queue, {}),
                             Step::bind(topology.dead_letter_queue, settings.dl_exchange, ""),
                             Step::declare_queue(topology.service_queue, {true, settings.dl_exchange, {}}),
-                            Step::bind(topology.service_queue, settings.rpc_exchange, settings.service_name)};
-      for (const auto& key : settings.rpc_bindings) out.push_back(Step::bind(topology.service_queue, settings.rpc_exchange, key));
-      for (const auto& key : settings.event_bindings) out.push_back(Step::bind(topology.service_queue, settings.events_exchange, key));
+                            Step::bind(topology.service_queue, settings.rpc_exchange, participant.service_name)};
+      for (const auto& key : participant.rpc_bindings) out.push_back(Step::bind(topology.service_queue, settings.rpc_exchange, key));
+      for (const auto& key : participant.event_bindings) out.push_back(Step::bind(topology.service_queue, settings.events_exchange, key));
       out.push_back(Step::consume(topology.service_queue, "service", false));
       return out;
     }
@@ -57,6 +57,8 @@ std::vector<amqp::Step> steps_of(std::uint16_t channel, const TransportSettings&
   }
 }
 
+std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const Topology& topology) { return steps_of(trade, settings, settings, topology); }
+
 namespace {
 
 /// The response queue has somebody else's consumer (403), or is his alone (405), or was declared by him otherwise than
@@ -65,14 +67,14 @@ bool taken(const std::string& said) { return said.starts_with("403 ACCESS_REFUSE
 
 }  // namespace
 
-Result<void> declare(amqp::Connection& connection, const TransportSettings& settings, const Topology& topology) {
-  for (const std::uint16_t channel : {publish_channel, response_channel, service_channel}) {
-    for (const auto& step : steps_of(channel, settings, topology)) {
-      if (auto done = connection.perform(channel, step); !done) {
-        if (channel == response_channel && done.error().what.find("'x-expires'") != std::string::npos) {
+Result<void> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology) {
+  for (const std::uint16_t trade : {publish_channel, response_channel, service_channel}) {
+    for (const auto& step : steps_of(trade, settings, participant, topology)) {
+      if (auto done = connection.perform(channel_of(number, trade), step); !done) {
+        if (trade == response_channel && done.error().what.find("'x-expires'") != std::string::npos) {
           done.error().hint = "our queue of an earlier run, with another time to expire, is still there; it will be gone when that is over";
-        } else if (channel == response_channel && taken(done.error().what)) {
-          return failure("another participant with service name '" + settings.service_name + "' and instance id '" + settings.instance_id + "' is running (" + done.error().what + ")",
+        } else if (trade == response_channel && taken(done.error().what)) {
+          return failure("another participant with service name '" + participant.service_name + "' and instance id '" + participant.instance_id + "' is running (" + done.error().what + ")",
                          done.error().where, "stop one of them, or give it an instance id of its own");
         }
         return done;

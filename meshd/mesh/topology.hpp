@@ -1,5 +1,5 @@
 #pragma once
-// The connection, exchanges, queues and bindings of a participant (protocol.md section 1, "Topology"). Declared idempotently;
+// The connection, channels, exchanges, queues and bindings of a participant (protocol.md section 1, "Topology"). Declared idempotently;
 // nothing is ever deleted.
 
 #include <cstdint>
@@ -12,9 +12,18 @@
 
 namespace nuropb::mesh {
 
-/// Channels of a participant's connection. A broker closes a channel for one mistake on it, so each trade has its own.
+/// Channels of a participant. A broker closes a channel for one mistake on it, so each trade has its own, and each
+/// participant of a connection has its own four: the second's are 5 to 8.
 inline constexpr std::uint16_t publish_channel = 1, response_channel = 2, service_channel = 3, events_channel = 4;
-inline constexpr std::size_t channels = 5;  ///< with channel 0, the connection's own
+inline constexpr std::uint16_t trades = 4;
+inline constexpr std::size_t most_participants = amqp::Connection::most_channels / trades;
+
+/// The number of a trade's channel, and back. Channel 0 is the connection's own and nobody's.
+constexpr std::uint16_t channel_of(std::size_t participant, std::uint16_t trade) { return static_cast<std::uint16_t>(participant * trades + trade); }
+constexpr std::size_t participant_of(std::uint16_t channel) { return channel == 0 ? 0 : (channel - 1U) / trades; }
+constexpr std::uint16_t trade_of(std::uint16_t channel) { return channel == 0 ? 0 : static_cast<std::uint16_t>((channel - 1) % trades + 1); }
+/// With channel 0.
+constexpr std::size_t channels(std::size_t participants) { return 1 + participants * trades; }
 
 /// How a participant connects: times, TLS, and what the broker's list of connections says of it.
 amqp::ConnectionSettings connection_settings(const TransportSettings& settings);
@@ -24,14 +33,16 @@ struct Topology {
   /// Queue of the events bound at run time. `run` tells one life of a process from the next: what an earlier one had
   /// bound is not known any more, and nobody deletes its queue but the broker, when it has expired.
   std::string events_queue;
-  static Topology of(const TransportSettings& settings, const std::string& vhost, const std::string& run);
+  static Topology of(const ParticipantSettings& participant, const std::string& vhost, const std::string& run);
 };
 
-/// What makes a channel what it is, from opening it to consuming. Nothing for a channel that this participant has not.
+/// What makes a trade's channel what it is, from opening it to consuming. Nothing for one that this participant has not.
 /// The steps of the events channel end before its bindings: those change (event_bindings.hpp).
-std::vector<amqp::Step> steps_of(std::uint16_t channel, const TransportSettings& settings, const Topology& topology);
+std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology);
+/// The same of the first participant.
+std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const Topology& topology);
 
-/// Goes through the steps of all channels but the events', waiting for each answer.
-Result<void> declare(amqp::Connection& connection, const TransportSettings& settings, const Topology& topology);
+/// Goes through the steps of all channels of a participant but the events', waiting for each answer.
+Result<void> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology);
 
 }  // namespace nuropb::mesh

@@ -27,26 +27,31 @@ namespace nuropb::mesh {
 class Refusals;
 class TransportInbox;
 
-struct TransportSettings {
-  std::vector<amqp::Url> urls;               ///< tried in turn, from the first after each success
+/// Who somebody is on the mesh, on a connection of his own or on one that he shares.
+struct ParticipantSettings {
   std::string service_name;                  ///< protocol.md, topology
   std::string instance_id;
   bool client_only = false;                  ///< no service queue; response queue `nuropb-<vhost>-client-<instance>-rq`
   std::vector<std::string> rpc_bindings;     ///< further routing keys of the service queue beside the service's name
   std::vector<std::string> event_bindings;   ///< topic patterns of the service queue
+  std::uint16_t prefetch = 1;                ///< of the service queue
+};
+
+/// The connection, and its first participant.
+struct TransportSettings : ParticipantSettings {
+  std::vector<amqp::Url> urls;               ///< tried in turn, from the first after each success
   std::string rpc_exchange = "nuropb-rpc-exchange";
   std::string events_exchange = "nuropb-events-exchange";
   std::string dl_exchange = "nuropb-dl-exchange";
-  std::uint16_t prefetch = 1;                ///< of the service queue
   milliseconds response_queue_expires{60'000};  ///< of the events queue too
   std::int32_t events_queue_length = 100'000;   ///< events kept while we are away; beyond it the oldest are dropped
-  std::size_t most_event_patterns = 65'536;     ///< of bind_event()
+  std::size_t most_event_patterns = 65'536;     ///< of bind_event(), by each participant
   std::uint16_t heartbeat_s = 10;
   milliseconds connect_timeout{5000};
   milliseconds reconnect_min{200};
   milliseconds reconnect_max{10'000};
   std::size_t largest_body = 64U << 20;      ///< of a message that comes in; a larger one is malformed
-  std::size_t queued_bytes = 64U << 20;      ///< bound of messages waiting to be published; one alone may be larger
+  std::size_t queued_bytes = 64U << 20;      ///< bound of messages waiting to be published, of each participant; one alone may be larger
   std::string ca_file, certificate_file, key_file;  ///< amqps
   bool verify_peer = true;
   /// A file whose text is the password, in place of the URLs': read at each connecting, and looked at every
@@ -95,7 +100,7 @@ struct Report {
 };
 
 /// A delivery to be acknowledged. Valid for one opening of its channel: after that the broker redelivers, and an old
-/// one is ignored.
+/// one is ignored. The channel says whose it is: any participant of the connection may settle it.
 struct Delivery {
   std::uint32_t epoch = 0;   ///< counts connections, and the times that a channel was opened again on one
   std::uint16_t channel = 0;
@@ -137,7 +142,11 @@ class Transport {
   };
 
   Transport(TransportSettings settings, Callbacks callbacks);
-  ~Transport();  ///< stops and joins
+  /// One more participant on the connection of another, with channels, queues and bounds of its own, and the same thread
+  /// (meshd/mesh/README.md, "Several participants"). Before the first is started. What the broker refuses one of them for
+  /// good ends all. At most `most_participants` (topology.hpp).
+  Transport(Transport& first, ParticipantSettings settings, Callbacks callbacks);
+  ~Transport();  ///< stops and joins, for all participants: none has callbacks after the first of them is gone
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
@@ -146,7 +155,8 @@ class Transport {
   void start();
   /// Waits for the first `ready`, or tells why there was none in time. For programs; meshd doesn't wait.
   Result<void> wait_ready(milliseconds timeout);
-  /// Publishes what is queued (for at most `grace`), closes the connection, joins the thread.
+  /// Publishes what is queued (for at most `grace`), closes the connection, joins the thread. Once for all participants,
+  /// as start() is.
   void stop(milliseconds grace = milliseconds{2000});
 
   /// Queues a message. False, and the message untouched, if the queue is full: try again after on_space.
@@ -173,7 +183,8 @@ class Transport {
   void unbind_event(const std::string& topic_pattern);
 
   /// Stops (true) or resumes (false) reading from the broker's socket, so that a consumer of ours that can't keep up
-  /// pushes back to the broker instead of growing a queue. Heartbeats go on. Any thread.
+  /// pushes back to the broker instead of growing a queue. Nothing is read while one participant wants that. Heartbeats go
+  /// on. Any thread.
   void pause_deliveries(bool paused);
 
   /// Runs `work` on the transport's thread, soon or at a time. What has not run when the transport stops is dropped.
@@ -200,7 +211,7 @@ class Transport {
   [[nodiscard]] std::size_t queued_bytes() const;
   /// Messages that came in and could not be read, by reason.
   [[nodiscard]] const Refusals& refusals() const;
-  /// What has happened since the start, for metrics. Any thread.
+  /// What has happened to the connection since the start, for metrics, and to this participant's messages. Any thread.
   struct Counters {
     std::uint64_t attempts = 0;             ///< to connect
     std::uint64_t connections = 0;          ///< made, handovers among them

@@ -66,39 +66,44 @@ void TransportLoop::channels_fresh() {
 
 /// The connection is gone, and all its channels with it.
 void TransportLoop::channels_lost(const std::string& why) {
-  unconfirmed_.lost(why);
-  front_sent_.reset();  // what was incomplete was never routed: it goes again, whole
-  for (std::uint16_t channel = 1; channel < channels; ++channel) {
-    const auto unanswered = declarations_.drop(channel);
-    if (channel == events_channel) events_.retell(changes(unanswered));
+  for (const auto& one : participants_) {
+    one->unconfirmed.lost(why);
+    one->front_sent.reset();  // what was incomplete was never routed: it goes again, whole
+    one->events_set_up = false;
   }
-  events_set_up_ = false;
+  for (std::uint16_t channel = 1; channel < channels_.size(); ++channel) {
+    const auto unanswered = declarations_.drop(channel);
+    if (trade_of(channel) == events_channel) of(channel).events.retell(changes(unanswered));
+  }
 }
 
 /// Nothing is published while we couldn't hear of it, or couldn't get the answer.
-bool TransportLoop::may_publish() const { return !blocked_ && declarations_.settled(publish_channel) && declarations_.settled(response_channel); }
-
-void TransportLoop::event_bound(const std::string& pattern) {
-  something_ran_ = true;
-  if (callbacks_.on_event_bound) callbacks_.on_event_bound(pattern);
+bool TransportLoop::may_publish(const Participant& who) const {
+  return !blocked_ && declarations_.settled(who.channel(publish_channel)) && declarations_.settled(who.channel(response_channel));
 }
 
-void TransportLoop::tell_events() {
-  for (const auto& pattern : events_.take_bound()) event_bound(pattern);
-  if (!events_.needed()) return;
-  if (!events_set_up_) {
-    if (std::chrono::steady_clock::now() < events_not_before_) return;
-    events_set_up_ = true;
-    declarations_.add(events_channel, steps_of(events_channel, settings_, topology_));
+void TransportLoop::event_bound(Participant& to, const std::string& pattern) {
+  to.something_ran = true;
+  if (to.callbacks.on_event_bound) to.callbacks.on_event_bound(pattern);
+}
+
+void TransportLoop::tell_events(Participant& of) {
+  for (const auto& pattern : of.events.take_bound()) event_bound(of, pattern);
+  if (!of.events.needed()) return;
+  const std::uint16_t channel = of.channel(events_channel);
+  if (!of.events_set_up) {
+    if (std::chrono::steady_clock::now() < of.events_not_before) return;
+    of.events_set_up = true;
+    declarations_.add(channel, steps_of(events_channel, settings_, of.settings, of.topology));
   }
-  for (auto& change : events_.take(declarations_.room(events_channel))) {
-    declarations_.add(events_channel, change.bind ? amqp::Step::bind(topology_.events_queue, settings_.events_exchange, std::move(change.pattern))
-                                                  : amqp::Step::unbind(topology_.events_queue, settings_.events_exchange, std::move(change.pattern)));
+  for (auto& change : of.events.take(declarations_.room(channel))) {
+    declarations_.add(channel, change.bind ? amqp::Step::bind(of.topology.events_queue, settings_.events_exchange, std::move(change.pattern))
+                                           : amqp::Step::unbind(of.topology.events_queue, settings_.events_exchange, std::move(change.pattern)));
   }
 }
 
 Result<void> TransportLoop::write_declarations() {
-  tell_events();
+  for (const auto& one : participants_) tell_events(*one);
   const auto now = std::chrono::steady_clock::now();
   if (blocked_ || paused_) declarations_.excuse(now);  // the broker doesn't read, or we don't
   if (const auto late = declarations_.overdue(now, longest_answer)) return failure("the broker does not answer", *late, "");
@@ -114,22 +119,22 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     const auto code = amqp::close_code(frame);
     connection_->answer_close(frame);
     if (frame.channel == 0) closed_ = Ended{{"the broker closed the connection: " + *why, {}, {}}, false};
-    else if (frame.channel < channels) channel_closed(frame.channel, code, *why);
+    else if (ours(frame.channel)) channel_closed(frame.channel, code, *why);
     return {};
   }
   switch (id) {
     case AMQP_BASIC_ACK_METHOD: {
       const auto* ack = static_cast<const amqp_basic_ack_t*>(frame.payload.method.decoded);
-      unconfirmed_.confirmed(ack->delivery_tag, ack->multiple);
+      if (ours(frame.channel)) of(frame.channel).unconfirmed.confirmed(ack->delivery_tag, ack->multiple);
       return {};
     }
     case AMQP_BASIC_NACK_METHOD: {
       const auto* nack = static_cast<const amqp_basic_nack_t*>(frame.payload.method.decoded);
-      unconfirmed_.refused(nack->delivery_tag, nack->multiple);
+      if (ours(frame.channel)) of(frame.channel).unconfirmed.refused(nack->delivery_tag, nack->multiple);
       return {};
     }
     case AMQP_BASIC_CANCEL_METHOD: {
-      if (frame.channel == 0 || frame.channel >= channels) return {};
+      if (!ours(frame.channel)) return {};
       const std::string tag(amqp::view(static_cast<const amqp_basic_cancel_t*>(frame.payload.method.decoded)->consumer_tag));
       ++counts_.consumers_cancelled;
       log::warning("the broker cancelled a consumer: its queue was deleted, or its node is gone", {{"consumer", tag}});
@@ -149,7 +154,7 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     default:
       if (const auto step = declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) {
         look_again_ = true;
-        if (frame.channel == events_channel && step->kind == amqp::Step::Kind::bind && events_.answered(step->key)) event_bound(step->key);
+        if (trade_of(frame.channel) == events_channel && step->kind == amqp::Step::Kind::bind && of(frame.channel).events.answered(step->key)) event_bound(of(frame.channel), step->key);
       }
       return {};
   }
@@ -162,13 +167,14 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   channels_[channel].epoch = ++epoch_;  // acknowledgements of the old channel's deliveries are of no use to the new one
   channels_[channel].unsettled.reset();
   const std::string during = unanswered.empty() ? "" : unanswered.front().text();
-  if (channel == events_channel) return event_steps_failed(unanswered, code, why);
-  if (channel == publish_channel) {
-    unconfirmed_.lost("the broker closed the channel: " + why, culprit(code, why));
-    if (front_sent_) {
+  Participant& owner = of(channel);
+  if (trade_of(channel) == events_channel) return event_steps_failed(owner, unanswered, code, why);
+  if (trade_of(channel) == publish_channel) {
+    owner.unconfirmed.lost("the broker closed the channel: " + why, culprit(code, why));
+    if (owner.front_sent) {
       // Half of it was sent when the channel went: it was not routed, and may be what was wrong.
-      front_sent_.reset();
-      drop_front(Outcome::refused, "the broker closed the channel: " + why);
+      owner.front_sent.reset();
+      drop_front(owner, Outcome::refused, "the broker closed the channel: " + why);
     }
   }
   // A token that has expired refuses everything, and a new one will come.
@@ -188,8 +194,9 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
   while (!reopened_.empty() && now - reopened_.front() > reopened_within) reopened_.pop_front();
   reopened_.push_back(now);
   if (reopened_.size() > most_reopened) return failure("the broker closes our channels, or deletes our queues, again and again", "connection to the broker");
-  if (channel == events_channel) events_.retell({});
-  auto steps = steps_of(channel, settings_, topology_);
+  Participant& owner = of(channel);
+  if (trade_of(channel) == events_channel) owner.events.retell({});
+  auto steps = steps_of(trade_of(channel), settings_, owner.settings, owner.topology);
   if (!open) steps.erase(steps.begin());
   declarations_.add(channel, std::move(steps));
   look_again_ = true;
@@ -197,12 +204,12 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
 }
 
 /// The patterns are others' wishes: one that the broker refuses must not be the end of the transport.
-void TransportLoop::event_steps_failed(const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why) {
+void TransportLoop::event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why) {
   const auto now = std::chrono::steady_clock::now();
-  events_set_up_ = false;
+  of.events_set_up = false;
   look_again_ = true;
-  events_.retell(changes(unanswered));
-  events_not_before_ = std::max(events_not_before_ + events_pause, now);
+  of.events.retell(changes(unanswered));
+  of.events_not_before = std::max(of.events_not_before + events_pause, now);
   const bool a_pattern = !unanswered.empty() && unanswered.front().kind == amqp::Step::Kind::bind;
   const bool the_queue = !unanswered.empty() && !a_pattern && for_good(code, why);
   log::warning("the broker closed the channel of events; it is opened again",
@@ -210,13 +217,13 @@ void TransportLoop::event_steps_failed(const std::vector<amqp::Step>& unanswered
   std::vector<std::string> refused;
   if (a_pattern) {
     refused.push_back(unanswered.front().key);
-    events_.refused(refused.front());
+    of.events.refused(refused.front());
   }
-  if (the_queue) refused = events_.refuse_all();
+  if (the_queue) refused = of.events.refuse_all();
   for (const auto& pattern : refused) {
-    ++counts_.patterns_refused;
-    something_ran_ = true;
-    if (callbacks_.on_event_refused) callbacks_.on_event_refused(pattern, why);
+    ++of.patterns_refused;
+    of.something_ran = true;
+    if (of.callbacks.on_event_refused) of.callbacks.on_event_refused(pattern, why);
   }
 }
 

@@ -66,7 +66,10 @@ Result<void> TransportLoop::connect() {
     try {
       if (old) old->close();
       old.reset();
-      return declare(*next_.connection, settings_, topology_);
+      for (const auto& one : participants_) {
+        if (auto done = declare(*next_.connection, one->number, settings_, one->settings, one->topology); !done) return done;
+      }
+      return {};
     } catch (const std::exception& e) {
       return failure(e.what(), "declaring");
     }
@@ -87,7 +90,7 @@ Result<void> TransportLoop::connect() {
   url_ = std::move(next.url);
   blocked_ = false;
   closed_.reset();
-  settlements_.clear();
+  for (const auto& one : participants_) one->settlements.clear();
   channels_fresh();
   set_state(State::ready, "connected to " + url_.redacted());
   return {};
@@ -128,13 +131,18 @@ void TransportLoop::watch_secret() {
     next_.connection = std::move(*opened);
     drain_until_ = now + service_grace;
     holding_ = false;
-    if (!settings_.client_only) declarations_.add(service_channel, amqp::Step::cancel("service"));
+    for (const auto& one : participants_) {
+      if (!one->settings.client_only) declarations_.add(one->channel(service_channel), amqp::Step::cancel("service"));
+    }
     return;
   }
   if (next_.connection) {
     (void)next_.connection->heartbeat(now);  // should it be lost, declaring will say so
     const bool late = now > drain_until_;
-    if (!holding_ && (late || (channels_[service_channel].unsettled.empty() && verdicts_.empty() && declarations_.settled(service_channel)))) {
+    if (!holding_ && (late || (verdicts_.empty() && all_of([this](const Participant& one) {
+      const std::uint16_t channel = one.channel(service_channel);
+      return channels_[channel].unsettled.empty() && declarations_.settled(channel);
+    })))) {
       holding_ = true;
       drain_until_ = now + confirm_grace;
     }
@@ -161,7 +169,7 @@ void TransportLoop::watch_secret() {
 /// The connection has finished what it had begun, or has had its time.
 bool TransportLoop::handed_over() {
   if (!next_.connection || !holding_) return false;
-  if (unconfirmed_.size() == 0 && !front_sent_) return true;
+  if (all_of([](const Participant& one) { return one.unconfirmed.size() == 0 && !one.front_sent; })) return true;
   const auto now = std::chrono::steady_clock::now();
   if (paused_ || blocked_) drain_until_ = now + confirm_grace;  // confirms can't come, or we don't look
   return now > drain_until_;

@@ -6,15 +6,16 @@
 
 namespace nuropb::mesh {
 
-TransportInbox::TransportInbox(std::size_t max_bytes) : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), max_bytes_(max_bytes) {
-  if (!event_) std::abort();  // no descriptors left at start: nothing would work
+TransportInbox::TransportInbox(std::size_t max_bytes, std::shared_ptr<shm::UniqueFd> event)
+    : event_(event ? std::move(event) : std::make_shared<shm::UniqueFd>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))), max_bytes_(max_bytes) {
+  if (!*event_) std::abort();  // no descriptors left at start: nothing would work
 }
 
 void TransportInbox::wake_locked() {
   if (!asleep_) return;
   asleep_ = false;
   const std::uint64_t one = 1;
-  (void)!::write(event_.get(), &one, sizeof one);
+  (void)!::write(event_->get(), &one, sizeof one);
 }
 
 bool TransportInbox::count_locked(const Outgoing& message) {
@@ -120,7 +121,7 @@ void TransportInbox::awake() {
     asleep_ = false;
   }
   std::uint64_t count;
-  (void)!::read(event_.get(), &count, sizeof count);
+  (void)!::read(event_->get(), &count, sizeof count);
 }
 
 }  // namespace nuropb::mesh

@@ -1,10 +1,12 @@
 #pragma once
-// What other threads want of the transport's thread. A short mutex around vectors that the thread swaps out whole; the
-// eventfd is written only while the thread sleeps.
+// What other threads want of the transport's thread, for one participant. A short mutex around vectors that the thread
+// swaps out whole; the eventfd is written only while the thread sleeps. Participants of one connection share the thread,
+// and so the eventfd.
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -34,7 +36,8 @@ class TransportInbox {
     bool stop = false;
   };
 
-  explicit TransportInbox(std::size_t max_bytes);
+  /// Wakes by `event`, or by an eventfd of its own.
+  explicit TransportInbox(std::size_t max_bytes, std::shared_ptr<shm::UniqueFd> event = nullptr);
 
   // Any thread.
   /// False if it is full. One message always fits into an empty one, however large: else it could never go, and whoever
@@ -58,7 +61,8 @@ class TransportInbox {
   /// True if there is nothing to do: whoever brings something from now on writes the eventfd.
   bool may_sleep();
   void awake();
-  [[nodiscard]] int fd() const { return event_.get(); }
+  [[nodiscard]] int fd() const { return event_->get(); }
+  [[nodiscard]] const std::shared_ptr<shm::UniqueFd>& event() const { return event_; }
   /// A message has left the transport, published or not.
   void left(std::size_t bytes) { queued_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
 
@@ -68,7 +72,7 @@ class TransportInbox {
  private:
   bool count_locked(const Outgoing& message);
   void wake_locked();
-  shm::UniqueFd event_;
+  std::shared_ptr<shm::UniqueFd> event_;
   std::size_t max_bytes_;
   std::atomic<std::size_t> queued_bytes_{0};
   std::mutex mutex_;

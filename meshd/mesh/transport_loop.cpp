@@ -23,13 +23,27 @@ std::string vhost_of(const TransportSettings& settings) { return settings.urls.e
 
 }  // namespace
 
-TransportLoop::TransportLoop(TransportSettings settings, Transport::Callbacks callbacks)
-    : settings_(std::move(settings)), callbacks_(std::move(callbacks)), topology_(Topology::of(settings_, vhost_of(settings_), random_hex32().substr(0, 8))),
-      inbox_(std::make_shared<TransportInbox>(settings_.queued_bytes)), secret_(settings_.password_file), unconfirmed_([this](Report&& r) {
-        something_ran_ = true;
-        if (callbacks_.on_report) callbacks_.on_report(std::move(r));
-      }),
-      events_(settings_.most_event_patterns), channels_(channels, Channel{Assembler(settings_.largest_body), 0}) {}
+TransportLoop::Participant::Participant(std::size_t n, const TransportSettings& shared, ParticipantSettings own, Transport::Callbacks c, std::shared_ptr<shm::UniqueFd> event)
+    : number(n), settings(std::move(own)), callbacks(std::move(c)), topology(Topology::of(settings, vhost_of(shared), random_hex32().substr(0, 8))),
+      inbox(std::make_shared<TransportInbox>(shared.queued_bytes, std::move(event))), events(shared.most_event_patterns), unconfirmed([this](Report&& r) {
+        something_ran = true;
+        if (callbacks.on_report) callbacks.on_report(std::move(r));
+      }) {}
+
+TransportLoop::TransportLoop(TransportSettings settings) : settings_(std::move(settings)), secret_(settings_.password_file), declarations_(0) {}
+
+TransportLoop::~TransportLoop() {
+  for (const auto& one : participants_) one->inbox->close();
+}
+
+TransportLoop::Participant& TransportLoop::add(ParticipantSettings settings, Transport::Callbacks callbacks) {
+  if (thread_.joinable() || participants_.size() >= most_participants) std::abort();  // a mistake in the program: nothing would be declared
+  auto event = participants_.empty() ? nullptr : participants_.front()->inbox->event();
+  participants_.push_back(std::make_unique<Participant>(participants_.size(), settings_, std::move(settings), std::move(callbacks), std::move(event)));
+  declarations_ = Declarations(participants_.size());
+  channels_.assign(channels(participants_.size()), Channel{Assembler(settings_.largest_body), 0});
+  return *participants_.back();
+}
 
 void TransportLoop::start() {
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
@@ -45,7 +59,7 @@ Result<void> TransportLoop::wait_ready(milliseconds timeout) {
 void TransportLoop::stop(milliseconds grace) {
   if (!thread_.joinable()) return;
   grace_ms_ = grace.count();
-  inbox_->stop();
+  for (const auto& one : participants_) one->inbox->stop();
   thread_.join();
 }
 
@@ -54,8 +68,8 @@ State TransportLoop::state() const {
   return state_;
 }
 
-Transport::Counters TransportLoop::counters() const {
-  return {counts_.attempts, counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, counts_.patterns_refused, refusals_.total()};
+Transport::Counters TransportLoop::counters(const Participant& of) const {
+  return {counts_.attempts, counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, of.patterns_refused, of.refusals.total()};
 }
 
 void TransportLoop::set_state(State state, const std::string& detail) {
@@ -66,8 +80,10 @@ void TransportLoop::set_state(State state, const std::string& detail) {
     detail_ = detail;
   }
   state_changed_.notify_all();
-  something_ran_ = true;
-  if (callbacks_.on_state) callbacks_.on_state(state, detail);
+  for (const auto& one : participants_) {
+    one->something_ran = true;
+    if (one->callbacks.on_state) one->callbacks.on_state(state, detail);
+  }
 }
 
 void TransportLoop::run() {
@@ -98,10 +114,12 @@ void TransportLoop::run() {
     end_batch();
     if (!ended_for_good_) back_off(connected.has_value());
   }
-  inbox_->stop();  // from here on submit() says no
+  for (const auto& one : participants_) one->inbox->stop();  // from here on submit() says no
   take_inbox();
-  for (Outgoing& message : queue_.take_all()) report(std::move(message), Outcome::refused, "we are stopping");
-  inbox_->close();
+  for (const auto& one : participants_) {
+    for (Outgoing& message : one->queue.take_all()) report(*one, std::move(message), Outcome::refused, "we are stopping");
+    one->inbox->close();
+  }
   if (!ended_for_good_) set_state(State::stopped, "stopped");
   end_batch();
 }
@@ -117,7 +135,7 @@ TransportLoop::Ended TransportLoop::serve() {
     if (!more) return {more.error(), false};
     end_batch();
     if (stop_at_ != SteadyTime::max()) {
-      const bool finished = queue_.empty() && unconfirmed_.size() == 0 && settlements_.empty() && verdicts_.empty();
+      const bool finished = verdicts_.empty() && all_of([](const Participant& one) { return one.queue.empty() && one.unconfirmed.size() == 0 && one.settlements.empty(); });
       if (finished || std::chrono::steady_clock::now() >= stop_at_) {
         connection_->close();
         return {{"stopped", {}, {}}, false};
@@ -126,7 +144,7 @@ TransportLoop::Ended TransportLoop::serve() {
     if (handed_over()) return {{"the connection with new credentials takes over", {}, {}}, false, true};
     if (*more || std::exchange(look_again_, false)) continue;
     const bool handover = next_.connection || next_.opening.valid();
-    const auto latest = std::chrono::steady_clock::now() + (handover ? handover_look : queue_.empty() ? longest_sleep : expiry_look);
+    const auto latest = std::chrono::steady_clock::now() + (handover ? handover_look : nothing_queued() ? longest_sleep : expiry_look);
     sleep(std::min(next_timer(latest), stop_at_), static_cast<short>((paused_ ? 0 : POLLIN) | (no_room_ ? POLLOUT : 0)));
   }
 }
@@ -135,22 +153,31 @@ TransportLoop::Ended TransportLoop::serve() {
 void TransportLoop::wait_turn(SteadyTime until) {
   take_inbox();
   run_timers();
-  settlements_.clear();  // deliveries of a connection that is gone come again
-  expire_queued();
+  for (const auto& one : participants_) {
+    one->settlements.clear();  // deliveries of a connection that is gone come again
+    expire_queued(*one);
+  }
   end_batch();
-  if (!queue_.empty()) until = std::min(until, std::chrono::steady_clock::now() + expiry_look);
+  if (!nothing_queued()) until = std::min(until, std::chrono::steady_clock::now() + expiry_look);
   // Told to stop just now: whoever waits for that must not wait for the rest of a pause.
   if (stop_at_ != SteadyTime::max()) until = std::min(until, std::chrono::steady_clock::now() + milliseconds(5));
   sleep(next_timer(until), 0);
 }
 
 void TransportLoop::take_inbox() {
-  inbox_->take(work_);
-  for (Outgoing& message : work_.messages) queue_.push(std::move(message));
-  settlements_.insert(settlements_.end(), work_.settlements.begin(), work_.settlements.end());
-  for (auto& [when, work] : work_.posts) timers_.emplace(when.value_or(SteadyTime::min()), std::move(work));
-  paused_ = work_.paused;
-  if (work_.stop && stop_at_ == SteadyTime::max()) stop_at_ = std::chrono::steady_clock::now() + milliseconds(grace_ms_.load());
+  paused_ = false;
+  for (const auto& one : participants_) {
+    TransportInbox::Work& work = one->work;
+    one->inbox->take(work);
+    for (Outgoing& message : work.messages) one->queue.push(std::move(message));
+    one->settlements.insert(one->settlements.end(), work.settlements.begin(), work.settlements.end());
+    for (auto& [when, what] : work.posts) timers_.emplace(when.value_or(SteadyTime::min()), [one = one.get(), what = std::move(what)] {
+      what();
+      one->something_ran = true;
+    });
+    paused_ = paused_ || work.paused;
+    if (work.stop && stop_at_ == SteadyTime::max()) stop_at_ = std::chrono::steady_clock::now() + milliseconds(grace_ms_.load());
+  }
 }
 
 void TransportLoop::run_timers() {
@@ -158,7 +185,6 @@ void TransportLoop::run_timers() {
   while (!timers_.empty() && timers_.begin()->first <= now) {
     const auto node = timers_.extract(timers_.begin());
     node.mapped()();
-    something_ran_ = true;
   }
 }
 
@@ -167,21 +193,32 @@ SteadyTime TransportLoop::next_timer(SteadyTime latest) const {
 }
 
 void TransportLoop::sleep(SteadyTime until, short watch_socket) {
-  if (!inbox_->may_sleep()) return;
+  // One that has news is found out before anything is waited for; the others are then merely told to wake for nothing.
+  if (!all_of([](const Participant& one) { return one.inbox->may_sleep(); })) return wake();
   const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
   const auto ns = std::max<std::int64_t>(0, left.count());
   const timespec timeout{ns / 1'000'000'000, ns % 1'000'000'000};
-  pollfd fds[2] = {{inbox_->fd(), POLLIN, 0}, {watch_socket != 0 && connection_ ? connection_->fd() : -1, watch_socket, 0}};
+  pollfd fds[2] = {{participants_.front()->inbox->fd(), POLLIN, 0}, {watch_socket != 0 && connection_ ? connection_->fd() : -1, watch_socket, 0}};
   ::ppoll(fds, 2, &timeout, nullptr);
-  inbox_->awake();
+  wake();
+}
+
+void TransportLoop::wake() {
+  for (const auto& one : participants_) one->inbox->awake();
+}
+
+bool TransportLoop::nothing_queued() const {
+  return all_of([](const Participant& one) { return one.queue.empty(); });
 }
 
 /// Answers before acknowledgements: whoever dies in between gets the request again.
 Result<void> TransportLoop::write() {
   no_room_ = false;
   if (const auto declared = write_declarations(); !declared) return declared;
-  if (queue_.empty() && settlements_.empty() && verdicts_.empty()) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
-  connection_->begin_writes(queue_.size() + settlements_.size() + verdicts_.size() > 1);
+  std::size_t wanted = verdicts_.size();
+  for (const auto& one : participants_) wanted += one->queue.size() + one->settlements.size();
+  if (wanted == 0) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
+  connection_->begin_writes(wanted > 1);
   auto done = publish_queued();
   if (done) {
     take_settlements();
@@ -194,16 +231,19 @@ Result<void> TransportLoop::write() {
 
 /// What has been settled, and may be told: whatever was submitted before it has gone.
 void TransportLoop::take_settlements() {
-  auto at = settlements_.begin();
-  for (; at != settlements_.end() && queue_.gone(at->after); ++at) {
-    if (at->delivery.channel >= channels) continue;
-    Channel& channel = channels_[at->delivery.channel];
-    if (at->delivery.epoch != channel.epoch) continue;
-    if (at->verdict == TransportInbox::Verdict::ack) channel.unsettled.ack(at->delivery.tag, at->multiple);
-    else if (channel.unsettled.reject(at->delivery.tag)) verdicts_.push_back(*at);
+  for (const auto& one : participants_) {
+    auto& settlements = one->settlements;
+    auto at = settlements.begin();
+    for (; at != settlements.end() && one->queue.gone(at->after); ++at) {
+      if (!ours(at->delivery.channel)) continue;
+      Channel& channel = channels_[at->delivery.channel];
+      if (at->delivery.epoch != channel.epoch) continue;
+      if (at->verdict == TransportInbox::Verdict::ack) channel.unsettled.ack(at->delivery.tag, at->multiple);
+      else if (channel.unsettled.reject(at->delivery.tag)) verdicts_.push_back(*at);
+    }
+    settlements.erase(settlements.begin(), at);
   }
-  settlements_.erase(settlements_.begin(), at);
-  for (std::uint16_t number : {response_channel, service_channel}) {
+  for (std::uint16_t number = 1; number < channels_.size(); ++number) {
     for (const auto& ack : channels_[number].unsettled.take()) verdicts_.push_back({{channels_[number].epoch, number, ack.tag}, TransportInbox::Verdict::ack, ack.multiple});
   }
 }
@@ -226,45 +266,58 @@ Result<void> TransportLoop::tell_verdicts() {
 
 Result<void> TransportLoop::publish_queued() {
   const auto now = std::chrono::steady_clock::now();
-  bool held = !may_publish();
-  // What has begun to go is finished even then.
-  while (!(held = held || (holding_ && !front_sent_)) && !queue_.empty()) {
-    const auto gone = publish_front(now);
-    if (!gone) return tl::unexpected(gone.error());
-    held = !*gone;
+  std::vector<Participant*> going;
+  for (const auto& one : participants_) {
+    if (may_publish(*one)) going.push_back(one.get());
+    else expire_queued(*one);
   }
-  if (held) expire_queued();
+  // In turns, so that what one has to say is not behind all that another has.
+  while (!going.empty()) {
+    for (auto at = going.begin(); at != going.end();) {
+      Participant& one = **at;
+      // What has begun to go is finished even while holding.
+      bool held = holding_ && !one.front_sent;
+      if (!held && !one.queue.empty()) {
+        const auto gone = publish_front(one, now);
+        if (!gone) return tl::unexpected(gone.error());
+        held = !*gone;
+      }
+      if (held) expire_queued(one);
+      at = held || one.queue.empty() ? going.erase(at) : at + 1;
+    }
+  }
   return {};
 }
 
 /// True if the message at the front is off the queue, one way or the other; false if it has to wait.
-Result<bool> TransportLoop::publish_front(SteadyTime now) {
-  Outgoing& message = queue_.front();
+Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
+  Outgoing& message = from.queue.front();
+  const std::uint16_t channel = from.channel(publish_channel);
   std::string expiration;
-  if (!front_sent_ && message.abandoned && message.abandoned->load(std::memory_order_relaxed)) {
-    drop_front(Outcome::expired, "nobody waits for it any more");
+  if (!from.front_sent && message.abandoned && message.abandoned->load(std::memory_order_relaxed)) {
+    drop_front(from, Outcome::expired, "nobody waits for it any more");
     return true;
   }
   if (message.deadline) {
     const auto left = std::chrono::duration_cast<milliseconds>(*message.deadline - now).count();
-    if (left <= 0 && !front_sent_) {
-      drop_front(Outcome::expired, "its time was up before it could be sent");
+    if (left <= 0 && !from.front_sent) {
+      drop_front(from, Outcome::expired, "its time was up before it could be sent");
       return true;
     }
     expiration = std::to_string(std::clamp<std::int64_t>(left, 0, longest_expiration_ms));
   }
-  const auto properties = to_properties(message, topology_.response_queue, expiration);
+  const auto properties = to_properties(message, from.topology.response_queue, expiration);
   const bool to_service = message.type == MessageType::request || message.type == MessageType::command;
   const std::string_view exchange = to_service                            ? std::string_view(settings_.rpc_exchange)
                                     : message.type == MessageType::event ? std::string_view(settings_.events_exchange)
                                                                           : std::string_view();
   const bool whole = message.body.size() + amqp::Connection::publish_overhead <= connection_->largest_write();
-  if (!front_sent_) {
+  if (!from.front_sent) {
     if (const auto ok = amqp::Connection::publishable(message.routing_key, properties); !ok) {
-      drop_front(Outcome::refused, ok.error().text());
+      drop_front(from, Outcome::refused, ok.error().text());
       return true;
     }
-    if (unconfirmed_.size() >= max_unconfirmed) return false;
+    if (from.unconfirmed.size() >= max_unconfirmed) return false;
     if (!connection_->send_room(amqp::Connection::publish_overhead + (whole ? message.body.size() : 0))) {
       no_room_ = true;
       return false;
@@ -272,46 +325,46 @@ Result<bool> TransportLoop::publish_front(SteadyTime now) {
   }
   Result<void> sent;
   if (whole) {
-    sent = connection_->publish(publish_channel, exchange, message.routing_key, to_service, properties, message.body);
+    sent = connection_->publish(channel, exchange, message.routing_key, to_service, properties, message.body);
   } else {
-    if (!front_sent_) {
-      sent = connection_->publish_head(publish_channel, exchange, message.routing_key, to_service, properties, message.body.size());
+    if (!from.front_sent) {
+      sent = connection_->publish_head(channel, exchange, message.routing_key, to_service, properties, message.body.size());
       if (!sent) return tl::unexpected(sent.error());
-      front_sent_ = 0;
+      from.front_sent = 0;
     }
-    const auto part = connection_->publish_body(publish_channel, std::string_view(message.body).substr(*front_sent_));
+    const auto part = connection_->publish_body(channel, std::string_view(message.body).substr(*from.front_sent));
     if (!part) return tl::unexpected(part.error());
-    *front_sent_ += *part;
-    if (*front_sent_ < message.body.size()) {
+    *from.front_sent += *part;
+    if (*from.front_sent < message.body.size()) {
       no_room_ = true;
       return false;
     }
-    front_sent_.reset();
+    from.front_sent.reset();
   }
   // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
-  inbox_->left(TransportInbox::cost(message));
-  unconfirmed_.published(queue_.take_front());
+  from.inbox->left(TransportInbox::cost(message));
+  from.unconfirmed.published(from.queue.take_front());
   if (!sent) return tl::unexpected(sent.error());
   return true;
 }
 
-void TransportLoop::drop_front(Outcome outcome, const std::string& detail) {
-  report(queue_.take_front(), outcome, detail);
+void TransportLoop::drop_front(Participant& from, Outcome outcome, const std::string& detail) {
+  report(from, from.queue.take_front(), outcome, detail);
 }
 
 /// Looks through the whole queue, so not at every turn.
-void TransportLoop::expire_queued() {
+void TransportLoop::expire_queued(Participant& of) {
   const auto now = std::chrono::steady_clock::now();
-  if (queue_.empty() || now < next_expiry_look_) return;
-  next_expiry_look_ = now + expiry_look;
-  for (Outgoing& message : queue_.expire(now, front_sent_.has_value())) report(std::move(message), Outcome::expired, "its time was up before it could be sent");
+  if (of.queue.empty() || now < of.next_expiry_look) return;
+  of.next_expiry_look = now + expiry_look;
+  for (Outgoing& message : of.queue.expire(now, of.front_sent.has_value())) report(of, std::move(message), Outcome::expired, "its time was up before it could be sent");
 }
 
-void TransportLoop::report(Outgoing&& message, Outcome outcome, const std::string& detail) {
-  inbox_->left(TransportInbox::cost(message));
-  something_ran_ = true;
-  if (!callbacks_.on_report) return;
-  callbacks_.on_report({outcome, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, detail, {}, message.encrypted});
+void TransportLoop::report(Participant& to, Outgoing&& message, Outcome outcome, const std::string& detail) {
+  to.inbox->left(TransportInbox::cost(message));
+  to.something_ran = true;
+  if (!to.callbacks.on_report) return;
+  to.callbacks.on_report({outcome, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, detail, {}, message.encrypted});
 }
 
 /// True if there may be more to read at once.
@@ -329,9 +382,10 @@ Result<bool> TransportLoop::read_frames() {
 }
 
 void TransportLoop::end_batch() {
-  if (!something_ran_) return;
-  something_ran_ = false;
-  if (callbacks_.on_batch_end) callbacks_.on_batch_end();
+  for (const auto& one : participants_) {
+    if (!std::exchange(one->something_ran, false)) continue;
+    if (one->callbacks.on_batch_end) one->callbacks.on_batch_end();
+  }
 }
 
 }  // namespace nuropb::mesh

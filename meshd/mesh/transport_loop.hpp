@@ -9,10 +9,15 @@
 //      any ──► stopped: stop() was called, or the broker's no is for good (403, 404 on what we declare or use)
 //      ready ──► ready: with new credentials, by way of a second connection (transport_connect.cpp)
 //
-// One turn while connected: take the inbox; publish, then acknowledge, while there is room; read frames within a budget;
-// call on_batch_end; sleep on the socket and the inbox only if there was nothing left to do.
+// One turn while connected: take the inboxes; publish, a message of each participant in turn, then acknowledge, while there
+// is room; read frames within a budget; call on_batch_end; sleep on the socket and the inboxes only if there was nothing
+// left to do.
+//
+// Participants share the connection, its state and this thread; a Participant holds all else, so that a full queue, or a
+// channel that is being opened again, is nobody else's.
 
-#include <array>
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <future>
@@ -39,18 +44,41 @@ namespace nuropb::mesh {
 
 class TransportLoop {
  public:
-  TransportLoop(TransportSettings settings, Transport::Callbacks callbacks);
-  ~TransportLoop() { inbox_->close(); }
+  struct Participant {
+    Participant(std::size_t number, const TransportSettings& shared, ParticipantSettings own, Transport::Callbacks callbacks, std::shared_ptr<shm::UniqueFd> event);
+    [[nodiscard]] std::uint16_t channel(std::uint16_t trade) const { return channel_of(number, trade); }
 
+    const std::size_t number;
+    const ParticipantSettings settings;
+    const Transport::Callbacks callbacks;
+    const Topology topology;
+    const std::shared_ptr<TransportInbox> inbox;  // shared with Transport::Sender, which may outlive us
+    EventBindings events;
+    Refusals refusals;
+    std::atomic<std::uint64_t> patterns_refused{0};
+
+    // The thread's own.
+    TransportInbox::Work work;
+    OutQueue queue;
+    std::optional<std::size_t> front_sent;   // bytes of the front's body that are gone, once its head is
+    SteadyTime next_expiry_look{};
+    Unconfirmed unconfirmed;
+    bool events_set_up = false;              // on this connection
+    SteadyTime events_not_before{};
+    std::vector<TransportInbox::Settlement> settlements;  // wait for what was submitted before them
+    bool something_ran = false;
+  };
+
+  explicit TransportLoop(TransportSettings settings);
+  ~TransportLoop();
+
+  /// Before start().
+  Participant& add(ParticipantSettings settings, Transport::Callbacks callbacks);
   void start();
   Result<void> wait_ready(milliseconds timeout);
   void stop(milliseconds grace);
-  [[nodiscard]] const std::shared_ptr<TransportInbox>& inbox() const { return inbox_; }
-  [[nodiscard]] EventBindings& event_bindings() { return events_; }
   [[nodiscard]] State state() const;
-  [[nodiscard]] const Refusals& refusals() const { return refusals_; }
-  [[nodiscard]] Transport::Counters counters() const;
-  [[nodiscard]] const std::string& response_queue() const { return topology_.response_queue; }
+  [[nodiscard]] Transport::Counters counters(const Participant& of) const;
 
  private:
   // What ends a connection, and whether trying again is of use.
@@ -79,37 +107,41 @@ class TransportLoop {
   void run_timers();
   Result<void> write();
   Result<void> publish_queued();
-  Result<bool> publish_front(SteadyTime now);
-  void drop_front(Outcome outcome, const std::string& detail);
+  Result<bool> publish_front(Participant& from, SteadyTime now);
+  void drop_front(Participant& from, Outcome outcome, const std::string& detail);
   void take_settlements();
   Result<void> tell_verdicts();
   Result<bool> read_frames();
   // transport_channels.cpp
   void channels_fresh();
   void channels_lost(const std::string& why);
-  void event_bound(const std::string& pattern);
-  void tell_events();
+  void event_bound(Participant& to, const std::string& pattern);
+  void tell_events(Participant& of);
   Result<void> write_declarations();
   Result<void> on_method(const amqp_frame_t& frame);
   void channel_closed(std::uint16_t channel, std::uint16_t code, const std::string& why);
   Result<void> set_up_again(std::uint16_t channel, bool open);
-  void event_steps_failed(const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why);
-  [[nodiscard]] bool may_publish() const;
+  void event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why);
+  [[nodiscard]] bool may_publish(const Participant& who) const;
+  [[nodiscard]] bool ours(std::uint16_t channel) const { return channel > 0 && channel < channels_.size(); }
+  Participant& of(std::uint16_t channel) { return *participants_[participant_of(channel)]; }
   // transport_messages.cpp
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
-  void refuse(const Incoming& message, const Malformed& why);
-  void answer_refused(const Incoming& message, const Error& why);
-  void expire_queued();
-  void report(Outgoing&& message, Outcome outcome, const std::string& detail);
+  void refuse(Participant& to, const Incoming& message, const Malformed& why);
+  void answer_refused(Participant& to, const Incoming& message, const Error& why);
+  void expire_queued(Participant& of);
+  void report(Participant& to, Outgoing&& message, Outcome outcome, const std::string& detail);
+  template <class Says>
+  [[nodiscard]] bool all_of(Says&& says) const { return std::all_of(participants_.begin(), participants_.end(), [&](const auto& one) { return says(*one); }); }
   void end_batch();
   void sleep(SteadyTime until, short watch_socket);
+  void wake();
+  [[nodiscard]] bool nothing_queued() const;
   [[nodiscard]] SteadyTime next_timer(SteadyTime latest) const;
 
   TransportSettings settings_;
-  Transport::Callbacks callbacks_;
-  Topology topology_;
-  std::shared_ptr<TransportInbox> inbox_;  // shared with Transport::Sender, which may outlive us
+  std::vector<std::unique_ptr<Participant>> participants_;  // at least the first
   std::thread thread_;
 
   mutable std::mutex state_mutex_;
@@ -118,10 +150,6 @@ class TransportLoop {
   std::string detail_;               // under state_mutex_
 
   // The thread's own.
-  TransportInbox::Work work_;
-  OutQueue queue_;
-  std::optional<std::size_t> front_sent_;  // bytes of the front's body that are gone, once its head is
-  SteadyTime next_expiry_look_{};
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
   amqp::Url url_;                      // of connection_, with the password in use
@@ -136,19 +164,14 @@ class TransportLoop {
   bool secret_pending_ = false;        // there is a new one, and it is not in use
   SteadyTime secret_look_at_{}, drain_until_{};
   bool holding_ = false;               // nothing more is published on connection_: next_ will
-  Unconfirmed unconfirmed_;
   Declarations declarations_;
-  EventBindings events_;
   struct Channel {
     Assembler frames;
     std::uint32_t epoch = 0;
     Unsettled unsettled{};
   };
   std::vector<Channel> channels_;      // by number; channel 0 carries no messages
-  bool events_set_up_ = false;         // on this connection
-  SteadyTime events_not_before_{};
   std::deque<SteadyTime> reopened_;    // the times, lately, when a channel was set up again
-  std::vector<TransportInbox::Settlement> settlements_;  // wait for what was submitted before them
   std::vector<TransportInbox::Settlement> verdicts_;     // to be told to the broker, joined where they could be
   std::uint32_t epoch_ = 0;
   std::size_t next_url_ = 0;
@@ -157,15 +180,13 @@ class TransportLoop {
   bool paused_ = false;
   bool look_again_ = false;            // what came in may have set something free to be written
   bool no_room_ = false;               // something waits for room in the send buffer
-  bool something_ran_ = false;
   bool ended_for_good_ = false;
   std::optional<Ended> closed_;        // the broker has closed the connection or a channel
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
-  Refusals refusals_;
   /// Written by the thread, read by any.
   struct Counts {
-    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, patterns_refused{0};
+    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0};
   };
   Counts counts_;
   std::minstd_rand jitter_{std::random_device{}()};

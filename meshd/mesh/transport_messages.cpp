@@ -12,8 +12,8 @@ tl::unexpected<Malformed> malformed(Refusal reason, std::string what, std::strin
 }
 
 /// What may come on which queue.
-bool belongs(MessageType type, std::uint16_t channel) {
-  switch (channel) {
+bool belongs(MessageType type, std::uint16_t trade) {
+  switch (trade) {
     case response_channel: return type == MessageType::response;
     case events_channel: return type == MessageType::event;
     case service_channel: return type != MessageType::response;
@@ -27,7 +27,7 @@ Result<void> TransportLoop::on_frame(const amqp_frame_t& frame) {
   if (frame.frame_type == AMQP_FRAME_METHOD) {
     if (const auto done = on_method(frame); !done || closed_) return done;
   }
-  if (frame.channel == 0 || frame.channel >= channels) return {};
+  if (!ours(frame.channel)) return {};
   const std::uint16_t channel = frame.channel;
   auto message = channels_[channel].frames.take(frame);
   // Memory of a channel's frames can be given back between messages only.
@@ -40,12 +40,14 @@ Result<void> TransportLoop::on_frame(const amqp_frame_t& frame) {
 }
 
 void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message) {
-  something_ran_ = true;
+  Participant& to = of(channel);
+  const std::uint16_t trade = trade_of(channel);
+  to.something_ran = true;
   if (message.returned) {
-    unconfirmed_.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
+    to.unconfirmed.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
     return;
   }
-  if (channel != events_channel) channels_[channel].unsettled.delivered(message.delivery_tag);
+  if (trade != events_channel) channels_[channel].unsettled.delivered(message.delivery_tag);
   Incoming in;
   in.routing_key = std::move(message.routing_key);
   in.redelivered = message.redelivered;
@@ -53,32 +55,33 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   in.delivery = {channels_[channel].epoch, channel, message.delivery_tag};
   auto read = read_properties(std::move(message.properties), in);
   if (read && message.too_large) read = malformed(Refusal::too_large, "is larger than " + std::to_string(settings_.largest_body) + " bytes", "message body");
-  if (read && !belongs(in.type, channel)) {
+  if (read && !belongs(in.type, trade)) {
     read = malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
   }
-  if (read && channel == response_channel && in.correlation_id.empty()) read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
-  if (!read) return refuse(in, read.error());
-  if (channel == response_channel) {
-    if (callbacks_.on_response) callbacks_.on_response(std::move(in));
-    else inbox_->settle({in.delivery, TransportInbox::Verdict::ack, false, 0});
-  } else if (channel == events_channel) {
-    if (callbacks_.on_event) callbacks_.on_event(std::move(in));
+  if (read && trade == response_channel && in.correlation_id.empty()) read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
+  if (!read) return refuse(to, in, read.error());
+  if (trade == response_channel) {
+    if (to.callbacks.on_response) to.callbacks.on_response(std::move(in));
+    else to.inbox->settle({in.delivery, TransportInbox::Verdict::ack, false, 0});
+  } else if (trade == events_channel) {
+    if (to.callbacks.on_event) to.callbacks.on_event(std::move(in));
   } else {
-    if (callbacks_.on_service_message) callbacks_.on_service_message(std::move(in));
-    else inbox_->settle({in.delivery, TransportInbox::Verdict::reject, false, 0});
+    if (to.callbacks.on_service_message) to.callbacks.on_service_message(std::move(in));
+    else to.inbox->settle({in.delivery, TransportInbox::Verdict::reject, false, 0});
   }
 }
 
 /// A message that can't be what it should be: out of the way, answered if somebody waits, told now and then.
-void TransportLoop::refuse(const Incoming& message, const Malformed& why) {
-  refusals_.note(why.reason, why.text(), message.routing_key, message.correlation_id);
-  if (message.delivery.channel == events_channel) return;  // acknowledged already
-  if (message.delivery.channel == response_channel) return inbox_->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
-  answer_refused(message, why);
-  inbox_->settle({message.delivery, TransportInbox::Verdict::reject, false, 0});
+void TransportLoop::refuse(Participant& to, const Incoming& message, const Malformed& why) {
+  to.refusals.note(why.reason, why.text(), message.routing_key, message.correlation_id);
+  const std::uint16_t trade = trade_of(message.delivery.channel);
+  if (trade == events_channel) return;  // acknowledged already
+  if (trade == response_channel) return to.inbox->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
+  answer_refused(to, message, why);
+  to.inbox->settle({message.delivery, TransportInbox::Verdict::reject, false, 0});
 }
 
-void TransportLoop::answer_refused(const Incoming& message, const Error& why) {
+void TransportLoop::answer_refused(Participant& to, const Incoming& message, const Error& why) {
   if (message.reply_to.empty() || message.type != MessageType::request) return;
   Outgoing answer;
   answer.type = MessageType::response;
@@ -88,7 +91,7 @@ void TransportLoop::answer_refused(const Incoming& message, const Error& why) {
   const std::string error = error_json(error_name::message, why.text());
   const std::string trace = json::quoted(message.trace_id);
   answer.body = encode_response({"null", error, message.correlation_id, trace, "{}", "null", ""});
-  (void)inbox_->push(std::move(answer));
+  (void)to.inbox->push(std::move(answer));
 }
 
 }  // namespace nuropb::mesh

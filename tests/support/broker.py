@@ -15,9 +15,10 @@ from .paths import BROKER_SCRIPT
 class Broker:
     """A node in a folder of its own. start() and stop() keep its port and what it stored."""
 
-    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False):
-        """With certificates it also listens with TLS; with management it has that plugin."""
-        self.folder, self.certificates, self.script, self.management = folder, certificates, script, management
+    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False, lines=(), join=None):
+        """With certificates it also listens with TLS; with management it has that plugin. `lines` are put into its config. `join`: another
+        Broker that runs, of whose cluster it becomes a node; it is stopped first."""
+        self.folder, self.certificates, self.script, self.management, self.lines, self.join = folder, certificates, script, management, lines, join
         self._urls = {}
 
     def _run(self, *words, timeout=120):
@@ -35,7 +36,8 @@ class Broker:
 
     def start(self):
         made = self.certificates
-        self._run("start", *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []), *(["--management"] if self.management else []))
+        self._run("start", *(["--join", str(self.join.folder)] if self.join else []), *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []), *(["--management"] if self.management else []),
+                  *(word for line in self.lines for word in ("--config-line", line)))
 
     def stop(self):
         self._run("stop")

@@ -1,6 +1,7 @@
 """Processes that are killed (SIGKILL: no handler runs), and what the others make of it."""
 
 import asyncio
+import signal
 
 import pytest
 
@@ -98,6 +99,20 @@ async def test_meshd_killed_again_and_again(gateways, demo):
             gateway.start_meshd()
             await eventually(gateway.edges[0].ready, lambda: f"the edge is back: {gateway.meshd.tail(20)}")
             assert await consumer.result(demo, "echo", {"round": round_number}) == {"round": round_number}
+
+
+async def test_an_edge_that_hangs_is_found_by_its_heartbeat_and_others_are_not_concerned(gateways, demo):
+    gateway = gateways(edges=2, settings={"gateway": {"hung_after_s": 2}})
+    hung = gateway.edges[0].process
+    async with await Consumer.open(gateway.edges[0].url) as lost, await Consumer.open(gateway.edges[1].url) as kept:
+        hung.killed = True
+        hung.signal(signal.SIGSTOP)
+        while hung.running():  # the other edge answers at all times
+            assert await kept.result(demo, "echo", {"value": 1}, timeout=10) == {"value": 1}
+        await asyncio.wait_for(lost.ws.wait_closed(), 10)
+        assert 'reason="no heartbeat"' in gateway.meshd.log()
+        assert await kept.result(demo, "echo", {"value": 2}) == {"value": 2}
+        assert kept.open_still and gateway.edges[1].process.running()
 
 
 async def test_no_verdict_without_meshd(gateways):

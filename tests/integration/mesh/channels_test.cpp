@@ -61,6 +61,18 @@ class Channels : public ::testing::Test {
 };
 std::unique_ptr<PrivateBroker> Channels::broker_;
 
+/// What the broker has against one participant of a connection, the other does not hear of.
+TEST_F(Channels, AClosedChannelIsOnlyItsParticipants) {
+  Participant first(settings(name_ + "-1", Kind::service)), second(first, settings(name_ + "-2", Kind::service));
+  ASSERT_TRUE(first.start());
+  EXPECT_EQ(second.publish(MessageType::request, name_, std::string(largest_message + 1, ' ')).outcome, Outcome::refused);
+  EXPECT_EQ(first.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed);
+  EXPECT_EQ(second.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed) << "its channel is opened again";
+  EXPECT_EQ(first.seen().reports.size(), 1u);
+  EXPECT_EQ(times(first.seen(), State::ready), 1u);
+  EXPECT_EQ(first.transport.counters().channels_closed, 1u);
+}
+
 TEST_F(Channels, AClosedServiceChannelIsOpenedAgain) {
   // A broker that waits no longer than that for acknowledgements closes the channel: 406. It holds for channels that are
   // opened while it is so.

@@ -22,15 +22,9 @@ class Participant {
     std::vector<std::string> bound;                            // patterns
   };
 
-  explicit Participant(TransportSettings settings)
-      : transport(std::move(settings), {.on_response = [this](Incoming&& m) { keep(seen_.responses, std::move(m)); },
-                                        .on_service_message = [this](Incoming&& m) { keep(seen_.requests, std::move(m)); },
-                                        .on_event = [this](Incoming&& m) { keep(seen_.events, std::move(m)); },
-                                        .on_event_bound = [this](const std::string& p) { keep(seen_.bound, p); },
-                                        .on_event_refused = [this](const std::string& p, const std::string& why) { keep(seen_.refused, std::pair(p, why)); },
-                                        .on_report = [this](Report&& r) { keep(seen_.reports, std::move(r)); },
-                                        .on_state = [this](State s, const std::string& detail) { keep(seen_.states, std::pair(s, detail)); },
-                                        .on_batch_end = {}}) {}
+  explicit Participant(TransportSettings settings) : transport(std::move(settings), callbacks()) {}
+  /// On the connection of another, which is started after this.
+  Participant(Participant& first, ParticipantSettings settings) : transport(first.transport, std::move(settings), callbacks()) {}
   ~Participant() { transport.stop(); }
 
   Result<void> start(milliseconds timeout = milliseconds(20'000)) {
@@ -65,6 +59,16 @@ class Participant {
   }
 
  private:
+  Transport::Callbacks callbacks() {
+    return {.on_response = [this](Incoming&& m) { keep(seen_.responses, std::move(m)); },
+            .on_service_message = [this](Incoming&& m) { keep(seen_.requests, std::move(m)); },
+            .on_event = [this](Incoming&& m) { keep(seen_.events, std::move(m)); },
+            .on_event_bound = [this](const std::string& p) { keep(seen_.bound, p); },
+            .on_event_refused = [this](const std::string& p, const std::string& why) { keep(seen_.refused, std::pair(p, why)); },
+            .on_report = [this](Report&& r) { keep(seen_.reports, std::move(r)); },
+            .on_state = [this](State s, const std::string& detail) { keep(seen_.states, std::pair(s, detail)); },
+            .on_batch_end = {}};
+  }
   template <class List, class One>
   void keep(List& list, One&& one) {
     {

@@ -22,7 +22,7 @@ STUBS = {
     "build/tsan/bin/ring_stress": 'echo "[==========] 3 tests from 1 test suite ran."; [ "$FAILING" != tsan ]',
 }
 
-SUITES = ("integration/gateway", "integration/scripts", "integration/service", "interop", "conformance", "browser")
+SUITES = ("integration/gateway", "integration/scripts", "integration/service", "interop", "conformance", "browser", "chaos")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_all_passed(tree):
     done = run(tree)
     assert done.returncode == 0 and "all passed" in done.stdout, done.stdout + done.stderr
     table = done.stdout.split("== results\n")[1]
-    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "scripts", "interop", "conformance", "pages in Chromium"):
+    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "scripts", "interop", "conformance", "pages in Chromium", "chaos"):
         assert name in table, table
     assert table.count("2 passed") == 5 and table.count("1 passed") == len(SUITES) and table.count("3 passed") == 1, table
 

@@ -100,6 +100,16 @@ TEST(Config, KeysThatDontGoTogetherAreFoundWhereTheyWereSetLast) {
   EXPECT_NE(mistakes("[request]\nttl_ms = 10\nmax_ttl_ms = 1000\n", over).find("NUROPB_REQUEST_TTL_MS: request.ttl_ms is above"), std::string::npos);
 }
 
+TEST(Config, LinesNeedANameOfTheirOwnAndCertificatesForTls) {
+  const auto wrong = [](const std::string& text) {
+    const auto config = parse_config(text, "f.toml");
+    return config ? std::string() : config.error().text();
+  };
+  EXPECT_EQ(wrong("[lines]\nenabled = true"), "");
+  EXPECT_NE(wrong("[gateway]\nservice = 'x'\n[lines]\nenabled = true\nservice_name = 'x'").find("lines.service_name is gateway.service"), std::string::npos);
+  EXPECT_NE(wrong("[lines]\nenabled = true\ntls = true").find("tls.certificate_files"), std::string::npos);
+}
+
 TEST(Config, AVariableOrFlagIsNamedInItsMistake) {
   EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PORT", "x"}}, {}}).find("NUROPB_LISTEN_PORT: listen.port"), std::string::npos);
   EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PROT", "1"}}, {}}).find("unknown key 'listen.prot'"), std::string::npos);

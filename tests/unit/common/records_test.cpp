@@ -155,6 +155,25 @@ TEST(Records, AnUnknownKindOfCredentialIsRefused) {
   }
 }
 
+TEST(Records, TheKindOfHandlerGoesThroughAndAnUnknownOneDoesNot) {
+  const auto lines = HandlerKind::lines;
+  std::string open = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", "", lines}), event = bytes_of(MeshEvent{"t", "e", "c", "x", lines});
+  std::string push = bytes_of(Push{1, true, false, {}, "1", lines}), close = bytes_of(CloseSessions{1, true, 1000, {}, "", lines});
+  EXPECT_EQ(decode<OpenSession>(open)->handler, lines);
+  EXPECT_EQ(decode<MeshEvent>(event)->handler, lines);
+  EXPECT_EQ(decode<Push>(push)->handler, lines);
+  EXPECT_EQ(decode<CloseSessions>(close)->handler, lines);
+  const auto unknown = static_cast<std::uint32_t>(handler_kinds);
+  std::memcpy(open.data() + 36, &unknown, sizeof unknown);
+  std::memcpy(event.data() + 16, &unknown, sizeof unknown);
+  std::memcpy(push.data() + 20, &unknown, sizeof unknown);
+  std::memcpy(close.data() + 24, &unknown, sizeof unknown);
+  EXPECT_FALSE(decode<OpenSession>(open));
+  EXPECT_FALSE(decode<MeshEvent>(event));
+  EXPECT_FALSE(decode<Push>(push));
+  EXPECT_FALSE(decode<CloseSessions>(close));
+}
+
 TEST(Records, PushesGoThrough) {
   const std::string refs = refs_of({{1, 2}, {0xffffff, 0xffffffff}});
   const std::string bytes = bytes_of(Push{1ULL << 60, false, true, SessionRefs(refs), "{\"a\":1}"});

@@ -58,6 +58,18 @@ TEST_F(EdgePushesTest, NobodyCountsOperationNone) {
   EXPECT_EQ(taken(7), 1u);
 }
 
+TEST_F(EdgePushesTest, AllAreThoseOfOneKind) {
+  start_attached();
+  const auto consumer = connect();
+  meshd_->send(Type::push, records::Push{1, true, false, {}, "1", HandlerKind::lines});
+  EXPECT_EQ(taken(1), 0u);
+  meshd_->send(Type::close_sessions, records::CloseSessions{2, true, 4321, {}, "lines", HandlerKind::lines});
+  EXPECT_EQ(taken(2), 0u);
+  meshd_->send(Type::push, records::Push{3, true, false, {}, "3"});
+  EXPECT_EQ(taken(3), 1u);
+  EXPECT_EQ(consumer->read_text(), "3") << "and nothing came before it";
+}
+
 TEST_F(EdgePushesTest, WhoHasNoVerdictYetIsNotAmongAll) {
   start_attached();
   const auto open = connect();

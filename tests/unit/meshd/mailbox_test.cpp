@@ -12,7 +12,7 @@ std::shared_ptr<const std::string> text(std::size_t size) { return std::make_sha
 class MailboxTest : public ::testing::Test {
  protected:
   /// Room for four messages of 40 bytes each, and for six together.
-  Mailboxes all_{{4 * (40 + Mailboxes::overhead), 6 * (40 + Mailboxes::overhead), 32}};
+  Mailboxes all_{{4 * (40 + Mailboxes::overhead), 6 * (40 + Mailboxes::overhead), 32, 3 * Mailboxes::pending_overhead}};
   Session ann_, bob_;
   void add(Mailbox& box, std::size_t size = 40) {
     all_.add(box, text(size));
@@ -97,6 +97,18 @@ TEST_F(MailboxTest, NoAddressTwiceAndNoMoreTextThanTheBound) {
   ASSERT_TRUE(all_.wait(box, pending(2, SteadyTime(milliseconds(1)), std::string(26, '1'))));
   EXPECT_FALSE(all_.wait(box, pending(3))) << "32 bytes, and one for each";
   ASSERT_TRUE(all_.take(box, all_.find(from(2)).pending));
+  EXPECT_TRUE(all_.wait(box, pending(3)));
+}
+
+TEST_F(MailboxTest, NoWorkerHasMoreThanItsShare) {
+  Mailbox box(all_, ann_, 0), other(all_, bob_, 0);
+  ASSERT_TRUE(all_.wait(box, pending(1)));
+  ASSERT_TRUE(all_.wait(other, pending(2)));
+  EXPECT_FALSE(all_.wait(other, pending(3)));
+  Mailbox::Pending elsewhere = pending(3);
+  elsewhere.from.slot = 3;
+  EXPECT_TRUE(all_.wait(other, elsewhere)) << "of another worker";
+  all_.take(box, all_.find(from(1)).pending);
   EXPECT_TRUE(all_.wait(box, pending(3)));
 }
 

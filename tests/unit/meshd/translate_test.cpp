@@ -233,7 +233,7 @@ TEST(Translate, AnEventOfTheMeshForConsumers) {
   message.type = MessageType::event;
   message.routing_key = "news.sport";
   message.body = R"({"tag":"event","topic":"another","event":[1],"context":{"Authorisation":"secret"},"trace_id":"t","correlation_id":"c","target":["bob"]})";
-  const auto payload = to_mesh_event(message, 1000, 64, false);
+  const auto payload = to_mesh_event(message, HandlerKind::web_socket, 1000, 64, false);
   ASSERT_TRUE(payload) << payload.error().text();
   const auto event = records::decode<records::MeshEvent>(*payload);
   ASSERT_TRUE(event);
@@ -241,11 +241,11 @@ TEST(Translate, AnEventOfTheMeshForConsumers) {
   EXPECT_EQ(event->event, "[1]");
   EXPECT_EQ(event->target, R"(["bob"])");
   EXPECT_EQ(event->context, "");
-  EXPECT_EQ(records::decode<records::MeshEvent>(*to_mesh_event(message, 1000, 64, true))->context, R"({"Authorisation":"secret"})");
+  EXPECT_EQ(records::decode<records::MeshEvent>(*to_mesh_event(message, HandlerKind::web_socket, 1000, 64, true))->context, R"({"Authorisation":"secret"})");
 
-  EXPECT_FALSE(to_mesh_event(message, 10, 64, false)) << "too large";
+  EXPECT_FALSE(to_mesh_event(message, HandlerKind::web_socket, 10, 64, false)) << "too large";
   message.body = "{}";
-  EXPECT_FALSE(to_mesh_event(message, 1000, 64, false));
+  EXPECT_FALSE(to_mesh_event(message, HandlerKind::web_socket, 1000, 64, false));
 }
 
 }  // namespace

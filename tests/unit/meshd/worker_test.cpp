@@ -68,6 +68,20 @@ TEST_F(WorkerTest, RecordsOfTheTableAreTaken) {
   EXPECT_EQ(next(), Worker::Next::empty);
 }
 
+TEST_F(WorkerTest, OneThatShowsNoLifeHangs) {
+  for (int i = 0; i < 10; ++i) {
+    edge_->beat();
+    EXPECT_FALSE(worker_->hangs(3)) << i;
+  }
+  EXPECT_FALSE(worker_->hangs(3));
+  EXPECT_FALSE(worker_->hangs(3));
+  edge_->beat();
+  EXPECT_FALSE(worker_->hangs(3)) << "late, but alive";
+  EXPECT_FALSE(worker_->hangs(3));
+  EXPECT_FALSE(worker_->hangs(3));
+  EXPECT_TRUE(worker_->hangs(3));
+}
+
 TEST_F(WorkerTest, WhatIsNotInTheTableIsAViolationThatNamesIt) {
   write(999, "x");
   EXPECT_EQ(next(), Worker::Next::violation);

@@ -1,0 +1,43 @@
+"""The long run: `scripts/test soak --minutes N [--seed S]`, or python3 -m chaos.soak in tests/."""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from chaos.run import Run
+from chaos.world import LARGEST_MESSAGE, World
+from support.broker import Broker
+
+
+async def soak(arguments, folder):
+    node = Broker(folder / "broker", lines=[f"max_message_size = {LARGEST_MESSAGE}"])
+    try:
+        async with World(folder, node, arguments.seed, edges=arguments.edges) as world:
+            run = await Run(world, arguments.sockets, every=arguments.every, quiet=10.0, without=arguments.without).go(60 * arguments.minutes)
+    finally:
+        node.stop()
+    print(run.table())
+    return not (run.verdict.lost or run.verdict.duplicated or run.verdict.unexplained)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Chaos for a long time; exit code 1 if any outcome is wrong.")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10 ** 6), help="of an earlier run, whose faults come again")
+    parser.add_argument("--sockets", type=int, default=200)
+    parser.add_argument("--edges", type=int, default=4)
+    parser.add_argument("--every", type=float, default=2.0, help="seconds between two faults, in the mean")
+    parser.add_argument("--without", action="append", default=[], metavar="KIND", help="a kind of fault to leave out, as scheduler.py names it")
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="nuropb-soak-"))
+    well = asyncio.run(soak(arguments, folder))
+    print(f"the logs are in {folder}")
+    sys.exit(0 if well else 1)
+
+
+if __name__ == "__main__":
+    main()

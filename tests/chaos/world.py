@@ -1,0 +1,117 @@
+"""All that runs under chaos: a broker of its own and a way to it that can be cut, the service, and the gateway as its
+launcher starts it."""
+
+import asyncio
+import os
+import re
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chaos.ledger import Ledger
+from support.broker import with_parts
+from support.cut import Cut
+from support.gateway import TOKENS, health, tokens_toml, toml
+from support.paths import BIN, ROOT
+from support.ports import free_port
+from support.processes import Process
+from support.services import unique
+from support.waiting import eventually
+
+POLICY = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
+SERVICES = '[frontend.pubsub]\nkind = "pubsub"\npublish = "all"\n'
+LARGEST_MESSAGE = 262_144  # that the broker takes; the gateway's own bound is higher, so one too many closes the channel
+
+
+class World:
+    def __init__(self, folder, broker, seed, edges=4, pace=0.7, settings=None):
+        self.folder, self.broker, self.seed, self.pace = folder, broker, seed, pace
+        self.port = free_port()
+        self.name, self.service_name, self.nobody, self.topic = unique("chaos"), unique("ledger"), unique("nobody"), unique("chaos-topic")
+        self.ledger_file = folder / "executions"
+        self.ledger_file.touch()
+        self.ledger = Ledger(self.ledger_file)
+        self.edges, self.settings = edges, settings or {}
+        self.launcher = self.service = self.way = None
+        self.locks = {name: asyncio.Lock() for name in ("edges", "meshd", "broker", "service")}
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/websocket"
+
+    @property
+    def snorky_url(self):
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    async def health(self):
+        """Of any edge, also of one that does not answer: then {}."""
+        return (await asyncio.to_thread(health, self.port))[1]
+
+    async def __aenter__(self):
+        await asyncio.to_thread(self.broker.start)
+        address = urlsplit(self.broker.url)
+        self.way = await Cut(address.hostname, address.port).__aenter__()
+        self.start_service()
+        for name, text in (("tokens.toml", tokens_toml(TOKENS)), ("policy.toml", POLICY), ("services.toml", SERVICES)):
+            (self.folder / name).write_text(text)
+        sections = {
+            "gateway": {"service": self.name, "runtime_dir": str(self.folder / "run"), "edges": self.edges, "hung_after_s": 3},
+            "listen": {"port": self.port},
+            "amqp": {"urls": [with_parts(self.broker.url, port=self.way.port)], "reconnect_min_ms": 50, "reconnect_max_ms": 500, "heartbeat_s": 2},
+            "auth": {"token_file": str(self.folder / "tokens.toml"), "policy_file": str(self.folder / "policy.toml")},
+            "snorky": {"path": "/ws", "services_file": str(self.folder / "services.toml")},
+        }
+        for section, keys in self.settings.items():
+            sections.setdefault(section, {}).update(keys)
+        (self.folder / "gateway.toml").write_text(toml(sections))
+        self.launcher = Process("gateway", [ROOT / "scripts" / "nuropb-gateway", "--config", self.folder / "gateway.toml", "--bin", BIN, "--ready-file", self.folder / "ready"], self.folder)
+        await eventually(lambda: (self.folder / "ready").exists() and health(self.port)[1].get("broker") == "ready", self.launcher.tail, 60)
+        return self
+
+    async def __aexit__(self, kind, *_):
+        code = self.launcher.stop(20)
+        self.service.stop()
+        await self.way.__aexit__()
+        assert kind or code == 0, f"the launcher ended with {code}:\n{self.launcher.tail()}"
+
+    def start_service(self):
+        self.service = Process("service", ["/usr/bin/python3", Path(__file__).with_name("service.py"), self.broker.url, self.service_name, self.ledger_file], self.folder)
+
+    # What the launcher says of its processes.
+    def pids(self):
+        """{name: pid} of those it started last."""
+        return {name: int(pid) for name, pid in re.findall(r"^nuropb-gateway: (meshd|edge \d+) started, pid (\d+)$", self.launcher.log(), re.MULTILINE)}
+
+    def attached(self, pid):
+        return re.search(rf"worker attached.*\bpid={pid}\b", self.launcher.log()) is not None
+
+    def ports_of(self, pid):
+        """Far ends of the TCP connections of a process, among those to our port."""
+        inodes = set()
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                target = os.readlink(fd)
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+        ports = set()
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[9] in inodes and int(words[1].split(":")[1], 16) == self.port:
+                ports.add(int(words[2].split(":")[1], 16))
+        return ports
+
+
+def cost_of(pid):
+    """(descriptors, resident kilobytes) of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return len(os.listdir(f"/proc/{pid}/fd")), int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+async def paced(seconds, each):
+    """Calls `each` about every two seconds until that time is over."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(2.0, left))
+        each()

@@ -1,0 +1,59 @@
+"""A process that hangs (SIGSTOP: it lives and does nothing) is found by its missing signs of life, killed and replaced."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+from test_launcher import alive, launch  # noqa: F401  (the fixture)
+
+from support.consumer import Consumer
+from support.waiting import eventually
+
+QUICK = {"hung_after_s": 2}
+
+
+async def test_a_meshd_that_hangs_is_replaced_and_no_socket_drops(launch, demo):  # noqa: F811
+    gateway = launch(gateway=QUICK).until_ready()
+    async with await Consumer.open(gateway.url) as consumer:
+        assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
+        hung = gateway.pids("meshd")[0]
+        os.kill(hung, signal.SIGSTOP)
+        waiting = await consumer.begin(demo, "echo", {"value": 2})
+        await eventually(lambda: "meshd hangs: it is killed" in gateway.process.log(), gateway.process.tail)
+        assert (await asyncio.wait_for(waiting, 20))["result"] == {"value": 2}, "it had not been taken"
+        assert consumer.open_still and not alive(hung) and len(gateway.pids("meshd")) == 2
+
+
+@pytest.mark.parametrize("meshd", ["lives", "is killed as well"])
+async def test_an_edge_that_hangs_is_replaced(launch, meshd):  # noqa: F811
+    """Also where meshd is killed meanwhile: the new one has never seen that edge, so its heartbeat tells nobody."""
+    gateway = launch(gateway=QUICK).until_ready()
+    hung = gateway.pids("edge 1")[0]
+    os.kill(hung, signal.SIGSTOP)
+    if meshd != "lives":
+        os.kill(gateway.pids("meshd")[0], signal.SIGKILL)
+    await eventually(lambda: len(gateway.pids("edge 1")) == 2, gateway.process.tail)
+    assert not alive(hung)
+    gateway.until_ready()
+    assert len(gateway.pids("edge 0")) == 1, "the other one is left alone"
+
+
+async def test_signs_that_came_while_the_launcher_stood_still_count(launch):  # noqa: F811
+    gateway = launch(gateway=QUICK).until_ready()
+    gateway.process.signal(signal.SIGSTOP)
+    await asyncio.sleep(3.0)  # longer than hung_after_s: there is no state to wait for, nothing happens
+    gateway.process.signal(signal.SIGCONT)
+    os.kill(gateway.pids("edge 0")[0], signal.SIGKILL)  # something that it does once it runs again
+    await eventually(lambda: len(gateway.pids("edge 0")) == 2, gateway.process.tail)
+    assert "hangs" not in gateway.process.log()
+
+
+async def test_one_that_ran_comes_back_within_a_second_however_often_it_dies(launch):  # noqa: F811
+    gateway = launch(edges=1).until_ready()
+    for times in range(1, 6):
+        os.kill(gateway.pids("edge 0")[-1], signal.SIGKILL)
+        await eventually(lambda: len(gateway.pids("edge 0")) == times + 1, gateway.process.tail)
+        await eventually(lambda: gateway.health()[0] == 200, gateway.process.tail)
+    pauses = [float(line.split("again in ")[1].split()[0]) for line in gateway.process.log().splitlines() if line.startswith("nuropb-gateway: edge 0 ended")]
+    assert len(pauses) == 5 and max(pauses) <= 0.5, pauses

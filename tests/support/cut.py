@@ -1,0 +1,75 @@
+"""A way to a server that a test can cut: a TCP proxy on the test's event loop."""
+
+import asyncio
+import socket
+import struct
+
+
+class Cut:
+    """`async with Cut(host, port) as way:` and connect to way.port. `cut()` resets what is open and refuses what comes;
+    `hang()` passes nothing on, as a network does that loses every packet; `mend()` ends either."""
+
+    def __init__(self, host, port):
+        self.target, self.port = (host, port), None
+        self._server, self._open = None, set()
+        self._refusing, self._passing = False, asyncio.Event()
+        self._passing.set()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._come, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        self._end_all()
+        await self._server.wait_closed()
+
+    def cut(self):
+        self._refusing = True
+        self._end_all()
+
+    def hang(self):
+        self._passing.clear()
+
+    def mend(self):
+        if not self._passing.is_set():
+            self._end_all()  # what hung is as good as dead to one side or the other
+        self._refusing = False
+        self._passing.set()
+
+    def _end_all(self):
+        for writer in list(self._open):
+            _reset(writer)
+
+    async def _come(self, reader, writer):
+        if self._refusing:
+            _reset(writer)
+            return
+        self._open.add(writer)
+        onward = None
+        try:
+            back, onward = await asyncio.open_connection(*self.target)
+            self._open.add(onward)
+            await asyncio.gather(self._pass(reader, onward), self._pass(back, writer))
+        except OSError:
+            pass
+        finally:
+            for end in (writer, onward):
+                if end:
+                    self._open.discard(end)
+                    _reset(end)
+
+    async def _pass(self, reader, writer):
+        while data := await reader.read(65536):
+            await self._passing.wait()
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
+def _reset(writer):
+    raw = writer.get_extra_info("socket")
+    if raw and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
