@@ -283,6 +283,18 @@ std::string config_json(const Config& config) {
   return out + "\n}\n";
 }
 
+std::string config_for_edges(const Config& config) {
+  std::string out;
+  for (const auto& section : config_sections()) {
+    if (section.for_meshd) continue;
+    out += "[" + std::string(section.name) + "]\n";
+    for (const ConfigKey& key : config_keys()) {
+      if (key.section == section.name && !key.secret) out += std::string(key.name) + " = " + to_toml(key.get(config)) + "\n";
+    }
+  }
+  return out;
+}
+
 std::string sample_config() {
   const Config defaults;
   std::string out =

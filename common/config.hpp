@@ -220,6 +220,11 @@ struct Config {
     std::uint32_t spread_ms = 5000;                       ///< over which sockets are closed
     std::uint32_t limit_ms = 10'000;                      ///< how long pending requests are waited for after that
   } drain;
+  struct Hardening {
+    std::string edge_user;                                ///< of edges that root starts; empty: nuropb-edge, or nobody
+    bool seccomp = true;
+    bool core_dumps = false;
+  } hardening;
   struct Logging {
     log::Level level = log::Level::info;
     log::Format format = log::Format::text;
@@ -250,6 +255,9 @@ std::vector<std::pair<std::string, std::string>> config_environment();
 
 /// The effective settings as one JSON object by section, for the launcher. Passwords in URLs are kept out.
 std::string config_json(const Config& config);
+
+/// The effective settings as TOML, without what only meshd may know: its sections, and every URL with a password.
+std::string config_for_edges(const Config& config);
 
 /// The commented sample: every key, its default, its bounds, its sentence.
 std::string sample_config();

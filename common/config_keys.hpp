@@ -34,6 +34,7 @@ struct ConfigKey {
 
 struct ConfigSection {
   std::string_view name, doc;
+  bool for_meshd = false;                      ///< no edge is told of it
 };
 
 std::span<const ConfigSection> config_sections();

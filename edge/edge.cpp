@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "common/close_codes.hpp"
+#include "common/crash_points.hpp"
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
@@ -54,7 +55,7 @@ constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_
 
 }  // namespace
 
-Edge::Edge(const Config& config, std::string control_socket)
+Edge::Edge(const Config& config, std::string control_socket, const ReadFile& read_certificates)
     : config_(config), signals_(io_, SIGTERM, SIGINT, SIGUSR2), reload_(io_, SIGHUP), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
             {.on_attached = [this](bool same_address) { on_attached(same_address); },
@@ -64,6 +65,7 @@ Edge::Edge(const Config& config, std::string control_socket)
              .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_unsaid(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
+  if (read_certificates) settings.door.tls.read = read_certificates;
   settings.door.arrivals = std::make_shared<Arrivals>(settings.door.limits);
   make_lines(settings.door);
   settings.max_message = config.limits.message_bytes;
@@ -88,7 +90,6 @@ Result<void> Edge::start() {
   if (const auto backend = start_backend(); !backend) return backend;
   wait_for_signal();
   reload_later();
-  link_.start();
   return {};
 }
 
@@ -104,6 +105,7 @@ void Edge::reload_later() {
 }
 
 int Edge::run() {
+  link_.start();
   io_.run();
   return 0;
 }
@@ -245,6 +247,7 @@ void Edge::send_again(WebSocketHandler& handler) {
     if (!(handler.speaks_snorky() ? link_.attached() && !link_.full() : may_send()) || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
     request->ring_end = link_.written();
     let_meshd_keep_time(handler, *request);
+    NUROPB_CRASH_POINT(request_sent_again);
   }
 }
 

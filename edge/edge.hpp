@@ -37,17 +37,21 @@ struct SnorkyRequest;
 
 class Edge {
  public:
-  Edge(const Config& config, std::string control_socket);
+  /// How its certificates and keys are read (tls.hpp); nothing: by itself.
+  using ReadFile = std::function<Result<std::string>(const std::string& file)>;
+  Edge(const Config& config, std::string control_socket, const ReadFile& read_certificates = {});
   ~Edge();
 
-  /// Starts to listen and to attach.
+  /// Starts to listen.
   Result<void> start();
   [[nodiscard]] std::uint16_t port() const { return listener_->port(); }
   /// Where JSON lines are spoken; 0: nowhere.
   [[nodiscard]] std::uint16_t lines_port() const { return lines_ ? lines_->port() : 0; }
   /// Where backends are heard; 0: nowhere.
   [[nodiscard]] std::uint16_t backend_port() const { return backend_ ? backend_->port() : 0; }
-  /// Until a signal has ended it and it has drained. The exit code.
+  /// Where meshd is, if it has to be reached in another way than before.
+  void reach_meshd_at(std::string control_socket) { link_.reach(std::move(control_socket)); }
+  /// Attaches to meshd, and serves. Until a signal has ended it and it has drained. The exit code.
   int run();
 
   // For handlers.

@@ -97,7 +97,7 @@ void Edge::say(WebSocketHandler& handler, std::string text) {
   if (handler.state() == WebSocketHandler::State::closing) return;
   handler.numbers()->unsaid.push_back(std::move(text));
   to_say_.insert(&handler);
-  if (to_say_.size() == 1) say_unsaid();
+  say_unsaid();
 }
 
 void Edge::say_unsaid() {

@@ -16,6 +16,7 @@
 
 #include "common/close_codes.hpp"
 #include "common/json/scan.hpp"
+#include "common/log.hpp"
 #include "edge/line_reader.hpp"
 #include "edge/pulse.hpp"
 
@@ -31,6 +32,16 @@ constexpr std::size_t farewell_bytes = 256 * 1024;            // that are heard 
 constexpr auto longest_farewell = std::chrono::seconds(3);    // from close() on, however slowly the last lines go
 constexpr auto farewell = std::chrono::milliseconds(1000);    // from our FIN on
 constexpr std::string_view line_end = "\n";
+
+/// Nothing that a callback does may end the event loop.
+template <class Work>
+void guarded(Work&& work) {
+  try {
+    work();
+  } catch (const std::exception& e) {
+    log::error("a consumer's line could not be handled", {{"reason", e.what()}});
+  }
+}
 
 }  // namespace
 
@@ -61,7 +72,7 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
 
   void begin() {
     listener_.pulse.watch(*this);
-    receiver_ = listener_.callbacks.on_open(*this, peer_, client_name_);
+    guarded([this] { receiver_ = listener_.callbacks.on_open(*this, peer_, client_name_); });
     read();
   }
   /// For one who is not taken in.
@@ -117,7 +128,7 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
   [[nodiscard]] std::uint64_t taken() const override { return stream_->written(); }
   void on_unresponsive() override {}
   void on_idle() override {
-    if (receiver_) receiver_->on_timeout(close_code::idle, "no message for too long");
+    if (receiver_) guarded([this] { receiver_->on_timeout(close_code::idle, "no message for too long"); });
   }
 
  private:
@@ -164,7 +175,7 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
       buffered_ -= std::min(buffered_, size);
       queue_.pop_front();
     }
-    if (receiver_ && !closing_) receiver_->on_written();
+    if (receiver_ && !closing_) guarded([this] { receiver_->on_written(); });
     if (!writing_) write();
   }
   /// All is written, and nothing more will be.
@@ -198,14 +209,14 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
     taking_ = true;
     const auto take = [this](std::string_view line) {
       listener_.pulse.liveness.message(*this, std::chrono::steady_clock::now());
-      if (receiver_) receiver_->on_message(line);
+      if (receiver_) guarded([&] { receiver_->on_message(line); });
       return !closing_;
     };
     const auto problem = ended_ ? reader_.finish(take) : reader_.feed(std::string_view(buffer_.data(), bytes), take);
     taking_ = false;
     if (problem == LineReader::Problem::too_long) fail(close_code::message_too_big, "the line is too long");
     else if (problem == LineReader::Problem::not_utf8) fail(close_code::invalid_text, "the line is not UTF-8");
-    else if (ended_ && !closing_ && receiver_) receiver_->on_end();
+    else if (ended_ && !closing_ && receiver_) guarded([this] { receiver_->on_end(); });
     read();
   }
   /// For what the receiver need not judge: it learns of it at the end.
@@ -228,7 +239,7 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
     stream_->carry(nullptr);
     const auto self = shared_from_this();
     listener_.open.erase(self);
-    if (const auto receiver = std::move(receiver_)) receiver->on_close();
+    if (const auto receiver = std::move(receiver_)) guarded([&] { receiver->on_close(); });
   }
 
   Impl& listener_;

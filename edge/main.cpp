@@ -1,42 +1,82 @@
 // nuropb-edge: one of the processes that face the consumers.
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iostream>
 
-#include "common/config.hpp"
 #include "common/log.hpp"
+#include "common/sandbox.hpp"
+#include "edge/certificate_files.hpp"
 #include "edge/edge.hpp"
-#include "shm/layout.hpp"
+#include "edge/own_settings.hpp"
+
+namespace {
+
+using namespace nuropb;
+
+constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG: starting again would end the same way
+
+int fail(const Error& error) {
+  log::error("can't start", {{"reason", error.text()}});
+  return permanent_fault;
+}
+
+/// Everything that an edge has no more use for once it listens.
+Result<void> give_up(const Config::Hardening& settings, const std::optional<sandbox::Identity>& user) {
+  if (user) {
+    if (const auto become = sandbox::become(*user); !become) return become;
+    log::info("runs as", {{"user", user->name}});
+    if (user->name == "nobody") log::warning("edges share their user with whatever else runs as nobody", {{"hint", "adduser --system --group nuropb-edge"}});
+    if (user->uid == 0) log::warning("edges run as root", {{"hint", "hardening.edge_user"}});
+  }
+  if (const auto given = sandbox::give_up(settings.core_dumps, true); !given) return given;
+  if (!settings.seccomp) log::warning("any system call is allowed", {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
+  else if (sandbox::available()) return sandbox::allow_only(sandbox::Role::edge);
+  return {};
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  using namespace nuropb;
-  constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG: starting again would end the same way
-  std::string port_file, backend_port_file, lines_port_file;
-  const auto config = config_from_command_line(argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
-                                               {{"--port-file", "Writes the port that it listens on to this file", &port_file},
-                                                {"--backend-port-file", "The same for the port of backends", &backend_port_file},
-                                                {"--lines-port-file", "The same for the port of JSON lines", &lines_port_file}},
-                                                " (ABI " + std::to_string(shm::abi) + ")");
-  if (!config) return config.error();
-  if (const auto ok = log::configure({"edge", config->log.level, config->log.format, config->log.file}); !ok) {
+  const auto settings = edge::own_settings(argc, argv);
+  if (!settings) return settings.error();
+  const Config& config = settings->config;
+  if (const auto ok = log::configure({"edge", config.log.level, config.log.format, config.log.file}); !ok) {
     std::cerr << ok.error().text() << '\n';
     return permanent_fault;
   }
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_IGN);
 
-  edge::Edge edge(*config, config->gateway.runtime_dir + "/meshd.sock");
-  if (const auto started = edge.start(); !started) {
-    log::error("can't start", {{"reason", started.error().text()}});
-    return permanent_fault;
+  std::optional<sandbox::Identity> user;
+  if (::geteuid() == 0) {
+    auto found = sandbox::edge_identity(config.hardening.edge_user);
+    if (!found) return fail(found.error());
+    user = std::move(*found);
   }
-  log::info("listening", {{"address", config->listen.address}, {"port", edge.port()}, {"path", config->listen.path}});
-  if (!port_file.empty()) std::ofstream(port_file) << edge.port() << std::endl;
-  if (edge.backend_port() != 0) log::info("listening for backends", {{"address", config->backend.address}, {"port", edge.backend_port()}});
-  if (!backend_port_file.empty()) std::ofstream(backend_port_file) << edge.backend_port() << std::endl;
-  if (edge.lines_port() != 0) log::info("listening for lines", {{"address", config->lines.address}, {"port", edge.lines_port()}, {"tls", config->lines.tls}});
-  if (!lines_port_file.empty()) std::ofstream(lines_port_file) << edge.lines_port() << std::endl;
+  std::vector<std::string> files = config.tls.certificate_files;
+  files.insert(files.end(), config.tls.key_files.begin(), config.tls.key_files.end());
+  files.push_back(config.tls.client_ca_file);
+  auto certificates = edge::CertificateFiles::start(std::move(files), config.hardening.seccomp && sandbox::available());
+  if (!certificates) return fail(certificates.error());
+
+  edge::Edge edge(config, config.gateway.runtime_dir + "/meshd.sock", [&](const std::string& file) { return certificates->read(file); });
+  if (const auto started = edge.start(); !started) return fail(started.error());
+  log::info("listening", {{"address", config.listen.address}, {"port", edge.port()}, {"path", config.listen.path}});
+  if (edge.backend_port() != 0) log::info("listening for backends", {{"address", config.backend.address}, {"port", edge.backend_port()}});
+  if (edge.lines_port() != 0) log::info("listening for lines", {{"address", config.lines.address}, {"port", edge.lines_port()}, {"tls", config.lines.tls}});
+  std::vector<std::pair<std::ofstream, std::uint16_t>> ports;
+  for (const auto& [file, port] : {std::pair(settings->port_file, edge.port()), std::pair(settings->backend_port_file, edge.backend_port()), std::pair(settings->lines_port_file, edge.lines_port())}) {
+    if (!file.empty()) ports.emplace_back(file, port);
+  }
+  // A folder above the runtime folder may be root's alone: then meshd is reached from within.
+  if (user && user->uid != 0 && ::chdir(config.gateway.runtime_dir.c_str()) == 0) edge.reach_meshd_at("meshd.sock");
+  if (const auto given = give_up(config.hardening, user); !given) return fail(given.error());
+  // Only now: whoever waits for these takes it that the edge is all set.
+  for (auto& [file, port] : ports) file << port << '\n';
+  ports.clear();
   const int code = edge.run();
   log::info("stopped", {{"code", code}});
   return code;

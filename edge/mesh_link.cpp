@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "common/crash_points.hpp"
 #include "common/log.hpp"
 
 namespace nuropb::edge {
@@ -105,7 +106,9 @@ void MeshLink::on_welcome(shm::ControlChannel::Received&& received) {
   last_failure_.clear();
   log::info("attached to meshd", {{"slot", segments_->slot()}, {"generation", segments_->generation()}});
   const std::pair address{segments_->slot(), segments_->generation()};
-  callbacks_.on_attached(std::exchange(address_, address) == address);
+  const bool again = std::exchange(address_, address) == address;
+  callbacks_.on_attached(again);
+  if (again) NUROPB_CRASH_POINT(attached_again);
   look();
 }
 
@@ -121,7 +124,9 @@ void MeshLink::lose(const std::string& reason, bool ended, std::chrono::millisec
     // What it had put into the ring before it died is good: whole records only. Nothing is sent into the dead ring on
     // their account: it would only end as unknown.
     full_ = true;
+    NUROPB_CRASH_POINT(meshd_missed);
     while (read_records()) {}
+    NUROPB_CRASH_POINT(old_ring_drained);
     Lost lost;
     if (ended) {
       lost = {segments_->taken(), segments_->settled(), {}};
@@ -134,6 +139,7 @@ void MeshLink::lose(const std::string& reason, bool ended, std::chrono::millisec
     broker_ = shm::BrokerState::away;
     full_ = false;
     callbacks_.on_lost(lost);
+    NUROPB_CRASH_POINT(requests_judged);
   }
   attach_later(pause);
 }
@@ -185,9 +191,12 @@ bool MeshLink::read_records() {
     }
     bytes += header.length;
     responses_.take(header, payload_);
+    NUROPB_CRASH_POINT(answer_read);
     callbacks_.on_record(header, payload_);
+    NUROPB_CRASH_POINT(answer_given);
   }
   if (responses_.release()) channel_.ring();
+  NUROPB_CRASH_POINT(answers_released);
   return more;
 }
 
@@ -200,6 +209,7 @@ bool MeshLink::write(records::Type type, std::uint64_t sequence, std::string_vie
     schedule_flush();  // what is staged has to be visible before room can come
     return false;
   }
+  NUROPB_CRASH_POINT(request_staged);
   schedule_flush();
   return true;
 }
@@ -215,7 +225,9 @@ void MeshLink::schedule_flush() {
 
 void MeshLink::flush() {
   if (!attached()) return;
-  if (requests_.commit()) channel_.ring();
+  const bool asleep = requests_.commit();
+  NUROPB_CRASH_POINT(requests_shown);
+  if (asleep) channel_.ring();
   if (requests_.poisoned()) return lose("impossible position of the request ring");
   if (full_ && !requests_.await_space(wanted_room_)) {
     full_ = false;

@@ -51,6 +51,8 @@ class MeshLink {
   MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message, Callbacks callbacks);
   ~MeshLink();
 
+  /// From the next attempt on.
+  void reach(std::string control_socket) { control_socket_ = std::move(control_socket); }
   /// Starts to attach, and to attach again after every loss.
   void start();
   void stop();

@@ -12,6 +12,7 @@ namespace {
 
 struct Free {
   void operator()(BIO* p) const { BIO_free_all(p); }
+  void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
   void operator()(X509* p) const { X509_free(p); }
   void operator()(GENERAL_NAMES* p) const { GENERAL_NAMES_free(p); }
   void operator()(char* p) const { OPENSSL_free(p); }
@@ -28,10 +29,25 @@ std::string reason() {
   return text ? text : "no reason given";
 }
 
-bool readable(const std::string& file) {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.c_str(), "re"), &std::fclose);
-  return in && std::fgetc(in.get()) != EOF;
-}
+/// A file's text for OpenSSL, forgotten once it was used; nothing, if it can't be read or is empty.
+class PemFile {
+ public:
+  PemFile(const TlsSettings& settings, const std::string& file) {
+    auto text = settings.read(file);
+    if (!text || text->empty()) return;
+    text_ = std::move(*text);
+    bio_.reset(BIO_new_mem_buf(text_.data(), static_cast<int>(text_.size())));
+  }
+  ~PemFile() { OPENSSL_cleanse(text_.data(), text_.size()); }
+  PemFile(const PemFile&) = delete;
+  PemFile& operator=(const PemFile&) = delete;
+  explicit operator bool() const { return bio_ != nullptr; }
+  BIO* get() const { return bio_.get(); }
+
+ private:
+  std::string text_;
+  Owned<BIO> bio_;
+};
 
 /// No terminal is asked for a password.
 int no_password(char*, int, int, void*) { return -1; }
@@ -65,13 +81,32 @@ std::string wrong_ciphers(SSL_CTX* context, const TlsSettings& settings) {
   return {};
 }
 
+/// The certificate itself and then whatever leads to its root, as SSL_CTX_use_certificate_chain_file does it.
+bool use_chain(SSL_CTX* context, BIO* from) {
+  const Owned<X509> leaf(PEM_read_bio_X509_AUX(from, nullptr, no_password, nullptr));
+  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) return false;
+  while (X509* const next = PEM_read_bio_X509(from, nullptr, no_password, nullptr)) {
+    if (SSL_CTX_add0_chain_cert(context, next) != 1) {
+      X509_free(next);
+      return false;
+    }
+  }
+  const unsigned long end = ERR_peek_last_error();
+  if (ERR_GET_LIB(end) != ERR_LIB_PEM || ERR_GET_REASON(end) != PEM_R_NO_START_LINE) return false;
+  ERR_clear_error();
+  return true;
+}
+
 std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size_t i) {
   const std::string& certificate = settings.certificate_files[i];
   const std::string& key = settings.key_files[i];
-  if (!readable(certificate)) return certificate + ": can't be read (tls.certificate_files)";
-  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) return certificate + ": no certificate in PEM: " + reason() + " (tls.certificate_files)";
-  if (!readable(key)) return key + ": can't be read (tls.key_files)";
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) {
+  const PemFile chain(settings, certificate);
+  if (!chain) return certificate + ": can't be read (tls.certificate_files)";
+  if (!use_chain(context, chain.get())) return certificate + ": no certificate in PEM: " + reason() + " (tls.certificate_files)";
+  const PemFile secret(settings, key);
+  if (!secret) return key + ": can't be read (tls.key_files)";
+  const Owned<EVP_PKEY> read(PEM_read_bio_PrivateKey(secret.get(), nullptr, no_password, nullptr));
+  if (!read || SSL_CTX_use_PrivateKey(context, read.get()) != 1) {
     const bool other = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
     const std::string why = reason();
     if (other) return key + ": is not the key of " + certificate + " (tls.key_files)";
@@ -83,13 +118,16 @@ std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size
 
 std::string wrong_clients(SSL_CTX* context, const TlsSettings& settings) {
   if (settings.clients == TlsSettings::Clients::none) return {};
-  if (!readable(settings.client_ca_file)) return settings.client_ca_file + ": can't be read (tls.client_ca_file)";
-  STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(settings.client_ca_file.c_str());
-  if (!names || SSL_CTX_load_verify_locations(context, settings.client_ca_file.c_str(), nullptr) != 1) {
-    sk_X509_NAME_pop_free(names, X509_NAME_free);
-    return settings.client_ca_file + ": no certificates in PEM: " + reason() + " (tls.client_ca_file)";
+  const PemFile authorities(settings, settings.client_ca_file);
+  if (!authorities) return settings.client_ca_file + ": can't be read (tls.client_ca_file)";
+  int count = 0;
+  for (;; ++count) {
+    const Owned<X509> authority(PEM_read_bio_X509(authorities.get(), nullptr, no_password, nullptr));
+    if (!authority) break;
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 || SSL_CTX_add_client_CA(context, authority.get()) != 1) return settings.client_ca_file + ": " + reason() + " (tls.client_ca_file)";
   }
-  SSL_CTX_set_client_CA_list(context, names);
+  if (count == 0) return settings.client_ca_file + ": no certificates in PEM: " + reason() + " (tls.client_ca_file)";
+  ERR_clear_error();  // the end of the file was one
   int mode = SSL_VERIFY_PEER;
   if (settings.clients == TlsSettings::Clients::required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   SSL_CTX_set_verify(context, mode, nullptr);

@@ -10,13 +10,19 @@
 #include <openssl/ssl.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "common/result.hpp"
+#include "common/text_file.hpp"
+
 namespace nuropb::edge {
 
 struct TlsSettings {
+  /// How its files are read, at the start and at every reload (certificate_files.hpp).
+  std::function<Result<std::string>(const std::string& file)> read = [](const std::string& file) { return read_text_file(file, 1U << 20); };
   std::vector<std::string> certificate_files;  ///< empty: no TLS
   std::vector<std::string> key_files;
   bool only_tls13 = false;

@@ -1,6 +1,7 @@
 // nuropb-meshd: the one process that holds the broker's credentials and the AMQP connection.
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <iostream>
@@ -9,6 +10,7 @@
 
 #include "common/config.hpp"
 #include "common/log.hpp"
+#include "common/sandbox.hpp"
 #include "meshd/auth/make_authorizers.hpp"
 #include "meshd/container_settings.hpp"
 #include "meshd/face.hpp"
@@ -27,6 +29,22 @@ constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG: starting again wou
 int fail(const Error& error) {
   log::error("can't start", {{"reason", error.text()}});
   return permanent_fault;
+}
+
+/// Who edges are, where they are not of our own user.
+Result<std::optional<sandbox::Identity>> edge_user(const Config::Hardening& settings) {
+  if (::geteuid() != 0 && settings.edge_user.empty()) return std::nullopt;
+  auto found = sandbox::edge_identity(settings.edge_user);
+  if (!found) return tl::unexpected(found.error());
+  return found->uid == ::geteuid() ? std::nullopt : std::optional(std::move(*found));
+}
+
+/// Everything that meshd has no more use for once it listens; before it has said a word to anybody.
+Result<void> give_up(const Config::Hardening& settings) {
+  if (const auto given = sandbox::give_up(settings.core_dumps, false); !given) return given;
+  if (!settings.seccomp) log::warning("any system call is allowed", {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
+  else if (sandbox::available()) return sandbox::allow_only(sandbox::Role::meshd);
+  return {};
 }
 
 std::string names_of(const std::vector<std::string>& list) {
@@ -48,6 +66,11 @@ int main(int argc, char** argv) {
 
   const auto runtime = meshd::RuntimeDir::open(config->gateway.runtime_dir);
   if (!runtime) return fail(runtime.error());
+  auto edges = edge_user(config->hardening);
+  if (!edges) return fail(edges.error());
+  if (*edges) {
+    if (const auto in = runtime->let_in((*edges)->gid); !in) return fail(in.error());
+  }
   const auto secret = runtime->secret();
   if (!secret) return fail(secret.error());
   auto instance = config->gateway.instance.empty() ? runtime->instance_id() : Result<std::string>(config->gateway.instance);
@@ -73,8 +96,9 @@ int main(int argc, char** argv) {
   auto snorky = meshd::snorky::Hub::parts(*config);
   if (!snorky) return fail(snorky.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky)});
+  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky), std::move(*edges)});
   if (const auto started = loop.start(); !started) return fail(started.error());
+  if (const auto given = give_up(config->hardening); !given) return fail(given.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"authorizers", names_of(config->auth.authorizers)}, {"control", runtime->control_socket()}});
   // Their leaders configure the broker; only then anybody consumes.
   std::atomic<std::size_t> not_ready{containers_settings.size()};

@@ -101,6 +101,7 @@ std::string metrics_page(const Counted& counted) {
   page.gauge("mailboxes", "Sessions whose messages are kept.", counted.mailboxes);
   page.gauge("mailbox_bytes", "Numbered messages that are kept.", counted.mailbox_bytes);
   page.gauge("workers", "Edges that are attached.", counted.workers);
+  page.counter("workers_killed_total", "Edges that were killed: they broke the rules of the rings, or hung.", counted.killed_workers);
   page.gauge("sessions", "Sessions that are open.", counted.sessions);
   page.head("handler_sessions", "Of those, the ones whose token was accepted, by kind of handler.", "gauge");
   for (std::size_t kind = 0; kind < handler_kinds; ++kind) page.line("handler_sessions", "{handler=\"" + std::string(handler_kind_names[kind]) + "\"}", counted.sessions_of[kind]);

@@ -44,6 +44,7 @@ struct Counted {
   ResumeCounts resumes{};
   std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
+  std::uint64_t killed_workers = 0;            ///< that broke the rules, or hung
 
   /// What one kind's part has counted.
   void add(HandlerKind kind, const ServiceMeshManager& manager, const Pushes& pushes, const Peers& peers, std::size_t sessions, std::size_t topics);

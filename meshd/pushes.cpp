@@ -123,6 +123,7 @@ Result<void> Pushes::count(std::function<void(const SessionCount&)> done) {
 std::uint64_t Pushes::add(std::unique_ptr<Operation> operation) {
   const std::uint64_t op = next_op_ | static_cast<std::uint64_t>(settings_.handler) << op_number_bits;
   next_op_ = (next_op_ + 1) & op_bits;
+  ++given_;
   if (next_op_ == 0) next_op_ = 1;
   operations_[op] = std::move(operation);
   edges_.tick_soon();
@@ -230,7 +231,11 @@ void Pushes::end(std::uint64_t op) {
 
 bool Pushes::on_pushed(WorkerId worker, const records::Pushed& record) {
   const auto found = operations_.find(record.op);
-  if (found == operations_.end()) return record.op != 0 && kind_of(record.op) == settings_.handler;  // its time was up
+  if (found == operations_.end()) {
+    // Its time was up, unless there never was one of this number.
+    const std::uint64_t age = (next_op_ - (record.op & op_bits)) & op_bits;
+    return kind_of(record.op) == settings_.handler && age > 0 && age <= given_;
+  }
   Operation& operation = *found->second;
   const auto edge = operation.edges.find(worker);
   if (edge == operation.edges.end()) return false;

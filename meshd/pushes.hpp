@@ -178,6 +178,7 @@ class Pushes {
   std::map<std::uint64_t, std::unique_ptr<Operation>> operations_;
   std::map<std::uint64_t, std::unique_ptr<Question>> questions_;  // pages asked for from other gateways
   std::uint64_t next_op_;
+  std::uint64_t given_ = 0;  // operations so far
   Counters counters_;
 };
 

@@ -3,6 +3,7 @@
 #include "meshd/ring_loop.hpp"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <chrono>
 
 #include "common/close_codes.hpp"
+#include "common/crash_points.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/metrics.hpp"
@@ -19,6 +21,7 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr std::size_t max_newcomers = 64;
+constexpr int accepted_at_once = 16;  // whoever connects without end holds up nobody else
 constexpr auto hello_timeout = std::chrono::seconds(2);
 constexpr auto beat_interval = std::chrono::seconds(1);  // gateway.hung_after_s counts these
 constexpr auto stop_grace = std::chrono::milliseconds(2000);
@@ -31,7 +34,7 @@ std::uint64_t wall_clock_ms() {
 }  // namespace
 
 RingLoop::RingLoop(Parts parts)
-    : config_(parts.config), control_socket_(std::move(parts.control_socket)),
+    : config_(parts.config), control_socket_(std::move(parts.control_socket)), edge_user_(std::move(parts.edge_user)),
       tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
@@ -59,6 +62,9 @@ Result<void> RingLoop::start() {
   auto listener = shm::ControlListener::listen(control_socket_);
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
+  if (edge_user_ && (::chown(control_socket_.c_str(), static_cast<uid_t>(-1), edge_user_->gid) != 0 || ::chmod(control_socket_.c_str(), 0660) != 0)) {
+    return failure("can't be given to the group of hardening.edge_user", control_socket_);
+  }
   listener_wait_.assign(listener_->fd());
   if (mesh_authorizer_) mesh_authorizer_->connect([this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
   authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
@@ -149,6 +155,7 @@ std::string RingLoop::metrics() {
   counted.mailbox_bytes = mailboxes_.bytes();
   counted.let_go = mailboxes_.let_go();
   counted.waiting = parked_.open();
+  counted.killed_workers = killed_workers_;
   for (const auto& [id, attached] : workers_) {
     counted.sessions += attached->worker.sessions().open();
     counted.edges.add(attached->worker.segments());
@@ -166,11 +173,15 @@ void RingLoop::wait_for_connection() {
 }
 
 void RingLoop::accept_all() {
-  while (auto channel = listener_->accept()) {
+  for (int i = 0; i < accepted_at_once; ++i) {
+    auto channel = listener_->accept();
+    if (!channel) return;
     const auto peer = channel->peer();
-    if (!peer || (peer->uid != ::geteuid() && peer->uid != 0)) {
-      log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}});
-      (void)channel->send_refusal({"this meshd takes workers of its own user only"});
+    if (!peer || (peer->uid != ::geteuid() && peer->uid != 0 && !(edge_user_ && peer->uid == edge_user_->uid))) {
+      if (const auto left_out = newcomers_pause_.due(clock_.now())) {
+        log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}, {"left_out", *left_out}});
+      }
+      (void)channel->send_refusal({"this meshd takes workers of its own user and of hardening.edge_user only"});
       continue;
     }
     if (newcomers_ >= max_newcomers) continue;  // closed: it may come again
@@ -193,7 +204,9 @@ void RingLoop::on_newcomer(const std::shared_ptr<Newcomer>& newcomer) {
     auto received = newcomer->channel.receive();
     using What = shm::ControlChannel::Received::What;
     if (received.what == What::hello) attach(*newcomer, received.hello);
-    else if (received.what != What::closed) log::warning("no hello on the control socket", {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}});
+    else if (received.what != What::closed) {
+      if (const auto left_out = newcomers_pause_.due(clock_.now())) log::warning("no hello on the control socket", {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}, {"left_out", *left_out}});
+    }
   });
 }
 
@@ -205,6 +218,9 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   if (hello.abi != shm::abi) {
     return refuse("ABI " + std::to_string(hello.abi) + " is not ABI " + std::to_string(shm::abi) + ": edge and meshd are of different versions");
   }
+  // A process has one worker. One that comes again has left the former, or wants to take up every slot there is.
+  const auto former_of_it = std::find_if(workers_.begin(), workers_.end(), [&](const auto& entry) { return entry.second->worker.peer().pid == newcomer.peer.pid; });
+  if (former_of_it != workers_.end()) detach(former_of_it->first, "its process has come again", false);
   std::optional<WorkerId> id;
   if (const auto former = tickets_.open_worker(hello.ticket)) id = slots_.reclaim(*former);
   const bool reclaimed = id.has_value();
@@ -223,6 +239,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
     slots_.release(*id);
     return refuse(sent.error().text());
   }
+  NUROPB_CRASH_POINT(worker_welcomed);
   segments->close_fds();
 
   newcomer.wait.release();
@@ -247,11 +264,13 @@ void RingLoop::wait_for_doorbell(Attached& attached) {
 void RingLoop::on_doorbell(WorkerId id) {
   Attached* const attached = find(id);
   if (!attached) return;
-  const auto received = attached->worker.channel().drain_doorbells();
+  int doorbells = 0;
+  const auto received = attached->worker.channel().drain_doorbells(doorbells);
   using What = shm::ControlChannel::Received::What;
   if (received.what == What::closed) drain_ring(*attached);
   if (received.what == What::closed) return detach(id, "its control socket closed", false);
   if (received.what != What::nothing && received.what != What::doorbell) return detach(id, "rubbish on the control socket", true);
+  if (!attached->worker.rung(doorbells)) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
   wait_for_doorbell(*attached);
@@ -275,7 +294,10 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   Worker& worker = found->second->worker;
   log::info(kill ? "worker killed" : "worker gone", {{"slot", id.slot}, {"generation", id.generation}, {"pid", worker.peer().pid},
                                                     {"reason", reason}, {"sessions", worker.sessions().open()}});
-  if (kill) worker.kill();
+  if (kill) {
+    worker.kill();
+    ++killed_workers_;
+  }
   worker.abandon();
   worker.sessions().each([&](std::uint32_t slot, Session& session) {
     if (park_if_kept(id, worker.sessions(), slot, close_code::going_away)) return;

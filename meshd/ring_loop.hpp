@@ -24,6 +24,7 @@
 #include "common/config.hpp"
 #include "common/life_sign.hpp"
 #include "common/log_pause.hpp"
+#include "common/sandbox.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/mesh_authorizer.hpp"
@@ -62,6 +63,7 @@ class RingLoop : private Pushes::Edges {
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
     std::optional<snorky::Hub::Parts> snorky;
+    std::optional<sandbox::Identity> edge_user;  ///< of edges that are not of our own user
   };
   explicit RingLoop(Parts parts);
   ~RingLoop() override;
@@ -201,6 +203,7 @@ class RingLoop : private Pushes::Edges {
 
   const Config& config_;
   std::string control_socket_;
+  std::optional<sandbox::Identity> edge_user_;
   SealedTickets tickets_;
   Authorizer& authorizer_;
   MeshAuthorizer* mesh_authorizer_;
@@ -211,6 +214,7 @@ class RingLoop : private Pushes::Edges {
   const SteadyTime started_ = clock_.now();
   UserLimits users_;                        // outlives the sessions in workers_
   RefusedByLimit refused_;
+  std::uint64_t killed_workers_ = 0;
   EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
   RequestLimits request_limits_;

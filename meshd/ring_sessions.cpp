@@ -23,19 +23,24 @@ std::string expiry_text(std::int64_t expires) { return expires == 0 ? "null" : s
 bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   Worker& worker = attached.worker;
   const auto record = records::decode<records::OpenSession>(payload);
-  Session* const session = record && face(record->handler) ? worker.sessions().find(record->session) : nullptr;
+  Session* const session = record ? worker.sessions().find(record->session) : nullptr;
   if (!session || allowed(records::Type::open_session, session->state) != Verb::judge) {
-    worker.violate(!record ? "an open_session record can't be decoded" : !face(record->handler) ? "a session of a kind that the config does not open" : !session ? "more sessions than limits.connections" : "a session is opened twice");
+    worker.violate(!record ? "an open_session record can't be decoded" : !session ? "more sessions than limits.connections" : "a session is opened twice");
     return false;
   }
   if (session->state == SessionState::ended) worker.sessions().close(*session);
   session->state = SessionState::judging;
   session->serial = record->serial;
   session->id = record->session_id;
-  session->handler = record->handler;
+  const bool served = face(record->handler) != nullptr;
+  session->handler = served ? record->handler : HandlerKind::web_socket;
   const WorkerId id = worker.id();
   const std::uint32_t slot = record->session, serial = record->serial;
   const auto answer = [this, id, slot, serial](Verdict verdict) { judged(id, slot, serial, std::move(verdict)); };
+  if (!served) {  // by an edge that was started with other settings: its other sockets are none the worse
+    answer(Verdict::later("consumers of handler '" + std::string(name_of(record->handler)) + "' are not served"));
+    return true;
+  }
   if (record->kind == records::CredentialKind::none) {
     answer(takes_anonymous() && session->handler == HandlerKind::web_socket ? Verdict::accept(Identity{}) : Verdict::refuse("no token, and anonymous consumers are not taken"));
     return true;

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "common/close_codes.hpp"
+#include "common/crash_points.hpp"
 #include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
@@ -68,6 +69,7 @@ void RingLoop::turn() {
       touch(*attached);  // what was settled in reading is told
       each_face([this](Face& face) { send_encrypted(face); });
       publish_waiting();
+      NUROPB_CRASH_POINT(requests_handed_over);
       if (!attached->worker.why().empty()) {
         detach(id, attached->worker.why(), true);
       } else if (more || !attached->worker.prepare_sleep()) {
@@ -278,6 +280,7 @@ void RingLoop::on_events(Face& face) {
   for (mesh::Report& report : events.reports) on_report(face, std::move(report));
   for (mesh::Incoming& message : events.responses) {
     const ServiceMeshManager::Receipt receipt = message.delivery;
+    NUROPB_CRASH_POINT(answer_heard);
     if ((face.encryption && face.encryption->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
       delivered(receipt);
       continue;
@@ -294,6 +297,7 @@ void RingLoop::on_events(Face& face) {
 }
 
 void RingLoop::on_report(Face& face, mesh::Report&& report) {
+  NUROPB_CRASH_POINT(report_heard);
   if (face.encryption && face.encryption->open(report, clock_.now())) return;
   if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
   if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == face.instance) {
@@ -337,8 +341,12 @@ void RingLoop::deliver_kept(WorkerId id) {
   std::swap(kept, absent_);
   absent_bytes_ = 0;
   for (auto& [returned, receipt] : kept) {
-    if (returned.to.slot == id.slot && returned.to.generation == id.generation) deliver(std::move(returned), receipt);
-    else if (!keep_for_absent(returned, receipt)) delivered(receipt);
+    if (returned.to.slot == id.slot && returned.to.generation == id.generation) {
+      deliver(std::move(returned), receipt);
+      NUROPB_CRASH_POINT(kept_answer_delivered);
+    } else if (!keep_for_absent(returned, receipt)) {
+      delivered(receipt);
+    }
   }
 }
 
@@ -387,6 +395,7 @@ void RingLoop::flush_touched() {
     if (!attached->worker.why().empty()) detach(attached->worker.id(), attached->worker.why(), true);
   }
   web().manager.acknowledge();
+  NUROPB_CRASH_POINT(answers_acknowledged);
 }
 
 }  // namespace nuropb::meshd

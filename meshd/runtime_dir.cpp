@@ -31,6 +31,14 @@ Result<RuntimeDir> RuntimeDir::open(const std::string& path) {
   return RuntimeDir(path);
 }
 
+Result<void> RuntimeDir::let_in(gid_t edges) const {
+  if (::chown(path_.c_str(), static_cast<uid_t>(-1), edges) != 0) {
+    return failure("can't be given to the group of hardening.edge_user: " + reason(), path_, "let meshd's user be a member of that group");
+  }
+  if (::chmod(path_.c_str(), 0710) != 0) return failure(reason(), path_);
+  return {};
+}
+
 Result<std::string> RuntimeDir::kept(const std::string& name, std::string (*make)(), std::size_t size) const {
   const std::string file = path_ + "/" + name;
   shm::UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));

@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/crash_points.hpp"
+
 namespace nuropb::meshd {
 
 Worker::Worker(WorkerId id, shm::ControlChannel channel, shm::MeshdSegments segments, shm::PeerCredentials peer,
@@ -27,6 +29,7 @@ Worker::Next Worker::next(shm::RecordHeader& header, std::string& payload) {
     return Next::violation;
   }
   requests_.take(header, payload);
+  idle_doorbells_ = 0;
   return Next::record;
 }
 
@@ -36,15 +39,20 @@ void Worker::violate(std::string why) {
 }
 
 void Worker::end_of_reading() {
+  NUROPB_CRASH_POINT(requests_read);
   if (requests_.release()) channel_.ring();
+  NUROPB_CRASH_POINT(taken_stored);
 }
 
 bool Worker::put(const Waiting& record) {
-  return responses_.write(static_cast<std::uint16_t>(record.type), 0, record.sequence, {record.payload});
+  if (!responses_.write(static_cast<std::uint16_t>(record.type), 0, record.sequence, {record.payload})) return false;
+  idle_doorbells_ = 0;
+  return true;
 }
 
 void Worker::note_delivered(const std::optional<ServiceMeshManager::Receipt>& receipt) {
   if (receipt && on_delivered) on_delivered(*receipt);
+  NUROPB_CRASH_POINT(answer_noted);
 }
 
 bool Worker::send(records::Type type, std::uint64_t sequence, std::string payload,
@@ -52,6 +60,7 @@ bool Worker::send(records::Type type, std::uint64_t sequence, std::string payloa
   Waiting record{type, sequence, std::move(payload), receipt};
   if (record.payload.size() > responses_.max_payload()) return false;  // the config's checks keep this from happening
   if (outbox_.empty() && put(record)) {
+    NUROPB_CRASH_POINT(answer_staged);
     note_delivered(record.receipt);
     return true;
   }
@@ -72,8 +81,12 @@ void Worker::flush() {
     if (responses_.commit()) channel_.ring();
     if (outbox_.empty() || responses_.await_space(outbox_.front().payload.size())) break;
   }
+  NUROPB_CRASH_POINT(answers_shown);
   // Only now: whoever reads that a request is settled has to find what we answered to it.
-  if (const auto position = settled_.advance()) segments_.set_settled(*position);
+  if (const auto position = settled_.advance()) {
+    segments_.set_settled(*position);
+    NUROPB_CRASH_POINT(settled_stored);
+  }
   if (responses_.poisoned()) violate("impossible position of the return ring");
 }
 
@@ -87,6 +100,12 @@ bool Worker::hangs(std::uint32_t beats) {
   const std::uint64_t beat = segments_.edge_beat();
   silent_beats_ = std::exchange(last_beat_, beat) == beat ? silent_beats_ + 1 : 0;
   return silent_beats_ >= beats;
+}
+
+bool Worker::rung(int doorbells) {
+  constexpr int most = 10'000;
+  idle_doorbells_ += doorbells;
+  return idle_doorbells_ <= most;
 }
 
 void Worker::kill() {

@@ -76,6 +76,9 @@ class Worker {
   /// beats and not in time, so that an edge is not blamed for the while in which we ourselves, or the machine, stood still.
   bool hangs(std::uint32_t beats);
 
+  /// Doorbells that came. False once far more of them have than there was news in either ring: an edge rings for one or the other.
+  bool rung(int doorbells);
+
   /// Ends the process at the other end, for good reason.
   void kill();
 
@@ -101,6 +104,7 @@ class Worker {
   Watermark settled_;
   std::deque<Waiting> outbox_;
   std::size_t outbox_bytes_ = 0;
+  int idle_doorbells_ = 0;  // since the last record in either direction
   std::uint64_t last_beat_ = 0;
   std::uint32_t silent_beats_ = 0;
   std::string why_;

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/crash_points.hpp"
+
 namespace nuropb::shm {
 namespace {
 
@@ -91,8 +93,10 @@ Result<void> ControlChannel::send_refusal(const Refusal& refusal) {
 
 void ControlChannel::ring() {
   const char bell = 1;
+  NUROPB_CRASH_POINT(bell_to_be_rung);
   // EAGAIN: bells enough are waiting. EPIPE and ECONNRESET: the loop will read of the death itself.
   (void)::send(fd_.get(), &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  NUROPB_CRASH_POINT(bell_rung);
 }
 
 ControlChannel::Received ControlChannel::receive() {
@@ -162,11 +166,12 @@ ControlChannel::Received ControlChannel::receive() {
   return rubbish("a packet of unknown kind");
 }
 
-ControlChannel::Received ControlChannel::drain_doorbells(int limit) {
+ControlChannel::Received ControlChannel::drain_doorbells(int& doorbells, int limit) {
   Received received;
   for (int i = 0; i < limit; ++i) {
     received = receive();
     if (received.what != Received::What::doorbell) return received;
+    ++doorbells;
   }
   received.what = Received::What::nothing;
   return received;

@@ -77,9 +77,13 @@ class ControlChannel {
   };
   /// Never blocks. Descriptors that came with anything but a welcome are closed.
   Received receive();
-  /// Reads doorbells until nothing waits or `limit` were read (a flooding peer must not hold us here).
+  /// Reads doorbells until nothing waits or `limit` were read (a flooding peer must not hold us here); counts them.
   /// Returns the first message that was no doorbell; `nothing` if there was none.
-  Received drain_doorbells(int limit = 64);
+  Received drain_doorbells(int& doorbells, int limit = 64);
+  Received drain_doorbells() {
+    int ignored = 0;
+    return drain_doorbells(ignored);
+  }
 
  private:
   UniqueFd fd_;

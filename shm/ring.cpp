@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "common/crash_points.hpp"
+
 namespace nuropb::shm {
 namespace {
 
@@ -25,7 +27,9 @@ void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, co
   const std::uint64_t index = position & (capacity - 1);
   const std::size_t first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
   std::memcpy(data + index, from, first);
-  if (first < size) std::memcpy(data, static_cast<const char*>(from) + first, size - first);
+  if (first == size) return;
+  NUROPB_CRASH_POINT(first_part_written);
+  std::memcpy(data, static_cast<const char*>(from) + first, size - first);
 }
 
 /// The other way, and so too for a reader's payload.
@@ -80,26 +84,34 @@ bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t se
   if (payload > max_payload()) return false;
   const std::uint64_t size = record_size(payload);
   if (staged_ + size - head_ > view_.capacity && (!refresh_head() || staged_ + size - head_ > view_.capacity)) return false;
-  if (odd(wants_)) stop_wanting();
+  if (odd(wants_)) {
+    stop_wanting();
+    NUROPB_CRASH_POINT(room_wait_ended);
+  }
 
   const RecordHeader header{static_cast<std::uint32_t>(payload), type, flags, sequence};
   std::memcpy(view_.data + (staged_ & (view_.capacity - 1)), &header, sizeof header);  // aligned: never straddles the end
+  NUROPB_CRASH_POINT(header_written);
   std::uint64_t at = staged_ + sizeof header;
   for (const auto part : parts) {
     if (part.empty()) continue;
     copy_in(view_.data, view_.capacity, at, part.data(), part.size());
+    NUROPB_CRASH_POINT(payload_written);
     at += part.size();
   }
   staged_ += size;
+  NUROPB_CRASH_POINT(record_staged);
   return true;
 }
 
 bool RingWriter::commit() {
   if (staged_ == tail_ || poisoned_) return false;
   tail_ = staged_;
+  NUROPB_CRASH_POINT(tail_to_be_stored);
   // The commit point. Sequentially consistent with the load of `waiting` below and with the reader's store of `waiting`
   // and re-check of the tail: one of the two sides sees the other (Dekker). Release alone could reorder the two.
   view_.tail->store(tail_, std::memory_order_seq_cst);
+  NUROPB_CRASH_POINT(tail_stored);
   return rings_for(view_.waiting->load(std::memory_order_seq_cst), rung_);
 }
 
@@ -107,7 +119,9 @@ bool RingWriter::await_space(std::uint64_t payload) {
   if (poisoned_) return true;
   wants_ += odd(wants_) ? 2 : 1;  // asked before, rung, and there is too little room still: asked anew
   view_.want_space->store(wants_, std::memory_order_seq_cst);
+  NUROPB_CRASH_POINT(room_asked_for);
   if (!judge_head(view_.head->load(std::memory_order_seq_cst))) return true;  // the re-check, before anyone sleeps
+  NUROPB_CRASH_POINT(room_looked_for_again);
   if (staged_ + record_size(payload) - head_ > view_.capacity) return true;
   stop_wanting();
   return false;
@@ -158,6 +172,7 @@ RingReader::Next RingReader::peek(RecordHeader& header) {
   if (head_ == tail_) {
     if (!refresh_tail()) return Next::poisoned;
     if (head_ == tail_) return Next::empty;
+    NUROPB_CRASH_POINT(tail_seen);
   }
   // Aligned, so it never straddles the end. From here on this copy is judged and used, never the ring's own bytes.
   header = read_header(view_.data + (head_ & (view_.capacity - 1)));
@@ -165,18 +180,23 @@ RingReader::Next RingReader::peek(RecordHeader& header) {
     poisoned_ = true;
     return Next::poisoned;
   }
+  NUROPB_CRASH_POINT(header_read);
   return Next::record;
 }
 
 void RingReader::take(const RecordHeader& header, std::string& payload) {
   copy_out(payload, view_.data, view_.capacity, head_ + sizeof header, header.length);
+  NUROPB_CRASH_POINT(payload_read);
   head_ += record_size(header.length);
+  NUROPB_CRASH_POINT(record_taken);
 }
 
 bool RingReader::release() {
   if (head_ == released_) return false;
   released_ = head_;
+  NUROPB_CRASH_POINT(head_to_be_stored);
   view_.head->store(released_, std::memory_order_seq_cst);
+  NUROPB_CRASH_POINT(head_stored);
   return rings_for(view_.want_space->load(std::memory_order_seq_cst), rung_);
 }
 
@@ -184,8 +204,11 @@ bool RingReader::prepare_sleep() {
   if (poisoned_) return true;
   sleeps_ += odd(sleeps_) ? 2 : 1;
   view_.waiting->store(sleeps_, std::memory_order_seq_cst);
+  NUROPB_CRASH_POINT(sleep_announced);
   // The re-check, before we sleep. What it finds is judged and kept: a tail that flickers must not keep us awake.
-  if (judge_tail(view_.tail->load(std::memory_order_seq_cst)) && tail_ == head_) return true;
+  const bool empty = judge_tail(view_.tail->load(std::memory_order_seq_cst)) && tail_ == head_;
+  NUROPB_CRASH_POINT(tail_looked_at_again);
+  if (empty) return true;
   cancel_sleep();
   return false;  // peek() shows what came, or says that the ring is poisoned
 }
@@ -193,6 +216,7 @@ bool RingReader::prepare_sleep() {
 void RingReader::cancel_sleep() {
   if (!odd(sleeps_)) return;
   view_.waiting->store(++sleeps_, std::memory_order_relaxed);  // relaxed: as in stop_wanting()
+  NUROPB_CRASH_POINT(sleep_ended);
 }
 
 std::uint64_t RingReader::depth() {

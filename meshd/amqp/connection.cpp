@@ -375,6 +375,11 @@ Result<void> Connection::heartbeat(SteadyTime now) {
 
 void Connection::release(std::uint16_t channel) { amqp_maybe_release_buffers_on_channel(state_, channel); }
 
+Result<void> Connection::answer_close(std::uint16_t channel) {
+  amqp_channel_close_ok_t ok{};
+  return status(amqp_send_method(state_, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok), "closing a channel");
+}
+
 void Connection::answer_close(const amqp_frame_t& frame) {
   if (frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
     amqp_connection_close_ok_t ok{};

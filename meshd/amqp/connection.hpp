@@ -100,6 +100,8 @@ class Connection {
   void release(std::uint16_t channel);
   /// Answers the broker's connection.close or channel.close.
   void answer_close(const amqp_frame_t& frame);
+  /// Answers a channel.close that perform() failed with; the channel can be opened again then.
+  Result<void> answer_close(std::uint16_t channel);
   /// Says goodbye; waits for at most the timeout.
   void close();
 

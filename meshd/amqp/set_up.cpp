@@ -12,8 +12,7 @@ Result<bool> Connection::found(std::uint16_t channel, const std::string& doing) 
   const auto done = outcome_of(amqp_get_rpc_reply(state_), doing);
   if (done) return true;
   if (!done.error().what.starts_with("404 ")) return tl::unexpected(done.error());
-  amqp_channel_close_ok_t ok{};
-  if (const auto sent = status(amqp_send_method(state_, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok), doing.c_str()); !sent) return tl::unexpected(sent.error());
+  if (const auto closed = answer_close(channel); !closed) return tl::unexpected(closed.error());
   if (const auto opened = perform(channel, Step::open()); !opened) return tl::unexpected(opened.error());
   return false;
 }

@@ -191,7 +191,7 @@ void ServiceContainer::act_on(const Election::Entered& action) {
     const std::lock_guard lock(mutex_);
     state_ = action.state;
   }
-  log::info("container " + std::string(name_of(action.state)), {{"from", name_of(action.from)}, {"detail", action.detail}});
+  log::info("container " + std::string(name_of(action.state)), {{"from", name_of(action.from)}, {"detail", action.detail}, {"prefix", settings_.prefix}});
   if (callbacks_.on_state) callbacks_.on_state(action.state, action.detail);
 }
 

@@ -23,10 +23,17 @@ Topology Topology::of(const ParticipantSettings& settings, const std::string& vh
     out.dead_letter_queue = "nuropb-" + settings.service_name + "-dl";
   }
   const std::string label = settings.client_only ? vhost + "-client" : settings.service_name;
-  out.response_queue = "nuropb-" + label + "-" + settings.instance_id + "-rq";
-  out.events_queue = "nuropb-" + label + "-" + settings.instance_id + "-" + run + "-eq";
+  out.own_ = "nuropb-" + label + "-" + settings.instance_id;
+  out.run_ = run;
+  out.response_queue = out.own_ + "-rq";
+  out.events_queue = out.own_ + "-" + run + "-eq";
   return out;
 }
+
+void Topology::move_response_queue() { response_queue = own_ + "-" + std::to_string(++response_moves_) + "-rq"; }
+void Topology::move_events_queue() { events_queue = own_ + "-" + run_ + "-" + std::to_string(++events_moves_) + "-eq"; }
+
+bool on_lost_node(std::string_view said) { return said.find("down or inaccessible") != std::string_view::npos; }
 
 std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology) {
   using amqp::Step;
@@ -67,21 +74,25 @@ bool taken(const std::string& said) { return said.starts_with("403 ACCESS_REFUSE
 
 }  // namespace
 
-Result<void> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology) {
+Result<Declared> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology) {
   for (const std::uint16_t trade : {publish_channel, response_channel, service_channel}) {
     for (const auto& step : steps_of(trade, settings, participant, topology)) {
       if (auto done = connection.perform(channel_of(number, trade), step); !done) {
+        if (trade == service_channel && on_lost_node(done.error().what)) {
+          if (const auto closed = connection.answer_close(channel_of(number, trade)); !closed) return tl::unexpected(closed.error());
+          return Declared{false};
+        }
         if (trade == response_channel && done.error().what.find("'x-expires'") != std::string::npos) {
           done.error().hint = "our queue of an earlier run, with another time to expire, is still there; it will be gone when that is over";
         } else if (trade == response_channel && taken(done.error().what)) {
           return failure("another participant with service name '" + participant.service_name + "' and instance id '" + participant.instance_id + "' is running (" + done.error().what + ")",
                          done.error().where, "stop one of them, or give it an instance id of its own");
         }
-        return done;
+        return tl::unexpected(done.error());
       }
     }
   }
-  return {};
+  return Declared{};
 }
 
 }  // namespace nuropb::mesh

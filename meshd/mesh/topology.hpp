@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.hpp"
@@ -33,8 +34,21 @@ struct Topology {
   /// Queue of the events bound at run time. `run` tells one life of a process from the next: what an earlier one had
   /// bound is not known any more, and nobody deletes its queue but the broker, when it has expired.
   std::string events_queue;
+  /// What is ours alone under another name, where the queue of that name lies on a node of the cluster that is down: a
+  /// durable queue can't be declared anew before its node is back. What was in it is lost, or expires there.
+  void move_response_queue();
+  void move_events_queue();
   static Topology of(const ParticipantSettings& participant, const std::string& vhost, const std::string& run);
+
+ private:
+  std::string own_, run_;
+  unsigned response_moves_ = 0, events_moves_ = 0;
 };
+
+/// How often a service's queue on such a node is looked for.
+inline constexpr auto lost_node_pause = std::chrono::seconds(5);
+/// Whether the broker says that a queue lies on a node of its cluster that is down.
+bool on_lost_node(std::string_view said);
 
 /// What makes a trade's channel what it is, from opening it to consuming. Nothing for one that this participant has not.
 /// The steps of the events channel end before its bindings: those change (event_bindings.hpp).
@@ -42,7 +56,12 @@ std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& s
 /// The same of the first participant.
 std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const Topology& topology);
 
+/// False where the service's queue lies on a node that is down: its channel is closed then, and has to be set up later.
+/// That queue has a name that others know, so it can't be another one; and what a participant asks needs only the rest.
+struct Declared {
+  bool service = true;
+};
 /// Goes through the steps of all channels of a participant but the events', waiting for each answer.
-Result<void> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology);
+Result<Declared> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology);
 
 }  // namespace nuropb::mesh

@@ -48,7 +48,7 @@ void Transport::post(std::function<void()> work) { impl_->inbox().post(std::null
 void Transport::post_at(SteadyTime when, std::function<void()> work) { impl_->inbox().post(when, std::move(work)); }
 Transport::Sender Transport::sender() const { return Sender(impl_->participant.inbox); }
 State Transport::state() const { return impl_->loop->state(); }
-const std::string& Transport::response_queue() const { return impl_->participant.topology.response_queue; }
+std::string Transport::response_queue() const { return impl_->participant.response_queue(); }
 const Refusals& Transport::refusals() const { return impl_->participant.refusals; }
 std::size_t Transport::queued_bytes() const { return impl_->inbox().queued_bytes(); }
 

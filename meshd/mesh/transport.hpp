@@ -207,7 +207,8 @@ class Transport {
   [[nodiscard]] Sender sender() const;
 
   [[nodiscard]] State state() const;
-  [[nodiscard]] const std::string& response_queue() const;
+  /// Changes where the node of a cluster that it was on is lost (Topology::move_response_queue).
+  [[nodiscard]] std::string response_queue() const;
   [[nodiscard]] std::size_t queued_bytes() const;
   /// Messages that came in and could not be read, by reason.
   [[nodiscard]] const Refusals& refusals() const;

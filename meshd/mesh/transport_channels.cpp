@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/crash_points.hpp"
 #include "common/log.hpp"
 #include "meshd/mesh/transport_loop.hpp"
 
@@ -29,7 +30,7 @@ std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps)
 /// others: on a consumer that will go, on a node that will come back, on the topic of one event.
 bool for_good(std::uint16_t code, const std::string& why) {
   const auto says = [&](const char* text) { return why.find(text) != std::string::npos; };
-  return (code == 403 || code == 404) && !says("exclusive use") && !says("down or inaccessible") && !says("access to topic");
+  return (code == 403 || code == 404) && !says("exclusive use") && !on_lost_node(why) && !says("access to topic");
 }
 
 /// Which message the broker means when it closes the channel of publishing because of one, if it says so.
@@ -105,6 +106,11 @@ void TransportLoop::tell_events(Participant& of) {
 Result<void> TransportLoop::write_declarations() {
   for (const auto& one : participants_) tell_events(*one);
   const auto now = std::chrono::steady_clock::now();
+  for (const auto& one : participants_) {
+    if (now < one->service_again_at || next_.connection) continue;
+    one->service_again_at = SteadyTime::max();
+    declarations_.add(one->channel(service_channel), steps_of(service_channel, settings_, one->settings, one->topology));
+  }
   if (blocked_ || paused_) declarations_.excuse(now);  // the broker doesn't read, or we don't
   if (const auto late = declarations_.overdue(now, longest_answer)) return failure("the broker does not answer", *late, "");
   const auto all = declarations_.write(*connection_, now);
@@ -124,6 +130,7 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
   }
   switch (id) {
     case AMQP_BASIC_ACK_METHOD: {
+      NUROPB_CRASH_POINT(confirm_read);
       const auto* ack = static_cast<const amqp_basic_ack_t*>(frame.payload.method.decoded);
       if (ours(frame.channel)) of(frame.channel).unconfirmed.confirmed(ack->delivery_tag, ack->multiple);
       return {};
@@ -177,6 +184,14 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
       drop_front(owner, Outcome::refused, "the broker closed the channel: " + why);
     }
   }
+  if (on_lost_node(why)) {
+    if (trade_of(channel) == service_channel) {
+      owner.service_again_at = std::chrono::steady_clock::now() + lost_node_pause;
+      log::warning("the service's queue is on a node of the cluster that is down; it is tried again now and then", {{"reason", why}});
+      return;
+    }
+    if (trade_of(channel) == response_channel) owner.move_response_queue();
+  }
   // A token that has expired refuses everything, and a new one will come.
   if (for_good(code, why)) {
     closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, !secret_.named()};
@@ -210,6 +225,7 @@ void TransportLoop::event_steps_failed(Participant& of, const std::vector<amqp::
   look_again_ = true;
   of.events.retell(changes(unanswered));
   of.events_not_before = std::max(of.events_not_before + events_pause, now);
+  if (on_lost_node(why)) of.topology.move_events_queue();
   const bool a_pattern = !unanswered.empty() && unanswered.front().kind == amqp::Step::Kind::bind;
   const bool the_queue = !unanswered.empty() && !a_pattern && for_good(code, why);
   log::warning("the broker closed the channel of events; it is opened again",

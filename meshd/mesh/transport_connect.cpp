@@ -67,7 +67,9 @@ Result<void> TransportLoop::connect() {
       if (old) old->close();
       old.reset();
       for (const auto& one : participants_) {
-        if (auto done = declare(*next_.connection, one->number, settings_, one->settings, one->topology); !done) return done;
+        const auto done = declare(*next_.connection, one->number, settings_, one->settings, one->topology);
+        if (!done) return tl::unexpected(done.error());
+        one->service_again_at = done->service ? SteadyTime::max() : std::chrono::steady_clock::now() + lost_node_pause;
       }
       return {};
     } catch (const std::exception& e) {
@@ -78,6 +80,9 @@ Result<void> TransportLoop::connect() {
   Next next = std::exchange(next_, {});
   if (!declared) {
     Error why = declared.error();
+    for (const auto& one : participants_) {
+      if (on_lost_node(why.what) && why.where.find(one->topology.response_queue) != std::string::npos) one->move_response_queue();
+    }
     why.where = next.url.redacted() + ": " + why.where;
     return tl::unexpected(why);
   }
@@ -132,7 +137,7 @@ void TransportLoop::watch_secret() {
     drain_until_ = now + service_grace;
     holding_ = false;
     for (const auto& one : participants_) {
-      if (!one->settings.client_only) declarations_.add(one->channel(service_channel), amqp::Step::cancel("service"));
+      if (!one->settings.client_only && one->service_again_at == SteadyTime::max()) declarations_.add(one->channel(service_channel), amqp::Step::cancel("service"));
     }
     return;
   }

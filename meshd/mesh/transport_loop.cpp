@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "common/crash_points.hpp"
 #include "common/ids.hpp"
 
 namespace nuropb::mesh {
@@ -226,6 +227,7 @@ Result<void> TransportLoop::write() {
   }
   if (done && paused_) done = connection_->heartbeat(std::chrono::steady_clock::now());
   const auto written = connection_->end_writes();
+  NUROPB_CRASH_POINT(requests_sent);
   return done ? written : done;
 }
 
@@ -259,6 +261,7 @@ Result<void> TransportLoop::tell_verdicts() {
     }
     if (at->verdict == TransportInbox::Verdict::ack) done = connection_->ack(at->delivery.channel, at->delivery.tag, at->multiple);
     else done = connection_->reject(at->delivery.channel, at->delivery.tag, at->verdict == TransportInbox::Verdict::requeue);
+    NUROPB_CRASH_POINT(acknowledgement_sent);
   }
   verdicts_.erase(verdicts_.begin(), at);
   return done;
@@ -344,6 +347,7 @@ Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
   // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
   from.inbox->left(TransportInbox::cost(message));
   from.unconfirmed.published(from.queue.take_front());
+  NUROPB_CRASH_POINT(request_on_its_way);
   if (!sent) return tl::unexpected(sent.error());
   return true;
 }

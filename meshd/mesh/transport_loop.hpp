@@ -51,13 +51,24 @@ class TransportLoop {
     const std::size_t number;
     const ParticipantSettings settings;
     const Transport::Callbacks callbacks;
-    const Topology topology;
+    Topology topology;                       // changed by the thread, under names_mutex
     const std::shared_ptr<TransportInbox> inbox;  // shared with Transport::Sender, which may outlive us
     EventBindings events;
     Refusals refusals;
     std::atomic<std::uint64_t> patterns_refused{0};
 
+    [[nodiscard]] std::string response_queue() const {
+      const std::lock_guard lock(names_mutex);
+      return topology.response_queue;
+    }
+    void move_response_queue() {
+      const std::lock_guard lock(names_mutex);
+      topology.move_response_queue();
+    }
+    mutable std::mutex names_mutex;
+
     // The thread's own.
+    SteadyTime service_again_at = SteadyTime::max();  // to set up the service's channel, which is closed until then
     TransportInbox::Work work;
     OutQueue queue;
     std::optional<std::size_t> front_sent;   // bytes of the front's body that are gone, once its head is

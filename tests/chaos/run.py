@@ -18,7 +18,7 @@ class Run:
         self.world, self.ledger, self.say = world, world.ledger, say
         self.every, self.quiet, self.without = every, quiet, without
         self.clients = clients.clients(world, world.ledger, sockets)
-        self.verdict, self.costs, self.quiet_until, self.seconds = None, [], None, 0
+        self.verdict, self.costs, self.quiet_from, self.quiet_until, self.seconds = None, [], None, None, 0
 
     async def go(self, seconds):
         self.seconds = seconds
@@ -27,8 +27,7 @@ class Run:
         await eventually(lambda: self._open() == len(tasks), lambda: f"all sockets are open: {self._open()}, {self.ledger.refused_connects}", 60)
         begun = time.monotonic()
         await paced(self.quiet, self._progress)
-        self.quiet_until, quiet_begun = time.monotonic(), begun
-        self.quiet_from = quiet_begun
+        self.quiet_from, self.quiet_until = begun, time.monotonic()
         self.costs.append(await self._cost("before"))
         try:
             await self._inject(planned)
@@ -75,6 +74,9 @@ class Run:
         return {"when": when, "meshd pid": pids["meshd"], "meshd": cost_of(pids["meshd"]), "queues": sum(self.world.name in line for line in listed.splitlines())}
 
     # What came of it.
+    def right(self):
+        return not (self.verdict.lost or self.verdict.duplicated or self.verdict.unexplained or self.leaks())
+
     def recoveries(self):
         """{kind: seconds} until the new edge was attached; for meshd until a request that was sent after the kill was answered."""
         answered = sorted((r.ended, r.sent) for r in self.ledger.requests.values() if r.outcome == ANSWERED and r.kind != "command")
@@ -87,18 +89,30 @@ class Run:
         return out
 
     def latencies(self):
-        """Milliseconds of plain requests: on a quiet gateway, and on other edges than the one that was killed meanwhile."""
+        """Milliseconds, as the probe saw them: on a quiet gateway, and while edges were killed and nothing else was done."""
         kills = [fault for fault in self.ledger.faults if fault.kind == "edge kill"]
         others = [fault for fault in self.ledger.faults if fault.kind != "edge kill"]
         quiet, killed = [], []
-        for r in self.ledger.requests.values():
-            if r.kind != "plain" or r.outcome != ANSWERED:
-                continue
-            if self.quiet_from <= r.sent and r.ended <= self.quiet_until:
-                quiet.append(1000 * (r.ended - r.sent))
-            elif any(k.begun - 0.2 <= r.ended and r.sent <= k.ended for k in kills) and not any(o.begun <= r.ended and r.sent <= o.ended + 2 for o in others):
-                killed.append(1000 * (r.ended - r.sent))
+        for sent, ended in self.world.latencies():
+            if self.quiet_from <= sent and ended <= self.quiet_until:
+                quiet.append(1000 * (ended - sent))
+            elif any(k.begun <= ended and sent <= k.ended for k in kills) and not any(o.begun <= ended and sent <= o.ended + 2 for o in others):
+                killed.append(1000 * (ended - sent))
         return quiet, killed
+
+    def leaks(self):
+        """What meshd and the broker have more of than before, unless meshd is another one by now."""
+        before, after = self.costs
+        if before["meshd pid"] != after["meshd pid"]:
+            return []
+        out = []
+        if after["meshd"][0] != before["meshd"][0]:
+            out.append(f"{after['meshd'][0]} descriptors in place of {before['meshd'][0]}")
+        if after["meshd"][1] > before["meshd"][1] + 10_000:
+            out.append(f"{after['meshd'][1]} kB in place of {before['meshd'][1]}")
+        if after["queues"] != before["queues"]:
+            out.append(f"{after['queues']} queues in place of {before['queues']}")
+        return out
 
     def table(self):
         verdict, rows = self.verdict, [f"chaos: seed {self.world.seed}, {self.seconds:.0f} s, {len(self.clients)} sockets, {self.world.edges} edges", ""]
@@ -112,10 +126,11 @@ class Run:
         for role, counts in verdict.events.items():
             rows.append(f"  {role + ' events':<18}{counts['received']:>6} received, {counts['missed for a fault']} missed while meshd or the broker was away")
         quiet, killed = self.latencies()
-        rows.append(f"  p99 of answers    {percentile(quiet, 0.99):.1f} ms quiet ({len(quiet)}), {percentile(killed, 0.99):.1f} ms while an edge was killed ({len(killed)})")
+        rows.append(f"  p50, p99 of answers: {percentile(quiet, 0.5):.1f}, {percentile(quiet, 0.99):.1f} ms while all was quiet ({len(quiet)}); {percentile(killed, 0.5):.1f}, {percentile(killed, 0.99):.1f} ms on the other edges while one was killed ({len(killed)})")
         for cost in self.costs:
             rows.append(f"  {cost['when']:<8}meshd {cost['meshd pid']}: {cost['meshd'][0]} descriptors, {cost['meshd'][1]} kB; {cost['queues']} queues at the broker")
         rows += ["", f"  lost {len(verdict.lost)}   duplicated {len(verdict.duplicated)}   unexplained {len(verdict.unexplained)}"]
+        rows += [f"  leaked: {leak}" for leak in self.leaks()]
         for wrong in (verdict.lost, verdict.duplicated, verdict.unexplained):
             rows += [f"    {sentence}" for sentence in wrong[:10]]
         return "\n".join(rows)

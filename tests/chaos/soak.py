@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from chaos import scheduler
 from chaos.run import Run
 from chaos.world import LARGEST_MESSAGE, World
 from support.broker import Broker
@@ -20,7 +21,7 @@ async def soak(arguments, folder):
     finally:
         node.stop()
     print(run.table())
-    return not (run.verdict.lost or run.verdict.duplicated or run.verdict.unexplained)
+    return run.right()
 
 
 def main():
@@ -31,7 +32,12 @@ def main():
     parser.add_argument("--edges", type=int, default=4)
     parser.add_argument("--every", type=float, default=2.0, help="seconds between two faults, in the mean")
     parser.add_argument("--without", action="append", default=[], metavar="KIND", help="a kind of fault to leave out, as scheduler.py names it")
+    parser.add_argument("--only", action="append", default=[], metavar="KIND", help="the only kinds of fault to inject")
     arguments = parser.parse_args()
+    if unknown := {*arguments.without, *arguments.only} - set(scheduler.FAULTS):
+        parser.error(f"no such fault: {', '.join(unknown)}; there are {', '.join(scheduler.FAULTS)}")
+    if arguments.only:
+        arguments.without = set(scheduler.FAULTS) - set(arguments.only)
     print(f"seed {arguments.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="nuropb-soak-"))
     well = asyncio.run(soak(arguments, folder))

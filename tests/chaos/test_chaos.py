@@ -24,7 +24,7 @@ def broker(scratch):
 
 def right(run):
     print(run.table())
-    assert not run.verdict.lost and not run.verdict.duplicated and not run.verdict.unexplained, run.table()
+    assert run.right(), run.table()
 
 
 @pytest.mark.limit(150)
@@ -33,6 +33,7 @@ async def test_every_request_ends_once_whatever_dies(broker, folder):
         run = await Run(world, every=0.8, quiet=2).go(12)
         right(run)
         assert {fault.kind for fault in world.ledger.faults} == set(scheduler.FAULTS)
+        assert min(run.recoveries()["meshd kill"]) < 2.0, "with nothing else in its way"
         answered = run.verdict.outcomes[ANSWERED]
         assert answered > 1000 and answered > len(world.ledger.requests) / 3, "most of it went on"
 
@@ -47,11 +48,10 @@ async def test_edges_killed_again_and_again_concern_their_own_sockets_only(broke
         assert len(took) > 7
         # Within a second, it is said; of a machine that does other things as well, a third of them may take longer.
         assert percentile(took, 0.6) < 1.0 and max(took) < 10.0, sorted(took)
+        quiet, killed = run.latencies()
+        assert percentile(killed, 0.99) < 3 * percentile(quiet, 0.99) + 200, "ms; by how much, the table says"
         before, after = run.costs
-        assert before["meshd pid"] == after["meshd pid"]
-        assert after["meshd"][0] == before["meshd"][0], "descriptors"
-        assert after["meshd"][1] < before["meshd"][1] + 8_000, "kB"
-        assert after["queues"] == before["queues"]
+        assert before["meshd pid"] == after["meshd pid"], "so what it has more of would have been found"
 
 
 def test_the_same_seed_draws_the_same_faults():

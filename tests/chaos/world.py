@@ -15,7 +15,7 @@ from support.gateway import TOKENS, health, tokens_toml, toml
 from support.paths import BIN, ROOT
 from support.ports import free_port
 from support.processes import Process
-from support.services import unique
+from support.services import demo_service, unique
 from support.waiting import eventually
 
 POLICY = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
@@ -32,7 +32,8 @@ class World:
         self.ledger_file.touch()
         self.ledger = Ledger(self.ledger_file)
         self.edges, self.settings = edges, settings or {}
-        self.launcher = self.service = self.way = None
+        self.launcher = self.service = self.way = self.demo = self.probe = None
+        self.probed = folder / "probed"
         self.locks = {name: asyncio.Lock() for name in ("edges", "meshd", "broker", "service")}
 
     @property
@@ -66,9 +67,17 @@ class World:
         (self.folder / "gateway.toml").write_text(toml(sections))
         self.launcher = Process("gateway", [ROOT / "scripts" / "nuropb-gateway", "--config", self.folder / "gateway.toml", "--bin", BIN, "--ready-file", self.folder / "ready"], self.folder)
         await eventually(lambda: (self.folder / "ready").exists() and health(self.port)[1].get("broker") == "ready", self.launcher.tail, 60)
+        self.demo = demo_service(self.broker.url, self.folder)
+        self.probe = Process("probe", ["/usr/bin/python3", "-m", "chaos.probe", self.url, self.demo.__enter__().service, self.probed], self.folder, {"PYTHONPATH": str(ROOT / "tests")})
         return self
 
+    def latencies(self):
+        """(sent, ended) of each request that the probe got an answer to."""
+        return [tuple(map(float, line.split())) for line in self.probed.read_text().splitlines() if line.count(" ") == 1]
+
     async def __aexit__(self, kind, *_):
+        self.probe.kill()
+        self.demo.__exit__(None, None, None)
         code = self.launcher.stop(20)
         self.service.stop()
         await self.way.__aexit__()

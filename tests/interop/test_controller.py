@@ -5,6 +5,8 @@ import pytest
 
 from support.consumer import Consumer
 from support.gateway import Gateway
+from support.lines import LineConsumer
+from support.services import unique
 
 from .python_caller import call
 
@@ -27,7 +29,9 @@ OPS = {"user_id": "ops"}
 @pytest.fixture(scope="module")
 def ruled(broker_url, module_folder):
     (module_folder / "policy.toml").write_text(POLICY)
-    with Gateway(broker_url, edges=2, settings={"auth": {"policy_file": str(module_folder / "policy.toml")}}) as running:
+    lines = unique("lines")
+    with Gateway(broker_url, edges=2, settings={"auth": {"policy_file": str(module_folder / "policy.toml")}, "lines": {"enabled": True, "port": 0, "service_name": lines}}) as running:
+        running.lines_name = lines
         yield running
 
 
@@ -66,6 +70,19 @@ def test_described_with_their_parameters(ruled, broker_url):
     assert "user_ids" in str(methods["send_to_users"]) and "reason" in str(methods["close_users"])
 
 
+async def test_the_second_identity_has_methods_of_its_own(ruled, broker_url):
+    """JSON lines are another service on the same connection: whoever calls its methods reaches its consumers."""
+    line, web = await LineConsumer.open(ruled.edges[0]), await Consumer.open(ruled.url)
+    described, sent, counted, closed = (outcome["result"] for outcome in call(broker_url, *({"service": ruled.lines_name, "method": method, "params": params, "context": OPS} for method, params in (
+        ("nuropb_describe", {}), ("send_to_users", {"user_ids": ["ann"], "message": "line"}), ("sessions", {"limit": 0}), ("close_users", {"user_ids": ["ann"]})))))
+    assert described["service_name"] == ruled.lines_name and METHODS <= set(described["methods"])
+    assert sent["connections"] == closed["connections"] == 1 and counted["count"]["sessions"] == 1
+    assert await line.other() == "line" and await line.closed() == (1000, "")
+    assert web.open_still and web.others.empty()
+    await web.close()
+    await line.close()
+
+
 STRANGERS = [{}, {"user_id": "bob"}, {"user_id": ["ops"]}, {"ops": "user_id"}, {"claims": {"user_id": "ops"}}, {"user_id": "OPS"}]
 MISTAKES = [
     ("send_to_session", {"session_id": "x", "message": 1}, "32 hexadecimal"), ("send_to_users", {"user_ids": [], "message": 1}, "no user"),
@@ -93,6 +110,11 @@ def test_what_is_wrong_is_said(ruled, broker_url):
 async def test_consumers_reach_them_only_where_the_policy_says_so(ruled, broker_url):
     """Neither by a rule for services, though all are allowed: what comes by the gateway is the consumer's, not its own."""
     ann, bob = await Consumer.open(ruled.url), await Consumer.open(ruled.url, token="secret-bob")
+    line = await LineConsumer.open(ruled.edges[0], token="secret-bob")
+    for consumer in (bob, line):  # nor of the one kind by the name of the other
+        for service in (ruled.name, ruled.lines_name):
+            assert (await consumer.request(service, "send_to_all", {"message": 1}))["error"]["error"] == "NuropbAuthorizationError"
+    await line.close()
     for consumer, method, params in ((bob, "sessions", {}), (bob, "send_to_all", {"message": 1}), (ann, "send_to_all", {"message": 1}), (ann, "close_all", {})):
         answer = await consumer.request(ruled.name, method, params, context={"user_id": "ops"})
         assert answer["error"]["error"] == "NuropbAuthorizationError", answer

@@ -7,12 +7,13 @@ import struct
 
 class Cut:
     """`async with Cut(host, port) as way:` and connect to way.port. `cut()` resets what is open and refuses what comes;
-    `hang()` passes nothing on, as a network does that loses every packet; `mend()` ends either."""
+    `hang()` passes nothing on, as a network does that loses every packet; `slow(bytes_a_second)` is a narrow one; `mend()`
+    ends each of them."""
 
     def __init__(self, host, port):
         self.target, self.port = (host, port), None
         self._server, self._open = None, set()
-        self._refusing, self._passing = False, asyncio.Event()
+        self._refusing, self._passing, self._rate = False, asyncio.Event(), None
         self._passing.set()
 
     async def __aenter__(self):
@@ -32,10 +33,13 @@ class Cut:
     def hang(self):
         self._passing.clear()
 
+    def slow(self, bytes_a_second):
+        self._rate = bytes_a_second
+
     def mend(self):
         if not self._passing.is_set():
             self._end_all()  # what hung is as good as dead to one side or the other
-        self._refusing = False
+        self._refusing, self._rate = False, None
         self._passing.set()
 
     def _end_all(self):
@@ -63,6 +67,8 @@ class Cut:
     async def _pass(self, reader, writer):
         while data := await reader.read(65536):
             await self._passing.wait()
+            if self._rate:
+                await asyncio.sleep(len(data) / self._rate)
             writer.write(data)
             await writer.drain()
         writer.close()

@@ -128,11 +128,13 @@ class Gateway:
         self.files = files or {}  # beside the config: {name: text}
         self.secrets = {*self.tokens, *secrets, urlsplit(amqp_url).password} - {"guest"}  # a word that stands in URLs as the user's name
         self.edges = [Edge(self, number) for number in range(edges)]
+        self.instead = {}  # {program: (another, its environment)}, for its next start only
         self.meshd = None
         self.processes = []  # all that it ever had, in order
 
     def run(self, name, program, *words):
-        process = Process(name, [binary(program), "--config", self.config_file, *words], self.folder)
+        program, environment = self.instead.pop(program, (program, None))
+        process = Process(name, [binary(program), "--config", self.config_file, *words], self.folder, environment)
         self.processes.append(process)
         return process
 
@@ -146,6 +148,8 @@ class Gateway:
             "amqp": {"urls": [self.amqp_url], "reconnect_min_ms": 50, "reconnect_max_ms": 500},
             "auth": {"token_file": str(self.folder / "tokens.toml")},
         }
+        if os.geteuid() != 0:
+            sections["hardening"] = {"core_dumps": True}  # or nobody but root could look into /proc/PID
         for section, keys in self.settings.items():
             sections.setdefault(section, {}).update(keys)
         self.config_file.write_text(toml(sections))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -141,8 +142,14 @@ async def test_limits_are_counted_with_websockets(lines):  # provokes: 4006
     async with await LineConsumer.open(edge):
         _, closed = await raw(edge, b"")
         assert closed[0] == 4006
-    async with await LineConsumer.open(edge):
-        pass
+
+    async def taken_in():
+        socket = await LineSocket.connect(edge.lines_port)
+        await socket.send("secret-ann")
+        first = await socket.reader.readline()
+        await socket.close()
+        return json.loads(first)["type"] == "event"
+    await eventually(taken_in, "the edge has seen the end of the other one")
 
 
 async def test_each_kind_has_only_what_is_its_own(lines, broker_url):
@@ -210,15 +217,21 @@ async def test_one_connection_with_both_participants(lines, private_broker):
         for consumer in (ours, web):
             await consumer.done("subscribe", topic="t")
     def listed(*words):
-        return [line.split("\t") for line in private_broker.ctl("-q", *words).splitlines() if line.strip()]
-    ours = [pid for pid, name in listed("list_connections", "pid", "client_properties") if gateway.name in name]
-    assert len(ours) == 1
-    channels = sorted(int(number) for number, pid in listed("list_channels", "number", "connection") if pid == ours[0])
-    assert channels == [1, 2, 3, 4, 5, 6, 7, 8]
+        return [line.split("\t") for line in private_broker.ctl("-q", *words, "--no-table-headers").splitlines() if line.strip()]
+    channels = listed("list_channels", "number", "connection")  # nobody else is connected to this broker
+    assert len({connection for _, connection in channels}) == 1 and sorted(int(number) for number, _ in channels) == [1, 2, 3, 4, 5, 6, 7, 8]
     queues = [name for (name,) in listed("list_queues", "name")]
     for name in (gateway.name, gateway.lines_name):
         assert sum(queue.startswith(f"nuropb-{name}-") and queue.endswith("-rq") for queue in queues) == 1, queues
         assert f"nuropb-{name}-sq" in queues
+
+
+async def test_each_identity_elects_its_own_leader(lines, etcd, demo):
+    gateway = lines(etcd={"urls": [etcd.url], "lease_s": 3})
+    leaders = [etcd.get(f"/nuropb/{name}/leader") for name in (gateway.name, gateway.lines_name)]
+    assert all(leaders) and leaders[0] != leaders[1]
+    async with await LineConsumer.open(gateway.edges[0]) as consumer:
+        assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
 
 
 async def test_half_close_waits_for_answers(lines, broker_url):
@@ -239,6 +252,24 @@ async def test_half_close_waits_for_answers(lines, broker_url):
     gone = await LineConsumer.open(gateway.edges[0])
     await gone.close()
     await eventually(lambda: gateway.edges[0].health()[1]["connections"] == 0, "who asks nothing and goes is gone")
+
+
+def keepalive(port):
+    """Whether the kernel watches the open connections of this port: /proc/net/tcp, `tr` 2 is the keepalive timer."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[5].split(":")[0] == "02" for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01"]
+
+
+async def test_idle_lines(lines):  # provokes: 4004
+    edge = lines(listen={"idle_timeout_s": 2}).edges[0]
+    async with await LineConsumer.open(edge) as busy, await LineConsumer.open(edge) as idle:
+        await eventually(lambda: keepalive(edge.lines_port) == [True, True], lambda: f"both are watched: {keepalive(edge.lines_port)}")
+
+        async def closed():
+            await busy.refused("request", service="nobody", method="m", params={})
+            return not idle.open_still
+        await eventually(closed, "who says nothing is closed")
+        assert await idle.closed() == (4004, "no message for too long") and busy.open_still
 
 
 async def test_tls_with_the_gateways_certificates(lines, folder):
@@ -294,16 +325,27 @@ async def test_meshd_is_killed_and_no_line_drops(lines, broker_url, demo, answer
 
         async def heard():
             await consumers[0].done("event", topic=f"{service.name}.t", event=1)
-            await asyncio.sleep(0)
             return all(not consumer.others.empty() for consumer in consumers)
-        for _ in range(100):
-            if await heard():
-                break
-            await asyncio.sleep(0.05)
+        await eventually(heard, "events come again")
         for consumer in consumers:
             assert (await consumer.event())["topic"] == f"{service.name}.t"
             assert all(len(seen) == 1 for seen in consumer.answers.values())
             await consumer.close()
+
+
+async def test_a_meshd_with_other_settings_costs_only_the_lines(lines, demo):  # provokes: 4002
+    """A new meshd whose settings have no lines any more, under edges that have."""
+    gateway = lines()
+    web, line = await Consumer.open(gateway.edges[0].url), await LineConsumer.open(gateway.edges[0])
+    gateway.settings["lines"]["enabled"] = False
+    gateway.write_config()
+    gateway.meshd.kill()
+    gateway.start_meshd()
+    assert (await line.closed())[0] == 4002
+    gateway.until_ready()
+    assert await web.result(demo, "echo", {"value": 1}) == {"value": 1}
+    await web.close()
+    await line.close()
 
 
 async def test_the_broker_goes_and_comes(lines, private_broker):

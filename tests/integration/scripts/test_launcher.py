@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import websockets
 
+from support import tracing
 from support.consumer import Closed, Consumer
 from support.gateway import TOKENS, health, tokens_toml, toml
 from support.manual_service import ManualService
@@ -127,6 +128,13 @@ async def test_sigterm_lets_pending_requests_finish(launch, broker_url):
         assert (await asyncio.wait_for(answer, 10))["result"] == "finished"
         assert (await consumer.closed())[0] == 1001
     assert await gateway.code() == 0
+
+
+async def test_a_process_that_makes_a_forbidden_call_is_named_and_replaced(launch):
+    gateway = launch(edges=1).until_ready()
+    assert tracing.call(gateway.pids("edge 0")[0], "execve") is None
+    gateway.process.wait_for_log("edge 0 ended after .* killed by SIGSYS: .*docs/tasks/hardening.md.*; again in")
+    await eventually(lambda: len(gateway.pids("edge 0")) == 2, "edge 0 is started again")
 
 
 async def test_an_edge_that_dies_comes_back(launch, demo):

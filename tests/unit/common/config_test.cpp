@@ -145,6 +145,23 @@ TEST(Config, JsonHoldsEverySectionForTheLauncher) {
   for (const auto& section : config_sections()) EXPECT_TRUE(json.contains(section.name)) << section.name;
 }
 
+TEST(Config, WhatEdgesAreToldIsTheSameButForMeshdsOwn) {
+  const auto config = parse_config("[listen]\nport = 7\norigins = [\"a b\", \"\\\"q\\\"\"]\n[tls]\ncertificate_files = [\"c.pem\"]\nkey_files = [\"k.pem\"]\n"
+                                   "[amqp]\nurls = [\"amqp://u:hush@b/\"]\nmanagement_url = \"http://u:hush@b/\"\n[introspection]\nclient_secret_file = \"hush\"\n", "/etc/gw.toml");
+  ASSERT_TRUE(config);
+  const std::string text = config_for_edges(*config);
+  EXPECT_EQ(text.find("hush"), std::string::npos);
+  const auto again = parse_config(text, "");
+  ASSERT_TRUE(again) << again.error().text();
+  for (const ConfigKey& key : config_keys()) {
+    const auto& sections = config_sections();
+    const bool for_meshd = std::find_if(sections.begin(), sections.end(), [&](const auto& section) { return section.name == key.section; })->for_meshd;
+    EXPECT_EQ(key.get(*again), key.get(for_meshd ? Config{} : *config)) << key.full_name();
+    EXPECT_TRUE(for_meshd || !key.secret) << key.full_name() << ": edges need what they may not be told";
+  }
+  EXPECT_EQ(again->tls.key_files, std::vector<std::string>{"/etc/k.pem"});
+}
+
 TEST(Config, TheSampleIsTheTableAndItsValuesAreTheDefaults) {
   const auto config = parse_config(sample_config(), "sample.toml");
   ASSERT_TRUE(config) << config.error().text();

@@ -32,6 +32,23 @@ TEST(Topology, NamesAsThePeersMakeThem) {
   EXPECT_EQ(client.service_queue, "");
 }
 
+TEST(Topology, OwnQueuesMoveAndTheServicesStays) {
+  auto topology = Topology::of(settings(), "v", "run");
+  topology.move_response_queue();
+  EXPECT_EQ(topology.response_queue, "nuropb-s-i-1-rq");
+  EXPECT_EQ(topology.events_queue, "nuropb-s-i-run-eq");
+  topology.move_response_queue();
+  topology.move_events_queue();
+  EXPECT_EQ(topology.response_queue, "nuropb-s-i-2-rq");
+  EXPECT_EQ(topology.events_queue, "nuropb-s-i-run-1-eq");
+  EXPECT_EQ(topology.service_queue, "nuropb-s-sq");
+}
+
+TEST(Topology, ALostNodeIsToldFromAMissingQueue) {
+  EXPECT_TRUE(on_lost_node("404 NOT_FOUND - home node 'a@b' of durable queue 'q' in vhost '/' is down or inaccessible"));
+  EXPECT_FALSE(on_lost_node("404 NOT_FOUND - no queue 'q' in vhost '/'"));
+}
+
 TEST(Topology, AServicesBindings) {
   auto with = settings();
   with.rpc_bindings = {"other"};

@@ -41,6 +41,18 @@ TEST_F(RuntimeDirTest, IsForItsOwnerOnly) {
   EXPECT_EQ(st.st_mode & 0777, 0600u);
 }
 
+TEST_F(RuntimeDirTest, LetsEdgesInAsFarAsTheirSocket) {
+  auto dir = RuntimeDir::open(path_);
+  ASSERT_TRUE(dir && dir->secret() && dir->let_in(::getegid()));
+  struct stat st {};
+  ASSERT_EQ(::stat(path_.c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0710u);
+  EXPECT_EQ(st.st_gid, ::getegid());
+  ASSERT_EQ(::stat((path_ + "/secret").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0600u);
+  EXPECT_TRUE(RuntimeDir::open(path_)) << "the next meshd takes it over";
+}
+
 TEST_F(RuntimeDirTest, RefusesAFolderThatOthersCanWriteTo) {
   std::filesystem::create_directory(path_);
   ASSERT_EQ(::chmod(path_.c_str(), 0777), 0);

@@ -1,0 +1,78 @@
+#include "common/sandbox.hpp"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace nuropb::sandbox {
+namespace {
+
+std::string reason() { return std::strerror(errno); }
+
+std::optional<Identity> find_user(const std::string& name) {
+  // Asked at the start only, and by one thread.
+  const passwd* const found = ::getpwnam(name.c_str());
+  if (!found) return {};
+  return Identity{name, found->pw_uid, found->pw_gid};
+}
+
+Result<void> no_capabilities() {
+  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return failure("ambient capabilities stay: " + reason(), "hardening");
+  if (::syscall(SYS_capset, &head, none.data()) != 0) return failure("capabilities stay: " + reason(), "hardening");
+  return {};
+}
+
+}  // namespace
+
+Result<Identity> edge_identity(const std::string& name) {
+  if (!name.empty()) {
+    if (const auto found = find_user(name)) return *found;
+    return failure("there is no user '" + name + "'", "hardening.edge_user", "make one: adduser --system --group " + name);
+  }
+  for (const char* const usual : {"nuropb-edge", "nobody"}) {
+    if (const auto found = find_user(usual)) return *found;
+  }
+  return failure("there is neither a user 'nuropb-edge' nor 'nobody' to run edges as", "hardening.edge_user", "make one: adduser --system --group nuropb-edge");
+}
+
+Result<void> become(const Identity& who) {
+  // With the user goes the promise to die with one's parent; made again, unless it has died meanwhile.
+  int with_parent = 0;
+  ::prctl(PR_GET_PDEATHSIG, &with_parent, 0, 0, 0);
+  const pid_t parent = ::getppid();
+  if (::setgroups(1, &who.gid) != 0 || ::setresgid(who.gid, who.gid, who.gid) != 0 || ::setresuid(who.uid, who.uid, who.uid) != 0) {
+    return failure("can't become the user '" + who.name + "': " + reason(), "hardening.edge_user");
+  }
+  // Whoever can go back has not gone.
+  if (who.uid != 0 && (::setuid(0) == 0 || ::seteuid(0) == 0)) return failure("root can be had again after becoming '" + who.name + "'", "hardening.edge_user");
+  if (with_parent != 0 && (::prctl(PR_SET_PDEATHSIG, with_parent, 0, 0, 0) != 0 || ::getppid() != parent)) return failure("whoever started it has ended", "hardening");
+  return {};
+}
+
+Result<void> give_up(bool core_dumps, bool alone) {
+  const rlimit nothing{0, 0};
+  if (alone) {
+    if (const auto done = no_capabilities(); !done) return done;
+  }
+  if (alone && ::setrlimit(RLIMIT_NPROC, &nothing) != 0) return failure("RLIMIT_NPROC: " + reason(), "hardening");
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("no_new_privs: " + reason(), "hardening");
+  if (core_dumps) {
+    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // a change of user has taken it away
+    return {};
+  }
+  if (::setrlimit(RLIMIT_CORE, &nothing) != 0) return failure("RLIMIT_CORE: " + reason(), "hardening");
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failure("PR_SET_DUMPABLE: " + reason(), "hardening");
+  return {};
+}
+
+}  // namespace nuropb::sandbox

@@ -1,0 +1,215 @@
+"""An edge in the hands of an attacker (tests/hostile), attached to the real meshd beside an honest one (design rule 2): it
+can neither crash nor block meshd, nor speak for anybody whose token it has not got; and the honest edge's consumers see
+nothing of it."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from support import metrics
+from support.consumer import Consumer
+from support.ctl import ctl
+from support.manual_service import ManualService
+from support.paths import binary
+from support.services import unique
+from support.waiting import eventually
+
+# The attack, and what meshd says of it: killed for any other reason would show nothing.
+RECORDS = {
+    "unknown-type": "unknown record type 60000",
+    "meshds-own-type": "unknown record type",
+    "too-short": "record type 3 with 1 bytes",
+    "lengths-that-lie": "can't be decoded",
+    "request-of-nobody": "of a session that is not open",
+    "slot-beyond-limits": "more sessions than limits.connections",
+    "request-of-a-predecessor": "of a session that is not open",
+    "opened-twice": "a session is opened twice",
+    "sequence-of-41-bits": "its sequence has more than 40 bits",
+    "params-that-break-out": "params are not JSON",
+    "trace-id-that-breaks-out": "trace_id is not JSON",
+    "deep-json": "Nested too deeply",
+    "count-nobody-asked-for": "a count that nobody asked for",
+    "backend-where-there-is-none": "there is no backend",
+    "snorky-where-there-is-none": "there is no /ws",
+}
+POSITIONS = "impossible ring positions or record length"
+SCRIBBLES = {
+    ("tail", "unaligned"): POSITIONS, ("tail", "beyond"): POSITIONS, ("tail", "end-of-time"): POSITIONS, ("tail", "backwards"): POSITIONS,
+    **{("rubbish", str(seed)): f"{POSITIONS}|unknown record type|record type" for seed in range(5)},
+}
+CONTROL = {
+    ("control", "second-hello"): "rubbish on the control socket", ("control", "welcome"): "rubbish on the control socket",
+    ("control", "rubbish"): "rubbish on the control socket", ("control", "doorbells"): "rings without end",
+}
+
+
+class Attack:
+    def __init__(self, gateway, *words):
+        command = [binary("nuropb-hostile-edge"), gateway.folder / "run" / "meshd.sock", *words]
+        self.popen = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    async def ended(self, line=None):
+        """(code, its last line, what it complained of)"""
+        out, complaint = await asyncio.wait_for(asyncio.to_thread(self.popen.communicate, line), 60)
+        return self.popen.returncode, json.loads(out.splitlines()[-1]) if out.strip() else None, complaint
+
+    async def line(self):
+        return json.loads(await asyncio.wait_for(asyncio.to_thread(self.popen.stdout.readline), 20))
+
+
+@asynccontextmanager
+async def honest_world(gateways, broker_url, **more):
+    """A gateway with an edge and consumers, who ask all the time and have to be answered as themselves all the time."""
+    gateway = gateways(edges=1, **more)
+    pid = gateway.meshd.pid
+    async with ManualService(broker_url, unique("world")) as service:
+        async def serve():
+            while True:
+                call = await service.calls.get()
+                service.answer(call, result=call.body["context"] if call.method == "whoami" else call.params)
+
+        async def ask(consumer, user):
+            while not over.is_set():
+                context = await consumer.result(service.name, "whoami", {})
+                assert context["user_id"] == user, context
+                asked[user] += 1
+
+        serving = asyncio.create_task(serve())
+        over, asked = asyncio.Event(), {"ann": 0, "bob": 0}
+        consumers = {user: await Consumer.open(gateway.url, f"secret-{user}") for user in asked}
+        asking = [asyncio.create_task(ask(consumer, user)) for user, consumer in consumers.items()]
+        gateway.service, gateway.consumers = service.name, consumers
+
+        async def answered():
+            before = dict(asked)
+            await eventually(lambda: all(asked[user] > before[user] + 3 for user in asked) or any(task.done() for task in asking), "the honest edge's consumers are answered")
+            assert not any(task.done() for task in asking), [task.exception() for task in asking if task.done()]
+        gateway.answered = answered
+        yield gateway
+        await answered()
+        over.set()
+        await asyncio.gather(*asking)
+        assert gateway.meshd.running() and gateway.meshd.pid == pid
+        assert all(consumer.open_still for consumer in consumers.values())
+        serving.cancel()
+        for consumer in consumers.values():
+            await consumer.close()
+
+
+def descriptors(gateway):
+    return len(list(Path(f"/proc/{gateway.meshd.pid}/fd").iterdir()))
+
+
+async def test_the_attacker_could_be_an_edge(gateways, broker_url):
+    """Or its attacks would fail for the wrong reason."""
+    async with honest_world(gateways, broker_url) as world:
+        code, said, complaint = await Attack(world, "honest", "secret-bob", world.service).ended()
+        assert code == 0, complaint
+        assert said["user"] == "bob" and said["result"]["user_id"] == "bob" and said["error"] is None
+        assert said["bad token"] == 4501
+
+
+async def killed_for_each(world, attacks):
+    killed = metrics.value(world, "workers_killed_total")
+    for words, reason in attacks.items():
+        so_far = len(world.meshd.log())
+        code, _, complaint = await Attack(world, *words).ended()
+        assert code == -signal.SIGKILL, (words, code, complaint)
+        await world.answered()
+        killed += 1
+        await eventually(lambda: metrics.value(world, "workers_killed_total") == killed, f"{words}: it was counted")
+        await eventually(lambda: metrics.value(world, "workers") == 1, f"{words}: nothing is left of it")
+        assert re.search(rf'worker killed .*reason="[^"]*({reason})', world.meshd.log()[so_far:]), (words, world.meshd.log()[so_far:])
+
+
+async def test_records_that_no_honest_edge_writes(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        await killed_for_each(world, {("record", name, "secret-bob", world.service): reason for name, reason in RECORDS.items()})
+
+
+async def test_rubbish_in_shared_memory_and_on_the_control_socket(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        await killed_for_each(world, {**SCRIBBLES, **CONTROL})
+
+
+async def test_one_that_never_drains_its_ring(gateways, broker_url):
+    async with honest_world(gateways, broker_url, settings={"rings": {"request_bytes": 1 << 20, "return_bytes": 1 << 20}, "limits": {"message_bytes": 200_000}}) as world:
+        await killed_for_each(world, {("deaf", "secret-bob", world.service): "does not read its answers", ("head", "secret-bob", world.service): "impossible position of the return ring"})
+
+
+async def test_memory_that_changes_while_it_is_read(gateways, broker_url):
+    """Whether it is found out is chance; that meshd bears it is not."""
+    async with honest_world(gateways, broker_url) as world:
+        for _ in range(3):
+            code, _, complaint = await Attack(world, "racing", "secret-bob", world.service).ended()
+            assert code in (0, -signal.SIGKILL), complaint
+            await world.answered()
+
+
+async def test_the_kernel_keeps_the_segments_as_they_are(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        code, done, complaint = await Attack(world, "shrink").ended()
+        assert code == 0, complaint
+        assert {what for what, possible in done.items() if possible} <= {"a hole in E"}, done
+
+
+async def test_tickets(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        victim = Attack(world, "victim", "secret-ann")
+        stolen = await victim.line()
+        code, said, complaint = await Attack(world, "tickets", "secret-bob").ended()
+        assert code == 0, complaint
+        assert said["user"] == "bob" and len(said["refused"]) == 7 and set(said["refused"].values()) == {4501}, said
+        # Both tickets of an edge that lives: its place is not to be had, and its sessions are not either.
+        code, said, complaint = await Attack(world, "worker-ticket", stolen["worker"], stolen["ticket"]).ended()
+        assert code == 0, complaint
+        assert (said["slot"], said["generation"]) != (stolen["slot"], stolen["generation"]) and said["refused"] == 4501, said
+        assert (await victim.ended("over\n"))[0] == 0
+
+
+async def test_names_that_try_to_become_more_than_names(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        code, said, complaint = await Attack(world, "injected-names", "secret-bob", world.service).ended()
+        assert code == 0, complaint
+        assert said["who"]["user_id"] == "bob", said
+
+
+async def test_the_session_id_of_somebody_else(gateways, broker_url):
+    """What is sent to that session goes to the one who had the id first."""
+    async with honest_world(gateways, broker_url) as world:
+        ann = world.consumers["ann"]
+        thief = Attack(world, "session-id", "secret-bob", ann.session_id)
+        assert await thief.line() == {"open": True}
+        done = await asyncio.to_thread(ctl, world, "send", "--session", ann.session_id, '{"type": "event", "payload": {"topic": "for ann", "event": 1}}')
+        assert done["connections"] == 1, done
+        assert (await ann.event())["topic"] == "for ann"
+        code, said, complaint = await thief.ended("over\n")
+        assert code == 0, complaint
+        push = 72
+        assert push not in said["heard"], said
+
+
+async def test_a_flood_of_connections(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        before = descriptors(world)
+        for _ in range(3):
+            code, said, complaint = await Attack(world, "flood", "3000").ended()
+            assert code == 0 and said["connected"] > 100, complaint
+            await world.answered()
+        await eventually(lambda: descriptors(world) <= before, lambda: f"{descriptors(world)} descriptors, {before} before")
+        assert len(world.meshd.log().splitlines()) < 100, "and it does not fill the disk by way of the log"
+
+
+async def test_one_process_is_one_worker(gateways, broker_url):
+    """It can't take up the places of edges that are to come."""
+    async with honest_world(gateways, broker_url, settings={"gateway": {"max_workers": 4}}) as world:
+        greedy = Attack(world, "all-slots", "20")
+        assert (await greedy.line())["attached"] == 20
+        await eventually(lambda: metrics.value(world, "workers") == 2, "it has one place")
+        world.add_edge()
+        await eventually(world.edges[1].ready, "there is one for an honest edge")
+        assert (await greedy.ended("over\n"))[0] == 0

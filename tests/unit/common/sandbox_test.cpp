@@ -1,0 +1,117 @@
+// What a process is left with is seen from outside in tests/integration/gateway/test_privilege.py.
+
+#include "common/sandbox.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+namespace nuropb::sandbox {
+namespace {
+
+/// How a process of this role ends that does this: its exit code, or minus the signal that ended it.
+template <class Work>
+int end_of(Role role, Work&& work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!give_up(false, false) || !allow_only(role)) ::_exit(99);
+    ::_exit(work());
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+class Sandbox : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!available()) GTEST_SKIP() << "a build with sanitizers has no lists of calls";
+  }
+};
+
+TEST_F(Sandbox, AllowsWhatARoleNeeds) {
+  EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_UNIX, SOCK_SEQPACKET, 0) >= 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(end_of(Role::meshd, [] { return ::socket(AF_INET6, SOCK_STREAM, 0) >= 0 || errno == EAFNOSUPPORT ? 0 : 1; }), 0);
+  EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/dev/null", O_RDONLY) >= 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(end_of(Role::meshd, [] {
+    int seen = 0;
+    std::thread([&] { seen = 1; }).join();
+    return seen == 1 ? 0 : 1;
+  }), 0);
+}
+
+TEST_F(Sandbox, RefusesFilesToAnEdgeWithAnError) {
+  EXPECT_EQ(end_of(Role::edge, [] { return ::open("/dev/null", O_RDONLY) < 0 && errno == EACCES ? 0 : 1; }), 0);
+}
+
+TEST_F(Sandbox, EndsWhoeverDoesAnythingElse) {
+  const auto exec = [] {
+    char name[] = "/bin/true";
+    char* const words[] = {name, nullptr};
+    ::execv(name, words);
+    return 1;
+  };
+  for (const Role role : {Role::edge, Role::meshd, Role::file_reader}) {
+    EXPECT_EQ(end_of(role, exec), -SIGSYS);
+    EXPECT_EQ(end_of(role, [] { return ::fork() >= 0 ? 0 : 1; }), -SIGSYS);
+    EXPECT_EQ(end_of(role, [] { return ::kill(::getppid(), 0); }), -SIGSYS);
+    EXPECT_EQ(end_of(role, [] { return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ? 0 : 1; }), -SIGSYS);
+    EXPECT_EQ(end_of(role, [] { return ::listen(0, 1); }), -SIGSYS);
+  }
+  EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_INET, SOCK_STREAM, 0); }), -SIGSYS);
+  EXPECT_EQ(end_of(Role::file_reader, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), -SIGSYS);
+  EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/tmp/never", O_RDWR | O_CREAT, 0600); }), -SIGSYS);
+}
+
+TEST_F(Sandbox, HoldsForThreadsThatWereThereBefore) {
+  EXPECT_EQ(end_of(Role::meshd, [] { return 0; }), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::atomic<bool> go = false;
+    std::thread before([&] {
+      while (!go) std::this_thread::yield();
+      ::listen(0, 1);
+      ::_exit(0);
+    });
+    if (!allow_only(Role::meshd)) ::_exit(99);
+    go = true;
+    before.join();
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) << status;
+}
+
+TEST(SandboxIdentity, IsAUserThatExists) {
+  EXPECT_EQ(edge_identity("root").value().uid, 0u);
+  EXPECT_NE(edge_identity("").value().uid, 0u);
+  const auto nobody = edge_identity("there-is-no-such-user");
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().where, "hardening.edge_user");
+}
+
+TEST(SandboxBecome, IsForGood) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const auto who = edge_identity("nobody").value();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    int with_parent = 0;
+    const bool became = become(who) && ::getuid() == who.uid && ::setuid(0) != 0 && ::prctl(PR_GET_PDEATHSIG, &with_parent) == 0 && with_parent == SIGTERM;
+    ::_exit(became && give_up(false, true) ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace nuropb::sandbox
