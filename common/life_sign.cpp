@@ -10,17 +10,23 @@
 
 namespace nuropb {
 
-LifeSign::LifeSign() {
+int LifeSign::inherited() {
   const char* const named = std::getenv(variable);
-  if (!named) return;
+  if (!named) return -1;
   const std::string_view text = named;
   int fd = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
   // A name that was inherited from somewhere else must not make us write into some other file of ours.
   struct stat is {};
-  if (error != std::errc() || end != text.data() + text.size() || fd < 0 || ::fstat(fd, &is) != 0 || !S_ISFIFO(is.st_mode)) return;
+  if (error != std::errc() || end != text.data() + text.size() || fd < 0 || ::fstat(fd, &is) != 0 || !S_ISFIFO(is.st_mode)) return -1;
   const int flags = ::fcntl(fd, F_GETFL);
-  if (flags < 0 || (flags & O_ACCMODE) != O_WRONLY) return;
+  return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY ? fd : -1;
+}
+
+LifeSign::LifeSign() {
+  const int fd = inherited();
+  if (fd < 0) return;
+  const int flags = ::fcntl(fd, F_GETFL);
   if (::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return;
   fd_ = fd;
 }

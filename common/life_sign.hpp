@@ -11,6 +11,8 @@ namespace nuropb {
 class LifeSign {
  public:
   static constexpr const char* variable = "NUROPB_LIFE_SIGN_FD";
+  /// The descriptor that the environment names, if it is the writing end of a pipe; -1 otherwise.
+  static int inherited();
   /// Takes the descriptor from the environment, if it names an open pipe, and keeps it from children.
   LifeSign();
   ~LifeSign();

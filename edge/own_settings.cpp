@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/life_sign.hpp"
 #include "shm/layout.hpp"
 #include "shm/unique_fd.hpp"
 
@@ -21,7 +22,7 @@ namespace nuropb::edge {
 namespace {
 
 constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG
-constexpr int settings_fd = 3;
+constexpr int settings_fd = 3, life_sign_fd = 4;
 constexpr off_t largest = 1 << 20;
 constexpr std::string_view second_life = "--own-settings";
 
@@ -56,14 +57,22 @@ int begin_second_life(const OwnSettings& settings, char** argv) {
   for (char** variable = environ; *variable; ++variable) {
     if (needed(*variable)) environment.push_back(*variable);
   }
+  // No descriptor of whoever started us goes along but the one for signs of life; that and the settings in known places.
+  std::string life_sign = std::string(LifeSign::variable) + "=" + std::to_string(life_sign_fd);
+  int sign = LifeSign::inherited();
+  if (sign >= 0) {
+    sign = ::fcntl(sign, F_DUPFD, life_sign_fd + 1);
+    if (sign < 0) return fail("the descriptor for signs of life can't be kept");
+    environment.push_back(life_sign.data());
+  }
   environment.push_back(nullptr);
-  // No descriptor of whoever started us goes along, and the settings in a known place.
   if (::dup2(memory.get(), settings_fd) != settings_fd) return fail("the settings can't be handed over");
   if (memory.get() == settings_fd) {
     (void)memory.release();
     if (::fcntl(settings_fd, F_SETFD, 0) != 0) return fail("the settings can't be handed over");
   }
-  if (::close_range(settings_fd + 1, ~0U, 0) != 0) return fail("descriptors stay open");
+  if (sign >= 0 && ::dup2(sign, life_sign_fd) != life_sign_fd) return fail("the descriptor for signs of life can't be kept");
+  if (::close_range(sign >= 0 ? life_sign_fd + 1 : life_sign_fd, ~0U, 0) != 0) return fail("descriptors stay open");
   ::execve("/proc/self/exe", arguments.data(), environment.data());
   return fail("/proc/self/exe can't be run");
 }
