@@ -44,7 +44,8 @@ RingLoop::RingLoop(Parts parts)
       push_timer_(io_),
       admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
              {[this] { return metrics(); },
-              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); }}) {
+              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
+              [this](pid_t who) { return is_worker(who); }}) {
   for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
     faces_[index_of(identity.kind)] = std::make_unique<Face>(
         identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(), [this]() -> const Policy& { return policy_; },
@@ -252,6 +253,15 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   wait_for_doorbell(place);
   activate(place);
   deliver_kept(place.worker.id());
+}
+
+bool RingLoop::is_worker(pid_t who) const {
+  for (const auto& [id, attached] : workers_) {
+    if (attached->worker.peer().pid != who) continue;
+    log::warning("an edge at the admin socket was turned away", {{"slot", id.slot}, {"pid", who}});
+    return true;
+  }
+  return false;
 }
 
 void RingLoop::wait_for_doorbell(Attached& attached) {

@@ -186,6 +186,7 @@ class RingLoop : private Pushes::Edges {
   void each(const std::function<void(WorkerId, SessionTable&)>& work) override;
   void send(WorkerId worker, records::Type type, std::string payload) override;
   void tick_soon() override;
+  [[nodiscard]] bool is_worker(pid_t who) const;
   void operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer);
 
   [[nodiscard]] std::string metrics();
