@@ -105,6 +105,30 @@ async def test_the_deadline_of_a_session_that_waits_is_kept(gateways, broker_url
         await ann.close()
 
 
+async def test_what_a_dead_edge_had_written_goes_its_way(gateways, broker_url):
+    """It lies in the ring, unread, when the edge is killed."""
+    gateway = gateways(edges=2)
+    async with ManualService(broker_url, unique("ring")) as service:
+        ann = await Resuming.open(gateway.edges[0].url)
+        first = await ann.request(service.name, "first")  # so that its description is known
+        service.answer(await service.next_call(), result=0)
+        await ann.answer(first)
+        gateway.meshd.signal(signal.SIGSTOP)
+        asked = [await ann.request(service.name, "asked", {"n": n}) for n in range(5)]
+        await eventually(lambda: gateway.edges[0].health()[1]["pending"] == 5, "they are in the ring")
+        gateway.edges[0].process.kill()
+        await ann.closed()
+        gateway.meshd.signal(signal.SIGCONT)
+        await parked(gateway, 1)
+        await ann.resume(gateway.edges[1].url)
+        assert ann.pending == asked
+        for call in await service.next_calls(5):
+            service.answer(call, result=call.params["n"])
+        assert [(await ann.answer(trace_id))["result"] for trace_id in asked] == list(range(5))
+        ann.check()
+        await ann.close()
+
+
 async def test_a_request_that_was_never_taken_is_neither_answered_nor_pending(gateways, private_broker):
     """The broker is away, so the edge holds the request back; then the edge is killed."""
     gateway = gateways(url=private_broker.url, edges=2)
