@@ -38,6 +38,12 @@ class Mailboxes;
 /// subscriptions are held under it, so that moving from edge to edge changes none.
 inline constexpr WorkerId numbered_worker{ReturnAddress::max_slot + 1, 0};
 
+/// Whether a consumer that lost its socket by this close code may take its session up again.
+inline bool may_come_back(std::uint16_t code) { return code != 1000 && code < 4500; }
+
+/// A message's text, as mailboxes share it.
+inline std::shared_ptr<const std::string> shared(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
+
 class Mailbox {
  public:
   /// A request that is still to be answered.

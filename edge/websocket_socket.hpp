@@ -1,0 +1,284 @@
+#pragma once
+// One WebSocket as websocketpp holds it, and how we write to it past websocketpp. For websocket_listener.cpp alone, and
+// C++17 with it (websocket.hpp).
+
+#include <poll.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <websocketpp/concurrency/none.hpp>
+#include <websocketpp/connection_base.hpp>
+#include <websocketpp/endpoint_base.hpp>
+#include <websocketpp/http/request.hpp>
+#include <websocketpp/http/response.hpp>
+#include <websocketpp/logger/stub.hpp>
+#include <websocketpp/message_buffer/alloc.hpp>
+#include <websocketpp/message_buffer/message.hpp>
+#include <websocketpp/random/random_device.hpp>
+#include <websocketpp/server.hpp>
+#include <websocketpp/transport/asio/endpoint.hpp>
+#include <websocketpp/utf8_validator.hpp>
+
+#include "common/close_codes.hpp"
+#include "edge/pulse.hpp"
+#include "edge/websocket.hpp"
+#include "edge/websocket_parts.hpp"
+
+namespace nuropb::edge {
+
+/// What hangs on a connection of websocketpp; the config below makes it its base class.
+struct Attachment : websocketpp::connection_base {
+  std::unique_ptr<Connection> face;
+  // websocketpp keeps a connection alive by its outstanding reads and writes only, so one whose reading is paused would
+  // vanish without a word: from open to close it holds itself.
+  std::shared_ptr<void> self;
+  std::unique_ptr<Receiver> receiver;
+  std::unique_ptr<Liveness::Socket> life;
+  std::string peer, client_name;
+  std::uint64_t taken_at_pong = 0;
+  std::size_t compress_from = SIZE_MAX;  ///< messages of so many bytes, where it was negotiated
+  std::size_t max_message = SIZE_MAX;  ///< of what a message unfolds to, below what holds for all
+  std::uint32_t pongs = 0;  ///< since it took something from us
+  std::string corked;       ///< frames of this turn, to go in one write
+};
+
+/// Nothing that a callback does may end the event loop.
+template <class Work>
+auto guarded(Work&& work, decltype(work()) otherwise) {
+  try {
+    return work();
+  } catch (const std::exception&) {
+    return otherwise;
+  }
+}
+
+/// websocketpp's transport, which also tells when the kernel has taken a write: websocketpp knows only what it has not yet
+/// begun to write, and tells nobody.
+template <class Config>
+struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
+  struct transport_con_type : websocketpp::transport::asio::connection<Config> {
+    using Base = websocketpp::transport::asio::connection<Config>;
+    using Base::Base;
+    void async_write(const char* bytes, std::size_t length, websocketpp::transport::write_handler then) {
+      Base::async_write(bytes, length, std::move(then));
+    }
+    /// Frames, one write at a time. `then` is a member of the connection, which outlives the write.
+    void async_write(const std::vector<websocketpp::transport::buffer>& buffers, const websocketpp::transport::write_handler& then) {
+      writing_ = 0;
+      for (const auto& buffer : buffers) writing_ += buffer.len;
+      Base::async_write(buffers, [this, &then](const websocketpp::lib::error_code& error) {
+        writing_ = 0;
+        then(error);
+        guarded([&] {
+          if (attachment && attachment->receiver) attachment->receiver->on_written();
+          return true;
+        }, false);
+      });
+    }
+    [[nodiscard]] std::size_t writing() const { return writing_; }
+    Attachment* attachment = nullptr;
+
+   private:
+    std::size_t writing_ = 0;
+  };
+};
+
+// One thread, so no locks; no logging on the hot path; read buffers that let 20,000 idle sockets fit.
+struct Configuration {
+  using type = Configuration;
+  using concurrency_type = websocketpp::concurrency::none;
+  using request_type = websocketpp::http::parser::request;
+  using response_type = websocketpp::http::parser::response;
+  using message_type = websocketpp::message_buffer::message<websocketpp::message_buffer::alloc::con_msg_manager>;
+  using con_msg_manager_type = websocketpp::message_buffer::alloc::con_msg_manager<message_type>;
+  using endpoint_msg_manager_type = websocketpp::message_buffer::alloc::endpoint_msg_manager<con_msg_manager_type>;
+  using elog_type = websocketpp::log::stub;
+  using alog_type = websocketpp::log::stub;
+  using rng_type = websocketpp::random::random_device::int_generator<std::uint32_t, concurrency_type>;
+
+  struct transport_config {
+    using concurrency_type = type::concurrency_type;
+    using elog_type = type::elog_type;
+    using alog_type = type::alog_type;
+    using request_type = type::request_type;
+    using response_type = type::response_type;
+    using socket_type = StreamSocketEndpoint;
+    static const bool enable_multithreading = false;
+    static const long timeout_socket_pre_init = 5000;
+    static const long timeout_proxy = 5000;
+    static const long timeout_socket_post_init = 0;  // the door has seen to all of that
+    static const long timeout_dns_resolve = 5000;
+    static const long timeout_connect = 5000;
+    static const long timeout_socket_shutdown = 5000;
+  };
+  using transport_type = NotifyingTransport<transport_config>;
+  using endpoint_base = websocketpp::endpoint_base;
+  using connection_base = Attachment;
+
+  static const long timeout_open_handshake = 5000;
+  static const long timeout_close_handshake = 3000;
+  static const long timeout_pong = 5000;
+  static const int client_version = 13;
+  static const websocketpp::log::level elog_level = 0;
+  static const websocketpp::log::level alog_level = 0;
+  static const std::size_t connection_read_buffer_size = 4096;
+  static const bool drop_on_protocol_error = false;
+  static const bool silent_close = false;
+  static const std::size_t max_message_size = 2 << 20;
+  static const std::size_t max_http_body_size = 64 << 10;
+  static const bool enable_extensions = true;
+  using permessage_deflate_type = BoundedDeflate;
+};
+
+using Server = websocketpp::server<Configuration>;
+using Socket = Server::connection_type;
+using Message = Configuration::message_type;
+
+/// What a Frame holds is made by prepare() and by nobody else.
+struct FrameAccess {
+  static std::shared_ptr<Message> message(const Frame& frame) { return std::static_pointer_cast<Message>(frame.message_); }
+};
+
+/// Sockets with corked frames: uncorked once the turn of the event loop is over.
+class Corked {
+ public:
+  explicit Corked(boost::asio::io_context& io) : io_(io) {}
+  void add(Socket& socket);
+
+ private:
+  boost::asio::io_context& io_;
+  std::vector<std::shared_ptr<Socket>> sockets_;
+};
+
+/// Frames go to the kernel directly where nothing is in their way. websocketpp's own path, a completion through the event
+/// loop for each write, is for what the kernel does not take at once, for TLS and for compression.
+class SocketConnection final : public Connection {
+ public:
+  SocketConnection(Socket& socket, Pulse& pulse, Corked& corked) : socket_(socket), pulse_(pulse), corked_(corked) {}
+  void send_text(std::string_view text) override { send(text, websocketpp::frame::opcode::text); }
+  void send_binary(std::string_view bytes) override { send(bytes, websocketpp::frame::opcode::binary); }
+  void send_frame(const Frame& frame) override {
+    if (!frame) return;
+    if (frame.size() >= socket_.compress_from) return send(frame.text(), websocketpp::frame::opcode::text);
+    uncork();
+    const auto message = FrameAccess::message(frame);
+    if (!free()) return queue(message);
+    const std::string& bytes = message->get_payload();
+    const std::size_t taken = socket_.stream().write_now(bytes.data(), bytes.size());
+    if (taken == 0) queue(message);
+    else if (taken < bytes.size()) queue_bytes(bytes.substr(taken));
+  }
+  void uncork() {
+    if (socket_.corked.empty()) return;
+    std::string bytes = std::exchange(socket_.corked, {});
+    const std::size_t taken = free() ? socket_.stream().write_now(bytes.data(), bytes.size()) : 0;
+    if (taken < bytes.size()) queue_bytes(bytes.substr(taken));
+    else if (socket_.receiver) socket_.receiver->on_written();
+  }
+  void close(std::uint16_t code, std::string_view reason) override {
+    uncork();
+    websocketpp::lib::error_code ignored;
+    socket_.close(code, std::string(reason), ignored);
+  }
+  // websocketpp's pause_reading() takes effect only after the next read was started, and a resume before that one ended
+  // would start a second into the same buffer. Called at once, from within a callback (websocket.hpp asks for that),
+  // it keeps the next read from being started at all.
+  void pause_reading() override {
+    if (socket_.life) pulse_.liveness.leave(*socket_.life);
+    socket_.handle_pause_reading();
+  }
+  void resume_reading() override {
+    if (socket_.life) pulse_.watch(*socket_.life);
+    socket_.resume_reading();
+  }
+  void limit_message(std::size_t bytes) override {
+    socket_.set_max_message_size(bytes);
+    socket_.max_message = bytes;
+  }
+  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing() + socket_.corked.size(); }
+  std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
+  bool peer_gone() const override {
+    pollfd end{socket_.stream().socket().native_handle(), POLLRDHUP, 0};
+    return ::poll(&end, 1, 0) > 0;
+  }
+
+ private:
+  static constexpr std::size_t most_corked = 16 * 1024;
+
+  /// Whether nothing is on its way that a write could overtake.
+  bool free() const {
+    return socket_.get_state() == websocketpp::session::state::open && !socket_.stream().secure() && socket_.writing() == 0 && socket_.get_buffered_amount() == 0;
+  }
+  void queue(const std::shared_ptr<Message>& message) {
+    websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
+    ignored = socket_.send(message);
+  }
+  /// Frames, or the rest of one, as they are.
+  void queue_bytes(const std::string& bytes) {
+    auto message = std::make_shared<Message>(nullptr, websocketpp::frame::opcode::binary, bytes.size());
+    message->set_payload(bytes);
+    message->set_prepared(true);
+    queue(message);
+  }
+  void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
+    if (payload.size() >= socket_.compress_from) {
+      uncork();
+      const auto message = socket_.get_message(opcode, payload.size());
+      message->append_payload(payload.data(), payload.size());
+      message->set_compressed(true);
+      return queue(message);
+    }
+    if (payload.size() < most_corked && (!socket_.corked.empty() || free())) {
+      if (socket_.corked.empty()) corked_.add(socket_);
+      append_frame(payload, opcode);
+      if (socket_.corked.size() >= most_corked) uncork();
+      return;
+    }
+    uncork();
+    websocketpp::lib::error_code ignored;
+    ignored = socket_.send(payload.data(), payload.size(), opcode);
+  }
+  void append_frame(std::string_view payload, websocketpp::frame::opcode::value opcode) {
+    namespace frame = websocketpp::frame;
+    socket_.corked += frame::prepare_header(frame::basic_header(opcode, payload.size(), true, false), frame::extended_header(payload.size()));
+    socket_.corked += payload;
+  }
+
+  Socket& socket_;
+  Pulse& pulse_;
+  Corked& corked_;
+};
+
+inline void Corked::add(Socket& socket) {
+  if (sockets_.empty()) {
+    boost::asio::post(io_, [this] {
+      std::vector<std::shared_ptr<Socket>> sockets;
+      std::swap(sockets, sockets_);
+      for (const auto& one : sockets) {
+        if (one->face) static_cast<SocketConnection&>(*one->face).uncork();
+      }
+    });
+  }
+  sockets_.push_back(std::static_pointer_cast<Socket>(socket.self));
+}
+
+class SocketLife final : public Liveness::Socket {
+ public:
+  explicit SocketLife(edge::Socket& socket) : socket_(socket) {}
+  void send_ping() override {
+    websocketpp::lib::error_code ignored;
+    socket_.ping("", ignored);
+  }
+  std::uint64_t taken() const override { return socket_.stream().written(); }
+  void on_unresponsive() override {
+    if (socket_.receiver) socket_.receiver->on_timeout(close_code::unresponsive, "no answer to a ping");
+  }
+  void on_idle() override {
+    if (socket_.receiver) socket_.receiver->on_timeout(close_code::idle, "no message for too long");
+  }
+
+ private:
+  edge::Socket& socket_;
+};
+
+}  // namespace nuropb::edge
