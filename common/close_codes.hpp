@@ -22,10 +22,11 @@ inline constexpr std::uint16_t token_expired = 4401;        ///< come again with
 inline constexpr std::uint16_t authorize_timeout = 4402;    ///< auth.first_message: no authorize message came in time
 inline constexpr std::uint16_t token_refused = 4501;        ///< the token is not valid: get another one first
 inline constexpr std::uint16_t revoked = 4502;              ///< the user or the token was revoked while connected
+inline constexpr std::uint16_t resumed_elsewhere = 4503;    ///< another socket has taken up this session
 
 /// All of the above: they are counted by their place here (SegmentE, /metrics), with one place more for any other.
 inline constexpr std::array all{going_away, protocol_error, invalid_text, message_too_big, slow_consumer, mesh_unavailable, unresponsive, idle, rate_exceeded,
-                                too_many_connections, token_expired, authorize_timeout, token_refused, revoked};
+                                too_many_connections, token_expired, authorize_timeout, token_refused, revoked, resumed_elsewhere};
 constexpr std::size_t place_of(std::uint16_t code) {
   std::size_t place = 0;
   while (place < all.size() && all[place] != code) ++place;

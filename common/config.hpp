@@ -208,6 +208,13 @@ struct Config {
     std::uint32_t timeout_ms = 2000;                      ///< how long edges and other gateways may take to say who took a message
     std::uint32_t presence_ms = 2000;                     ///< between two signs of life to the other gateways
   } push;
+  struct Resume {
+    bool enabled = true;
+    std::uint32_t window_ms = 30'000;                     ///< how long a session waits for its consumer to come back
+    std::uint32_t mailbox_bytes = 1024 * 1024;            ///< numbered messages kept for one session
+    std::uint32_t total_bytes = 64 * 1024 * 1024;         ///< and for all together
+    std::uint32_t sessions = 10'000;                      ///< that may wait for their consumers at once
+  } resume;
   struct Drain {
     std::uint32_t grace_ms = 0;                           ///< from SIGTERM until new sockets are refused
     std::uint32_t spread_ms = 5000;                       ///< over which sockets are closed

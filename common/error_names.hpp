@@ -17,8 +17,9 @@ inline constexpr std::string_view authorization = "NuropbAuthorizationError";
 inline constexpr std::string_view not_delivered = "NuropbNotDeliveredError";
 inline constexpr std::string_view call_again_reject = "NuropbCallAgainReject";
 inline constexpr std::string_view call_again = "NuropbCallAgain";
+inline constexpr std::string_view resume_failed = "NuropbResumeFailed";  ///< ours: the gateway's, never a service's
 inline constexpr std::string_view success = "NuropbSuccess";
 
 inline constexpr std::array all{exception,      timeout,       transport,     message,           handling,   deprecated, validation,
-                                authentication, authorization, not_delivered, call_again_reject, call_again, success};
+                                authentication, authorization, not_delivered, call_again_reject, call_again, success, resume_failed};
 }  // namespace nuropb::error_name

@@ -20,7 +20,7 @@ struct OpenSessionHead {
   std::uint32_t kind, credential, peer, handler;
 };
 struct CloseSessionHead {
-  std::uint32_t session, serial;
+  std::uint32_t session, serial, lost;
 };
 struct RequestHead {
   std::uint32_t session, serial;
@@ -33,10 +33,33 @@ struct EventHead {
   std::uint32_t topic, trace_id, event, target;
 };
 struct SubscriptionHead {
-  std::uint32_t session, serial, topic;
+  std::uint32_t session, serial;
+  std::uint64_t deadline_ms;
+  std::uint32_t topic, trace_id;
 };
-struct AuthorizeHead {  // session_notice too
+struct AuthorizeHead {
+  std::uint32_t session, serial;
+  std::uint64_t deadline_ms;
+  std::uint32_t token, trace_id;
+};
+struct SessionNoticeHead {
   std::uint32_t session, serial, text;
+};
+struct ResumeHead {
+  std::uint32_t what, session, serial, token;
+  std::uint64_t number, deadline_ms;
+  std::uint32_t trace_id, text;
+};
+struct NumberedHead {
+  std::uint32_t session, serial;
+  std::uint64_t number;
+  std::uint32_t flags, text;
+};
+struct ResumedHead {
+  std::uint32_t what, session, serial, token;
+  std::uint64_t number;
+  std::uint8_t session_id[16];
+  std::uint32_t text, reserved;
 };
 struct MeshEventHead {
   std::uint32_t topic, event, context, target, handler;
@@ -45,7 +68,7 @@ struct SubscriptionEndedHead {
   std::uint32_t session, serial, topic, error;
 };
 struct SessionAcceptedHead {
-  std::uint32_t session, serial, user_id, username, ticket;
+  std::uint32_t session, serial, user_id, username, ticket, resume;
 };
 struct EndingHead {  // session_refused and end_session
   std::uint32_t session, serial, code, reason;
@@ -77,15 +100,17 @@ struct SnorkyAnswerHead {
 struct BackendAnswerHead {
   std::uint32_t status, text;
 };
-static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 8 && sizeof(RequestHead) == 32);
-static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 12 && sizeof(MeshEventHead) == 20 && sizeof(SubscriptionEndedHead) == 16);
-static_assert(sizeof(SessionAcceptedHead) == 20 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
+static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 32);
+static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 && sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 20 && sizeof(SubscriptionEndedHead) == 16);
+static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 24 && sizeof(ResumedHead) == 48);
+static_assert(sizeof(SessionAcceptedHead) == 24 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
 static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 32 && sizeof(PushedHead) == 16 && sizeof(SessionRef) == 8);
 static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(SnorkyAnswerHead) == 20 && sizeof(BackendAnswerHead) == 8);
 
 inline constexpr std::uint32_t flag_restoring = 1;                  // in SnorkyCallHead
 inline constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;  // in PushHead and CloseSessionsHead
 
+inline constexpr std::uint32_t flag_answers = 1, flag_inherited = 2, flag_refused = 4;  // in NumberedHead
 inline std::optional<HandlerKind> handler_kind(std::uint32_t number) {
   return number < handler_kinds ? std::optional(static_cast<HandlerKind>(number)) : std::nullopt;
 }

@@ -22,7 +22,7 @@ void encode(const OpenSession& r, std::string& out) {
   std::memcpy(h.session_id, r.session_id.bytes.data(), sizeof h.session_id);
   put(out, h, {r.credential, r.peer});
 }
-void encode(const CloseSession& r, std::string& out) { put(out, CloseSessionHead{r.session, r.serial}, {}); }
+void encode(const CloseSession& r, std::string& out) { put(out, CloseSessionHead{r.session, r.serial, r.lost ? 1U : 0U}, {}); }
 void encode(const Request& r, std::string& out) {
   put(out, RequestHead{r.session, r.serial, r.deadline_ms, size32(r.service), size32(r.method), size32(r.trace_id), size32(r.params)},
       {r.service, r.method, r.trace_id, r.params});
@@ -31,9 +31,13 @@ void encode(const Event& r, std::string& out) {
   put(out, EventHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id), size32(r.event), size32(r.target)},
       {r.topic, r.trace_id, r.event, r.target});
 }
-void encode(const Subscription& r, std::string& out) { put(out, SubscriptionHead{r.session, r.serial, size32(r.topic)}, {r.topic}); }
-void encode(const Authorize& r, std::string& out) { put(out, AuthorizeHead{r.session, r.serial, size32(r.token)}, {r.token}); }
-void encode(const SessionNotice& r, std::string& out) { put(out, AuthorizeHead{r.session, r.serial, size32(r.text)}, {r.text}); }
+void encode(const Subscription& r, std::string& out) {
+  put(out, SubscriptionHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id)}, {r.topic, r.trace_id});
+}
+void encode(const Authorize& r, std::string& out) {
+  put(out, AuthorizeHead{r.session, r.serial, r.deadline_ms, size32(r.token), size32(r.trace_id)}, {r.token, r.trace_id});
+}
+void encode(const SessionNotice& r, std::string& out) { put(out, SessionNoticeHead{r.session, r.serial, size32(r.text)}, {r.text}); }
 void encode(const MeshEvent& r, std::string& out) {
   put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target), number_of(r.handler)}, {r.topic, r.event, r.context, r.target});
 }
@@ -41,7 +45,7 @@ void encode(const SubscriptionEnded& r, std::string& out) {
   put(out, SubscriptionEndedHead{r.session, r.serial, size32(r.topic), size32(r.error)}, {r.topic, r.error});
 }
 void encode(const SessionAccepted& r, std::string& out) {
-  put(out, SessionAcceptedHead{r.session, r.serial, size32(r.user_id), size32(r.username), size32(r.ticket)}, {r.user_id, r.username, r.ticket});
+  put(out, SessionAcceptedHead{r.session, r.serial, size32(r.user_id), size32(r.username), size32(r.ticket), size32(r.resume)}, {r.user_id, r.username, r.ticket, r.resume});
 }
 void encode(const SessionRefused& r, std::string& out) { put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason}); }
 void encode(const Response& r, std::string& out) { put(out, ResponseHead{r.session, size32(r.result), size32(r.error)}, {r.result, r.error}); }
@@ -69,8 +73,8 @@ template <>
 std::optional<CloseSession> decode<CloseSession>(std::string_view payload) {
   Reader in(payload);
   CloseSessionHead h;
-  if (!in.head(h) || !in.complete()) return {};
-  return CloseSession{h.session, h.serial};
+  if (!in.head(h) || !in.complete() || h.lost > 1) return {};
+  return CloseSession{h.session, h.serial, h.lost == 1};
 }
 
 template <>
@@ -107,8 +111,9 @@ std::optional<Subscription> decode<Subscription>(std::string_view payload) {
   Reader in(payload);
   SubscriptionHead h;
   if (!in.head(h)) return {};
-  Subscription r{h.session, h.serial, {}};
+  Subscription r{h.session, h.serial, {}, h.deadline_ms, {}};
   r.topic = in.text(h.topic, max_name);
+  r.trace_id = in.text(h.trace_id, max_trace_id);
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 
@@ -117,15 +122,16 @@ std::optional<Authorize> decode<Authorize>(std::string_view payload) {
   Reader in(payload);
   AuthorizeHead h;
   if (!in.head(h)) return {};
-  Authorize r{h.session, h.serial, {}};
-  r.token = in.text(h.text, max_credential);
+  Authorize r{h.session, h.serial, {}, h.deadline_ms, {}};
+  r.token = in.text(h.token, max_credential);
+  r.trace_id = in.text(h.trace_id, max_trace_id);
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 
 template <>
 std::optional<SessionNotice> decode<SessionNotice>(std::string_view payload) {
   Reader in(payload);
-  AuthorizeHead h;
+  SessionNoticeHead h;
   if (!in.head(h)) return {};
   SessionNotice r{h.session, h.serial, {}};
   r.text = in.text(h.text, max_notice);
@@ -167,6 +173,7 @@ std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload)
   r.user_id = in.text(h.user_id, max_user_id);
   r.username = in.text(h.username, max_username);
   r.ticket = in.text(h.ticket, max_ticket);
+  r.resume = in.text(h.resume, max_resume_token);
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 

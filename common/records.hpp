@@ -34,6 +34,7 @@ enum class Type : std::uint16_t {
   pushed = 10,
   backend_call = 11,
   snorky_call = 12,
+  resume = 13,
   // meshd → edge
   session_accepted = 65,
   session_refused = 66,
@@ -46,6 +47,8 @@ enum class Type : std::uint16_t {
   close_sessions = 73,
   backend_answer = 74,
   snorky_answer = 75,
+  numbered = 76,
+  resumed = 77,
 };
 
 // Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
@@ -61,6 +64,10 @@ inline constexpr std::size_t max_notice = 4096;
 inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
 inline constexpr std::size_t max_backend_key = 1024;
 inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
+inline constexpr std::size_t max_resume_token = 256;
+inline constexpr std::size_t max_pending_text = 48 * 1024;  ///< the trace_ids that one session with numbered messages may have outstanding, one byte between
+inline constexpr std::size_t max_resumed_text = max_pending_text + 12 * 1024;
+inline constexpr std::size_t max_framing = 16 * 1024;  ///< what a consumer's message has around a service's text
 inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or close_sessions; more go in a second record
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
@@ -91,6 +98,7 @@ struct OpenSession {
 struct CloseSession {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
+  bool lost = false;  ///< its consumer did not mean to leave, and may come back for what it misses
 };
 
 /// A request, command or describe (whose method and params are empty). `sequence` travels in the ring header; each is
@@ -121,6 +129,8 @@ struct Subscription {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
   std::string_view topic;  ///< plain text
+  std::uint64_t deadline_ms = 0;
+  std::string_view trace_id{};  ///< raw JSON; empty: the edge asks by itself, for what stood before a restart of meshd
 };
 
 /// A consumer's fresh token for the session that it has. Answered by one Response, and if it is good by another
@@ -129,6 +139,59 @@ struct Authorize {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
   std::string_view token;  ///< never logged
+  std::uint64_t deadline_ms = 0;
+  std::string_view trace_id{};  ///< raw JSON
+};
+
+/// What a session says of its numbered messages (design, *Resume*). keep and resume are answered by their sequence.
+struct Resume {
+  enum class What : std::uint32_t {
+    keep = 1,     ///< number this session's messages from now on, and keep them
+    resume = 2,   ///< take over the session that `token` is for; `number` is the last message that its consumer has seen
+    seen = 3,     ///< the consumer has seen all up to `number`
+    again = 4,    ///< to a new meshd: this session was numbered, `token` is its token, `number` the last it was given
+    pending = 5,  ///< to a new meshd, behind `again`: this sequence is still to be answered
+    say = 6,      ///< an answer to one of its requests that the edge had to make up: it is to be numbered; `text` is raw JSON
+  };
+  static constexpr std::uint32_t last_what = 6;
+  What what = What::keep;
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::uint64_t number = 0;
+  std::uint64_t deadline_ms = 0;
+  std::string_view token{};
+  std::string_view trace_id{};  ///< raw JSON
+  std::string_view text{};
+};
+
+/// A message of a session whose messages are numbered. With `answers`, it is the answer to the edge's own request
+/// `sequence`; with `inherited`, to the one that `sequence` was announced for in Resumed::What::pending.
+struct Numbered {
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::uint64_t number = 0;
+  bool answers = false;
+  bool inherited = false;
+  bool refused = false;    ///< it is an answer, and says no
+  std::string_view text;   ///< the message, raw JSON, without its number
+};
+
+/// What becomes of a session's messages.
+struct Resumed {
+  enum class What : std::uint32_t {
+    kept = 1,     ///< they are numbered from now on; the answer follows
+    resumed = 2,  ///< the socket has the session `session_id` now; `text` tells the consumer. Topics and pending follow
+    topic = 3,    ///< `text` is a pattern that it is subscribed to
+    pending = 4,  ///< `text` is the trace_id of a request of an earlier socket; `sequence` names it
+  };
+  static constexpr std::uint32_t last_what = 4;
+  What what = What::kept;
+  std::uint32_t session = 0;
+  std::uint32_t serial = 0;
+  std::uint64_t number = 0;   ///< the last message that its consumer has
+  SessionId session_id;
+  std::string_view token;     ///< what it can be resumed with next
+  std::string_view text;
 };
 
 struct SessionAccepted {
@@ -137,6 +200,7 @@ struct SessionAccepted {
   std::string_view user_id;   ///< plain text
   std::string_view username;  ///< raw JSON: a string or null
   std::string_view ticket;    ///< opaque to the edge: handed back as CredentialKind::ticket
+  std::string_view resume{};  ///< a token for the consumer; empty: it has one, or resume.enabled is off
 };
 
 struct SessionRefused {
@@ -286,6 +350,9 @@ void encode(const SnorkyCall& r, std::string& out);
 void encode(const BackendCall& r, std::string& out);
 void encode(const SnorkyAnswer& r, std::string& out);
 void encode(const BackendAnswer& r, std::string& out);
+void encode(const Resume& r, std::string& out);
+void encode(const Numbered& r, std::string& out);
+void encode(const Resumed& r, std::string& out);
 
 /// Nothing, if the bytes are not such a record. Views point into `payload`.
 template <class Record>
@@ -310,6 +377,9 @@ template <> std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payloa
 template <> std::optional<BackendCall> decode<BackendCall>(std::string_view payload);
 template <> std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload);
 template <> std::optional<BackendAnswer> decode<BackendAnswer>(std::string_view payload);
+template <> std::optional<Resume> decode<Resume>(std::string_view payload);
+template <> std::optional<Numbered> decode<Numbered>(std::string_view payload);
+template <> std::optional<Resumed> decode<Resumed>(std::string_view payload);
 
 /// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
 struct Bounds {

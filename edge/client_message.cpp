@@ -1,7 +1,6 @@
 #include "edge/client_message.hpp"
 
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "common/error_names.hpp"
 #include "common/messages.hpp"
@@ -37,6 +36,8 @@ constexpr Verb verbs[] = {
     {"subscribe", records::Type::subscribe, false, false, true, false},
     {"unsubscribe", records::Type::unsubscribe, false, false, true, false},
     {"authorize", records::Type::authorize, false, false, false, false, true},
+    {"resume", records::Type::resume, false, false, false, false},
+    {"ack", records::Type::resume, false, false, false, false},
 };
 const Verb* verb_of(std::string_view name) {
   for (const Verb& verb : verbs) {
@@ -52,7 +53,7 @@ ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
 }  // namespace
 
 ClientMessage decode_client_message(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 10> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}, {"idempotent"}, {"token"}}};
+  std::array<json::Field, 11> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}, {"idempotent"}, {"token"}, {"seq"}}};
   std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
   json::Slice root;
   if (const auto problem = json::scan(text, message, &root, limits)) {
@@ -60,7 +61,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   }
   if (root.kind != Kind::object) return no_attribute(root.kind);
   const auto& [type, body] = message;
-  const auto& [service, method, params, trace, ttl, topic, event, target, idempotent, token] = payload;
+  const auto& [service, method, params, trace, ttl, topic, event, target, idempotent, token, seq] = payload;
 
   const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
     return ClientMistake{std::string(name), std::move(description), raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
@@ -96,6 +97,20 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
     if (verb->token && to.size() > records::max_credential) return unusable("'token' is longer than 16 KiB");
     if (!verb->token && to.size() > records::max_name) return unusable("'" + name + "' is longer than 255 bytes");
   }
+  if (verb->type == records::Type::resume) {
+    request.ack = verb->name == "ack";
+    if (!request.ack && token.value.present() && token.value.kind != Kind::null) {
+      if (token.value.kind != Kind::string) return unusable("'token' is not a string");
+      request.token = json::is_plain(token.value) ? std::string(json::plain(token.value)) : json::unescape(token.value);
+      if (request.token.empty()) return unusable("'token' is empty");
+    }
+    if (request.ack || !request.token.empty()) {
+      if (!seq.value.present()) return missing(seq);
+      const auto number = json::as_unsigned(seq.value);
+      if (!number) return unusable("'seq' is not a whole number");
+      request.seq = *number;
+    }
+  }
   if (trace.value.text.size() > records::max_trace_id) return unusable("'trace_id' is longer than 1024 bytes");
   if (ttl.value.present() && ttl.value.kind != Kind::null) {
     request.ttl_ms = json::as_unsigned(ttl.value);
@@ -128,45 +143,19 @@ std::string encode_mistake(const ClientMistake& mistake) {
   return out + "}";
 }
 
-std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username) {
+std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username, const ResumeOffer& offer) {
   std::string out = R"({"type":"event","payload":{"topic":"hello","event":{"session_id":)";
   json::append_quoted(out, session_id);
   out += ",\"user_id\":";
   json::append_quoted(out, user_id);
   out += ",\"username\":";
   out += raw_username;
-  return out + "}}}";
-}
-
-std::string encode_event(const records::MeshEvent& event) {
-  std::string out = R"({"type":"event","payload":{"topic":)";
-  json::append_quoted(out, event.topic);
-  out += ",\"event\":";
-  out += event.event;
-  if (!event.context.empty()) out.append(",\"context\":").append(event.context);
-  if (!event.target.empty() && event.target != "null") out.append(",\"target\":").append(event.target);
-  return out + "}}";
-}
-
-std::optional<std::vector<std::string>> decode_target(std::string_view raw_target) {
-  if (raw_target.empty() || raw_target == "null") return {};
-  std::vector<std::string> out;
-  const auto list = nlohmann::json::parse(raw_target, nullptr, false);
-  for (const auto& user : list) {
-    if (user.is_string()) out.push_back(user.get<std::string>());
+  if (!offer.token.empty()) {
+    out += ",\"resume\":{\"token\":";
+    json::append_quoted(out, offer.token);
+    out += ",\"window_ms\":" + std::to_string(offer.window_ms) + "}";
   }
-  return out;
-}
-
-void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error) {
-  out.clear();
-  out += R"({"type":"response","payload":{"trace_id":)";
-  out += raw_trace_id;
-  out += ",\"result\":";
-  out += raw_result;
-  out += ",\"error\":";
-  out += raw_error;
-  out += "}}";
+  return out + "}}}";
 }
 
 }  // namespace nuropb::edge

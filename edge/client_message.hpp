@@ -9,16 +9,19 @@
 #include <variant>
 #include <vector>
 
+#include "common/consumer_messages.hpp"
 #include "common/json/scan.hpp"
 #include "common/records.hpp"
 
 namespace nuropb::edge {
 
-/// Any of the verbs: request, command, describe, event, subscribe, unsubscribe, authorize.
+/// Any of the verbs: request, command, describe, event, subscribe, unsubscribe, authorize, resume, ack.
 struct ClientRequest {
   records::Type verb = records::Type::request;
   std::string service, method;            ///< request, command; describe has no method
-  std::string token;                      ///< authorize
+  std::string token;                      ///< authorize; of resume, empty: to be kept from now on
+  std::uint64_t seq = 0;                  ///< ack, and resume with a token: the last message that was seen
+  bool ack = false;                       ///< then the verb is resume, and nobody waits for an answer
   std::string topic;                      ///< event; or the pattern of subscribe and unsubscribe
   std::string_view params;                ///< raw JSON, whatever it is: the service judges it. Of an event: the event
   std::string_view target = "null";       ///< raw JSON: null, or the user ids that an event is for
@@ -42,12 +45,12 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits);
 
 /// {"error":…,"description":…,"trace_id":…?}: the shape of 0.1.4, which has no envelope; a response for what was a request.
 std::string encode_mistake(const ClientMistake& mistake);
-std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username);
-/// An event of the mesh; `raw_context` empty: it has none for consumers.
-std::string encode_event(const records::MeshEvent& event);
-/// The users in an event's target; nothing where it is for everybody. What is no text in it is nobody.
-std::optional<std::vector<std::string>> decode_target(std::string_view raw_target);
-/// `out` is replaced; it keeps its memory from message to message.
-void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error);
+/// What a hello says of resuming; without a token, nothing.
+struct ResumeOffer {
+  std::string_view token;
+  std::uint32_t window_ms = 0;
+};
+std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username, const ResumeOffer& offer = {});
+inline std::string encode_event(const records::MeshEvent& event) { return encode_consumer_event(event); }
 
 }  // namespace nuropb::edge

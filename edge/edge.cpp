@@ -62,7 +62,7 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
              .on_record = [this](const shm::RecordHeader& header, const std::string& payload) { on_record(header, payload); },
              .on_batch_end = nullptr,
-             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_waiting(); resume_held(); }}) {
+             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_unsaid(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
   if (read_certificates) settings.door.tls.read = read_certificates;
@@ -119,7 +119,7 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::session_accepted:
       if (const auto record = records::decode<records::SessionAccepted>(payload)) {
         WebSocketHandler* const handler = find(record->session);
-        if (handler && handler->serial() == record->serial) handler->accepted(record->user_id, record->username, record->ticket);
+        if (handler && handler->serial() == record->serial) handler->accepted(record->user_id, record->username, record->ticket, record->resume);
       }
       break;
     case Type::session_refused:
@@ -147,6 +147,12 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::backend_answer:
       if (const auto record = records::decode<records::BackendAnswer>(payload)) on_backend_answer(header, *record);
       break;
+    case Type::numbered:
+      if (const auto record = records::decode<records::Numbered>(payload)) on_numbered(header, *record);
+      break;
+    case Type::resumed:
+      if (const auto record = records::decode<records::Resumed>(payload)) on_resumed(header, *record);
+      break;
     case Type::push:
       if (const auto record = records::decode<records::Push>(payload)) on_push(*record);
       break;
@@ -171,7 +177,7 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
     return;
   }
   link_.count(shm::EdgeCounter::responses);
-  answer(*handler, asked->trace_id, record.result, record.error);
+  conclude(*handler, asked->trace_id, record.result, record.error);
 }
 
 bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready; }
@@ -200,6 +206,7 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
   pending_.each([&](PendingRequest& request) {
     WebSocketHandler* const handler = find(request.session);
     if (!handler) return;
+    if (handler->numbered()) pending_.set_deadline(request, request.until);  // nobody else keeps the time now
     auto& unsent = handler->unsent();
     if (request.ring_end == waits_to_be_sent) return;
     if (const auto found = untaken.find(request.sequence); found != untaken.end() && found->second->end == request.ring_end) {
@@ -218,8 +225,11 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
   });
   fail_backend(502, lost_error());
   for (WebSocketHandler* handler : handlers_) {
-    if (handler) handler->present_again();
+    if (!handler) continue;
+    handler->present_again();
+    if (handler->numbered()) numbers_lost(*handler);
   }
+  arm_timer();
 }
 
 void Edge::lose(std::uint64_t sequence) {
@@ -236,6 +246,7 @@ void Edge::send_again(WebSocketHandler& handler) {
     if (!request) continue;  // its time was up meanwhile
     if (!(handler.speaks_snorky() ? link_.attached() && !link_.full() : may_send()) || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
     request->ring_end = link_.written();
+    let_meshd_keep_time(handler, *request);
     NUROPB_CRASH_POINT(request_sent_again);
   }
 }

@@ -73,7 +73,9 @@ class Edge {
   void send_again(WebSocketHandler& handler);
   void on_released(WebSocketHandler& handler);
   void on_closing(WebSocketHandler& handler);
-  void on_closed(WebSocketHandler& handler);
+  /// `lost`: its consumer did not mean to leave.
+  void on_closed(WebSocketHandler& handler, bool lost);
+  [[nodiscard]] std::uint32_t resume_window_ms() const { return config_.resume.window_ms; }
   /// By a meshd that has not heard of it before.
   void on_accepted_again(WebSocketHandler& handler);
 
@@ -112,6 +114,17 @@ class Edge {
   void on_mesh_event(const records::MeshEvent& event);
   void on_subscription_ended(const records::SubscriptionEnded& record);
   void subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error);
+
+  // Numbered messages (edge_resume.cpp)
+  bool resume_or_ack(WebSocketHandler& handler, const ClientRequest& message);
+  void on_numbered(const shm::RecordHeader& header, const records::Numbered& record);
+  void on_resumed(const shm::RecordHeader& header, const records::Resumed& record);
+  void conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
+  void say(WebSocketHandler& handler, std::string text);
+  void say_unsaid();
+  bool tell_again(WebSocketHandler& handler);
+  void numbers_lost(WebSocketHandler& handler);
+  void let_meshd_keep_time(const WebSocketHandler& handler, PendingRequest& request);
 
   // Snorky (edge_snorky.cpp)
   [[nodiscard]] bool at_snorky(const Handshake& handshake) const { return !config_.snorky.path.empty() && handshake.path() == config_.snorky.path; }
@@ -184,7 +197,8 @@ class Edge {
   std::array<TopicIndex, handler_kinds> subscriptions_;  // of slots, by kind
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
-  std::deque<std::pair<std::uint32_t, std::uint32_t>> to_close_;  // (slot, serial) whose close_session found none
+  std::deque<records::CloseSession> to_close_;  // those that found none
+  std::unordered_set<WebSocketHandler*> to_say_;  // those with something unsaid
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
   std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
   std::unordered_set<WebSocketHandler*> silent_;  // those that owe their first message

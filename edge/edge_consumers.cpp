@@ -187,25 +187,25 @@ void Edge::on_closing(WebSocketHandler& handler) {
   silent_.erase(&handler);
   leaving_.erase(&handler);
   std::erase(to_present_, &handler);
+  to_say_.erase(&handler);
 }
 
-void Edge::on_closed(WebSocketHandler& handler) {
+void Edge::on_closed(WebSocketHandler& handler, bool lost) {
   on_closing(handler);
   handlers_[handler.slot()] = nullptr;
   --connections_;
   link_.set(shm::EdgeCounter::sessions, connections_);
-  to_close_.emplace_back(handler.slot(), handler.serial());
+  to_close_.push_back({handler.slot(), handler.serial(), lost});
   close_waiting();
 }
 
 void Edge::close_waiting() {
   // A slot is used again only once meshd has been told of the end of its last session, or there is no meshd to tell.
   for (; !to_close_.empty(); to_close_.pop_front()) {
-    const auto [slot, serial] = to_close_.front();
     record_.clear();
-    records::encode(records::CloseSession{slot, serial}, record_);
+    records::encode(to_close_.front(), record_);
     if (!link_.write(records::Type::close_session, 0, record_) && link_.attached()) return;
-    free_slots_.push_back(slot);
+    free_slots_.push_back(to_close_.front().session);
   }
 }
 
@@ -225,8 +225,9 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
-  // A fresh token needs no broker.
-  const bool may = ours.verb == records::Type::authorize ? link_.attached() && !link_.full() : may_send() && handler.unsent().empty();
+  if (ours.verb == records::Type::resume && resume_or_ack(handler, ours)) return {};
+  // A fresh token needs no broker, nor does what meshd keeps.
+  const bool may = ours.verb == records::Type::authorize || ours.verb == records::Type::resume ? link_.attached() && !link_.full() : may_send() && handler.unsent().empty();
   if (known && may && takes_from(handler) && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
@@ -267,6 +268,7 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
   PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
   pending.verb = message.verb;
   pending.ring_end = link_.written();
+  let_meshd_keep_time(handler, pending);
   if (message.idempotent) pending_.keep(pending, record_, config_.limits.send_queue_bytes);
   arm_timer();
   return true;
@@ -280,8 +282,11 @@ bool Edge::write(WebSocketHandler& handler, const ClientRequest& message, Steady
       records::encode(records::Event{handler.slot(), handler.serial(), to_ring_ms(deadline), message.topic, trace_id, message.params, message.target}, record_);
       break;
     case Type::subscribe:
-    case Type::unsubscribe: records::encode(records::Subscription{handler.slot(), handler.serial(), message.topic}, record_); break;
-    case Type::authorize: records::encode(records::Authorize{handler.slot(), handler.serial(), strip_bearer(message.token)}, record_); break;
+    case Type::unsubscribe: records::encode(records::Subscription{handler.slot(), handler.serial(), message.topic, to_ring_ms(deadline), trace_id}, record_); break;
+    case Type::resume:
+      records::encode(records::Resume{message.token.empty() ? records::Resume::What::keep : records::Resume::What::resume, handler.slot(), handler.serial(), message.seq, to_ring_ms(deadline), message.token, trace_id, {}}, record_);
+      break;
+    case Type::authorize: records::encode(records::Authorize{handler.slot(), handler.serial(), strip_bearer(message.token), to_ring_ms(deadline), trace_id}, record_); break;
     case Type::describe: records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, "", trace_id, ""}, record_); break;
     default:
       records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, message.method, trace_id, message.params}, record_);
@@ -299,7 +304,7 @@ void Edge::on_released(WebSocketHandler& handler) { held_.erase(&handler); }
 void Edge::end_pending(WebSocketHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
   if (taken.trace_id.empty()) return;
   if (handler.speaks_snorky()) fail_call(handler, taken.trace_id, "The gateway was interrupted; the call may have run");
-  else answer(handler, taken.trace_id, "null", error);
+  else conclude(handler, taken.trace_id, "null", error);
 }
 
 void Edge::expire(WebSocketHandler& handler, const PendingRequests::Taken& taken) {
@@ -308,7 +313,7 @@ void Edge::expire(WebSocketHandler& handler, const PendingRequests::Taken& taken
   if (!taken.topic.empty()) {
     // meshd may have it, or get it later: not for somebody who was told that it failed.
     record_.clear();
-    records::encode(records::Subscription{handler.slot(), handler.serial(), taken.topic}, record_);
+    records::encode(records::Subscription{handler.slot(), handler.serial(), taken.topic, 0, {}}, record_);
     if (handler.state() == WebSocketHandler::State::open) link_.write(records::Type::unsubscribe, next_sequence_++ & ReturnAddress::max_sequence, record_);
     return time_out(handler, taken.trace_id, "no answer in time; not subscribed");
   }
@@ -317,7 +322,7 @@ void Edge::expire(WebSocketHandler& handler, const PendingRequests::Taken& taken
 
 void Edge::time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description) {
   link_.count(shm::EdgeCounter::timeouts);
-  answer(handler, trace_id, "null", error_json(error_name::timeout, description));
+  conclude(handler, trace_id, "null", error_json(error_name::timeout, description));
 }
 
 void Edge::answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error) {

@@ -5,7 +5,8 @@
 //                          all goes on                      sockets                            left is closed
 //
 // While draining each socket works until its own moment has come: those lie at random over drain.spread_ms, so that
-// consumers don't all come back at once. From then on it takes no new requests, and closes with its last answer.
+// consumers don't all come back at once. From then on it takes no new requests, and closes with its last answer; at once
+// where its consumer can resume: meshd keeps the answers.
 
 #include <signal.h>
 
@@ -80,7 +81,7 @@ void Edge::look_whether_drained() {
     if (handler && handler->serial() == ref.serial && handler->state() != WebSocketHandler::State::closing) leaving_.insert(handler);
   }
   std::vector<WebSocketHandler*> done;
-  std::copy_if(leaving_.begin(), leaving_.end(), std::back_inserter(done), [](WebSocketHandler* handler) { return handler->requests().count == 0; });
+  std::copy_if(leaving_.begin(), leaving_.end(), std::back_inserter(done), [](WebSocketHandler* handler) { return handler->requests().count == 0 || handler->numbered(); });
   for (WebSocketHandler* handler : done) dismiss(*handler);
   if (phase_ == Phase::finishing) {
     if (connections_ == 0 || now >= drain_until_) return io_.stop();
@@ -108,7 +109,8 @@ void Edge::finish() {
     log::warning("drain limit reached", {{"pending", pending_.size()}});
     const std::string error = unknown_outcome_json("the gateway is stopping; the request may have run");
     pending_.take_all([&](const PendingRequests::Taken& taken) {
-      if (WebSocketHandler* const handler = find(taken.session)) end_pending(*handler, taken, error);
+      WebSocketHandler* const handler = find(taken.session);
+      if (handler && !handler->numbered()) end_pending(*handler, taken, error);  // else meshd has it, and answers whoever resumes
     });
   }
   fail_backend(503, unknown_outcome_json("the gateway is stopping; the call may have run"));

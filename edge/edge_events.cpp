@@ -9,7 +9,8 @@
 namespace nuropb::edge {
 
 void Edge::subscribed(WebSocketHandler& handler, std::string_view topic) {
-  if (handler.topics().emplace(topic).second) subscriptions_[index_of(handler.kind())].add(topic, handler.slot());
+  const bool fresh = handler.topics().emplace(topic).second;
+  if (fresh && !handler.numbered()) subscriptions_[index_of(handler.kind())].add(topic, handler.slot());  // else its events come by themselves
 }
 
 void Edge::unsubscribed(WebSocketHandler& handler, std::string_view topic) {
@@ -26,7 +27,7 @@ void Edge::forget_subscriptions(WebSocketHandler& handler) {
 }
 
 void Edge::on_accepted_again(WebSocketHandler& handler) {
-  if (handler.topics().empty() && handler.standing().empty()) return;
+  if (handler.topics().empty() && handler.standing().empty() && !handler.numbered()) return;
   to_subscribe_.push_back(&handler);
   subscribe_waiting();
 }
@@ -37,10 +38,11 @@ void Edge::subscribe_waiting() {
   while (!to_subscribe_.empty() && link_.attached()) {
     WebSocketHandler& handler = *to_subscribe_.front();
     if (handler.state() == WebSocketHandler::State::open) {
+      if (handler.numbered() && !tell_again(handler)) return;
       for (const std::string& topic : handler.topics()) {
         const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
         record_.clear();
-        records::encode(records::Subscription{handler.slot(), handler.serial(), topic}, record_);
+        records::encode(records::Subscription{handler.slot(), handler.serial(), topic, to_ring_ms(clock_.now() + milliseconds(config_.request.max_ttl_ms)), {}}, record_);
         if (!link_.write(records::Type::subscribe, sequence, record_)) return;
         ++next_sequence_;
         pending_.add(sequence, handler.slot(), handler.requests(), clock_.now() + milliseconds(config_.request.max_ttl_ms), "", topic);
@@ -50,6 +52,7 @@ void Edge::subscribe_waiting() {
     }
     to_subscribe_.pop_front();
   }
+  say_unsaid();
 }
 
 void Edge::on_mesh_event(const records::MeshEvent& event) {
@@ -74,6 +77,8 @@ void Edge::on_subscription_ended(const records::SubscriptionEnded& record) {
 
 void Edge::subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error) {
   unsubscribed(handler, topic);
+  if (raw_error.empty()) return;  // it came by itself, numbered
+  if (handler.numbered()) return say(handler, std::string(raw_error));
   handler.write_message(raw_error);  // no answer to anything: in the shape of what was not asked for
 }
 

@@ -71,7 +71,11 @@ std::size_t HandlerManager::send_message_to_all(std::string_view text) {
   return send(all(), message);
 }
 
-std::size_t HandlerManager::send_to_all(SharedMessage& message) { return send(all(), message); }
+std::size_t HandlerManager::send_to_all(SharedMessage& message) {
+  auto handlers = all();
+  std::erase_if(handlers, [](const Handler* handler) { return handler->numbered(); });
+  return send(handlers, message);
+}
 
 std::size_t HandlerManager::close(const SessionId& session, std::uint16_t code, std::string_view reason) {
   Handler* const handler = get_handler(session);

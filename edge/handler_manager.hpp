@@ -31,6 +31,7 @@ class HandlerManager {
   std::size_t send_message(const SessionId& session, std::string_view message);
   std::size_t send_message_to_user_ids(const std::vector<std::string>& user_ids, std::string_view message);
   std::size_t send_message_to_all(std::string_view message);
+  /// To all but those whose messages are numbered.
   std::size_t send_to_all(SharedMessage& message);
   std::size_t close(const SessionId& session, std::uint16_t code, std::string_view reason);
   std::size_t close_user_ids(const std::vector<std::string>& user_ids, std::uint16_t code, std::string_view reason);

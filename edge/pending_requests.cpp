@@ -19,7 +19,7 @@ PendingRequest& PendingRequests::add(std::uint64_t sequence, std::uint32_t sessi
   entry.of = &of;
   entry.request.sequence = sequence;
   entry.request.session = session;
-  entry.request.deadline = deadline;
+  entry.request.deadline = entry.request.until = deadline;
   entry.request.trace_id = std::move(trace_id);
   entry.request.topic = std::move(topic);
   of.list.push_back(entry.request);
@@ -34,6 +34,12 @@ void PendingRequests::keep(PendingRequest& request, std::string_view record, std
   if (of.copied_bytes + record.size() > most) return;
   of.copied_bytes += record.size();
   request.again = record;
+}
+
+void PendingRequests::set_deadline(PendingRequest& request, SteadyTime deadline) {
+  request.DeadlineHook::unlink();
+  request.deadline = deadline;
+  bucket(std::max(tick_of(deadline), next_tick_)).push_back(request);
 }
 
 PendingRequest* PendingRequests::find(std::uint64_t sequence) {

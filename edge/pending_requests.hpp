@@ -28,6 +28,7 @@ struct PendingRequest : SessionHook, DeadlineHook {
   std::uint64_t sequence = 0;
   std::uint32_t session = 0;  ///< slot
   SteadyTime deadline;
+  SteadyTime until;           ///< the same, where meshd keeps the time and `deadline` is far
   std::string trace_id;       ///< raw JSON; empty: asked by the edge itself, so nobody is to be told
   std::string topic;          ///< of a subscription that begins with the answer; else empty
   // For when meshd dies (Edge::on_lost).
@@ -66,6 +67,7 @@ class PendingRequests {
   void drop(SessionRequests& of);
   /// Keeps a copy of a request's record, to be sent again after the death of meshd; `most` bytes for each session.
   void keep(PendingRequest& request, std::string_view record, std::size_t most);
+  void set_deadline(PendingRequest& request, SteadyTime deadline);
   /// nullptr if it has ended.
   [[nodiscard]] PendingRequest* find(std::uint64_t sequence);
   /// In the order in which they were made. `work` may take the request that it is told of.

@@ -42,6 +42,7 @@ bool WebSocketHandler::in_time(bool room) {
 void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   if (state_ == State::closing) return;
   state_ = State::closing;
+  closed_with_ = code;
   held_.clear();
   unsent_.clear();
   edge_.count_close(code);
@@ -70,7 +71,9 @@ void WebSocketHandler::leave_if_answered() {
 void WebSocketHandler::on_close() {
   const std::uint16_t code = state_ == State::closing ? 0 : connection_.closed_with();
   if (code == close_code::protocol_error || code == close_code::invalid_text || code == close_code::message_too_big) edge_.count_close(code);
-  edge_.on_closed(*this);
+  const std::uint16_t ended_with = state_ == State::closing ? closed_with_ : code;
+  // By 1000 it meant to leave; by 4500 and above it is told not to come back.
+  edge_.on_closed(*this, ended_with != 1000 && ended_with < 4500);
 }
 
 void WebSocketHandler::on_message(std::string_view text) {
@@ -124,7 +127,7 @@ void WebSocketHandler::resume() {
   leave_if_answered();
 }
 
-void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket) {
+void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket, std::string_view resume_token) {
   const bool first = state_ == State::judging;
   if (state_ == State::open) credential_ = {records::CredentialKind::ticket, std::string(ticket)};  // of a fresh token
   if (!first && state_ != State::presenting) return;
@@ -133,11 +136,21 @@ void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_u
   if (first) {
     user_id_ = user_id;
     edge_.manager(kind_).register_handler(*this);
-    if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username));
+    if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username, {resume_token, edge_.resume_window_ms()}));
   } else {
     edge_.on_accepted_again(*this);
   }
   resume();
+}
+
+void WebSocketHandler::number_messages(std::string_view token, std::uint64_t last, const SessionId& session) {
+  numbered_ = std::make_unique<Numbered>();
+  numbered_->token = token;
+  numbered_->last = last;
+  if (session == session_id_) return;
+  edge_.manager(kind_).unregister_handler(*this);
+  session_id_ = session;
+  edge_.manager(kind_).register_handler(*this);
 }
 
 void WebSocketHandler::present_again() {

@@ -46,6 +46,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   /// An event, which may be left out where the rule of its topic says so.
   void write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule);
   void close(std::uint16_t code, std::string_view reason) override;
+  [[nodiscard]] bool numbered() const override { return numbered_ != nullptr; }
 
   // Receiver
   void on_message(std::string_view text) override;
@@ -55,7 +56,8 @@ class WebSocketHandler final : public Handler, public Receiver {
   void on_end() override;
 
   // What the edge tells it.
-  void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket);
+  /// `resume`: the token that its hello carries; empty: none.
+  void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket, std::string_view resume);
   /// It was silent, and has brought a token.
   void begin_judging();
   /// meshd is gone: the session has to be presented to the next one.
@@ -88,6 +90,17 @@ class WebSocketHandler final : public Handler, public Receiver {
   [[nodiscard]] bool speaks_snorky() const { return snorky_; }
   /// Calls to Snorky's services that a new meshd has to be told of, by meshd's keys; the edge keeps them.
   std::map<std::string, std::string, std::less<>>& standing() { return standing_; }
+  /// Of a session whose messages are numbered (design, *Resume*).
+  struct Numbered {
+    std::string token;                           ///< what its consumer can resume it with
+    std::uint64_t last = 0;                      ///< number of the last message that meshd gave us
+    bool told = true;                            ///< this meshd knows that they are numbered
+    std::deque<std::string> unsaid;              ///< answers that we made up, for meshd to number
+    std::map<std::uint64_t, std::string> inherited;  ///< trace_ids of requests of earlier sockets, by meshd's numbers
+  };
+  [[nodiscard]] Numbered* numbers() const { return numbered_.get(); }
+  /// From now on; and another session's, where there is one.
+  void number_messages(std::string_view token, std::uint64_t last, const SessionId& session);
   FoundToken& credential() { return credential_; }
   std::string& peer() { return peer_; }
 
@@ -109,6 +122,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   State state_ = State::judging;
   bool paused_ = true;
   bool snorky_ = false;
+  std::uint16_t closed_with_ = 0;
   bool peer_ended_ = false;  ///< it says no more, and waits for what it has asked
   HandlerKind kind_ = HandlerKind::web_socket;
   std::uint32_t slot_, serial_;
@@ -120,6 +134,7 @@ class WebSocketHandler final : public Handler, public Receiver {
   std::map<std::string, std::string, std::less<>> standing_;
   std::deque<Held> held_;
   std::deque<Unsent> unsent_;
+  std::unique_ptr<Numbered> numbered_;  ///< nothing: it has not asked for it
 };
 
 }  // namespace nuropb::edge

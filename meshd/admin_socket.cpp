@@ -1,5 +1,6 @@
 #include "meshd/admin_socket.hpp"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,13 +82,20 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
   void accept() {
     acceptor.async_accept([self = shared_from_this()](const boost::system::error_code& error, Local::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (!error && self->visits < most_connections) std::make_shared<Visit>(std::move(socket), self)->read();
+      if (!error && self->visits < most_connections && !self->refused(socket)) std::make_shared<Visit>(std::move(socket), self)->read();
       if (!error) return self->accept();
       self->pause.expires_after(patience);  // out of descriptors: not at once again
       self->pause.async_wait([self](const boost::system::error_code& cancelled) {
         if (!cancelled) self->accept();
       });
     });
+  }
+
+  bool refused(Local::socket& socket) {
+    ucred who{};
+    socklen_t size = sizeof who;
+    if (!callbacks.refuses) return false;
+    return ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || callbacks.refuses(who.pid);
   }
 
   std::string path;

@@ -8,6 +8,8 @@
 // One answer to a connection. A few connections at a time, each for a few seconds to ask and to read, so that nobody who
 // asks can hold anything up. Owner thread: that of the io_context.
 
+#include <sys/types.h>
+
 #include <boost/asio/io_context.hpp>
 #include <cstddef>
 #include <functional>
@@ -29,6 +31,8 @@ class AdminSocket {
     std::function<std::string()> metrics;  ///< the page in Prometheus' text format
     /// POST /operations/<name>: the operation, and its JSON; the answer once, from there or later.
     std::function<void(const std::string& name, const std::string& body, std::function<void(Answer)>)> operate;
+    /// Whether this process is turned away. Where edges are of meshd's own user, the socket's mode does not keep them out.
+    std::function<bool(pid_t)> refuses{};
   };
   /// `largest_body` bounds what is read of a POST.
   AdminSocket(boost::asio::io_context& io, std::string path, std::size_t largest_body, Callbacks callbacks);

@@ -17,6 +17,14 @@ struct RingLoop::Attached {
   bool touched = false;   // in touched_
 };
 
+template <class Work>
+void RingLoop::each_session(Work&& work) {
+  for (auto& [id, attached] : workers_) {
+    attached->worker.sessions().each([&, worker = id, place = attached.get()](std::uint32_t slot, Session& session) { work(place, worker, slot, session); });
+  }
+  parked_.each([&](std::uint32_t slot, Session& session) { work(nullptr, numbered_worker, slot, session); });
+}
+
 struct RingLoop::Newcomer {
   Newcomer(boost::asio::io_context& io, shm::ControlChannel&& c, shm::PeerCredentials p)
       : channel(std::move(c)), peer(p), wait(io, channel.fd()), deadline(io) {}

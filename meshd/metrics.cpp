@@ -92,6 +92,14 @@ std::string metrics_page(const Counted& counted) {
   page.counter("push_timeouts_total", "Sends and closings that ended with an edge or gateway silent.", counted.pushes.timeouts);
   page.counter("peer_refused_messages_total", "Messages under the gateways' topic that were none of a gateway's.", counted.peer_messages_refused);
   page.gauge("peers", "Other gateways of the service that live.", counted.peers);
+  page.counter("sessions_parked_total", "Sessions that lost their socket and were kept for their consumer.", counted.resumes.parked);
+  page.counter("sessions_resumed_total", "Sessions that were taken up again.", counted.resumes.resumed);
+  page.counter("resumes_failed_total", "Attempts to take up a session that failed.", counted.resumes.failed);
+  page.counter("sessions_given_up_total", "Sessions that were kept and whose consumer did not come back.", counted.resumes.ended);
+  page.counter("mailbox_let_go_total", "Numbered messages that were let go for a bound, perhaps unseen.", counted.let_go);
+  page.gauge("sessions_parked", "Sessions that wait for their consumer.", counted.waiting);
+  page.gauge("mailboxes", "Sessions whose messages are kept.", counted.mailboxes);
+  page.gauge("mailbox_bytes", "Numbered messages that are kept.", counted.mailbox_bytes);
   page.gauge("workers", "Edges that are attached.", counted.workers);
   page.counter("workers_killed_total", "Edges that were killed: they broke the rules of the rings, or hung.", counted.killed_workers);
   page.gauge("sessions", "Sessions that are open.", counted.sessions);

@@ -27,6 +27,11 @@ struct RefusedByLimit {
   std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0;
 };
 
+/// Sessions that lost their sockets.
+struct ResumeCounts {
+  std::uint64_t parked = 0, resumed = 0, failed = 0, ended = 0;
+};
+
 struct Counted {
   mesh::Transport::Counters transport{};       ///< of the one connection, patterns_refused of all faces
   std::array<std::uint64_t, mesh::refusal_kinds> messages{};  ///< that could not be read, or did not get to a handler of a controller
@@ -36,6 +41,8 @@ struct Counted {
   std::array<std::uint64_t, handler_kinds> sessions_of{};
   RefusedByLimit refused{};
   EdgeCounts edges{};                          ///< of all edges since meshd began
+  ResumeCounts resumes{};
+  std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
   std::uint64_t killed_workers = 0;            ///< that broke the rules, or hung
 

@@ -160,7 +160,10 @@ void Pushes::to_edges(const Target& target, const What& what, std::uint64_t op, 
     return;
   }
   std::map<WorkerId, std::string> refs;
-  const auto name = [&](const Session& session) { records::SessionRefs::append(refs[session.indexed.worker], {session.indexed.slot, session.serial}); };
+  const auto name = [&](const Session& session) {
+    if (session.mailbox) records::SessionRefs::append(refs[numbered_worker], {session.mailbox->id(), 0});
+    else records::SessionRefs::append(refs[session.indexed.worker], {session.indexed.slot, session.serial});
+  };
   if (target.kind == Target::Kind::session) {
     if (const Session* const session = sessions_.find(target.session)) name(*session);
   } else {

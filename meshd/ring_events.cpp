@@ -39,6 +39,7 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
   const auto found = session.topics.find(record.topic);
   if (found != session.topics.end()) {
     session.topics.erase(found);
+    if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, record.topic);
     Face& face = this->face(session);
     const auto removed = face.subscriptions.remove(record.topic, from);
     if (removed.last) face.manager.unsubscribe(record.topic);
@@ -49,18 +50,25 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
 
 void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session) {
   for (const std::string& topic : session.topics) {
-    if (face(session).subscriptions.remove(topic, address(worker, slot, session)).last) face(session).manager.unsubscribe(topic);
+    if (face(session).subscriptions.remove(topic, holder(worker, slot, session)).last) face(session).manager.unsubscribe(topic);
+    if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, topic);
   }
   session.topics.clear();
   if (snorky_) snorky_->on_session_closed({worker, slot, session.serial});
 }
 
-void RingLoop::end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why) {
+void RingLoop::end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why) {
   session.topics.erase(topic);
+  const std::string text = error_json(error, "Topic " + topic + ": " + std::string(why.substr(0, 512)));
+  if (session.mailbox) {
+    mailboxes_.remove_topic(*session.mailbox, topic);
+    say(*session.mailbox, text);
+  }
+  if (!attached) return;
   std::string payload;
-  records::encode(records::SubscriptionEnded{slot, session.serial, topic, error_json(error, "Topic " + topic + ": " + std::string(why.substr(0, 512)))}, payload);
-  attached.worker.send(records::Type::subscription_ended, 0, std::move(payload));
-  touch(attached);
+  records::encode(records::SubscriptionEnded{slot, session.serial, topic, session.mailbox ? std::string_view() : std::string_view(text)}, payload);
+  attached->worker.send(records::Type::subscription_ended, 0, std::move(payload));
+  touch(*attached);
 }
 
 void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
@@ -78,16 +86,16 @@ void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
   }
   const auto waiting = face.subscriptions.refused(news.pattern);
   for (const ReturnAddress& asker : waiting) deliver(refusal(asker, error_name::transport, "the broker refuses the topic: " + news.refused), {});
-  for (auto& [id, attached] : workers_) {
-    attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
-      if (session.handler != face.kind || !session.topics.contains(news.pattern)) return;
-      const bool asked_now = std::any_of(waiting.begin(), waiting.end(), [&, worker = place.worker.id()](const ReturnAddress& asker) {
-        return asker.slot == worker.slot && asker.generation == worker.generation && asker.session == slot;
-      });
-      if (asked_now) session.topics.erase(news.pattern);  // it has its answer
-      else end_subscription(place, slot, session, news.pattern, error_name::transport, "the broker refuses the topic");
+  each_session([&](Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
+    if (session.handler != face.kind || !session.topics.contains(news.pattern)) return;
+    const ReturnAddress held = holder(worker, slot, session);
+    const bool asked_now = std::any_of(waiting.begin(), waiting.end(), [&](const ReturnAddress& asker) {
+      return asker.slot == held.slot && asker.generation == held.generation && asker.session == held.session;
     });
-  }
+    if (!asked_now) return end_subscription(attached, slot, session, news.pattern, error_name::transport, "the broker refuses the topic");
+    session.topics.erase(news.pattern);  // it has its answer
+    if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, news.pattern);
+  });
 }
 
 void RingLoop::on_mesh_event(Face& face, const mesh::Incoming& message) {
@@ -106,6 +114,7 @@ void RingLoop::on_mesh_event(Face& face, const mesh::Incoming& message) {
     }
     return;
   }
+  if (mailboxes_.count() > 0) say_event(face.kind, message.routing_key, *payload);
   for (const WorkerId id : interested_) {
     Attached* const attached = find(id);
     if (!attached) continue;

@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "common/close_codes.hpp"
 #include "common/crash_points.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
@@ -39,10 +40,12 @@ RingLoop::RingLoop(Parts parts)
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       request_limits_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth},
       signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
+      mailboxes_({std::min<std::size_t>(parts.config.resume.mailbox_bytes, parts.config.limits.send_queue_bytes), parts.config.resume.total_bytes}), resume_timer_(io_),
       push_timer_(io_),
       admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
              {[this] { return metrics(); },
-              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); }}) {
+              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
+              [this](pid_t who) { return is_worker(who); }}) {
   for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
     faces_[index_of(identity.kind)] = std::make_unique<Face>(
         identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(), [this]() -> const Policy& { return policy_; },
@@ -148,6 +151,11 @@ std::string RingLoop::metrics() {
   counted.refused = refused_;
   counted.edges = gone_edges_;
   counted.workers = workers_.size();
+  counted.resumes = resumes_;
+  counted.mailboxes = mailboxes_.count();
+  counted.mailbox_bytes = mailboxes_.bytes();
+  counted.let_go = mailboxes_.let_go();
+  counted.waiting = parked_.open();
   counted.killed_workers = killed_workers_;
   for (const auto& [id, attached] : workers_) {
     counted.sessions += attached->worker.sessions().open();
@@ -247,6 +255,15 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   deliver_kept(place.worker.id());
 }
 
+bool RingLoop::is_worker(pid_t who) const {
+  for (const auto& [id, attached] : workers_) {
+    if (attached->worker.peer().pid != who) continue;
+    log::warning("an edge at the admin socket was turned away", {{"slot", id.slot}, {"pid", who}});
+    return true;
+  }
+  return false;
+}
+
 void RingLoop::wait_for_doorbell(Attached& attached) {
   attached.wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                            [this, id = attached.worker.id()](const boost::system::error_code& error) {
@@ -260,12 +277,25 @@ void RingLoop::on_doorbell(WorkerId id) {
   int doorbells = 0;
   const auto received = attached->worker.channel().drain_doorbells(doorbells);
   using What = shm::ControlChannel::Received::What;
+  if (received.what == What::closed) drain_ring(*attached);
   if (received.what == What::closed) return detach(id, "its control socket closed", false);
   if (received.what != What::nothing && received.what != What::doorbell) return detach(id, "rubbish on the control socket", true);
   if (!attached->worker.rung(doorbells)) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
   wait_for_doorbell(*attached);
+}
+
+/// What a dead edge had taken from its sockets, whole records only, goes its way: who comes back for an answer gets it.
+void RingLoop::drain_ring(Attached& attached) {
+  shm::RecordHeader header;
+  // No more than lies there now: who only says that it is dead could go on writing.
+  std::size_t left = attached.worker.unread();
+  while (left > 0 && attached.worker.next(header, payload_) == Worker::Next::record && dispatch(attached, header, payload_)) {
+    left -= std::min<std::size_t>(left, sizeof(shm::RecordHeader) + header.length);
+  }
+  each_face([this](Face& face) { send_encrypted(face); });
+  publish_waiting();
 }
 
 void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
@@ -280,6 +310,7 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   }
   worker.abandon();
   worker.sessions().each([&](std::uint32_t slot, Session& session) {
+    if (park_if_kept(id, worker.sessions(), slot, close_code::going_away)) return;
     forget_session(id, slot, session);
     worker.sessions().close(session);
   });

@@ -12,8 +12,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <array>
+#include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +30,7 @@
 #include "meshd/auth/mesh_authorizer.hpp"
 #include "meshd/expiries.hpp"
 #include "meshd/face.hpp"
+#include "meshd/mailbox.hpp"
 #include "meshd/metrics.hpp"
 #include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
@@ -85,6 +88,7 @@ class RingLoop : private Pushes::Edges {
   void wait_for_doorbell(Attached& attached);
   void on_doorbell(WorkerId id);
   void detach(WorkerId id, const std::string& reason, bool kill);
+  void drain_ring(Attached& attached);
   void wait_for_signal();
   void leave();
   void beat();
@@ -115,9 +119,12 @@ class RingLoop : private Pushes::Edges {
   void authorize(const records::Authorize& record, Session& session, const ReturnAddress& from);
   void judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict);
   void take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity);
-  void reconsider_topics(Attached& attached, std::uint32_t slot, Session& session);
+  void reconsider_topics(Attached* attached, WorkerId worker, std::uint32_t slot, Session& session);
   void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
   void close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+  /// All, those that wait for their consumers too: these have no worker.
+  template <class Work>
+  void each_session(Work&& work);
   void forget_session(WorkerId worker, std::uint32_t slot, Session& session);
   void look_at_expiries();
   bool ask_mesh(mesh::Outgoing&& question, const std::string& method);
@@ -132,9 +139,39 @@ class RingLoop : private Pushes::Edges {
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session);
-  void end_subscription(Attached& attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
+  void end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
   void on_pattern(Face& face, const ServiceMeshManager::Pattern& news);
   void on_mesh_event(Face& face, const mesh::Incoming& message);
+
+  // Numbered messages, sessions that wait for their consumers (ring_resume.cpp)
+  bool resume_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  void number_messages(WorkerId worker, std::uint32_t slot, Session& session, std::uint64_t last);
+  void keep_messages(Attached& attached, const records::Resume& record, Session& session, const ReturnAddress& from);
+  void take_up(Attached& attached, const records::Resume& record, Session& fresh, const ReturnAddress& from);
+  void tell_resumed(Attached& attached, const Session& session, std::uint64_t sequence);
+  [[nodiscard]] std::string resume_json(std::string_view token) const;
+  [[nodiscard]] ReturnAddress holder(WorkerId worker, std::uint32_t slot, const Session& session);
+  [[nodiscard]] SteadyTime deadline_of(std::uint64_t ring_ms) const;
+  std::optional<ReturnAddress> wait_for_answer(Session& session, records::Type verb, const ReturnAddress& from, std::string_view trace_id, SteadyTime deadline, std::string_view topic);
+  template <class Record>
+  bool note_pending(const Record& record, records::Type type, Session& session, const ReturnAddress& from);
+  bool deliver_numbered(const Returned& returned);
+  void end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error);
+  void say(Mailbox& box, std::shared_ptr<const std::string> text);
+  void say(Mailbox& box, std::string text);
+  void say_event(HandlerKind kind, const std::string& routing_key, const std::string& payload);
+  void push_numbered(records::Type type, const std::string& payload);
+  void hand_over(Mailbox& box);
+  bool hand_over_lagging();
+  void drop_topic(Mailbox& box, Session& session, const std::string& topic);
+  bool park_if_kept(WorkerId worker, SessionTable& table, std::uint32_t slot, std::uint16_t code);
+  void park(WorkerId worker, SessionTable& table, std::uint32_t slot);
+  std::unique_ptr<Session> unpark(Mailbox& box);
+  std::unique_ptr<Session> leave(Attached& attached, std::uint32_t slot, std::uint16_t code, std::string_view reason);
+  void drop_parked(Mailbox& box, std::string_view reason);
+  void remember_ended(const Session& session, std::string_view reason);
+  void arm_resume_timer();
+  void look_at_mailboxes();
 
   // Snorky (ring_snorky.cpp)
   class SnorkyOutlet;
@@ -149,6 +186,7 @@ class RingLoop : private Pushes::Edges {
   void each(const std::function<void(WorkerId, SessionTable&)>& work) override;
   void send(WorkerId worker, records::Type type, std::string payload) override;
   void tick_soon() override;
+  [[nodiscard]] bool is_worker(pid_t who) const;
   void operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer);
 
   [[nodiscard]] std::string metrics();
@@ -188,6 +226,18 @@ class RingLoop : private Pushes::Edges {
   LifeSign life_sign_;
   std::unique_ptr<shm::ControlListener> listener_;
   boost::asio::posix::stream_descriptor listener_wait_;
+  Mailboxes mailboxes_;                     // outlives the sessions in workers_ and parked_
+  SessionTable parked_{UINT32_MAX};         // sessions that wait for their consumers
+  std::uint32_t parked_slots_ = 0;
+  std::vector<std::uint32_t> free_parked_;
+  std::set<std::pair<SteadyTime, std::uint32_t>> parked_until_;  // with the mailbox's id
+  std::map<SessionId, std::string_view> ended_;                  // why those that were kept are no more
+  std::deque<SessionId> ended_order_;
+  std::set<std::uint32_t> lagging_;         // mailboxes whose edges had no room
+  std::vector<Mailbox*> boxes_;             // in the event at hand; reused
+  ResumeCounts resumes_;
+  boost::asio::steady_timer resume_timer_;
+  SteadyTime resume_timer_at_ = SteadyTime::max();
   std::map<WorkerId, std::unique_ptr<Attached>> workers_;
   std::size_t newcomers_ = 0;
 

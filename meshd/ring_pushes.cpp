@@ -17,9 +17,11 @@ constexpr auto push_tick = std::chrono::milliseconds(100);
 
 void RingLoop::each(const std::function<void(WorkerId, SessionTable&)>& work) {
   for (auto& [id, attached] : workers_) work(id, attached->worker.sessions());
+  if (mailboxes_.count() > 0) work(numbered_worker, parked_);
 }
 
 void RingLoop::send(WorkerId worker, records::Type type, std::string payload) {
+  if (worker == numbered_worker) return push_numbered(type, payload);
   Attached* const attached = find(worker);
   if (!attached) return;
   touch(*attached);

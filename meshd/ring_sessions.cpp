@@ -101,7 +101,7 @@ void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& se
   session.context_head = context_head(session.identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
   session.event_head = context_head(session.identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
   session.policy = policy_of(session.identity);
-  reconsider_topics(attached, slot, session);
+  reconsider_topics(&attached, worker, slot, session);
   const Expiries::Key key{worker, slot, session.serial};
   const std::int64_t expires = session.identity.expires;
   if (expires == 0) expiries_.remove(key);
@@ -109,7 +109,8 @@ void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& se
   const std::string username = session.identity.username.empty() ? "null" : json::quoted(session.identity.username);
   const std::string ticket = tickets_.seal_session(worker, session.id, session.identity);
   std::string payload;
-  records::encode(records::SessionAccepted{slot, session.serial, session.identity.user_id, username, ticket}, payload);
+  const std::string resume = config_.resume.enabled && !session.mailbox && !session.identity.user_id.empty() ? tickets_.seal_resume({session.id, 0}) : "";
+  records::encode(records::SessionAccepted{slot, session.serial, session.identity.user_id, username, ticket, resume}, payload);
   attached.worker.send(records::Type::session_accepted, 0, std::move(payload));
   touch(attached);
 }
@@ -140,11 +141,11 @@ void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Ver
   schedule_turn();
 }
 
-void RingLoop::reconsider_topics(Attached& attached, std::uint32_t slot, Session& session) {
+void RingLoop::reconsider_topics(Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
   const auto topics = session.topics;
   for (const std::string& topic : topics) {
     if (session.policy.allows_topic(Use::subscribe, topic)) continue;
-    const auto removed = face(session).subscriptions.remove(topic, address(attached.worker.id(), slot, session));
+    const auto removed = face(session).subscriptions.remove(topic, holder(worker, slot, session));
     if (removed.last) face(session).manager.unsubscribe(topic);
     for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
     end_subscription(attached, slot, session, topic, error_name::authorization, not_allowed);
@@ -152,8 +153,20 @@ void RingLoop::reconsider_topics(Attached& attached, std::uint32_t slot, Session
 }
 
 void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
+  const std::uint32_t serial = session.serial;
+  if (SessionTable& table = attached.worker.sessions(); park_if_kept(attached.worker.id(), table, slot, code)) {
+    auto rest = std::make_unique<Session>();
+    rest->state = SessionState::ended;
+    rest->serial = serial;
+    table.adopt(slot, std::move(rest));
+    std::string ending;
+    records::encode(records::EndSession{slot, serial, code, reason}, ending);
+    attached.worker.send(records::Type::end_session, 0, std::move(ending));
+    return touch(attached);
+  }
   forget_session(attached.worker.id(), slot, session);
   session.state = SessionState::ended;
+  session.mailbox.reset();
   session.place = {};
   session.gone->store(true, std::memory_order_relaxed);  // what it asked for and was not sent yet is not sent any more
   std::string payload;
@@ -189,6 +202,10 @@ void RingLoop::look_at_expiries() {
     }
     const std::string text = R"({"type":"event","payload":{"topic":"session_expiring","event":{"session_id":")" + session->id.hex() + R"(","expires_at":)" +
                              expiry_text(session->identity.expires) + ",\"expires_in\":" + std::to_string(session->identity.expires - now) + "}}}";
+    if (session->mailbox) {
+      say(*session->mailbox, text);
+      continue;
+    }
     std::string payload;
     records::encode(records::SessionNotice{one.key.slot, one.key.serial, text}, payload);
     attached->worker.send(records::Type::session_notice, 0, std::move(payload));
@@ -224,14 +241,16 @@ void RingLoop::reload() {
       log::error("policy not reloaded, the former one stays in force", {{"reason", fresh.error().text()}});
     }
   }
-  for (auto& [id, attached] : workers_) {
-    attached->worker.sessions().each([&, &place = *attached](std::uint32_t slot, Session& session) {
-      if (session.state != SessionState::open) return;
-      if (!session.identity.user_id.empty() && !authorizer_.still_good(session.identity)) return close_session(place, slot, session, close_code::revoked, "revoked");
-      session.policy = policy_of(session.identity);
-      reconsider_topics(place, slot, session);
-    });
-  }
+  each_session([&](Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
+    if (session.state != SessionState::open) return;
+    if (!session.identity.user_id.empty() && !authorizer_.still_good(session.identity)) {
+      if (attached) close_session(*attached, slot, session, close_code::revoked, "revoked");
+      else drop_parked(*session.mailbox, "ended");
+      return;
+    }
+    session.policy = policy_of(session.identity);
+    reconsider_topics(attached, worker, slot, session);
+  });
   flush_touched();
 }
 

@@ -132,7 +132,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
       const auto record = records::decode<records::CloseSession>(payload);
       if (!record) return impossible("can't be decoded");
       Session* const session = worker.sessions().find(record->session, record->serial);
-      if (session && allowed(type, session->state) == Verb::close) {
+      const bool kept = session && park_if_kept(worker.id(), worker.sessions(), record->session, record->lost ? close_code::going_away : std::uint16_t{1000});
+      if (!kept && session && allowed(type, session->state) == Verb::close) {
         forget_session(worker.id(), record->session, *session);
         worker.sessions().close(*session);
       }
@@ -146,6 +147,7 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::subscribe:
     case records::Type::unsubscribe:
     case records::Type::authorize: return consumers_record(attached, header, payload);
+    case records::Type::resume: return resume_record(attached, header, payload);
     case records::Type::snorky_call: return snorky_record(attached, header, payload);
     case records::Type::backend_call: return backend_record(attached, header, payload);
     case records::Type::pushed: {
@@ -156,6 +158,16 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
       return true;
     }
     default: return impossible("not for meshd");
+  }
+}
+
+/// False if it has its answer already.
+template <class Record>
+bool RingLoop::note_pending(const Record& record, records::Type type, Session& session, const ReturnAddress& from) {
+  if constexpr (std::is_same_v<Record, records::Subscription>) {
+    return wait_for_answer(session, type, from, record.trace_id, deadline_of(record.deadline_ms), record.topic).has_value();
+  } else {
+    return wait_for_answer(session, type, from, record.trace_id, deadline_of(record.deadline_ms), {}).has_value();
   }
 }
 
@@ -176,7 +188,13 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     switch (allowed(type, session->state)) {
       case Verb::publish:
       case Verb::authorize:
-      case Verb::subscribe: return within_user_rates(attached, header, *session, from) ? work(*record, *session, from) : true;
+      case Verb::subscribe:
+        if (session->mailbox && !record->trace_id.empty() && json::validate(record->trace_id, nullptr, {config_.limits.json_depth})) return impossible("its trace_id is not JSON");
+        if (session->mailbox && !note_pending(*record, type, *session, from)) {
+          worker.settle(worker.begin_work());
+          return true;
+        }
+        return within_user_rates(attached, header, *session, from) ? work(*record, *session, from) : true;
       case Verb::ignore: worker.settle(worker.begin_work()); return true;
       default: return impossible("not allowed in this state of the session");
     }
@@ -199,8 +217,10 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     case records::Type::unsubscribe:
       return with(records::decode<records::Subscription>(payload), [&](const records::Subscription& record, Session& session, const ReturnAddress& from) {
         worker.settle(worker.begin_work());
-        if (type == records::Type::subscribe) subscribe(record, session, from);
-        else unsubscribe(record, session, from);
+        const auto number = session.mailbox ? mailboxes_.find(from).pending : 0;
+        const ReturnAddress asker = session.mailbox ? face(session).address(numbered_worker, session.mailbox->id(), number) : from;
+        if (type == records::Type::subscribe) subscribe(record, session, asker);
+        else unsubscribe(record, session, asker);
         return true;
       });
     default:
@@ -245,9 +265,8 @@ void RingLoop::send_encrypted(Face& face) {
   for (const auto& [message, error] : output.refused) {
     if (mesh_authorizer_ && mesh_authorizer_->refused(message.correlation_id, error.description)) continue;
     const auto to = ReturnAddress::parse(message.correlation_id);
-    Attached* const attached = to ? find({to->slot, to->generation}) : nullptr;
-    if (!attached) continue;
-    attached->worker.settle(message.tag);
+    if (!to) continue;
+    if (Attached* const attached = find({to->slot, to->generation})) attached->worker.settle(message.tag);
     deliver(refusal(*to, error.name, error.description), {});
   }
 }
@@ -291,6 +310,10 @@ void RingLoop::on_report(Face& face, mesh::Report&& report) {
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
+  if (mailboxes_.count() > 0 && deliver_numbered(returned)) {
+    if (receipt) delivered(*receipt);
+    return;
+  }
   Attached* const attached = find({returned.to.slot, returned.to.generation});
   if (!attached) {
     if (receipt && keep_for_absent(returned, *receipt)) return;
@@ -366,6 +389,7 @@ void RingLoop::flush_touched() {
     attached->worker.flush();
     attached->worker.end_of_reading();
   }
+  if (hand_over_lagging()) schedule_turn();
   for (Attached* attached : touched) {
     // Nothing was detached in the loop above, so every pointer is still good until its own turn here.
     if (!attached->worker.why().empty()) detach(attached->worker.id(), attached->worker.why(), true);

@@ -40,6 +40,7 @@ std::optional<std::string> get_text(std::string_view& in) {
 
 // What a ticket is bound to is authenticated but not stored in it: the opener has to know it.
 std::string worker_binding() { return "worker"; }
+std::string resume_binding() { return "resume"; }
 std::string session_binding(WorkerId worker, const SessionId& session) {
   std::string out = "session";
   put_u32(out, worker.slot);
@@ -100,6 +101,22 @@ std::optional<WorkerId> SealedTickets::open_worker(std::string_view ticket) cons
   if (!slot || !generation || !in.empty()) return {};
   if (*slot > ReturnAddress::max_slot || *generation > ReturnAddress::max_generation) return {};
   return WorkerId{*slot, *generation};
+}
+
+std::string SealedTickets::seal_resume(const ResumeToken& token) const {
+  std::string plain(reinterpret_cast<const char*>(token.session.bytes.data()), token.session.bytes.size());
+  put_u32(plain, token.count);
+  return to_hex(seal(resume_binding(), plain));
+}
+
+std::optional<SealedTickets::ResumeToken> SealedTickets::open_resume(std::string_view token) const {
+  const auto sealed = from_hex(token);
+  const auto plain = sealed ? open(resume_binding(), *sealed) : std::nullopt;
+  ResumeToken out;
+  if (!plain || plain->size() != out.session.bytes.size() + sizeof out.count) return {};
+  std::memcpy(out.session.bytes.data(), plain->data(), out.session.bytes.size());
+  std::memcpy(&out.count, plain->data() + out.session.bytes.size(), sizeof out.count);
+  return out;
 }
 
 std::string SealedTickets::seal_session(WorkerId worker, const SessionId& session, const Identity& identity) const {

@@ -35,6 +35,14 @@ class SealedTickets {
   /// Nothing, unless this very session on this very worker was given the ticket under this secret.
   [[nodiscard]] std::optional<Identity> open_session(WorkerId worker, const SessionId& session, std::string_view ticket) const;
 
+  /// What a consumer takes up its session with: of this session, the `count`-th. Text, for JSON.
+  struct ResumeToken {
+    SessionId session;
+    std::uint32_t count = 0;
+  };
+  [[nodiscard]] std::string seal_resume(const ResumeToken& token) const;
+  [[nodiscard]] std::optional<ResumeToken> open_resume(std::string_view token) const;
+
  private:
   [[nodiscard]] std::string seal(std::string_view bound_to, std::string_view plain) const;
   [[nodiscard]] std::optional<std::string> open(std::string_view bound_to, std::string_view ticket) const;

@@ -21,6 +21,7 @@ Verb allowed(records::Type type, SessionState state) {
       {records::Type::unsubscribe,   violation, violation, subscribe, ignore},
       {records::Type::snorky_call,   violation, violation, snorky,    ignore},
       {records::Type::authorize,     violation, violation, authorize, ignore},
+      {records::Type::resume,        violation, violation, resume,    ignore},
   };
   for (const Row& row : table) {
     if (row.type != type) continue;
@@ -54,6 +55,20 @@ void SessionTable::close(Session& session) {
   if (session.indexed.in) session.indexed.in->remove(session);
   session.gone->store(true, std::memory_order_relaxed);
   session = Session{};
+}
+
+std::unique_ptr<Session> SessionTable::release(std::uint32_t slot) {
+  if (slot >= slots_.size() || !slots_[slot]) return {};
+  if ((slots_[slot]->state == SessionState::open || slots_[slot]->state == SessionState::ended) && open_ > 0) --open_;
+  return std::move(slots_[slot]);
+}
+
+Session& SessionTable::adopt(std::uint32_t slot, std::unique_ptr<Session> session) {
+  (void)release(slot);
+  if (slot >= slots_.size()) slots_.resize(slot + 1);
+  slots_[slot] = std::move(session);
+  if (slots_[slot]->state == SessionState::open || slots_[slot]->state == SessionState::ended) ++open_;
+  return *slots_[slot];
 }
 
 }  // namespace nuropb::meshd

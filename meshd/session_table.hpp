@@ -21,6 +21,7 @@
 #include "common/ids.hpp"
 #include "common/records.hpp"
 #include "meshd/auth/authorizer.hpp"
+#include "meshd/mailbox.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/user_limits.hpp"
 #include "meshd/sealed_tickets.hpp"
@@ -39,6 +40,7 @@ enum class Verb : std::uint8_t {
   authorize,  ///< a fresh token for the session
   subscribe,  ///< a topic pattern, or not any more
   snorky,     ///< a call to a Snorky service, which meshd itself answers
+  resume,     ///< numbered messages: asked for, seen, taken up
   close,      ///< forget the session
   ignore,     ///< crossed a record of ours on the way
 };
@@ -59,6 +61,7 @@ struct Session {
   std::set<std::string, std::less<>> topics{};  ///< subscribed to
   UserLimits::Place place{};       ///< among its user's connections
   std::uint32_t restored = 0;      ///< subscriptions that its edge may still bring back and that count for no rate
+  std::unique_ptr<Mailbox> mailbox{};  ///< nothing: it has not asked for its messages to be kept
   /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread.
   std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
   /// SessionIndex's own: its place, and its neighbours in the chain of its user's sessions.
@@ -80,6 +83,9 @@ class SessionTable {
   /// The same only if it is this very session, not a predecessor or successor in the slot.
   Session* find(std::uint32_t slot, std::uint32_t serial);
   void close(Session& session);
+  /// Out of here, as it is; and into a slot here, whatever was in it. It stays where it is in memory.
+  std::unique_ptr<Session> release(std::uint32_t slot);
+  Session& adopt(std::uint32_t slot, std::unique_ptr<Session> session);
   void opened() { ++open_; }
   [[nodiscard]] std::size_t open() const { return open_; }
   /// Those that are not closed.

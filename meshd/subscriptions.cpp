@@ -43,6 +43,19 @@ Subscriptions::Removed Subscriptions::remove(std::string_view name, const Return
   return out;
 }
 
+void Subscriptions::move(std::string_view name, const ReturnAddress& from, const ReturnAddress& to) {
+  const auto place = patterns_.find(name);
+  if (place == patterns_.end()) return;
+  auto& sessions = place->second.sessions;
+  const WorkerId before{from.slot, from.generation}, now{to.slot, to.generation};
+  const auto count = sessions.find(before);
+  if (count == sessions.end() || before == now) return;
+  if (++sessions[now] == 1) index_.add(name, id_of(now));
+  if (--count->second > 0) return;
+  sessions.erase(count);
+  index_.remove(name, id_of(before));
+}
+
 std::vector<ReturnAddress> Subscriptions::bound(std::string_view name) {
   const auto place = patterns_.find(name);
   if (place == patterns_.end()) return {};

@@ -35,6 +35,9 @@ class Subscriptions {
   };
   Removed remove(std::string_view pattern, const ReturnAddress& session);
 
+  /// What `from` holds of the pattern, `to` holds from now on; those who wait are not touched.
+  void move(std::string_view pattern, const ReturnAddress& from, const ReturnAddress& to);
+
   /// The broker has it, or has refused it: those who waited for that.
   std::vector<ReturnAddress> bound(std::string_view pattern);
   std::vector<ReturnAddress> refused(std::string_view pattern);

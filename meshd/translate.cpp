@@ -129,6 +129,8 @@ std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t in
   return {};
 }
 
+Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error) { return {to, response_record(to, raw_result, raw_error)}; }
+
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description) {
   return {to, response_record(to, "null", error_json(error, description))};
 }

@@ -48,6 +48,8 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
 /// From what became of a message that we published; nothing where nobody has to be told (a request is confirmed, or its
 /// deadline passed, which the edge sees by itself). Commands and events have no other answer than that they are confirmed.
 std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance);
+/// An answer of our own.
+Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error);
 /// Nothing was sent: the answer of our own.
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description);
 /// It is done, and there is nothing to tell.

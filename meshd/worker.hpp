@@ -41,6 +41,8 @@ class Worker {
   /// `violation` once anything was found that no honest edge writes: `why()` tells.
   enum class Next { empty, record, violation };
   Next next(shm::RecordHeader& header, std::string& payload);
+  /// Bytes in the request ring, as the edge says.
+  [[nodiscard]] std::size_t unread() { return static_cast<std::size_t>(requests_.depth()); }
   /// For what was found wrong only after decoding.
   void violate(std::string why);
   [[nodiscard]] const std::string& why() const { return why_; }

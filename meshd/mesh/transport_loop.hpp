@@ -92,6 +92,7 @@ class TransportLoop {
   [[nodiscard]] Transport::Counters counters(const Participant& of) const;
 
  private:
+  static constexpr auto expiry_look = milliseconds(100);     // how often queued messages are looked through while none can go
   // What ends a connection, and whether trying again is of use.
   struct Ended {
     Error error;

@@ -37,5 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   there_and_back<records::BackendCall>(payload);
   there_and_back<records::SnorkyAnswer>(payload);
   there_and_back<records::BackendAnswer>(payload);
+  there_and_back<records::Resume>(payload);
+  there_and_back<records::Numbered>(payload);
+  there_and_back<records::Resumed>(payload);
   return 0;
 }

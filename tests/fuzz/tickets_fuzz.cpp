@@ -8,6 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto text = fuzz::text(data, size);
   fuzz::must(!tickets.open_worker(text), "nobody guesses a ticket");
   fuzz::must(!tickets.open_session({1, 2}, SessionId{}, text), "nobody guesses a ticket");
+  fuzz::must(!tickets.open_resume(text), "nobody guesses a token");
   // The input as a bit to be turned in a real one.
   std::string ticket = tickets.seal_session({1, 2}, SessionId{}, {"ann", "Ann", "token"});
   if (size == 0) return 0;
@@ -15,5 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const char turned = static_cast<char>(size > 1 ? data[1] : 1);
   ticket[at] = static_cast<char>(ticket[at] ^ turned);
   fuzz::must(tickets.open_session({1, 2}, SessionId{}, ticket).has_value() == (turned == 0), "an altered ticket opens nothing");
+  std::string token = tickets.seal_resume({SessionId{}, 3});
+  token[data[0] % token.size()] = static_cast<char>(size > 1 ? data[1] : 'x');
+  const auto opened = tickets.open_resume(token);
+  fuzz::must(!opened || (opened->session == SessionId{} && opened->count == 3), "an altered token opens nothing else");
   return 0;
 }

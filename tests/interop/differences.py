@@ -70,7 +70,16 @@ def not_sent(theirs, ours):
 
 NO_KEY = response("AssertionError", "AssertionError: A non-string value was supplied for self.routing_key")
 
+def hello(**more):
+    return {"type": "event", "payload": {"topic": "hello", "event": {"session_id": "<hex32>", "user_id": "ann", "username": "Ann", **more}}}
+
+
 MESSAGE_DIFFERENCES = {
+    "hello": Differs(
+        "ours brings what the session can be taken up with after its socket is lost (resume.enabled); who does not know of it, looks over it",
+        [hello()],
+        [hello(resume={"token": Like("[0-9a-f]+"), "window_ms": 30000})],
+    ),
     "the context": Differs(
         "0.1.4 sends the user's name as the token (its property `bearer_token` returns `_username`); a service can verify ours",
         [response(result={"user_id": "ann", "Authorisation": "Ann", "trace_id": "t"})],

@@ -3,9 +3,11 @@
 import errno
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -218,6 +220,31 @@ def test_another_users_processes_reach_nothing_of_meshds(gateway):
     assert connect(edge, "meshd.sock") == "connected"
     for name in ("secret", "instance"):
         assert (gateway.folder / "run" / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_edge_is_turned_away_from_the_admin_socket(gateway):
+    """Also one of meshd's own user, whom no mode of a file keeps out."""
+    version = subprocess.run([binary("nuropb-edge"), "--version"], capture_output=True, text=True, check=True).stdout
+    abi = int(re.search(r"ABI (\d+)", version)[1])
+
+    def visit():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as admin:
+            admin.settimeout(10)
+            admin.connect(str(gateway.folder / "run" / "admin.sock"))
+            try:
+                admin.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                return admin.recv(16)
+            except (ConnectionResetError, BrokenPipeError):
+                return b""
+    assert visit().startswith(b"HTTP/1.1 200")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as worker:
+        worker.settimeout(10)
+        worker.connect(str(gateway.folder / "run" / "meshd.sock"))
+        worker.send(struct.pack("=III", 0x4C48504E, abi, 0))
+        assert worker.recv(1024)[:4] == b"NPWM", "welcome"
+        assert visit() == b""
+        gateway.meshd.wait_for_log("an edge at the admin socket was turned away")
+    wait_until(lambda: visit().startswith(b"HTTP/1.1 200"), "it is no worker any more")
 
 
 @as_root

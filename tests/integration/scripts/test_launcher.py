@@ -1,10 +1,12 @@
 """scripts/nuropb-gateway: starts, restarts, drains, rolls, and leaves no orphan."""
 
 import asyncio
+import itertools
 import os
 import re
 import signal
 import socket
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from support.manual_service import ManualService
 from support.paths import BIN, ROOT, binary
 from support.ports import free_port
 from support.processes import Process
+from support.resuming import Resuming
 from support.services import unique
 from support.waiting import eventually, wait_until
 
@@ -252,6 +255,81 @@ async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo)
     gateway.process.signal(signal.SIGHUP)
     await rolled(gateway, 2)
     assert not alive(gateway.pids("edge 2")[-1]) and not alive(gateway.pids("edge 1")[-1]) and alive(gateway.pids("edge 0")[-1])
+
+
+async def outcome(consumer, url, verb, **members):
+    """As docs/tasks/resume.md tells consumers to do: after a loss, what is neither answered nor pending was never taken."""
+    trace_id = None
+    while True:
+        try:
+            if trace_id is None or not (consumer.answers.get(trace_id) or trace_id in consumer.pending):
+                trace_id = await consumer.send(verb, trace_id, **members)
+            await consumer.until(lambda: consumer.answers.get(trace_id) or consumer.ws.closed, f"{verb} {trace_id}")
+            if consumer.answers.get(trace_id):
+                answer = consumer.answers[trace_id][0]
+                if not answer["error"]:
+                    return answer["result"]
+                assert "the request was not sent" in answer["error"]["description"] and "outcome" not in answer["error"], answer
+                trace_id = None  # its socket was leaving
+        except websockets.ConnectionClosed:
+            pass
+        if consumer.ws.closed:
+            assert await consumer.closed() == 1001
+            while True:
+                try:
+                    await consumer.resume(url)
+                    break
+                except (OSError, websockets.WebSocketException):
+                    await asyncio.sleep(0.01)  # 503: an edge that is stopping
+            await consumer.until(lambda: consumer.seq >= consumer.last_of_log, "what was missed")
+
+
+async def test_a_roll_costs_those_nothing_who_can_resume(launch, broker_url, folder):
+    """Every request is answered, once, and runs once; every event comes, once and in order."""
+    (folder / "policy.toml").write_text('default = ["request", "event", "subscribe"]\n')
+    gateway = launch(edges=2, auth={"policy_file": str(folder / "policy.toml")}).until_ready()
+    topic, ran, stop = unique("news"), Counter(), asyncio.Event()
+    async with ManualService(broker_url, unique("ledger")) as service:
+        async def serve():
+            while True:
+                call = await service.calls.get()
+                ran[call.params["n"]] += 1
+                service.answer(call, result=call.params["n"])
+
+        async def ask(consumer):
+            for n in itertools.count():
+                if stop.is_set():
+                    return n
+                assert await outcome(consumer, gateway.url, "request", service=service.name, method="note", params={"n": n}) == n
+
+        async def tell(consumer):
+            for n in itertools.count():
+                if stop.is_set():
+                    return n
+                await outcome(consumer, gateway.url, "event", topic=topic, event=n)
+
+        serving = asyncio.create_task(serve())
+        asker, teller = [await Resuming.open(gateway.url, token=f"secret-{user}") for user in ("ann", "bob")]
+        asker.pending = teller.pending = []
+        await asker.done("subscribe", topic=topic)
+        asking, telling = asyncio.create_task(ask(asker)), asyncio.create_task(tell(teller))
+        for times in (1, 2, 3):
+            so_far = sum(ran.values())
+            await eventually(lambda: sum(ran.values()) > so_far + 50 or asking.done() or telling.done(), "requests are answered")
+            gateway.process.signal(signal.SIGHUP)
+            await rolled(gateway, times)
+        stop.set()
+        asked, told = await asking, await telling
+        while len(asker.events) < told:
+            await asker.until(lambda: len(asker.events) >= told or asker.ws.closed, "the last events")
+            if asker.ws.closed:
+                await asker.resume(gateway.url)
+        assert asker.events == [(topic, n) for n in range(told)]
+        assert ran == Counter(range(asked))
+        for consumer in (asker, teller):
+            consumer.check()
+            await consumer.close()
+        serving.cancel()
 
 
 def versions(folder, other):

@@ -52,6 +52,28 @@ TEST(Records, GoThrough) {
   EXPECT_EQ(r->trace_id, "\"t\"");
   EXPECT_EQ(r->params, "{\"a\":1}");
 
+  const std::string keep = bytes_of(Resume{Resume::What::resume, 1, 2, 3, 4, "token", "\"t\"", "{}"});
+  const auto k = decode<Resume>(keep);
+  ASSERT_TRUE(k);
+  EXPECT_EQ(k->what, Resume::What::resume);
+  EXPECT_EQ(k->number, 3u);
+  EXPECT_EQ(k->deadline_ms, 4u);
+  EXPECT_EQ(std::string(k->token) + "," + std::string(k->trace_id) + "," + std::string(k->text), "token,\"t\",{}");
+  const std::string numbered = bytes_of(Numbered{1, 2, 3, false, true, false, "{}"});
+  const auto n = decode<Numbered>(numbered);
+  ASSERT_TRUE(n);
+  EXPECT_EQ(n->number, 3u);
+  EXPECT_TRUE(!n->answers && n->inherited && !n->refused);
+  EXPECT_EQ(n->text, "{}");
+  const std::string resumed = bytes_of(Resumed{Resumed::What::topic, 1, 2, 3, id, "token", "a.#"});
+  const auto d = decode<Resumed>(resumed);
+  ASSERT_TRUE(d);
+  EXPECT_EQ(d->what, Resumed::What::topic);
+  EXPECT_EQ(d->session_id, id);
+  EXPECT_EQ(d->text, "a.#");
+  EXPECT_FALSE(decode<Resume>(bytes_of(Resume{static_cast<Resume::What>(Resume::last_what + 1), 1, 2})));
+  EXPECT_FALSE(decode<Resumed>(bytes_of(Resumed{static_cast<Resumed::What>(0), 1, 2, 3, id, {}, {}})));
+
   const std::string accepted = bytes_of(SessionAccepted{1, 2, "ann", "null", "ticket"});
   EXPECT_EQ(decode<SessionAccepted>(accepted)->ticket, "ticket");
   const std::string refused = bytes_of(SessionRefused{1, 2, 4501, "token refused"});
@@ -81,11 +103,11 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(SessionAccepted{1, 2, "u", "null", "t"});
   only_whole(SessionRefused{1, 2, 3, "r"});
   only_whole(Response{1, "1", "null"});
-  only_whole(Authorize{1, 2, "t"});
+  only_whole(Authorize{1, 2, "t", 3, "null"});
   only_whole(SessionNotice{1, 2, "{}"});
   only_whole(EndSession{1, 2, 3, "r"});
   only_whole(Event{1, 2, 3, "a.b", "null", "{}", "[]"});
-  only_whole(Subscription{1, 2, "a.#"});
+  only_whole(Subscription{1, 2, "a.#", 3, "\"t\""});
   only_whole(MeshEvent{"a.b", "{}", "{}", "null"});
   only_whole(SubscriptionEnded{1, 2, "a.#", "{}"});
   const std::string two = refs_of({{1, 2}, {3, 4}});
@@ -93,6 +115,9 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(Push{5, true, false, {}, "[1]"});
   only_whole(CloseSessions{5, false, 4000, SessionRefs(two), "enough"});
   only_whole(Pushed{5, 6});
+  only_whole(Resume{Resume::What::say, 1, 2, 3, 4, "token", "\"t\"", "{}"});
+  only_whole(Numbered{1, 2, 3, true, false, true, "{}"});
+  only_whole(Resumed{Resumed::What::resumed, 1, 2, 3, id, "token", "{}"});
 }
 
 TEST(Records, LengthsThatLieAreRefused) {
@@ -231,13 +256,13 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   const std::string ticket(max_ticket, 't'), peer(max_peer, 'p'), user(max_user_id, 'u'), name(max_username, 'n'), reason(max_reason, 'r');
   expect(bounds_to_meshd(number(Type::open_session), 5000), bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer}), bytes_of(OpenSession{}));
   expect(bounds_to_meshd(number(Type::close_session), 5000), bytes_of(CloseSession{}), bytes_of(CloseSession{}));
-  expect(bounds_to_edge(number(Type::session_accepted), 5000), bytes_of(SessionAccepted{1, 2, user, name, ticket}), bytes_of(SessionAccepted{}));
+  expect(bounds_to_edge(number(Type::session_accepted), 5000), bytes_of(SessionAccepted{1, 2, user, name, ticket, std::string(max_resume_token, 'r')}), bytes_of(SessionAccepted{}));
   expect(bounds_to_edge(number(Type::session_refused), 5000), bytes_of(SessionRefused{1, 2, 4501, reason}), bytes_of(SessionRefused{}));
   expect(bounds_to_edge(number(Type::end_session), 5000), bytes_of(EndSession{1, 2, 4501, reason}), bytes_of(EndSession{}));
   EXPECT_TRUE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer})));
-  EXPECT_TRUE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, user, name, ticket})));
+  EXPECT_TRUE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, user, name, ticket, std::string(max_resume_token, 'r')})));
   const std::string topic(max_name, 't');
-  for (const Type type : {Type::subscribe, Type::unsubscribe}) expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic}), bytes_of(Subscription{}));
+  for (const Type type : {Type::subscribe, Type::unsubscribe}) expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic, 3, std::string(max_trace_id, '1')}), bytes_of(Subscription{}));
   expect(bounds_to_edge(number(Type::subscription_ended), 5000), bytes_of(SubscriptionEnded{1, 2, topic, std::string(max_error, 'e')}), bytes_of(SubscriptionEnded{}));
   const std::string named = refs_of(std::vector<SessionRef>(max_named_sessions));
   expect(bounds_to_meshd(number(Type::pushed), 5000), bytes_of(Pushed{}), bytes_of(Pushed{}));
@@ -248,7 +273,11 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}), bytes_of(BackendCall{}));
   expect(bounds_to_edge(number(Type::snorky_answer), 5000), bytes_of(SnorkyAnswer{1, 2, standing, standing, std::string(5000 + max_error, 't')}), bytes_of(SnorkyAnswer{}));
   expect(bounds_to_edge(number(Type::backend_answer), 5000), bytes_of(BackendAnswer{200, std::string(5000 + max_error, 't')}), bytes_of(BackendAnswer{200, ""}));
-  expect(bounds_to_meshd(number(Type::authorize), 5000), bytes_of(Authorize{1, 2, std::string(max_credential, 't')}), bytes_of(Authorize{}));
+  expect(bounds_to_meshd(number(Type::authorize), 5000), bytes_of(Authorize{1, 2, std::string(max_credential, 't'), 3, trace}), bytes_of(Authorize{}));
+  const std::string token(max_resume_token, 't');
+  expect(bounds_to_meshd(number(Type::resume), 5000), bytes_of(Resume{Resume::What::say, 1, 2, 3, 4, token, trace, std::string(5000 + max_framing, 't')}), bytes_of(Resume{}));
+  expect(bounds_to_edge(number(Type::numbered), 5000), bytes_of(Numbered{1, 2, 3, true, false, false, std::string(5000 + max_framing, 't')}), bytes_of(Numbered{}));
+  expect(bounds_to_edge(number(Type::resumed), 5000), bytes_of(Resumed{Resumed::What::resumed, 1, 2, 3, id, token, std::string(max_resumed_text, 't')}), bytes_of(Resumed{}));
   expect(bounds_to_edge(number(Type::session_notice), 5000), bytes_of(SessionNotice{1, 2, std::string(max_notice, 't')}), bytes_of(SessionNotice{}));
   const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
   ASSERT_TRUE(whole_event);
@@ -268,7 +297,7 @@ TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
   EXPECT_EQ(bounds->minimum, bytes_of(Request{}).size());
   EXPECT_FALSE(bounds_to_meshd(static_cast<std::uint16_t>(Type::response), 5000));
   EXPECT_FALSE(bounds_to_edge(static_cast<std::uint16_t>(Type::request), 5000));
-  for (const std::uint16_t type : {0, 15, 64, 77, 0xffff}) {
+  for (const std::uint16_t type : {0, 15, 64, 79, 0xffff}) {
     EXPECT_FALSE(bounds_to_meshd(type, 5000)) << type;
     EXPECT_FALSE(bounds_to_edge(type, 5000)) << type;
   }

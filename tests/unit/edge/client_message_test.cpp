@@ -95,6 +95,11 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(of(R"({"type":"subscribe","payload":{"topic":"a.#"}})").topic, "a.#");
   EXPECT_EQ(of(R"({"type":"authorize","payload":{"token":"t.x"}})").token, "t.x");
   EXPECT_EQ(of(R"({"type":"authorize","payload":{"token":"t.x"}})").verb, Type::authorize);
+  const auto keep = of(R"({"type":"resume","payload":{}})");
+  EXPECT_EQ(keep.verb, Type::resume);
+  EXPECT_TRUE(keep.token.empty() && !keep.ack);
+  EXPECT_EQ(of(R"({"type":"resume","payload":{"token":"t","seq":9007199254740991}})").seq, 9007199254740991u);
+  EXPECT_TRUE(of(R"({"type":"ack","payload":{"seq":3}})").ack);
   EXPECT_EQ(of(R"({"type":"unsubscribe","payload":{"topic":"a.#"}})").verb, Type::unsubscribe);
 
   const auto mistake = [](std::string_view text) {
@@ -108,6 +113,11 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":""}})"), "'topic' is empty");
   EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":""}})"), "'token' is empty");
   EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":7}})"), "'token' is not a string");
+  EXPECT_EQ(mistake(R"({"type":"resume","payload":{"token":7,"seq":1}})"), "'token' is not a string");
+  EXPECT_EQ(mistake(R"({"type":"resume","payload":{"token":"","seq":1}})"), "'token' is empty");
+  EXPECT_EQ(mistake(R"({"type":"resume","payload":{"token":"t","seq":-1}})"), "'seq' is not a whole number");
+  EXPECT_EQ(mistake(R"({"type":"resume","payload":{"token":"t"}})"), "Error decoding JSON: 'seq'");
+  EXPECT_EQ(mistake(R"({"type":"ack","payload":{"seq":"3"}})"), "'seq' is not a whole number");
   EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":")" + std::string(records::max_credential + 1, 'x') + "\"}}"), "'token' is longer than 16 KiB");
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":[]}})"), "'topic' is not a string");
 }

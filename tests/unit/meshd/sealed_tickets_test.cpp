@@ -29,6 +29,26 @@ TEST(SealedTickets, ASessionTicketComesBackWhole) {
   EXPECT_EQ(identity->token, ann.token);
 }
 
+TEST(SealedTickets, AResumeTokenComesBackAndNothingElseIsOne) {
+  const SealedTickets tickets(secret(1));
+  const std::string token = tickets.seal_resume({session, 7});
+  EXPECT_LE(token.size(), records::max_resume_token);
+  const auto opened = tickets.open_resume(token);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->session, session);
+  EXPECT_EQ(opened->count, 7u);
+  EXPECT_NE(token, tickets.seal_resume({session, 7})) << "no two are alike";
+  EXPECT_FALSE(SealedTickets(secret(2)).open_resume(token));
+  EXPECT_FALSE(tickets.open_resume(token + "00"));
+  EXPECT_FALSE(tickets.open_resume("zz" + token.substr(2)));
+  EXPECT_FALSE(tickets.open_resume(to_hex(tickets.seal_worker(worker)))) << "sealed for something else";
+  for (std::size_t i = 2; i < token.size(); ++i) {
+    std::string other = token;
+    other[i] = other[i] == '0' ? '1' : '0';
+    EXPECT_FALSE(tickets.open_resume(other)) << i;
+  }
+}
+
 TEST(SealedTickets, ARestartProlongsNothing) {
   const SealedTickets tickets(secret(1));
   Identity with_end = ann;

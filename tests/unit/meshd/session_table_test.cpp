@@ -34,6 +34,10 @@ TEST(SessionTable, TheTableOfVerbs) {
       {Type::authorize, SessionState::judging, Verb::violation},
       {Type::authorize, SessionState::closed, Verb::violation},
       {Type::authorize, SessionState::ended, Verb::ignore},
+      {Type::resume, SessionState::open, Verb::resume},
+      {Type::resume, SessionState::judging, Verb::violation},
+      {Type::resume, SessionState::closed, Verb::violation},
+      {Type::resume, SessionState::ended, Verb::ignore},
       {Type::close_session, SessionState::closed, Verb::ignore},
       {Type::close_session, SessionState::judging, Verb::close},
       {Type::close_session, SessionState::open, Verb::close},
@@ -46,7 +50,7 @@ TEST(SessionTable, TheTableOfVerbs) {
 
 TEST(SessionTable, WhatOnlyMeshdSaysIsAViolationFromAnEdge) {
   for (int type = 0; type < 256; ++type) {
-    if ((type >= 1 && type <= 9) || type == 12) continue;
+    if ((type >= 1 && type <= 9) || type == 12 || type == 13) continue;
     EXPECT_EQ(allowed(static_cast<Type>(type), SessionState::open), Verb::violation) << type;
   }
 }

@@ -1,0 +1,147 @@
+#include "meshd/mailbox.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace nuropb::meshd {
+
+Mailbox::Mailbox(Mailboxes& all, Session& owner, std::uint64_t last) : handed(last), all_(all), owner_(owner), last_(last), gone_(last) {
+  do id_ = all_.next_id_++;
+  while (all_.boxes_.contains(id_));
+  all_.boxes_[id_] = this;
+}
+
+Mailbox::~Mailbox() {
+  while (!pending_.empty()) all_.take(*this, pending_.begin()->first);
+  while (!topics.empty()) all_.remove_topic(*this, std::string(*topics.begin()));
+  all_.resize(*this, 0);
+  all_.boxes_.erase(id_);
+}
+
+const Mailbox::Message* Mailbox::after(std::uint64_t number) const {
+  // Numbers have no holes, so a place in the log is a difference.
+  if (number < gone_ || number >= last_) return nullptr;
+  return &log_[static_cast<std::size_t>(number - gone_)];
+}
+
+Mailbox* Mailboxes::find(std::uint32_t id) const {
+  const auto found = boxes_.find(id);
+  return found == boxes_.end() ? nullptr : found->second;
+}
+
+void Mailboxes::each(const std::function<void(Mailbox&)>& work) const {
+  std::vector<std::uint32_t> ids;
+  ids.reserve(boxes_.size());
+  for (const auto& [id, box] : boxes_) ids.push_back(id);
+  for (const std::uint32_t id : ids) {
+    if (Mailbox* const box = find(id)) work(*box);
+  }
+}
+
+void Mailboxes::resize(Mailbox& box, std::size_t bytes) {
+  if (box.bytes_ > 0) by_size_.erase({box.bytes_, box.id_});
+  bytes_ = bytes_ - box.bytes_ + bytes;
+  box.bytes_ = bytes;
+  if (box.bytes_ > 0) by_size_.emplace(box.bytes_, box.id_);
+}
+
+void Mailboxes::pop(Mailbox& box) {
+  const std::size_t size = box.log_.front().text->size() + overhead;
+  box.gone_ = box.log_.front().number;
+  box.log_.pop_front();
+  resize(box, box.bytes_ - size);
+}
+
+void Mailboxes::put(Mailbox& box, Mailbox::Message message) {
+  message.number = ++box.last_;
+  const std::size_t size = message.text->size() + overhead;
+  box.log_.push_back(std::move(message));
+  resize(box, box.bytes_ + size);
+}
+
+void Mailboxes::trim(Mailbox& box) {
+  while (box.bytes_ > bounds_.each) {
+    pop(box);
+    ++let_go_;
+  }
+  while (bytes_ > bounds_.total) {
+    pop(*boxes_[by_size_.rbegin()->second]);
+    ++let_go_;
+  }
+}
+
+void Mailboxes::add(Mailbox& box, std::shared_ptr<const std::string> text) { put(box, {0, std::move(text), std::nullopt, 0, false}); }
+
+bool Mailboxes::answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, bool refused) {
+  auto taken = take(box, pending);
+  if (!taken) return false;
+  taken->trace_id.clear();
+  taken->topic.clear();
+  put(box, {0, std::move(text), std::move(taken), pending, refused});
+  return true;
+}
+
+void Mailboxes::seen(Mailbox& box, std::uint64_t number) {
+  while (!box.log_.empty() && box.log_.front().number <= number) pop(box);
+}
+
+std::optional<std::uint64_t> Mailboxes::wait(Mailbox& box, Mailbox::Pending pending) {
+  const std::size_t text = pending.trace_id.size() + 1;
+  if (box.pending_text_ + text > bounds_.pending_text || addresses_.contains(pending.from)) return {};
+  const WorkerId worker{pending.from.slot, pending.from.generation};
+  const auto spent = pending_cost_.find(worker);
+  if ((spent == pending_cost_.end() ? 0 : spent->second) + cost(pending) > bounds_.pending_of_worker) return {};
+  const std::uint64_t number = next_pending_;
+  next_pending_ = next_pending_ == ReturnAddress::max_sequence ? 1 : next_pending_ + 1;
+  if (box.pending_.contains(number)) return {};
+  box.pending_text_ += text;
+  pending_cost_[worker] += cost(pending);
+  addresses_[pending.from] = {&box, number};
+  deadlines_.insert({pending.deadline, {box.id_, number}});
+  box.pending_.emplace(number, std::move(pending));
+  return number;
+}
+
+std::optional<Mailbox::Pending> Mailboxes::take(Mailbox& box, std::uint64_t number) {
+  auto node = box.pending_.extract(number);
+  if (node.empty()) return {};
+  Mailbox::Pending out = std::move(node.mapped());
+  box.pending_text_ -= out.trace_id.size() + 1;
+  const auto spent = pending_cost_.find({out.from.slot, out.from.generation});
+  if ((spent->second -= cost(out)) == 0) pending_cost_.erase(spent);
+  addresses_.erase(out.from);
+  deadlines_.erase({out.deadline, {box.id_, number}});
+  return out;
+}
+
+Mailboxes::Found Mailboxes::find(const ReturnAddress& from) const {
+  const auto found = addresses_.find(from);
+  return found == addresses_.end() ? Found{} : found->second;
+}
+
+std::optional<Mailboxes::Found> Mailboxes::due(SteadyTime now) const {
+  if (deadlines_.empty() || deadlines_.begin()->first > now) return {};
+  const auto [id, pending] = deadlines_.begin()->second;
+  return Found{find(id), pending};
+}
+
+void Mailboxes::add_topic(Mailbox& box, std::string_view topic) {
+  if (box.topics.emplace(topic).second) topics_.add(topic, box.id_);
+}
+
+void Mailboxes::remove_topic(Mailbox& box, std::string_view topic) {
+  const auto found = box.topics.find(topic);
+  if (found == box.topics.end()) return;
+  topics_.remove(topic, box.id_);
+  box.topics.erase(found);
+}
+
+void Mailboxes::match(std::string_view topic, std::vector<Mailbox*>& out) const {
+  out.clear();
+  topics_.match(topic, found_);
+  for (const auto id : found_) {
+    if (Mailbox* const box = find(static_cast<std::uint32_t>(id))) out.push_back(box);
+  }
+}
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,173 @@
+#pragma once
+// The numbered messages of sessions that asked for them (design, *Resume*), and who of them waits for which answer.
+//
+//              add()                   hand over, in order                       seen()
+//   message ───────────► log ── n+1 ── n+2 ── n+3 ──► edge ──► consumer ── "I have n" ──► let go
+//                         ▲ over a bound: the oldest is let go unseen
+//
+// While a session has no socket it is *parked*: its log goes on. Whoever takes it up says which number was the last that
+// it has seen; what is above it is in the log, or the session can't be taken up. An answer ends its request here, once:
+// for these sessions meshd keeps the time, since the edge may die.
+//
+// Pure but for the bounds that all share. Owner thread: the ring loop.
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "common/ids.hpp"
+#include "common/records.hpp"
+#include "common/topic.hpp"
+#include "meshd/sealed_tickets.hpp"
+
+namespace nuropb::meshd {
+
+struct Session;
+class Mailboxes;
+
+/// Stands for a worker where numbered sessions are meant, whichever edge they are on: no worker has such a slot. Their
+/// subscriptions are held under it, so that moving from edge to edge changes none.
+inline constexpr WorkerId numbered_worker{ReturnAddress::max_slot + 1, 0};
+
+class Mailbox {
+ public:
+  /// A request that is still to be answered.
+  struct Pending {
+    ReturnAddress from;       ///< the edge's own; the worker may be gone
+    std::uint32_t serial = 0;
+    records::Type verb{};
+    std::string trace_id;     ///< raw JSON; empty: the edge asks by itself
+    std::string topic;        ///< of a subscription
+    SteadyTime deadline;
+  };
+  struct Message {
+    std::uint64_t number = 0;
+    std::shared_ptr<const std::string> text;  ///< shared by all who get it
+    std::optional<Pending> answers;           ///< without its texts
+    std::uint64_t pending = 0;                ///< its number, where it answers
+    bool refused = false;
+  };
+
+  Mailbox(Mailboxes& all, Session& owner, std::uint64_t last);
+  ~Mailbox();
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  [[nodiscard]] std::uint32_t id() const { return id_; }
+  [[nodiscard]] Session& owner() const { return owner_; }
+  [[nodiscard]] std::uint64_t last() const { return last_; }
+  /// All up to this is gone from the log.
+  [[nodiscard]] std::uint64_t gone() const { return gone_; }
+  /// The message after `number`; nullptr if there is none, or it is gone.
+  [[nodiscard]] const Message* after(std::uint64_t number) const;
+  [[nodiscard]] const std::map<std::uint64_t, Pending>& pending() const { return pending_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+  // The ring loop's own.
+  struct Place {
+    WorkerId worker;
+    std::uint32_t slot = 0;
+  };
+  std::optional<Place> place;        ///< nothing: parked
+  SteadyTime parked_until{};
+  std::uint64_t handed = 0;          ///< the last that went to the edge
+  std::uint64_t inherited_from = 0;  ///< answers above this were announced to the edge when the session was taken up
+  std::uint32_t token = 0;           ///< the count of the token given last
+  std::uint32_t proven = 0;          ///< of the last one that the consumer is known to have
+  std::uint64_t resumed_from = 0;    ///< what it had seen when it used that
+  std::set<std::string, std::less<>> topics{};  ///< those that events come for, in Mailboxes' index
+
+ private:
+  friend Mailboxes;
+  Mailboxes& all_;
+  Session& owner_;
+  std::uint32_t id_;
+  std::uint64_t last_, gone_;
+  std::deque<Message> log_;
+  std::size_t bytes_ = 0;
+  std::map<std::uint64_t, Pending> pending_;
+  std::size_t pending_text_ = 0;
+};
+
+class Mailboxes {
+ public:
+  /// What a message costs beside its text, and a request.
+  static constexpr std::size_t overhead = 160, pending_overhead = 400;
+  struct Bounds {
+    std::size_t each = 0, total = 0;
+    std::size_t pending_text = records::max_pending_text;
+    std::size_t pending_of_worker = 32U << 20;  ///< what the requests of one worker may cost that are not answered yet
+  };
+  explicit Mailboxes(Bounds bounds) : bounds_(bounds) {}
+
+  [[nodiscard]] Mailbox* find(std::uint32_t id) const;
+  [[nodiscard]] std::size_t count() const { return boxes_.size(); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint64_t let_go() const { return let_go_; }
+  void each(const std::function<void(Mailbox&)>& work) const;
+
+  /// Numbers a message. trim() has to follow, once it was handed to the edge if it can be.
+  void add(Mailbox& box, std::shared_ptr<const std::string> text);
+  /// The same of an answer. False if nobody waits for it any more.
+  bool answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, bool refused);
+  /// Lets go of the oldest messages: of this one while it is over its bound, of whoever has most while all are over theirs.
+  void trim(Mailbox& box);
+  /// The consumer has seen all up to `number`.
+  void seen(Mailbox& box, std::uint64_t number);
+
+  /// A request that has to be answered; its number. Nothing: too many are outstanding, or its address has one already.
+  std::optional<std::uint64_t> wait(Mailbox& box, Mailbox::Pending pending);
+  /// Ends it without a message.
+  std::optional<Mailbox::Pending> take(Mailbox& box, std::uint64_t pending);
+  struct Found {
+    Mailbox* box = nullptr;
+    std::uint64_t pending = 0;
+  };
+  [[nodiscard]] Found find(const ReturnAddress& from) const;
+  /// The next whose time is up; nothing if none is by `now`.
+  [[nodiscard]] std::optional<Found> due(SteadyTime now) const;
+  [[nodiscard]] SteadyTime next_deadline() const { return deadlines_.empty() ? SteadyTime::max() : deadlines_.begin()->first; }
+
+  void add_topic(Mailbox& box, std::string_view topic);
+  void remove_topic(Mailbox& box, std::string_view topic);
+  void match(std::string_view topic, std::vector<Mailbox*>& out) const;
+
+ private:
+  friend Mailbox;
+  struct AddressHash {
+    std::size_t operator()(const ReturnAddress& a) const {
+      return std::hash<std::uint64_t>()((a.sequence * 0x9e3779b97f4a7c15ULL) ^ (std::uint64_t{a.session} << 40) ^ (std::uint64_t{a.generation} << 8) ^ a.slot);
+    }
+  };
+  struct AddressEqual {
+    bool operator()(const ReturnAddress& a, const ReturnAddress& b) const { return a == b; }
+  };
+  static std::size_t cost(const Mailbox::Pending& pending) { return pending_overhead + pending.trace_id.size() + pending.topic.size(); }
+  void put(Mailbox& box, Mailbox::Message message);
+  void pop(Mailbox& box);
+  void resize(Mailbox& box, std::size_t bytes);
+
+  Bounds bounds_;
+  std::map<WorkerId, std::size_t> pending_cost_;  // by worker: one that was taken over can't use up what others need
+  std::size_t bytes_ = 0;
+  std::uint64_t let_go_ = 0;
+  std::uint32_t next_id_ = 0;
+  std::uint64_t next_pending_ = 1;
+  std::map<std::uint32_t, Mailbox*> boxes_;
+  std::set<std::pair<std::size_t, std::uint32_t>> by_size_;  // bytes and id of those with a log
+  std::unordered_map<ReturnAddress, Found, AddressHash, AddressEqual> addresses_;
+  std::set<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint64_t>>> deadlines_;
+  TopicIndex topics_;  // of ids
+  mutable std::vector<TopicIndex::Id> found_;
+};
+
+}  // namespace nuropb::meshd

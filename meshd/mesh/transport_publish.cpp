@@ -1,0 +1,176 @@
+// The transport's thread: what goes out. Messages of each participant in turn, then what was settled.
+
+#include <algorithm>
+
+#include "common/crash_points.hpp"
+#include "meshd/mesh/transport_loop.hpp"
+
+namespace nuropb::mesh {
+namespace {
+
+constexpr std::size_t max_unconfirmed = 65'536;     // published, and the broker has said nothing yet
+constexpr std::size_t settlement_size = 64;         // of an acknowledgement on the wire, generously
+constexpr std::int64_t longest_expiration_ms = UINT32_MAX;  // RabbitMQ refuses more
+
+}  // namespace
+
+/// Answers before acknowledgements: whoever dies in between gets the request again.
+Result<void> TransportLoop::write() {
+  no_room_ = false;
+  if (const auto declared = write_declarations(); !declared) return declared;
+  std::size_t wanted = verdicts_.size();
+  for (const auto& one : participants_) wanted += one->queue.size() + one->settlements.size();
+  if (wanted == 0) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
+  connection_->begin_writes(wanted > 1);
+  auto done = publish_queued();
+  if (done) {
+    take_settlements();
+    done = tell_verdicts();
+  }
+  if (done && paused_) done = connection_->heartbeat(std::chrono::steady_clock::now());
+  const auto written = connection_->end_writes();
+  NUROPB_CRASH_POINT(requests_sent);
+  return done ? written : done;
+}
+
+/// What has been settled, and may be told: whatever was submitted before it has gone.
+void TransportLoop::take_settlements() {
+  for (const auto& one : participants_) {
+    auto& settlements = one->settlements;
+    auto at = settlements.begin();
+    for (; at != settlements.end() && one->queue.gone(at->after); ++at) {
+      if (!ours(at->delivery.channel)) continue;
+      Channel& channel = channels_[at->delivery.channel];
+      if (at->delivery.epoch != channel.epoch) continue;
+      if (at->verdict == TransportInbox::Verdict::ack) channel.unsettled.ack(at->delivery.tag, at->multiple);
+      else if (channel.unsettled.reject(at->delivery.tag)) verdicts_.push_back(*at);
+    }
+    settlements.erase(settlements.begin(), at);
+  }
+  for (std::uint16_t number = 1; number < channels_.size(); ++number) {
+    for (const auto& ack : channels_[number].unsettled.take()) verdicts_.push_back({{channels_[number].epoch, number, ack.tag}, TransportInbox::Verdict::ack, ack.multiple});
+  }
+}
+
+Result<void> TransportLoop::tell_verdicts() {
+  auto at = verdicts_.begin();
+  Result<void> done;
+  for (; at != verdicts_.end() && done; ++at) {
+    if (at->delivery.epoch != channels_[at->delivery.channel].epoch) continue;
+    if (!connection_->send_room(settlement_size)) {
+      no_room_ = true;
+      break;
+    }
+    if (at->verdict == TransportInbox::Verdict::ack) done = connection_->ack(at->delivery.channel, at->delivery.tag, at->multiple);
+    else done = connection_->reject(at->delivery.channel, at->delivery.tag, at->verdict == TransportInbox::Verdict::requeue);
+    NUROPB_CRASH_POINT(acknowledgement_sent);
+  }
+  verdicts_.erase(verdicts_.begin(), at);
+  return done;
+}
+
+Result<void> TransportLoop::publish_queued() {
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<Participant*> going;
+  for (const auto& one : participants_) {
+    if (may_publish(*one)) going.push_back(one.get());
+    else expire_queued(*one);
+  }
+  // In turns, so that what one has to say is not behind all that another has.
+  while (!going.empty()) {
+    for (auto at = going.begin(); at != going.end();) {
+      Participant& one = **at;
+      // What has begun to go is finished even while holding.
+      bool held = holding_ && !one.front_sent;
+      if (!held && !one.queue.empty()) {
+        const auto gone = publish_front(one, now);
+        if (!gone) return tl::unexpected(gone.error());
+        held = !*gone;
+      }
+      if (held) expire_queued(one);
+      at = held || one.queue.empty() ? going.erase(at) : at + 1;
+    }
+  }
+  return {};
+}
+
+/// True if the message at the front is off the queue, one way or the other; false if it has to wait.
+Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
+  Outgoing& message = from.queue.front();
+  const std::uint16_t channel = from.channel(publish_channel);
+  std::string expiration;
+  if (!from.front_sent && message.abandoned && message.abandoned->load(std::memory_order_relaxed)) {
+    drop_front(from, Outcome::expired, "nobody waits for it any more");
+    return true;
+  }
+  if (message.deadline) {
+    const auto left = std::chrono::duration_cast<milliseconds>(*message.deadline - now).count();
+    if (left <= 0 && !from.front_sent) {
+      drop_front(from, Outcome::expired, "its time was up before it could be sent");
+      return true;
+    }
+    expiration = std::to_string(std::clamp<std::int64_t>(left, 0, longest_expiration_ms));
+  }
+  const auto properties = to_properties(message, from.topology.response_queue, expiration);
+  const bool to_service = message.type == MessageType::request || message.type == MessageType::command;
+  const std::string_view exchange = to_service                            ? std::string_view(settings_.rpc_exchange)
+                                    : message.type == MessageType::event ? std::string_view(settings_.events_exchange)
+                                                                          : std::string_view();
+  const bool whole = message.body.size() + amqp::Connection::publish_overhead <= connection_->largest_write();
+  if (!from.front_sent) {
+    if (const auto ok = amqp::Connection::publishable(message.routing_key, properties); !ok) {
+      drop_front(from, Outcome::refused, ok.error().text());
+      return true;
+    }
+    if (from.unconfirmed.size() >= max_unconfirmed) return false;
+    if (!connection_->send_room(amqp::Connection::publish_overhead + (whole ? message.body.size() : 0))) {
+      no_room_ = true;
+      return false;
+    }
+  }
+  Result<void> sent;
+  if (whole) {
+    sent = connection_->publish(channel, exchange, message.routing_key, to_service, properties, message.body);
+  } else {
+    if (!from.front_sent) {
+      sent = connection_->publish_head(channel, exchange, message.routing_key, to_service, properties, message.body.size());
+      if (!sent) return tl::unexpected(sent.error());
+      from.front_sent = 0;
+    }
+    const auto part = connection_->publish_body(channel, std::string_view(message.body).substr(*from.front_sent));
+    if (!part) return tl::unexpected(part.error());
+    *from.front_sent += *part;
+    if (*from.front_sent < message.body.size()) {
+      no_room_ = true;
+      return false;
+    }
+    from.front_sent.reset();
+  }
+  // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
+  from.inbox->left(TransportInbox::cost(message));
+  from.unconfirmed.published(from.queue.take_front());
+  NUROPB_CRASH_POINT(request_on_its_way);
+  if (!sent) return tl::unexpected(sent.error());
+  return true;
+}
+
+void TransportLoop::drop_front(Participant& from, Outcome outcome, const std::string& detail) {
+  report(from, from.queue.take_front(), outcome, detail);
+}
+
+/// Looks through the whole queue, so not at every turn.
+void TransportLoop::expire_queued(Participant& of) {
+  const auto now = std::chrono::steady_clock::now();
+  if (of.queue.empty() || now < of.next_expiry_look) return;
+  of.next_expiry_look = now + expiry_look;
+  for (Outgoing& message : of.queue.expire(now, of.front_sent.has_value())) report(of, std::move(message), Outcome::expired, "its time was up before it could be sent");
+}
+
+void TransportLoop::report(Participant& to, Outgoing&& message, Outcome outcome, const std::string& detail) {
+  to.inbox->left(TransportInbox::cost(message));
+  to.something_ran = true;
+  if (!to.callbacks.on_report) return;
+  to.callbacks.on_report({outcome, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, detail, {}, message.encrypted});
+}
+
+}  // namespace nuropb::mesh
