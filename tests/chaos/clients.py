@@ -229,6 +229,8 @@ def outcome_of_call(frame):
 
 
 def clients(world, ledger, count=200):
-    """Of five clients three ask, one listens to the mesh, one to Snorky."""
-    roles = (Asker, Asker, MeshListener, Asker, SnorkyListener)
+    """Of ten clients five ask, two listen to the mesh, two to Snorky, and one takes its session up again."""
+    from chaos.resumer import Resumer
+
+    roles = (Asker, Asker, MeshListener, Asker, SnorkyListener, Asker, Resumer, MeshListener, Asker, SnorkyListener)
     return [roles[n % len(roles)](n, world, ledger) for n in range(count)]

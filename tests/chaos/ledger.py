@@ -24,6 +24,7 @@ EXCUSES = {
 }
 EVENT_EXCUSES = BROKER | QUEUES | {"meshd kill"}  # mesh events that did not arrive
 CHANNEL_EXCUSES = {"meshd kill"}  # Snorky's, which need no broker
+RESUME_WINDOW = 30.0  # seconds for which a session is kept (resume.window_ms)
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Verdict:
             self._judge(request)
         for unasked in set(self.ran) - set(ledger.requests):
             self.unexplained.append(f"{unasked} ran, and nobody asked for it")
-        self.events = {"mesh": Counter(), "snorky": Counter()}
+        self.events = {"mesh": Counter(), "resuming": Counter(), "snorky": Counter()}
         self.by_topic = defaultdict(list)
         for event in ledger.events.values():
             self.by_topic[event.topic].append(event)
@@ -149,6 +150,11 @@ class Verdict:
     def _judge_socket(self, socket):
         if socket.closed is None or socket.ours:
             return
+        if socket.role == "resuming":
+            # A session, over any number of sockets. Who has none just when meshd dies has lost it, and is told so.
+            if socket.close not in ("unknown", "missed_too_much") or not self._during({"meshd kill"}, socket.closed - RESUME_WINDOW, socket.closed):
+                self.unexplained.append(f"the session of client {socket.client} could not be resumed: {socket.close}")
+            return
         # A socket that was opened while the dying edge's sockets were looked up is not among them.
         if not any(fault.begun - 1 <= socket.closed and (socket.port in fault.ports or abs(socket.opened - fault.begun) < 1) for fault in self.edge_deaths):
             self.unexplained.append(f"a socket of client {socket.client} ({socket.role}) closed with {socket.close}, and its edge lives")
@@ -168,9 +174,11 @@ class Verdict:
             if int(number) < last.get(publisher, -1):
                 self.unexplained.append(f"event {id} came to client {socket.client} after number {last[publisher]}")
             last[publisher] = int(number)
-        excuses = EVENT_EXCUSES if socket.role == "mesh" else CHANNEL_EXCUSES
+        excuses = CHANNEL_EXCUSES if socket.role == "snorky" else EVENT_EXCUSES
         # One on an edge that was stopped gets nothing from then on, and is closed only when the edge is found.
-        until = min([socket.closed or float("inf"), *(f.begun for f in self.edge_deaths if socket.port in f.ports and socket.opened < f.begun)])
+        until = socket.closed or float("inf")
+        if socket.role != "resuming":
+            until = min([until, *(f.begun for f in self.edge_deaths if socket.port in f.ports and socket.opened < f.begun)])
         for topic, since in socket.subscribed.items():
             published = self.by_topic[topic]
             for event in published[bisect_left(published, since, key=lambda e: e.sent):]:
