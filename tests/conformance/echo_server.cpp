@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
       [](const Handshake&, HttpAnswer&) { return true; },
       [](Connection& connection, const Handshake&) { return std::make_unique<Echo>(connection); },
       [](const Handshake&) { return HttpAnswer{404, "a WebSocket is all there is\n", {}}; },
-      [] { return HttpAnswer{200, "ok\n", {}}; },
+      [](std::string_view) { return HttpAnswer{200, "ok\n", {}}; },
       [] {}});
   if (const std::string wrong = listener.listen(); !wrong.empty()) {
     std::cerr << wrong << '\n';
