@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/unit/meshd/temp_file.hpp"
 #include "tests/unit/meshd/verdicts.hpp"
 
 namespace nuropb::meshd {
@@ -79,7 +80,7 @@ TEST_F(AuthorizerChainTest, AnIdentityThatHasExpiredIsNone) {
 }
 
 TEST_F(AuthorizerChainTest, RevokedUsers) {
-  const std::string file = testing::TempDir() + "revoked.txt";
+  const std::string file = temp_file("revoked.txt");
   std::ofstream(file) << "# left\nbob\n\nann@example.com\r\n";
   ASSERT_TRUE(chain->load_revoked(file));
   for (const char* name : {"bob", "ann@example.com"}) {

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tests/unit/meshd/small_server.hpp"
+#include "tests/unit/meshd/temp_file.hpp"
 #include "tests/unit/meshd/verdicts.hpp"
 
 namespace nuropb::meshd {
@@ -45,7 +46,7 @@ TEST(Introspection, WhatAnswersMean) {
 
 struct IntrospectionTest : testing::Test {
   void make(const http::Url& url) {
-    const std::string file = testing::TempDir() + "client-secret.txt";
+    const std::string file = temp_file("client-secret.txt");
     std::ofstream(file) << "s3:cret\nnot this\n";
     auto made = Introspection::make({{url, {}, 0}, milliseconds(10'000), 2, 10, "gate way", file, names, [] { return std::int64_t{1999}; }});
     std::filesystem::remove(file);

@@ -8,6 +8,7 @@
 
 #include "tests/unit/meshd/jwt_vectors.hpp"
 #include "tests/unit/meshd/small_server.hpp"
+#include "tests/unit/meshd/temp_file.hpp"
 #include "tests/unit/meshd/verdicts.hpp"
 
 namespace nuropb::meshd {
@@ -72,7 +73,7 @@ struct JwtAuthorizerTest : testing::Test {
 };
 
 TEST_F(JwtAuthorizerTest, IsTheUserInTheToken) {
-  const std::string file = testing::TempDir() + "jwks.json";
+  const std::string file = temp_file("jwks.json");
   std::ofstream(file) << jwt_vectors()["jwks"].dump();
   auto from = settings();
   from.jwks_file = file;
@@ -150,7 +151,7 @@ TEST_F(JwtAuthorizerTest, TheLastGoodSetStaysInForce) {
 }
 
 TEST_F(JwtAuthorizerTest, KeysOfFilesCountBesideThoseOfTheAddress) {
-  const std::string file = testing::TempDir() + "jwks-beside.json";
+  const std::string file = temp_file("jwks-beside.json");
   json many = json::array();
   for (int i = 0; i < 64; ++i) many.push_back(jwt_vectors()["jwks"]["keys"][4]);
   std::ofstream(file) << json{{"keys", many}}.dump();
@@ -172,7 +173,7 @@ TEST_F(JwtAuthorizerTest, SecretsAreNotTakenFromAnAddress) {
 }
 
 TEST_F(JwtAuthorizerTest, AFloodIsToldToComeAgain) {
-  const std::string file = testing::TempDir() + "jwks-flood.json";
+  const std::string file = temp_file("jwks-flood.json");
   std::ofstream(file) << jwt_vectors()["jwks"].dump();
   auto from = settings();
   from.jwks_file = file;

@@ -9,6 +9,7 @@
 
 #include "common/base64.hpp"
 #include "common/ids.hpp"
+#include "tests/unit/meshd/temp_file.hpp"
 #include "tests/unit/meshd/verdicts.hpp"
 
 namespace nuropb::meshd {
@@ -66,7 +67,7 @@ struct SessionCookieTest : testing::Test {
     cookies->judge({kind, text}, [&](Verdict v) { out = std::move(v); });
     return out.value_or(Verdict::later("none"));
   }
-  const std::string file = testing::TempDir() + "cookie-secret.txt";
+  const std::string file = temp_file("cookie-secret.txt");
   std::int64_t now = signed_at + 10;
   std::unique_ptr<SessionCookie> cookies;
 };

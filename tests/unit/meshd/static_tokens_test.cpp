@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/unit/meshd/temp_file.hpp"
+
 namespace nuropb::meshd {
 namespace {
 
@@ -71,7 +73,7 @@ TEST(StaticTokens, NamesFileLineAndMistakeButNeverTheToken) {
 }
 
 TEST(StaticTokens, ReloadTakesEffectAndAMistakeLeavesTheFormerOnesInForce) {
-  const std::string file = ::testing::TempDir() + "tokens-reload.toml";
+  const std::string file = temp_file("tokens-reload.toml");
   const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
   write("[tokens.a]\nuser_id = \"a\"\n");
   auto tokens = StaticTokens::load(file);
@@ -98,7 +100,7 @@ TEST(StaticTokens, OtherCredentialsAreNotItsBusiness) {
 }
 
 TEST(StaticTokens, SaysAfterAReloadWhoIsStillGood) {
-  const std::string file = ::testing::TempDir() + "tokens-revoke.toml";
+  const std::string file = temp_file("tokens-revoke.toml");
   const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
   write("[tokens.a]\nuser_id = \"ann\"\n[tokens.b]\nuser_id = \"bob\"\n");
   auto tokens = StaticTokens::load(file);
