@@ -186,7 +186,7 @@ def test_without_meshd_a_backend_is_told_to_come_again(gateways):
     gateway = gateways(**options())
     edge = gateway.edges[0]
     gateway.meshd.kill()
-    wait_until(lambda: edge.health()[0] == 503, "the edge has lost meshd")
+    wait_until(lambda: edge.health("readyz")[0] == 503, "the edge has lost meshd")
     status, body, headers = post(edge, PUBLISH)
     assert status == 503 and headers["Retry-After"] and "nothing was done" in body["description"]
     gateway.start_meshd()
