@@ -24,6 +24,8 @@ STUBS = {
 
 SUITES = ("integration/gateway", "integration/scripts", "integration/service", "interop", "conformance", "browser", "chaos")
 
+DOCS = "integration/scripts/test_docs.py"  # a suite of its own, and not run twice
+
 
 @pytest.fixture
 def tree(folder):
@@ -39,6 +41,7 @@ def tree(folder):
     for suite in SUITES:
         (folder / "tests" / suite).mkdir(parents=True)
         (folder / "tests" / suite / "test_it.py").write_text(f"import os\ndef test_it(): assert os.environ.get('FAILING') != {suite!r}\n")
+    (folder / "tests" / DOCS).write_text("def test_it(): pass\n")
     shutil.copy(ROOT / "tests" / "peers.txt", folder / "tests" / "peers.txt")
     return folder
 
@@ -57,9 +60,9 @@ def test_all_passed(tree):
     done = run(tree)
     assert done.returncode == 0 and "all passed" in done.stdout, done.stdout + done.stderr
     table = done.stdout.split("== results\n")[1]
-    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "scripts", "interop", "conformance", "pages in Chromium", "chaos"):
+    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "docs", "scripts", "interop", "conformance", "pages in Chromium", "chaos"):
         assert name in table, table
-    assert table.count("2 passed") == 5 and table.count("1 passed") == len(SUITES) and table.count("3 passed") == 1, table
+    assert table.count("2 passed") == 5 and table.count("1 passed") == len(SUITES) + 1 and table.count("3 passed") == 1, table
 
 
 @pytest.mark.parametrize("what", ["build-asan", "build-tsan", "build-release", "ctest", "tsan", "broker", *SUITES])
