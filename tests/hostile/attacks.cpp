@@ -185,26 +185,16 @@ void tickets(Attacker& edge, const Arguments& arguments) {
 /// Prints its ticket, for another process to steal, and stays.
 void victim(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
-  std::string hex;
-  for (const unsigned char byte : mine.ticket) hex += "0123456789abcdef"[byte >> 4], hex += "0123456789abcdef"[byte & 15];
-  std::string worker;
-  for (const unsigned char byte : edge.welcome().ticket) worker += "0123456789abcdef"[byte >> 4], worker += "0123456789abcdef"[byte & 15];
-  report({{"ticket", hex}, {"worker", worker}, {"slot", edge.welcome().slot}, {"generation", edge.welcome().generation}});
+  report({{"ticket", to_hex(mine.ticket)}, {"worker", to_hex(edge.welcome().ticket)}, {"slot", edge.welcome().slot}, {"generation", edge.welcome().generation}});
   std::string line;
   std::getline(std::cin, line);
 }
 
-std::string from_hex(const std::string& text) {
-  std::string out;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2) out += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
-  return out;
-}
-
 /// With the ticket of a worker that lives: it gets a place of its own, and not that one's.
 void worker_ticket(const std::string& path, const Arguments& arguments) {
-  Attacker edge(path, from_hex(arguments.at(0)));
+  Attacker edge(path, from_hex(arguments.at(0)).value());
   json refused;
-  if (arguments.size() > 1) refused = edge.open(0, 1, CredentialKind::ticket, from_hex(arguments.at(1))).refused;
+  if (arguments.size() > 1) refused = edge.open(0, 1, CredentialKind::ticket, from_hex(arguments.at(1)).value()).refused;
   report({{"slot", edge.welcome().slot}, {"generation", edge.welcome().generation}, {"refused", refused}});
 }
 
