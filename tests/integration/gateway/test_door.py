@@ -219,9 +219,9 @@ async def test_the_proxy_header_tells_who_it_is(gateways):
     async def up():
         raw = await connect(gateway)
         async with raw:
-            await raw.send(proxy_v2("0.0.0.0", command=0) + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            await raw.send(proxy_v2("0.0.0.0", command=0) + b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
             return await raw.response() == 200
-    await eventually(up, "its health is told to the proxy itself")
+    await eventually(up, "it tells the proxy itself that it is ready")
 
     one = await asked(gateway, proxy_v2("203.0.113.1"))
     other = await asked(gateway, b"PROXY TCP4 203.0.113.2 10.0.0.1 4711 443\r\n")

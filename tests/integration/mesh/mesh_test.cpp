@@ -31,7 +31,11 @@ class MeshTest : public ::testing::Test {
       return "second time";
     });
     host_->async_method("forget", {}, [](Call, Reply) {});
-    host_->async_method("never", {}, [this](Call, Reply reply) { kept_.push_back(std::move(reply)); });
+    host_->async_method("never", {}, [this](Call, Reply reply) {
+      const std::lock_guard lock(mutex_);
+      kept_.push_back(std::move(reply));
+      noted_.notify_all();
+    });
     host_->async_method("twice", {}, [](Call, Reply reply) {
       reply.result(1);
       reply.result(2);
@@ -202,6 +206,11 @@ TEST_F(MeshTest, WhatAMQPCannotCarryIsRefusedAndHarmsNobody) {
 
 TEST_F(MeshTest, StoppingEndsEveryRequest) {
   auto future = client_->request(name_, "never", json::object());
+  {
+    // One that was not yet published would be refused with a definite answer.
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(noted_.wait_for(lock, seconds(20), [&] { return !kept_.empty(); }));
+  }
   client_->stop();
   ASSERT_EQ(future.wait_for(seconds(5)), std::future_status::ready);
   const auto answer = future.get();
