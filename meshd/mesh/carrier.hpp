@@ -96,7 +96,8 @@ class Carrier {
     std::function<void(Report&&)> on_report;
     /// `detail` says why, for logs: "connected to amqp://u:***@h:5672/", "password refused".
     std::function<void(State, const std::string& detail)> on_state;
-    /// After each turn of the loop in which any of the above ran: a place to wake others once per batch.
+    /// After each turn of the loop in which any of the above ran: a place to wake others once per batch. Where all that
+    /// happened is that requests were confirmed, which nobody waits for, up to 2 ms later.
     std::function<void()> on_batch_end;
   };
 

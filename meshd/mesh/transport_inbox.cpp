@@ -48,6 +48,7 @@ void TransportInbox::settle(Settlement settlement) {
   if (closed_) return;
   settlement.after = pushed_;
   work_.settlements.push_back(settlement);
+  settled_ = true;
   wake_locked();
 }
 
@@ -56,7 +57,7 @@ void TransportInbox::acknowledge(const std::vector<Delivery>& deliveries) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   for (const Delivery& each : deliveries) work_.settlements.push_back({each, Verdict::ack, false, pushed_});
-  wake_locked();
+  if (!soon_) wake_locked();
 }
 
 void TransportInbox::post(std::optional<SteadyTime> when, std::function<void()> work) {
@@ -105,20 +106,25 @@ void TransportInbox::take(Work& work) {
   std::swap(work.posts, work_.posts);
   work.paused = work_.paused;
   work.stop = work_.stop;
-  changed_ = false;
+  changed_ = settled_ = false;
 }
 
-bool TransportInbox::may_sleep() {
+bool TransportInbox::news_locked(bool soon) const {
+  return changed_ || settled_ || !work_.messages.empty() || !work_.posts.empty() || (!soon && !work_.settlements.empty());
+}
+
+bool TransportInbox::may_sleep(bool soon) {
   const std::lock_guard lock(mutex_);
-  if (!work_.messages.empty() || !work_.settlements.empty() || !work_.posts.empty() || changed_) return false;
+  if (news_locked(soon)) return false;
   asleep_ = true;
+  soon_ = soon;
   return true;
 }
 
 void TransportInbox::awake() {
   {
     const std::lock_guard lock(mutex_);
-    asleep_ = false;
+    asleep_ = soon_ = false;
   }
   std::uint64_t count;
   (void)!::read(event_->get(), &count, sizeof count);

@@ -45,6 +45,7 @@ class TransportInbox {
   bool push(Outgoing&& message);
   std::size_t push(std::vector<Outgoing>& messages);
   void settle(Settlement settlement);
+  /// Not worth a wake-up of its own while the thread comes back soon by itself: may_sleep().
   void acknowledge(const std::vector<Delivery>& deliveries);
   void post(std::optional<SteadyTime> when, std::function<void()> work);
   void pause(bool paused);
@@ -58,8 +59,9 @@ class TransportInbox {
   // The transport's thread.
   /// Swaps all work out; vectors of `work` keep their memory for the next time.
   void take(Work& work);
-  /// True if there is nothing to do: whoever brings something from now on writes the eventfd.
-  bool may_sleep();
+  /// True if there is nothing to do: whoever brings something from now on writes the eventfd. `soon`: the thread wakes in
+  /// no time without being told; acknowledgements can wait for that.
+  bool may_sleep(bool soon = false);
   void awake();
   [[nodiscard]] int fd() const { return event_->get(); }
   [[nodiscard]] const std::shared_ptr<shm::UniqueFd>& event() const { return event_; }
@@ -72,12 +74,15 @@ class TransportInbox {
  private:
   bool count_locked(const Outgoing& message);
   void wake_locked();
+  [[nodiscard]] bool news_locked(bool soon) const;
   std::shared_ptr<shm::UniqueFd> event_;
   std::size_t max_bytes_;
   std::atomic<std::size_t> queued_bytes_{0};
   std::mutex mutex_;
   Work work_;            // under mutex_
   bool asleep_ = false;  // under mutex_
+  bool soon_ = false;    // under mutex_: for a moment only
+  bool settled_ = false; // under mutex_: among the settlements are others than acknowledge()'s
   bool changed_ = false; // under mutex_: there is news beside the vectors
   bool closed_ = false;  // under mutex_
   std::uint64_t pushed_ = 0;  // under mutex_

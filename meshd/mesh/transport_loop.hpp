@@ -13,6 +13,11 @@
 // is room; read frames within a budget; call on_batch_end; sleep on the socket and the inboxes only if there was nothing
 // left to do.
 //
+// Waking costs more than working, for us, for those whom we wake, and for the broker. So what can wait for company does:
+// acknowledgements of responses, and the news that a request is confirmed, for at most `company`; and with many messages on
+// their way, a turn is followed by a rest that is short beside the time that they take anyway, so that the next turn finds
+// more to do (bench/README.md has what it brought).
+//
 // Participants share the connection, its state and this thread; a Participant holds all else, so that a full queue, or a
 // channel that is being opened again, is nobody else's.
 
@@ -78,6 +83,7 @@ class TransportLoop {
     SteadyTime events_not_before{};
     std::vector<TransportInbox::Settlement> settlements;  // wait for what was submitted before them
     bool something_ran = false;
+    bool confirmed_requests = false;         // and nothing else that whoever asked is waiting for
   };
 
   explicit TransportLoop(TransportSettings settings);
@@ -147,6 +153,8 @@ class TransportLoop {
   template <class Says>
   [[nodiscard]] bool all_of(Says&& says) const { return std::all_of(participants_.begin(), participants_.end(), [&](const auto& one) { return says(*one); }); }
   void end_batch();
+  void expect_company();
+  bool rest();
   void sleep(SteadyTime until, short watch_socket);
   void wake();
   [[nodiscard]] bool nothing_queued() const;
@@ -190,6 +198,8 @@ class TransportLoop {
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
+  SteadyTime company_by_ = SteadyTime::max();  // until when something waits for company
+  bool moved_ = false;                 // something was published or came in since the last rest
   bool look_again_ = false;            // what came in may have set something free to be written
   bool no_room_ = false;               // something waits for room in the send buffer
   bool ended_for_good_ = false;

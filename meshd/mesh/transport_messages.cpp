@@ -42,7 +42,7 @@ Result<void> TransportLoop::on_frame(const amqp_frame_t& frame) {
 void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message) {
   Participant& to = of(channel);
   const std::uint16_t trade = trade_of(channel);
-  to.something_ran = true;
+  to.something_ran = moved_ = true;
   if (message.returned) {
     to.unconfirmed.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
     return;
@@ -61,6 +61,7 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   if (read && trade == response_channel && in.correlation_id.empty()) read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
   if (!read) return refuse(to, in, read.error());
   if (trade == response_channel) {
+    expect_company();  // it is acknowledged soon
     if (to.callbacks.on_response) to.callbacks.on_response(std::move(in));
     else to.inbox->settle({in.delivery, TransportInbox::Verdict::ack, false, 0});
   } else if (trade == events_channel) {

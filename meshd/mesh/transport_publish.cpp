@@ -146,6 +146,7 @@ Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
     }
     from.front_sent.reset();
   }
+  moved_ = true;
   // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
   from.inbox->left(TransportInbox::cost(message));
   from.unconfirmed.published(from.queue.take_front());

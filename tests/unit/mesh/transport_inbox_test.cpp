@@ -48,6 +48,32 @@ TEST(TransportInbox, OneMessageFitsHoweverLarge) {
   EXPECT_EQ(inbox.push(many), 1u);
 }
 
+TEST(TransportInbox, AcknowledgementsWaitForAThreadThatWakesSoon) {
+  TransportInbox inbox(10'000);
+  TransportInbox::Work work;
+  ASSERT_TRUE(inbox.may_sleep(true));
+  inbox.acknowledge({{1, 2, 1}});
+  EXPECT_FALSE(rung(inbox));
+  inbox.awake();
+  EXPECT_TRUE(inbox.may_sleep(true)) << "it may go on sleeping for the moment that it has";
+  inbox.awake();
+  EXPECT_FALSE(inbox.may_sleep()) << "but not for longer";
+  inbox.take(work);
+  EXPECT_EQ(work.settlements.size(), 1u);
+
+  ASSERT_TRUE(inbox.may_sleep());
+  inbox.acknowledge({{1, 2, 2}});
+  EXPECT_TRUE(rung(inbox));
+  inbox.awake();
+  inbox.take(work);
+
+  ASSERT_TRUE(inbox.may_sleep(true));
+  inbox.settle({{1, 2, 3}});
+  EXPECT_TRUE(rung(inbox)) << "a service's acknowledgement lets the next call come";
+  inbox.awake();
+  EXPECT_FALSE(inbox.may_sleep(true));
+}
+
 TEST(TransportInbox, SettlementsKnowWhatWentBeforeThem) {
   TransportInbox inbox(10'000);
   inbox.settle({{1, 2, 1}});
