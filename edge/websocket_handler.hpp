@@ -14,6 +14,7 @@
 // reading is paused; what is held is bounded by one read buffer and the message that it completes.
 
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -79,7 +80,7 @@ class WebSocketHandler final : public Handler, public Receiver {
     std::uint64_t sequence;
     std::string record;
   };
-  std::deque<Unsent>& unsent() { return unsent_; }
+  std::list<Unsent>& unsent() { return unsent_; }
   /// Topic patterns that it is subscribed to; the edge keeps them.
   std::set<std::string, std::less<>>& topics() { return topics_; }
   /// What it is served as; WebSockets unless told otherwise.
@@ -132,8 +133,9 @@ class WebSocketHandler final : public Handler, public Receiver {
   SessionRequests requests_;
   std::set<std::string, std::less<>> topics_;
   std::map<std::string, std::string, std::less<>> standing_;
-  std::deque<Held> held_;
-  std::deque<Unsent> unsent_;
+  // Lists: nearly always empty, when a deque takes half a kilobyte.
+  std::list<Held> held_;
+  std::list<Unsent> unsent_;
   std::unique_ptr<Numbered> numbered_;  ///< nothing: it has not asked for it
 };
 

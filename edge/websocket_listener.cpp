@@ -57,6 +57,12 @@ bool good_key(const std::string& key) {
   return std::all_of(key.begin(), key.begin() + 22, [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/'; });
 }
 
+/// websocketpp keeps every header of request and answer for as long as the socket is open, and has no more use for them.
+void forget_handshake(const Socket& socket) {
+  const_cast<Configuration::request_type&>(socket.get_request()) = {};
+  const_cast<Configuration::response_type&>(socket.get_response()) = {};
+}
+
 /// websocketpp looks for a character that was cut off only where the last frame is the first one, and not at all at
 /// what unfolds from the end of a compressed message (RFC 6455 section 8.1).
 bool good_text(const Server::message_ptr& message) {
@@ -117,6 +123,7 @@ struct WebSocketListener::Impl {
         socket->life = std::make_unique<SocketLife>(*socket);
         pulse.watch(*socket->life);
         socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
+        forget_handshake(*socket);
         return true;
       }, false);
     });

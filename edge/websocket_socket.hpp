@@ -121,7 +121,7 @@ struct Configuration {
   static const int client_version = 13;
   static const websocketpp::log::level elog_level = 0;
   static const websocketpp::log::level alog_level = 0;
-  static const std::size_t connection_read_buffer_size = 4096;
+  static const std::size_t connection_read_buffer_size = 2048;
   static const bool drop_on_protocol_error = false;
   static const bool silent_close = false;
   static const std::size_t max_message_size = 2 << 20;
