@@ -114,8 +114,8 @@ void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_vie
       page.cursor = text_of(last);  // there is one more, so there is a next page
       return;
     }
-    bytes += 256 + session.identity.user_id.size() + session.identity.username.size();
-    page.sessions.push_back({session.id.hex(), session.identity.user_id, session.identity.username, settings_.instance, place.worker.slot});
+    bytes += 256 + session.identity.user_id().size() + session.identity.username().size();
+    page.sessions.push_back({session.id.hex(), std::string(session.identity.user_id()), std::string(session.identity.username()), settings_.instance, place.worker.slot});
     last = place;
   };
   if (of_user) {

@@ -25,7 +25,7 @@ void RingLoop::subscribe(const records::Subscription& record, Session& session, 
     return deliver(refusal(from, error_name::transport, "more than " + std::to_string(config_.events.subscriptions_per_session) +
                                                             " subscriptions (events.subscriptions_per_session)"), {});
   }
-  session.topics.emplace(record.topic);
+  session.topics.add(record.topic);
   Face& face = this->face(session);
   switch (face.subscriptions.add(record.topic, from)) {
     case Subscriptions::Added::bound: return deliver(done(from), {});
@@ -36,9 +36,7 @@ void RingLoop::subscribe(const records::Subscription& record, Session& session, 
 }
 
 void RingLoop::unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
-  const auto found = session.topics.find(record.topic);
-  if (found != session.topics.end()) {
-    session.topics.erase(found);
+  if (session.topics.remove(record.topic)) {
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, record.topic);
     Face& face = this->face(session);
     const auto removed = face.subscriptions.remove(record.topic, from);
@@ -58,7 +56,7 @@ void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session
 }
 
 void RingLoop::end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why) {
-  session.topics.erase(topic);
+  session.topics.remove(topic);
   const std::string text = error_json(error, "Topic " + topic + ": " + std::string(why.substr(0, 512)));
   if (session.mailbox) {
     mailboxes_.remove_topic(*session.mailbox, topic);
@@ -93,7 +91,7 @@ void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
       return asker.slot == held.slot && asker.generation == held.generation && asker.session == held.session;
     });
     if (!asked_now) return end_subscription(attached, slot, session, news.pattern, error_name::transport, "the broker refuses the topic");
-    session.topics.erase(news.pattern);  // it has its answer
+    session.topics.remove(news.pattern);  // it has its answer
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, news.pattern);
   });
 }

@@ -118,7 +118,7 @@ class RingLoop : private Pushes::Edges {
   void judged(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Verdict verdict);
   void authorize(const records::Authorize& record, Session& session, const ReturnAddress& from);
   void judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict);
-  void take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity);
+  void take_identity(Attached& attached, std::uint32_t slot, Session& session, const Identity& identity);
   void reconsider_topics(Attached* attached, WorkerId worker, std::uint32_t slot, Session& session);
   void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
   void close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
@@ -218,7 +218,7 @@ class RingLoop : private Pushes::Edges {
   std::uint64_t killed_workers_ = 0;
   EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
-  RequestLimits request_limits_;
+  RequestSettings request_settings_;
 
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;

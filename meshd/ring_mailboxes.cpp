@@ -139,7 +139,7 @@ void RingLoop::say_event(HandlerKind kind, const std::string& routing_key, const
   const auto text = shared(encode_consumer_event(*event));
   for (Mailbox* const box : boxes_) {
     if (box->owner().handler != kind) continue;
-    if (!users || std::find(users->begin(), users->end(), box->owner().identity.user_id) != users->end()) say(*box, text);
+    if (!users || std::find(users->begin(), users->end(), box->owner().identity.user_id()) != users->end()) say(*box, text);
   }
 }
 

@@ -95,7 +95,7 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
   return impossible("it says nothing");
 }
 
-SteadyTime RingLoop::deadline_of(std::uint64_t ring_ms) const { return std::min(from_ring_ms(ring_ms), clock_.now() + request_limits_.max_ttl); }
+SteadyTime RingLoop::deadline_of(std::uint64_t ring_ms) const { return std::min(from_ring_ms(ring_ms), clock_.now() + request_settings_.max_ttl); }
 
 /// From now on; `last` is the number that the consumer was given last.
 void RingLoop::number_messages(WorkerId worker, std::uint32_t slot, Session& session, std::uint64_t last) {
@@ -177,7 +177,7 @@ void RingLoop::drop_parked(Mailbox& box, std::string_view reason) {
   const auto gone = unpark(box);
   remember_ended(*gone, reason);
   forget_session(numbered_worker, 0, *gone);
-  gone->gone->store(true, std::memory_order_relaxed);
+  gone->go();
   ++resumes_.ended;
 }
 
@@ -212,7 +212,7 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
     return fail("ended", "the session was ended");
   }
   Mailbox& box = *found->mailbox;
-  if (found->identity.user_id != fresh.identity.user_id) return fail("other_user", "the token is another user's");
+  if (found->identity.user_id() != fresh.identity.user_id()) return fail("other_user", "the token is another user's");
   if (token->count > box.token || token->count < box.proven) return fail("used", "the token has been used; the one that counts came with the answer");
   if (token->count < box.token) {
     // Its consumer may have lost the socket before it had the new token; then it has seen nothing since.
@@ -236,7 +236,7 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
   } else {
     session = unpark(box);
   }
-  Identity identity = std::move(fresh.identity);
+  Identity identity = fresh.identity.unpack();
   forget_session(worker, record.session, fresh);
   session->place = std::move(fresh.place);
   session->serial = fresh.serial;
@@ -255,7 +255,7 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
   ++resumes_.resumed;
   log::info("session resumed", {{"session", taken.id.hex()}, {"missed", box.last() - record.number}});
   tell_resumed(attached, taken, from.sequence);
-  take_identity(attached, record.session, taken, std::move(identity));
+  take_identity(attached, record.session, taken, identity);
   hand_over(box);
 }
 
@@ -337,7 +337,7 @@ void RingLoop::look_at_mailboxes() {
 
 /// Those who asked for it at the same time and have no answer yet get none by this.
 void RingLoop::drop_topic(Mailbox& box, Session& session, const std::string& topic) {
-  if (session.topics.erase(topic) == 0) return;
+  if (!session.topics.remove(topic)) return;
   mailboxes_.remove_topic(box, topic);
   if (face(session).subscriptions.remove(topic, address(numbered_worker, box.id(), session)).last) face(session).manager.unsubscribe(topic);
 }

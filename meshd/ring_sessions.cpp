@@ -80,7 +80,7 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
     log::info("session refused", {{"session", session->id.hex()}, {"reason", "limits.connections_per_user"}});
   } else if (verdict.accepted()) {
     session->state = SessionState::open;
-    take_identity(*attached, slot, *session, std::move(verdict.identity));
+    take_identity(*attached, slot, *session, verdict.identity);
     face(*session).sessions.add(worker_id, slot, *session);
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
@@ -95,22 +95,20 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
 }
 
 /// The first, or a fresh one of the same user: all that follows from it, and the ticket with which the edge can bring it back.
-void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity) {
+void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& session, const Identity& identity) {
   const WorkerId worker = attached.worker.id();
-  session.identity = std::move(identity);
-  session.context_head = context_head(session.identity, {config_.auth.context_user_key, config_.auth.context_token_key, config_.auth.context_claims_key});
-  session.event_head = context_head(session.identity, {config_.auth.context_user_key, "", config_.auth.context_claims_key});
-  session.policy = policy_of(session.identity);
+  session.identity = StoredIdentity(identity);
+  session.policy = policy_of(identity);
   reconsider_topics(&attached, worker, slot, session);
   const Expiries::Key key{worker, slot, session.serial};
-  const std::int64_t expires = session.identity.expires;
+  const std::int64_t expires = identity.expires;
   if (expires == 0) expiries_.remove(key);
   else expiries_.set(key, config_.auth.expiry_warning_s == 0 ? 0 : std::max<std::int64_t>(expires - config_.auth.expiry_warning_s, 1), expires);
-  const std::string username = session.identity.username.empty() ? "null" : json::quoted(session.identity.username);
-  const std::string ticket = tickets_.seal_session(worker, session.id, session.identity);
+  const std::string username = identity.username.empty() ? "null" : json::quoted(identity.username);
+  const std::string ticket = tickets_.seal_session(worker, session.id, identity);
   std::string payload;
-  const std::string resume = config_.resume.enabled && !session.mailbox && !session.identity.user_id.empty() ? tickets_.seal_resume({session.id, 0}) : "";
-  records::encode(records::SessionAccepted{slot, session.serial, session.identity.user_id, username, ticket, resume}, payload);
+  const std::string resume = config_.resume.enabled && !session.mailbox && !identity.user_id.empty() ? tickets_.seal_resume({session.id, 0}) : "";
+  records::encode(records::SessionAccepted{slot, session.serial, identity.user_id, username, ticket, resume}, payload);
   attached.worker.send(records::Type::session_accepted, 0, std::move(payload));
   touch(attached);
 }
@@ -127,9 +125,9 @@ void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Ver
   Session* const session = attached ? attached->worker.sessions().find(from.session, serial) : nullptr;
   if (!session || session->state != SessionState::open) return;
   session->authorizing = false;
-  if (verdict.accepted() && verdict.identity.user_id == session->identity.user_id) {
-    take_identity(*attached, from.session, *session, std::move(verdict.identity));
-    deliver(done(from, "{\"user_id\":" + json::quoted(session->identity.user_id) + ",\"expires_at\":" + expiry_text(session->identity.expires) + "}"), {});
+  if (verdict.accepted() && verdict.identity.user_id == session->identity.user_id()) {
+    take_identity(*attached, from.session, *session, verdict.identity);
+    deliver(done(from, "{\"user_id\":" + json::quoted(session->identity.user_id()) + ",\"expires_at\":" + expiry_text(session->identity.expires()) + "}"), {});
   } else if (verdict.accepted()) {
     log::info("authorize refused", {{"session", session->id.hex()}, {"reason", "the token is another user's"}});
     deliver(refusal(from, error_name::authorization, "the token is another user's; the session goes on as it was"), {});
@@ -142,7 +140,7 @@ void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Ver
 }
 
 void RingLoop::reconsider_topics(Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
-  const auto topics = session.topics;
+  const auto topics = session.topics.copy();
   for (const std::string& topic : topics) {
     if (session.policy.allows_topic(Use::subscribe, topic)) continue;
     const auto removed = face(session).subscriptions.remove(topic, holder(worker, slot, session));
@@ -168,7 +166,7 @@ void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& sess
   session.state = SessionState::ended;
   session.mailbox.reset();
   session.place = {};
-  session.gone->store(true, std::memory_order_relaxed);  // what it asked for and was not sent yet is not sent any more
+  session.go();  // what it asked for and was not sent yet is not sent any more
   std::string payload;
   records::encode(records::EndSession{slot, session.serial, code, reason}, payload);
   attached.worker.send(records::Type::end_session, 0, std::move(payload));
@@ -201,7 +199,7 @@ void RingLoop::look_at_expiries() {
       continue;
     }
     const std::string text = R"({"type":"event","payload":{"topic":"session_expiring","event":{"session_id":")" + session->id.hex() + R"(","expires_at":)" +
-                             expiry_text(session->identity.expires) + ",\"expires_in\":" + std::to_string(session->identity.expires - now) + "}}}";
+                             expiry_text(session->identity.expires()) + ",\"expires_in\":" + std::to_string(session->identity.expires() - now) + "}}}";
     if (session->mailbox) {
       say(*session->mailbox, text);
       continue;
@@ -243,12 +241,13 @@ void RingLoop::reload() {
   }
   each_session([&](Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
     if (session.state != SessionState::open) return;
-    if (!session.identity.user_id.empty() && !authorizer_.still_good(session.identity)) {
+    const Identity identity = session.identity.unpack();
+    if (!identity.user_id.empty() && !authorizer_.still_good(identity)) {
       if (attached) close_session(*attached, slot, session, close_code::revoked, "revoked");
       else drop_parked(*session.mailbox, "ended");
       return;
     }
-    session.policy = policy_of(session.identity);
+    session.policy = policy_of(identity);
     reconsider_topics(attached, worker, slot, session);
   });
   flush_touched();

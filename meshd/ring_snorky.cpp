@@ -73,7 +73,7 @@ bool RingLoop::snorky_record(Attached& attached, const shm::RecordHeader& header
     send_to_worker(from.worker, records::Type::snorky_answer, header.sequence, std::move(out));
     return true;
   }
-  const bool honest = snorky_->consumer_call(*record, {from, session->identity.user_id, &session->policy, {}}, [this, from, sequence = header.sequence](const snorky::ConsumerAnswer& answer) {
+  const bool honest = snorky_->consumer_call(*record, {from, std::string(session->identity.user_id()), &session->policy, {}}, [this, from, sequence = header.sequence](const snorky::ConsumerAnswer& answer) {
     std::string out;
     records::encode(records::SnorkyAnswer{from.slot, from.serial, answer.key, answer.call, answer.text}, out);
     send_to_worker(from.worker, records::Type::snorky_answer, sequence, std::move(out));

@@ -202,7 +202,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   switch (type) {
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
-        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, face(session), to_outgoing(event, session, from, clock_.now(), request_limits_));
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, face(session), to_outgoing(event, session, from, clock_.now(), request_settings_));
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
         return true;
@@ -226,7 +226,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     default:
       return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session, const ReturnAddress& from) {
         auto refused = refused_by_policy(type, request, session, from);
-        if (!refused) return publish(attached, face(session), to_outgoing(type, request, session, from, clock_.now(), request_limits_), request.method);
+        if (!refused) return publish(attached, face(session), to_outgoing(type, request, session, from, clock_.now(), request_settings_), request.method);
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
         return true;

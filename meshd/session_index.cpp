@@ -13,7 +13,7 @@ std::uint64_t random_odd() {
 
 }  // namespace
 
-SessionIndex::SessionIndex() : ids_(0, IdHash{random_odd(), random_odd()}, IdEqual{}) {}
+SessionIndex::SessionIndex() : ids_(IdHash{random_odd(), random_odd()}), users_(UserHash{}) {}
 
 std::size_t SessionIndex::IdHash::operator()(const SessionId& id) const {
   std::uint64_t x = 0, y = 0;
@@ -28,12 +28,11 @@ void SessionIndex::add(WorkerId worker, std::uint32_t slot, Session& session) {
   if (session.indexed.in) return;
   session.indexed = {this, nullptr, nullptr, worker, slot};
   ++count_;
-  ids_.insert(&session);  // an id that is taken stays whose it is
-  if (session.identity.user_id.empty()) return;  // anonymous: nobody's
-  const auto [first, fresh] = users_.insert(&session);
-  if (fresh) return;
-  // Behind the first: the set's own pointer stays.
-  Session& head = **first;
+  ids_.insert(session);  // an id that is taken stays whose it is
+  if (session.identity.user_id().empty()) return;  // anonymous: nobody's
+  Session& head = users_.insert(session);
+  if (&head == &session) return;
+  // Behind the first, which stays in the set.
   session.indexed.previous = &head;
   session.indexed.next = head.indexed.next;
   if (head.indexed.next) head.indexed.next->indexed.previous = &session;
@@ -43,25 +42,19 @@ void SessionIndex::add(WorkerId worker, std::uint32_t slot, Session& session) {
 void SessionIndex::remove(Session& session) {
   if (session.indexed.in != this) return;
   --count_;
-  if (const auto found = ids_.find(session.id); found != ids_.end() && *found == &session) ids_.erase(found);
+  ids_.erase(session);
   Session* const previous = session.indexed.previous;
   Session* const next = session.indexed.next;
   if (previous) {
     previous->indexed.next = next;
-  } else if (next) {
-    auto node = users_.extract(users_.find(&session));
-    node.value() = next;
-    users_.insert(std::move(node));
-  } else if (!session.identity.user_id.empty()) {
-    users_.erase(&session);
+  } else if (!session.identity.user_id().empty()) {
+    users_.erase(session);
+    if (next) users_.insert(*next);
   }
   if (next) next->indexed.previous = previous;
   session.indexed = {};
 }
 
-Session* SessionIndex::find(const SessionId& id) const {
-  const auto found = ids_.find(id);
-  return found == ids_.end() ? nullptr : *found;
-}
+Session* SessionIndex::find(const SessionId& id) const { return ids_.find(id); }
 
 }  // namespace nuropb::meshd

@@ -1,6 +1,6 @@
 #pragma once
-// The open sessions of all workers, found by session id and by user. Two pointers in each Session chain those of one
-// user; the two hash sets hold pointers only, so a session costs about a hundred bytes here.
+// The open sessions of all workers, found by session id and by user. All that a session costs here are its hooks in the two
+// hash sets, a bucket in each, and two pointers that chain it to others of its user.
 //
 // Session ids come from edges, which a successor of ours must not trust: they are hashed with a random key, and where
 // two workers claim one id, the first keeps it and the other's session is found by its user only. Anonymous sessions are
@@ -8,10 +8,12 @@
 //
 // Owner thread: the ring loop. A Session stays where it is from add() to remove().
 
+#include <boost/intrusive/unordered_set.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string_view>
-#include <unordered_set>
+#include <vector>
 
 #include "common/ids.hpp"
 #include "meshd/sealed_tickets.hpp"
@@ -32,39 +34,68 @@ class SessionIndex {
   /// A user's sessions; `work` must not change the index.
   template <class Work>
   void each_of(std::string_view user_id, Work&& work) const {
-    const auto first = users_.find(user_id);
-    if (first == users_.end()) return;
-    for (Session* session = *first; session; session = session->indexed.next) work(*session);
+    for (Session* session = first_of(user_id); session; session = session->indexed.next) work(*session);
   }
   [[nodiscard]] std::size_t sessions() const { return count_; }
   [[nodiscard]] std::size_t users() const { return users_.size(); }
 
  private:
+  struct IdOf {
+    using type = SessionId;
+    const SessionId& operator()(const Session& session) const { return session.id; }
+  };
+  struct UserOf {
+    using type = std::string_view;
+    std::string_view operator()(const Session& session) const { return session.identity.user_id(); }
+  };
   struct IdHash {
-    using is_transparent = void;
     std::uint64_t a, b;
     std::size_t operator()(const SessionId& id) const;
-    std::size_t operator()(const Session* session) const { return (*this)(session->id); }
-  };
-  struct IdEqual {
-    using is_transparent = void;
-    static const SessionId& id(const SessionId& id) { return id; }
-    static const SessionId& id(const Session* session) { return session->id; }
-    bool operator()(const auto& x, const auto& y) const { return id(x) == id(y); }
   };
   struct UserHash {
-    using is_transparent = void;
     std::size_t operator()(std::string_view user) const { return std::hash<std::string_view>()(user); }
-    std::size_t operator()(const Session* session) const { return (*this)(session->identity.user_id); }
   };
-  struct UserEqual {
-    using is_transparent = void;
-    static std::string_view user(std::string_view user) { return user; }
-    static std::string_view user(const Session* session) { return session->identity.user_id; }
-    bool operator()(const auto& x, const auto& y) const { return user(x) == user(y); }
+  /// A hash set of sessions that are linked into it, whose buckets grow with it.
+  template <class Key, class Hash, Session::Hook Session::* Member>
+  class Linked {
+    using Set = boost::intrusive::unordered_set<Session, boost::intrusive::member_hook<Session, Session::Hook, Member>, boost::intrusive::key_of_value<Key>,
+                                                boost::intrusive::hash<Hash>, boost::intrusive::power_2_buckets<true>>;
+    using Buckets = std::vector<typename Set::bucket_type>;
+
+   public:
+    explicit Linked(Hash hash) : buckets_(16), set_({buckets_.data(), buckets_.size()}, hash) {}
+    ~Linked() { set_.clear(); }
+    Linked(const Linked&) = delete;
+    Linked& operator=(const Linked&) = delete;
+    /// The one that has its key; itself, if it had none.
+    Session& insert(Session& session) {
+      if (set_.size() == buckets_.size()) {
+        Buckets more(buckets_.size() * 2);
+        set_.rehash({more.data(), more.size()});
+        buckets_.swap(more);
+      }
+      return *set_.insert(session).first;
+    }
+    /// Only if it is the one that has its key.
+    bool erase(Session& session) {
+      if (find(Key()(session)) != &session) return false;
+      set_.erase(set_.iterator_to(session));
+      return true;
+    }
+    [[nodiscard]] Session* find(const typename Key::type& key) const {
+      const auto found = set_.find(key);
+      return found == set_.end() ? nullptr : const_cast<Session*>(&*found);
+    }
+    [[nodiscard]] std::size_t size() const { return set_.size(); }
+
+   private:
+    Buckets buckets_;
+    Set set_;
   };
-  std::unordered_set<Session*, IdHash, IdEqual> ids_;
-  std::unordered_set<Session*, UserHash, UserEqual> users_;  // the first of each user's chain
+  [[nodiscard]] Session* first_of(std::string_view user_id) const { return users_.find(user_id); }
+
+  Linked<IdOf, IdHash, &Session::by_id> ids_;
+  Linked<UserOf, UserHash, &Session::by_user> users_;  // the first of each user's chain
   std::size_t count_ = 0;
 };
 

@@ -53,7 +53,7 @@ void SessionTable::close(Session& session) {
     if (open_ > 0) --open_;
   }
   if (session.indexed.in) session.indexed.in->remove(session);
-  session.gone->store(true, std::memory_order_relaxed);
+  session.go();
   session = Session{};
 }
 

@@ -12,19 +12,20 @@
 // it (design rule 2). Records that can cross one of ours on the way are in it.
 
 #include <atomic>
+#include <boost/intrusive/unordered_set_hook.hpp>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "common/ids.hpp"
 #include "common/records.hpp"
-#include "meshd/auth/authorizer.hpp"
 #include "meshd/mailbox.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/user_limits.hpp"
 #include "meshd/sealed_tickets.hpp"
+#include "meshd/stored_identity.hpp"
+#include "meshd/topics.hpp"
 
 namespace nuropb::meshd {
 
@@ -48,23 +49,32 @@ enum class Verb : std::uint8_t {
 /// The table: what a record of this type means for a session in this state.
 Verb allowed(records::Type type, SessionState state);
 
+/// There are as many of these as there are sockets: every byte counts (bench/memory).
 struct Session {
-  SessionState state = SessionState::closed;
-  std::uint32_t serial = 0;
   SessionId id;
-  HandlerKind handler = HandlerKind::web_socket;
-  Identity identity;
-  bool authorizing = false;  ///< a fresh token is being judged
-  std::string context_head;  ///< `"user_id":…,"Authorisation":…,` ready to be put in front of each request's trace_id
-  std::string event_head;    ///< the same for events, which anybody may read: without the token
-  Policy::Session policy;
-  std::set<std::string, std::less<>> topics{};  ///< subscribed to
-  UserLimits::Place place{};       ///< among its user's connections
+  std::uint32_t serial = 0;
   std::uint32_t restored = 0;      ///< subscriptions that its edge may still bring back and that count for no rate
+  SessionState state = SessionState::closed;
+  HandlerKind handler = HandlerKind::web_socket;
+  bool authorizing = false;        ///< a fresh token is being judged
+  StoredIdentity identity;
+  Policy::Session policy;
+  Topics topics{};                 ///< subscribed to
+  UserLimits::Place place{};       ///< among its user's connections
   std::unique_ptr<Mailbox> mailbox{};  ///< nothing: it has not asked for its messages to be kept
-  /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread.
-  std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
-  /// SessionIndex's own: its place, and its neighbours in the chain of its user's sessions.
+  /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread. There
+  /// is none before the first request: most sessions are idle.
+  [[nodiscard]] const std::shared_ptr<std::atomic<bool>>& gone() const {
+    if (!gone_) gone_ = std::make_shared<std::atomic<bool>>(false);
+    return gone_;
+  }
+  void go() {
+    if (gone_) gone_->store(true, std::memory_order_relaxed);
+  }
+  mutable std::shared_ptr<std::atomic<bool>> gone_{};
+  /// SessionIndex's own: its links in the index, its place, and its neighbours in the chain of its user's sessions.
+  using Hook = boost::intrusive::unordered_set_member_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
+  Hook by_id{}, by_user{};
   struct Indexed {
     SessionIndex* in = nullptr;  ///< close() takes it out
     Session* previous = nullptr;

@@ -29,68 +29,73 @@ std::string not_delivered(const mesh::Report& report) {
                     "Service " + report.routing_key + " not available. unable to call method " + method);
 }
 
-}  // namespace
-
-std::string context_head(const Identity& identity, const ContextKeys& keys) {
-  std::string out;
-  const auto put = [&](std::string_view key, const std::string& raw) {
-    if (key.empty() || raw.empty()) return;
-    json::append_quoted(out, key);
-    out += ':' + raw + ',';
-  };
-  put(keys.user, json::quoted(identity.user_id));
-  put(keys.token, json::quoted(identity.token));
-  put(keys.claims, identity.claims);
-  return out;
-}
-
-namespace {
-
 /// What all messages of consumers share.
-Result<mesh::Outgoing> begin(std::string_view raw_trace_id, const ReturnAddress& from, std::uint64_t deadline_ms, SteadyTime now, const RequestLimits& limits) {
+Result<mesh::Outgoing> begin(std::string_view raw_trace_id, const ReturnAddress& from, std::uint64_t deadline_ms, SteadyTime now, const RequestSettings& settings) {
   json::Slice trace;
-  if (const auto problem = json::validate(raw_trace_id, &trace, json::Limits{limits.json_depth})) return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
+  if (const auto problem = json::validate(raw_trace_id, &trace, json::Limits{settings.json_depth})) return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
   mesh::Outgoing out;
   out.correlation_id = from.correlation_id();
   out.trace_id = trace.kind == json::Kind::string ? json::unescape(trace) : std::string(trace.text);
-  out.deadline = std::min(from_ring_ms(deadline_ms), now + limits.max_ttl);
+  out.deadline = std::min(from_ring_ms(deadline_ms), now + settings.max_ttl);
   return out;
 }
 
-std::string context_of(const std::string& head, std::string_view raw_trace_id) { return "{" + head + "\"trace_id\":" + std::string(raw_trace_id) + "}"; }
+/// {"user_id":"ann","Authorisation":"tok","trace_id":…}
+std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, std::string_view raw_trace_id) {
+  std::string out = "{";
+  const auto put_key = [&](std::string_view key) {
+    json::append_quoted(out, key);
+    out += ':';
+  };
+  const auto put_text = [&](std::string_view key, std::string_view text) {
+    if (key.empty()) return;
+    put_key(key);
+    json::append_quoted(out, text);
+    out += ',';
+  };
+  put_text(keys.user, identity.user_id());
+  put_text(keys.token, identity.token());
+  if (!keys.claims.empty() && !identity.claims().empty()) {
+    put_key(keys.claims);
+    out.append(identity.claims()).push_back(',');
+  }
+  put_key("trace_id");
+  out.append(raw_trace_id).push_back('}');
+  return out;
+}
 
 }  // namespace
 
 Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestLimits& limits) {
+                                   SteadyTime now, const RequestSettings& settings) {
   const bool describe = type == records::Type::describe;
   // The slices go into the message as they are, so a forged one could add members to it: each must be one JSON value.
-  const auto problem = describe ? std::nullopt : json::validate(request.params, nullptr, json::Limits{limits.json_depth});
+  const auto problem = describe ? std::nullopt : json::validate(request.params, nullptr, json::Limits{settings.json_depth});
   if (problem) return failure("params are not JSON: " + problem->text(), "request record");
   if (request.service.empty() || request.method.empty() != describe) return failure("no service or no method", "request record");
-  auto out = begin(request.trace_id, from, request.deadline_ms, now, limits);
+  auto out = begin(request.trace_id, from, request.deadline_ms, now, settings);
   if (!out) return out;
   out->type = type == records::Type::command ? MessageType::command : MessageType::request;
   out->routing_key = request.service;
-  if (out->type == MessageType::request) out->abandoned = session.gone;
+  if (out->type == MessageType::request) out->abandoned = session.gone();
   out->body = encode_call(out->type, {std::string(request.service), describe ? "nuropb_describe" : std::string(request.method), describe ? "{}" : request.params,
-                                      out->correlation_id, context_of(session.context_head, request.trace_id), request.trace_id});
+                                      out->correlation_id, context_of(session.identity, settings.context, request.trace_id), request.trace_id});
   return out;
 }
 
 Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestLimits& limits) {
-  const json::Limits depth{limits.json_depth};
+                                   SteadyTime now, const RequestSettings& settings) {
+  const json::Limits depth{settings.json_depth};
   if (event.topic.empty()) return failure("no topic", "event record");
   if (const auto problem = json::validate(event.event, nullptr, depth)) return failure("event is not JSON: " + problem->text(), "event record");
   json::Slice target;
   if (const auto problem = json::validate(event.target, &target, depth)) return failure("target is not JSON: " + problem->text(), "event record");
   if (target.kind != json::Kind::null && target.kind != json::Kind::array) return failure("target is neither null nor a list", "event record");
-  auto out = begin(event.trace_id, from, event.deadline_ms, now, limits);
+  auto out = begin(event.trace_id, from, event.deadline_ms, now, settings);
   if (!out) return out;
   out->type = MessageType::event;
   out->routing_key = event.topic;
-  const std::string context = context_of(session.event_head, event.trace_id);
+  const std::string context = context_of(session.identity, {settings.context.user, {}, settings.context.claims}, event.trace_id);
   out->body = encode_event({std::string(event.topic), event.event, context, out->correlation_id, event.trace_id, event.target});
   return out;
 }

@@ -14,25 +14,24 @@
 
 namespace nuropb::meshd {
 
-/// The part of a request's context that comes from our own record of the session, never from an edge:
-/// `"user_id":"ann","Authorisation":"tok",` (protocol.md, "Context").
-/// Any of the keys may be empty: what stands under it is not sent then.
+/// Under which keys of the context a service finds what our own record of the session says, and no edge (protocol.md,
+/// "Context"). Any may be empty: it is not sent then. Events, which anybody may read, never carry the token.
 struct ContextKeys {
   std::string_view user, token, claims;
 };
-std::string context_head(const Identity& identity, const ContextKeys& keys);
 
-struct RequestLimits {
+struct RequestSettings {
   milliseconds max_ttl{0};
   std::size_t json_depth = 256;
+  ContextKeys context{};  ///< views of what outlives this
 };
 
 /// The message for the broker: of a request, command or describe, or of an event. An error says which part of the record
 /// no honest edge could have written.
 Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestLimits& limits);
+                                   SteadyTime now, const RequestSettings& settings);
 Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestLimits& limits);
+                                   SteadyTime now, const RequestSettings& settings);
 
 /// An answer on its way back: which worker, which request, what. `payload` is the record's bytes.
 struct Returned {

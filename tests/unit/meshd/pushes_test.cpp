@@ -52,8 +52,7 @@ class Gateway final : public Pushes::Edges {
     session.state = SessionState::open;
     session.serial = slot + 1000;
     session.id = SessionId::random();
-    session.identity.user_id = user;
-    session.identity.username = "name of " + user;
+    session.identity = StoredIdentity({user, "name of " + user, {}});
     table.opened();
     index.add(worker, slot, session);
     return session.id;

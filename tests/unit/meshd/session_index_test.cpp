@@ -14,7 +14,7 @@ class SessionIndexTest : public ::testing::Test {
     session->state = SessionState::open;
     session->serial = slot + 100;
     session->id = id;
-    session->identity.user_id = user;
+    session->identity = StoredIdentity({user, {}, {}});
     table_.opened();
     index_.add(worker, slot, *session);
     return session;

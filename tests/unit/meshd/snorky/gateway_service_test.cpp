@@ -17,7 +17,7 @@ class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
       session.state = SessionState::open;
       session.serial = 100 + slot;
       session.id = SessionId::random();
-      session.identity.user_id = "ann";
+      session.identity = StoredIdentity({"ann", {}, {}});
       table_.opened();
       index_.add(worker_, slot, session);
     }
