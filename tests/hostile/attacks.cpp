@@ -4,8 +4,10 @@
 // line of JSON about what came of them, and end with 0. 3: it did not go as an attacker in possession of an edge can expect.
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -258,6 +260,29 @@ void all_slots(const std::string& path, const Arguments& arguments) {
   std::getline(std::cin, line);
 }
 
+/// Processes, each a worker that meshd has to end.
+void swarm(const std::string& path, const Arguments& arguments) {
+  int killed = 0, refused = 0, children = 0;
+  const auto wait = [&] {
+    int status = 0;
+    if (::wait(&status) <= 0) give_up("no child to wait for");
+    --children;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++killed;
+    else ++refused;
+  };
+  for (int i = 0; i < std::stoi(arguments.at(0)); ++i) {
+    if (children == 8) wait();  // or there would be no place for them, which is another reason to be refused
+    if (::fork() == 0) {
+      Attacker edge(path);
+      (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
+      edge.await_death();
+    }
+    ++children;
+  }
+  while (children > 0) wait();
+  report({{"killed", killed}, {"refused", refused}});
+}
+
 // Shows that the attacker is able to be an edge, so that the attacks fail for the right reason.
 void honest(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
@@ -278,7 +303,7 @@ int main(int argc, char** argv) {
   }
   const std::string path = argv[1], attack = argv[2];
   const Arguments arguments(argv + 3, argv + argc);
-  const std::map<std::string, std::function<void(const std::string&, const Arguments&)>> alone{{"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}};
+  const std::map<std::string, std::function<void(const std::string&, const Arguments&)>> alone{{"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}, {"swarm", swarm}};
   if (const auto found = alone.find(attack); found != alone.end()) {
     found->second(path, arguments);
     return 0;
