@@ -184,6 +184,27 @@ void tickets(Attacker& edge, const Arguments& arguments) {
   report({{"refused", refused}, {"user", mine.user_id}});
 }
 
+/// Presents its own ticket again after its time, as if meshd had been restarted, and asks with what it gets for it.
+void expired_ticket(Attacker& edge, const Arguments& arguments) {
+  const auto id = SessionId::random();
+  const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0), id);
+  if (mine.refused != 0) give_up("refused");
+  const auto ended = [&](std::uint32_t slot) -> unsigned {
+    while (const auto record = edge.next()) {
+      if (record->first.type != static_cast<std::uint16_t>(Type::end_session)) continue;
+      const auto end = records::decode<records::EndSession>(record->second);
+      if (end && end->session == slot) return end->code;
+    }
+    give_up("its session goes on");
+  };
+  const unsigned first = ended(0);
+  const auto again = edge.open(1, 1, CredentialKind::ticket, mine.ticket, id);
+  const unsigned second = again.refused != 0 ? again.refused : ended(1);
+  for (const std::uint32_t slot : {0U, 1U}) edge.put(Type::request, Attacker::request(slot, 1, arguments.at(1), "whoami", "{}"), 100 + slot);
+  (void)edge.open(2, 1, CredentialKind::header, "nobody's");  // meshd has read all of it by then
+  report({{"user", mine.user_id}, {"first", first}, {"second", second}});
+}
+
 /// Prints its ticket, for another process to steal, and stays.
 void victim(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
@@ -310,7 +331,7 @@ int main(int argc, char** argv) {
   }
   const std::map<std::string, std::function<void(Attacker&, const Arguments&)>> attached{
       {"honest", honest}, {"rubbish", rubbish}, {"tail", tail}, {"head", head}, {"racing", racing}, {"shrink", shrink}, {"deaf", deaf}, {"record", record},
-      {"injected-names", injected_names}, {"tickets", tickets}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
+      {"injected-names", injected_names}, {"tickets", tickets}, {"expired-ticket", expired_ticket}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
   const auto found = attached.find(attack);
   if (found == attached.end()) give_up("no such attack: " + attack);
   Attacker edge(path);

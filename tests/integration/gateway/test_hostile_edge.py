@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from support import metrics
+from support.authorities import Issuer
 from support.consumer import Consumer
 from support.ctl import ctl
 from support.manual_service import ManualService
@@ -66,10 +67,12 @@ async def honest_world(gateways, broker_url, **more):
     """A gateway with an edge and consumers, who ask all the time and have to be answered as themselves all the time."""
     gateway = gateways(edges=1, **more)
     pid = gateway.meshd.pid
+    gateway.asked_as = set()
     async with ManualService(broker_url, unique("world")) as service:
         async def serve():
             while True:
                 call = await service.calls.get()
+                gateway.asked_as.add(call.body["context"]["user_id"])
                 service.answer(call, result=call.body["context"] if call.method == "whoami" else call.params)
 
         async def ask(consumer, user):
@@ -174,6 +177,16 @@ async def test_tickets(gateways, broker_url):
         assert code == 0, complaint
         assert (said["slot"], said["generation"]) != (stolen["slot"], stolen["generation"]) and said["refused"] == 4501, said
         assert (await victim.ended("over\n"))[0] == 0
+
+
+async def test_a_ticket_whose_time_is_over(gateways, broker_url):
+    with Issuer() as issuer:
+        async with honest_world(gateways, broker_url, settings=issuer.settings()) as world:
+            code, said, complaint = await Attack(world, "expired-ticket", issuer.token("eve", lasts=2), world.service).ended()
+            assert code == 0, complaint
+            assert said == {"user": "eve", "first": 4401, "second": 4401}, said
+            await world.answered()
+            assert world.asked_as == {"ann", "bob"}, "nothing was asked in the name of who may ask no more"
 
 
 async def test_names_that_try_to_become_more_than_names(gateways, broker_url):
