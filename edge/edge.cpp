@@ -177,7 +177,7 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
     return;
   }
   link_.count(shm::EdgeCounter::responses);
-  conclude(*handler, asked->trace_id, record.result, record.error);
+  conclude(*handler, asked->trace_id, record.result, record.error, header.sequence);
 }
 
 bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready; }

@@ -119,8 +119,8 @@ class Edge {
   bool resume_or_ack(WebSocketHandler& handler, const ClientRequest& message);
   void on_numbered(const shm::RecordHeader& header, const records::Numbered& record);
   void on_resumed(const shm::RecordHeader& header, const records::Resumed& record);
-  void conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
-  void say(WebSocketHandler& handler, std::string text);
+  void conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence = {});
+  void say(WebSocketHandler& handler, std::string text, std::optional<std::uint64_t> sequence = {});
   void say_unsaid();
   bool tell_again(WebSocketHandler& handler);
   void numbers_lost(WebSocketHandler& handler);

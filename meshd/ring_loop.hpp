@@ -151,6 +151,7 @@ class RingLoop : private Pushes::Edges {
   // Numbered messages, sessions that wait for their consumers (ring_resume.cpp)
   bool resume_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   void number_messages(WorkerId worker, std::uint32_t slot, Session& session, std::uint64_t last);
+  void say_answer(WorkerId worker, const records::Resume& record, Session& session);
   void keep_messages(Attached& attached, const records::Resume& record, Session& session, const ReturnAddress& from);
   void take_up(Attached& attached, const records::Resume& record, Session& fresh, const ReturnAddress& from);
   void tell_resumed(Attached& attached, const Session& session, std::uint64_t sequence);

@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/clock.hpp"
 #include "tests/hostile/attacker.hpp"
 
 namespace nuropb::hostile {
@@ -237,6 +238,30 @@ void session_id(Attacker& edge, const Arguments& arguments) {
   report({{"heard", heard}});
 }
 
+/// No attack: an edge that gives back an answer which meshd has sent it before it read that its session is numbered. The
+/// request is over by that, and no second answer comes when its time is up.
+void answer_given_back(Attacker& edge, const Arguments& arguments) {
+  if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
+  SystemClock clock;
+  const auto at = [&](int ms) { return to_ring_ms(clock.now() + std::chrono::milliseconds(ms)); };
+  using What = records::Resume::What;
+  edge.put(Type::resume, records::Resume{What::keep, 0, 1, 0, at(30'000), {}, R"("keep")"}, 1);
+  edge.put(Type::resume, records::Resume{What::pending, 0, 1, 0, at(200), {}, R"("given back")"}, 7);
+  edge.put(Type::resume, records::Resume{What::pending, 0, 1, 0, at(400), {}, R"("late")"}, 8);
+  edge.put(Type::resume, records::Resume{What::say, 0, 1, 8, 0, {}, {}, R"({"given":"back"})"});
+  edge.put(Type::resume, records::Resume{What::say, 0, 1, 0, 0, {}, {}, R"({"made":"up"})"});
+  json heard = json::array();
+  do {
+    const auto record = edge.next();
+    if (!record) give_up("no answer in time");
+    if (record->first.type != static_cast<std::uint16_t>(Type::numbered)) continue;
+    const auto numbered = records::decode<records::Numbered>(record->second);
+    if (!numbered) give_up("a message that can't be decoded");
+    heard.push_back({numbered->number, numbered->answers ? record->first.sequence : 0, json::parse(numbered->text)});
+  } while (heard.empty() || heard.back()[1] != 8);
+  report(heard);
+}
+
 // ------------------------------------------------------------------------------------------------ the control socket
 
 [[noreturn]] void control(Attacker& edge, const Arguments& arguments) {
@@ -331,7 +356,7 @@ int main(int argc, char** argv) {
   }
   const std::map<std::string, std::function<void(Attacker&, const Arguments&)>> attached{
       {"honest", honest}, {"rubbish", rubbish}, {"tail", tail}, {"head", head}, {"racing", racing}, {"shrink", shrink}, {"deaf", deaf}, {"record", record},
-      {"injected-names", injected_names}, {"tickets", tickets}, {"expired-ticket", expired_ticket}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
+      {"injected-names", injected_names}, {"tickets", tickets}, {"expired-ticket", expired_ticket}, {"answer-given-back", answer_given_back}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
   const auto found = attached.find(attack);
   if (found == attached.end()) give_up("no such attack: " + attack);
   Attacker edge(path);
