@@ -151,7 +151,8 @@ struct Resume {
     seen = 3,     ///< the consumer has seen all up to `number`
     again = 4,    ///< to a new meshd: this session was numbered, `token` is its token, `number` the last it was given
     pending = 5,  ///< to a new meshd, behind `again`: this sequence is still to be answered
-    say = 6,      ///< an answer to one of its requests that the edge had to make up: it is to be numbered; `text` is raw JSON
+    say = 6,      ///< an answer that the edge has, made up or come before meshd knew of the numbers: to be numbered. `text` is raw
+                  ///< JSON, `number` the sequence that it answers, and one more; 0: of none that meshd was told of
   };
   static constexpr std::uint32_t last_what = 6;
   What what = What::keep;

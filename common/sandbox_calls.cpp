@@ -119,8 +119,8 @@ Result<void> wrong(const char* what, int code) { return failure(std::string(what
 int add(void* filter, const Call& call) {
   const int number = seccomp_syscall_resolve_name(call.name);
   if (number == __NR_SCMP_ERROR) return 0;
-  const int code = call.mask == 0 ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0)
-                                  : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, SCMP_CMP64(call.argument, SCMP_CMP_MASKED_EQ, call.mask, call.value));
+  const scmp_arg_cmp masked{call.argument, SCMP_CMP_MASKED_EQ, call.mask, call.value};  // what its macros make of it is C, to clang
+  const int code = call.mask == 0 ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0) : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, masked);
   return code == -EDOM || code == -EEXIST ? 0 : code;  // not of this architecture; said twice
 }
 

@@ -177,7 +177,7 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
     return;
   }
   link_.count(shm::EdgeCounter::responses);
-  conclude(*handler, asked->trace_id, record.result, record.error);
+  conclude(*handler, asked->trace_id, record.result, record.error, header.sequence);
 }
 
 bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready; }
@@ -200,6 +200,7 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
   to_present_.clear();
   to_subscribe_.clear();
   unsaid_.clear();
+  early_commands_ = 0;
   close_waiting();  // there is nobody to tell: the slots are free
   std::unordered_map<std::uint64_t, const shm::RingWriter::Written*> untaken;
   for (const auto& record : lost.untaken) untaken[record.header.sequence] = &record;
@@ -260,6 +261,7 @@ void Edge::present_waiting() {
 }
 
 void Edge::resume_held() {
+  if (link_.broker() == shm::BrokerState::ready) early_commands_ = 0;
   std::vector<WebSocketHandler*> waiting(held_.begin(), held_.end());
   held_.clear();
   for (WebSocketHandler* handler : waiting) {

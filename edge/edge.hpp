@@ -119,8 +119,8 @@ class Edge {
   bool resume_or_ack(WebSocketHandler& handler, const ClientRequest& message);
   void on_numbered(const shm::RecordHeader& header, const records::Numbered& record);
   void on_resumed(const shm::RecordHeader& header, const records::Resumed& record);
-  void conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
-  void say(WebSocketHandler& handler, std::string text);
+  void conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence = {});
+  void say(WebSocketHandler& handler, std::string text, std::optional<std::uint64_t> sequence = {});
   void say_unsaid();
   bool tell_again(WebSocketHandler& handler);
   void numbers_lost(WebSocketHandler& handler);
@@ -159,6 +159,7 @@ class Edge {
   void close_waiting();
   void lose(std::uint64_t sequence);
   [[nodiscard]] bool may_send() const;
+  [[nodiscard]] bool may_send(WebSocketHandler& handler, const ClientRequest& message) const;
   [[nodiscard]] bool may_call() const;
 
   // Time
@@ -203,6 +204,7 @@ class Edge {
   std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
   std::unordered_set<WebSocketHandler*> silent_;  // those that owe their first message
   std::multimap<SteadyTime, std::pair<std::uint32_t, std::uint32_t>> first_messages_;  // their deadlines: (slot, serial)
+  std::size_t early_commands_ = 0;              // bytes of those that were sent to meshd while the broker took nothing
   std::string record_, answer_;                 // reused for every message
   SteadyTime next_look_{};                      // at whether those held back are still there
   bool timer_armed_ = false;

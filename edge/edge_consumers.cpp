@@ -15,6 +15,10 @@
 namespace nuropb::edge {
 namespace {
 
+// Commands that go on to meshd while the broker takes nothing: a part of what may wait there even with the most edges and
+// the defaults, so that what needs no broker always finds room.
+constexpr std::size_t most_early_commands = 512 * 1024, command_cost = 512;
+
 HttpAnswer refusal_of(int status, std::string_view error, std::string_view description) {
   return {status, error_json(error, description) + "\n", {{"Content-Type", "application/json"}}};
 }
@@ -226,12 +230,18 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   const SteadyTime deadline = arrived + milliseconds(ttl);
   const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
   if (ours.verb == records::Type::resume && resume_or_ack(handler, ours)) return {};
-  // A fresh token needs no broker, nor does what meshd keeps.
-  const bool may = ours.verb == records::Type::authorize || ours.verb == records::Type::resume ? link_.attached() && !link_.full() : may_send() && handler.unsent().empty();
-  if (known && may && takes_from(handler) && request(handler, ours, deadline)) return {};
+  if (known && may_send(handler, ours) && takes_from(handler) && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
   return {};
+}
+
+bool Edge::may_send(WebSocketHandler& handler, const ClientRequest& message) const {
+  // A fresh token needs no broker, nor does what meshd keeps.
+  if (message.verb == records::Type::authorize || message.verb == records::Type::resume) return may_call();
+  if (!handler.unsent().empty()) return false;
+  // Nobody waits for what a command does: it can as well wait in meshd, and its socket is read on.
+  return may_send() || (message.verb == records::Type::command && may_call() && early_commands_ + message.params.size() + command_cost <= most_early_commands);
 }
 
 void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over) {
@@ -267,6 +277,7 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
   }
   PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
   pending.verb = message.verb;
+  if (message.verb == records::Type::command && link_.broker() != shm::BrokerState::ready) early_commands_ += message.params.size() + command_cost;
   pending.ring_end = link_.written();
   let_meshd_keep_time(handler, pending);
   if (message.idempotent) pending_.keep(pending, record_, config_.limits.send_queue_bytes);

@@ -85,17 +85,18 @@ void Edge::on_resumed(const shm::RecordHeader& header, const records::Resumed& r
   }
 }
 
-/// An answer that ends a request which meshd may have taken.
-void Edge::conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error) {
+/// An answer that ends a request which meshd may have taken. With its sequence where it came from a new meshd, which may read
+/// meanwhile that this one is still to be answered.
+void Edge::conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence) {
   if (!handler.numbered()) return answer(handler, trace_id, result, error);
   std::string text;
   encode_response(text, trace_id, result, error);
-  say(handler, std::move(text));
+  say(handler, std::move(text), sequence);
 }
 
-void Edge::say(WebSocketHandler& handler, std::string text) {
+void Edge::say(WebSocketHandler& handler, std::string text, std::optional<std::uint64_t> sequence) {
   if (handler.state() == WebSocketHandler::State::closing) return;
-  handler.numbers()->unsaid.push_back(std::move(text));
+  handler.numbers()->unsaid.emplace_back(sequence ? *sequence + 1 : 0, std::move(text));
   to_say_.insert(&handler);
   say_unsaid();
 }
@@ -107,7 +108,8 @@ void Edge::say_unsaid() {
     const bool known = numbers.told && handler.state() == WebSocketHandler::State::open;
     for (; known && !numbers.unsaid.empty(); numbers.unsaid.pop_front()) {
       record_.clear();
-      records::encode(records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), 0, 0, {}, {}, numbers.unsaid.front()}, record_);
+      const auto& [number, text] = numbers.unsaid.front();
+      records::encode(records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), number, 0, {}, {}, text}, record_);
       if (!link_.write(records::Type::resume, 0, record_)) return;
     }
     it = numbers.unsaid.empty() ? to_say_.erase(it) : std::next(it);

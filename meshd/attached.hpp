@@ -9,10 +9,11 @@
 namespace nuropb::meshd {
 
 struct RingLoop::Attached {
-  Attached(boost::asio::io_context& io, Worker&& w) : worker(std::move(w)), wait(io, worker.channel().fd()) {}
+  Attached(boost::asio::io_context& io, Worker&& w) : worker(std::move(w)), wait(io, worker.channel().fd()), pause(io) {}
   ~Attached() { wait.release(); }  // the channel owns the descriptor
   Worker worker;
   boost::asio::posix::stream_descriptor wait;
+  boost::asio::steady_timer pause;  // of one that rings too often
   bool active = false;    // in turn_order_; not asleep on its ring
   bool touched = false;   // in touched_
 };

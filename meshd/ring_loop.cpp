@@ -1,4 +1,4 @@
-// Workers coming and going; the traffic itself is in ring_traffic.cpp.
+// Beginning and end, and workers going; how they come is in ring_newcomers.cpp, the traffic itself in ring_traffic.cpp.
 
 #include "meshd/ring_loop.hpp"
 
@@ -20,10 +20,9 @@
 namespace nuropb::meshd {
 namespace {
 
-constexpr std::size_t max_newcomers = 64;
-constexpr int accepted_at_once = 16;  // whoever connects without end holds up nobody else
-constexpr auto hello_timeout = std::chrono::seconds(2);
 constexpr auto beat_interval = std::chrono::seconds(1);  // gateway.hung_after_s counts these
+constexpr int bells_at_once = 16;  // an honest edge rings once or twice before we look
+constexpr auto bell_pause = std::chrono::milliseconds(5);
 constexpr auto stop_grace = std::chrono::milliseconds(2000);
 
 std::uint64_t wall_clock_ms() {
@@ -37,10 +36,10 @@ RingLoop::RingLoop(Parts parts)
     : config_(parts.config), control_socket_(std::move(parts.control_socket)), edge_user_(std::move(parts.edge_user)),
       tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
-      slots_(parts.config.gateway.max_workers, wall_clock_ms()),
+      slots_(parts.config.gateway.max_workers, wall_clock_ms()), attach_limit_(parts.config.gateway.max_workers),
       request_settings_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth,
                         {parts.config.auth.context_user_key, parts.config.auth.context_token_key, parts.config.auth.context_claims_key}},
-      signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_),
+      signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_), listener_pause_(io_),
       mailboxes_({std::min<std::size_t>(parts.config.resume.mailbox_bytes, parts.config.limits.send_queue_bytes), parts.config.resume.total_bytes}), resume_timer_(io_),
       push_timer_(io_),
       admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
@@ -166,103 +165,10 @@ std::string RingLoop::metrics() {
   return metrics_page(counted);
 }
 
-void RingLoop::wait_for_connection() {
-  listener_wait_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-    if (error) return;
-    accept_all();
-    wait_for_connection();
-  });
-}
-
-void RingLoop::accept_all() {
-  for (int i = 0; i < accepted_at_once; ++i) {
-    auto channel = listener_->accept();
-    if (!channel) return;
-    const auto peer = channel->peer();
-    if (!peer || (peer->uid != ::geteuid() && peer->uid != 0 && !(edge_user_ && peer->uid == edge_user_->uid))) {
-      if (const auto left_out = newcomers_pause_.due(clock_.now())) {
-        log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}, {"left_out", *left_out}});
-      }
-      (void)channel->send_refusal({"this meshd takes workers of its own user and of hardening.edge_user only"});
-      continue;
-    }
-    if (newcomers_ >= max_newcomers) continue;  // closed: it may come again
-    auto newcomer = std::make_shared<Newcomer>(io_, std::move(*channel), *peer);
-    ++newcomers_;
-    newcomer->deadline.expires_after(hello_timeout);
-    newcomer->deadline.async_wait([newcomer](const boost::system::error_code& error) {
-      if (!error) newcomer->wait.cancel();
-    });
-    on_newcomer(newcomer);
-  }
-}
-
-void RingLoop::on_newcomer(const std::shared_ptr<Newcomer>& newcomer) {
-  newcomer->wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                            [this, newcomer](const boost::system::error_code& error) {
-    newcomer->deadline.cancel();
-    --newcomers_;
-    if (error) return;
-    auto received = newcomer->channel.receive();
-    using What = shm::ControlChannel::Received::What;
-    if (received.what == What::hello) attach(*newcomer, received.hello);
-    else if (received.what != What::closed) {
-      if (const auto left_out = newcomers_pause_.due(clock_.now())) log::warning("no hello on the control socket", {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}, {"left_out", *left_out}});
-    }
-  });
-}
-
-void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
-  const auto refuse = [&](const std::string& reason) {
-    if (const auto left_out = newcomers_pause_.due(clock_.now())) log::error("worker refused", {{"pid", newcomer.peer.pid}, {"reason", reason}, {"left_out", *left_out}});
-    (void)newcomer.channel.send_refusal({reason});
-  };
-  if (hello.abi != shm::abi) {
-    return refuse("ABI " + std::to_string(hello.abi) + " is not ABI " + std::to_string(shm::abi) + ": edge and meshd are of different versions");
-  }
-  // A process has one worker. One that comes again has left the former, or wants to take up every slot there is.
-  const auto former_of_it = std::find_if(workers_.begin(), workers_.end(), [&](const auto& entry) { return entry.second->worker.peer().pid == newcomer.peer.pid; });
-  if (former_of_it != workers_.end()) detach(former_of_it->first, "its process has come again", false);
-  std::optional<WorkerId> id;
-  if (const auto former = tickets_.open_worker(hello.ticket)) id = slots_.reclaim(*former);
-  const bool reclaimed = id.has_value();
-  if (!id) id = slots_.claim();
-  if (!id) return refuse("all " + std::to_string(config_.gateway.max_workers) + " worker slots are taken (gateway.max_workers)");
-
-  auto segments = shm::MeshdSegments::create(id->slot, id->generation, {config_.rings.request_bytes, config_.rings.return_bytes});
-  if (!segments) {
-    slots_.release(*id);
-    return refuse("no shared memory: " + segments.error().text());
-  }
-  shm::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, newcomer.peer.pid, 0)));
-  segments->set_broker(broker_ == mesh::State::ready ? shm::BrokerState::ready
-                                                     : broker_ == mesh::State::blocked ? shm::BrokerState::blocked : shm::BrokerState::away);
-  if (const auto sent = newcomer.channel.send_welcome({id->slot, id->generation, tickets_.seal_worker(*id)}, segments->fd_m(), segments->fd_e()); !sent) {
-    slots_.release(*id);
-    return refuse(sent.error().text());
-  }
-  NUROPB_CRASH_POINT(worker_welcomed);
-  segments->close_fds();
-
-  newcomer.wait.release();
-  const WorkerLimits limits{config_.limits.connections, config_.limits.message_bytes, std::size_t{4} * config_.rings.return_bytes};
-  auto attached = std::make_unique<Attached>(
-      io_, Worker(*id, std::move(newcomer.channel), std::move(*segments), newcomer.peer, std::move(pidfd), limits));
-  attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered(receipt); };
-  log::info("worker attached", {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});
-  Attached& place = *(workers_[*id] = std::move(attached));
-  wait_for_doorbell(place);
-  activate(place);
-  deliver_kept(place.worker.id());
-}
-
 bool RingLoop::is_worker(pid_t who) const {
-  for (const auto& [id, attached] : workers_) {
-    if (attached->worker.peer().pid != who) continue;
-    log::warning("an edge at the admin socket was turned away", {{"slot", id.slot}, {"pid", who}});
-    return true;
-  }
-  return false;
+  const auto id = worker_of(who);
+  if (id) log::warning("an edge at the admin socket was turned away", {{"slot", id->slot}, {"pid", who}});
+  return id.has_value();
 }
 
 void RingLoop::wait_for_doorbell(Attached& attached) {
@@ -276,7 +182,7 @@ void RingLoop::on_doorbell(WorkerId id) {
   Attached* const attached = find(id);
   if (!attached) return;
   int doorbells = 0;
-  const auto received = attached->worker.channel().drain_doorbells(doorbells);
+  const auto received = attached->worker.channel().drain_doorbells(doorbells, bells_at_once);
   using What = shm::ControlChannel::Received::What;
   if (received.what == What::closed) drain_ring(*attached);
   if (received.what == What::closed) return detach(id, "its control socket closed", false);
@@ -284,7 +190,13 @@ void RingLoop::on_doorbell(WorkerId id) {
   if (!attached->worker.rung(doorbells)) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
-  wait_for_doorbell(*attached);
+  if (doorbells < bells_at_once) return wait_for_doorbell(*attached);
+  // Its next bells wait in the socket, where there is room for a few hundred.
+  attached->pause.expires_after(bell_pause);
+  attached->pause.async_wait([this, id](const boost::system::error_code& error) {
+    Attached* const again = error ? nullptr : find(id);
+    if (again) wait_for_doorbell(*again);
+  });
 }
 
 /// What a dead edge had taken from its sockets, whole records only, goes its way: who comes back for an answer gets it.

@@ -26,6 +26,7 @@
 #include "common/log_pause.hpp"
 #include "common/sandbox.hpp"
 #include "meshd/admin_socket.hpp"
+#include "meshd/attach_limit.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/mesh_authorizer.hpp"
 #include "meshd/expiries.hpp"
@@ -80,11 +81,15 @@ class RingLoop : private Pushes::Edges {
   struct Newcomer;   // a connection that has not said hello yet
   using WorkerKey = WorkerId;
 
-  // Workers coming and going (ring_loop.cpp)
+  // Workers coming (ring_newcomers.cpp)
   void wait_for_connection();
-  void accept_all();
+  bool accept_some();
+  bool comes_too_often(const shm::PeerCredentials& peer);
   void on_newcomer(const std::shared_ptr<Newcomer>& newcomer);
   void attach(Newcomer& newcomer, const shm::Hello& hello);
+  [[nodiscard]] std::optional<WorkerId> worker_of(pid_t process) const;
+
+  // Workers going (ring_loop.cpp)
   void wait_for_doorbell(Attached& attached);
   void on_doorbell(WorkerId id);
   void detach(WorkerId id, const std::string& reason, bool kill);
@@ -146,6 +151,7 @@ class RingLoop : private Pushes::Edges {
   // Numbered messages, sessions that wait for their consumers (ring_resume.cpp)
   bool resume_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   void number_messages(WorkerId worker, std::uint32_t slot, Session& session, std::uint64_t last);
+  void say_answer(WorkerId worker, const records::Resume& record, Session& session);
   void keep_messages(Attached& attached, const records::Resume& record, Session& session, const ReturnAddress& from);
   void take_up(Attached& attached, const records::Resume& record, Session& fresh, const ReturnAddress& from);
   void tell_resumed(Attached& attached, const Session& session, std::uint64_t sequence);
@@ -218,6 +224,7 @@ class RingLoop : private Pushes::Edges {
   std::uint64_t killed_workers_ = 0;
   EdgeCounts gone_edges_;                   // what edges counted that are gone
   WorkerSlots slots_;
+  AttachLimit attach_limit_;
   RequestSettings request_settings_;
 
   boost::asio::io_context io_{1};
@@ -226,6 +233,7 @@ class RingLoop : private Pushes::Edges {
   LifeSign life_sign_;
   std::unique_ptr<shm::ControlListener> listener_;
   boost::asio::posix::stream_descriptor listener_wait_;
+  boost::asio::steady_timer listener_pause_;
   Mailboxes mailboxes_;                     // outlives the sessions in workers_ and parked_
   SessionTable parked_{UINT32_MAX};         // sessions that wait for their consumers
   std::uint32_t parked_slots_ = 0;
@@ -255,7 +263,7 @@ class RingLoop : private Pushes::Edges {
   bool leaving_ = false;  // the end of run()
   int exit_code_ = 0;
 
-  log::Pause newcomers_pause_{std::chrono::seconds(10)}, dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
+  log::Pause newcomers_pause_{std::chrono::seconds(10)}, often_pause_{std::chrono::seconds(10)}, dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
 
   log::Pause backend_pause_{std::chrono::seconds(10)};

@@ -79,6 +79,16 @@ void RingLoop::say(Mailbox& box, std::shared_ptr<const std::string> text) {
 }
 void RingLoop::say(Mailbox& box, std::string text) { say(box, shared(std::move(text))); }
 
+/// We have sent it to the edge as we got it, before we read there that somebody waits for it whose messages are numbered.
+void RingLoop::say_answer(WorkerId worker, const records::Resume& record, Session& session) {
+  auto text = shared(std::string(record.text));
+  if (record.number > 0) {
+    const auto found = mailboxes_.find(face(session).address(worker, record.session, record.number - 1));
+    if (found.box == session.mailbox.get() && mailboxes_.answer(*found.box, found.pending, text, false)) return hand_over(*found.box);
+  }
+  say(*session.mailbox, std::move(text));
+}
+
 /// What its edge has not got yet, as long as there is room; then what is over a bound goes.
 void RingLoop::hand_over(Mailbox& box) {
   Attached* const attached = box.place ? find(box.place->worker) : nullptr;

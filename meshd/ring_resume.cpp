@@ -88,8 +88,8 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
       return true;
     case What::say:
       if (!session->mailbox || !record->text.starts_with('{') || json::validate(record->text, nullptr, {config_.limits.json_depth + 8U})) return impossible("it has nothing to say");
-      mailboxes_.add(*session->mailbox, shared(std::string(record->text)));
-      hand_over(*session->mailbox);
+      if (record->number > ReturnAddress::max_sequence + 1) return impossible("its sequence has more than 40 bits");
+      say_answer(worker.id(), *record, *session);
       return true;
   }
   return impossible("it says nothing");

@@ -103,7 +103,7 @@ bool Worker::hangs(std::uint32_t beats) {
 }
 
 bool Worker::rung(int doorbells) {
-  constexpr int most = 10'000;
+  constexpr int most = 1'000;
   idle_doorbells_ += doorbells;
   return idle_doorbells_ <= most;
 }

@@ -29,10 +29,14 @@ std::optional<WorkerId> WorkerSlots::claim() {
   return id;
 }
 
-std::optional<WorkerId> WorkerSlots::reclaim(WorkerId id) {
-  if (taken_.size() >= max_workers_ || id.slot > ReturnAddress::max_slot) return {};
+bool WorkerSlots::reclaimable(WorkerId id) const {
+  if (taken_.size() >= max_workers_ || id.slot > ReturnAddress::max_slot) return false;
   // One that had it in this life of ours: what we still hear of its former requests would be taken for news of later ones.
-  if (std::find(used_.begin(), used_.end(), id) != used_.end()) return {};
+  return std::find(used_.begin(), used_.end(), id) == used_.end();
+}
+
+std::optional<WorkerId> WorkerSlots::reclaim(WorkerId id) {
+  if (!reclaimable(id)) return {};
   taken_.insert(id);
   note(id);
   return id;

@@ -26,6 +26,8 @@ class WorkerSlots {
   /// The place that an earlier meshd gave (the caller has opened its ticket), once; nothing if a worker has had it since we
   /// started, or all are taken.
   std::optional<WorkerId> reclaim(WorkerId id);
+  /// Whether reclaim() would give it.
+  [[nodiscard]] bool reclaimable(WorkerId id) const;
   void release(WorkerId id);
   [[nodiscard]] std::size_t taken() const { return taken_.size(); }
 

@@ -26,8 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   there_and_back<records::SessionRefused>(payload);
   there_and_back<records::Response>(payload);
   there_and_back<records::EndSession>(payload);
+  there_and_back<records::SessionNotice>(payload);
   there_and_back<records::Event>(payload);
   there_and_back<records::Subscription>(payload);
+  there_and_back<records::Authorize>(payload);
   there_and_back<records::MeshEvent>(payload);
   there_and_back<records::SubscriptionEnded>(payload);
   there_and_back<records::Push>(payload);

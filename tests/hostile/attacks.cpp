@@ -4,8 +4,10 @@
 // line of JSON about what came of them, and end with 0. 3: it did not go as an attacker in possession of an edge can expect.
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/clock.hpp"
 #include "tests/hostile/attacker.hpp"
 
 namespace nuropb::hostile {
@@ -182,6 +185,27 @@ void tickets(Attacker& edge, const Arguments& arguments) {
   report({{"refused", refused}, {"user", mine.user_id}});
 }
 
+/// Presents its own ticket again after its time, as if meshd had been restarted, and asks with what it gets for it.
+void expired_ticket(Attacker& edge, const Arguments& arguments) {
+  const auto id = SessionId::random();
+  const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0), id);
+  if (mine.refused != 0) give_up("refused");
+  const auto ended = [&](std::uint32_t slot) -> unsigned {
+    while (const auto record = edge.next()) {
+      if (record->first.type != static_cast<std::uint16_t>(Type::end_session)) continue;
+      const auto end = records::decode<records::EndSession>(record->second);
+      if (end && end->session == slot) return end->code;
+    }
+    give_up("its session goes on");
+  };
+  const unsigned first = ended(0);
+  const auto again = edge.open(1, 1, CredentialKind::ticket, mine.ticket, id);
+  const unsigned second = again.refused != 0 ? again.refused : ended(1);
+  for (const std::uint32_t slot : {0U, 1U}) edge.put(Type::request, Attacker::request(slot, 1, arguments.at(1), "whoami", "{}"), 100 + slot);
+  (void)edge.open(2, 1, CredentialKind::header, "nobody's");  // meshd has read all of it by then
+  report({{"user", mine.user_id}, {"first", first}, {"second", second}});
+}
+
 /// Prints its ticket, for another process to steal, and stays.
 void victim(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
@@ -212,6 +236,30 @@ void session_id(Attacker& edge, const Arguments& arguments) {
     if (record->first.type == static_cast<std::uint16_t>(Type::response)) break;
   }
   report({{"heard", heard}});
+}
+
+/// No attack: an edge that gives back an answer which meshd has sent it before it read that its session is numbered. The
+/// request is over by that, and no second answer comes when its time is up.
+void answer_given_back(Attacker& edge, const Arguments& arguments) {
+  if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
+  SystemClock clock;
+  const auto at = [&](int ms) { return to_ring_ms(clock.now() + std::chrono::milliseconds(ms)); };
+  using What = records::Resume::What;
+  edge.put(Type::resume, records::Resume{What::keep, 0, 1, 0, at(30'000), {}, R"("keep")"}, 1);
+  edge.put(Type::resume, records::Resume{What::pending, 0, 1, 0, at(200), {}, R"("given back")"}, 7);
+  edge.put(Type::resume, records::Resume{What::pending, 0, 1, 0, at(400), {}, R"("late")"}, 8);
+  edge.put(Type::resume, records::Resume{What::say, 0, 1, 8, 0, {}, {}, R"({"given":"back"})"});
+  edge.put(Type::resume, records::Resume{What::say, 0, 1, 0, 0, {}, {}, R"({"made":"up"})"});
+  json heard = json::array();
+  do {
+    const auto record = edge.next();
+    if (!record) give_up("no answer in time");
+    if (record->first.type != static_cast<std::uint16_t>(Type::numbered)) continue;
+    const auto numbered = records::decode<records::Numbered>(record->second);
+    if (!numbered) give_up("a message that can't be decoded");
+    heard.push_back({numbered->number, numbered->answers ? record->first.sequence : 0, json::parse(numbered->text)});
+  } while (heard.empty() || heard.back()[1] != 8);
+  report(heard);
 }
 
 // ------------------------------------------------------------------------------------------------ the control socket
@@ -258,6 +306,29 @@ void all_slots(const std::string& path, const Arguments& arguments) {
   std::getline(std::cin, line);
 }
 
+/// Processes, each a worker that meshd has to end.
+void swarm(const std::string& path, const Arguments& arguments) {
+  int killed = 0, refused = 0, children = 0;
+  const auto wait = [&] {
+    int status = 0;
+    if (::wait(&status) <= 0) give_up("no child to wait for");
+    --children;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++killed;
+    else ++refused;
+  };
+  for (int i = 0; i < std::stoi(arguments.at(0)); ++i) {
+    if (children == 8) wait();  // or there would be no place for them, which is another reason to be refused
+    if (::fork() == 0) {
+      Attacker edge(path);
+      (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
+      edge.await_death();
+    }
+    ++children;
+  }
+  while (children > 0) wait();
+  report({{"killed", killed}, {"refused", refused}});
+}
+
 // Shows that the attacker is able to be an edge, so that the attacks fail for the right reason.
 void honest(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
@@ -278,14 +349,14 @@ int main(int argc, char** argv) {
   }
   const std::string path = argv[1], attack = argv[2];
   const Arguments arguments(argv + 3, argv + argc);
-  const std::map<std::string, std::function<void(const std::string&, const Arguments&)>> alone{{"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}};
+  const std::map<std::string, std::function<void(const std::string&, const Arguments&)>> alone{{"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}, {"swarm", swarm}};
   if (const auto found = alone.find(attack); found != alone.end()) {
     found->second(path, arguments);
     return 0;
   }
   const std::map<std::string, std::function<void(Attacker&, const Arguments&)>> attached{
       {"honest", honest}, {"rubbish", rubbish}, {"tail", tail}, {"head", head}, {"racing", racing}, {"shrink", shrink}, {"deaf", deaf}, {"record", record},
-      {"injected-names", injected_names}, {"tickets", tickets}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
+      {"injected-names", injected_names}, {"tickets", tickets}, {"expired-ticket", expired_ticket}, {"answer-given-back", answer_given_back}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
   const auto found = attached.find(attack);
   if (found == attached.end()) give_up("no such attack: " + attack);
   Attacker edge(path);

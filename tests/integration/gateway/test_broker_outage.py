@@ -1,7 +1,9 @@
 """The broker stops, starts, hangs and runs out of memory under traffic. Sockets don't notice; requests get one outcome."""
 
 import asyncio
+import json
 import time
+from collections import Counter
 
 import pytest
 
@@ -12,6 +14,7 @@ from support.metrics import value
 from support.services import demo_service, unique
 from support.waiting import eventually
 
+COMMANDS = {"files": {"policy.toml": 'default = ["request", "command"]\n'}, "settings": {"auth": {"policy_file": "policy.toml"}}}
 OUTCOMES = ("NuropbTransportError", "NuropbTimeoutError", "NuropbNotDeliveredError")
 
 
@@ -70,7 +73,7 @@ def broker_state(gateway):
 @pytest.mark.limit(150)
 @pytest.mark.parametrize("end", ["stop", "kill"])
 async def test_the_broker_goes_and_comes_back_under_traffic(private_broker, gateways, folder, end):
-    gateway = gateways(private_broker.url, edges=2)
+    gateway = gateways(private_broker.url, edges=2, **COMMANDS)
     with demo_service(private_broker.url, folder) as demo:
         consumers = [await Consumer.open(edge.url) for edge in gateway.edges for _ in range(5)]
         async with Traffic(consumers, demo.service, ttl=8_000) as traffic:
@@ -82,7 +85,13 @@ async def test_the_broker_goes_and_comes_back_under_traffic(private_broker, gate
             async with await Consumer.open(gateway.url) as late:
                 answer = await late.request(demo.service, "echo", {"value": 1}, ttl=300, timeout=5)
                 assert answer["error"]["error"] in ("NuropbTimeoutError", "NuropbTransportError"), answer
-            await asyncio.to_thread(private_broker.start)
+                # A command goes on to meshd all the same, and what its socket says behind it is read.
+                command = await late.begin_verb("command", service=demo.service, method="echo", params={"value": "x" * 50_000}, ttl=60_000)
+                await eventually(lambda: value(gateway, "amqp_queued_bytes") > 50_000, "it waits in meshd")
+                answer = await late.request(demo.service, "echo", {"value": 1}, ttl=300, timeout=5)
+                assert "was not sent" in answer["error"]["description"], answer
+                await asyncio.to_thread(private_broker.start)
+                assert (await asyncio.wait_for(command, 60))["error"] is None
             await traffic.more()
         assert all(edge.ready() for edge in gateway.edges)
         await asyncio.gather(*(consumer.close() for consumer in consumers))
@@ -113,6 +122,45 @@ async def test_a_broker_that_hangs_stops_nobody_else(private_broker, gateways, f
                 return (await consumer.request(demo.service, "echo", {"value": 2}, ttl=2000))["error"] is None
             await eventually(flows, "traffic flows again", 30)
             assert consumer.open_still and consumer.others.empty()
+
+
+@pytest.mark.limit(90)
+async def test_commands_are_the_last_that_a_blocked_broker_holds_back(private_broker, gateways):
+    gateway = gateways(private_broker.url, edges=1, **COMMANDS)
+    pending = lambda: gateway.edges[0].health()[1]["pending"]
+    async with ManualService(private_broker.url, unique("noted")) as service:
+        async with await Consumer.open(gateway.url) as ann, await Consumer.open(gateway.url, "secret-bob") as bob:
+            known = await ann.begin(service.name, "before")  # or commands would wait for the description of their service
+            service.answer(await service.next_call(), result=1)
+            await asyncio.wait_for(known, 20)
+            await asyncio.to_thread(private_broker.ctl, "set_vm_memory_high_watermark", "0.000001")
+            try:
+                # It blocks a connection when something is published on it.
+                first = await ann.begin(service.name, "first", ttl=60_000)
+                await eventually(lambda: broker_state(gateway)[0][1]["broker"] == "blocked", "the edge knows")
+                asked = await ann.begin(service.name, "ask", ttl=60_000)
+                count, params = 100, {"filler": "x" * 20_000}
+
+                async def send():
+                    return [await bob.begin_verb("command", service=service.name, method="note", params=params, ttl=60_000) for _ in range(count)]
+                sending = asyncio.create_task(send())
+                early = (512 * 1024) // (len(json.dumps(params)) + 512)
+                await eventually(lambda: pending() == 1 + early, lambda: f"{pending()} pending, {early} commands expected")
+                assert early * 20_000 < value(gateway, "amqp_queued_bytes") < 600_000
+                async with await Consumer.open(gateway.url, "secret-bob"):
+                    pass  # for whom there is room still
+                assert pending() == 1 + early, "the rest, and the request, are still in their sockets"
+                assert not asked.done()
+            finally:
+                await asyncio.to_thread(private_broker.ctl, "set_vm_memory_high_watermark", "0.4")
+            done = await sending
+            calls = await service.next_calls(count + 2, timeout=40)
+            assert Counter(call.method for call in calls) == {"first": 1, "ask": 1, "note": count}
+            for call in calls:
+                if call.method != "note":
+                    service.answer(call, result=call.method)
+            assert [(await asyncio.wait_for(answer, 20))["result"] for answer in (first, asked)] == ["first", "ask"]
+            assert not [answer for answer in await asyncio.wait_for(asyncio.gather(*done), 20) if answer["error"]]
 
 
 @pytest.mark.limit(90)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from support import metrics
+from support.authorities import Issuer
 from support.consumer import Consumer
 from support.ctl import ctl
 from support.manual_service import ManualService
@@ -66,10 +67,12 @@ async def honest_world(gateways, broker_url, **more):
     """A gateway with an edge and consumers, who ask all the time and have to be answered as themselves all the time."""
     gateway = gateways(edges=1, **more)
     pid = gateway.meshd.pid
+    gateway.asked_as = set()
     async with ManualService(broker_url, unique("world")) as service:
         async def serve():
             while True:
                 call = await service.calls.get()
+                gateway.asked_as.add(call.body["context"]["user_id"])
                 service.answer(call, result=call.body["context"] if call.method == "whoami" else call.params)
 
         async def ask(consumer, user):
@@ -102,6 +105,11 @@ async def honest_world(gateways, broker_url, **more):
 
 def descriptors(gateway):
     return len(list(Path(f"/proc/{gateway.meshd.pid}/fd").iterdir()))
+
+
+def memfds(gateway):
+    """Segments that meshd has mapped."""
+    return sum("memfd:nuropb-" in line for line in Path(f"/proc/{gateway.meshd.pid}/maps").read_text().splitlines())
 
 
 async def test_the_attacker_could_be_an_edge(gateways, broker_url):
@@ -171,6 +179,16 @@ async def test_tickets(gateways, broker_url):
         assert (await victim.ended("over\n"))[0] == 0
 
 
+async def test_a_ticket_whose_time_is_over(gateways, broker_url):
+    with Issuer() as issuer:
+        async with honest_world(gateways, broker_url, settings=issuer.settings()) as world:
+            code, said, complaint = await Attack(world, "expired-ticket", issuer.token("eve", lasts=2), world.service).ended()
+            assert code == 0, complaint
+            assert said == {"user": "eve", "first": 4401, "second": 4401}, said
+            await world.answered()
+            assert world.asked_as == {"ann", "bob"}, "nothing was asked in the name of who may ask no more"
+
+
 async def test_names_that_try_to_become_more_than_names(gateways, broker_url):
     async with honest_world(gateways, broker_url) as world:
         code, said, complaint = await Attack(world, "injected-names", "secret-bob", world.service).ended()
@@ -200,7 +218,10 @@ async def test_a_flood_of_connections(gateways, broker_url):
             code, said, complaint = await Attack(world, "flood", "3000").ended()
             assert code == 0 and said["connected"] > 100, complaint
             await world.answered()
+        assert 'reason="its process comes too often"' in world.meshd.log()
         await eventually(lambda: descriptors(world) <= before, lambda: f"{descriptors(world)} descriptors, {before} before")
+        world.add_edge()
+        await eventually(world.edges[1].ready, "an honest edge is taken after it")
         assert len(world.meshd.log().splitlines()) < 100, "and it does not fill the disk by way of the log"
 
 
@@ -213,3 +234,22 @@ async def test_one_process_is_one_worker(gateways, broker_url):
         world.add_edge()
         await eventually(world.edges[1].ready, "there is one for an honest edge")
         assert (await greedy.ended("over\n"))[0] == 0
+
+
+async def test_one_process_that_attaches_again_and_again(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        await killed_for_each(world, {("all-slots", "1000"): "connects without end"})
+
+
+async def test_more_workers_than_meshd_makes_memory_for(gateways, broker_url):
+    """Each is a process of its own. An honest edge has to wait for a moment, and comes in."""
+    async with honest_world(gateways, broker_url) as world:
+        memory = memfds(world)
+        code, said, complaint = await Attack(world, "swarm", "300").ended()
+        assert code == 0, complaint
+        assert said["killed"] >= 20 and said["refused"] >= 100, (said, complaint)
+        assert "refused: too many workers come at once" in complaint and "slots are taken" not in complaint, complaint
+        world.add_edge()
+        await eventually(world.edges[1].ready, "an honest edge is taken after it")
+        await world.answered()
+        assert memfds(world) == 2 * memory, "what was made for the attackers is gone"

@@ -52,6 +52,7 @@ class Memory:
 
     def check(self):
         bounds = {name: OF_MESHD if name == "meshd" else OF_AN_EDGE for name in self.pids}
+        print("MiB grown by at most, of what is allowed:", ", ".join(f"{name} {self.most[name] / MiB:.1f} of {bound / MiB:.1f}" for name, bound in bounds.items()))
         assert all(self.most[name] <= bound for name, bound in bounds.items()), (self.most, bounds)
 
 
@@ -87,6 +88,7 @@ class Flood:
             error = answer["error"]
             self.outcomes["answered" if error is None else error["error"] if "outcome" not in error else "unknown"] += 1
         self.memory.look()
+        print(f"{SECONDS:.0f} s:", dict(self.outcomes))
         assert set(self.outcomes) <= {"answered", "NuropbTimeoutError", "NuropbTransportError"}, self.outcomes
         assert all(consumer.open_still and all(len(seen) == 1 for seen in consumer.answers.values()) for consumer in self.consumers)
 

@@ -1,6 +1,7 @@
 """A consumer that loses its socket takes its session up again, on any edge, and misses nothing: in order and once."""
 
 import asyncio
+import json
 import random
 import signal
 
@@ -9,6 +10,7 @@ import pytest
 from support.consumer import Consumer
 from support.manual_service import ManualService
 from support.metrics import value as metric
+from support.paths import binary
 from support.resuming import ResumeFailed, Resuming
 from support.services import unique
 from support.waiting import eventually
@@ -311,6 +313,18 @@ async def test_meshd_dies_and_the_numbers_go_on(gateways, broker_url):
         gateway.until_ready()
         assert await failure(ann, gateway.url) == "unknown"
         await ann.close()
+
+
+async def test_an_answer_that_an_edge_gives_back_is_the_only_one(gateways):
+    """A new meshd may hear an answer before it has read that the one who waits for it has numbered messages: it goes to the
+    edge, and comes back for a number."""
+    gateway = gateways(edges=1)
+    command = [str(word) for word in (binary("nuropb-hostile-edge"), gateway.folder / "run" / "meshd.sock", "answer-given-back", "secret-ann")]
+    edge = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    heard = json.loads((await asyncio.wait_for(edge.communicate(), 30))[0])
+    assert [(number, answers) for number, answers, _ in heard] == [(1, 1), (2, 7), (3, 0), (4, 8)], heard
+    assert [text for *_, text in heard][1:3] == [{"given": "back"}, {"made": "up"}]
+    assert heard[3][2]["payload"]["error"]["error"] == "NuropbTimeoutError", "and only the other one is late"
 
 
 @pytest.mark.limit(120)

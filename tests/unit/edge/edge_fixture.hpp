@@ -31,6 +31,10 @@ inline std::string call(std::string_view trace_id, std::string_view method = "ec
          std::string(extra) + "}}";
 }
 
+inline std::string command(std::string_view trace_id, std::string_view more_params = "") {
+  return R"({"type":"command","payload":{"service":"demo","method":"note","params":{"x":1)" + std::string(more_params) + R"(},"trace_id":")" + std::string(trace_id) + "\"}}";
+}
+
 class EdgeTest : public ::testing::Test {
  protected:
   EdgeTest() {

@@ -62,6 +62,56 @@ TEST_F(EdgeTest, ABrokerThatIsAwayHoldsRequestsBackUpToTheirTime) {
   EXPECT_EQ(meshd_->request().second.trace_id, "\"long\"");
 }
 
+TEST_F(EdgeTest, CommandsAreTheLastThatABrokerThatIsAwayHoldsBack) {
+  start_attached({1 << 20, 1 << 16});
+  const auto asking = connect(), commanding = connect();
+  meshd_->set_broker(shm::BrokerState::away);
+  ASSERT_TRUE(eventually([&] { return health()["broker"] == "away"; }));
+  asking->send(call("request"));
+  const std::string filler = R"(,"filler":")" + std::string(10'000, 'x') + "\"";
+  constexpr int sent = 70, early = 49;  // half a MiB of them
+  std::string all;
+  for (int i = 0; i < sent; ++i) all += Consumer::frame(command(std::to_string(i), filler));
+  std::thread sender([&] { commanding->send_bytes(all); });
+  const auto take = [&](int from, int to) {
+    for (int i = from; i < to; ++i) ASSERT_EQ(meshd_->next<records::Request>(Type::command).second.trace_id, "\"" + std::to_string(i) + "\"");
+  };
+  take(0, early);
+  EXPECT_TRUE(asking->silent() && commanding->silent());
+  EXPECT_TRUE(meshd_->quiet()) << "then their socket is not read on either";
+  sender.join();
+}
+
+TEST_F(EdgeTest, ACommandBehindARequestThatIsHeldBackKeepsItsPlace) {
+  start_attached();
+  const auto consumer = connect();
+  meshd_->set_broker(shm::BrokerState::away);
+  ASSERT_TRUE(eventually([&] { return health()["broker"] == "away"; }));
+  consumer->send(call("first"));
+  consumer->send(command("second"));
+  EXPECT_TRUE(consumer->silent());
+  EXPECT_TRUE(meshd_->quiet());
+  meshd_->set_broker(shm::BrokerState::ready);
+  EXPECT_EQ(meshd_->request().second.trace_id, "\"first\"");
+  EXPECT_EQ(meshd_->next<records::Request>(Type::command).second.trace_id, "\"second\"");
+}
+
+TEST_F(EdgeTest, ANewOutageTakesCommandsAgain) {
+  start_attached({1 << 20, 1 << 16});
+  const auto consumer = connect();
+  const std::string filler = R"(,"filler":")" + std::string(10'000, 'x') + "\"";
+  for (int outage = 0; outage < 2; ++outage) {
+    meshd_->set_broker(shm::BrokerState::blocked);
+    ASSERT_TRUE(eventually([&] { return health()["broker"] == "blocked"; }));
+    for (int i = 0; i < 50; ++i) consumer->send(command("c", filler));
+    for (int i = 0; i < 49; ++i) meshd_->next<records::Request>(Type::command);
+    EXPECT_TRUE(consumer->silent() && meshd_->quiet());
+    meshd_->set_broker(shm::BrokerState::ready);
+    meshd_->next<records::Request>(Type::command);
+    ASSERT_TRUE(eventually([&] { return health()["broker"] == "ready"; }));
+  }
+}
+
 TEST_F(EdgeTest, ConsumersThatVanishWhileTheyAreHeldBackAreNoticed) {
   start_attached();
   meshd_->set_broker(shm::BrokerState::away);

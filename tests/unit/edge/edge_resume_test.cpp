@@ -117,6 +117,7 @@ TEST_F(EdgeResumeTest, MeshdKeepsTheTimeWhileItHasTheRequest) {
   meshd_->answer(second, "1");
   const auto said = meshd_->next<Resume>(Type::resume).second;
   EXPECT_EQ(said.what, Resume::What::say);
+  EXPECT_EQ(said.number, second.first.sequence + 1) << "or the successor would go on waiting for it, and answer that it is late";
   EXPECT_THAT(std::string(said.text), HasSubstr(R"("trace_id":"second","result":1)"));
 }
 
