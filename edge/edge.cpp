@@ -62,7 +62,7 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
              .on_record = [this](const shm::RecordHeader& header, const std::string& payload) { on_record(header, payload); },
              .on_batch_end = nullptr,
-             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_unsaid(); say_waiting(); resume_held(); }}) {
+             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_all_unsaid(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
   if (read_certificates) settings.door.tls.read = read_certificates;
@@ -199,6 +199,7 @@ void Edge::on_attached(bool same_address) {
 void Edge::on_lost(const MeshLink::Lost& lost) {
   to_present_.clear();
   to_subscribe_.clear();
+  to_say_.clear();
   unsaid_.clear();
   close_waiting();  // there is nobody to tell: the slots are free
   std::unordered_map<std::uint64_t, const shm::RingWriter::Written*> untaken;
@@ -206,6 +207,7 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
   pending_.each([&](PendingRequest& request) {
     WebSocketHandler* const handler = find(request.session);
     if (!handler) return;
+    request.announced = false;
     if (handler->numbered()) pending_.set_deadline(request, request.until);  // nobody else keeps the time now
     auto& unsent = handler->unsent();
     if (request.ring_end == waits_to_be_sent) return;

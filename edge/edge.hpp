@@ -121,7 +121,9 @@ class Edge {
   void on_resumed(const shm::RecordHeader& header, const records::Resumed& record);
   void conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
   void say(WebSocketHandler& handler, std::string text);
-  void say_unsaid();
+  void say_unsaid(WebSocketHandler& handler);
+  void say_all_unsaid();
+  [[nodiscard]] bool half_told(WebSocketHandler& handler) const;
   bool tell_again(WebSocketHandler& handler);
   void numbers_lost(WebSocketHandler& handler);
   void let_meshd_keep_time(const WebSocketHandler& handler, PendingRequest& request);
@@ -198,7 +200,7 @@ class Edge {
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
   std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
   std::deque<records::CloseSession> to_close_;  // those that found none
-  std::unordered_set<WebSocketHandler*> to_say_;  // those with something unsaid
+  std::unordered_set<WebSocketHandler*> to_say_;  // those with something unsaid that found no room
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
   std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
   std::unordered_set<WebSocketHandler*> silent_;  // those that owe their first message

@@ -180,6 +180,7 @@ void Edge::end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t c
 }
 
 void Edge::on_closing(WebSocketHandler& handler) {
+  if (half_told(handler)) handler.numbers()->lost = true;
   forget_subscriptions(handler);
   manager(handler.kind()).unregister_handler(handler);
   pending_.drop(handler.requests());
@@ -195,7 +196,7 @@ void Edge::on_closed(WebSocketHandler& handler, bool lost) {
   handlers_[handler.slot()] = nullptr;
   --connections_;
   link_.set(shm::EdgeCounter::sessions, connections_);
-  to_close_.push_back({handler.slot(), handler.serial(), lost});
+  to_close_.push_back({handler.slot(), handler.serial(), lost && !(handler.numbered() && handler.numbers()->lost)});
   close_waiting();
 }
 

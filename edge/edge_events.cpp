@@ -51,8 +51,8 @@ void Edge::subscribe_waiting() {
       arm_timer();
     }
     to_subscribe_.pop_front();
+    if (handler.numbered()) say_unsaid(handler);
   }
-  say_unsaid();
 }
 
 void Edge::on_mesh_event(const records::MeshEvent& event) {

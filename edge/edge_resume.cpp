@@ -5,6 +5,7 @@
 // which numbers it: a consumer that resumes elsewhere hears of it all the same. What says that a request was never sent
 // carries no number: nobody who resumes is to be told of it.
 
+#include <algorithm>
 #include <utility>
 
 #include "common/error_names.hpp"
@@ -96,39 +97,51 @@ void Edge::conclude(WebSocketHandler& handler, std::string_view trace_id, std::s
 void Edge::say(WebSocketHandler& handler, std::string text) {
   if (handler.state() == WebSocketHandler::State::closing) return;
   handler.numbers()->unsaid.push_back(std::move(text));
-  to_say_.insert(&handler);
-  say_unsaid();
+  say_unsaid(handler);
 }
 
-void Edge::say_unsaid() {
-  for (auto it = to_say_.begin(); it != to_say_.end();) {
-    WebSocketHandler& handler = **it;
-    auto& numbers = *handler.numbers();
-    const bool known = numbers.told && handler.state() == WebSocketHandler::State::open;
-    for (; known && !numbers.unsaid.empty(); numbers.unsaid.pop_front()) {
-      record_.clear();
-      records::encode(records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), 0, 0, {}, {}, numbers.unsaid.front()}, record_);
-      if (!link_.write(records::Type::resume, 0, record_)) return;
+/// Once this meshd knows the session: until then it waits with it, and is looked at again by subscribe_waiting().
+void Edge::say_unsaid(WebSocketHandler& handler) {
+  auto& numbers = *handler.numbers();
+  if (!numbers.told || handler.state() != WebSocketHandler::State::open) return;
+  for (; !numbers.unsaid.empty(); numbers.unsaid.pop_front()) {
+    record_.clear();
+    records::encode(records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), 0, 0, {}, {}, numbers.unsaid.front()}, record_);
+    if (!link_.write(records::Type::resume, 0, record_)) {
+      to_say_.insert(&handler);
+      return;
     }
-    it = numbers.unsaid.empty() ? to_say_.erase(it) : std::next(it);
   }
 }
 
-/// The next meshd goes on where the last ended. False if there was no room: then all of it goes again.
+void Edge::say_all_unsaid() {
+  while (!to_say_.empty() && link_.attached() && !link_.full()) say_unsaid(*to_say_.extract(to_say_.begin()).value());
+}
+
+/// The next meshd goes on where the last ended. False if there was no room: then the rest of it goes later, but nothing
+/// twice: it might be answered by then.
 bool Edge::tell_again(WebSocketHandler& handler) {
   auto& numbers = *handler.numbers();
-  record_.clear();
-  records::encode(records::Resume{records::Resume::What::again, handler.slot(), handler.serial(), numbers.last, 0, numbers.token}, record_);
-  if (!link_.write(records::Type::resume, 0, record_)) return false;
+  if (!numbers.told) {
+    record_.clear();
+    records::encode(records::Resume{records::Resume::What::again, handler.slot(), handler.serial(), numbers.last, 0, numbers.token}, record_);
+    if (!link_.write(records::Type::resume, 0, record_)) return false;
+    numbers.told = true;
+  }
   for (PendingRequest& request : handler.requests().list) {
-    if (request.ring_end != 0 || request.trace_id.empty()) continue;  // only what its predecessor has published
+    if (request.ring_end != 0 || request.trace_id.empty() || request.announced) continue;  // only what its predecessor has published
     record_.clear();
     records::encode(records::Resume{records::Resume::What::pending, handler.slot(), handler.serial(), 0, to_ring_ms(request.until), {}, request.trace_id}, record_);
     if (!link_.write(records::Type::resume, request.sequence, record_)) return false;
+    request.announced = true;
     let_meshd_keep_time(handler, request);
   }
-  numbers.told = true;
   return true;
+}
+
+/// Whether meshd does not know all of it: of a session that is taken up it would say what is not so.
+bool Edge::half_told(WebSocketHandler& handler) const {
+  return handler.numbered() && (!handler.numbers()->unsaid.empty() || std::find(to_subscribe_.begin(), to_subscribe_.end(), &handler) != to_subscribe_.end());
 }
 
 /// meshd is gone, and with it what it kept.

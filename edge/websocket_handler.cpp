@@ -62,6 +62,7 @@ void WebSocketHandler::on_end() {
 /// A consumer that has ended its side gets what it has asked for; then we end ours.
 void WebSocketHandler::leave_if_answered() {
   if (!peer_ended_ || state_ == State::closing || state_ == State::judging || !held_.empty() || !unsent_.empty() || requests_.count > 0) return;
+  if (numbered_ && !(numbered_->inherited.empty() && numbered_->unsaid.empty())) return;
   state_ = State::closing;
   edge_.on_closing(*this);
   queue_.hand_over();

@@ -95,6 +95,7 @@ class WebSocketHandler final : public Handler, public Receiver {
     std::string token;                           ///< what its consumer can resume it with
     std::uint64_t last = 0;                      ///< number of the last message that meshd gave us
     bool told = true;                            ///< this meshd knows that they are numbered
+    bool lost = false;                           ///< meshd does not know all, and nobody can tell it any more
     std::deque<std::string> unsaid;              ///< answers that we made up, for meshd to number
     std::map<std::uint64_t, std::string> inherited;  ///< trace_ids of requests of earlier sockets, by meshd's numbers
   };
