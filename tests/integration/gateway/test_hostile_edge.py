@@ -34,6 +34,8 @@ RECORDS = {
     "deep-json": "Nested too deeply",
     "count-nobody-asked-for": "a count that nobody asked for",
     "backend-where-there-is-none": "there is no backend",
+    "say-beyond-any-message": "it says more than a message can have",
+    "sequence-of-a-session-that-waits": "its sequence is in use",
     "snorky-where-there-is-none": "there is no /ws",
 }
 POSITIONS = "impossible ring positions or record length"
