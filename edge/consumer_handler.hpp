@@ -1,5 +1,5 @@
 #pragma once
-// One consumer's WebSocket.
+// One consumer's connection: a WebSocket, or lines over TCP.
 //
 //                 on_open              accepted (hello goes out)         close(), slow, refused
 //     (handshake) ───────► judging ────────────────────────────► open ───────────────────────► closing
@@ -30,13 +30,13 @@ namespace nuropb::edge {
 
 class Edge;
 
-class WebSocketHandler final : public Handler, public Receiver {
+class ConsumerHandler final : public Handler, public Receiver {
  public:
   enum class State : std::uint8_t { silent, judging, open, presenting, closing };
 
   /// `silent`: it has shown no token, and its first message has to bring one.
-  WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent = false);
-  ~WebSocketHandler() override;
+  ConsumerHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent = false);
+  ~ConsumerHandler() override;
 
   // Handler
   [[nodiscard]] const SessionId& session_id() const override { return session_id_; }
