@@ -1,11 +1,15 @@
 #include "meshd/mailbox.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "meshd/session_table.hpp"
 
 namespace nuropb::meshd {
+
+// With what the allocator adds to the three.
+static_assert(sizeof(Mailbox::Message) + sizeof(std::string) + sizeof(std::max_align_t) + 32 <= Mailboxes::overhead);
 
 Mailbox::Mailbox(Mailboxes& all, Session& owner, std::uint64_t last) : handed(last), all_(all), owner_(owner), last_(last), gone_(last) {
   do id_ = all_.next_id_++;

@@ -116,7 +116,7 @@ class Mailbox {
 class Mailboxes {
  public:
   /// What a message costs beside its text, and a request.
-  static constexpr std::size_t overhead = 160, pending_overhead = 400;
+  static constexpr std::size_t overhead = 256, pending_overhead = 400;
   struct Bounds {
     std::size_t each = 0, total = 0;
     std::size_t pending_text = records::max_pending_text;
