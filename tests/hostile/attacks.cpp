@@ -238,6 +238,17 @@ void session_id(Attacker& edge, const Arguments& arguments) {
   report({{"heard", heard}});
 }
 
+/// Joins a chat, asks for its messages to be kept, which nobody on /ws can do, and loses the socket.
+void ghost(Attacker& edge, const Arguments& arguments) {
+  if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
+  edge.put(Type::snorky_call, records::SnorkyCall{0, 1, false, "chat", "join", "1", R"({"channel":"c"})"}, 1);
+  edge.put(Type::resume, keep(0, 1), 2);
+  edge.put(Type::close_session, records::CloseSession{0, 1, true});
+  report({{"left", true}});
+  std::string line;
+  std::getline(std::cin, line);
+}
+
 // ------------------------------------------------------------------------------------------------ the control socket
 
 [[noreturn]] void control(Attacker& edge, const Arguments& arguments) {
@@ -309,7 +320,7 @@ int main(int argc, char** argv) {
   }
   const std::map<std::string, std::function<void(Attacker&, const Arguments&)>> attached{
       {"honest", honest}, {"rubbish", rubbish}, {"tail", tail}, {"head", head}, {"racing", racing}, {"shrink", shrink}, {"deaf", deaf}, {"record", record},
-      {"injected-names", injected_names}, {"tickets", tickets}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
+      {"injected-names", injected_names}, {"tickets", tickets}, {"victim", victim}, {"session-id", session_id}, {"ghost", ghost}, {"control", control}};
   const auto found = attached.find(attack);
   if (found == attached.end()) give_up("no such attack: " + attack);
   Attacker edge(path);
