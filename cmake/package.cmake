@@ -17,7 +17,7 @@ install(EXPORT nuropb-gateway NAMESPACE nuropb:: DESTINATION ${package_dir} COMP
 
 # Headers keep their paths, so that they include one another there as here.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/common DESTINATION include/nuropb-gateway COMPONENT mesh
-  FILES_MATCHING PATTERN "*.hpp" PATTERN "config*" EXCLUDE)
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "config*" EXCLUDE PATTERN "program.hpp" EXCLUDE)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/meshd/mesh ${PROJECT_SOURCE_DIR}/meshd/amqp DESTINATION include/nuropb-gateway/meshd
   COMPONENT mesh FILES_MATCHING PATTERN "*.hpp"
   PATTERN "configure.hpp" EXCLUDE PATTERN "election.hpp" EXCLUDE PATTERN "service_container.hpp" EXCLUDE PATTERN "set_up.hpp" EXCLUDE)  # nuropb_container's

@@ -215,8 +215,8 @@ std::vector<ConfigKey> make_keys() {
       boolean<&C::resume, &C::Resume::enabled>("resume", "enabled", "Whether consumers may ask for their messages to be kept, and take up a lost session with the token of their hello."),
       integer<&C::resume, &C::Resume::window_ms>("resume", "window_ms", 100, 3'600'000, "How long a session whose socket was lost waits for its consumer to come back, to any edge."),
       integer<&C::resume, &C::Resume::mailbox_bytes>("resume", "mailbox_bytes", 4096, 1 << 30, "What is kept for one session that asked for it: the last of its messages, until it says that it has seen them. Who missed more can't resume. No more than limits.send_queue_bytes counts."),
-      integer<&C::resume, &C::Resume::total_bytes>("resume", "total_bytes", 4096, INT32_MAX, "The same for all sessions together; over it, the largest mailbox gives way."),
-      integer<&C::resume, &C::Resume::sessions>("resume", "sessions", 1, 10'000'000, "Sessions that may wait for their consumers at once; over it, the one that has waited longest ends."),
+      integer<&C::resume, &C::Resume::total_bytes>("resume", "total_bytes", 4096, INT32_MAX, "The same for all sessions together; over it, the user who has most gives way, with their largest mailbox."),
+      integer<&C::resume, &C::Resume::sessions>("resume", "sessions", 1, 10'000'000, "Sessions that may wait for their consumers at once; over it, of the user who has most of them the one that has waited longest ends."),
 
       integer<&C::drain, &C::Drain::grace_ms>("drain", "grace_ms", 0, 600'000, "How long a stopping edge goes on as before, but for /readyz, so that load balancers send nobody any more. Not where another edge takes its place (SIGHUP)."),
       integer<&C::drain, &C::Drain::spread_ms>("drain", "spread_ms", 0, 600'000, "Over how long sockets are then closed, each at a random moment, so that consumers don't come back all at once. Fewer than 500 sockets for each second take less."),

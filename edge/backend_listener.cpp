@@ -29,10 +29,6 @@ constexpr std::size_t read_out_bytes = 1U << 20;
 constexpr auto read_out_time = std::chrono::seconds(1);
 constexpr auto accept_pause = std::chrono::milliseconds(100);
 
-HttpAnswer refusal(int status, std::string_view error, std::string_view description) {
-  return {status, error_json(error, description) + "\n", {}};
-}
-
 }  // namespace
 
 struct BackendListener::Impl : std::enable_shared_from_this<Impl> {
@@ -110,8 +106,7 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
   void on_head() {
     const auto& request = parser_->get();
     if (refuse_) {
-      HttpAnswer busy = refusal(503, error_name::transport, "all connections of backends are taken (backend.connections)");
-      busy.headers.emplace_back("Retry-After", "1");
+      HttpAnswer busy = come_again("all connections of backends are taken (backend.connections)");
       return refuse(std::move(busy));
     }
     const std::string_view target(request.target().data(), request.target().size());

@@ -23,19 +23,12 @@
 #include "common/ip_address.hpp"
 #include "edge/arrivals.hpp"
 #include "edge/forwarded.hpp"
+#include "edge/http_answer.hpp"
 #include "edge/request_head.hpp"
 #include "edge/stream.hpp"
 #include "edge/tls.hpp"
 
 namespace nuropb::edge {
-
-/// An HTTP answer: a refusal of a handshake, or a page.
-struct HttpAnswer {
-  int status = 200;
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
-};
 
 /// What load balancers ask, on the port of the WebSockets: whether the process lives, and whether to send it consumers.
 inline constexpr std::string_view alive_page = "/healthz", ready_page = "/readyz";

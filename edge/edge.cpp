@@ -62,7 +62,7 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
              .on_record = [this](const shm::RecordHeader& header, const std::string& payload) { on_record(header, payload); },
              .on_batch_end = nullptr,
-             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_unsaid(); say_waiting(); resume_held(); }}) {
+             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_all_unsaid(); say_waiting(); resume_held(); }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
   if (read_certificates) settings.door.tls.read = read_certificates;
@@ -118,7 +118,7 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
       break;
     case Type::session_accepted:
       if (const auto record = records::decode<records::SessionAccepted>(payload)) {
-        WebSocketHandler* const handler = find(record->session);
+        ConsumerHandler* const handler = find(record->session);
         if (handler && handler->serial() == record->serial) handler->accepted(record->user_id, record->username, record->ticket, record->resume);
       }
       break;
@@ -130,7 +130,7 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
       break;
     case Type::session_notice:
       if (const auto record = records::decode<records::SessionNotice>(payload)) {
-        WebSocketHandler* const handler = find(record->session);
+        ConsumerHandler* const handler = find(record->session);
         SharedMessage message(record->text, false);  // in Snorky's envelope where that is spoken
         if (handler && handler->serial() == record->serial) handler->write_shared(message);
       }
@@ -165,7 +165,7 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
 
 void Edge::on_response(const shm::RecordHeader& header, const records::Response& record) {
   const auto asked = pending_.take(header.sequence);
-  WebSocketHandler* const handler = asked ? find(asked->session) : nullptr;
+  ConsumerHandler* const handler = asked ? find(asked->session) : nullptr;
   if (!handler || asked->session != record.session) {
     // The second answer of a service that sends two, or one that came after its deadline: nobody waits for it.
     link_.count(shm::EdgeCounter::late_responses);
@@ -191,22 +191,24 @@ void Edge::on_attached(bool same_address) {
       if (request.ring_end == 0) lose(request.sequence);
     });
   }
-  for (WebSocketHandler* handler : handlers_) {
-    if (handler && handler->state() != WebSocketHandler::State::closing && handler->state() != WebSocketHandler::State::silent) present(*handler);
+  for (ConsumerHandler* handler : handlers_) {
+    if (handler && handler->state() != ConsumerHandler::State::closing && handler->state() != ConsumerHandler::State::silent) present(*handler);
   }
 }
 
 void Edge::on_lost(const MeshLink::Lost& lost) {
   to_present_.clear();
   to_subscribe_.clear();
+  to_say_.clear();
   unsaid_.clear();
   early_commands_ = 0;
   close_waiting();  // there is nobody to tell: the slots are free
   std::unordered_map<std::uint64_t, const shm::RingWriter::Written*> untaken;
   for (const auto& record : lost.untaken) untaken[record.header.sequence] = &record;
   pending_.each([&](PendingRequest& request) {
-    WebSocketHandler* const handler = find(request.session);
+    ConsumerHandler* const handler = find(request.session);
     if (!handler) return;
+    request.announced = false;
     if (handler->numbered()) pending_.set_deadline(request, request.until);  // nobody else keeps the time now
     auto& unsent = handler->unsent();
     if (request.ring_end == waits_to_be_sent) return;
@@ -225,7 +227,7 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
     request.ring_end = waits_to_be_sent;
   });
   fail_backend(502, lost_error());
-  for (WebSocketHandler* handler : handlers_) {
+  for (ConsumerHandler* handler : handlers_) {
     if (!handler) continue;
     handler->present_again();
     if (handler->numbered()) numbers_lost(*handler);
@@ -235,13 +237,13 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
 
 void Edge::lose(std::uint64_t sequence) {
   const auto taken = pending_.take(sequence);
-  WebSocketHandler* const handler = taken ? find(taken->session) : nullptr;
+  ConsumerHandler* const handler = taken ? find(taken->session) : nullptr;
   if (handler) end_pending(*handler, *taken, lost_error());
 }
 
-void Edge::send_again(WebSocketHandler& handler) {
+void Edge::send_again(ConsumerHandler& handler) {
   auto& unsent = handler.unsent();
-  if (handler.state() != WebSocketHandler::State::open) return;  // not known to this meshd yet
+  if (handler.state() != ConsumerHandler::State::open) return;  // not known to this meshd yet
   for (; !unsent.empty(); unsent.pop_front()) {
     PendingRequest* const request = pending_.find(unsent.front().sequence);
     if (!request) continue;  // its time was up meanwhile
@@ -254,7 +256,7 @@ void Edge::send_again(WebSocketHandler& handler) {
 
 void Edge::present_waiting() {
   while (!to_present_.empty() && link_.attached() && !link_.full()) {
-    WebSocketHandler* const handler = to_present_.front();
+    ConsumerHandler* const handler = to_present_.front();
     to_present_.pop_front();
     present(*handler);
   }
@@ -262,9 +264,9 @@ void Edge::present_waiting() {
 
 void Edge::resume_held() {
   if (link_.broker() == shm::BrokerState::ready) early_commands_ = 0;
-  std::vector<WebSocketHandler*> waiting(held_.begin(), held_.end());
+  std::vector<ConsumerHandler*> waiting(held_.begin(), held_.end());
   held_.clear();
-  for (WebSocketHandler* handler : waiting) {
+  for (ConsumerHandler* handler : waiting) {
     // What meshd answers by itself needs no broker.
     if (takes_from(*handler) && (handler->speaks_snorky() ? may_call() : may_send())) handler->resume();
     else held_.insert(handler);
@@ -285,23 +287,23 @@ void Edge::arm_timer() {
 void Edge::on_timer() {
   const auto now = clock_.now();
   pending_.expire(now, [&](const PendingRequests::Taken& taken) {
-    if (WebSocketHandler* const handler = find(taken.session)) expire(*handler, taken);
+    if (ConsumerHandler* const handler = find(taken.session)) expire(*handler, taken);
   });
   expire_held(now);
   expire_backend(now);
   while (!verdicts_.empty() && verdicts_.front().first <= now) {
     const auto [slot, serial] = verdicts_.front().second;
     verdicts_.pop_front();
-    WebSocketHandler* const handler = find(slot);
-    if (handler && handler->serial() == serial && handler->state() == WebSocketHandler::State::judging) {
+    ConsumerHandler* const handler = find(slot);
+    if (handler && handler->serial() == serial && handler->state() == ConsumerHandler::State::judging) {
       handler->close(close_code::mesh_unavailable, "no verdict on the token in time");
     }
   }
   while (!first_messages_.empty() && first_messages_.begin()->first <= now) {
     const auto [slot, serial] = first_messages_.begin()->second;
     first_messages_.erase(first_messages_.begin());
-    WebSocketHandler* const handler = find(slot);
-    if (handler && handler->serial() == serial && handler->state() == WebSocketHandler::State::silent) {
+    ConsumerHandler* const handler = find(slot);
+    if (handler && handler->serial() == serial && handler->state() == ConsumerHandler::State::silent) {
       handler->close(close_code::authorize_timeout, "no authorize message in time");
     }
   }
@@ -310,11 +312,11 @@ void Edge::on_timer() {
 
 void Edge::expire_held(SteadyTime now) {
   if (held_.empty()) return;
-  std::vector<WebSocketHandler*> due;
-  for (WebSocketHandler* handler : held_) {
+  std::vector<ConsumerHandler*> due;
+  for (ConsumerHandler* handler : held_) {
     if (handler->held_until() <= now) due.push_back(handler);
   }
-  for (WebSocketHandler* handler : due) {
+  for (ConsumerHandler* handler : due) {
     held_.erase(handler);
     handler->resume();
   }
@@ -327,11 +329,11 @@ void Edge::expire_held(SteadyTime now) {
 void Edge::drop_vanished() {
   // Nobody reads from a socket that is held back, so its end would be seen only after the broker's return: until then
   // consumers that give up and come again would fill the limit of connections.
-  std::vector<WebSocketHandler*> gone;
-  for (WebSocketHandler* handler : held_) {
+  std::vector<ConsumerHandler*> gone;
+  for (ConsumerHandler* handler : held_) {
     if (handler->peer_gone()) gone.push_back(handler);
   }
-  for (WebSocketHandler* handler : gone) handler->close(close_code::going_away, "");
+  for (ConsumerHandler* handler : gone) handler->close(close_code::going_away, "");
 }
 
 }  // namespace nuropb::edge

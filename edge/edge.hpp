@@ -23,12 +23,12 @@
 #include "common/config.hpp"
 #include "common/topic.hpp"
 #include "edge/backend_listener.hpp"
+#include "edge/consumer_handler.hpp"
 #include "edge/handler_manager.hpp"
 #include "edge/line_listener.hpp"
 #include "edge/mesh_link.hpp"
 #include "edge/pending_requests.hpp"
 #include "edge/websocket.hpp"
-#include "edge/websocket_handler.hpp"
 
 namespace nuropb::edge {
 
@@ -60,45 +60,45 @@ class Edge {
   HandlerManager& manager(HandlerKind kind) { return managers_[index_of(kind)]; }
   /// Nothing, once the message was dealt with. Else it can't go on now, and the handler holds it back: it will be
   /// resumed when it can, or at this time, when its sender stops waiting.
-  std::optional<SteadyTime> handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
+  std::optional<SteadyTime> handle_message(ConsumerHandler& handler, std::string_view text, SteadyTime arrived);
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
   void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
   void count_close(std::uint16_t code) { link_.count_close(code); }
   /// Answers a message that is not looked at any further.
-  void refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over);
+  void refuse_over_rate(ConsumerHandler& handler, std::string_view text, RateLimit::Over over);
   /// Of a socket that has shown no token yet (auth.first_message).
-  void on_first_message(WebSocketHandler& handler, std::string_view text);
-  void on_held(WebSocketHandler& handler);
+  void on_first_message(ConsumerHandler& handler, std::string_view text);
+  void on_held(ConsumerHandler& handler);
   /// Sends what the last meshd never took, as far as it can go now.
-  void send_again(WebSocketHandler& handler);
-  void on_released(WebSocketHandler& handler);
-  void on_closing(WebSocketHandler& handler);
+  void send_again(ConsumerHandler& handler);
+  void on_released(ConsumerHandler& handler);
+  void on_closing(ConsumerHandler& handler);
   /// `lost`: its consumer did not mean to leave.
-  void on_closed(WebSocketHandler& handler, bool lost);
+  void on_closed(ConsumerHandler& handler, bool lost);
   [[nodiscard]] std::uint32_t resume_window_ms() const { return config_.resume.window_ms; }
   /// By a meshd that has not heard of it before.
-  void on_accepted_again(WebSocketHandler& handler);
+  void on_accepted_again(ConsumerHandler& handler);
 
  private:
   // The consumers' side (edge_consumers.cpp)
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
   std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
-  std::unique_ptr<WebSocketHandler> take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer);
-  std::unique_ptr<Receiver> begin(std::unique_ptr<WebSocketHandler> handler);
+  std::unique_ptr<ConsumerHandler> take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer);
+  std::unique_ptr<Receiver> begin(std::unique_ptr<ConsumerHandler> handler);
   HttpAnswer on_http(const Handshake& request);
   [[nodiscard]] HttpAnswer probe(std::string_view page) const;
   [[nodiscard]] std::size_t sessions() const;
   [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
-  void await_verdict(const WebSocketHandler& handler);
-  void present(WebSocketHandler& handler);
+  void await_verdict(const ConsumerHandler& handler);
+  void present(ConsumerHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
-  bool request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline);
-  bool write(WebSocketHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence);
-  void end_pending(WebSocketHandler& handler, const PendingRequests::Taken& taken, std::string_view error);
-  void expire(WebSocketHandler& handler, const PendingRequests::Taken& taken);
-  void time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description);
-  void answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
-  WebSocketHandler* find(std::uint32_t slot) const { return slot < handlers_.size() ? handlers_[slot] : nullptr; }
+  bool request(ConsumerHandler& handler, ClientRequest& message, SteadyTime deadline);
+  bool write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence);
+  void end_pending(ConsumerHandler& handler, const PendingRequests::Taken& taken, std::string_view error);
+  void expire(ConsumerHandler& handler, const PendingRequests::Taken& taken);
+  void time_out(ConsumerHandler& handler, std::string_view trace_id, std::string_view description);
+  void answer(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error);
+  ConsumerHandler* find(std::uint32_t slot) const { return slot < handlers_.size() ? handlers_[slot] : nullptr; }
 
   // Lines (edge_lines.cpp)
   void make_lines(DoorSettings door);
@@ -107,32 +107,34 @@ class Edge {
   std::unique_ptr<Receiver> on_line_open(Connection& connection, const std::string& peer, const std::string& client_name);
 
   // Events (edge_events.cpp)
-  void subscribed(WebSocketHandler& handler, std::string_view topic);
-  void unsubscribed(WebSocketHandler& handler, std::string_view topic);
-  void forget_subscriptions(WebSocketHandler& handler);
+  void subscribed(ConsumerHandler& handler, std::string_view topic);
+  void unsubscribed(ConsumerHandler& handler, std::string_view topic);
+  void forget_subscriptions(ConsumerHandler& handler);
   void subscribe_waiting();
   void on_mesh_event(const records::MeshEvent& event);
   void on_subscription_ended(const records::SubscriptionEnded& record);
-  void subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error);
+  void subscription_lost(ConsumerHandler& handler, std::string_view topic, std::string_view raw_error);
 
   // Numbered messages (edge_resume.cpp)
-  bool resume_or_ack(WebSocketHandler& handler, const ClientRequest& message);
+  bool resume_or_ack(ConsumerHandler& handler, const ClientRequest& message);
   void on_numbered(const shm::RecordHeader& header, const records::Numbered& record);
   void on_resumed(const shm::RecordHeader& header, const records::Resumed& record);
-  void conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence = {});
-  void say(WebSocketHandler& handler, std::string text, std::optional<std::uint64_t> sequence = {});
-  void say_unsaid();
-  bool tell_again(WebSocketHandler& handler);
-  void numbers_lost(WebSocketHandler& handler);
-  void let_meshd_keep_time(const WebSocketHandler& handler, PendingRequest& request);
+  void conclude(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence = {});
+  void say(ConsumerHandler& handler, std::string text, std::optional<std::uint64_t> sequence = {});
+  void say_unsaid(ConsumerHandler& handler);
+  void say_all_unsaid();
+  [[nodiscard]] bool half_told(ConsumerHandler& handler) const;
+  bool tell_again(ConsumerHandler& handler);
+  void numbers_lost(ConsumerHandler& handler);
+  void let_meshd_keep_time(const ConsumerHandler& handler, PendingRequest& request);
 
   // Snorky (edge_snorky.cpp)
   [[nodiscard]] bool at_snorky(const Handshake& handshake) const { return !config_.snorky.path.empty() && handshake.path() == config_.snorky.path; }
-  std::optional<SteadyTime> handle_snorky(WebSocketHandler& handler, std::string_view text, SteadyTime arrived);
-  void refuse_call(WebSocketHandler& handler, std::string_view text, std::string_view why);
-  bool call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyTime deadline);
-  bool restore_standing(WebSocketHandler& handler);
-  void fail_call(WebSocketHandler& handler, std::string_view head, std::string_view text);
+  std::optional<SteadyTime> handle_snorky(ConsumerHandler& handler, std::string_view text, SteadyTime arrived);
+  void refuse_call(ConsumerHandler& handler, std::string_view text, std::string_view why);
+  bool call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime deadline);
+  bool restore_standing(ConsumerHandler& handler);
+  void fail_call(ConsumerHandler& handler, std::string_view head, std::string_view text);
   void on_snorky_answer(const shm::RecordHeader& header, const records::SnorkyAnswer& record);
 
   // Backends (edge_backend.cpp)
@@ -159,7 +161,7 @@ class Edge {
   void close_waiting();
   void lose(std::uint64_t sequence);
   [[nodiscard]] bool may_send() const;
-  [[nodiscard]] bool may_send(WebSocketHandler& handler, const ClientRequest& message) const;
+  [[nodiscard]] bool may_send(ConsumerHandler& handler, const ClientRequest& message) const;
   [[nodiscard]] bool may_call() const;
 
   // Time
@@ -175,10 +177,10 @@ class Edge {
   void on_signal(int signal);
   void drain();
   void look_whether_drained();
-  void dismiss(WebSocketHandler& handler);
+  void dismiss(ConsumerHandler& handler);
   void finish();
-  [[nodiscard]] bool takes_from(WebSocketHandler& handler) const { return leaving_.empty() || !leaving_.contains(&handler); }
-  [[nodiscard]] bool refuses(WebSocketHandler& handler) const { return phase_ == Phase::finishing || dismissed_ == &handler; }
+  [[nodiscard]] bool takes_from(ConsumerHandler& handler) const { return leaving_.empty() || !leaving_.contains(&handler); }
+  [[nodiscard]] bool refuses(ConsumerHandler& handler) const { return phase_ == Phase::finishing || dismissed_ == &handler; }
 
   const Config& config_;
   SystemClock clock_;
@@ -187,22 +189,22 @@ class Edge {
   boost::asio::steady_timer timer_, drain_timer_;
   std::array<HandlerManager, handler_kinds> managers_;
   PendingRequests pending_;
-  std::vector<WebSocketHandler*> handlers_;     // by slot
+  std::vector<ConsumerHandler*> handlers_;     // by slot
   std::vector<std::uint32_t> free_slots_;
   std::size_t connections_ = 0;
   std::uint32_t next_serial_ = 0;
   std::uint64_t next_sequence_ = 0;
-  std::unordered_set<WebSocketHandler*> held_;  // those with messages held back
-  std::deque<WebSocketHandler*> to_present_;    // those whose open_session record found no room
+  std::unordered_set<ConsumerHandler*> held_;  // those with messages held back
+  std::deque<ConsumerHandler*> to_present_;    // those whose open_session record found no room
   QueueRules queue_rules_;
   std::array<TopicIndex, handler_kinds> subscriptions_;  // of slots, by kind
   std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
-  std::deque<WebSocketHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
+  std::deque<ConsumerHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
   std::deque<records::CloseSession> to_close_;  // those that found none
-  std::unordered_set<WebSocketHandler*> to_say_;  // those with something unsaid
+  std::unordered_set<ConsumerHandler*> to_say_;  // those with something unsaid that found no room
   std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
   std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
-  std::unordered_set<WebSocketHandler*> silent_;  // those that owe their first message
+  std::unordered_set<ConsumerHandler*> silent_;  // those that owe their first message
   std::multimap<SteadyTime, std::pair<std::uint32_t, std::uint32_t>> first_messages_;  // their deadlines: (slot, serial)
   std::size_t early_commands_ = 0;              // bytes of those that were sent to meshd while the broker took nothing
   std::string record_, answer_;                 // reused for every message
@@ -211,8 +213,8 @@ class Edge {
   Phase phase_ = Phase::serving;
   SteadyTime drain_until_{};
   std::vector<std::pair<SteadyTime, records::SessionRef>> goodbyes_;  // when each socket is told to go; the last is the next
-  std::unordered_set<WebSocketHandler*> leaving_;  // those that were, and have something pending
-  WebSocketHandler* dismissed_ = nullptr;          // the one whose held messages are being refused
+  std::unordered_set<ConsumerHandler*> leaving_;  // those that were, and have something pending
+  ConsumerHandler* dismissed_ = nullptr;          // the one whose held messages are being refused
   MeshLink link_;
   std::unique_ptr<WebSocketListener> listener_;
   std::unique_ptr<LineListener> lines_;         // nullptr: the config does not open that kind

@@ -6,18 +6,6 @@
 #include "edge/snorky_message.hpp"
 
 namespace nuropb::edge {
-namespace {
-
-HttpAnswer refusal(int status, std::string_view error, std::string_view description) { return {status, error_json(error, description) + "\n", {}}; }
-
-HttpAnswer come_again(std::string_view description) {
-  HttpAnswer out = refusal(503, error_name::transport, description);
-  out.headers.emplace_back("Retry-After", "1");
-  return out;
-}
-
-}  // namespace
-
 Result<void> Edge::start_backend() {
   if (config_.backend.key_file.empty()) return {};
   backend_ = std::make_unique<BackendListener>(

@@ -19,16 +19,6 @@ namespace {
 // the defaults, so that what needs no broker always finds room.
 constexpr std::size_t most_early_commands = 512 * 1024, command_cost = 512;
 
-HttpAnswer refusal_of(int status, std::string_view error, std::string_view description) {
-  return {status, error_json(error, description) + "\n", {{"Content-Type", "application/json"}}};
-}
-
-HttpAnswer come_again(std::string_view description) {
-  HttpAnswer out = refusal_of(503, error_name::transport, description);
-  out.headers.emplace_back("Retry-After", "1");
-  return out;
-}
-
 }  // namespace
 
 bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
@@ -36,10 +26,10 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   const bool snorky = at_snorky(handshake);
   const auto token = token_of(handshake);
   if (handshake.path() != config_.listen.path && !snorky) {
-    refusal = refusal_of(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
+    refusal = edge::refusal(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
   } else if (handshake.header("Sec-WebSocket-Version") != "13") {
     // websocketpp would take the drafts before RFC 6455 as well, which frame and close by other rules.
-    refusal = refusal_of(426, error_name::validation, "only WebSocket version 13 (RFC 6455) is spoken here");
+    refusal = edge::refusal(426, error_name::validation, "only WebSocket version 13 (RFC 6455) is spoken here");
     refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
   } else if (phase_ >= Phase::draining) {
     refusal = come_again("this edge is stopping");
@@ -48,9 +38,9 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   } else if (connections_ >= config_.limits.connections) {
     refusal = come_again("all connections are taken (limits.connections)");
   } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
-    refusal = refusal_of(403, error_name::authorization, "this origin may not connect (listen.origins)");
+    refusal = edge::refusal(403, error_name::authorization, "this origin may not connect (listen.origins)");
   } else if (!token && !config_.auth.first_message) {
-    refusal = refusal_of(401, error_name::authentication, "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
+    refusal = edge::refusal(401, error_name::authentication, "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   } else if (!token && silent_.size() >= config_.auth.first_message_waiting) {
     refusal = come_again("too many connections owe their first message (auth.first_message_waiting)");
@@ -58,7 +48,7 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
     refusal.protocol = subprotocol_name;
   } else if (token && token->kind == records::CredentialKind::subprotocol) {
     // One of those offered has to be selected, or browsers give up; and that must not be the token, which would come back.
-    refusal = refusal_of(400, error_name::validation, "the subprotocol 'nuropb' has to be offered beside the token");
+    refusal = edge::refusal(400, error_name::validation, "the subprotocol 'nuropb' has to be offered beside the token");
   }
   if (refusal.status == 0) return true;
   link_.count(shm::EdgeCounter::refused_handshakes);
@@ -72,7 +62,7 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
 }
 
 /// A handler in a slot of its own. Without a token it owes its first message.
-std::unique_ptr<WebSocketHandler> Edge::take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer) {
+std::unique_ptr<ConsumerHandler> Edge::take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer) {
   std::uint32_t slot = static_cast<std::uint32_t>(handlers_.size());
   if (free_slots_.empty()) {
     handlers_.push_back(nullptr);
@@ -81,7 +71,7 @@ std::unique_ptr<WebSocketHandler> Edge::take_in(Connection& connection, HandlerK
     free_slots_.pop_back();
   }
   ++connections_;
-  auto handler = std::make_unique<WebSocketHandler>(*this, connection, slot, ++next_serial_, !token);
+  auto handler = std::make_unique<ConsumerHandler>(*this, connection, slot, ++next_serial_, !token);
   handlers_[slot] = handler.get();
   handler->serve_as(kind);
   handler->peer() = std::move(peer);
@@ -98,10 +88,10 @@ std::unique_ptr<WebSocketHandler> Edge::take_in(Connection& connection, HandlerK
   return handler;
 }
 
-std::unique_ptr<Receiver> Edge::begin(std::unique_ptr<WebSocketHandler> handler) {
+std::unique_ptr<Receiver> Edge::begin(std::unique_ptr<ConsumerHandler> handler) {
   if (phase_ >= Phase::draining) {
     handler->close(close_code::going_away, "the gateway is stopping");  // its handshake was under way when the end began
-  } else if (link_.attached() && handler->state() == WebSocketHandler::State::judging) {
+  } else if (link_.attached() && handler->state() == ConsumerHandler::State::judging) {
     present(*handler);  // else when it is
   }
   return handler;
@@ -138,12 +128,12 @@ std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
   return found;
 }
 
-void Edge::await_verdict(const WebSocketHandler& handler) {
+void Edge::await_verdict(const ConsumerHandler& handler) {
   verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {handler.slot(), handler.serial()}});
   arm_timer();
 }
 
-void Edge::on_first_message(WebSocketHandler& handler, std::string_view text) {
+void Edge::on_first_message(ConsumerHandler& handler, std::string_view text) {
   std::string token;
   if (handler.kind() == HandlerKind::lines && !text.starts_with('{')) {
     token = strip_bearer(text);  // no message begins otherwise, so this is the bare token
@@ -163,14 +153,14 @@ void Edge::on_first_message(WebSocketHandler& handler, std::string_view text) {
 HttpAnswer Edge::on_http(const Handshake& request) {
   if (is_probe(request.path())) return probe(request.path());
   if (request.path() == config_.listen.path || at_snorky(request)) {
-    HttpAnswer out = refusal_of(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
+    HttpAnswer out = refusal(400, error_name::validation, "this is a WebSocket: send an upgrade (RFC 6455)");
     out.headers.emplace_back("Sec-WebSocket-Version", "13");
     return out;
   }
-  return refusal_of(404, error_name::handling, "nothing here: WebSockets are opened at " + config_.listen.path);
+  return refusal(404, error_name::handling, "nothing here: WebSockets are opened at " + config_.listen.path);
 }
 
-void Edge::present(WebSocketHandler& handler) {
+void Edge::present(ConsumerHandler& handler) {
   record_.clear();
   const FoundToken& credential = handler.credential();
   records::encode(records::OpenSession{handler.slot(), handler.serial(), handler.session_id(), credential.kind, credential.token,
@@ -179,11 +169,12 @@ void Edge::present(WebSocketHandler& handler) {
 }
 
 void Edge::end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason) {
-  WebSocketHandler* const handler = find(slot);
+  ConsumerHandler* const handler = find(slot);
   if (handler && handler->serial() == serial) handler->close(code, reason);
 }
 
-void Edge::on_closing(WebSocketHandler& handler) {
+void Edge::on_closing(ConsumerHandler& handler) {
+  if (half_told(handler)) handler.numbers()->lost = true;
   forget_subscriptions(handler);
   manager(handler.kind()).unregister_handler(handler);
   pending_.drop(handler.requests());
@@ -194,12 +185,12 @@ void Edge::on_closing(WebSocketHandler& handler) {
   to_say_.erase(&handler);
 }
 
-void Edge::on_closed(WebSocketHandler& handler, bool lost) {
+void Edge::on_closed(ConsumerHandler& handler, bool lost) {
   on_closing(handler);
   handlers_[handler.slot()] = nullptr;
   --connections_;
   link_.set(shm::EdgeCounter::sessions, connections_);
-  to_close_.push_back({handler.slot(), handler.serial(), lost});
+  to_close_.push_back({handler.slot(), handler.serial(), lost && !(handler.numbered() && handler.numbers()->lost)});
   close_waiting();
 }
 
@@ -213,7 +204,7 @@ void Edge::close_waiting() {
   }
 }
 
-std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::string_view text, SteadyTime arrived) {
+std::optional<SteadyTime> Edge::handle_message(ConsumerHandler& handler, std::string_view text, SteadyTime arrived) {
   if (handler.speaks_snorky()) return handle_snorky(handler, text, arrived);
   ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
   if (const auto* mistake = std::get_if<ClientMistake>(&message)) {
@@ -228,7 +219,7 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   }
   const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
-  const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
+  const bool known = handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
   if (ours.verb == records::Type::resume && resume_or_ack(handler, ours)) return {};
   if (known && may_send(handler, ours) && takes_from(handler) && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
@@ -236,7 +227,7 @@ std::optional<SteadyTime> Edge::handle_message(WebSocketHandler& handler, std::s
   return {};
 }
 
-bool Edge::may_send(WebSocketHandler& handler, const ClientRequest& message) const {
+bool Edge::may_send(ConsumerHandler& handler, const ClientRequest& message) const {
   // A fresh token needs no broker, nor does what meshd keeps.
   if (message.verb == records::Type::authorize || message.verb == records::Type::resume) return may_call();
   if (!handler.unsent().empty()) return false;
@@ -244,7 +235,7 @@ bool Edge::may_send(WebSocketHandler& handler, const ClientRequest& message) con
   return may_send() || (message.verb == records::Type::command && may_call() && early_commands_ + message.params.size() + command_cost <= most_early_commands);
 }
 
-void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, RateLimit::Over over) {
+void Edge::refuse_over_rate(ConsumerHandler& handler, std::string_view text, RateLimit::Over over) {
   const bool messages = over == RateLimit::Over::messages;
   count(messages ? shm::EdgeCounter::over_messages_per_s : shm::EdgeCounter::over_bytes_per_s);
   const Rates& rates = config_.limits.connection;
@@ -258,7 +249,7 @@ void Edge::refuse_over_rate(WebSocketHandler& handler, std::string_view text, Ra
   handler.write_message(encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
 }
 
-bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime deadline) {
+bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
@@ -285,7 +276,7 @@ bool Edge::request(WebSocketHandler& handler, ClientRequest& message, SteadyTime
   return true;
 }
 
-bool Edge::write(WebSocketHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence) {
+bool Edge::write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence) {
   using records::Type;
   record_.clear();
   switch (message.verb) {
@@ -305,38 +296,38 @@ bool Edge::write(WebSocketHandler& handler, const ClientRequest& message, Steady
   return link_.write(message.verb, sequence, record_);
 }
 
-void Edge::on_held(WebSocketHandler& handler) {
+void Edge::on_held(ConsumerHandler& handler) {
   held_.insert(&handler);
   arm_timer();
 }
 
-void Edge::on_released(WebSocketHandler& handler) { held_.erase(&handler); }
+void Edge::on_released(ConsumerHandler& handler) { held_.erase(&handler); }
 
-void Edge::end_pending(WebSocketHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
+void Edge::end_pending(ConsumerHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
   if (taken.trace_id.empty()) return;
   if (handler.speaks_snorky()) fail_call(handler, taken.trace_id, "The gateway was interrupted; the call may have run");
   else conclude(handler, taken.trace_id, "null", error);
 }
 
-void Edge::expire(WebSocketHandler& handler, const PendingRequests::Taken& taken) {
+void Edge::expire(ConsumerHandler& handler, const PendingRequests::Taken& taken) {
   if (taken.trace_id.empty()) return;
   if (handler.speaks_snorky()) return fail_call(handler, taken.trace_id, "No answer in time; the call may have run");
   if (!taken.topic.empty()) {
     // meshd may have it, or get it later: not for somebody who was told that it failed.
     record_.clear();
     records::encode(records::Subscription{handler.slot(), handler.serial(), taken.topic, 0, {}}, record_);
-    if (handler.state() == WebSocketHandler::State::open) link_.write(records::Type::unsubscribe, next_sequence_++ & ReturnAddress::max_sequence, record_);
+    if (handler.state() == ConsumerHandler::State::open) link_.write(records::Type::unsubscribe, next_sequence_++ & ReturnAddress::max_sequence, record_);
     return time_out(handler, taken.trace_id, "no answer in time; not subscribed");
   }
   time_out(handler, taken.trace_id, "no answer in time; it may have run");
 }
 
-void Edge::time_out(WebSocketHandler& handler, std::string_view trace_id, std::string_view description) {
+void Edge::time_out(ConsumerHandler& handler, std::string_view trace_id, std::string_view description) {
   link_.count(shm::EdgeCounter::timeouts);
   conclude(handler, trace_id, "null", error_json(error_name::timeout, description));
 }
 
-void Edge::answer(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error) {
+void Edge::answer(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error) {
   encode_response(answer_, trace_id, result, error);
   handler.write_message(answer_);
 }

@@ -65,7 +65,7 @@ void Edge::drain() {
   drain_until_ = now + spread + milliseconds(config_.drain.limit_ms);
   std::mt19937_64 random(std::random_device{}());
   std::uniform_int_distribution<microseconds::rep> moment(0, spread.count());
-  for (const WebSocketHandler* handler : handlers_) {
+  for (const ConsumerHandler* handler : handlers_) {
     if (handler) goodbyes_.push_back({now + microseconds(moment(random)), {handler->slot(), handler->serial()}});
   }
   std::sort(goodbyes_.begin(), goodbyes_.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
@@ -77,12 +77,12 @@ void Edge::look_whether_drained() {
   const auto now = clock_.now();
   for (; !goodbyes_.empty() && goodbyes_.back().first <= now; goodbyes_.pop_back()) {
     const auto ref = goodbyes_.back().second;
-    WebSocketHandler* const handler = find(ref.session);
-    if (handler && handler->serial() == ref.serial && handler->state() != WebSocketHandler::State::closing) leaving_.insert(handler);
+    ConsumerHandler* const handler = find(ref.session);
+    if (handler && handler->serial() == ref.serial && handler->state() != ConsumerHandler::State::closing) leaving_.insert(handler);
   }
-  std::vector<WebSocketHandler*> done;
-  std::copy_if(leaving_.begin(), leaving_.end(), std::back_inserter(done), [](WebSocketHandler* handler) { return handler->requests().count == 0 || handler->numbered(); });
-  for (WebSocketHandler* handler : done) dismiss(*handler);
+  std::vector<ConsumerHandler*> done;
+  std::copy_if(leaving_.begin(), leaving_.end(), std::back_inserter(done), [](ConsumerHandler* handler) { return handler->requests().count == 0 || handler->numbered(); });
+  for (ConsumerHandler* handler : done) dismiss(*handler);
   if (phase_ == Phase::finishing) {
     if (connections_ == 0 || now >= drain_until_) return io_.stop();
   } else if (now >= drain_until_ || (goodbyes_.empty() && leaving_.empty() && backend_calls_.empty())) {
@@ -94,7 +94,7 @@ void Edge::look_whether_drained() {
   });
 }
 
-void Edge::dismiss(WebSocketHandler& handler) {
+void Edge::dismiss(ConsumerHandler& handler) {
   dismissed_ = &handler;
   handler.resume();  // what was held back is refused, not lost
   dismissed_ = nullptr;
@@ -109,13 +109,13 @@ void Edge::finish() {
     log::warning("drain limit reached", {{"pending", pending_.size()}});
     const std::string error = unknown_outcome_json("the gateway is stopping; the request may have run");
     pending_.take_all([&](const PendingRequests::Taken& taken) {
-      WebSocketHandler* const handler = find(taken.session);
+      ConsumerHandler* const handler = find(taken.session);
       if (handler && !handler->numbered()) end_pending(*handler, taken, error);  // else meshd has it, and answers whoever resumes
     });
   }
   fail_backend(503, unknown_outcome_json("the gateway is stopping; the call may have run"));
-  const std::vector<WebSocketHandler*> all = handlers_;
-  for (WebSocketHandler* handler : all) {
+  const std::vector<ConsumerHandler*> all = handlers_;
+  for (ConsumerHandler* handler : all) {
     if (handler) dismiss(*handler);
   }
 }

@@ -8,25 +8,25 @@
 
 namespace nuropb::edge {
 
-void Edge::subscribed(WebSocketHandler& handler, std::string_view topic) {
+void Edge::subscribed(ConsumerHandler& handler, std::string_view topic) {
   const bool fresh = handler.topics().emplace(topic).second;
   if (fresh && !handler.numbered()) subscriptions_[index_of(handler.kind())].add(topic, handler.slot());  // else its events come by themselves
 }
 
-void Edge::unsubscribed(WebSocketHandler& handler, std::string_view topic) {
+void Edge::unsubscribed(ConsumerHandler& handler, std::string_view topic) {
   const auto found = handler.topics().find(topic);
   if (found == handler.topics().end()) return;
   handler.topics().erase(found);
   subscriptions_[index_of(handler.kind())].remove(topic, handler.slot());
 }
 
-void Edge::forget_subscriptions(WebSocketHandler& handler) {
+void Edge::forget_subscriptions(ConsumerHandler& handler) {
   for (const std::string& topic : handler.topics()) subscriptions_[index_of(handler.kind())].remove(topic, handler.slot());
   handler.topics().clear();
   std::erase(to_subscribe_, &handler);
 }
 
-void Edge::on_accepted_again(WebSocketHandler& handler) {
+void Edge::on_accepted_again(ConsumerHandler& handler) {
   if (handler.topics().empty() && handler.standing().empty() && !handler.numbered()) return;
   to_subscribe_.push_back(&handler);
   subscribe_waiting();
@@ -36,8 +36,8 @@ void Edge::subscribe_waiting() {
   // A meshd that has just come knows no subscriptions. Twice is once for it, so a session that did not get all of its
   // topics into the ring begins anew.
   while (!to_subscribe_.empty() && link_.attached()) {
-    WebSocketHandler& handler = *to_subscribe_.front();
-    if (handler.state() == WebSocketHandler::State::open) {
+    ConsumerHandler& handler = *to_subscribe_.front();
+    if (handler.state() == ConsumerHandler::State::open) {
       if (handler.numbered() && !tell_again(handler)) return;
       for (const std::string& topic : handler.topics()) {
         const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
@@ -51,8 +51,8 @@ void Edge::subscribe_waiting() {
       arm_timer();
     }
     to_subscribe_.pop_front();
+    if (handler.numbered()) say_unsaid(handler);
   }
-  say_unsaid();
 }
 
 void Edge::on_mesh_event(const records::MeshEvent& event) {
@@ -63,7 +63,7 @@ void Edge::on_mesh_event(const records::MeshEvent& event) {
   SharedMessage message(text, false);
   const QueueRules::Match rule = queue_rules_.find(event.topic);
   for (const auto slot : interested_) {
-    WebSocketHandler* const handler = find(static_cast<std::uint32_t>(slot));
+    ConsumerHandler* const handler = find(static_cast<std::uint32_t>(slot));
     if (!handler || (users && std::find(users->begin(), users->end(), handler->user_id()) == users->end())) continue;
     link_.count(shm::EdgeCounter::events);
     handler->write_event(message, event.topic, rule);
@@ -71,11 +71,11 @@ void Edge::on_mesh_event(const records::MeshEvent& event) {
 }
 
 void Edge::on_subscription_ended(const records::SubscriptionEnded& record) {
-  WebSocketHandler* const handler = find(record.session);
+  ConsumerHandler* const handler = find(record.session);
   if (handler && handler->serial() == record.serial) subscription_lost(*handler, record.topic, record.error);
 }
 
-void Edge::subscription_lost(WebSocketHandler& handler, std::string_view topic, std::string_view raw_error) {
+void Edge::subscription_lost(ConsumerHandler& handler, std::string_view topic, std::string_view raw_error) {
   unsubscribed(handler, topic);
   if (raw_error.empty()) return;  // it came by itself, numbered
   if (handler.numbered()) return say(handler, std::string(raw_error));

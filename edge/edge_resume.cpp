@@ -5,6 +5,7 @@
 // which numbers it: a consumer that resumes elsewhere hears of it all the same. What says that a request was never sent
 // carries no number: nobody who resumes is to be told of it.
 
+#include <algorithm>
 #include <utility>
 
 #include "common/error_names.hpp"
@@ -27,11 +28,11 @@ std::string numbered_text(std::string_view text, std::uint64_t number) {
 }  // namespace
 
 /// True if it needs no record, or has been dealt with.
-bool Edge::resume_or_ack(WebSocketHandler& handler, const ClientRequest& message) {
+bool Edge::resume_or_ack(ConsumerHandler& handler, const ClientRequest& message) {
   if (message.ack) {
     if (!handler.numbered()) {
       handler.write_message(encode_mistake({std::string(error_name::validation), "nothing is kept for this session: ask for it with resume", std::string(message.trace_id)}));
-    } else if (handler.state() == WebSocketHandler::State::open) {
+    } else if (handler.state() == ConsumerHandler::State::open) {
       // One that finds no room is made up for by the next.
       record_.clear();
       records::encode(records::Resume{records::Resume::What::seen, handler.slot(), handler.serial(), message.seq}, record_);
@@ -46,7 +47,7 @@ bool Edge::resume_or_ack(WebSocketHandler& handler, const ClientRequest& message
 }
 
 void Edge::on_numbered(const shm::RecordHeader& header, const records::Numbered& record) {
-  WebSocketHandler* const handler = find(record.session);
+  ConsumerHandler* const handler = find(record.session);
   if (!handler || handler->serial() != record.serial || !handler->numbered() || record.text.empty()) return;
   auto& numbers = *handler->numbers();
   if (record.answers) {
@@ -63,8 +64,8 @@ void Edge::on_numbered(const shm::RecordHeader& header, const records::Numbered&
 }
 
 void Edge::on_resumed(const shm::RecordHeader& header, const records::Resumed& record) {
-  WebSocketHandler* const handler = find(record.session);
-  if (!handler || handler->serial() != record.serial || handler->state() == WebSocketHandler::State::closing) return;
+  ConsumerHandler* const handler = find(record.session);
+  if (!handler || handler->serial() != record.serial || handler->state() == ConsumerHandler::State::closing) return;
   switch (record.what) {
     case records::Resumed::What::kept: {
       handler->number_messages(record.token, record.number, handler->session_id());
@@ -87,54 +88,66 @@ void Edge::on_resumed(const shm::RecordHeader& header, const records::Resumed& r
 
 /// An answer that ends a request which meshd may have taken. With its sequence where it came from a new meshd, which may read
 /// meanwhile that this one is still to be answered.
-void Edge::conclude(WebSocketHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence) {
+void Edge::conclude(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence) {
   if (!handler.numbered()) return answer(handler, trace_id, result, error);
   std::string text;
   encode_response(text, trace_id, result, error);
   say(handler, std::move(text), sequence);
 }
 
-void Edge::say(WebSocketHandler& handler, std::string text, std::optional<std::uint64_t> sequence) {
-  if (handler.state() == WebSocketHandler::State::closing) return;
+void Edge::say(ConsumerHandler& handler, std::string text, std::optional<std::uint64_t> sequence) {
+  if (handler.state() == ConsumerHandler::State::closing) return;
   handler.numbers()->unsaid.emplace_back(sequence ? *sequence + 1 : 0, std::move(text));
-  to_say_.insert(&handler);
-  say_unsaid();
+  say_unsaid(handler);
 }
 
-void Edge::say_unsaid() {
-  for (auto it = to_say_.begin(); it != to_say_.end();) {
-    WebSocketHandler& handler = **it;
-    auto& numbers = *handler.numbers();
-    const bool known = numbers.told && handler.state() == WebSocketHandler::State::open;
-    for (; known && !numbers.unsaid.empty(); numbers.unsaid.pop_front()) {
-      record_.clear();
-      const auto& [number, text] = numbers.unsaid.front();
-      records::encode(records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), number, 0, {}, {}, text}, record_);
-      if (!link_.write(records::Type::resume, 0, record_)) return;
+/// Once this meshd knows the session: until then it waits with it, and is looked at again by subscribe_waiting().
+void Edge::say_unsaid(ConsumerHandler& handler) {
+  auto& numbers = *handler.numbers();
+  if (!numbers.told || handler.state() != ConsumerHandler::State::open) return;
+  for (; !numbers.unsaid.empty(); numbers.unsaid.pop_front()) {
+    record_.clear();
+    const auto& [number, text] = numbers.unsaid.front();
+    records::encode(records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), number, 0, {}, {}, text}, record_);
+    if (!link_.write(records::Type::resume, 0, record_)) {
+      to_say_.insert(&handler);
+      return;
     }
-    it = numbers.unsaid.empty() ? to_say_.erase(it) : std::next(it);
   }
 }
 
-/// The next meshd goes on where the last ended. False if there was no room: then all of it goes again.
-bool Edge::tell_again(WebSocketHandler& handler) {
+void Edge::say_all_unsaid() {
+  while (!to_say_.empty() && link_.attached() && !link_.full()) say_unsaid(*to_say_.extract(to_say_.begin()).value());
+}
+
+/// The next meshd goes on where the last ended. False if there was no room: then the rest of it goes later, but nothing
+/// twice: it might be answered by then.
+bool Edge::tell_again(ConsumerHandler& handler) {
   auto& numbers = *handler.numbers();
-  record_.clear();
-  records::encode(records::Resume{records::Resume::What::again, handler.slot(), handler.serial(), numbers.last, 0, numbers.token}, record_);
-  if (!link_.write(records::Type::resume, 0, record_)) return false;
+  if (!numbers.told) {
+    record_.clear();
+    records::encode(records::Resume{records::Resume::What::again, handler.slot(), handler.serial(), numbers.last, 0, numbers.token}, record_);
+    if (!link_.write(records::Type::resume, 0, record_)) return false;
+    numbers.told = true;
+  }
   for (PendingRequest& request : handler.requests().list) {
-    if (request.ring_end != 0 || request.trace_id.empty()) continue;  // only what its predecessor has published
+    if (request.ring_end != 0 || request.trace_id.empty() || request.announced) continue;  // only what its predecessor has published
     record_.clear();
     records::encode(records::Resume{records::Resume::What::pending, handler.slot(), handler.serial(), 0, to_ring_ms(request.until), {}, request.trace_id}, record_);
     if (!link_.write(records::Type::resume, request.sequence, record_)) return false;
+    request.announced = true;
     let_meshd_keep_time(handler, request);
   }
-  numbers.told = true;
   return true;
 }
 
+/// Whether meshd does not know all of it: of a session that is taken up it would say what is not so.
+bool Edge::half_told(ConsumerHandler& handler) const {
+  return handler.numbered() && (!handler.numbers()->unsaid.empty() || std::find(to_subscribe_.begin(), to_subscribe_.end(), &handler) != to_subscribe_.end());
+}
+
 /// meshd is gone, and with it what it kept.
-void Edge::numbers_lost(WebSocketHandler& handler) {
+void Edge::numbers_lost(ConsumerHandler& handler) {
   auto& numbers = *handler.numbers();
   numbers.told = false;
   const auto inherited = std::exchange(numbers.inherited, {});
@@ -144,7 +157,7 @@ void Edge::numbers_lost(WebSocketHandler& handler) {
 }
 
 /// So that a request has one outcome, wherever its consumer is by then.
-void Edge::let_meshd_keep_time(const WebSocketHandler& handler, PendingRequest& request) {
+void Edge::let_meshd_keep_time(const ConsumerHandler& handler, PendingRequest& request) {
   if (handler.numbered()) pending_.set_deadline(request, clock_.now() + far);
 }
 

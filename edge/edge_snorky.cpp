@@ -7,7 +7,7 @@
 
 namespace nuropb::edge {
 
-std::optional<SteadyTime> Edge::handle_snorky(WebSocketHandler& handler, std::string_view text, SteadyTime arrived) {
+std::optional<SteadyTime> Edge::handle_snorky(ConsumerHandler& handler, std::string_view text, SteadyTime arrived) {
   const SnorkyMessage message = decode_snorky(text, json::Limits{config_.limits.json_depth});
   if (const auto* mistake = std::get_if<SnorkyMistake>(&message)) {
     link_.count(shm::EdgeCounter::bad_messages);
@@ -20,7 +20,7 @@ std::optional<SteadyTime> Edge::handle_snorky(WebSocketHandler& handler, std::st
     return {};
   }
   const SteadyTime deadline = arrived + milliseconds(config_.request.ttl_ms);
-  const bool known = handler.state() == WebSocketHandler::State::open;  // to this meshd: else the record would be a violation
+  const bool known = handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
   if (known && may_call() && takes_from(handler) && handler.unsent().empty() && call(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   link_.count(shm::EdgeCounter::timeouts);
@@ -28,14 +28,14 @@ std::optional<SteadyTime> Edge::handle_snorky(WebSocketHandler& handler, std::st
   return {};
 }
 
-void Edge::refuse_call(WebSocketHandler& handler, std::string_view text, std::string_view why) {
+void Edge::refuse_call(ConsumerHandler& handler, std::string_view text, std::string_view why) {
   const SnorkyMessage message = decode_snorky(text, json::Limits{config_.limits.json_depth});
   if (const auto* ours = std::get_if<SnorkyRequest>(&message)) return handler.write_message(encode_snorky_error(ours->service, ours->call_id, why));
   const auto& mistake = std::get<SnorkyMistake>(message);
   handler.write_message(encode_snorky_error(mistake.service, mistake.call_id, why));
 }
 
-bool Edge::call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyTime deadline) {
+bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime deadline) {
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
     handler.write_message(encode_snorky_error(message.service, message.call_id, "More than " + std::to_string(config_.limits.pending_per_session) + " calls are outstanding (limits.pending_per_session)"));
@@ -57,7 +57,7 @@ bool Edge::call(WebSocketHandler& handler, const SnorkyRequest& message, SteadyT
   return true;
 }
 
-void Edge::fail_call(WebSocketHandler& handler, std::string_view head, std::string_view text) {
+void Edge::fail_call(ConsumerHandler& handler, std::string_view head, std::string_view text) {
   answer_.assign(head);
   json::append_quoted(answer_, text);
   answer_ += "}}";
@@ -65,7 +65,7 @@ void Edge::fail_call(WebSocketHandler& handler, std::string_view head, std::stri
 }
 
 void Edge::on_snorky_answer(const shm::RecordHeader& header, const records::SnorkyAnswer& record) {
-  WebSocketHandler* const handler = find(record.session);
+  ConsumerHandler* const handler = find(record.session);
   const auto asked = pending_.take(header.sequence);
   if (!handler || handler->serial() != record.serial) return link_.count(shm::EdgeCounter::late_responses);
   // What meshd has taken stands, also where nobody waits for the answer any more.
@@ -80,7 +80,7 @@ void Edge::on_snorky_answer(const shm::RecordHeader& header, const records::Snor
   handler->write_message(record.text);
 }
 
-bool Edge::restore_standing(WebSocketHandler& handler) {
+bool Edge::restore_standing(ConsumerHandler& handler) {
   for (const auto& [key, kept] : handler.standing()) {
     const SnorkyMessage message = decode_snorky(kept, json::Limits{config_.limits.json_depth});
     const auto* const call = std::get_if<SnorkyRequest>(&message);

@@ -1,6 +1,6 @@
 #pragma once
 // A consumer's connection as the HandlerManager knows it, of whatever kind: one session, one user, messages out.
-// The WebSocket handler (websocket_handler.hpp) is one kind.
+// ConsumerHandler, which serves WebSockets and lines, is one kind.
 
 #include <cstdint>
 #include <string>

@@ -13,9 +13,7 @@ void HandlerManager::register_handler(Handler& handler) {
 }
 
 void HandlerManager::unregister_handler(Handler& handler) {
-  const auto found = handlers_.find(handler.session_id());
-  if (found == handlers_.end() || found->second != &handler) return;
-  handlers_.erase(found);
+  if (const auto found = handlers_.find(handler.session_id()); found != handlers_.end() && found->second == &handler) handlers_.erase(found);
   const auto user = by_user_.find(handler.user_id());
   if (user == by_user_.end()) return;
   user->second.erase(&handler);

@@ -4,10 +4,9 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <iostream>
 
 #include "common/log.hpp"
-#include "common/sandbox.hpp"
+#include "common/program.hpp"
 #include "edge/certificate_files.hpp"
 #include "edge/edge.hpp"
 #include "edge/own_settings.hpp"
@@ -15,13 +14,7 @@
 namespace {
 
 using namespace nuropb;
-
-constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG: starting again would end the same way
-
-int fail(const Error& error) {
-  log::error("can't start", {{"reason", error.text()}});
-  return permanent_fault;
-}
+using program::fail;
 
 /// Everything that an edge has no more use for once it listens.
 Result<void> give_up(const Config::Hardening& settings, const std::optional<sandbox::Identity>& user) {
@@ -31,10 +24,7 @@ Result<void> give_up(const Config::Hardening& settings, const std::optional<sand
     if (user->name == "nobody") log::warning("edges share their user with whatever else runs as nobody", {{"hint", "adduser --system --group nuropb-edge"}});
     if (user->uid == 0) log::warning("edges run as root", {{"hint", "hardening.edge_user"}});
   }
-  if (const auto given = sandbox::give_up(settings.core_dumps, true); !given) return given;
-  if (!settings.seccomp) log::warning("any system call is allowed", {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
-  else if (sandbox::available()) return sandbox::allow_only(sandbox::Role::edge);
-  return {};
+  return program::give_up(settings, sandbox::Role::edge);
 }
 
 }  // namespace
@@ -43,11 +33,7 @@ int main(int argc, char** argv) {
   const auto settings = edge::own_settings(argc, argv);
   if (!settings) return settings.error();
   const Config& config = settings->config;
-  if (const auto ok = log::configure({"edge", config.log.level, config.log.format, config.log.file}); !ok) {
-    std::cerr << ok.error().text() << '\n';
-    return permanent_fault;
-  }
-  ::signal(SIGPIPE, SIG_IGN);
+  if (!program::begin("edge", config.log)) return program::permanent_fault;
   ::signal(SIGCHLD, SIG_IGN);
 
   std::optional<sandbox::Identity> user;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/life_sign.hpp"
+#include "common/program.hpp"
 #include "shm/layout.hpp"
 #include "shm/unique_fd.hpp"
 
@@ -21,7 +22,7 @@ extern char** environ;
 namespace nuropb::edge {
 namespace {
 
-constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG
+using program::permanent_fault;
 constexpr int settings_fd = 3, life_sign_fd = 4;
 constexpr off_t largest = 1 << 20;
 constexpr std::string_view second_life = "--own-settings";

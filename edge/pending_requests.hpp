@@ -34,6 +34,7 @@ struct PendingRequest : SessionHook, DeadlineHook {
   // For when meshd dies (Edge::on_lost).
   records::Type verb{};       ///< of its record
   std::uint64_t ring_end = 0; ///< MeshLink::written() behind its record; 0: an earlier meshd has published it
+  bool announced = false;     ///< this meshd knows that its predecessor has published it
   std::string again;          ///< its record, where it may run twice; else empty
 };
 

@@ -1,9 +1,15 @@
 #include "meshd/mailbox.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
+#include "meshd/session_table.hpp"
+
 namespace nuropb::meshd {
+
+// With what the allocator adds to the three.
+static_assert(sizeof(Mailbox::Message) + sizeof(std::string) + sizeof(std::max_align_t) + 32 <= Mailboxes::overhead);
 
 Mailbox::Mailbox(Mailboxes& all, Session& owner, std::uint64_t last) : handed(last), all_(all), owner_(owner), last_(last), gone_(last) {
   do id_ = all_.next_id_++;
@@ -15,6 +21,7 @@ Mailbox::~Mailbox() {
   while (!pending_.empty()) all_.take(*this, pending_.begin()->first);
   while (!topics.empty()) all_.remove_topic(*this, std::string(*topics.begin()));
   all_.resize(*this, 0);
+  all_.move(*this, {});
   all_.boxes_.erase(id_);
 }
 
@@ -39,10 +46,32 @@ void Mailboxes::each(const std::function<void(Mailbox&)>& work) const {
 }
 
 void Mailboxes::resize(Mailbox& box, std::size_t bytes) {
-  if (box.bytes_ > 0) by_size_.erase({box.bytes_, box.id_});
+  if (bytes == box.bytes_) return;
+  auto share = box.user_ ? shares_.find(*box.user_) : shares_.try_emplace(box.owner_.identity.user_id).first;
+  box.user_ = &share->first;
+  // The nodes are used again: this is done for every message.
+  auto rank = by_share_.extract({share->second.bytes, box.user_});
+  auto size = share->second.boxes.extract({box.bytes_, box.id_});
+  share->second.bytes = share->second.bytes - box.bytes_ + bytes;
   bytes_ = bytes_ - box.bytes_ + bytes;
   box.bytes_ = bytes;
-  if (box.bytes_ > 0) by_size_.emplace(box.bytes_, box.id_);
+  const auto put_back = [](auto& set, auto& node, auto value) {
+    if (node.empty()) {
+      set.insert(value);
+    } else {
+      node.value() = value;
+      set.insert(std::move(node));
+    }
+  };
+  if (share->second.bytes > 0) put_back(by_share_, rank, std::pair(share->second.bytes, box.user_));
+  if (bytes > 0) put_back(share->second.boxes, size, std::pair(bytes, box.id_));
+  else box.user_ = nullptr;
+  if (share->second.bytes == 0) shares_.erase(share);
+}
+
+Mailbox& Mailboxes::largest() const {
+  const Share& share = shares_.find(*by_share_.rbegin()->second)->second;
+  return *boxes_.at(share.boxes.rbegin()->second);
 }
 
 void Mailboxes::pop(Mailbox& box) {
@@ -60,14 +89,13 @@ void Mailboxes::put(Mailbox& box, Mailbox::Message message) {
 }
 
 void Mailboxes::trim(Mailbox& box) {
-  while (box.bytes_ > bounds_.each) {
-    pop(box);
+  const auto let_go = [this](Mailbox& from) {
+    pop(from);
     ++let_go_;
-  }
-  while (bytes_ > bounds_.total) {
-    pop(*boxes_[by_size_.rbegin()->second]);
-    ++let_go_;
-  }
+    if (from.place_ && from.gone_ == from.handed + 1) overrun_.push_back(from.id_);
+  };
+  while (box.bytes_ > bounds_.each) let_go(box);
+  while (bytes_ > bounds_.total) let_go(largest());
 }
 
 void Mailboxes::add(Mailbox& box, std::shared_ptr<const std::string> text) { put(box, {0, std::move(text), std::nullopt, 0, false}); }
@@ -83,6 +111,30 @@ bool Mailboxes::answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<cons
 
 void Mailboxes::seen(Mailbox& box, std::uint64_t number) {
   while (!box.log_.empty() && box.log_.front().number <= number) pop(box);
+}
+
+void Mailboxes::move(Mailbox& box, std::optional<Mailbox::Place> place) {
+  if (box.turn_ != 0) {
+    const auto waiting = without_room_.find(box.place_->worker);
+    waiting->second.erase(box.turn_);
+    if (waiting->second.empty()) without_room_.erase(waiting);
+    box.turn_ = 0;
+  }
+  box.place_ = place;
+}
+
+void Mailboxes::wait_for_room(Mailbox& box) {
+  if (!box.place_ || box.turn_ != 0) return;
+  box.turn_ = ++last_turn_;
+  without_room_[box.place_->worker].emplace(box.turn_, box.id_);
+}
+
+Mailbox* Mailboxes::next_for_room(WorkerId worker) {
+  const auto waiting = without_room_.find(worker);
+  if (waiting == without_room_.end()) return nullptr;
+  Mailbox& box = *boxes_.at(waiting->second.begin()->second);
+  move(box, box.place_);
+  return &box;
 }
 
 std::optional<std::uint64_t> Mailboxes::wait(Mailbox& box, Mailbox::Pending pending) {

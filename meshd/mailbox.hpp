@@ -5,6 +5,9 @@
 //   message ───────────► log ── n+1 ── n+2 ── n+3 ──► edge ──► consumer ── "I have n" ──► let go
 //                         ▲ over a bound: the oldest is let go unseen
 //
+// Over the bound of all, the user who has most gives way, with the largest of their mailboxes: who fills many can't take
+// from others what is theirs.
+//
 // While a session has no socket it is *parked*: its log goes on. Whoever takes it up says which number was the last that
 // it has seen; what is above it is in the log, or the session can't be taken up. An answer ends its request here, once:
 // for these sessions meshd keeps the time, since the edge may die.
@@ -21,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -78,12 +82,14 @@ class Mailbox {
   [[nodiscard]] const std::map<std::uint64_t, Pending>& pending() const { return pending_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
-  // The ring loop's own.
   struct Place {
     WorkerId worker;
     std::uint32_t slot = 0;
   };
-  std::optional<Place> place;        ///< nothing: parked
+  /// Whose socket it has; nothing: parked.
+  [[nodiscard]] const std::optional<Place>& place() const { return place_; }
+
+  // The ring loop's own.
   SteadyTime parked_until{};
   std::uint64_t handed = 0;          ///< the last that went to the edge
   std::uint64_t inherited_from = 0;  ///< answers above this were announced to the edge when the session was taken up
@@ -98,8 +104,11 @@ class Mailbox {
   Session& owner_;
   std::uint32_t id_;
   std::uint64_t last_, gone_;
+  std::optional<Place> place_;
+  std::uint64_t turn_ = 0;  // among those that wait for room; 0: it does not
   std::deque<Message> log_;
   std::size_t bytes_ = 0;
+  const std::string* user_ = nullptr;  // in Mailboxes; while there are bytes
   std::map<std::uint64_t, Pending> pending_;
   std::size_t pending_text_ = 0;
 };
@@ -107,7 +116,7 @@ class Mailbox {
 class Mailboxes {
  public:
   /// What a message costs beside its text, and a request.
-  static constexpr std::size_t overhead = 160, pending_overhead = 400;
+  static constexpr std::size_t overhead = 256, pending_overhead = 400;
   struct Bounds {
     std::size_t each = 0, total = 0;
     std::size_t pending_text = records::max_pending_text;
@@ -127,8 +136,18 @@ class Mailboxes {
   bool answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, bool refused);
   /// Lets go of the oldest messages: of this one while it is over its bound, of whoever has most while all are over theirs.
   void trim(Mailbox& box);
+  /// Those of which something went that their edges had not got: they can't go on.
+  [[nodiscard]] std::vector<std::uint32_t> take_overrun() { return std::exchange(overrun_, {}); }
+  [[nodiscard]] bool any_overrun() const { return !overrun_.empty(); }
   /// The consumer has seen all up to `number`.
   void seen(Mailbox& box, std::uint64_t number);
+
+  /// To another socket, or to none.
+  void move(Mailbox& box, std::optional<Mailbox::Place> place);
+  /// Its edge has no room. Who waits longest comes first, or one that always has something new would hold up the others.
+  void wait_for_room(Mailbox& box);
+  /// The first of them, which waits no more; nullptr if none does.
+  Mailbox* next_for_room(WorkerId worker);
 
   /// A request that has to be answered; its number. Nothing: too many are outstanding, or its address has one already.
   std::optional<std::uint64_t> wait(Mailbox& box, Mailbox::Pending pending);
@@ -158,9 +177,15 @@ class Mailboxes {
     bool operator()(const ReturnAddress& a, const ReturnAddress& b) const { return a == b; }
   };
   static std::size_t cost(const Mailbox::Pending& pending) { return pending_overhead + pending.trace_id.size() + pending.topic.size(); }
+  /// What the mailboxes of one user have.
+  struct Share {
+    std::size_t bytes = 0;
+    std::set<std::pair<std::size_t, std::uint32_t>> boxes;  // bytes and id of those with a log
+  };
   void put(Mailbox& box, Mailbox::Message message);
   void pop(Mailbox& box);
   void resize(Mailbox& box, std::size_t bytes);
+  [[nodiscard]] Mailbox& largest() const;
 
   Bounds bounds_;
   std::map<WorkerId, std::size_t> pending_cost_;  // by worker: one that was taken over can't use up what others need
@@ -169,7 +194,11 @@ class Mailboxes {
   std::uint32_t next_id_ = 0;
   std::uint64_t next_pending_ = 1;
   std::map<std::uint32_t, Mailbox*> boxes_;
-  std::set<std::pair<std::size_t, std::uint32_t>> by_size_;  // bytes and id of those with a log
+  std::map<std::string, Share, std::less<>> shares_;               // by user, of those with bytes
+  std::set<std::pair<std::size_t, const std::string*>> by_share_;  // the same users by their bytes
+  std::map<WorkerId, std::map<std::uint64_t, std::uint32_t>> without_room_;  // ids by their turn
+  std::uint64_t last_turn_ = 0;
+  std::vector<std::uint32_t> overrun_;
   std::unordered_map<ReturnAddress, Found, AddressHash, AddressEqual> addresses_;
   std::set<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint64_t>>> deadlines_;
   TopicIndex topics_;  // of ids

@@ -1,16 +1,14 @@
 // nuropb-meshd: the one process that holds the broker's credentials and the AMQP connection.
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <iostream>
 #include <memory>
 #include <vector>
 
 #include "common/config.hpp"
 #include "common/log.hpp"
-#include "common/sandbox.hpp"
+#include "common/program.hpp"
 #include "meshd/auth/make_authorizers.hpp"
 #include "meshd/container_settings.hpp"
 #include "meshd/face.hpp"
@@ -23,13 +21,7 @@
 namespace {
 
 using namespace nuropb;
-
-constexpr int permanent_fault = 78;  // sysexits.h EX_CONFIG: starting again would end the same way
-
-int fail(const Error& error) {
-  log::error("can't start", {{"reason", error.text()}});
-  return permanent_fault;
-}
+using program::fail;
 
 /// Who edges are, where they are not of our own user.
 Result<std::optional<sandbox::Identity>> edge_user(const Config::Hardening& settings) {
@@ -37,14 +29,6 @@ Result<std::optional<sandbox::Identity>> edge_user(const Config::Hardening& sett
   auto found = sandbox::edge_identity(settings.edge_user);
   if (!found) return tl::unexpected(found.error());
   return found->uid == ::geteuid() ? std::nullopt : std::optional(std::move(*found));
-}
-
-/// Everything that meshd has no more use for once it listens; before it has said a word to anybody.
-Result<void> give_up(const Config::Hardening& settings) {
-  if (const auto given = sandbox::give_up(settings.core_dumps, false); !given) return given;
-  if (!settings.seccomp) log::warning("any system call is allowed", {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
-  else if (sandbox::available()) return sandbox::allow_only(sandbox::Role::meshd);
-  return {};
 }
 
 std::string names_of(const std::vector<std::string>& list) {
@@ -58,11 +42,7 @@ std::string names_of(const std::vector<std::string>& list) {
 int main(int argc, char** argv) {
   const auto config = config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh", {}, " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return config.error();
-  if (const auto ok = log::configure({"meshd", config->log.level, config->log.format, config->log.file}); !ok) {
-    std::cerr << ok.error().text() << '\n';
-    return permanent_fault;
-  }
-  ::signal(SIGPIPE, SIG_IGN);
+  if (!program::begin("meshd", config->log)) return program::permanent_fault;
 
   const auto runtime = meshd::RuntimeDir::open(config->gateway.runtime_dir);
   if (!runtime) return fail(runtime.error());
@@ -99,7 +79,8 @@ int main(int argc, char** argv) {
 
   meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky), std::move(*edges)});
   if (const auto started = loop.start(); !started) return fail(started.error());
-  if (const auto given = give_up(config->hardening); !given) return fail(given.error());
+  // It listens, and has not said a word to anybody yet.
+  if (const auto given = program::give_up(config->hardening, sandbox::Role::meshd); !given) return fail(given.error());
   log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"authorizers", names_of(config->auth.authorizers)}, {"control", runtime->control_socket()}});
   if (loopback) {
     log::warning("there is no broker: every method echoes its parameters", {{"hint", "gateway.mesh = \"rabbitmq\", unless this is for trying out or measuring"}});

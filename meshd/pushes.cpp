@@ -182,7 +182,8 @@ void Pushes::to_edge(WorkerId worker, const What& what, std::uint64_t op, bool a
   if (op != 0 && operation) {
     Operation::Edge& edge = operation->edges[worker];
     ++edge.records;
-    edge.most += all ? settings_.max_sessions : refs.size() / records::SessionRefs::entry;
+    // Of the numbered we say it ourselves, and they may be on all edges.
+    edge.most += worker == numbered_worker ? UINT32_MAX : all ? settings_.max_sessions : refs.size() / records::SessionRefs::entry;
   }
   edges_.send(worker, what.verb == Verb::close ? records::Type::close_sessions : records::Type::push, std::move(payload));
 }

@@ -33,6 +33,7 @@
 #include "meshd/face.hpp"
 #include "meshd/mailbox.hpp"
 #include "meshd/metrics.hpp"
+#include "meshd/parking.hpp"
 #include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/pushes.hpp"
@@ -168,12 +169,13 @@ class RingLoop : private Pushes::Edges {
   void say_event(HandlerKind kind, const std::string& routing_key, const std::string& payload);
   void push_numbered(records::Type type, const std::string& payload);
   void hand_over(Mailbox& box);
-  bool hand_over_lagging();
+  void hand_over_waiting(Attached& attached);
+  void close_overrun();
   void drop_topic(Mailbox& box, Session& session, const std::string& topic);
   bool park_if_kept(WorkerId worker, SessionTable& table, std::uint32_t slot, std::uint16_t code);
   void park(WorkerId worker, SessionTable& table, std::uint32_t slot);
   std::unique_ptr<Session> unpark(Mailbox& box);
-  std::unique_ptr<Session> leave(Attached& attached, std::uint32_t slot, std::uint16_t code, std::string_view reason);
+  void send_away(Attached& attached, std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
   void drop_parked(Mailbox& box, std::string_view reason);
   void remember_ended(const Session& session, std::string_view reason);
   void arm_resume_timer();
@@ -238,10 +240,9 @@ class RingLoop : private Pushes::Edges {
   SessionTable parked_{UINT32_MAX};         // sessions that wait for their consumers
   std::uint32_t parked_slots_ = 0;
   std::vector<std::uint32_t> free_parked_;
-  std::set<std::pair<SteadyTime, std::uint32_t>> parked_until_;  // with the mailbox's id
+  Parking parking_;                         // the same by their mailboxes: until when, and who gives way
   std::map<SessionId, std::string_view> ended_;                  // why those that were kept are no more
   std::deque<SessionId> ended_order_;
-  std::set<std::uint32_t> lagging_;         // mailboxes whose edges had no room
   std::vector<Mailbox*> boxes_;             // in the event at hand; reused
   ResumeCounts resumes_;
   boost::asio::steady_timer resume_timer_;

@@ -91,19 +91,19 @@ void RingLoop::say_answer(WorkerId worker, const records::Resume& record, Sessio
 
 /// What its edge has not got yet, as long as there is room; then what is over a bound goes.
 void RingLoop::hand_over(Mailbox& box) {
-  Attached* const attached = box.place ? find(box.place->worker) : nullptr;
+  Attached* const attached = box.place() ? find(box.place()->worker) : nullptr;
   if (attached) {
     Worker& worker = attached->worker;
     while (const Mailbox::Message* const message = box.after(box.handed)) {
       if (worker.outbox_bytes() > 0) {
-        lagging_.insert(box.id());
+        mailboxes_.wait_for_room(box);
         break;
       }
-      records::Numbered record{box.place->slot, box.owner().serial, message->number, false, false, message->refused, *message->text};
+      records::Numbered record{box.place()->slot, box.owner().serial, message->number, false, false, message->refused, *message->text};
       std::uint64_t sequence = 0;
       if (message->answers) {
         const Mailbox::Pending& asked = *message->answers;
-        record.answers = WorkerId{asked.from.slot, asked.from.generation} == worker.id() && asked.from.session == box.place->slot && asked.serial == box.owner().serial;
+        record.answers = WorkerId{asked.from.slot, asked.from.generation} == worker.id() && asked.from.session == box.place()->slot && asked.serial == box.owner().serial;
         record.inherited = !record.answers && message->number > box.inherited_from;
         sequence = record.answers ? asked.from.sequence : record.inherited ? message->pending : 0;
       }
@@ -116,29 +116,25 @@ void RingLoop::hand_over(Mailbox& box) {
     schedule_turn();
   }
   mailboxes_.trim(box);
+  if (mailboxes_.any_overrun()) schedule_turn();
 }
 
-/// Those whose edges had no room. True if any got further.
-bool RingLoop::hand_over_lagging() {
-  if (lagging_.empty()) return false;
-  const std::set<std::uint32_t> lagging = std::exchange(lagging_, {});
-  bool any = false;
-  for (const std::uint32_t id : lagging) {
-    Mailbox* const box = mailboxes_.find(id);
-    Attached* const attached = box && box->place ? find(box->place->worker) : nullptr;
-    if (!attached) continue;
-    if (box->gone() > box->handed) {
-      // It was let go before its edge had room for it. The consumer hears of it when it comes again.
-      close_session(*attached, box->place->slot, box->owner(), close_code::slow_consumer, "slow consumer");
-      any = true;
-    } else if (attached->worker.outbox_bytes() > 0) {
-      lagging_.insert(id);
-    } else {
-      hand_over(*box);
-      any = true;
-    }
+/// Those for whom this edge had no room, as long as it has some now.
+void RingLoop::hand_over_waiting(Attached& attached) {
+  while (attached.worker.outbox_bytes() == 0) {
+    Mailbox* const box = mailboxes_.next_for_room(attached.worker.id());
+    if (!box) return;
+    hand_over(*box);
   }
-  return any;
+}
+
+/// Something of theirs was let go before their edges had room for it. The consumer hears of it when it comes again.
+void RingLoop::close_overrun() {
+  for (const std::uint32_t id : mailboxes_.take_overrun()) {
+    Mailbox* const box = mailboxes_.find(id);
+    Attached* const attached = box && box->place() && box->gone() > box->handed ? find(box->place()->worker) : nullptr;
+    if (attached) close_session(*attached, box->place()->slot, box->owner(), close_code::slow_consumer, "slow consumer");
+  }
 }
 
 void RingLoop::say_event(HandlerKind kind, const std::string& routing_key, const std::string& payload) {
@@ -178,9 +174,9 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
     op = record->op;
     kind = record->handler;
     const auto work = [&](Mailbox& box) {
-      Attached* const attached = box.place ? find(box.place->worker) : nullptr;
+      Attached* const attached = box.place() ? find(box.place()->worker) : nullptr;
       if (attached && record->all) return;  // its edge closes it
-      if (attached) end_session(*attached, box.place->slot, box.owner(), record->code, record->reason);
+      if (attached) end_session(*attached, box.place()->slot, box.owner(), record->code, record->reason);
       else if (!may_come_back(record->code)) drop_parked(box, "ended");
       else return;
       ++taken;
@@ -191,7 +187,7 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
     }
   }
   // Not at once: whoever asked is still in the midst of asking.
-  if (op != 0) boost::asio::post(io_, [this, kind, op, taken] { (void)face(kind)->pushes.on_pushed(numbered_worker, {op, std::min(taken, config_.limits.connections)}); });
+  if (op != 0) boost::asio::post(io_, [this, kind, op, taken] { (void)face(kind)->pushes.on_pushed(numbered_worker, {op, taken}); });
 }
 
 }  // namespace nuropb::meshd

@@ -56,6 +56,7 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
   switch (record->what) {
     case What::keep:
     case What::resume:
+      if (mailboxes_.find(from).box) return impossible("its sequence is in use");
       if (const auto why = over_user_rates(attached, record->session, *session, header.length, false)) {
         deliver(refusal(from, error_name::transport, *why), {});
       } else if (session->state == SessionState::open) {
@@ -88,6 +89,8 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
       return true;
     case What::say:
       if (!session->mailbox || !record->text.starts_with('{') || json::validate(record->text, nullptr, {config_.limits.json_depth + 8U})) return impossible("it has nothing to say");
+      // It may be another edge that is given it.
+      if (record->text.size() > config_.limits.message_bytes + records::max_framing) return impossible("it says more than a message can have");
       if (record->number > ReturnAddress::max_sequence + 1) return impossible("its sequence has more than 40 bits");
       say_answer(worker.id(), *record, *session);
       return true;
@@ -102,7 +105,7 @@ void RingLoop::number_messages(WorkerId worker, std::uint32_t slot, Session& ses
   // What it is subscribed to already, its edge has done for it until now.
   const ReturnAddress before = holder(worker, slot, session);
   session.mailbox = std::make_unique<Mailbox>(mailboxes_, session, last);
-  session.mailbox->place = {worker, slot};
+  mailboxes_.move(*session.mailbox, Mailbox::Place{worker, slot});
   session.mailbox->inherited_from = last;
   for (const std::string& topic : session.topics) {
     face(session).subscriptions.move(topic, before, holder(worker, slot, session));
@@ -119,8 +122,7 @@ void RingLoop::keep_messages(Attached& attached, const records::Resume& record, 
   if (first) {
     std::string payload;
     records::encode(records::Resumed{records::Resumed::What::kept, record.session, session.serial, 0, session.id, token, {}}, payload);
-    attached.worker.send(records::Type::resumed, 0, std::move(payload));
-    touch(attached);
+    send_to_worker(attached.worker.id(), records::Type::resumed, 0, std::move(payload));
   }
   if (!wait_for_answer(session, records::Type::resume, from, record.trace_id, deadline_of(record.deadline_ms), {})) return;
   deliver(done(from, R"({"session_id":")" + session.id.hex() + R"(","resume":)" + resume_json(token) + "}"), {});
@@ -132,8 +134,9 @@ std::string RingLoop::resume_json(std::string_view token) const {
 
 /// Out of its edge's hands, until its consumer comes back.
 void RingLoop::park(WorkerId worker, SessionTable& table, std::uint32_t slot) {
-  expiries_.remove({worker, slot, table.find(slot)->serial});
   auto session = table.release(slot);
+  expiries_.remove({worker, slot, session->serial});
+  if (snorky_) snorky_->on_session_closed({worker, slot, session->serial});  // what it may have there is not for another socket
   session->place = {};  // who has no socket has no connection
   session->authorizing = false;
   std::uint32_t to = parked_slots_;
@@ -146,20 +149,20 @@ void RingLoop::park(WorkerId worker, SessionTable& table, std::uint32_t slot) {
   session->indexed.worker = numbered_worker;
   session->indexed.slot = to;
   Mailbox& box = *session->mailbox;
-  box.place.reset();
+  mailboxes_.move(box, {});
   box.parked_until = clock_.now() + milliseconds(config_.resume.window_ms);
-  parked_until_.insert({box.parked_until, box.id()});
+  parking_.add(box.id(), session->identity.user_id(), box.parked_until);
   parked_.adopt(to, std::move(session));
   ++resumes_.parked;
   if (parked_.open() > config_.resume.sessions) {
-    if (Mailbox* const oldest = mailboxes_.find(parked_until_.begin()->second)) drop_parked(*oldest, "too_many");
+    if (const auto id = parking_.gives_way()) drop_parked(*mailboxes_.find(*id), "too_many");
   }
   arm_resume_timer();
 }
 
 std::unique_ptr<Session> RingLoop::unpark(Mailbox& box) {
   const std::uint32_t slot = box.owner().indexed.slot;
-  parked_until_.erase({box.parked_until, box.id()});
+  parking_.remove(box.id());
   free_parked_.push_back(slot);
   return parked_.release(slot);
 }
@@ -216,10 +219,10 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
   if (token->count > box.token || token->count < box.proven) return fail("used", "the token has been used; the one that counts came with the answer");
   if (token->count < box.token) {
     // Its consumer may have lost the socket before it had the new token; then it has seen nothing since.
-    if (box.place) return fail("in_use", "another socket has used this token and is open");
+    if (box.place()) return fail("in_use", "another socket has used this token and is open");
     if (record.number != box.resumed_from) return fail("used", "the token has been used; the one that counts came with the answer");
   }
-  if (!box.place && box.parked_until <= clock_.now()) {
+  if (!box.place() && box.parked_until <= clock_.now()) {
     drop_parked(box, "expired");
     return fail("expired", "the session waited for resume.window_ms");
   }
@@ -228,11 +231,13 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
 
   const WorkerId worker = attached.worker.id();
   std::unique_ptr<Session> session;
-  if (box.place) {
-    const Mailbox::Place old = *box.place;
+  if (box.place()) {
+    const Mailbox::Place old = *box.place();
     Attached* const other = find(old.worker);
     expiries_.remove({old.worker, old.slot, found->serial});
-    session = leave(*other, old.slot, close_code::resumed_elsewhere, "taken up by another socket");
+    if (snorky_) snorky_->on_session_closed({old.worker, old.slot, found->serial});
+    session = other->worker.sessions().release(old.slot);
+    send_away(*other, old.slot, found->serial, close_code::resumed_elsewhere, "taken up by another socket");
   } else {
     session = unpark(box);
   }
@@ -245,7 +250,7 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
   session->indexed.worker = worker;
   session->indexed.slot = record.session;
   Session& taken = attached.worker.sessions().adopt(record.session, std::move(session));
-  box.place = {worker, record.session};
+  mailboxes_.move(box, Mailbox::Place{worker, record.session});
   box.proven = token->count;
   ++box.token;
   box.resumed_from = record.number;
@@ -259,33 +264,27 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
   hand_over(box);
 }
 
-/// An open session's socket is told to go, and its slot remembers it until it has.
-std::unique_ptr<Session> RingLoop::leave(Attached& attached, std::uint32_t slot, std::uint16_t code, std::string_view reason) {
-  SessionTable& table = attached.worker.sessions();
-  auto session = table.release(slot);
+/// The socket of a session that has left its slot is told to go; what its edge says of it until it has is passed over.
+void RingLoop::send_away(Attached& attached, std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason) {
   auto rest = std::make_unique<Session>();
   rest->state = SessionState::ended;
-  rest->serial = session->serial;
-  rest->id = session->id;
-  table.adopt(slot, std::move(rest));
+  rest->serial = serial;
+  attached.worker.sessions().adopt(slot, std::move(rest));
   std::string payload;
-  records::encode(records::EndSession{slot, session->serial, code, reason}, payload);
-  attached.worker.send(records::Type::end_session, 0, std::move(payload));
-  touch(attached);
-  schedule_turn();
-  return session;
+  records::encode(records::EndSession{slot, serial, code, reason}, payload);
+  send_to_worker(attached.worker.id(), records::Type::end_session, 0, std::move(payload));
 }
 
 void RingLoop::tell_resumed(Attached& attached, const Session& session, std::uint64_t sequence) {
   const Mailbox& box = *session.mailbox;
-  const std::uint32_t slot = box.place->slot;
+  const std::uint32_t slot = box.place()->slot;
   const std::string token = tickets_.seal_resume({session.id, box.token});
   std::string text = R"({"type":"event","payload":{"topic":"resumed","event":{"session_id":")" + session.id.hex() + R"(","seq":)" + std::to_string(box.last()) +
                      R"(,"resume":)" + resume_json(token) + R"(,"pending":[)";
   const auto send = [&](const records::Resumed& record, std::uint64_t number) {
     std::string payload;
     records::encode(record, payload);
-    attached.worker.send(records::Type::resumed, number, std::move(payload));
+    send_to_worker(attached.worker.id(), records::Type::resumed, number, std::move(payload));
   };
   for (const auto& [number, pending] : box.pending()) {
     if (pending.trace_id.empty()) continue;
@@ -298,13 +297,10 @@ void RingLoop::tell_resumed(Attached& attached, const Session& session, std::uin
   for (const auto& [number, pending] : box.pending()) {
     if (!pending.trace_id.empty()) send({records::Resumed::What::pending, slot, session.serial, 0, session.id, {}, pending.trace_id}, number);
   }
-  touch(attached);
-  schedule_turn();
 }
 
 void RingLoop::arm_resume_timer() {
-  SteadyTime next = mailboxes_.next_deadline();
-  if (!parked_until_.empty()) next = std::min(next, parked_until_.begin()->first);
+  const SteadyTime next = std::min(mailboxes_.next_deadline(), parking_.next());
   if (next == SteadyTime::max() || resume_timer_at_ <= next) return;
   resume_timer_at_ = std::max(next, clock_.now() + resume_tick);
   resume_timer_.expires_at(resume_timer_at_);
@@ -328,10 +324,7 @@ void RingLoop::look_at_mailboxes() {
     }
     end_pending(*due->box, due->pending, "null", error_json(error_name::timeout, what));
   }
-  while (!parked_until_.empty() && parked_until_.begin()->first <= now) {
-    if (Mailbox* const box = mailboxes_.find(parked_until_.begin()->second)) drop_parked(*box, "expired");
-    else parked_until_.erase(parked_until_.begin());
-  }
+  while (const auto id = parking_.due(now)) drop_parked(*mailboxes_.find(*id), "expired");
   flush_touched();
 }
 

@@ -152,16 +152,7 @@ void RingLoop::reconsider_topics(Attached* attached, WorkerId worker, std::uint3
 
 void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
   const std::uint32_t serial = session.serial;
-  if (SessionTable& table = attached.worker.sessions(); park_if_kept(attached.worker.id(), table, slot, code)) {
-    auto rest = std::make_unique<Session>();
-    rest->state = SessionState::ended;
-    rest->serial = serial;
-    table.adopt(slot, std::move(rest));
-    std::string ending;
-    records::encode(records::EndSession{slot, serial, code, reason}, ending);
-    attached.worker.send(records::Type::end_session, 0, std::move(ending));
-    return touch(attached);
-  }
+  if (park_if_kept(attached.worker.id(), attached.worker.sessions(), slot, code)) return send_away(attached, slot, serial, code, reason);
   forget_session(attached.worker.id(), slot, session);
   session.state = SessionState::ended;
   session.mailbox.reset();
@@ -183,7 +174,6 @@ void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& se
 void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& session) {
   face(session).sessions.remove(session);
   forget_subscriptions(worker, slot, session);
-  face(session).sessions.remove(session);
   expiries_.remove({worker, slot, session.serial});
 }
 

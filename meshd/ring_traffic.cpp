@@ -189,6 +189,8 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
       case Verb::publish:
       case Verb::authorize:
       case Verb::subscribe:
+        // Or what it is told would be told to the session whose request that is, wherever that is by now.
+        if (mailboxes_.find(from).box) return impossible("its sequence is in use");
         if (session->mailbox && !record->trace_id.empty() && json::validate(record->trace_id, nullptr, {config_.limits.json_depth})) return impossible("its trace_id is not JSON");
         if (session->mailbox && !note_pending(*record, type, *session, from)) {
           worker.settle(worker.begin_work());
@@ -388,8 +390,9 @@ void RingLoop::flush_touched() {
     attached->touched = false;
     attached->worker.flush();
     attached->worker.end_of_reading();
+    hand_over_waiting(*attached);
   }
-  if (hand_over_lagging()) schedule_turn();
+  close_overrun();
   for (Attached* attached : touched) {
     // Nothing was detached in the loop above, so every pointer is still good until its own turn here.
     if (!attached->worker.why().empty()) detach(attached->worker.id(), attached->worker.why(), true);

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/clock.hpp"
+#include "common/config.hpp"
 #include "tests/hostile/attacker.hpp"
 
 namespace nuropb::hostile {
@@ -119,6 +120,10 @@ void shrink(Attacker& edge, const Arguments&) {
 
 // ------------------------------------------------------------------------------------------------ what records say
 
+records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
+  return {records::Resume::What::keep, slot, serial, 0, Attacker::request(slot, serial, "", "", "").deadline_ms, {}, "\"keep\"", {}};
+}
+
 [[noreturn]] void record(Attacker& edge, const Arguments& arguments) {
   const std::string& what = arguments.at(0);
   const auto session = [&](std::uint32_t slot) {
@@ -145,6 +150,25 @@ void shrink(Attacker& edge, const Arguments&) {
       {"deep-json", [&] { session(0); edge.put(Type::request, Attacker::request(0, 1, service, "echo", std::string(100'000, '[')), 1); }},
       {"count-nobody-asked-for", [&] { edge.put(Type::pushed, records::Pushed{42, 1'000'000}); }},
       {"backend-where-there-is-none", [&] { edge.put(Type::backend_call, records::BackendCall{"key", "gateway", "send_to_all", "", R"({"message":1})"}, 1); }},
+      // The honest edge on which that session is taken up would have to take it for rubbish of meshd's.
+      {"say-beyond-any-message", [&] {
+         session(0);
+         edge.put(Type::resume, keep(0, 1), 1);
+         const std::string text = R"({"x":")" + std::string(Config().limits.message_bytes + records::max_framing, 'x') + "\"}";
+         edge.put(Type::resume, records::Resume{records::Resume::What::say, 0, 1, 0, 0, {}, {}, text});
+       }},
+      // Its answer would be told to the session that has left this slot and waits for its own.
+      {"sequence-of-a-session-that-waits", [&] {
+         session(0);
+         edge.put(Type::resume, keep(0, 1), 1);
+         edge.put(Type::resume, records::Resume{records::Resume::What::pending, 0, 1, 0, keep(0, 1).deadline_ms, {}, "\"p\""}, 7);
+         edge.put(Type::close_session, records::CloseSession{0, 1, true});
+         edge.put(Type::open_session, records::OpenSession{0, 2, SessionId::random(), CredentialKind::header, arguments.at(1), "x", {}});
+         while (const auto next = edge.next()) {
+           if (next->first.type == static_cast<std::uint16_t>(Type::session_accepted)) break;
+         }
+         edge.put(Type::request, Attacker::request(0, 2, service, "echo", "{}"), 7);
+       }},
       {"snorky-where-there-is-none", [&] { session(0); edge.put(Type::snorky_call, records::SnorkyCall{0, 1, false, "pubsub", "publish", "", "{}"}, 1); }},
   };
   const auto found = attacks.find(what);
@@ -262,6 +286,17 @@ void answer_given_back(Attacker& edge, const Arguments& arguments) {
   report(heard);
 }
 
+/// Joins a chat, asks for its messages to be kept, which nobody on /ws can do, and loses the socket.
+void ghost(Attacker& edge, const Arguments& arguments) {
+  if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
+  edge.put(Type::snorky_call, records::SnorkyCall{0, 1, false, "chat", "join", "1", R"({"channel":"c"})"}, 1);
+  edge.put(Type::resume, keep(0, 1), 2);
+  edge.put(Type::close_session, records::CloseSession{0, 1, true});
+  report({{"left", true}});
+  std::string line;
+  std::getline(std::cin, line);
+}
+
 // ------------------------------------------------------------------------------------------------ the control socket
 
 [[noreturn]] void control(Attacker& edge, const Arguments& arguments) {
@@ -356,7 +391,8 @@ int main(int argc, char** argv) {
   }
   const std::map<std::string, std::function<void(Attacker&, const Arguments&)>> attached{
       {"honest", honest}, {"rubbish", rubbish}, {"tail", tail}, {"head", head}, {"racing", racing}, {"shrink", shrink}, {"deaf", deaf}, {"record", record},
-      {"injected-names", injected_names}, {"tickets", tickets}, {"expired-ticket", expired_ticket}, {"answer-given-back", answer_given_back}, {"victim", victim}, {"session-id", session_id}, {"control", control}};
+      {"injected-names", injected_names}, {"tickets", tickets}, {"expired-ticket", expired_ticket}, {"answer-given-back", answer_given_back}, {"victim", victim}, {"session-id", session_id},
+      {"ghost", ghost}, {"control", control}};
   const auto found = attached.find(attack);
   if (found == attached.end()) give_up("no such attack: " + attack);
   Attacker edge(path);

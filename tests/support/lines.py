@@ -46,6 +46,9 @@ class LineSocket:
             raise StopAsyncIteration
         return line
 
+    async def recv(self):
+        return await self.__anext__()
+
     async def send(self, message):
         self.writer.write((message if isinstance(message, bytes) else message.encode()) + b"\n")
         await self.writer.drain()

@@ -3,11 +3,14 @@
 import asyncio
 import itertools
 import json
+import socket
+import struct
 from collections import defaultdict
 
 import websockets
 
 from .consumer import HELLO_TIMEOUT
+from .lines import LineSocket
 
 
 class ResumeFailed(Exception):
@@ -29,6 +32,7 @@ class Resuming:
         self.events = []                  # (topic, event), in order
         self.answers = defaultdict(list)  # trace_id → payloads
         self.others = []                  # what is neither
+        self.messages = []                # all that had a number, without it, in order
         self.unnumbered = []              # after the session was kept
         self.pending = None               # of the last `resumed`
         self.mistakes = []
@@ -45,12 +49,15 @@ class Resuming:
 
     async def connect(self, url):
         """A socket with a session of its own so far."""
-        self.ws = await websockets.connect(url, extra_headers={"Authorization": f"Bearer {self.bearer}"}, compression=None, ping_interval=None, max_size=None,
-                                           open_timeout=HELLO_TIMEOUT, close_timeout=3)
+        self.ws = await self.dial(url)
         hello = json.loads(await asyncio.wait_for(self.ws.recv(), HELLO_TIMEOUT))["payload"]["event"]
         if not self.token:
             self.session_id, self.token = hello["session_id"], hello["resume"]["token"]
         return hello
+
+    async def dial(self, url):
+        return await websockets.connect(url, extra_headers={"Authorization": f"Bearer {self.bearer}"}, compression=None, ping_interval=None, max_size=None,
+                                        open_timeout=HELLO_TIMEOUT, close_timeout=3)
 
     async def keep(self):
         self.reader = asyncio.create_task(self.read())
@@ -100,6 +107,8 @@ class Resuming:
         elif seq != self.seq + 1:
             self.mistakes.append(f"seq {seq} after {self.seq}")
         self.seq = seq or self.seq
+        if seq is not None:
+            self.messages.append({name: value for name, value in message.items() if name != "seq"})
         payload = message.get("payload")
         if message.get("type") == "response":
             self.answers[payload["trace_id"]].append(payload)
@@ -165,3 +174,21 @@ class Resuming:
 
     async def __aexit__(self, *_):
         await self.close()
+
+
+class LineResuming(Resuming):
+    """The same over JSON lines: in place of a URL it is given the edge."""
+
+    async def dial(self, edge):
+        ws = await LineSocket.connect(edge.lines_port)
+        await ws.send(self.bearer)
+        return ws
+
+    async def lost(self):
+        """By a reset: without one it would have ended its side, and be awaited."""
+        self.ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await super().lost()
+
+    def end(self):
+        """Says no more, and waits for what it has asked."""
+        self.ws.writer.write_eof()

@@ -17,6 +17,7 @@ from support.ctl import ctl
 from support.manual_service import ManualService
 from support.paths import binary
 from support.services import unique
+from support.snorky import SnorkyClient, options
 from support.waiting import eventually
 
 # The attack, and what meshd says of it: killed for any other reason would show nothing.
@@ -35,6 +36,8 @@ RECORDS = {
     "deep-json": "Nested too deeply",
     "count-nobody-asked-for": "a count that nobody asked for",
     "backend-where-there-is-none": "there is no backend",
+    "say-beyond-any-message": "it says more than a message can have",
+    "sequence-of-a-session-that-waits": "its sequence is in use",
     "snorky-where-there-is-none": "there is no /ws",
 }
 POSITIONS = "impossible ring positions or record length"
@@ -209,6 +212,18 @@ async def test_the_session_id_of_somebody_else(gateways, broker_url):
         assert code == 0, complaint
         push = 72
         assert push not in said["heard"], said
+
+
+async def test_a_session_that_waits_is_in_no_chat(gateways):
+    """Its edge mixed what no honest one mixes: a call on /ws and messages that are kept."""
+    gateway = gateways(**options())
+    async with await SnorkyClient.open(gateway.edges[0].snorky_url) as ann:
+        await ann.call("chat", "join", channel="c")
+        ghost = Attack(gateway, "ghost", "secret-bob")
+        assert await ghost.line() == {"left": True}
+        assert [(await ann.notification("chat"))["status"] for _ in range(2)] == ["joined", "left"]
+        assert metrics.value(gateway, "sessions_parked") == 1
+        assert (await ghost.ended("over\n"))[0] == 0
 
 
 async def test_a_flood_of_connections(gateways, broker_url):

@@ -386,6 +386,39 @@ def test_half_an_upgrade_is_not_rolled_to(launch, folder):
     assert len(gateway.pids("edge 0")) == 1 and gateway.health()[0] == 200
 
 
+def test_programs_that_are_missing_for_a_while_end_nothing(launch, folder):
+    """As when a package is being replaced."""
+    bin = versions(folder, other=False)
+    gateway = launch(edges=2, bin=bin).until_ready()
+    (bin / "nuropb-edge").unlink()
+    os.kill(gateway.pids("edge 0")[0], signal.SIGKILL)
+    gateway.process.wait_for_log("edge 0 can't be started: .*/nuropb-edge: No such file or directory; again in")
+    (bin / "nuropb-meshd").unlink()
+    gateway.process.signal(signal.SIGHUP)
+    gateway.process.wait_for_log("nuropb-gateway: nothing is rolled")
+    assert gateway.health()[0] == 200 and alive(gateway.pids("edge 1")[0]) and alive(gateway.pids("meshd")[0])
+    versions(folder, other=False)
+    wait_until(lambda: len(gateway.pids("edge 0")) == 2, lambda: f"it is back:\n{gateway.process.tail()}")
+
+
+def test_new_edges_that_do_not_start_leave_the_old_ones(launch, folder):
+    """Of a version that does not understand the old one, so all would go at once."""
+    bin = versions(folder, other=False)
+    gateway = launch(edges=2, bin=bin).until_ready()
+    versions(folder, other=True)
+    (bin / "nuropb-edge").unlink()
+    (bin / "nuropb-edge").write_text("#!/bin/sh\ncase $1 in --version) echo 'nuropb-edge 9 (ABI 99999)';; *) exit 1;; esac\n")
+    (bin / "nuropb-edge").chmod(0o755)
+    gateway.process.signal(signal.SIGHUP)
+    gateway.process.wait_for_log("the new edges do not start: the old ones go on")
+    assert gateway.health()[0] == 200 and all(alive(gateway.pids(f"edge {number}")[0]) for number in (0, 1))
+    assert len(gateway.pids("meshd")) == 1
+    # And from there the old ones can be rolled to.
+    versions(folder, other=False)
+    gateway.process.signal(signal.SIGHUP)
+    gateway.process.wait_for_log("nuropb-gateway: rolled")
+
+
 def test_a_roll_with_wrong_settings_changes_nothing(launch):
     gateway = launch(edges=1).until_ready()
     gateway.config.write_text(toml(gateway.settings) + "\n[limits]\nconnections = \"many\"\n")
@@ -472,3 +505,7 @@ def test_binaries_that_are_missing_are_named(launch, folder):
     gateway = launch(bin=folder)
     assert gateway.ended() == 78
     assert str(folder / "nuropb-meshd") in gateway.process.log()
+    (folder / "nuropb-meshd").symlink_to(binary("nuropb-meshd"))
+    gateway.start()
+    assert gateway.ended() == 78
+    assert f"can't be started: {folder / 'nuropb-edge'}" in gateway.process.log()

@@ -1,5 +1,7 @@
 // The edge's part in numbered messages, with meshd's in the test's hands.
 
+#include <set>
+
 #include "tests/unit/edge/edge_fixture.hpp"
 
 namespace nuropb::edge {
@@ -21,6 +23,21 @@ class EdgeResumeTest : public EdgeTest {
     meshd_->send(Type::resumed, Resumed{Resumed::What::kept, opened_.session, opened_.serial, 0, opened_.session_id, "token 1", {}});
     meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, 1, true, false, false, R"({"type":"response"})"}, header.sequence);
     EXPECT_EQ(consumer->read_text(), R"({"seq":1,"type":"response"})");
+    return consumer;
+  }
+  static constexpr std::size_t many = 20;
+  /// Its requests are published when meshd dies; the next meshd's ring takes some eight records of them.
+  std::unique_ptr<Consumer> with_requests() {
+    auto consumer = numbered();
+    for (std::size_t i = 0; i < many; ++i) {
+      consumer->send(call(std::to_string(i) + std::string(400, 'x')));
+      meshd_->request();
+    }
+    meshd_->settle();
+    meshd_.reset();
+    meshd_ = std::make_unique<RingSide>(path(), shm::Geometry{4096, 1 << 16});
+    meshd_->welcome();
+    meshd_->accept(meshd_->open());
     return consumer;
   }
   void say(std::uint64_t number, std::string_view text) { meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, number, false, false, false, text}); }
@@ -119,6 +136,38 @@ TEST_F(EdgeResumeTest, MeshdKeepsTheTimeWhileItHasTheRequest) {
   EXPECT_EQ(said.what, Resume::What::say);
   EXPECT_EQ(said.number, second.first.sequence + 1) << "or the successor would go on waiting for it, and answer that it is late";
   EXPECT_THAT(std::string(said.text), HasSubstr(R"("trace_id":"second","result":1)"));
+}
+
+TEST_F(EdgeResumeTest, WhatFindsNoRoomInTheNextRingIsToldLaterAndOnce) {
+  start_attached();
+  const auto consumer = with_requests();
+  EXPECT_EQ(meshd_->next<Resume>(Type::resume).second.what, Resume::What::again);
+  std::set<std::uint64_t> sequences;
+  for (std::size_t i = 0; i < many; ++i) {
+    const auto [header, record] = meshd_->next<Resume>(Type::resume);
+    EXPECT_EQ(record.what, Resume::What::pending);
+    EXPECT_TRUE(sequences.insert(header.sequence).second) << "it may be answered by now, and would be answered twice";
+  }
+  consumer->send(call("next"));
+  EXPECT_EQ(meshd_->request().second.trace_id, "\"next\"");
+}
+
+TEST_F(EdgeResumeTest, WhoIsHalfToldOfCannotBeTakenUp) {
+  start_attached();
+  auto consumer = with_requests();
+  ASSERT_TRUE(eventually([&] { return counter(shm::EdgeCounter::ring_stalls) > 0; }));
+  consumer.reset();
+  ASSERT_TRUE(eventually([&] { return health()["connections"] == 0; }));
+  EXPECT_EQ(meshd_->next<Resume>(Type::resume).second.what, Resume::What::again);
+  for (;;) {
+    // It knows some of its requests, and would say of the others that they were never sent.
+    try {
+      EXPECT_EQ(meshd_->next<Resume>(Type::resume).second.what, Resume::What::pending);
+    } catch (const std::runtime_error&) {
+      break;
+    }
+  }
+  EXPECT_FALSE(meshd_->closed().lost);
 }
 
 TEST_F(EdgeResumeTest, WhetherItMeantToLeave) {

@@ -23,6 +23,7 @@ class RecordingHandler final : public Handler {
     closed = std::to_string(code) + " " + std::string(reason);
     if (manager) manager->unregister_handler(*this);
   }
+  void take(const RecordingHandler& other) { id_ = other.id_; }
   HandlerManager* manager = nullptr;  ///< unregisters when it closes, as handlers do
   bool slow = false;
   std::vector<std::string> messages;
@@ -56,6 +57,17 @@ TEST_F(HandlerManagerTest, AUserEndsWithTheLastConnection) {
   EXPECT_EQ(manager_.users(), 1u);
   manager_.unregister_handler(ann2_);  // twice is once
   EXPECT_EQ(manager_.sessions(), 1u);
+}
+
+TEST_F(HandlerManagerTest, NothingIsLeftOfOneWhoseSessionAnotherHasNow) {
+  RecordingHandler successor("ann");
+  successor.take(ann1_);
+  manager_.register_handler(successor);
+  manager_.unregister_handler(ann1_);
+  manager_.send_message_to_user_ids({"ann"}, "x");
+  EXPECT_TRUE(ann1_.messages.empty()) << "it may be no more";
+  EXPECT_EQ(manager_.get_handler(successor.session_id()), &successor);
+  manager_.unregister_handler(successor);
 }
 
 TEST_F(HandlerManagerTest, OneSession) {

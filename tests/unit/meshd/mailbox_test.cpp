@@ -13,7 +13,12 @@ class MailboxTest : public ::testing::Test {
  protected:
   /// Room for four messages of 40 bytes each, and for six together.
   Mailboxes all_{{4 * (40 + Mailboxes::overhead), 6 * (40 + Mailboxes::overhead), 32, 3 * Mailboxes::pending_overhead}};
-  Session ann_, bob_;
+  Session ann_ = of("ann"), bob_ = of("bob");
+  static Session of(std::string user) {
+    Session out;
+    out.identity.user_id = std::move(user);
+    return out;
+  }
   void add(Mailbox& box, std::size_t size = 40) {
     all_.add(box, text(size));
     box.handed = box.last();
@@ -73,6 +78,62 @@ TEST_F(MailboxTest, OverTheBoundOfAllWhoHasMostGivesWay) {
   EXPECT_EQ(large.gone(), 1u) << "not who has said so little";
   EXPECT_EQ(small.gone(), 0u);
   EXPECT_LE(all_.bytes(), 6 * (40 + Mailboxes::overhead));
+}
+
+TEST_F(MailboxTest, ManyMailboxesOfAUserTakeNothingFromOthers) {
+  Mailbox victim(all_, bob_, 0);
+  for (int i = 0; i < 3; ++i) add(victim);
+  std::vector<std::unique_ptr<Mailbox>> crowd;
+  for (int i = 0; i < 30; ++i) add(*crowd.emplace_back(std::make_unique<Mailbox>(all_, ann_, 0)));
+  EXPECT_EQ(victim.gone(), 0u) << "the largest of all, but ann has more";
+  EXPECT_LE(all_.bytes(), 6 * (40 + Mailboxes::overhead));
+  crowd.clear();
+  EXPECT_EQ(all_.bytes(), 3 * (40 + Mailboxes::overhead));
+  // Alone, or no more than the others: the larger one.
+  Mailbox one(all_, ann_, 0);
+  for (int i = 0; i < 4; ++i) add(one);
+  EXPECT_EQ(one.gone(), 1u);
+  EXPECT_EQ(victim.gone(), 0u);
+}
+
+TEST_F(MailboxTest, WhoWaitsLongestForRoomComesFirst) {
+  const WorkerId here{1, 1}, there{2, 1};
+  Mailbox a(all_, ann_, 0), b(all_, ann_, 0), c(all_, bob_, 0), d(all_, bob_, 0);
+  for (Mailbox* const box : {&a, &b, &c}) all_.move(*box, Mailbox::Place{here, box->id()});
+  all_.wait_for_room(d);
+  EXPECT_EQ(all_.next_for_room(here), nullptr) << "one that is parked waits for nothing";
+  all_.move(d, Mailbox::Place{there, 1});
+  for (Mailbox* const box : {&b, &a, &d, &c, &b}) all_.wait_for_room(*box);
+  EXPECT_EQ(all_.next_for_room(here), &b);
+  all_.wait_for_room(b);
+  EXPECT_EQ(all_.next_for_room(here), &a);
+  all_.move(c, {});
+  EXPECT_EQ(all_.next_for_room(here), &b) << "c has gone elsewhere, and b is behind it";
+  EXPECT_EQ(all_.next_for_room(here), nullptr);
+  {
+    Mailbox gone(all_, ann_, 0);
+    all_.move(gone, Mailbox::Place{here, 9});
+    all_.wait_for_room(gone);
+  }
+  EXPECT_EQ(all_.next_for_room(here), nullptr);
+  EXPECT_EQ(all_.next_for_room(there), &d);
+}
+
+TEST_F(MailboxTest, WhatIsLetGoBeforeItsEdgeHadItIsTold) {
+  Mailbox box(all_, ann_, 0), parked(all_, bob_, 0);
+  all_.move(box, Mailbox::Place{{1, 1}, 0});
+  for (int i = 0; i < 6; ++i) add(box);
+  EXPECT_FALSE(all_.any_overrun()) << "its edge has had them";
+  for (int i = 0; i < 4; ++i) all_.add(box, text(40));
+  all_.trim(box);
+  EXPECT_FALSE(all_.any_overrun());
+  for (int i = 0; i < 3; ++i) all_.add(box, text(40));
+  all_.trim(box);
+  EXPECT_EQ(all_.take_overrun(), std::vector<std::uint32_t>{box.id()}) << "once";
+  EXPECT_TRUE(all_.take_overrun().empty());
+  for (int i = 0; i < 9; ++i) all_.add(parked, text(40));
+  all_.trim(parked);
+  EXPECT_FALSE(all_.any_overrun()) << "its consumer hears of it when it comes";
 }
 
 TEST_F(MailboxTest, AnAnswerEndsItsRequestOnce) {

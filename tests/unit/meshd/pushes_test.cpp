@@ -147,6 +147,20 @@ TEST_F(PushesTest, OneSessionAndAll) {
   EXPECT_FALSE(a.pushes.waiting());
 }
 
+TEST_F(PushesTest, NumberedSessionsAreCountedOverAllEdges) {
+  Gateway& a = start("a");
+  a.open(1, "ann");
+  a.workers.try_emplace(numbered_worker, 100'000U);
+  ASSERT_TRUE(a.pushes.send(Target::everyone(), "1", note()));
+  ASSERT_EQ(a.sent.size(), 2u);
+  EXPECT_FALSE(a.pushes.on_pushed({1, 7}, {a.sent[0].push().op, 11})) << "more than an edge can have";
+  ASSERT_TRUE(a.pushes.send(Target::everyone(), "1", note()));
+  EXPECT_TRUE(a.pushes.on_pushed({1, 7}, {a.sent[2].push().op, 1}));
+  EXPECT_TRUE(a.pushes.on_pushed(numbered_worker, {a.sent[3].push().op, 35}));
+  ASSERT_EQ(outcomes_.size(), 1u);
+  EXPECT_EQ(outcomes_[0].connections, 36u);
+}
+
 TEST_F(PushesTest, MoreNamedThanARecordHolds) {
   Gateway& a = start("a");
   for (std::size_t i = 0; i < records::max_named_sessions + 5; ++i) a.open(1, "ann");

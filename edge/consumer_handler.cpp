@@ -1,4 +1,4 @@
-#include "edge/websocket_handler.hpp"
+#include "edge/consumer_handler.hpp"
 
 #include "common/close_codes.hpp"
 #include "edge/client_message.hpp"
@@ -12,34 +12,34 @@ constexpr std::size_t max_first_message = 2 * records::max_credential;  // what 
 
 }  // namespace
 
-WebSocketHandler::WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent)
+ConsumerHandler::ConsumerHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent)
     : edge_(edge), connection_(connection), queue_(connection, edge.limits().send_queue_bytes), state_(silent ? State::silent : State::judging), paused_(!silent), slot_(slot), serial_(serial) {
   if (silent) connection_.limit_message(max_first_message);
   else connection_.pause_reading();  // until the verdict
 }
-WebSocketHandler::~WebSocketHandler() = default;
+ConsumerHandler::~ConsumerHandler() = default;
 
-void WebSocketHandler::write_message(std::string_view text) {
+void ConsumerHandler::write_message(std::string_view text) {
   if (state_ == State::closing) return;
   in_time(queue_.send(text));
   leave_if_answered();
 }
 
-bool WebSocketHandler::write_shared(SharedMessage& message) { return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain())); }
+bool ConsumerHandler::write_shared(SharedMessage& message) { return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain())); }
 
-void WebSocketHandler::write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule) {
+void ConsumerHandler::write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule) {
   if (state_ == State::closing) return;
   in_time(queue_.send(message.plain(), topic, rule));
 }
 
 /// Closes a consumer that does not read what can't be left out.
-bool WebSocketHandler::in_time(bool room) {
+bool ConsumerHandler::in_time(bool room) {
   if (const auto left_out = queue_.take_dropped(); left_out > 0) edge_.count(shm::EdgeCounter::dropped_events, left_out);
   if (!room) close(close_code::slow_consumer, "slow consumer");
   return room;
 }
 
-void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
+void ConsumerHandler::close(std::uint16_t code, std::string_view reason) {
   if (state_ == State::closing) return;
   state_ = State::closing;
   closed_with_ = code;
@@ -54,21 +54,22 @@ void WebSocketHandler::close(std::uint16_t code, std::string_view reason) {
   connection_.close(code, reason);
 }
 
-void WebSocketHandler::on_end() {
+void ConsumerHandler::on_end() {
   peer_ended_ = true;
   leave_if_answered();
 }
 
 /// A consumer that has ended its side gets what it has asked for; then we end ours.
-void WebSocketHandler::leave_if_answered() {
+void ConsumerHandler::leave_if_answered() {
   if (!peer_ended_ || state_ == State::closing || state_ == State::judging || !held_.empty() || !unsent_.empty() || requests_.count > 0) return;
+  if (numbered_ && !(numbered_->inherited.empty() && numbered_->unsaid.empty())) return;
   state_ = State::closing;
   edge_.on_closing(*this);
   queue_.hand_over();
   connection_.close(0, "");
 }
 
-void WebSocketHandler::on_close() {
+void ConsumerHandler::on_close() {
   const std::uint16_t code = state_ == State::closing ? 0 : connection_.closed_with();
   if (code == close_code::protocol_error || code == close_code::invalid_text || code == close_code::message_too_big) edge_.count_close(code);
   const std::uint16_t ended_with = state_ == State::closing ? closed_with_ : code;
@@ -76,7 +77,7 @@ void WebSocketHandler::on_close() {
   edge_.on_closed(*this, ended_with != 1000 && ended_with < 4500);
 }
 
-void WebSocketHandler::on_message(std::string_view text) {
+void ConsumerHandler::on_message(std::string_view text) {
   if (state_ == State::closing) return;
   if (state_ == State::silent) return edge_.on_first_message(*this, text);
   const SteadyTime now = edge_.now();
@@ -86,7 +87,7 @@ void WebSocketHandler::on_message(std::string_view text) {
   if (const auto until = edge_.handle_message(*this, text, now)) hold(text, now, *until);
 }
 
-bool WebSocketHandler::within_rates(std::string_view text, SteadyTime now) {
+bool ConsumerHandler::within_rates(std::string_view text, SteadyTime now) {
   const RateLimit::Answer answer = rate_.take(edge_.limits().connection, now, text.size());
   // Before the hello nothing is answered; what can come by then is one read buffer.
   if (answer.over == RateLimit::Over::nothing || state_ == State::judging) return true;
@@ -95,21 +96,21 @@ bool WebSocketHandler::within_rates(std::string_view text, SteadyTime now) {
   return false;
 }
 
-void WebSocketHandler::begin_judging() {
+void ConsumerHandler::begin_judging() {
   state_ = State::judging;
   connection_.pause_reading();
   paused_ = true;
   connection_.limit_message(edge_.limits().message_bytes);
 }
 
-void WebSocketHandler::hold(std::string_view text, SteadyTime arrived, SteadyTime until) {
+void ConsumerHandler::hold(std::string_view text, SteadyTime arrived, SteadyTime until) {
   held_.push_back({std::string(text), arrived, until});
   if (!paused_) connection_.pause_reading();
   paused_ = true;
   edge_.on_held(*this);
 }
 
-void WebSocketHandler::resume() {
+void ConsumerHandler::resume() {
   if (state_ == State::silent || state_ == State::judging || state_ == State::closing) return;
   edge_.send_again(*this);
   while (!held_.empty()) {
@@ -127,7 +128,7 @@ void WebSocketHandler::resume() {
   leave_if_answered();
 }
 
-void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket, std::string_view resume_token) {
+void ConsumerHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket, std::string_view resume_token) {
   const bool first = state_ == State::judging;
   if (state_ == State::open) credential_ = {records::CredentialKind::ticket, std::string(ticket)};  // of a fresh token
   if (!first && state_ != State::presenting) return;
@@ -143,7 +144,7 @@ void WebSocketHandler::accepted(std::string_view user_id, std::string_view raw_u
   resume();
 }
 
-void WebSocketHandler::number_messages(std::string_view token, std::uint64_t last, const SessionId& session) {
+void ConsumerHandler::number_messages(std::string_view token, std::uint64_t last, const SessionId& session) {
   numbered_ = std::make_unique<Numbered>();
   numbered_->token = token;
   numbered_->last = last;
@@ -153,7 +154,7 @@ void WebSocketHandler::number_messages(std::string_view token, std::uint64_t las
   edge_.manager(kind_).register_handler(*this);
 }
 
-void WebSocketHandler::present_again() {
+void ConsumerHandler::present_again() {
   if (state_ == State::open) state_ = State::presenting;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// One consumer's WebSocket.
+// One consumer's connection: a WebSocket, or lines over TCP.
 //
 //                 on_open              accepted (hello goes out)         close(), slow, refused
 //     (handshake) ───────► judging ────────────────────────────► open ───────────────────────► closing
@@ -31,13 +31,13 @@ namespace nuropb::edge {
 
 class Edge;
 
-class WebSocketHandler final : public Handler, public Receiver {
+class ConsumerHandler final : public Handler, public Receiver {
  public:
   enum class State : std::uint8_t { silent, judging, open, presenting, closing };
 
   /// `silent`: it has shown no token, and its first message has to bring one.
-  WebSocketHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent = false);
-  ~WebSocketHandler() override;
+  ConsumerHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent = false);
+  ~ConsumerHandler() override;
 
   // Handler
   [[nodiscard]] const SessionId& session_id() const override { return session_id_; }
@@ -96,6 +96,7 @@ class WebSocketHandler final : public Handler, public Receiver {
     std::string token;                           ///< what its consumer can resume it with
     std::uint64_t last = 0;                      ///< number of the last message that meshd gave us
     bool told = true;                            ///< this meshd knows that they are numbered
+    bool lost = false;                           ///< meshd does not know all, and nobody can tell it any more
     std::deque<std::pair<std::uint64_t, std::string>> unsaid;  ///< answers for meshd to number, each with Resume::number
     std::map<std::uint64_t, std::string> inherited;  ///< trace_ids of requests of earlier sockets, by meshd's numbers
   };

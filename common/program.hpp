@@ -1,0 +1,24 @@
+#pragma once
+// How the gateway's programs begin: the log, what is said where one can't start, and what it gives up once it has.
+
+#include <string>
+
+#include "common/config.hpp"
+#include "common/result.hpp"
+#include "common/sandbox.hpp"
+
+namespace nuropb::program {
+
+/// The exit code (sysexits.h EX_CONFIG) where starting again would end the same way; the launcher knows it.
+inline constexpr int permanent_fault = 78;
+
+/// Opens the log, and lets no broken socket end the process. False where that can't be, which was said on standard error.
+bool begin(const std::string& name, const decltype(Config::log)& settings);
+
+/// Logs it. The exit code.
+int fail(const Error& error);
+
+/// The end of the start: privileges, core dumps and system calls that the role has no use for.
+Result<void> give_up(const Config::Hardening& settings, sandbox::Role role);
+
+}  // namespace nuropb::program

@@ -1,0 +1,212 @@
+// One connection's way through the door: PROXY header, TLS, the request's head, and what it is answered.
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/error_names.hpp"
+#include "edge/door_parts.hpp"
+#include "edge/proxy_header.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+constexpr std::size_t farewell_bytes = 256 * 1024;  // of what one who is going still sends
+
+IpAddress address_of(const boost::asio::ip::tcp::endpoint& endpoint) {
+  return endpoint.address().is_v4() ? IpAddress::of_v4(endpoint.address().to_v4().to_bytes().data()) : IpAddress::of_v6(endpoint.address().to_v6().to_bytes().data());
+}
+
+std::string peer_text(const IpAddress& address, std::uint16_t port) {
+  const std::string host = address.is_v4() ? address.text() : "[" + address.text() + "]";
+  return port == 0 ? address.text() : host + ":" + std::to_string(port);
+}
+
+/// The page that a request asks for, by its first bytes; empty: none of is_probe().
+std::string_view probe_of(std::string_view bytes) {
+  for (const std::string_view page : {alive_page, ready_page}) {
+    constexpr std::string_view method = "GET ";
+    const std::size_t end = method.size() + page.size();
+    if (bytes.starts_with(method) && bytes.substr(method.size()).starts_with(page) && (bytes.size() == end || bytes[end] == ' ')) return page;
+  }
+  return {};
+}
+
+}  // namespace
+
+void Door::Impl::Entrance::begin(const Tcp::endpoint& peer) {
+  address_ = address_of(peer);
+  peer_ = peer_text(address_, peer.port());
+  if (!door_.settings.proxy_protocol) return addressed();
+  if (!door_.settings.trusted_proxies.contains(address_)) return give_up();
+  read_proxy_header();
+}
+
+void Door::Impl::Entrance::turn_away() {
+  refusing_ = true;
+  read_head();
+}
+
+void Door::Impl::Entrance::see_off() {
+  buffer_.resize(2048);
+  see_off(0);
+}
+
+void Door::Impl::Entrance::expire() {
+  if (gone_ || !stream_) return;
+  if (answered_) leave();
+  else give_up();
+}
+
+void Door::Impl::Entrance::give_up() {
+  if (gone_) return;
+  SystemError ignored;
+  stream_->socket().close(ignored);
+  gone_ = true;  // the stream stays until what is under way on it has been called back
+  door_.callbacks.turned_away();
+}
+
+void Door::Impl::Entrance::read_proxy_header() {
+  for (;;) {
+    const ProxyHeader header = parse_proxy_header(buffer_);
+    if (header.what == ProxyHeader::What::rubbish) return give_up();
+    if (header.what == ProxyHeader::What::complete) {
+      buffer_.clear();
+      if (header.source) {
+        address_ = *header.source;
+        peer_ = peer_text(address_, header.port);
+      } else {
+        counted_ = true;  // the proxy itself, looking whether we live
+      }
+      return addressed();
+    }
+    const std::size_t had = buffer_.size();
+    buffer_.resize(had + header.wanted);
+    const ssize_t n = ::recv(stream_->socket().native_handle(), buffer_.data() + had, header.wanted, MSG_DONTWAIT);
+    buffer_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    if (n > 0) continue;
+    if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return give_up();
+    stream_->socket().async_wait(Tcp::socket::wait_read, [self = this->shared_from_this()](const SystemError& error) {
+      if (self->gone_) return;
+      if (error) self->give_up();
+      else self->read_proxy_header();
+    });
+    return;
+  }
+}
+
+/// Its address is known, unless a header will tell another one.
+void Door::Impl::Entrance::addressed() {
+  const bool told_later = door_.settings.not_http.empty() && door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_);
+  if (!told_later && !counted_by_host()) {
+    if (door_.tls) return give_up();
+    refusing_ = true;
+  }
+  if (!door_.tls) return read_head();
+  contexts_ = door_.tls;
+  SslPtr ssl = contexts_->accept_on(stream_->socket().native_handle());
+  if (!ssl || stream_->secure_with(std::move(ssl))) return give_up();
+  stream_->async_handshake([self = this->shared_from_this()](const SystemError& error, std::size_t) {
+    if (self->gone_) return;
+    self->contexts_.reset();
+    if (error) return self->give_up();
+    self->client_name_ = client_name(self->stream_->ssl(), self->door_.settings.tls.client_name);
+    self->read_head();
+  });
+}
+
+bool Door::Impl::Entrance::counted_by_host() {
+  if (counted_) return true;
+  counted_ = door_.arrivals->belongs_to(ticket_, address_);
+  if (!counted_) door_.refused("limits.connections_per_ip");
+  return counted_;
+}
+
+void Door::Impl::Entrance::read_head() {
+  if (!door_.settings.not_http.empty()) {
+    if (!refusing_) return enter();
+    door_.callbacks.turned_away();
+    return answer(door_.settings.not_http);
+  }
+  const std::size_t had = buffer_.size();
+  buffer_.resize(std::min(had + 2048, door_.settings.head.bytes + 2048));
+  stream_->async_read_some(boost::asio::buffer(buffer_.data() + had, buffer_.size() - had), [self = this->shared_from_this(), had](const SystemError& error, std::size_t n) {
+    if (self->gone_) return;
+    self->buffer_.resize(had + n);
+    if (error) return self->give_up();
+    self->judge(had);
+  });
+}
+
+void Door::Impl::Entrance::judge(std::size_t searched) {
+  const RequestHead head = parse_request_head(buffer_, door_.settings.head, searched);
+  if (refusing_) {
+    const std::string_view page = probe_of(buffer_);
+    if (!page.empty() && head.what == RequestHead::What::incomplete) return read_head();
+    return answer(!page.empty() ? door_.callbacks.probe(page) : come_again(too_many));
+  }
+  if (head.what == RequestHead::What::incomplete) return read_head();
+  if (head.what == RequestHead::What::refused) return answer(refusal(head.status, error_name::validation, head.reason));
+  if (!is_probe(head.target) && !host_allowed(head.header("Host"), door_.settings.hosts)) return answer(refusal(421, error_name::authorization, "this gateway is not called by this name (listen.hosts)"));
+  if (door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_)) {
+    const char* const name = door_.settings.forwarded_header == ForwardedHeader::forwarded ? "Forwarded" : "X-Forwarded-For";
+    const auto consumer = forwarded_for(door_.settings.forwarded_header, head.header(name), address_, door_.settings.trusted_proxies);
+    if (!consumer) return answer(refusal(400, error_name::validation, "the proxy does not tell the consumer's address (listen.forwarded_header)"));
+    if (!(*consumer == address_)) {
+      address_ = *consumer;
+      peer_ = peer_text(address_, 0);
+    }
+    if (!counted_by_host()) return answer(come_again("this address has all connections that it may have (limits.connections_per_ip)"));
+  }
+  enter();
+}
+
+void Door::Impl::Entrance::enter() {
+  const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since_);
+  Guest guest{std::move(stream_), std::move(peer_), std::move(client_name_), std::chrono::milliseconds(door_.settings.handshake_ms) - spent};
+  guest.stream->unread(std::move(buffer_));
+  guest.stream->carry(std::move(ticket_));
+  door_.callbacks.enter(std::move(guest));
+}
+
+void Door::Impl::Entrance::answer(const HttpAnswer& what) {
+  if (what.status != 200) door_.callbacks.turned_away();
+  answer(on_the_wire(what));
+}
+
+void Door::Impl::Entrance::answer(std::string bytes) {
+  answered_ = true;
+  ticket_.reset();
+  buffer_ = std::move(bytes);
+  door_.watch(door_.leaving, this->shared_from_this(), farewell);
+  write_answer(0);
+}
+
+void Door::Impl::Entrance::write_answer(std::size_t from) {
+  stream_->async_write_some(boost::asio::buffer(buffer_.data() + from, buffer_.size() - from), [self = this->shared_from_this(), from](const SystemError& error, std::size_t n) {
+    if (self->gone_) return;
+    if (error) return self->leave();
+    if (from + n < self->buffer_.size()) return self->write_answer(from + n);
+    self->stream_->shutdown(Tcp::socket::shutdown_send);
+    self->see_off();
+  });
+}
+
+/// Closing at once, with bytes unread, would reset the connection and take the answer with it.
+void Door::Impl::Entrance::see_off(std::size_t seen) {
+  if (seen > farewell_bytes) return leave();
+  stream_->socket().async_read_some(boost::asio::buffer(buffer_), [self = this->shared_from_this(), seen](const SystemError& error, std::size_t n) {
+    if (self->gone_) return;
+    if (error) return self->leave();
+    self->see_off(seen + n);
+  });
+}
+
+void Door::Impl::Entrance::leave() {
+  SystemError ignored;
+  stream_->socket().close(ignored);
+  gone_ = true;
+}
+
+}  // namespace nuropb::edge

@@ -1,0 +1,92 @@
+#pragma once
+// Private to the door: who opens it, counts and keeps the time (door.cpp), and one connection that goes through it
+// (door_entrance.cpp).
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <utility>
+
+#include "common/log_pause.hpp"
+#include "edge/door.hpp"
+
+namespace nuropb::edge {
+
+struct Door::Impl {
+  class Entrance;
+  using Tcp = boost::asio::ip::tcp;
+  using SystemError = boost::system::error_code;
+  using Clock = std::chrono::steady_clock;
+  static constexpr auto farewell = std::chrono::milliseconds(1000);  ///< to read an answer that ends the connection
+  static constexpr const char* too_many = "all connections are taken, or too many come at once: try again later";
+
+  Impl(boost::asio::io_context& context, DoorSettings s, Callbacks c)
+      : io(context), settings(std::move(s)), callbacks(std::move(c)), arrivals(settings.arrivals ? settings.arrivals : std::make_shared<Arrivals>(settings.limits)), acceptor(context), retry(context), sweeper(context) {}
+  ~Impl() {
+    if (reserve >= 0) ::close(reserve);
+  }
+
+  std::string open();
+  void accept();
+  void welcome(Tcp::socket socket);
+  void out_of_descriptors(const SystemError& error);
+  void watch(std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>>& line, const std::shared_ptr<Entrance>& one, Clock::duration limit);
+  void sweep();
+  void refused(const char* limit);
+
+  boost::asio::io_context& io;
+  DoorSettings settings;
+  Callbacks callbacks;
+  std::shared_ptr<Arrivals> arrivals;
+  std::shared_ptr<TlsContexts> tls;
+  Tcp::acceptor acceptor;
+  boost::asio::steady_timer retry, sweeper;
+  // In order of their deadlines, since each line has one and the same limit.
+  std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>> coming, leaving;
+  std::shared_ptr<int> turned_away = std::make_shared<int>(0);  ///< counted by its users
+  log::Pause limit_pause{std::chrono::seconds(10)}, descriptors_pause{std::chrono::seconds(10)};
+  Clock::time_point short_since{};  ///< of descriptors
+  int reserve = -1;  ///< a descriptor to give up when there are no others: to accept, and let go of, one more
+  bool sweeping = false, stopped = false;
+};
+
+/// One connection on its way in. Kept alive by the operation that is under way.
+class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
+ public:
+  Entrance(Impl& door, Tcp::socket socket, std::shared_ptr<void> ticket)
+      : door_(door), stream_(std::make_shared<Stream>(std::move(socket))), ticket_(std::move(ticket)), since_(Clock::now()) {}
+  /// One that is only to be seen off.
+  Entrance(Impl& door, std::shared_ptr<Stream> stream) : door_(door), stream_(std::move(stream)), answered_(true) {}
+
+  void begin(const Tcp::endpoint& peer);
+  /// One too many: it is heard out only to be answered, which is lost if it had not been read to the end.
+  void turn_away();
+  void see_off();
+  /// The end of its time.
+  void expire();
+
+ private:
+  void give_up();
+  void read_proxy_header();
+  void addressed();
+  bool counted_by_host();
+  void read_head();
+  void judge(std::size_t searched);
+  void enter();
+  void answer(const HttpAnswer& what);
+  void answer(std::string bytes);
+  void write_answer(std::size_t from);
+  void see_off(std::size_t seen);
+  void leave();
+
+  Impl& door_;
+  std::shared_ptr<Stream> stream_;
+  std::shared_ptr<void> ticket_;
+  std::shared_ptr<TlsContexts> contexts_;  ///< until the handshake's end: a reload may come in between
+  Clock::time_point since_;
+  IpAddress address_;
+  std::string peer_, client_name_, buffer_;
+  bool counted_ = false, refusing_ = false, answered_ = false, gone_ = false;
+};
+
+}  // namespace nuropb::edge

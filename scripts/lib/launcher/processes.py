@@ -1,0 +1,139 @@
+"""The processes that the launcher keeps running: how they are started, watched, and come back."""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+BACK_OFF_MIN, BACK_OFF_MAX, STEADY_AFTER = 0.1, 10.0, 10.0
+BACK_SOON = 0.25  # the longest pause before one comes back that had been running, however often it dies
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def say(text):
+    print(f"nuropb-gateway: {text}", file=sys.stderr, flush=True)
+
+
+def how_it_ended(code):
+    if code == -signal.SIGSYS:
+        return "killed by SIGSYS: it made a system call that it must not make (the kernel's log names it as syscall=NUMBER; an attack, or a bug: docs/tasks/hardening.md)"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def die_with(parent):
+    """In the child, before exec: a launcher that is killed leaves no orphan."""
+
+    def prepare():
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        # Ctrl-C at a terminal goes to every process of it; only the launcher is to act on it.
+        os.setpgid(0, 0)
+
+    return prepare
+
+
+def abi_of(program):
+    """The version of what edges and meshd have in common, as the program on disk says it; None if it can't be asked."""
+    try:
+        said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"\(ABI (\d+)\)", said.stdout)
+    return found and int(found[1])
+
+
+class Worker:
+    """One process that is kept running."""
+
+    def __init__(self, name, command, made_from):
+        self.name, self.command, self.made_from = name, command, made_from
+        self.abi = self.version = None  # of the process that runs
+        self.process = None
+        self.started = 0.0
+        self.pause = BACK_OFF_MIN
+        self.again_at = None  # when to start it again
+        self.signs = None  # a pipe through which it says now and then that it lives
+        self.last_sign = None
+
+    def start(self):
+        """False if there is no starting it (its program is being replaced, say): then it is planned again."""
+        self.again_at = None
+        self.started = time.monotonic()
+        self.version, self.abi = self.made_from(), abi_of(self.command[0])
+        self.last_sign = None
+        ours, its_end = os.pipe()
+        os.set_blocking(ours, False)
+        self.signs = open(ours, "rb", buffering=0)  # the former one is closed with that
+        environment = {**os.environ, "NUROPB_LIFE_SIGN_FD": str(its_end)}
+        try:
+            self.process = subprocess.Popen(self.command, preexec_fn=die_with(os.getpid()), stdin=subprocess.DEVNULL, pass_fds=[its_end], env=environment)
+        except OSError as error:
+            self.plan(f"{self.name} can't be started: {self.command[0]}: {error.strerror}")
+            return False
+        finally:
+            os.close(its_end)
+        say(f"{self.name} started, pid {self.process.pid}")
+        return True
+
+    def look_for_signs(self):
+        if self.signs.read(65536):  # None if there is none
+            self.last_sign = time.monotonic()
+
+    def hangs(self, limit):
+        """It has said that it lives, and then not again for so many seconds. What it said while we slept is read first."""
+        self.look_for_signs()
+        return self.last_sign is not None and time.monotonic() - self.last_sign > limit
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def send(self, number):
+        if self.running():
+            self.process.send_signal(number)
+
+    def ended(self):
+        """Called when the process is gone: plans its return."""
+        code = self.process.returncode
+        lived = time.monotonic() - self.started
+        self.process = None
+        if lived >= STEADY_AFTER:
+            self.pause = BACK_OFF_MIN
+        self.look_for_signs()
+        if self.last_sign is not None:
+            self.pause = min(self.pause, BACK_SOON)
+        self.plan(f"{self.name} ended after {lived:.1f} s: {how_it_ended(code)}")
+        return code
+
+    def plan(self, why):
+        say(f"{why}; again in {self.pause:.1f} s")
+        self.again_at = time.monotonic() + self.pause
+        self.pause = min(self.pause * 2, BACK_OFF_MAX)
+
+    def kill(self):
+        """At once, and for good; how it ended."""
+        self.again_at = None
+        self.send(signal.SIGKILL)
+        return how_it_ended(self.process.wait()) if self.process else "it was not running"
+
+
+class Edge(Worker):
+    """It writes its port to a file once it listens."""
+
+    def __init__(self, number, command, folder, made_from):
+        self.port_file = folder / f"edge-{number}.port"
+        super().__init__(f"edge {number}", [*command, "--port-file", str(self.port_file)], made_from)
+
+    def start(self):
+        self.port_file.unlink(missing_ok=True)
+        return super().start()
+
+    def listens(self):
+        try:
+            return self.running() and self.port_file.read_text().endswith("\n")
+        except OSError:
+            return False
