@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -16,11 +15,20 @@ using namespace nuropb::bench;
 namespace {
 
 struct Contender {
-  const char* figure;  ///< in the JSON: <figure>_<size>
+  const char* figure;  ///< in the JSON; a group with a size puts it behind
   const char* name;
   Factory make;
 };
-constexpr Contender contenders[] = {
+
+struct Group {
+  std::string title, unit;
+  std::size_t size;  ///< of a message; 0: it has its own
+  std::vector<Contender> contenders;
+  std::size_t baseline;
+  [[nodiscard]] std::string figure(std::size_t i) const { return contenders[i].figure + (size > 0 ? "_" + std::to_string(size) : ""); }
+};
+
+const std::vector<Contender> one_way{
     {"ring.throughput", "ring, 16 records to a commit", ring_in_batches},
     {"ring.throughput_single", "ring, a commit for each record", ring_one_by_one},
     {"ring.throughput_spinning", "ring, the same, spinning", ring_spinning},
@@ -28,43 +36,46 @@ constexpr Contender contenders[] = {
     {"ring.message_queue", "boost::interprocess::message_queue", message_queue},
     {"ring.seqpacket", "Unix SOCK_SEQPACKET socket", seqpacket},
 };
-constexpr std::size_t count_of_contenders = std::size(contenders);
-constexpr std::size_t baseline = 3;
-constexpr std::size_t sizes[] = {256, 64};
+const std::vector<Group> groups{
+    {"256-byte messages", "ns/message", 256, one_way, 3},
+    {"64-byte messages", "ns/message", 64, one_way, 3},
+    {"there and back, spinning", "ns/round trip", 0, {{"ring.round_trip_spin", "ring", ring_round_trip_spinning}, {"ring.round_trip_spsc_queue", "boost::lockfree::spsc_queue", spsc_round_trip}}, 1},
+    {"there and back, woken", "ns/round trip", 0, {{"ring.wakeup", "ring and doorbell", ring_round_trip_sleeping}, {"ring.wakeup_eventfd", "bare eventfd, no message", eventfd_round_trip}}, 1},
+};
 
 struct Measured {
   Spread ns;
   Spread ratio;  ///< to the baseline's time in the same round: less than 1 is faster
 };
 
-std::vector<Measured> measure(std::size_t size, int rounds, double milliseconds) {
+std::vector<Measured> measure(const Group& group, int rounds, double milliseconds) {
   std::vector<std::uint64_t> counts;
-  for (const Contender& c : contenders) counts.push_back(count_for(c.make, size, milliseconds));
-  std::vector<std::vector<double>> times(count_of_contenders), ratios(count_of_contenders);
+  for (const Contender& c : group.contenders) counts.push_back(count_for(c.make, group.size, milliseconds));
+  const std::size_t all = group.contenders.size();
+  std::vector<std::vector<double>> times(all), ratios(all);
   for (int round = 0; round < rounds; ++round) {
-    for (std::size_t i = 0; i < count_of_contenders; ++i) times[i].push_back(run_round(contenders[i].make, size, counts[i]));
-    for (std::size_t i = 0; i < count_of_contenders; ++i) ratios[i].push_back(times[i].back() / times[baseline].back());
+    for (std::size_t i = 0; i < all; ++i) times[i].push_back(run_round(group.contenders[i].make, group.size, counts[i]));
+    for (std::size_t i = 0; i < all; ++i) ratios[i].push_back(times[i].back() / times[group.baseline].back());
   }
   std::vector<Measured> out;
-  for (std::size_t i = 0; i < count_of_contenders; ++i) out.push_back({spread_of(times[i]), spread_of(ratios[i])});
+  for (std::size_t i = 0; i < all; ++i) out.push_back({spread_of(times[i]), spread_of(ratios[i])});
   return out;
 }
 
-void print(std::size_t size, const std::vector<Measured>& measured) {
-  std::printf("\n%3zu-byte messages, ns per message              median      min      max   of %s's\n", size, contenders[baseline].name);
-  for (std::size_t i = 0; i < count_of_contenders; ++i) {
+void print(const Group& group, const std::vector<Measured>& measured) {
+  std::printf("\n%-42s      median      min      max   of %s's\n", (group.title + ", " + group.unit).c_str(), group.contenders[group.baseline].name);
+  for (std::size_t i = 0; i < group.contenders.size(); ++i) {
     const auto& [ns, ratio] = measured[i];
-    std::printf("  %-42s %8.1f %8.1f %8.1f", contenders[i].name, ns.median, ns.min, ns.max);
-    if (i != baseline) std::printf("   %.2f (%.2f .. %.2f)", ratio.median, ratio.min, ratio.max);
+    std::printf("  %-42s %9.1f %8.1f %8.1f", group.contenders[i].name, ns.median, ns.min, ns.max);
+    if (i != group.baseline) std::printf("   %.2f (%.2f .. %.2f)", ratio.median, ratio.min, ratio.max);
     std::printf("\n");
   }
 }
 
-nlohmann::ordered_json figure(const Measured& measured, bool with_ratio) {
-  nlohmann::ordered_json out{
-      {"value", measured.ns.median}, {"unit", "ns/message"}, {"min", measured.ns.min}, {"max", measured.ns.max}};
-  if (with_ratio) {
-    out["baseline"] = contenders[baseline].name;
+nlohmann::ordered_json figure(const Group& group, std::size_t i, const Measured& measured) {
+  nlohmann::ordered_json out{{"value", measured.ns.median}, {"unit", group.unit}, {"min", measured.ns.min}, {"max", measured.ns.max}};
+  if (i != group.baseline) {
+    out["baseline"] = group.figure(group.baseline);
     out["ratio"] = measured.ratio.median;
     out["ratio_min"] = measured.ratio.min;
     out["ratio_max"] = measured.ratio.max;
@@ -75,22 +86,23 @@ nlohmann::ordered_json figure(const Measured& measured, bool with_ratio) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int rounds = 7;
-  double milliseconds = 80;
+  int rounds = 25;  // many and short: what else the machine does comes in bursts
+  double milliseconds = 20;
   std::string json;
-  CLI::App app("ns per message between two processes: the ring and its rivals");
+  CLI::App app("What a message between two processes costs: the ring and its rivals");
   app.add_option("--rounds", rounds, "rounds of each contender")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--round-ms", milliseconds, "how long a round lasts, about")->check(CLI::Range(1.0, 10000.0))->capture_default_str();
   app.add_option("--json", json, "write the figures here too");
+  bool quick = false;
+  app.add_flag("--quick", quick, "7 rounds of 15 ms");
   CLI11_PARSE(app, argc, argv);
+  if (quick) rounds = 7, milliseconds = 15;
 
   nlohmann::ordered_json figures;
-  for (const std::size_t size : sizes) {
-    const std::vector<Measured> measured = measure(size, rounds, milliseconds);
-    print(size, measured);
-    for (std::size_t i = 0; i < count_of_contenders; ++i) {
-      figures[contenders[i].figure + ("_" + std::to_string(size))] = figure(measured[i], i != baseline);
-    }
+  for (const Group& group : groups) {
+    const std::vector<Measured> measured = measure(group, rounds, milliseconds);
+    print(group, measured);
+    for (std::size_t i = 0; i < group.contenders.size(); ++i) figures[group.figure(i)] = figure(group, i, measured[i]);
   }
   if (json.empty()) return 0;
   std::ofstream out(json);
