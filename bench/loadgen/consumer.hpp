@@ -25,6 +25,7 @@ struct Options {
   std::uint64_t requests = 0;  ///< 0: as many as fit into the seconds
   bool echo = false;           ///< a bare echo server: no hello, and the answer is the request
   bool hold = false;
+  bool wait = false;
   bool histogram = false;
 };
 

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <limits>
 #include <memory>
 
 #include "bench/loadgen/consumer.hpp"
@@ -51,12 +52,17 @@ class Load {
   }
 
   int run() {
+    if (options_.wait) {
+      std::cout << "{\"open\":" << consumers_.size() << "}" << std::endl;
+      std::cin.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    }
     started_ = Clock::now();
     if (options_.rate > 0) open_loop();
     else closed_loop();
     outcome_.stop(std::chrono::duration<double>(Clock::now() - started_).count());
     drain();
     outcome_.print(options_.histogram);
+    if (options_.wait) std::cin.ignore(std::numeric_limits<std::streamsize>::max(), std::char_traits<char>::eof());
     return outcome_.errors.empty() ? 0 : 1;
   }
 
@@ -182,6 +188,7 @@ int main(int argc, char** argv) {
   app.add_option("--requests", options.requests, "stops after so many, or after the seconds");
   app.add_flag("--echo", options.echo, "the server is a bare echo: no hello, answers are the requests");
   app.add_flag("--hold", options.hold, "only opens the connections and holds them until its input ends; wss:// too");
+  app.add_flag("--wait", options.wait, "prints {\"open\":N} and begins with a line of its input; keeps the sockets until its input ends");
   app.add_flag("--histogram", options.histogram, "prints all buckets: [upper bound in µs, how many up to there]");
   CLI11_PARSE(app, argc, argv);
   need_descriptors(options.connections + 64);
