@@ -20,6 +20,7 @@
 
 namespace nuropb {
 
+enum class MeshKind : std::uint8_t { rabbitmq, loopback };
 enum class ForwardedFrom : std::uint8_t { none, x_forwarded_for, forwarded };
 enum class TlsVersion : std::uint8_t { tls1_2, tls1_3 };
 enum class ClientCertificates : std::uint8_t { none, optional, required };
@@ -30,6 +31,7 @@ struct Config {
     std::string service = "gateway";                      ///< our name on the mesh
     std::string instance;                                 ///< empty: made once and kept in runtime_dir
     std::string runtime_dir = "/run/nuropb-gateway";      ///< control socket, secret, instance id
+    MeshKind mesh = MeshKind::rabbitmq;                   ///< loopback: an echo in meshd, and no broker
     std::uint32_t edges = 2;                              ///< how many edges the launcher starts
     std::uint32_t max_workers = 32;                       ///< worker slots in meshd
     std::uint32_t hung_after_s = 5;                       ///< an edge without a heartbeat for so long is killed

@@ -15,6 +15,7 @@ using namespace config_checks;
 
 constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> formats{"text", "json"};
+constexpr std::array<std::string_view, 2> mesh_words{"rabbitmq", "loopback"};
 constexpr std::array<std::string_view, 3> forwarded_words{"none", "x-forwarded-for", "forwarded"};
 constexpr std::array<std::string_view, 2> tls_versions{"1.2", "1.3"};
 constexpr std::array<std::string_view, 3> client_certificate_words{"none", "optional", "required"};
@@ -42,6 +43,7 @@ std::vector<ConfigKey> make_keys() {
       checked(text<&C::gateway, &C::Gateway::service>("gateway", "service", "The gateway's own name as a service on the mesh."), service_name),
       checked(text<&C::gateway, &C::Gateway::instance>("gateway", "instance", "Tells this gateway from others of the same service. Empty: made up once and kept in runtime_dir."), instance_id),
       checked(path<&C::gateway, &C::Gateway::runtime_dir>("gateway", "runtime_dir", "Folder for the control socket, the sealing secret and the instance id; made with mode 0700."), not_empty),
+      choice<&C::gateway, &C::Gateway::mesh, mesh_words>("gateway", "mesh", "rabbitmq, or loopback: no broker, every service exists and every method of it answers with its parameters. For trying out and measuring."),
       integer<&C::gateway, &C::Gateway::edges>("gateway", "edges", 1, 200, "How many edges the launcher starts. One per core that consumers may use is a good start."),
       integer<&C::gateway, &C::Gateway::max_workers>("gateway", "max_workers", 1, 200, "How many edges meshd takes; during a roll there is one more than `edges`."),
       integer<&C::gateway, &C::Gateway::hung_after_s>("gateway", "hung_after_s", 2, 3600, "An edge that shows no sign of life for so many seconds is killed, so that the launcher replaces it."),

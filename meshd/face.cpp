@@ -56,7 +56,7 @@ Face::Face(const MeshIdentity& identity, const Parts& parts)
             parts.clock, [this](const std::string& topic, std::string body, SteadyTime deadline) { return publish_to_peers(topic, std::move(body), deadline); }),
       pushes({identity.instance, parts.config.limits.message_bytes, parts.config.limits.connections, parts.config.limits.json_depth,
               milliseconds(parts.config.push.timeout_ms), kind}, parts.clock, parts.edges, sessions, peers),
-      manager(parts.first ? ServiceMeshManager::Participation(parts.first->manager, participant(identity, parts.transport)) : ServiceMeshManager::Participation(parts.transport),
+      manager(parts.first ? ServiceMeshManager::Participation(parts.first->manager, participant(identity, parts.transport)) : ServiceMeshManager::Participation(parts.transport, parts.config.gateway.mesh == MeshKind::loopback),
               identity.description, [this, post = parts.on_ring_loop, tell = parts.on_events] { post([this, tell] { tell(*this); }); }) {
   peers.on_gone = [this](const std::string& gateway) { pushes.on_peer_gone(gateway); };
   add_controller_methods(manager.controller(), {parts.config, pushes, parts.policy, parts.on_ring_loop});

@@ -6,7 +6,7 @@ namespace nuropb::meshd {
 
 ServiceMeshManager::ServiceMeshManager(Participation participation, const std::string& description, std::function<void()> wake)
     : controller_(participation.own.service_name, NUROPB_VERSION, description), wake_(std::move(wake)) {
-  mesh::Transport::Callbacks callbacks;
+  mesh::Carrier::Callbacks callbacks;
   callbacks.on_response = [this](mesh::Incoming&& message) { bounded(inbox_.responses, std::move(message)); };
   callbacks.on_event = [this](mesh::Incoming&& message) { bounded(inbox_.events, std::move(message)); };
   callbacks.on_event_bound = [this](const std::string& pattern) {
@@ -34,8 +34,20 @@ ServiceMeshManager::ServiceMeshManager(Participation participation, const std::s
     }
     wake_();
   };
-  if (participation.first) transport_ = std::make_unique<mesh::Transport>(*participation.first->transport_, std::move(participation.own), std::move(callbacks));
-  else transport_ = std::make_unique<mesh::Transport>(*participation.connection, std::move(callbacks));
+  carrier_ = make_carrier(std::move(participation), std::move(callbacks));
+}
+
+std::unique_ptr<mesh::Carrier> ServiceMeshManager::make_carrier(Participation&& participation, mesh::Carrier::Callbacks callbacks) {
+  ServiceMeshManager* const first = participation.first;
+  if (participation.loopback || (first && first->loopback_)) {
+    auto made = first ? std::make_unique<mesh::Loopback>(*first->loopback_, std::move(callbacks)) : std::make_unique<mesh::Loopback>(std::move(callbacks));
+    loopback_ = made.get();
+    return made;
+  }
+  auto made = first ? std::make_unique<mesh::Transport>(*first->transport_, std::move(participation.own), std::move(callbacks))
+                    : std::make_unique<mesh::Transport>(*participation.connection, std::move(callbacks));
+  transport_ = made.get();
+  return made;
 }
 
 void ServiceMeshManager::bounded(std::vector<mesh::Incoming>& to, mesh::Incoming&& message) {
@@ -44,12 +56,12 @@ void ServiceMeshManager::bounded(std::vector<mesh::Incoming>& to, mesh::Incoming
   to.push_back(std::move(message));
   if (inbox_bytes_ > inbox_high && !paused_) {
     paused_ = true;
-    transport_->pause_deliveries(true);
+    carrier_->pause_deliveries(true);
   }
 }
 
 void ServiceMeshManager::publish(std::vector<mesh::Outgoing>& messages) {
-  const std::size_t taken = transport_->submit(messages);
+  const std::size_t taken = carrier_->submit(messages);
   messages.erase(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(taken));
 }
 
@@ -63,12 +75,12 @@ ServiceMeshManager::Events ServiceMeshManager::take_events() {
     woken_ = false;
     resume = std::exchange(paused_, false);
   }
-  if (resume) transport_->pause_deliveries(false);
+  if (resume) carrier_->pause_deliveries(false);
   return events;
 }
 
 void ServiceMeshManager::acknowledge() {
-  transport_->ack(delivered_);
+  carrier_->ack(delivered_);
   delivered_.clear();
 }
 

@@ -2,29 +2,23 @@
 // A participant's presence on the mesh: one AMQP connection on a thread of its own, the NuroPb topology declared on it,
 // messages out with a reported outcome, messages in.
 //
-// Everything above (Api, ServiceHost, the gateway's ServiceMeshManager) talks to this and to no rabbitmq-c type.
-// submit(), ack() and reject() may be called from any thread and never block: they put work into bounded queues and
+// Everything above (Api, ServiceHost, the gateway's ServiceMeshManager) talks to this and to no rabbitmq-c type; the
+// messages are in carrier.hpp. submit(), ack() and reject() may be called from any thread and never block: they put work into bounded queues and
 // wake the transport's thread. All callbacks run on the transport's thread and must not block it.
 //
 // How it is kept from blocking on a broker that has stopped reading: meshd/amqp/README.md.
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "common/clock.hpp"
-#include "common/messages.hpp"
-#include "common/result.hpp"
 #include "meshd/amqp/url.hpp"
+#include "meshd/mesh/carrier.hpp"
 
 namespace nuropb::mesh {
 
-class Refusals;
 class TransportInbox;
 
 /// Who somebody is on the mesh, on a connection of his own or on one that he shares.
@@ -60,114 +54,33 @@ struct TransportSettings : ParticipantSettings {
   milliseconds password_look{1000};
 };
 
-/// A message to be published. The exchange follows from the type: requests and commands go to the RPC exchange
-/// (mandatory), events to the events exchange, responses to the default exchange.
-struct Outgoing {
-  MessageType type = MessageType::request;
-  std::string routing_key;               ///< the service, the topic, or the requester's response queue
-  std::string correlation_id;
-  std::string trace_id;                  ///< header text
-  std::string body;
-  bool encrypted = false;
-  std::optional<std::uint8_t> priority;
-  /// Requests and commands: when the sender gives up. Published with what is really left of it as expiration;
-  /// past it before it was published, it is dropped (Outcome::expired).
-  std::optional<SteadyTime> deadline;
-  bool expires = false;                  ///< events: the broker, too, drops it after the deadline
-  std::uint64_t tag = 0;                 ///< the submitter's own; handed back with the outcome
-  /// Once this is true nobody waits for it any more: dropped if it was not sent yet (Outcome::expired).
-  std::shared_ptr<const std::atomic<bool>> abandoned{};
-};
-
-enum class Outcome {
-  confirmed,      ///< the broker has it
-  not_delivered,  ///< returned: no queue is bound for it; no service has seen it
-  refused,        ///< never sent, or the broker said no (nack); no service has seen it
-  expired,        ///< its deadline passed before it was sent; no service has seen it
-  unknown,        ///< sent, but the connection was lost before the broker said anything
-};
-
-/// What is told of a message that was submitted, once, exactly.
-struct Report {
-  Outcome outcome;
-  MessageType type;
-  std::string routing_key;
-  std::string correlation_id;
-  std::uint64_t tag;
-  std::string detail;  ///< broker's reply text or the reason, for people
-  std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
-  bool encrypted = false;     ///< the message was, and so is returned_body
-};
-
-/// A delivery to be acknowledged. Valid for one opening of its channel: after that the broker redelivers, and an old
-/// one is ignored. The channel says whose it is: any participant of the connection may settle it.
-struct Delivery {
-  std::uint32_t epoch = 0;   ///< counts connections, and the times that a channel was opened again on one
-  std::uint16_t channel = 0;
-  std::uint64_t tag = 0;
-};
-
-struct Incoming {
-  MessageType type = MessageType::request;
-  std::string correlation_id;
-  std::string trace_id;
-  std::string reply_to;
-  std::string routing_key;
-  bool redelivered = false;
-  bool encrypted = false;
-  std::string body;
-  Delivery delivery;
-};
-
-enum class State { connecting, ready, blocked, away, stopped };
-
-class Transport {
+class Transport final : public Carrier {
  public:
-  struct Callbacks {
-    /// A message from the response queue. It stays unacknowledged until ack(delivery): acknowledge it once it is safe.
-    std::function<void(Incoming&&)> on_response;
-    /// A request, command or event from the service queue; to be acknowledged or rejected.
-    std::function<void(Incoming&&)> on_service_message;
-    /// An event by bind_event(). Acknowledged already: `delivery` is of no use.
-    std::function<void(Incoming&&)> on_event{};
-    /// The broker has a pattern of bind_event(): what is published from now on comes. Told again after a reconnect.
-    std::function<void(const std::string& pattern)> on_event_bound{};
-    /// The broker refused a pattern of bind_event(); it is not bound any more.
-    std::function<void(const std::string& pattern, const std::string& reason)> on_event_refused{};
-    std::function<void(Report&&)> on_report;
-    /// `detail` says why, for logs: "connected to amqp://u:***@h:5672/", "password refused".
-    std::function<void(State, const std::string& detail)> on_state;
-    /// After each turn of the loop in which any of the above ran: a place to wake others once per batch.
-    std::function<void()> on_batch_end;
-  };
-
   Transport(TransportSettings settings, Callbacks callbacks);
   /// One more participant on the connection of another, with channels, queues and bounds of its own, and the same thread
   /// (meshd/mesh/README.md, "Several participants"). Before the first is started. What the broker refuses one of them for
   /// good ends all. At most `most_participants` (topology.hpp).
   Transport(Transport& first, ParticipantSettings settings, Callbacks callbacks);
-  ~Transport();  ///< stops and joins, for all participants: none has callbacks after the first of them is gone
-  Transport(const Transport&) = delete;
-  Transport& operator=(const Transport&) = delete;
+  ~Transport() override;  ///< stops and joins, for all participants: none has callbacks after the first of them is gone
 
   /// Starts the thread. It connects, declares the topology and consumes, and does so again after every loss, with
   /// exponential back-off and jitter.
-  void start();
+  void start() override;
   /// Waits for the first `ready`, or tells why there was none in time. For programs; meshd doesn't wait.
   Result<void> wait_ready(milliseconds timeout);
   /// Publishes what is queued (for at most `grace`), closes the connection, joins the thread. Once for all participants,
   /// as start() is.
-  void stop(milliseconds grace = milliseconds{2000});
+  void stop(milliseconds grace = milliseconds{2000}) override;
 
   /// Queues a message. False, and the message untouched, if the queue is full: try again after on_space.
-  bool submit(Outgoing&& message);
+  bool submit(Outgoing&& message) override;
   /// Several at once, one wake-up; takes as many from the front as fit and returns how many.
-  std::size_t submit(std::vector<Outgoing>& messages);
+  std::size_t submit(std::vector<Outgoing>& messages) override;
 
   /// Acknowledgements and rejections go after whatever was submitted before them.
   void ack(Delivery delivery, bool multiple = false);
   /// Each of these, in any order; the broker is told with as few frames as can be.
-  void ack(const std::vector<Delivery>& deliveries);
+  void ack(const std::vector<Delivery>& deliveries) override;
   /// `requeue` true is the protocol's nack, false its reject (to the dead-letter exchange).
   void reject(Delivery delivery, bool requeue);
 
@@ -179,13 +92,13 @@ class Transport {
   /// The queue of these events is ours alone and not the service's: it is declared with the first pattern, outlives a
   /// connection by `response_queue_expires`, and is acknowledged automatically. Events of a pattern that was unbound a
   /// moment ago may still come.
-  Result<void> bind_event(std::string topic_pattern);
-  void unbind_event(const std::string& topic_pattern);
+  Result<void> bind_event(std::string topic_pattern) override;
+  void unbind_event(const std::string& topic_pattern) override;
 
   /// Stops (true) or resumes (false) reading from the broker's socket, so that a consumer of ours that can't keep up
   /// pushes back to the broker instead of growing a queue. Nothing is read while one participant wants that. Heartbeats go
   /// on. Any thread.
-  void pause_deliveries(bool paused);
+  void pause_deliveries(bool paused) override;
 
   /// Runs `work` on the transport's thread, soon or at a time. What has not run when the transport stops is dropped.
   void post(std::function<void()> work);
@@ -209,21 +122,9 @@ class Transport {
   [[nodiscard]] State state() const;
   /// Changes where the node of a cluster that it was on is lost (Topology::move_response_queue).
   [[nodiscard]] std::string response_queue() const;
-  [[nodiscard]] std::size_t queued_bytes() const;
-  /// Messages that came in and could not be read, by reason.
-  [[nodiscard]] const Refusals& refusals() const;
-  /// What has happened to the connection since the start, for metrics, and to this participant's messages. Any thread.
-  struct Counters {
-    std::uint64_t attempts = 0;             ///< to connect
-    std::uint64_t connections = 0;          ///< made, handovers among them
-    std::uint64_t handovers = 0;            ///< to new credentials
-    std::uint64_t refused_credentials = 0;  ///< new ones in the password's file that couldn't be read or used
-    std::uint64_t channels_closed = 0;      ///< by the broker
-    std::uint64_t consumers_cancelled = 0;  ///< by the broker
-    std::uint64_t patterns_refused = 0;     ///< of bind_event(), by the broker
-    std::uint64_t malformed = 0;            ///< messages that came and could not be what they should be
-  };
-  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] std::size_t queued_bytes() const override;
+  [[nodiscard]] const Refusals& refusals() const override;
+  [[nodiscard]] Counters counters() const override;
 
  private:
   struct Impl;

@@ -29,8 +29,8 @@ SCRIPT = ROOT / "scripts" / "nuropb-gateway"
 class Launched:
     """A launcher with its own folder, config and port."""
 
-    def __init__(self, folder, broker_url, edges=2, bin=BIN, **sections):
-        self.folder, self.port, self.bin = folder, free_port(), bin
+    def __init__(self, folder, broker_url, edges=2, bin=BIN, words=(), **sections):
+        self.folder, self.port, self.bin, self.words = folder, free_port(), bin, words
         self.config, self.tokens, self.ready_file = folder / "gateway.toml", folder / "tokens.toml", folder / "ready"
         self.write_tokens(TOKENS)
         self.settings = {
@@ -48,7 +48,7 @@ class Launched:
         self.tokens.write_text(tokens_toml(tokens))
 
     def start(self):
-        self.process = Process("launcher", [SCRIPT, "--config", self.config, "--bin", self.bin, "--ready-file", self.ready_file], self.folder)
+        self.process = Process("launcher", [SCRIPT, "--config", self.config, "--bin", self.bin, "--ready-file", self.ready_file, *self.words], self.folder)
         return self
 
     def until_ready(self):
@@ -460,6 +460,12 @@ def test_a_second_signal_means_at_once(launch):
     gateway.process.signal(signal.SIGTERM)
     assert gateway.ended() == 1, "something had to be killed"
     assert "edge 0 has to be killed" in gateway.process.log() and not alive(edge)
+
+
+async def test_with_no_broker_at_all(launch):
+    gateway = launch(edges=1, amqp={"urls": ["amqp://guest:guest@127.0.0.1:1/"]}, words=["--mesh", "loopback"]).until_ready()
+    async with await Consumer.open(gateway.url) as ann:
+        assert await ann.result("any", "method", {"n": 1}) == {"n": 1}
 
 
 def test_binaries_that_are_missing_are_named(launch, folder):
