@@ -27,11 +27,8 @@ class Loopback(Gateway):
     """meshd answers requests itself, with their params."""
 
     def __init__(self, edges, settings=None, **more):
-        quiet = {"log": {"level": "warning"}, **(settings or {})}
-        super().__init__("amqp://guest:guest@127.0.0.1:1/", edges=edges, settings=quiet, **{"tokens": {TOKEN: USER}, **more})
-
-    def run(self, name, program, *words):
-        return super().run(name, program, *words, *(("--mesh", "loopback") if program == "nuropb-meshd" else ()))
+        own = {"gateway": {"mesh": "loopback"}, "log": {"level": "warning"}, **(settings or {})}
+        super().__init__("amqp://guest:guest@127.0.0.1:1/", edges=edges, settings=own, **{"tokens": {TOKEN: USER}, **more})
 
 
 class Server:

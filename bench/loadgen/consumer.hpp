@@ -26,6 +26,7 @@ struct Options {
   bool echo = false;           ///< a bare echo server: no hello, and the answer is the request
   bool hold = false;
   bool wait = false;
+  bool may_close = false;
   bool histogram = false;
 };
 

@@ -149,12 +149,16 @@ int hold(const Options& options) {
     Held& socket = *static_cast<Held*>(ready);
     if (!socket.stream.read(socket.in, false)) return;
     std::size_t at = 0;
-    while (const auto frame = next_frame(socket.in, at)) {
+    bool closed = false;
+    while (const auto frame = next_frame(socket.in, at, options.may_close)) {
       if (frame->opcode == 9) append_frame(out, 10, frame->payload);
+      if (frame->opcode == 8) append_frame(out, 8, frame->payload);
+      closed |= frame->opcode == 8;
     }
     socket.in.erase(0, at);
     if (!out.empty()) socket.stream.write(out);
     out.clear();
+    if (closed) ::epoll_ctl(epoll, EPOLL_CTL_DEL, socket.stream.fd(), nullptr);  // who closed first ends the connection
   };
   std::vector<Place> places;
   for (const auto& url : options.urls) places.push_back(place_of(url));
@@ -189,6 +193,7 @@ int main(int argc, char** argv) {
   app.add_flag("--echo", options.echo, "the server is a bare echo: no hello, answers are the requests");
   app.add_flag("--hold", options.hold, "only opens the connections and holds them until its input ends; wss:// too");
   app.add_flag("--wait", options.wait, "prints {\"open\":N} and begins with a line of its input; keeps the sockets until its input ends");
+  app.add_flag("--may-close", options.may_close, "with --hold: the server may close its sockets");
   app.add_flag("--histogram", options.histogram, "prints all buckets: [upper bound in µs, how many up to there]");
   CLI11_PARSE(app, argc, argv);
   need_descriptors(options.connections + 64);

@@ -118,7 +118,7 @@ bool Stream::read(std::string& into, bool wait) {
   return true;
 }
 
-std::optional<Frame> next_frame(std::string_view in, std::size_t& at) {
+std::optional<Frame> next_frame(std::string_view in, std::size_t& at, bool may_close) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(in[at + i]); };
   const std::size_t there = in.size() - at;
   if (there < 2) return {};
@@ -135,8 +135,8 @@ std::optional<Frame> next_frame(std::string_view in, std::size_t& at) {
   }
   if (there - head < size || there < head) return {};
   const unsigned opcode = byte(0) & 0x0f;
-  if (opcode == 8) die("the server closed with code " + std::to_string(size >= 2 ? byte(head) << 8 | byte(head + 1) : 0));
-  if ((byte(0) & 0xf0) != 0x80 || (opcode != 1 && opcode != 9 && opcode != 10)) die("a frame that is not a whole text");
+  if (opcode == 8 && !may_close) die("the server closed with code " + std::to_string(size >= 2 ? byte(head) << 8 | byte(head + 1) : 0));
+  if ((byte(0) & 0xf0) != 0x80 || (opcode != 1 && opcode != 8 && opcode != 9 && opcode != 10)) die("a frame that is not a whole text");
   const Frame frame{opcode, in.substr(at + head, size)};
   at += head + size;
   return frame;

@@ -52,8 +52,9 @@ struct Frame {
   unsigned opcode = 0;
   std::string_view payload;
 };
-/// The whole frame at `at`, if one is there; `at` moves behind it. A close frame, or a part of a message, ends the program.
-std::optional<Frame> next_frame(std::string_view in, std::size_t& at);
+/// The whole frame at `at`, if one is there; `at` moves behind it. A part of a message ends the program, and a close
+/// frame unless it may come.
+std::optional<Frame> next_frame(std::string_view in, std::size_t& at, bool may_close = false);
 void append_frame(std::string& out, unsigned opcode, std::string_view payload);
 
 /// Upgrades, and reads the hello where one is to come. What came behind them stays in `in`.
