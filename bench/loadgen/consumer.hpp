@@ -24,6 +24,7 @@ struct Options {
   double rate = 0;             ///< requests per second on a schedule; 0: each follows an answer
   std::uint64_t requests = 0;  ///< 0: as many as fit into the seconds
   bool echo = false;           ///< a bare echo server: no hello, and the answer is the request
+  bool rotate = false;
   bool hold = false;
   bool wait = false;
   bool may_close = false;

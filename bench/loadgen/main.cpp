@@ -1,7 +1,9 @@
 // nuropb-loadgen: consumers of a gateway. Opens so many WebSockets, sends requests, checks that every answer is the right
-// one for a request that waits, once, and prints what it found as JSON. Three ways:
+// one for a request that waits, once, and prints what it found as JSON. Four ways:
 //
 //   closed loop     a request follows an answer: so many are outstanding on each socket, whatever the server does
+//   --rotate        the same with so many outstanding on all sockets together, which take turns: the same load on however
+//                   many sockets
 //   --rate N        open loop: requests have times on a schedule, and their latency counts from those times, whenever
 //                   they could really be sent. A server that stalls can't thin out the questions that would have shown
 //                   it (coordinated omission)
@@ -75,13 +77,26 @@ class Load {
   void closed_loop() {
     const auto warm = after(options_.warmup), until = after(options_.warmup + options_.seconds);
     for (auto& consumer : consumers_) {
+      if (options_.rotate) break;
       for (std::size_t i = 0; i < options_.outstanding && may_ask(); ++i) consumer->request(Clock::now(), options_.warmup == 0);
       consumer->flush();
     }
+    std::size_t next = 0;
+    const auto ask_next = [&] {
+      Consumer& consumer = *consumers_[next++ % consumers_.size()];
+      const auto now = Clock::now();
+      consumer.request(now, now >= warm);
+      consumer.flush();
+    };
+    for (std::size_t i = 0; options_.rotate && i < options_.outstanding && may_ask(); ++i) ask_next();
     while (Clock::now() < until && !(options_.requests > 0 && outcome_.answered >= options_.requests)) {
       visit_ready(epoll_, std::min<std::chrono::nanoseconds>(until - Clock::now(), std::chrono::milliseconds(100)), [&](void* ready) {
         Consumer& consumer = *static_cast<Consumer*>(ready);
         for (auto answers = consumer.readable(); answers > 0 && may_ask(); --answers) {
+          if (options_.rotate) {
+            ask_next();
+            continue;
+          }
           const auto now = Clock::now();
           consumer.request(now, now >= warm);
         }
@@ -186,6 +201,7 @@ int main(int argc, char** argv) {
   app.add_option("--params", options.params, "raw JSON")->capture_default_str();
   app.add_option("--connections", options.connections)->check(CLI::Range(1, 1000000))->capture_default_str();
   app.add_option("--outstanding", options.outstanding, "requests on each connection")->check(CLI::Range(1, 100000))->capture_default_str();
+  app.add_flag("--rotate", options.rotate, "--outstanding is for all connections together, which take turns");
   app.add_option("--rate", options.rate, "open loop: requests per second on all connections together, on a schedule")->check(CLI::Range(0.0, 1e9));
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.001, 86400.0))->capture_default_str();
   app.add_option("--warmup", options.warmup, "seconds before those, whose latencies don't count")->check(CLI::Range(0.0, 3600.0));
