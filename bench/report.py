@@ -59,7 +59,7 @@ def plots(run):
     if len(edges) > 1:
         title = "Requests per second by edges, without a broker"
         x = svg.even("edges", [count for count, _ in edges])
-        out["scaling"] = (title, svg.plot(title, x, svg.from_zero("requests/s", [rate for _, rate in edges], lambda value: f"{value:,.0f}"), {"128 outstanding on 16 sockets": edges}, dots=True))
+        out["scaling"] = (title, svg.plot(title, x, svg.from_zero("requests/s", [rate for _, rate in edges], lambda value: f"{value:,.0f}"), {"512 outstanding on 64 sockets": edges}, dots=True))
     for prefix, what in (("scaling.meshd_cpu_workers_", "workers"), ("scaling.meshd_cpu_sockets_", "sockets")):
         points = series(figures, prefix)
         if len(points) > 1:

@@ -4,7 +4,7 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 76, 24, 44, 56
+LEFT, RIGHT, TOP, BOTTOM = 84, 44, 44, 56
 COLOURS = ("#1f6feb", "#d1661f", "#2a8a4a", "#8a3ab9")
 
 
@@ -31,9 +31,10 @@ def powers_of_ten(title, values, unit=""):
 
 
 def from_zero(title, values, written=lambda value: f"{value:g}"):
-    step = 10 ** math.floor(math.log10(max(values)))
-    step = next(step * part for part in (0.1, 0.2, 0.5, 1, 2) if max(values) / (step * part) <= 8)
-    count = math.ceil(max(values) / step)
+    most = 1.15 * max(values)  # room for the names of the lines
+    step = 10 ** math.floor(math.log10(most))
+    step = next(step * part for part in (0.1, 0.2, 0.5, 1, 2) if most / (step * part) <= 8)
+    count = math.ceil(most / step)
     return Axis(title, [(step * number, written(step * number)) for number in range(count + 1)], 0, step * count)
 
 
