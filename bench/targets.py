@@ -55,8 +55,9 @@ ALL = [
 ]
 BY_FIGURE = {target.figure: target for target in ALL}
 
-# What one look at a noisy machine can tell: CPU of processes and memory, not rates. For CI, in less than 90 s.
-QUICK = ("fanout", "loopback", "memory")
+# What one look at a noisy machine can tell: instructions, memory, CPU of processes; no rates. For CI, in less than 90 s.
+QUICK = ("fanout", "instructions", "loopback", "memory")
+QUICK_PROGRAMS = ("nuropb-meshd", "nuropb-edge", "nuropb-loadgen", "bench_fanout", "bench_echo_websocketpp", "bench_second_life")
 
 
 def judged(figures):
@@ -81,10 +82,12 @@ def number(value):
     return f"{value:.0f}" if value == int(value) else f"{value:.3g}"
 
 
-def table(figures):
-    """For a terminal."""
+def table(figures, whole=True):
+    """For a terminal. `whole`: with what was not measured."""
     lines = [f"{'figure':32} {'value':>10} {'unit':14} {'ratio':>7}  {'spread':19} {'target':24} "]
     for target, figure in judged(figures):
+        if figure is None and not whole:
+            continue
         value, unit = (number(figure["value"]), figure["unit"]) if figure else ("", "")
         ratio = number(figure["ratio"]) if figure and "ratio" in figure else ""
         lines.append(f"{target.figure:32} {value:>10} {unit:14} {ratio:>7}  {spread(figure, target.what) if figure else '':19} {target.text():24} {verdict(target, figure)}")
