@@ -13,7 +13,7 @@ enum class Cores { own, any };
 
 struct Round {
   double ns = 0;           ///< per message
-  bool disturbed = false;  ///< on cores of their own: one of the two had to leave its own to another process meanwhile
+  bool disturbed = false;  ///< on cores of their own: one of the two had to wait for its own while another process had it
 };
 
 /// One round of `count` messages: a fresh transport, a forked sender, this process receives.
@@ -23,8 +23,9 @@ Round run_round(Factory make, std::size_t size, std::uint64_t count, Cores cores
 std::uint64_t count_for(Factory make, std::size_t size, double milliseconds, Cores cores);
 
 struct Spread {
-  double median = 0, min = 0, max = 0;
+  double value = 0, min = 0, max = 0;
 };
-Spread spread_of(std::vector<double> values);
+/// The value that `quantile` of them are at or below, the least and the most.
+Spread spread_of(std::vector<double> values, double quantile);
 
 }  // namespace nuropb::bench
