@@ -30,6 +30,12 @@ def rows(figures):
     return out
 
 
+def missed(figures):
+    """Each target that is missed, with the reason."""
+    names = [target.figure for target, figure in targets.judged(figures) if targets.verdict(target, figure) == "MISSED"]
+    return ["## Missed, and why", "", *(f"* {name}: {targets.WHY.get(name, 'no reason is known')}" for name in names), ""] if names else []
+
+
 def others(figures):
     out = ["| figure | value | ratio | spread |", "| --- | ---: | ---: | --- |"]
     for name, figure in sorted(figures.items()):
@@ -80,7 +86,7 @@ def write(run, base, root):
     noise = max((bench.get("others_cores_max", 0) for bench in run["benchmarks"].values()), default=0)
     said = f"; in the worst turn other processes of the machine used {noise:.1f} cores" if noise >= 0.1 else ""
     readme = "/".join([*[".."] * len(base.resolve().parent.relative_to(root).parts), "bench", "README.md"])
-    text = [INTRODUCTION.format(date=run["date"], readme=readme, noise=said, **run["machine"]), "## Targets\n", *rows(run["figures"]), ""]
+    text = [INTRODUCTION.format(date=run["date"], readme=readme, noise=said, **run["machine"]), "## Targets\n", *rows(run["figures"]), "", *missed(run["figures"])]
     for name, (title, drawn) in plots(run).items():
         file = base.with_name(f"{base.name}-{name}.svg")
         file.write_text(drawn, encoding="utf-8")

@@ -147,6 +147,7 @@ def test_the_table_says_what_is_met(tree):
 
 def test_the_report_is_a_page_and_its_plots(tree):
     measured = {f"scaling.edges_{edges}": {"value": 1000 * edges, "unit": "1/s", "min": 1, "max": 2} for edges in (1, 2, 4, 8)}
+    measured["memory.edge_plain"] = {"value": 20_000, "unit": "B", "min": 1, "max": 2}
     measured["latency.half_rate"] = {"value": 50_000, "unit": "1/s", "min": 1, "max": 2}
     benchmarks = {"latency": {"histogram_ms": {"the gateway": [[0.5, 0.1], [0.99, 2.5], [1.0, 30]]}, "others_cores_max": 1.5}, "peers": {"absent": {"A peer": "not installed"}}}
     results = {"machine": {"cpu": "a cpu", "cores": 2, "kernel": "6.1"}, "date": "2026-01-01", "benchmarks": benchmarks, "figures": measured}
@@ -155,6 +156,7 @@ def test_the_report_is_a_page_and_its_plots(tree):
     assert done.returncode == 0, done.stderr
     page = (tree / "page.md").read_text()
     assert "2026-01-01, a cpu, 2 cores" in page and "1.5 cores" in page and "* A peer: not installed" in page
+    assert re.search(r"^\* memory.edge_plain: .", page, re.MULTILINE) and not re.search(r"^\* memory.edge_tls: ", page, re.MULTILINE), "only what is missed has a reason"
     plots = re.findall(r"\]\((\S+\.svg)\)", page)
     assert plots == ["page-latency.svg", "page-scaling.svg"]
     for plot in plots:
