@@ -111,11 +111,13 @@ class Load {
     for (double next = 0; next < total && may_ask();) {
       asked.clear();
       // All that are due; each socket's in one write, as they would have been had they been early.
-      for (auto due = after(next / options_.rate); next < total && due <= Clock::now(); due = after(++next / options_.rate)) {
+      // But not so many that answers, however late we are, would not be looked for.
+      for (; next < total && asked.size() < 4 * consumers_.size() && may_ask(); ++next) {
+        const auto due = after(next / options_.rate);
+        if (due > Clock::now()) break;
         Consumer& consumer = *consumers_[static_cast<std::size_t>(next) % consumers_.size()];
         consumer.request(due, next >= uncounted);
         asked.push_back(&consumer);
-        if (asked.size() >= 4 * consumers_.size()) break;  // and look for answers, however late we are
       }
       for (Consumer* const consumer : asked) consumer->flush();
       visit_ready(epoll_, after(next / options_.rate) - Clock::now(), [](void* ready) {
