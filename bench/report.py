@@ -7,7 +7,7 @@ import targets
 
 INTRODUCTION = """# Performance
 
-Written by `scripts/bench --report`, never by hand: {date}, {cpu}, {cores} cores, Linux {kernel}{noise}.
+Written by `scripts/bench --report`, never by hand: {date}, {cpu}, {cores} cores, Linux {kernel}{short}{noise}.
 What each figure measures, how and against what: [bench/README.md]({readme}). Ratios are taken within one run, between turns
 of the same round; value, ratio and spread are median, smallest and largest over the rounds. Load generators, broker and
 services ran on the same cores.
@@ -86,7 +86,7 @@ def write(run, base, root):
     noise = max((bench.get("others_cores_max", 0) for bench in run["benchmarks"].values()), default=0)
     said = f"; in the worst turn other processes of the machine used {noise:.1f} cores" if noise >= 0.1 else ""
     readme = "/".join([*[".."] * len(base.resolve().parent.relative_to(root).parts), "bench", "README.md"])
-    text = [INTRODUCTION.format(date=run["date"], readme=readme, noise=said, **run["machine"]), "## Targets\n", *rows(run["figures"]), "", *missed(run["figures"])]
+    text = [INTRODUCTION.format(date=run["date"], readme=readme, noise=said, short="; the short form" if run.get("quick") else "", **run["machine"]), "## Targets\n", *rows(run["figures"]), "", *missed(run["figures"])]
     for name, (title, drawn) in plots(run).items():
         file = base.with_name(f"{base.name}-{name}.svg")
         file.write_text(drawn, encoding="utf-8")
