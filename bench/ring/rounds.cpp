@@ -68,7 +68,7 @@ Round run_round(Factory make, std::size_t size, std::uint64_t count, Cores cores
   const pid_t child = ::fork();
   if (child < 0) fail("can't fork");
   if (child == 0) {
-    if (cores == Cores::own) take_core(1);
+    take_core(cores == Cores::own ? 1 : 0);
     gate->sender_is_there.store(1, std::memory_order_release);
     while (gate->open.load(std::memory_order_acquire) == 0) {
       if (::getppid() != parent) ::_exit(1);
@@ -81,7 +81,7 @@ Round run_round(Factory make, std::size_t size, std::uint64_t count, Cores cores
   }
   cpu_set_t everywhere;
   const bool known = ::sched_getaffinity(0, sizeof everywhere, &everywhere) == 0;
-  if (cores == Cores::own) take_core(0);
+  take_core(0);
   wait_for(gate->sender_is_there, child);
   const long before = kept_waiting();
   const auto from = Clock::now();

@@ -8,8 +8,8 @@
 
 namespace nuropb::bench {
 
-/// Where the two run: on a core each, or where the scheduler puts them.
-enum class Cores { own, any };
+/// Where the two run: on a core each, or both on one. Never where the scheduler likes: it changes its mind between rounds.
+enum class Cores { own, one };
 
 struct Round {
   double ns = 0;           ///< per message
