@@ -25,6 +25,16 @@ class Histogram {
     return 0;
   }
 
+  /// Every bucket that is not empty, in order: its upper bound in nanoseconds, and how many are in it or below.
+  template <class Visit>
+  void each(Visit&& visit) const {
+    std::uint64_t seen = 0;
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+      seen += buckets_[i];
+      if (buckets_[i] > 0) visit(low(i + 1), seen);
+    }
+  }
+
  private:
   static constexpr unsigned bits = 6;  // 2^6 buckets to an octave
   static std::size_t index(std::uint64_t v) {
@@ -35,8 +45,12 @@ class Histogram {
   static double middle(std::size_t i) {
     if (i < (1U << bits)) return static_cast<double>(i);
     const unsigned octave = static_cast<unsigned>(i >> bits) - 1;
-    const std::uint64_t low = ((std::uint64_t{1} << bits) + (i & ((1U << bits) - 1))) << octave;
-    return static_cast<double>(low) + static_cast<double>(std::uint64_t{1} << octave) / 2;
+    return low(i) + static_cast<double>(std::uint64_t{1} << octave) / 2;
+  }
+  static double low(std::size_t i) {
+    if (i < (1U << bits)) return static_cast<double>(i);
+    const unsigned octave = static_cast<unsigned>(i >> bits) - 1;
+    return static_cast<double>((std::uint64_t{1} << bits) + (i & ((1U << bits) - 1))) * static_cast<double>(std::uint64_t{1} << octave);
   }
   std::array<std::uint64_t, (64 - bits + 1) << bits> buckets_{};
   std::uint64_t count_ = 0;

@@ -26,14 +26,14 @@ def cpu_seconds(pid):
 
 
 @contextmanager
-def private_broker(folder):
+def private_broker(folder, *options):
     environment = {**os.environ, "NUROPB_BROKER_DIR": str(folder / "broker")}
 
-    def ask(word):
-        return subprocess.run([str(BROKER_SCRIPT), word], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    def ask(*words):
+        return subprocess.run([str(BROKER_SCRIPT), *words], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     try:
-        ask("start")
+        ask("start", *options)
         yield ask("url"), int(ask("pid"))
     finally:
         ask("stop")

@@ -1,227 +1,195 @@
-// nuropb-loadgen: consumers of a gateway. Opens so many WebSockets, keeps so many requests outstanding on each, checks
-// that every answer is the right one for a request that waits, once, and prints what it found as JSON.
+// nuropb-loadgen: consumers of a gateway. Opens so many WebSockets, sends requests, checks that every answer is the right
+// one for a request that waits, once, and prints what it found as JSON. Four ways:
+//
+//   closed loop     a request follows an answer: so many are outstanding on each socket, whatever the server does
+//   --rotate        the same with so many outstanding on all sockets together, which take turns: the same load on however
+//                   many sockets
+//   --rate N        open loop: requests have times on a schedule, and their latency counts from those times, whenever
+//                   they could really be sent. A server that stalls can't thin out the questions that would have shown
+//                   it (coordinated omission)
+//   --hold          opens sockets, prints {"open":N} and holds them, answering pings, until its input ends
 //
 // One thread over epoll and its own minimal framing: it has to cost less than what it measures.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <charconv>
-#include <chrono>
-#include <cstring>
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
 #include <memory>
-#include <optional>
-#include <vector>
 
-#include "bench/outcome.hpp"
+#include "bench/loadgen/consumer.hpp"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using nuropb::bench::Outcome;
+using namespace nuropb::bench;
 
-struct Options {
-  std::vector<std::string> urls{"ws://127.0.0.1:8880/websocket"};
-  std::string token = "demo-token", service = "demo", method = "echo", params = "{\"text\":\"hello\"}";
-  int connections = 16;
-  int outstanding = 8;
-  double seconds = 3;
-  std::uint64_t requests = 0;  ///< 0: as many as fit into the seconds
-};
-
-[[noreturn]] void die(const std::string& why) {
-  std::cerr << "nuropb-loadgen: " << why << '\n';
-  std::exit(1);
+/// Whoever is ready of `epoll`, for at most so long.
+template <class Visit>
+void visit_ready(int epoll, std::chrono::nanoseconds limit, Visit&& visit) {
+  epoll_event events[256];
+  const auto ns = std::max<std::int64_t>(limit.count(), 0);
+  const timespec wait{ns / 1'000'000'000, ns % 1'000'000'000};
+  const int n = ::epoll_pwait2(epoll, events, 256, &wait, nullptr);
+  for (int i = 0; i < n; ++i) visit(events[i].data.ptr);
 }
 
-struct Place {
-  std::string host, path;
-  std::uint16_t port = 0;
-};
-
-Place place_of(const std::string& url) {
-  constexpr std::string_view scheme = "ws://";
-  const auto colon = url.find(':', scheme.size());
-  const auto slash = url.find('/', scheme.size());
-  if (!url.starts_with(scheme) || colon == std::string::npos || slash == std::string::npos || slash < colon) die("--url is not ws://ADDRESS:PORT/PATH: " + url);
-  Place place{url.substr(scheme.size(), colon - scheme.size()), url.substr(slash)};
-  const char *const first = url.data() + colon + 1, *const last = url.data() + slash;
-  if (const auto [end, wrong] = std::from_chars(first, last, place.port); wrong != std::errc() || end != last) die("--url has no port: " + url);
-  return place;
+void watch(int epoll, int fd, void* what) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = what;
+  ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-class Consumer {
+class Load {
  public:
-  Consumer(const Options& options, Place place, Outcome& outcome)
-      : options_(options), place_(std::move(place)), outcome_(outcome), sent_(static_cast<std::size_t>(options.outstanding)) {
-    connect();
-    handshake();
-  }
-  ~Consumer() { ::close(fd_); }
-  Consumer(const Consumer&) = delete;
-
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] int waiting() const { return waiting_; }
-
-  void start() {
-    for (std::size_t slot = 0; slot < sent_.size() && (options_.requests == 0 || outcome_.sent < options_.requests); ++slot) request(slot);
-    flush();
+  explicit Load(const Options& options) : options_(options), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    for (std::size_t i = 0; i < options.connections; ++i) {
+      consumers_.push_back(std::make_unique<Consumer>(options, i, outcome_));
+      watch(epoll_, consumers_.back()->fd(), consumers_.back().get());
+    }
   }
 
-  /// Reads what is there and sends the next request for each answer, until told to stop.
-  void readable(const bool& go_on) {
-    char buffer[65536];
-    const ssize_t n = ::recv(fd_, buffer, sizeof buffer, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n <= 0) die("the gateway closed a connection");
-    in_.append(buffer, static_cast<std::size_t>(n));
-    std::size_t at = 0;
-    while (auto frame = next_frame(at)) answer(*frame, go_on);
-    in_.erase(0, at);
-    flush();
+  int run() {
+    if (options_.wait) {
+      std::cout << "{\"open\":" << consumers_.size() << "}" << std::endl;
+      std::cin.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    }
+    started_ = Clock::now();
+    if (options_.rate > 0) open_loop();
+    else closed_loop();
+    outcome_.stop(std::chrono::duration<double>(Clock::now() - started_).count());
+    drain();
+    outcome_.print(options_.histogram);
+    if (options_.wait) std::cin.ignore(std::numeric_limits<std::streamsize>::max(), std::char_traits<char>::eof());
+    return outcome_.errors.empty() ? 0 : 1;
   }
 
  private:
-  void connect() {
-    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(place_.port);
-    if (::inet_pton(AF_INET, place_.host.c_str(), &to.sin_addr) != 1) die("the host of --url is not an IPv4 address");
-    if (::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) die(std::string("connect: ") + std::strerror(errno));
-    const int on = 1;
-    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  [[nodiscard]] Clock::time_point after(double seconds) const {
+    return started_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  }
+  [[nodiscard]] bool may_ask() const { return options_.requests == 0 || outcome_.sent < options_.requests; }
+
+  void closed_loop() {
+    const auto warm = after(options_.warmup), until = after(options_.warmup + options_.seconds);
+    for (auto& consumer : consumers_) {
+      if (options_.rotate) break;
+      for (std::size_t i = 0; i < options_.outstanding && may_ask(); ++i) consumer->request(Clock::now(), options_.warmup == 0);
+      consumer->flush();
+    }
+    std::size_t next = 0;
+    const auto ask_next = [&] {
+      Consumer& consumer = *consumers_[next++ % consumers_.size()];
+      const auto now = Clock::now();
+      consumer.request(now, now >= warm);
+      consumer.flush();
+    };
+    for (std::size_t i = 0; options_.rotate && i < options_.outstanding && may_ask(); ++i) ask_next();
+    while (Clock::now() < until && !(options_.requests > 0 && outcome_.answered >= options_.requests)) {
+      visit_ready(epoll_, std::min<std::chrono::nanoseconds>(until - Clock::now(), std::chrono::milliseconds(100)), [&](void* ready) {
+        Consumer& consumer = *static_cast<Consumer*>(ready);
+        for (auto answers = consumer.readable(); answers > 0 && may_ask(); --answers) {
+          if (options_.rotate) {
+            ask_next();
+            continue;
+          }
+          const auto now = Clock::now();
+          consumer.request(now, now >= warm);
+        }
+        consumer.flush();
+      });
+    }
   }
 
-  void handshake() {
-    out_ = "GET " + place_.path + " HTTP/1.1\r\nHost: " + place_.host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer " + options_.token + "\r\n\r\n";
-    flush();
-    std::size_t end;
-    while ((end = in_.find("\r\n\r\n")) == std::string::npos) receive();
-    if (in_.compare(9, 3, "101") != 0) die("handshake: " + in_.substr(0, in_.find('\r')));
-    in_.erase(0, end + 4);
-    std::size_t at = 0;
-    for (;;) {
-      if (const auto hello = next_frame(at)) {
-        if (hello->find("\"hello\"") == std::string_view::npos) die("no hello: " + std::string(*hello));
-        break;
+  void open_loop() {
+    const double total = std::floor((options_.warmup + options_.seconds) * options_.rate), uncounted = options_.warmup * options_.rate;
+    std::vector<Consumer*> asked;
+    for (double next = 0; next < total && may_ask();) {
+      asked.clear();
+      // All that are due; each socket's in one write, as they would have been had they been early.
+      // But not so many that answers, however late we are, would not be looked for.
+      for (; next < total && asked.size() < 4 * consumers_.size() && may_ask(); ++next) {
+        const auto due = after(next / options_.rate);
+        if (due > Clock::now()) break;
+        Consumer& consumer = *consumers_[static_cast<std::size_t>(next) % consumers_.size()];
+        consumer.request(due, next >= uncounted);
+        asked.push_back(&consumer);
       }
-      receive();
+      for (Consumer* const consumer : asked) consumer->flush();
+      visit_ready(epoll_, after(next / options_.rate) - Clock::now(), [](void* ready) {
+        static_cast<Consumer*>(ready)->readable();
+        static_cast<Consumer*>(ready)->flush();
+      });
     }
-    in_.erase(0, at);
   }
 
-  void receive() {
-    char buffer[4096];
-    const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
-    if (n <= 0) die("the gateway closed the connection while it was being opened");
-    in_.append(buffer, static_cast<std::size_t>(n));
-  }
-
-  /// A whole text frame, if one is there; `at` moves behind it.
-  std::optional<std::string_view> next_frame(std::size_t& at) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(in_[at + i]); };
-    if (in_.size() - at < 2) return {};
-    std::size_t head = 2, size = byte(1) & 0x7f;
-    if (size == 126) {
-      if (in_.size() - at < 4) return {};
-      size = static_cast<std::size_t>(byte(2) << 8 | byte(3));
-      head = 4;
-    } else if (size == 127) {
-      if (in_.size() - at < 10) return {};
-      size = 0;
-      for (std::size_t i = 2; i < 10; ++i) size = size << 8 | byte(i);
-      head = 10;
+  /// What is answered now counts for nothing but the check that it comes.
+  void drain() {
+    const auto last_call = Clock::now() + std::chrono::seconds(30);
+    for (;;) {
+      std::size_t waiting = 0;
+      for (const auto& consumer : consumers_) waiting += consumer->waiting();
+      if (waiting == 0) return;
+      if (Clock::now() >= last_call) die(std::to_string(waiting) + " requests were never answered");
+      visit_ready(epoll_, std::chrono::milliseconds(100), [](void* ready) { static_cast<Consumer*>(ready)->readable(); });
     }
-    if (in_.size() - at < head + size) return {};
-    if ((byte(0) & 0x0f) == 8) die("the gateway closed with code " + std::to_string(size >= 2 ? byte(head) << 8 | byte(head + 1) : 0));
-    if (byte(0) != 0x81) die("a frame that is not a whole text");
-    const std::string_view payload(in_.data() + at + head, size);
-    at += head + size;
-    return payload;
   }
 
-  void request(std::size_t slot) {
-    // The trace id is the slot and a count, so an answer can be told from every other and can count only once.
-    Sent& sent = sent_[slot];
-    ++sent.count;
-    payload_ = "{\"type\":\"request\",\"payload\":{\"service\":\"" + options_.service + "\",\"method\":\"" + options_.method + "\",\"params\":" + options_.params +
-               ",\"trace_id\":\"" + std::to_string(slot) + "." + std::to_string(sent.count) + "\"}}";
-    const std::size_t size = payload_.size();
-    out_.push_back(static_cast<char>(0x81));
-    // Clients have to mask; with a mask of zeros the payload stays as it is (RFC 6455 section 5.3).
-    if (size < 126) {
-      out_.push_back(static_cast<char>(0x80 | size));
-    } else if (size < 65536) {
-      out_.push_back(static_cast<char>(0x80 | 126));
-      out_.push_back(static_cast<char>(size >> 8));
-      out_.push_back(static_cast<char>(size));
-    } else {
-      out_.push_back(static_cast<char>(0x80 | 127));
-      for (int shift = 56; shift >= 0; shift -= 8) out_.push_back(static_cast<char>(size >> shift));
-    }
-    out_.append(4, '\0');
-    out_ += payload_;
-    sent.at = Clock::now();
-    sent.waits = true;
-    ++waiting_;
-    ++outcome_.sent;
-  }
-
-  void answer(std::string_view text, bool go_on) {
-    static constexpr std::string_view mark = "\"trace_id\":";
-    auto at = text.find(mark);
-    if (at == std::string_view::npos) die("an answer without a trace_id: " + std::string(text));
-    at = text.find('"', at + mark.size());
-    std::size_t slot = 0;
-    std::uint64_t count = 0;
-    const auto first = std::from_chars(text.data() + at + 1, text.data() + text.size(), slot);
-    const auto second = std::from_chars(first.ptr + 1, text.data() + text.size(), count);
-    if (first.ec != std::errc() || second.ec != std::errc() || slot >= sent_.size()) die("an answer to nothing that was asked: " + std::string(text));
-    Sent& sent = sent_[slot];
-    if (!sent.waits || sent.count != count) die("an answer for the second time: " + std::string(text));
-    sent.waits = false;
-    --waiting_;
-    outcome_.latency.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - sent.at).count()));
-    ++outcome_.answered;
-    // Both gateways write it so, ours without the blank.
-    if (text.find("\"error\":null") == std::string_view::npos && text.find("\"error\": null") == std::string_view::npos) {
-      outcome_.add_error(text);
-    }
-    if (go_on && (options_.requests == 0 || outcome_.sent < options_.requests)) request(slot);
-  }
-
-  void flush() {
-    std::size_t at = 0;
-    while (at < out_.size()) {
-      const ssize_t n = ::send(fd_, out_.data() + at, out_.size() - at, MSG_NOSIGNAL);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) die(std::string("send: ") + std::strerror(errno));
-      at += static_cast<std::size_t>(n);
-    }
-    out_.clear();
-  }
-
-  struct Sent {
-    Clock::time_point at;
-    std::uint64_t count = 0;
-    bool waits = false;
-  };
   const Options& options_;
-  const Place place_;
-  Outcome& outcome_;
-  int fd_ = -1;
-  int waiting_ = 0;
-  std::string in_, out_, payload_;
-  std::vector<Sent> sent_;
+  const int epoll_;
+  Outcome outcome_;
+  std::vector<std::unique_ptr<Consumer>> consumers_;
+  Clock::time_point started_;
 };
+
+int hold(const Options& options) {
+  struct Held {
+    Held(const Place& place, std::size_t number) : stream(place, number) {}
+    Stream stream;
+    std::string in{};
+  };
+  std::deque<Held> held;
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  watch(epoll, STDIN_FILENO, nullptr);
+  bool over = false;
+  std::string out;
+  const auto look = [&](void* ready) {
+    if (ready == nullptr) {
+      char nothing[256];
+      over |= ::read(STDIN_FILENO, nothing, sizeof nothing) <= 0;
+      return;
+    }
+    Held& socket = *static_cast<Held*>(ready);
+    if (!socket.stream.read(socket.in, false)) return;
+    std::size_t at = 0;
+    bool closed = false;
+    while (const auto frame = next_frame(socket.in, at, options.may_close)) {
+      if (frame->opcode == 9) append_frame(out, 10, frame->payload);
+      if (frame->opcode == 8) append_frame(out, 8, frame->payload);
+      closed |= frame->opcode == 8;
+    }
+    socket.in.erase(0, at);
+    if (!out.empty()) socket.stream.write(out);
+    out.clear();
+    if (closed) ::epoll_ctl(epoll, EPOLL_CTL_DEL, socket.stream.fd(), nullptr);  // who closed first ends the connection
+  };
+  std::vector<Place> places;
+  for (const auto& url : options.urls) places.push_back(place_of(url));
+  for (std::size_t i = 0; i < options.connections && !over; ++i) {
+    const Place& place = places[i % places.size()];
+    held.emplace_back(place, i / places.size());
+    open_websocket(held.back().stream, place, options.token, !options.echo, held.back().in);
+    watch(epoll, held.back().stream.fd(), &held.back());
+    if (i % 256 == 255) visit_ready(epoll, {}, look);
+  }
+  std::cout << "{\"open\":" << held.size() << "}" << std::endl;
+  while (!over) visit_ready(epoll, std::chrono::seconds(10), look);
+  return 0;
+}
 
 }  // namespace
 
@@ -233,42 +201,19 @@ int main(int argc, char** argv) {
   app.add_option("--service", options.service)->capture_default_str();
   app.add_option("--method", options.method)->capture_default_str();
   app.add_option("--params", options.params, "raw JSON")->capture_default_str();
-  app.add_option("--connections", options.connections)->check(CLI::Range(1, 100000))->capture_default_str();
+  app.add_option("--connections", options.connections)->check(CLI::Range(1, 1000000))->capture_default_str();
   app.add_option("--outstanding", options.outstanding, "requests on each connection")->check(CLI::Range(1, 100000))->capture_default_str();
+  app.add_flag("--rotate", options.rotate, "--outstanding is for all connections together, which take turns");
+  app.add_option("--rate", options.rate, "open loop: requests per second on all connections together, on a schedule")->check(CLI::Range(0.0, 1e9));
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.001, 86400.0))->capture_default_str();
+  app.add_option("--warmup", options.warmup, "seconds before those, whose latencies don't count")->check(CLI::Range(0.0, 3600.0));
   app.add_option("--requests", options.requests, "stops after so many, or after the seconds");
+  app.add_flag("--echo", options.echo, "the server is a bare echo: no hello, answers are the requests");
+  app.add_flag("--hold", options.hold, "only opens the connections and holds them until its input ends; wss:// too");
+  app.add_flag("--wait", options.wait, "prints {\"open\":N} and begins with a line of its input; keeps the sockets until its input ends");
+  app.add_flag("--may-close", options.may_close, "with --hold: the server may close its sockets");
+  app.add_flag("--histogram", options.histogram, "prints all buckets: [upper bound in µs, how many up to there]");
   CLI11_PARSE(app, argc, argv);
-
-  Outcome outcome;
-  std::vector<std::unique_ptr<Consumer>> consumers;
-  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
-  for (int i = 0; i < options.connections; ++i) {
-    const auto& url = options.urls[static_cast<std::size_t>(i) % options.urls.size()];
-    consumers.push_back(std::make_unique<Consumer>(options, place_of(url), outcome));
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = consumers.back().get();
-    ::epoll_ctl(epoll, EPOLL_CTL_ADD, consumers.back()->fd(), &event);
-  }
-  const auto started = Clock::now();
-  const auto until = started + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
-  for (auto& consumer : consumers) consumer->start();
-  const auto last_call = until + std::chrono::seconds(30);
-  for (bool go_on = true;;) {
-    epoll_event events[256];
-    const int n = ::epoll_wait(epoll, events, 256, 100);
-    const auto now = Clock::now();
-    for (int i = 0; i < n; ++i) static_cast<Consumer*>(events[i].data.ptr)->readable(go_on);
-    if (go_on && (now >= until || (options.requests > 0 && outcome.answered >= options.requests))) {
-      go_on = false;
-      outcome.stop(std::chrono::duration<double>(Clock::now() - started).count());
-    }
-    if (go_on) continue;
-    int waiting = 0;
-    for (const auto& consumer : consumers) waiting += consumer->waiting();
-    if (waiting == 0) break;
-    if (now >= last_call) die(std::to_string(waiting) + " requests were never answered");
-  }
-  outcome.print();
-  return outcome.errors.empty() ? 0 : 1;
+  need_descriptors(options.connections + 64);
+  return options.hold ? hold(options) : Load(options).run();
 }

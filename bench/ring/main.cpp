@@ -2,9 +2,9 @@
 // interleaved (A B C … A B C …), so that a machine that slows down slows everyone down.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -16,11 +16,21 @@ using namespace nuropb::bench;
 namespace {
 
 struct Contender {
-  const char* figure;  ///< in the JSON: <figure>_<size>
+  const char* figure;  ///< in the JSON; a group with a size puts it behind
   const char* name;
   Factory make;
 };
-constexpr Contender contenders[] = {
+
+struct Group {
+  std::string title, unit;
+  std::size_t size;  ///< of a message; 0: it has its own
+  std::vector<Contender> contenders;
+  std::size_t baseline;
+  Cores cores = Cores::own;
+  [[nodiscard]] std::string figure(std::size_t i) const { return contenders[i].figure + (size > 0 ? "_" + std::to_string(size) : ""); }
+};
+
+const std::vector<Contender> one_way{
     {"ring.throughput", "ring, 16 records to a commit", ring_in_batches},
     {"ring.throughput_single", "ring, a commit for each record", ring_one_by_one},
     {"ring.throughput_spinning", "ring, the same, spinning", ring_spinning},
@@ -28,44 +38,65 @@ constexpr Contender contenders[] = {
     {"ring.message_queue", "boost::interprocess::message_queue", message_queue},
     {"ring.seqpacket", "Unix SOCK_SEQPACKET socket", seqpacket},
 };
-constexpr std::size_t count_of_contenders = std::size(contenders);
-constexpr std::size_t baseline = 3;
-constexpr std::size_t sizes[] = {256, 64};
+const std::vector<Group> groups{
+    {"256-byte messages", "ns/message", 256, one_way, 3},
+    {"64-byte messages", "ns/message", 64, one_way, 3},
+    {"there and back, spinning", "ns/round trip", 0, {{"ring.round_trip_spin", "ring", ring_round_trip_spinning}, {"ring.round_trip_spsc_queue", "boost::lockfree::spsc_queue", spsc_round_trip}}, 1},
+    {"there and back, woken, on one core", "ns/round trip", 0, {{"ring.wakeup", "ring and doorbell", ring_round_trip_sleeping}, {"ring.wakeup_eventfd", "bare eventfd, no message", eventfd_round_trip}}, 1, Cores::one},
+    {"the same on two cores", "ns/round trip", 0, {{"ring.wakeup_cores", "ring and doorbell", ring_round_trip_sleeping}, {"ring.wakeup_cores_eventfd", "bare eventfd, no message", eventfd_round_trip}}, 1},
+};
 
 struct Measured {
   Spread ns;
-  Spread ratio;  ///< to the baseline's time in the same round: less than 1 is faster
+  Spread ratio;  ///< to the baseline's value: less than 1 is faster
+  std::size_t undisturbed = 0;
 };
 
-std::vector<Measured> measure(std::size_t size, int rounds, double milliseconds) {
+/// Rounds in which one of the two lost its core measure whoever took it. They don't count, unless there are hardly others.
+constexpr std::size_t enough = 7;
+constexpr int longest = 4;  // times as many rounds, where there are not enough
+
+std::vector<Measured> measure(const Group& group, int rounds, double milliseconds) {
   std::vector<std::uint64_t> counts;
-  for (const Contender& c : contenders) counts.push_back(count_for(c.make, size, milliseconds));
-  std::vector<std::vector<double>> times(count_of_contenders), ratios(count_of_contenders);
-  for (int round = 0; round < rounds; ++round) {
-    for (std::size_t i = 0; i < count_of_contenders; ++i) times[i].push_back(run_round(contenders[i].make, size, counts[i]));
-    for (std::size_t i = 0; i < count_of_contenders; ++i) ratios[i].push_back(times[i].back() / times[baseline].back());
+  for (const Contender& c : group.contenders) counts.push_back(count_for(c.make, group.size, milliseconds, group.cores));
+  const std::size_t all = group.contenders.size();
+  std::vector<std::vector<double>> undisturbed(all), every(all);
+  const auto few = [&](const std::vector<double>& found) { return group.cores == Cores::own && found.size() < enough; };
+  for (int round = 0; round < rounds || (round < longest * rounds && std::any_of(undisturbed.begin(), undisturbed.end(), few)); ++round) {
+    for (std::size_t i = 0; i < all; ++i) {
+      if (round >= rounds && !few(undisturbed[i])) continue;
+      const Round one = run_round(group.contenders[i].make, group.size, counts[i], group.cores);
+      every[i].push_back(one.ns);
+      if (!one.disturbed) undisturbed[i].push_back(one.ns);
+    }
   }
-  std::vector<Measured> out;
-  for (std::size_t i = 0; i < count_of_contenders; ++i) out.push_back({spread_of(times[i]), spread_of(ratios[i])});
+  std::vector<Measured> out(all);
+  for (std::size_t i = 0; i < all; ++i) {
+    out[i].undisturbed = undisturbed[i].size();
+    // Where the two share a core, each waits for it by nature, and a disturbed round can't be told: the lower quartile.
+    out[i].ns = spread_of(out[i].undisturbed >= enough ? undisturbed[i] : every[i], group.cores == Cores::one ? 0.25 : 0.5);
+  }
+  const double baseline = out[group.baseline].ns.value;
+  for (Measured& one : out) one.ratio = {one.ns.value / baseline, one.ns.min / baseline, one.ns.max / baseline};
   return out;
 }
 
-void print(std::size_t size, const std::vector<Measured>& measured) {
-  std::printf("\n%3zu-byte messages, ns per message              median      min      max   of %s's\n", size, contenders[baseline].name);
-  for (std::size_t i = 0; i < count_of_contenders; ++i) {
-    const auto& [ns, ratio] = measured[i];
-    std::printf("  %-42s %8.1f %8.1f %8.1f", contenders[i].name, ns.median, ns.min, ns.max);
-    if (i != baseline) std::printf("   %.2f (%.2f .. %.2f)", ratio.median, ratio.min, ratio.max);
-    std::printf("\n");
+void print(const Group& group, const std::vector<Measured>& measured) {
+  std::printf("\n%-42s       value      min      max   of %s's\n", (group.title + ", " + group.unit).c_str(), group.contenders[group.baseline].name);
+  for (std::size_t i = 0; i < group.contenders.size(); ++i) {
+    const auto& [ns, ratio, undisturbed] = measured[i];
+    std::printf("  %-42s %9.1f %8.1f %8.1f", group.contenders[i].name, ns.value, ns.min, ns.max);
+    if (i != group.baseline) std::printf("   %.2f (%.2f .. %.2f)", ratio.value, ratio.min, ratio.max);
+    std::printf(undisturbed >= enough ? "\n" : "  DISTURBED: only %zu rounds had both cores\n", undisturbed);
   }
 }
 
-nlohmann::ordered_json figure(const Measured& measured, bool with_ratio) {
-  nlohmann::ordered_json out{
-      {"value", measured.ns.median}, {"unit", "ns/message"}, {"min", measured.ns.min}, {"max", measured.ns.max}};
-  if (with_ratio) {
-    out["baseline"] = contenders[baseline].name;
-    out["ratio"] = measured.ratio.median;
+nlohmann::ordered_json figure(const Group& group, std::size_t i, const Measured& measured) {
+  nlohmann::ordered_json out{{"value", measured.ns.value}, {"unit", group.unit}, {"min", measured.ns.min}, {"max", measured.ns.max}, {"undisturbed_rounds", measured.undisturbed}};
+  if (measured.undisturbed < enough) out["disturbed"] = true;
+  if (i != group.baseline) {
+    out["baseline"] = group.figure(group.baseline);
+    out["ratio"] = measured.ratio.value;
     out["ratio_min"] = measured.ratio.min;
     out["ratio_max"] = measured.ratio.max;
   }
@@ -75,22 +106,23 @@ nlohmann::ordered_json figure(const Measured& measured, bool with_ratio) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int rounds = 7;
-  double milliseconds = 80;
+  int rounds = 100;  // many and short: what else the machine does comes in bursts
+  double milliseconds = 3;
   std::string json;
-  CLI::App app("ns per message between two processes: the ring and its rivals");
+  CLI::App app("What a message between two processes costs: the ring and its rivals");
   app.add_option("--rounds", rounds, "rounds of each contender")->check(CLI::Range(1, 1000))->capture_default_str();
-  app.add_option("--round-ms", milliseconds, "how long a round lasts, about")->check(CLI::Range(1.0, 10000.0))->capture_default_str();
+  app.add_option("--round-ms", milliseconds, "how long a round lasts, about")->check(CLI::Range(0.1, 10000.0))->capture_default_str();
   app.add_option("--json", json, "write the figures here too");
+  bool quick = false;
+  app.add_flag("--quick", quick, "30 rounds of 3 ms");
   CLI11_PARSE(app, argc, argv);
+  if (quick) rounds = 30;
 
   nlohmann::ordered_json figures;
-  for (const std::size_t size : sizes) {
-    const std::vector<Measured> measured = measure(size, rounds, milliseconds);
-    print(size, measured);
-    for (std::size_t i = 0; i < count_of_contenders; ++i) {
-      figures[contenders[i].figure + ("_" + std::to_string(size))] = figure(measured[i], i != baseline);
-    }
+  for (const Group& group : groups) {
+    const std::vector<Measured> measured = measure(group, rounds, milliseconds);
+    print(group, measured);
+    for (std::size_t i = 0; i < group.contenders.size(); ++i) figures[group.figure(i)] = figure(group, i, measured[i]);
   }
   if (json.empty()) return 0;
   std::ofstream out(json);

@@ -16,7 +16,8 @@
 namespace nuropb::bench {
 namespace {
 
-enum class Idle { sleep, spin };
+enum class Idle { sleep, spin, spin_then_sleep };
+constexpr int spins_before_sleep = 256;  // of some 40 ns
 
 class RingTransport : public Transport {
  public:
@@ -40,11 +41,12 @@ class RingTransport : public Transport {
       stamp(message.data(), size_, n);
       if (ring.write(1, 0, n, {{message.data(), size_}})) {
         if (++n % batch_ == 0) publish(ring);
+        spun_ = 0;
         continue;
       }
       publish(ring);
-      if (idle_ == Idle::spin) spin.wait();
-      else if (ring.await_space(size_)) sleep_on(sender_bell_);
+      if (keeps_spinning(spin)) continue;
+      if (ring.await_space(size_)) sleep_on(sender_bell_);
     }
     publish(ring);
   }
@@ -62,10 +64,13 @@ class RingTransport : public Transport {
         check(payload.data(), payload.size(), size_, n);
       }
       if (ring.poisoned()) fail("the ring is poisoned");
-      if (ring.release() && idle_ == Idle::sleep) receiver_bell_.ring();
-      if (taken > 0) continue;
-      if (idle_ == Idle::spin) spin.wait();
-      else if (ring.prepare_sleep()) {
+      if (ring.release() && idle_ != Idle::spin) receiver_bell_.ring();
+      if (taken > 0) {
+        spun_ = 0;
+        continue;
+      }
+      if (keeps_spinning(spin)) continue;
+      if (ring.prepare_sleep()) {
         sleep_on(receiver_bell_);
         ring.cancel_sleep();
       }
@@ -74,7 +79,20 @@ class RingTransport : public Transport {
 
  private:
   void publish(shm::RingWriter& ring) {
-    if (ring.commit() && idle_ == Idle::sleep) sender_bell_.ring();
+    if (ring.commit() && idle_ != Idle::spin) sender_bell_.ring();
+  }
+  bool keeps_spinning(Spin& spin) {
+    if (idle_ == Idle::sleep) return false;
+    if (idle_ == Idle::spin_then_sleep) {
+      if (++spun_ > spins_before_sleep) {
+        spun_ = 0;
+        return false;
+      }
+      __builtin_ia32_pause();
+      return true;
+    }
+    spin.wait();
+    return true;
   }
   static void sleep_on(shm::ControlChannel& bell) {
     pollfd waiting{bell.fd(), POLLIN, 0};
@@ -85,14 +103,15 @@ class RingTransport : public Transport {
   std::size_t size_;
   unsigned batch_;
   Idle idle_;
+  int spun_ = 0;  // each of the two processes has its own
   std::optional<shm::MeshdSegments> segments_;
   shm::ControlChannel receiver_bell_, sender_bell_;
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> ring_in_batches(std::size_t size) { return std::make_unique<RingTransport>(size, 16, Idle::sleep); }
-std::unique_ptr<Transport> ring_one_by_one(std::size_t size) { return std::make_unique<RingTransport>(size, 1, Idle::sleep); }
+std::unique_ptr<Transport> ring_in_batches(std::size_t size) { return std::make_unique<RingTransport>(size, 16, Idle::spin_then_sleep); }
+std::unique_ptr<Transport> ring_one_by_one(std::size_t size) { return std::make_unique<RingTransport>(size, 1, Idle::spin_then_sleep); }
 std::unique_ptr<Transport> ring_spinning(std::size_t size) { return std::make_unique<RingTransport>(size, 1, Idle::spin); }
 
 }  // namespace nuropb::bench

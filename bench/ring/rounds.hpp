@@ -8,15 +8,24 @@
 
 namespace nuropb::bench {
 
-/// ns per message of one round of `count` messages: a fresh transport, a forked sender, this process receives.
-double run_round(Factory make, std::size_t size, std::uint64_t count);
+/// Where the two run: on a core each, or both on one. Never where the scheduler likes: it changes its mind between rounds.
+enum class Cores { own, one };
+
+struct Round {
+  double ns = 0;           ///< per message
+  bool disturbed = false;  ///< on cores of their own: one of the two had to wait for its own while another process had it
+};
+
+/// One round of `count` messages: a fresh transport, a forked sender, this process receives.
+Round run_round(Factory make, std::size_t size, std::uint64_t count, Cores cores);
 
 /// A count with which a round lasts about so long, found by a short round that also warms everything up.
-std::uint64_t count_for(Factory make, std::size_t size, double milliseconds);
+std::uint64_t count_for(Factory make, std::size_t size, double milliseconds, Cores cores);
 
 struct Spread {
-  double median = 0, min = 0, max = 0;
+  double value = 0, min = 0, max = 0;
 };
-Spread spread_of(std::vector<double> values);
+/// The value that `quantile` of them are at or below, the least and the most.
+Spread spread_of(std::vector<double> values, double quantile);
 
 }  // namespace nuropb::bench

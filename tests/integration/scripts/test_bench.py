@@ -1,8 +1,11 @@
-"""scripts/bench merges what the benchmarks write, and says which failed. The real script over small benchmarks."""
+"""scripts/bench merges what the benchmarks write, says which failed, and compares figures with kept ones. The real script
+over small benchmarks and made-up figures."""
 
 import json
+import re
 import shutil
 import subprocess
+import xml.dom.minidom
 
 import pytest
 
@@ -13,6 +16,9 @@ from support.paths import ROOT
 def tree(folder):
     (folder / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "bench", folder / "scripts" / "bench")
+    (folder / "bench").mkdir()
+    for module in (ROOT / "bench").glob("*.py"):
+        shutil.copy(module, folder / "bench")
     for name in ("install-packages", "build"):
         (folder / "scripts" / name).write_text("#!/bin/sh\nexit 0\n")
         (folder / "scripts" / name).chmod(0o755)
@@ -66,3 +72,93 @@ def test_no_such_benchmark(tree):
     add(tree, "one", "exit 0")
     done = run(tree, "none")
     assert done.returncode == 2 and "none" in done.stderr and "one" in done.stderr
+
+
+def test_the_short_form_runs_what_noise_does_not_change(tree):
+    for name in ("loopback", "ring"):
+        add(tree, name, f'echo "$@" >"{tree}/{name}.words"; ' + writing(f'{{"figures": {{"{name}.a": {{"value": 1, "unit": "ns"}}}}}}'))
+    assert run(tree, "--quick").returncode == 0
+    assert "--quick" in (tree / "loopback.words").read_text() and not (tree / "ring.words").exists()
+
+
+KEPT = {
+    "loopback.cpu": {"ratio": 2.0, "margin": 0.2, "better": "lower", "quick": True},
+    "loopback.rate": {"ratio": 0.7, "margin": 0.2, "better": "higher"},
+    "memory.bytes": {"value": 10_000, "margin": 0.1, "better": "lower", "quick": True},
+}
+
+
+def check(tree, figures, *words, kept=None):
+    """Of a run with such figures, without running anything."""
+    (tree / "kept.json").write_text(json.dumps({"figures": KEPT if kept is None else kept}))
+    results = {"machine": {"cpu": "a cpu", "cores": 2, "kernel": "6"}, "date": "2026-01-01", "benchmarks": {}, "figures": figures}
+    (tree / "results.json").write_text(json.dumps(results))
+    return run(tree, "--results", tree / "results.json", "--check", tree / "kept.json", *words)
+
+
+def figures(cpu, rate, size):
+    return {"loopback.cpu": {"value": 5, "unit": "µs", "ratio": cpu}, "loopback.rate": {"value": 9, "unit": "1/s", "ratio": rate}, "memory.bytes": {"value": size, "unit": "B"}}
+
+
+@pytest.mark.parametrize("measured", [figures(2.0, 0.7, 10_000), figures(2.39, 0.57, 10_990), figures(0.1, 7, 1)], ids=["the same", "noise", "better"])
+def test_a_run_that_is_as_good_passes(tree, measured):
+    done = check(tree, measured)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name, measured", [
+    ("loopback.cpu", figures(2.41, 0.7, 10_000)), ("loopback.rate", figures(2.0, 0.55, 10_000)), ("memory.bytes", figures(2.0, 0.7, 11_010))])
+def test_a_figure_that_has_fallen_is_named_and_no_other(tree, name, measured):
+    done = check(tree, measured)
+    assert done.returncode == 1
+    assert re.findall(r"FALLEN: (\S+):", done.stderr) == [name]
+
+
+def test_a_figure_that_is_missing_has_fallen_unless_only_some_were_to_run(tree):
+    measured = figures(2.0, 0.7, 10_000)
+    del measured["loopback.rate"]
+    done = check(tree, measured)
+    assert done.returncode == 1 and "loopback.rate: there is no ratio of it" in done.stderr
+    add(tree, "loopback", "exit 0")
+    assert check(tree, measured, "loopback").returncode == 0
+    assert check(tree, measured, "--quick").returncode == 0, "it is not one of the short form"
+    assert check(tree, {}, "loopback").returncode == 1, "a run of which nothing can be said"
+
+
+def test_kept_figures_that_make_no_sense(tree):
+    done = check(tree, figures(2.0, 0.7, 10_000), kept={"loopback.cpu": {"ratio": 2.0, "margin": 0.2}})
+    assert done.returncode == 2 and "loopback.cpu needs" in done.stderr
+
+
+def test_the_kept_file_is_whole():
+    kept = json.loads((ROOT / "bench" / "expected.json").read_text())["figures"]
+    assert any(figure.get("quick") for figure in kept.values())
+    for name, figure in kept.items():
+        assert ("ratio" in figure) != ("value" in figure) and figure["better"] in ("lower", "higher") and 0 < figure["margin"] < 1, name
+
+
+def test_the_table_says_what_is_met(tree):
+    measured = {"gateway.loopback_cpu": {"value": 4, "unit": "µs", "baseline": "echo", "ratio": 1.5}, "memory.edge_plain": {"value": 20_000, "unit": "B"}}
+    said = check(tree, measured, kept={"gateway.loopback_cpu": {"ratio": 1.5, "margin": 0.1, "better": "lower"}}).stdout
+    assert re.search(r"^gateway.loopback_cpu .* met$", said, re.MULTILINE)
+    assert re.search(r"^memory.edge_plain .* MISSED$", said, re.MULTILINE)
+    assert re.search(r"^ring.wakeup .* not measured$", said, re.MULTILINE)
+
+
+def test_the_report_is_a_page_and_its_plots(tree):
+    measured = {f"scaling.edges_{edges}": {"value": 1000 * edges, "unit": "1/s", "min": 1, "max": 2} for edges in (1, 2, 4, 8)}
+    measured["memory.edge_plain"] = {"value": 20_000, "unit": "B", "min": 1, "max": 2}
+    measured["latency.half_rate"] = {"value": 50_000, "unit": "1/s", "min": 1, "max": 2}
+    benchmarks = {"latency": {"histogram_ms": {"the gateway": [[0.5, 0.1], [0.99, 2.5], [1.0, 30]]}, "others_cores_max": 1.5}, "peers": {"absent": {"A peer": "not installed"}}}
+    results = {"machine": {"cpu": "a cpu", "cores": 2, "kernel": "6.1"}, "date": "2026-01-01", "benchmarks": benchmarks, "figures": measured}
+    (tree / "results.json").write_text(json.dumps(results))
+    done = run(tree, "--results", tree / "results.json", "--report", tree / "page")
+    assert done.returncode == 0, done.stderr
+    page = (tree / "page.md").read_text()
+    assert "2026-01-01, a cpu, 2 cores" in page and "1.5 cores" in page and "* A peer: not installed" in page
+    assert re.search(r"^\* memory.edge_plain: .", page, re.MULTILINE) and not re.search(r"^\* memory.edge_tls: ", page, re.MULTILINE), "only what is missed has a reason"
+    plots = re.findall(r"\]\((\S+\.svg)\)", page)
+    assert plots == ["page-latency.svg", "page-scaling.svg"]
+    for plot in plots:
+        lines = xml.dom.minidom.parse(str(tree / plot)).getElementsByTagName("path")
+        assert any(" L" in line.getAttribute("d") for line in lines), plot
