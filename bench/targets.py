@@ -59,9 +59,9 @@ BY_FIGURE = {target.figure: target for target in ALL}
 WHY = {
     "ring.wakeup": "a side that wakes polls its doorbell, reads it and reads until nothing is left, and looks at both rings before it sleeps: three system calls where the bare eventfd has one blocking read",
     "gateway.rabbitmq_rate": "two cores shared with broker, service and load generator: the rate is what everybody together spends on a request, and the gateway pays for confirms and for acknowledging answers, which the bare client goes without (bench/README.md)",
-    "gateway.vs_nuropb_gw": "nuropb-gw spends most of its CPU in its own process, so on two shared cores it has one for itself; broker, service and load generator alone cost some 70 µs a request, which bounds anybody at about 4 times its rate. By own CPU it is gateway.rabbitmq_cpu_us of nuropb_gw.cpu_us",
-    "scaling.edges_8": "two cores for load generator, meshd and 8 edges: each edge gets an eighth of the requests in batches an eighth as large, so the same work takes more wake-ups and system calls",
-    "scaling.meshd_cpu_workers_16": "the same load comes from 16 rings in smaller batches: more doorbells are written and read for it",
+    "gateway.vs_nuropb_gw": "nuropb-gw spends most of its CPU in its own process, so on two shared cores it has one for itself; broker, service and load generator alone cost some 70 µs a request. By those costs (bench/README.md) a gateway that costs nothing would have about 4 times its rate on two cores that nobody else wants. By own CPU it is gateway.rabbitmq_cpu_us of nuropb_gw.cpu_us",
+    "scaling.edges_8": "not profiled yet; probably two cores for load generator, meshd and 8 edges, each with smaller batches and so more wake-ups and system calls for the same requests",
+    "scaling.meshd_cpu_workers_16": "not profiled yet; probably smaller batches from each of 16 rings, and so more doorbells for the same requests",
     "latency.p99_half_load": "where the bare echo's p99 in the same round (latency.echo_p99) is as high, the machine's other users are what is measured",
     "latency.p999_half_load": "the same",
 }
