@@ -180,11 +180,11 @@ TEST_F(EdgeResumeTest, WhetherItMeantToLeave) {
   EXPECT_FALSE(meshd_->closed().lost);
   consumer = numbered();
   meshd_->send(Type::end_session, records::EndSession{opened_.session, opened_.serial, 4503, "elsewhere"});
-  consumer->read_to_end();
+  EXPECT_EQ(consumer->read_close().code, 4503);
   EXPECT_FALSE(meshd_->closed().lost);
   consumer = numbered();
   meshd_->send(Type::end_session, records::EndSession{opened_.session, opened_.serial, 4401, "come again"});
-  consumer->read_to_end();
+  EXPECT_EQ(consumer->read_close().code, 4401);
   EXPECT_TRUE(meshd_->closed().lost);
 }
 
