@@ -47,7 +47,7 @@ void Mailboxes::each(const std::function<void(Mailbox&)>& work) const {
 
 void Mailboxes::resize(Mailbox& box, std::size_t bytes) {
   if (bytes == box.bytes_) return;
-  auto share = box.user_ ? shares_.find(*box.user_) : shares_.try_emplace(box.owner_.identity.user_id).first;
+  auto share = box.user_ ? shares_.find(*box.user_) : shares_.try_emplace(std::string(box.owner_.identity.user_id())).first;
   box.user_ = &share->first;
   // The nodes are used again: this is done for every message.
   auto rank = by_share_.extract({share->second.bytes, box.user_});

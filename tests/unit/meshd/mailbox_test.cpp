@@ -16,7 +16,7 @@ class MailboxTest : public ::testing::Test {
   Session ann_ = of("ann"), bob_ = of("bob");
   static Session of(std::string user) {
     Session out;
-    out.identity.user_id = std::move(user);
+    out.identity = StoredIdentity({std::move(user), {}, {}});
     return out;
   }
   void add(Mailbox& box, std::size_t size = 40) {
