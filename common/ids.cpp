@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <array>
 #include <cassert>
 #include <cerrno>
 #include <cstdlib>
@@ -11,24 +12,29 @@ namespace {
 
 constexpr char digits[] = "0123456789abcdef";
 
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
+/// What a digit stands for, by its character; negative: it is none.
+constexpr auto nibbles = [] {
+  std::array<std::int8_t, 256> out{};
+  out.fill(-1);
+  for (std::int8_t value = 0; value < 16; ++value) out[static_cast<unsigned char>(digits[value])] = value;
+  return out;
+}();
 
-void put_hex(std::string& out, std::uint64_t value, int width) {
-  for (int shift = (width - 1) * 4; shift >= 0; shift -= 4) out.push_back(digits[(value >> shift) & 15]);
+void put_hex(std::string& out, std::uint64_t value, unsigned width) {
+  out.resize(out.size() + width);
+  for (char* at = out.data() + out.size(); width > 0; --width, value >>= 4) *--at = digits[value & 15];
 }
 
 /// Lower case only: one value has one spelling.
 std::optional<std::uint64_t> get_hex(std::string_view text) {
   std::uint64_t value = 0;
+  int wrong = 0;  // negative once a character was no digit
   for (const char c : text) {
-    const int n = nibble(c);
-    if (n < 0) return {};
-    value = value << 4 | static_cast<std::uint64_t>(n);
+    const int n = nibbles[static_cast<unsigned char>(c)];
+    wrong |= n;
+    value = value << 4 | static_cast<std::uint64_t>(n & 15);
   }
+  if (wrong < 0) return {};
   return value;
 }
 

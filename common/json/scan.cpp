@@ -4,13 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "common/json/plain_ascii.hpp"
 
 namespace nuropb::json {
 namespace {
@@ -51,9 +48,7 @@ class Scanner {
  public:
   Scanner(std::string_view text, std::span<Field> fields, Limits limits)
       : begin_(reinterpret_cast<const unsigned char*>(text.data())), at_(begin_), end_(begin_ + text.size()),
-        max_depth_(std::min(limits.max_depth, depth_bound)) {
-    tracked_[0] = fields;
-  }
+        max_depth_(std::min(limits.max_depth, depth_bound)), top_(fields) {}
 
   std::optional<Problem> run(Slice* root) {
     skip_space();
@@ -97,7 +92,7 @@ class Scanner {
           if (at_ == end_) return fail("Expecting value");
           if (*at_ == '{' || *at_ == '[') {
             if (!open()) return false;
-            expect = objects_[depth_ - 1] ? Expect::first_member : Expect::first_element;
+            expect = in_object() ? Expect::first_member : Expect::first_element;
             break;
           }
           if (!scalar()) return false;
@@ -105,7 +100,7 @@ class Scanner {
           expect = Expect::after_value;
           break;
         case Expect::after_value: {
-          const bool object = objects_[depth_ - 1];
+          const bool object = in_object();
           if (at_ == end_) return fail("Expecting ',' delimiter");
           if (*at_ == ',') {
             ++at_;
@@ -126,15 +121,17 @@ class Scanner {
     const bool object = *at_ == '{';
     // Members are looked for in the top-level object, and in a wanted member that has wanted members of its own.
     if (object && levels_ == depth_ && levels_ < tracked_levels && (depth_ == 0 || (pending_ && !pending_->members.empty()))) {
-      if (depth_ > 0) tracked_[levels_] = pending_->members;
-      ++levels_;
+      tracked_[levels_++] = depth_ > 0 ? &pending_->members : &top_;
     }
     if (depth_ < owner_.size()) {
       owner_[depth_] = pending_;
       start_[depth_] = at_;
     }
     pending_ = nullptr;
-    objects_[depth_++] = object;
+    const std::uint64_t bit = std::uint64_t{1} << (depth_ % 64);
+    std::uint64_t& word = objects_[depth_ / 64];
+    if (depth_++ % 64 == 0) word = 0;
+    word = object ? word | bit : word & ~bit;
     ++at_;
     return true;
   }
@@ -142,19 +139,23 @@ class Scanner {
   /// True if this was the end of the document.
   bool close() {
     ++at_;
+    const bool object = in_object();
     --depth_;
     if (levels_ > depth_) levels_ = depth_;
     if (depth_ < owner_.size() && owner_[depth_]) {
-      owner_[depth_]->value = {objects_[depth_] ? Kind::object : Kind::array, view(start_[depth_], at_)};
+      owner_[depth_]->value = {object ? Kind::object : Kind::array, view(start_[depth_], at_)};
     }
     return depth_ == 0;
   }
+
+  /// Whether the innermost that is open is an object, not an array.
+  [[nodiscard]] bool in_object() const { return objects_[(depth_ - 1) / 64] >> ((depth_ - 1) % 64) & 1; }
 
   bool member_name() {
     const unsigned char* const start = at_;
     if (!string()) return false;
     if (levels_ == depth_ && depth_ > 0) {
-      pending_ = wanted(view(start, at_), tracked_[levels_ - 1]);
+      pending_ = wanted(view(start, at_), *tracked_[levels_ - 1]);
       // Where a name stands twice the last one wins whole, with nothing left of what lay inside the one before.
       if (pending_) clear_all({pending_, 1});
     }
@@ -262,24 +263,8 @@ class Scanner {
     }
   }
 
-  /// Most of a string, sixteen bytes at a time: whatever is neither quote, backslash, control character nor above ASCII.
-  void skip_plain_ascii() {
-#if defined(__SSE2__)
-    while (end_ - at_ >= 16) {
-      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
-      // Signed comparison with 0x20 catches control characters and bytes above ASCII at once.
-      const __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-                                           _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
-      const int mask = _mm_movemask_epi8(special);
-      if (mask != 0) {
-        at_ += __builtin_ctz(static_cast<unsigned>(mask));
-        return;
-      }
-      at_ += 16;
-    }
-#endif
-    while (at_ < end_ && *at_ >= 0x20 && *at_ < 0x80 && *at_ != '"' && *at_ != '\\') ++at_;
-  }
+  /// Most of a string.
+  void skip_plain_ascii() { at_ += plain_ascii(view(at_, end_)); }
 
   bool escape() {
     ++at_;
@@ -316,11 +301,13 @@ class Scanner {
   std::size_t max_depth_;
   std::size_t depth_ = 0;                             // open arrays and objects
   std::size_t levels_ = 0;                            // the outermost of them whose members are looked for
-  std::bitset<depth_bound> objects_;                  // which of the open ones are objects
   Field* pending_ = nullptr;                          // the field that the value to come belongs to
-  std::array<std::span<Field>, tracked_levels> tracked_{};
-  std::array<Field*, tracked_levels + 1> owner_{};    // whom an open array or object will be given to
-  std::array<const unsigned char*, tracked_levels + 1> start_{};
+  std::span<Field> top_;                              // what is wanted of the top-level object
+  // By depth. Not set before there is something of that depth: a scan is too short to clear half a kilobyte first.
+  std::array<std::uint64_t, depth_bound / 64> objects_;  // a bit for each: an object, not an array
+  std::array<const std::span<Field>*, tracked_levels> tracked_;
+  std::array<Field*, tracked_levels + 1> owner_;      // whom an open array or object will be given to
+  std::array<const unsigned char*, tracked_levels + 1> start_;
   const char* what_ = "";
 };
 

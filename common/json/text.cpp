@@ -1,7 +1,9 @@
 // Strings and numbers of scanned texts, and JSON strings made from any bytes.
 
+#include <algorithm>
 #include <cstring>
 
+#include "common/json/plain_ascii.hpp"
 #include "common/json/scan.hpp"
 
 namespace nuropb::json {
@@ -80,10 +82,10 @@ std::string unescape(Slice string) {
   std::string out;
   out.reserve(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
-    if (in[i] != '\\') {
-      out.push_back(in[i]);
-      continue;
-    }
+    const std::size_t escape = std::min(in.find('\\', i), in.size());
+    out.append(in, i, escape - i);
+    i = escape;
+    if (i == in.size()) break;
     switch (const char c = in[++i]; c) {
       case 'b': out.push_back('\b'); break;
       case 'f': out.push_back('\f'); break;
@@ -112,6 +114,11 @@ std::string unescape(Slice string) {
 void append_quoted(std::string& out, std::string_view text) {
   out.push_back('"');
   for (std::size_t i = 0; i < text.size();) {
+    const std::string_view plain = text.substr(i, plain_ascii(text.substr(i)));
+    const std::size_t as_it_is = std::min(plain.find('\x7f'), plain.size());
+    out.append(plain, 0, as_it_is);
+    i += as_it_is;
+    if (i == text.size()) break;
     const auto c = static_cast<unsigned char>(text[i]);
     if (c >= 0x80) {
       const std::size_t length = utf8_at(text, i);
@@ -129,9 +136,7 @@ void append_quoted(std::string& out, std::string_view text) {
       case '\n': out += "\\n"; break;
       case '\r': out += "\\r"; break;
       case '\t': out += "\\t"; break;
-      default:
-        if (c < 0x20 || c == 0x7f) append_escaped(out, c);
-        else out.push_back(static_cast<char>(c));
+      default: append_escaped(out, c);
     }
     ++i;
   }
