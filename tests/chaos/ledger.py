@@ -105,6 +105,7 @@ class Verdict:
         self.ledger = ledger
         self.lost, self.duplicated, self.unexplained = [], [], []
         self.outcomes = Counter()
+        self.begun = min((socket.opened for socket in ledger.sockets), default=0.0)
         self.ran = ledger.executions()
         self.edge_deaths = [fault for fault in ledger.faults if fault.kind in ("edge kill", "edge stopped")]
         for request in ledger.requests.values():
@@ -189,7 +190,7 @@ class Verdict:
                 if self._during(excuses, event.sent, event.done + 2):
                     counts["missed for a fault"] += 1
                 else:
-                    self.lost.append(f"event {event.id} never came to client {socket.client} ({socket.role})")
+                    self.lost.append(f"event {event.id} of {topic} never came to client {socket.client} ({socket.role}), {event.sent - self.begun:.1f} s after the first socket opened, {event.sent - since:.1f} s after it subscribed")
 
 
 def percentile(values, share):
