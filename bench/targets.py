@@ -57,7 +57,9 @@ BY_FIGURE = {target.figure: target for target in ALL}
 
 # Why a target is missed where it is; beside the figures, by hand, as no run can say it.
 WHY = {
-    "ring.wakeup": "a side that wakes polls its doorbell, reads it and reads until nothing is left, and looks at both rings before it sleeps: three system calls where the bare eventfd has one blocking read",
+    "ring.wakeup": "a doorbell is a byte in a Unix socket that is sent, polled and received, where the bare eventfd is written and read. An eventfd between processes that distrust each other is no doorbell: its O_NONBLOCK and its counter belong to both, so a hostile edge could have meshd wait in a write or a read",
+    "gateway.loopback_rate": "two processes with validation, identity and correlation of every request between them, beside one that sends back what came",
+    "gateway.loopback_cpu": "an edge alone costs about what the echo costs; meshd's part is mostly JSON that is scanned twice, as untrusted input and as the echo's answer, and correlation ids (callgrind, bench/instructions)",
     "gateway.rabbitmq_rate": "two cores shared with broker, service and load generator: the rate is what everybody together spends on a request, and the gateway pays for confirms and for acknowledging answers, which the bare client goes without (bench/README.md)",
     "gateway.vs_nuropb_gw": "nuropb-gw spends most of its CPU in its own process, so on two shared cores it has one for itself; broker, service and load generator alone cost some 70 µs a request. By those costs (bench/README.md) a gateway that costs nothing would have about 4 times its rate on two cores that nobody else wants. By own CPU it is gateway.rabbitmq_cpu_us of nuropb_gw.cpu_us",
     "scaling.edges_8": "not profiled yet; probably two cores for load generator, meshd and 8 edges, each with smaller batches and so more wake-ups and system calls for the same requests",
