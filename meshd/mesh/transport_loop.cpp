@@ -18,7 +18,7 @@ constexpr auto handover_look = milliseconds(5);     // how often a handover is l
 constexpr auto longest_sleep = milliseconds(1000);
 constexpr auto company = milliseconds(2);
 // Rests between turns: with fewer messages on their way there is none, so that a few callers lose no time.
-constexpr std::size_t busy = 8;
+constexpr std::size_t busy = 16;
 constexpr auto rest_for_each = std::chrono::microseconds(4);
 constexpr auto longest_rest = std::chrono::microseconds(200);
 
