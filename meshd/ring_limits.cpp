@@ -17,6 +17,7 @@ constexpr auto restoring = std::chrono::seconds(60);
 /// Why a message is over its user's rates, in words for whoever sent it. Who does not mend loses the session over it.
 /// What an edge says again after our restart is not the user's doing, and counts for nothing.
 std::optional<std::string> RingLoop::over_user_rates(Attached& attached, std::uint32_t slot, Session& session, std::size_t bytes, bool said_again) {
+  if (!users_.rates().any()) return {};
   const SteadyTime now = clock_.now();
   if (said_again && session.restored > 0 && now - started_ < restoring) {
     --session.restored;

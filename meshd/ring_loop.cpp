@@ -99,7 +99,7 @@ void RingLoop::leave() {
     send_encrypted(face);
     face.manager.publish(face.outgoing);
     for (const mesh::Outgoing& message : face.outgoing) {
-      on_report(face, {mesh::Outcome::refused, message.type, message.routing_key, message.correlation_id, message.tag, why, {}, message.encrypted});
+      on_report(face, {mesh::Outcome::refused, message.type, message.routing_key, message.correlation_id, message.tag, why, {}, message.encrypted}, clock_.now());
     }
     face.outgoing.clear();
   });

@@ -112,7 +112,7 @@ class RingLoop : private Pushes::Edges {
   void publish_waiting();
   [[nodiscard]] bool outgoing() const;
   void on_events(Face& face);
-  void on_report(Face& face, mesh::Report&& report);
+  void on_report(Face& face, mesh::Report&& report, SteadyTime now);
   void on_state(const ServiceMeshManager::StateChange& change);
   bool keep_for_absent(Returned& returned, ServiceMeshManager::Receipt receipt);
   void deliver_kept(WorkerId id);

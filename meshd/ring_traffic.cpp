@@ -275,15 +275,16 @@ void RingLoop::send_encrypted(Face& face) {
 
 void RingLoop::on_events(Face& face) {
   ServiceMeshManager::Events events = face.manager.take_events();
+  const SteadyTime now = clock_.now();
   for (const auto& change : events.states) {
     if (word_for(change.state) == shm::BrokerState::away) face.peers.disconnected();
     if (&face == &web()) on_state(change);  // of the one connection
   }
-  for (mesh::Report& report : events.reports) on_report(face, std::move(report));
+  for (mesh::Report& report : events.reports) on_report(face, std::move(report), now);
   for (mesh::Incoming& message : events.responses) {
     const ServiceMeshManager::Receipt receipt = message.delivery;
     NUROPB_CRASH_POINT(answer_heard);
-    if ((face.encryption && face.encryption->open(message, clock_.now())) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
+    if ((face.encryption && face.encryption->open(message, now)) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
       delivered(receipt);
       continue;
     }
@@ -298,9 +299,9 @@ void RingLoop::on_events(Face& face) {
   if (!turn_order_.empty() || outgoing()) schedule_turn();
 }
 
-void RingLoop::on_report(Face& face, mesh::Report&& report) {
+void RingLoop::on_report(Face& face, mesh::Report&& report, SteadyTime now) {
   NUROPB_CRASH_POINT(report_heard);
-  if (face.encryption && face.encryption->open(report, clock_.now())) return;
+  if (face.encryption && face.encryption->open(report, now)) return;
   if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
   if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == face.instance) {
     if (Attached* attached = find({to->slot, to->generation})) {
