@@ -17,10 +17,10 @@
 #include <websocketpp/random/random_device.hpp>
 #include <websocketpp/server.hpp>
 #include <websocketpp/transport/asio/endpoint.hpp>
-#include <websocketpp/utf8_validator.hpp>
 
 #include "common/close_codes.hpp"
 #include "edge/pulse.hpp"
+#include "edge/utf8_in_runs.hpp"
 #include "edge/websocket.hpp"
 #include "edge/websocket_parts.hpp"
 

@@ -256,6 +256,7 @@ class RingLoop : private Pushes::Edges {
   std::vector<WorkerId> turn_order_;        // workers that may have something to read
   std::vector<Attached*> touched_;          // workers with records staged in this turn
   std::string payload_;                     // reused for every record
+  SteadyTime turn_began_{};                 // of reading one ring: what is read in it has come by then
   bool turn_scheduled_ = false;
   std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
   std::size_t absent_bytes_ = 0;

@@ -99,6 +99,7 @@ bool RingLoop::read_requests(Attached& attached) {
   shm::RecordHeader header;
   std::size_t bytes = 0;
   bool more = true;
+  turn_began_ = clock_.now();
   for (int records = 0; records < turn_records && bytes < turn_bytes; ++records) {
     const auto next = attached.worker.next(header, payload_);
     if (next != Worker::Next::record) {
@@ -204,7 +205,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   switch (type) {
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
-        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, face(session), to_outgoing(event, session, from, clock_.now(), request_settings_));
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, face(session), to_outgoing(event, session, from, turn_began_, request_settings_));
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
         return true;
@@ -228,7 +229,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     default:
       return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session, const ReturnAddress& from) {
         auto refused = refused_by_policy(type, request, session, from);
-        if (!refused) return publish(attached, face(session), to_outgoing(type, request, session, from, clock_.now(), request_settings_), request.method);
+        if (!refused) return publish(attached, face(session), to_outgoing(type, request, session, from, turn_began_, request_settings_), request.method);
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
         return true;
@@ -254,7 +255,7 @@ bool RingLoop::publish(Attached& attached, Face& face, Result<mesh::Outgoing> me
   if (!face.encryption || message->type == MessageType::event) {
     face.outgoing.push_back(std::move(*message));
   } else {
-    face.encryption->add(std::move(*message), method.empty() ? mesh::name_of_describe : method, clock_.now());
+    face.encryption->add(std::move(*message), method.empty() ? mesh::name_of_describe : method, turn_began_);
   }
   return true;
 }
