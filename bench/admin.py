@@ -1,23 +1,14 @@
-"""meshd's admin socket: HTTP over a Unix socket."""
+"""Operations on meshd's admin socket."""
 
-import http.client
 import json
-import socket
 
+import turns  # noqa: F401  it finds support
 
-class Admin(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("meshd", timeout=60)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self.path))
+from support.metrics import OverUnix
 
 
 def operate(path, name, params):
-    connection = Admin(path)
+    connection = OverUnix(path, timeout=60)
     try:
         connection.request("POST", f"/operations/{name}", json.dumps(params, separators=(",", ":")))
         return json.loads(connection.getresponse().read())

@@ -3,12 +3,11 @@
 #include <utility>
 
 #include "common/error_names.hpp"
+#include "meshd/mesh/discovery.hpp"
 #include "meshd/mesh/service_host.hpp"
 
 namespace nuropb::mesh {
 namespace {
-
-constexpr std::string_view describe_method = "nuropb_describe";
 
 std::string description_of_service(const std::string& name) {
   ServiceHost host(name, "1", "An echo in the gateway's own process");
@@ -71,7 +70,7 @@ void Loopback::answer(Outgoing&& message) {
   if (!call) {
     body.error = error = error_json(error_name::message, call.error().text());
   } else {
-    body.result = call->method == describe_method ? result = description_of_service(message.routing_key) : call->params;
+    body.result = call->method == name_of_describe ? result = description_of_service(message.routing_key) : call->params;
     body.context = call->context;
     body.trace_id = call->trace_id;
   }

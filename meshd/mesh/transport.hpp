@@ -3,8 +3,8 @@
 // messages out with a reported outcome, messages in.
 //
 // Everything above (Api, ServiceHost, the gateway's ServiceMeshManager) talks to this and to no rabbitmq-c type; the
-// messages are in carrier.hpp. submit(), ack() and reject() may be called from any thread and never block: they put work into bounded queues and
-// wake the transport's thread. All callbacks run on the transport's thread and must not block it.
+// messages are in carrier.hpp. submit(), ack() and reject() may be called from any thread and never block: they put work
+// into bounded queues and wake the transport's thread. All callbacks run on the transport's thread and must not block it.
 //
 // How it is kept from blocking on a broker that has stopped reading: meshd/amqp/README.md.
 

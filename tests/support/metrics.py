@@ -6,8 +6,8 @@ import socket
 
 
 class OverUnix(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("meshd", timeout=10)
+    def __init__(self, path, timeout=10):
+        super().__init__("meshd", timeout=timeout)
         self.path = path
 
     def connect(self):
