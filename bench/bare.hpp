@@ -31,7 +31,8 @@ inline amqp_table_entry_t header(const char* key, const char* value) {
   return entry;
 }
 inline std::array<amqp_table_entry_t, 5> headers(const char* type) {
-  return {header("nuropb_protocol", "0.1.1"), header("nuropb_version", "0.1.8"), header("nuropb_type", type), header("trace_id", "bench"), header("encrypted", "")};
+  return {header("nuropb_protocol", "0.1.1"), header("nuropb_version", "0.1.8"), header("nuropb_type", type),
+          header("trace_id", "bench"), header("encrypted", "")};
 }
 
 /// Logged in, with channel 1 open. The process ends with the reason if that can't be.
@@ -41,7 +42,8 @@ inline amqp_connection_state_t connect(std::string_view url_text) {
   const auto connection = amqp_new_connection();
   amqp_socket_t* const socket = amqp_tcp_socket_new(connection);
   if (amqp_socket_open(socket, url->host.c_str(), url->port) != AMQP_STATUS_OK) die("no connection");
-  const auto login = amqp_login(connection, url->vhost.c_str(), 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, url->user.c_str(), url->password.c_str());
+  const auto login = amqp_login(connection, url->vhost.c_str(), 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, url->user.c_str(),
+                                url->password.c_str());
   if (login.reply_type != AMQP_RESPONSE_NORMAL) die("login refused");
   amqp_channel_open(connection, 1);
   return connection;

@@ -50,7 +50,8 @@ class Histogram {
   static double low(std::size_t i) {
     if (i < (1U << bits)) return static_cast<double>(i);
     const unsigned octave = static_cast<unsigned>(i >> bits) - 1;
-    return static_cast<double>((std::uint64_t{1} << bits) + (i & ((1U << bits) - 1))) * static_cast<double>(std::uint64_t{1} << octave);
+    return static_cast<double>((std::uint64_t{1} << bits) + (i & ((1U << bits) - 1))) *
+           static_cast<double>(std::uint64_t{1} << octave);
   }
   std::array<std::uint64_t, (64 - bits + 1) << bits> buckets_{};
   std::uint64_t count_ = 0;

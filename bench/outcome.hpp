@@ -44,16 +44,22 @@ struct Outcome {
   void print(bool histogram = false) const {
     rusage use{};
     ::getrusage(RUSAGE_SELF, &use);
-    const auto seconds_of = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+    const auto seconds_of = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
     std::cout << "{\"answered\":" << answered << ",\"errors\":{";
-    for (const char* comma = ""; const auto& [name, count] : errors) std::cout << std::exchange(comma, ",") << '"' << name << "\":" << count;
-    std::cout << "},\"seconds\":" << seconds_ << ",\"rate\":" << static_cast<double>(answered_in_time_) / seconds_ << ",\"p50_us\":" << latency.quantile(0.5) / 1e3
-              << ",\"p99_us\":" << latency.quantile(0.99) / 1e3 << ",\"p999_us\":" << latency.quantile(0.999) / 1e3
+    for (const char* comma = ""; const auto& [name, count] : errors)
+      std::cout << std::exchange(comma, ",") << '"' << name << "\":" << count;
+    std::cout << "},\"seconds\":" << seconds_ << ",\"rate\":" << static_cast<double>(answered_in_time_) / seconds_
+              << ",\"p50_us\":" << latency.quantile(0.5) / 1e3 << ",\"p99_us\":" << latency.quantile(0.99) / 1e3
+              << ",\"p999_us\":" << latency.quantile(0.999) / 1e3
               << ",\"cpu_seconds\":" << seconds_of(use.ru_utime) + seconds_of(use.ru_stime);
     if (histogram) {
       std::cout << ",\"histogram\":[";
       const char* comma = "";
-      latency.each([&](double upto_ns, std::uint64_t seen) { std::cout << std::exchange(comma, ",") << '[' << upto_ns / 1e3 << ',' << seen << ']'; });
+      latency.each([&](double upto_ns, std::uint64_t seen) {
+        std::cout << std::exchange(comma, ",") << '[' << upto_ns / 1e3 << ',' << seen << ']';
+      });
       std::cout << ']';
     }
     std::cout << "}" << std::endl;

@@ -31,7 +31,8 @@ tl::expected<Authority, const char*> parse_authority(std::string_view text) {
     const std::string_view login = text.substr(0, at);
     const auto colon = login.find(':');
     out.user = decode_text(login.substr(0, colon));
-    const auto password = colon == std::string_view::npos ? std::optional<std::string>("") : decode_text(login.substr(colon + 1));
+    const auto password =
+        colon == std::string_view::npos ? std::optional<std::string>("") : decode_text(login.substr(colon + 1));
     if (!out.user || !password) return wrong("has a user or password with a bad %-escape");
     out.password = *password;
     text.remove_prefix(at + 1);
@@ -47,7 +48,8 @@ tl::expected<Authority, const char*> parse_authority(std::string_view text) {
     text.remove_prefix(out.host.size());
   }
   if (out.host.empty()) return wrong("has no host");
-  if (!std::all_of(out.host.begin(), out.host.end(), is_of_a_host)) return wrong("has a character in its host that no host name has");
+  if (!std::all_of(out.host.begin(), out.host.end(), is_of_a_host))
+    return wrong("has a character in its host that no host name has");
   if (text.empty()) return out;
   out.port = port_of(text.substr(1));
   if (!out.port) return wrong("has a port that is not 1 to 65535");
@@ -62,7 +64,8 @@ std::string without_login(std::string_view address) {
   const auto at = address.rfind('@');
   if (at == std::string_view::npos) return std::string(address);
   const auto scheme = address.substr(0, at).find("://");
-  return std::string(address.substr(0, scheme == std::string_view::npos ? 0 : scheme + 3)) + "***" + std::string(address.substr(at));
+  return std::string(address.substr(0, scheme == std::string_view::npos ? 0 : scheme + 3)) + "***" +
+         std::string(address.substr(at));
 }
 
 }  // namespace nuropb

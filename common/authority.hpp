@@ -11,9 +11,9 @@
 namespace nuropb {
 
 struct Authority {
-  std::optional<std::string> user;    ///< percent-decoded, like the password; nothing: no '@'
+  std::optional<std::string> user;  ///< percent-decoded, like the password; nothing: no '@'
   std::string password;
-  std::string host;                   ///< without the brackets of an IPv6 literal
+  std::string host;  ///< without the brackets of an IPv6 literal
   std::optional<std::uint16_t> port;
 };
 /// The error is the end of a sentence: "has no host". It shows nothing of the text.

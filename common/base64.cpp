@@ -20,7 +20,8 @@ constexpr std::array<std::uint8_t, 256> values_of(Alphabet alphabet) {
   return values;
 }
 
-constexpr std::array<std::uint8_t, 256> standard_values = values_of(Alphabet::standard), url_values = values_of(Alphabet::url);
+constexpr std::array<std::uint8_t, 256> standard_values = values_of(Alphabet::standard),
+                                        url_values = values_of(Alphabet::url);
 
 }  // namespace
 

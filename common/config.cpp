@@ -97,7 +97,8 @@ class Loader {
     const auto folder = std::filesystem::path(name).parent_path();
     for (auto&& [section, node] : root) {
       if (!is_section(section.str())) {
-        file_mistake(name, node, "unknown section '" + std::string(section.str()) + "'", suggestion(section.str(), section_names()));
+        file_mistake(name, node, "unknown section '" + std::string(section.str()) + "'",
+                     suggestion(section.str(), section_names()));
         continue;
       }
       const toml::table* const table = node.as_table();
@@ -116,7 +117,8 @@ class Loader {
   void environment(const std::vector<std::pair<std::string, std::string>>& variables) {
     for (const auto& [variable, text] : variables) {
       std::string rest = variable.substr(std::min(variable.size(), environment_prefix.size()));
-      std::transform(rest.begin(), rest.end(), rest.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      std::transform(rest.begin(), rest.end(), rest.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       const auto underscore = rest.find('_');
       // A variable of a section that we don't have is somebody else's.
       if (underscore == std::string::npos || !is_section(rest.substr(0, underscore))) continue;
@@ -127,7 +129,8 @@ class Loader {
   void overrides(const std::vector<std::pair<std::string, std::string>>& settings) {
     for (const auto& [name, text] : settings) {
       const auto dot = name.find('.');
-      if (dot == std::string::npos || !is_section(name.substr(0, dot))) mistake("--set", "unknown key '" + name + "'", "keys are named section.key");
+      if (dot == std::string::npos || !is_section(name.substr(0, dot)))
+        mistake("--set", "unknown key '" + name + "'", "keys are named section.key");
       else text_key("--set " + name, name.substr(0, dot), name.substr(dot + 1), text);
     }
   }
@@ -137,42 +140,60 @@ class Loader {
     if (!errors_.errors.empty()) return;
     const Config::Tls& tls = config_.tls;
     const Config::Lines& lines = config_.lines;
-    if (lines.enabled && lines.service_name == config_.gateway.service) mistake(set_at("lines.service_name", "gateway.service"), "lines.service_name is gateway.service: two kinds of consumers need two names on the mesh");
-    if (lines.enabled && lines.tls && tls.certificate_files.empty()) mistake(set_at("lines.tls", "lines.enabled"), "lines.tls needs tls.certificate_files");
+    if (lines.enabled && lines.service_name == config_.gateway.service)
+      mistake(set_at("lines.service_name", "gateway.service"),
+              "lines.service_name is gateway.service: two kinds of consumers need two names on the mesh");
+    if (lines.enabled && lines.tls && tls.certificate_files.empty())
+      mistake(set_at("lines.tls", "lines.enabled"), "lines.tls needs tls.certificate_files");
     if (tls.key_files.size() != tls.certificate_files.size()) {
-      mistake(set_at("tls.key_files", "tls.certificate_files"), "tls.key_files: " + std::to_string(tls.key_files.size()) + " for " + std::to_string(tls.certificate_files.size()) + " tls.certificate_files",
+      mistake(set_at("tls.key_files", "tls.certificate_files"),
+              "tls.key_files: " + std::to_string(tls.key_files.size()) + " for " +
+                  std::to_string(tls.certificate_files.size()) + " tls.certificate_files",
               "each certificate has its key, in the same order");
     }
-    if (tls.client_certificates != ClientCertificates::none && (tls.client_ca_file.empty() || tls.certificate_files.empty())) {
-      mistake(set_at("tls.client_certificates", "tls.client_ca_file"), "tls.client_certificates: needs tls.certificate_files, and tls.client_ca_file to verify them against");
+    if (tls.client_certificates != ClientCertificates::none &&
+        (tls.client_ca_file.empty() || tls.certificate_files.empty())) {
+      mistake(set_at("tls.client_certificates", "tls.client_ca_file"),
+              "tls.client_certificates: needs tls.certificate_files, and tls.client_ca_file to verify them against");
     }
     if (config_.listen.proxy_protocol && config_.listen.trusted_proxies.empty()) {
-      mistake(set_at("listen.proxy_protocol", "listen.trusted_proxies"), "listen.proxy_protocol: nobody could connect, since listen.trusted_proxies is empty");
+      mistake(set_at("listen.proxy_protocol", "listen.trusted_proxies"),
+              "listen.proxy_protocol: nobody could connect, since listen.trusted_proxies is empty");
     }
     const auto fits = [&](const char* key, std::uint64_t bytes) {
       // A record may take half of its ring; 64 KiB are room for what is not the message itself.
       if (bytes / 2 < std::uint64_t{config_.limits.message_bytes} + 65536) {
-        mistake(set_at(key, "limits.message_bytes"), std::string(key) + ": " + std::to_string(bytes) + " bytes do not hold two messages of limits.message_bytes (" + std::to_string(config_.limits.message_bytes) + ")",
+        mistake(set_at(key, "limits.message_bytes"),
+                std::string(key) + ": " + std::to_string(bytes) +
+                    " bytes do not hold two messages of limits.message_bytes (" +
+                    std::to_string(config_.limits.message_bytes) + ")",
                 "make the ring larger or the message smaller");
       }
     };
     const auto at_most = [&](const std::string& low, std::uint32_t a, const std::string& high, std::uint32_t b) {
-      if (a > b) mistake(set_at(low, high), low + " is above " + high + " (" + std::to_string(a) + " and " + std::to_string(b) + ")");
+      if (a > b)
+        mistake(set_at(low, high),
+                low + " is above " + high + " (" + std::to_string(a) + " and " + std::to_string(b) + ")");
     };
     fits("rings.request_bytes", config_.rings.request_bytes);
     fits("rings.return_bytes", config_.rings.return_bytes);
     at_most("request.ttl_ms", config_.request.ttl_ms, "request.max_ttl_ms", config_.request.max_ttl_ms);
-    at_most("amqp.reconnect_min_ms", config_.amqp.reconnect_min_ms, "amqp.reconnect_max_ms", config_.amqp.reconnect_max_ms);
+    at_most("amqp.reconnect_min_ms", config_.amqp.reconnect_min_ms, "amqp.reconnect_max_ms",
+            config_.amqp.reconnect_max_ms);
     at_most("gateway.edges", config_.gateway.edges, "gateway.max_workers", config_.gateway.max_workers);
-    if (config_.snorky.path == config_.listen.path) mistake(set_at("snorky.path", "listen.path"), "snorky.path and listen.path are the same");
+    if (config_.snorky.path == config_.listen.path)
+      mistake(set_at("snorky.path", "listen.path"), "snorky.path and listen.path are the same");
     if (config_.etcd.certificate_file.empty() != config_.etcd.key_file.empty()) {
-      mistake(set_at("etcd.certificate_file", "etcd.key_file"), "etcd.certificate_file and etcd.key_file: one is set without the other");
+      mistake(set_at("etcd.certificate_file", "etcd.key_file"),
+              "etcd.certificate_file and etcd.key_file: one is set without the other");
     }
     if (config_.etcd.user.empty() != config_.etcd.password_file.empty()) {
-      mistake(set_at("etcd.user", "etcd.password_file"), "etcd.user and etcd.password_file: one is set without the other");
+      mistake(set_at("etcd.user", "etcd.password_file"),
+              "etcd.user and etcd.password_file: one is set without the other");
     }
     if (config_.amqp.certificate_file.empty() != config_.amqp.key_file.empty()) {
-      mistake(set_at("amqp.certificate_file", "amqp.key_file"), "amqp.certificate_file and amqp.key_file: one is set without the other");
+      mistake(set_at("amqp.certificate_file", "amqp.key_file"),
+              "amqp.certificate_file and amqp.key_file: one is set without the other");
     }
   }
 
@@ -187,7 +208,8 @@ class Loader {
     errors_.errors.push_back({std::move(what), std::move(where), std::move(hint)});
   }
   void file_mistake(std::string_view file, const toml::node& node, std::string what, std::string hint = {}) {
-    in_file_.emplace_back(node.source().begin.line, Error{std::move(what), place(file, node.source()), std::move(hint)});
+    in_file_.emplace_back(node.source().begin.line,
+                          Error{std::move(what), place(file, node.source()), std::move(hint)});
   }
   /// Where the first of two keys was set, or else the second: where to look when they don't go together.
   std::string set_at(const std::string& first, const std::string& second) const {
@@ -203,14 +225,17 @@ class Loader {
     return "unknown key '" + std::string(section) + "." + std::string(name) + "'";
   }
 
-  void file_key(std::string_view file, const std::filesystem::path& folder, std::string_view section, std::string_view name, const toml::node& node) {
+  void file_key(std::string_view file, const std::filesystem::path& folder, std::string_view section,
+                std::string_view name, const toml::node& node) {
     const ConfigKey* const key = find_config_key(section, name);
     if (!key) return file_mistake(file, node, unknown_key(section, name), suggestion(name, key_names(section)));
     set_at_[key->full_name()] = place(file, node.source());
     auto value = from_toml(node);
     // No alternative of the variant: a type that no key has, so apply() would not know what to call it.
-    if (!value) value = key->type == ConfigKey::Type::list ? ConfigValue(false) : ConfigValue(std::vector<std::string>{});
-    if (auto* path = key->type == ConfigKey::Type::path ? std::get_if<std::string>(&*value) : nullptr; path && !path->empty() && !folder.empty()) {
+    if (!value)
+      value = key->type == ConfigKey::Type::list ? ConfigValue(false) : ConfigValue(std::vector<std::string>{});
+    if (auto* path = key->type == ConfigKey::Type::path ? std::get_if<std::string>(&*value) : nullptr;
+        path && !path->empty() && !folder.empty()) {
       *path = (folder / *path).lexically_normal().string();
     }
     if (auto* paths = key->paths ? std::get_if<std::vector<std::string>>(&*value) : nullptr; paths && !folder.empty()) {
@@ -242,7 +267,8 @@ std::string ConfigErrors::text() const {
   return out;
 }
 
-tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::string_view name, const ConfigSources& over) {
+tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::string_view name,
+                                                const ConfigSources& over) {
   Loader loader;
   loader.file(toml, name);
   loader.environment(over.environment);
@@ -262,7 +288,8 @@ std::vector<std::pair<std::string, std::string>> config_environment() {
   for (char** entry = environ; *entry; ++entry) {
     const std::string_view text(*entry);
     const auto equals = text.find('=');
-    if (equals != std::string_view::npos && text.starts_with(environment_prefix)) out.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    if (equals != std::string_view::npos && text.starts_with(environment_prefix))
+      out.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -275,7 +302,8 @@ std::string config_json(const Config& config) {
     bool first = true;
     for (const ConfigKey& key : config_keys()) {
       if (key.section != section.name || key.secret) continue;
-      out += (first ? "" : ", ") + json::quoted(key.name) + ": " + to_toml(key.get(config));  // these values read the same in both
+      out += (first ? "" : ", ") + json::quoted(key.name) + ": " +
+             to_toml(key.get(config));  // these values read the same in both
       first = false;
     }
     out += "}";
@@ -289,7 +317,8 @@ std::string config_for_edges(const Config& config) {
     if (section.for_meshd) continue;
     out += "[" + std::string(section.name) + "]\n";
     for (const ConfigKey& key : config_keys()) {
-      if (key.section == section.name && !key.secret) out += std::string(key.name) + " = " + to_toml(key.get(config)) + "\n";
+      if (key.section == section.name && !key.secret)
+        out += std::string(key.name) + " = " + to_toml(key.get(config)) + "\n";
     }
   }
   return out;
@@ -306,7 +335,8 @@ std::string sample_config() {
     for (const ConfigKey& key : config_keys()) {
       if (key.section != section.name) continue;
       out += "# " + std::string(key.doc);
-      if (key.type == ConfigKey::Type::integer) out += " " + std::to_string(key.minimum) + " to " + std::to_string(key.maximum) + ".";
+      if (key.type == ConfigKey::Type::integer)
+        out += " " + std::to_string(key.minimum) + " to " + std::to_string(key.maximum) + ".";
       out += "\n" + std::string(key.name) + " = " + to_toml(key.get(defaults)) + "\n";
     }
   }

@@ -28,29 +28,29 @@ enum class ClientName : std::uint8_t { cn, dns, email, uri };
 
 struct Config {
   struct Gateway {
-    std::string service = "gateway";                      ///< our name on the mesh
-    std::string instance;                                 ///< empty: made once and kept in runtime_dir
-    std::string runtime_dir = "/run/nuropb-gateway";      ///< control socket, secret, instance id
-    MeshKind mesh = MeshKind::rabbitmq;                   ///< loopback: an echo in meshd, and no broker
-    std::uint32_t edges = 2;                              ///< how many edges the launcher starts
-    std::uint32_t max_workers = 32;                       ///< worker slots in meshd
-    std::uint32_t hung_after_s = 5;                       ///< an edge without a heartbeat for so long is killed
+    std::string service = "gateway";                  ///< our name on the mesh
+    std::string instance;                             ///< empty: made once and kept in runtime_dir
+    std::string runtime_dir = "/run/nuropb-gateway";  ///< control socket, secret, instance id
+    MeshKind mesh = MeshKind::rabbitmq;               ///< loopback: an echo in meshd, and no broker
+    std::uint32_t edges = 2;                          ///< how many edges the launcher starts
+    std::uint32_t max_workers = 32;                   ///< worker slots in meshd
+    std::uint32_t hung_after_s = 5;                   ///< an edge without a heartbeat for so long is killed
   } gateway;
   struct Listen {
     std::string address = "127.0.0.1";
     std::uint16_t port = 8880;
     std::string path = "/websocket";
-    std::vector<std::string> origins;                     ///< empty refuses every browser; "*" accepts all
+    std::vector<std::string> origins;  ///< empty refuses every browser; "*" accepts all
     std::uint32_t backlog = 4096;
-    std::vector<std::string> hosts;                       ///< empty: any Host header
-    std::vector<std::string> trusted_proxies;             ///< CIDR blocks
+    std::vector<std::string> hosts;            ///< empty: any Host header
+    std::vector<std::string> trusted_proxies;  ///< CIDR blocks
     bool proxy_protocol = false;
     ForwardedFrom forwarded_header = ForwardedFrom::x_forwarded_for;
-    std::uint32_t ping_interval_s = 25;                   ///< 0: none
+    std::uint32_t ping_interval_s = 25;  ///< 0: none
     std::uint32_t pong_timeout_s = 20;
-    std::uint32_t idle_timeout_s = 0;                     ///< 0: none
-    bool ready_with_broker = false;                       ///< whether /readyz asks for it
-    bool compression = false;                             ///< permessage-deflate (RFC 7692)
+    std::uint32_t idle_timeout_s = 0;  ///< 0: none
+    bool ready_with_broker = false;    ///< whether /readyz asks for it
+    bool compression = false;          ///< permessage-deflate (RFC 7692)
     std::uint32_t compression_window_bits = 12;
     bool compression_context_takeover = false;
   } listen;
@@ -58,44 +58,46 @@ struct Config {
     bool enabled = false;
     std::string address = "127.0.0.1";
     std::uint16_t port = 8881;
-    std::string service_name = "gateway-lines";           ///< our name on the mesh for these consumers
-    bool tls = false;                                     ///< with the certificates of [tls]
+    std::string service_name = "gateway-lines";  ///< our name on the mesh for these consumers
+    bool tls = false;                            ///< with the certificates of [tls]
     std::uint32_t first_line_ms = 10'000;
   } lines;
   struct Tls {
-    std::vector<std::string> certificate_files;           ///< empty: no TLS; each with its chain
-    std::vector<std::string> key_files;                   ///< one for each certificate
+    std::vector<std::string> certificate_files;  ///< empty: no TLS; each with its chain
+    std::vector<std::string> key_files;          ///< one for each certificate
     TlsVersion min_version = TlsVersion::tls1_2;
-    std::string ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-                          "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+    std::string ciphers =
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-"
+        "SHA384:"
+        "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
     ClientCertificates client_certificates = ClientCertificates::none;
     std::string client_ca_file;
     ClientName client_name = ClientName::cn;
   } tls;
   struct Limits {
-    std::uint32_t connections = 10'000;                   ///< per edge
-    std::uint32_t connections_per_ip = 0;                 ///< per edge; 0: no limit
-    std::uint32_t new_connections_per_s = 0;              ///< per edge; 0: no limit
+    std::uint32_t connections = 10'000;       ///< per edge
+    std::uint32_t connections_per_ip = 0;     ///< per edge; 0: no limit
+    std::uint32_t new_connections_per_s = 0;  ///< per edge; 0: no limit
     std::uint32_t request_line_bytes = 8192;
-    std::uint32_t header_bytes = 16 * 1024;               ///< a handshake's whole head
+    std::uint32_t header_bytes = 16 * 1024;  ///< a handshake's whole head
     std::uint32_t headers = 100;
-    std::uint32_t message_bytes = 2 * 1024 * 1024;        ///< one message from or to a consumer
-    std::uint32_t pending_per_session = 1024;             ///< requests that one socket may have outstanding
-    std::uint32_t send_queue_bytes = 8 * 1024 * 1024;     ///< waiting for a consumer that reads slowly
+    std::uint32_t message_bytes = 2 * 1024 * 1024;     ///< one message from or to a consumer
+    std::uint32_t pending_per_session = 1024;          ///< requests that one socket may have outstanding
+    std::uint32_t send_queue_bytes = 8 * 1024 * 1024;  ///< waiting for a consumer that reads slowly
     std::uint32_t handshake_ms = 5000;
     std::uint32_t json_depth = 256;
-    Rates connection{};                                   ///< of one socket, judged by its edge
-    std::uint32_t connections_per_user = 0;               ///< over all edges; 0: no limit
-    Rates user{};                                         ///< of one user, over all edges, judged by meshd
+    Rates connection{};                      ///< of one socket, judged by its edge
+    std::uint32_t connections_per_user = 0;  ///< over all edges; 0: no limit
+    Rates user{};                            ///< of one user, over all edges, judged by meshd
   } limits;
   struct Request {
-    std::uint32_t ttl_ms = 60'000;                        ///< how long a consumer waits unless it says otherwise
+    std::uint32_t ttl_ms = 60'000;  ///< how long a consumer waits unless it says otherwise
     std::uint32_t max_ttl_ms = 12 * 3600 * 1000;
-    bool encryption = true;                               ///< where the described method requires it
+    bool encryption = true;  ///< where the described method requires it
   } request;
   struct Rings {
-    std::uint32_t request_bytes = 8 * 1024 * 1024;        ///< power of two; per worker
-    std::uint32_t return_bytes = 8 * 1024 * 1024;         ///< power of two; per worker
+    std::uint32_t request_bytes = 8 * 1024 * 1024;  ///< power of two; per worker
+    std::uint32_t return_bytes = 8 * 1024 * 1024;   ///< power of two; per worker
   } rings;
   struct Amqp {
     std::vector<std::string> urls{"amqp://guest:guest@127.0.0.1:5672/"};
@@ -103,86 +105,87 @@ struct Config {
     std::uint32_t connect_timeout_ms = 5000;
     std::uint32_t reconnect_min_ms = 200;
     std::uint32_t reconnect_max_ms = 10'000;
-    std::uint32_t queued_bytes = 64 * 1024 * 1024;        ///< messages waiting in meshd to be published
-    std::string password_file;                            ///< empty: the URLs' passwords (docs/tasks/broker.md)
-    std::string ca_file;                                  ///< empty: the system's
+    std::uint32_t queued_bytes = 64 * 1024 * 1024;  ///< messages waiting in meshd to be published
+    std::string password_file;                      ///< empty: the URLs' passwords (docs/tasks/broker.md)
+    std::string ca_file;                            ///< empty: the system's
     std::string certificate_file;
     std::string key_file;
     bool verify_peer = true;
     std::string rpc_exchange = "nuropb-rpc-exchange";
     std::string events_exchange = "nuropb-events-exchange";
     std::string dl_exchange = "nuropb-dl-exchange";
-    std::uint32_t prefetch = 1;                           ///< of the controller's service queue
+    std::uint32_t prefetch = 1;  ///< of the controller's service queue
     std::uint32_t response_queue_expires_ms = 60'000;
-    std::string management_url;                           ///< empty: beside the AMQP address
+    std::string management_url;  ///< empty: beside the AMQP address
   } amqp;
   struct Etcd {
-    std::vector<std::string> urls;                        ///< empty: standalone
-    std::string prefix = "/nuropb";                       ///< keys are <prefix>/<service>/…
+    std::vector<std::string> urls;   ///< empty: standalone
+    std::string prefix = "/nuropb";  ///< keys are <prefix>/<service>/…
     std::uint32_t lease_s = 15;
     std::string user;
     std::string password_file;
-    std::string ca_file;                                  ///< empty: the system's
+    std::string ca_file;  ///< empty: the system's
     std::string certificate_file;
     std::string key_file;
     bool verify_peer = true;
   } etcd;
   struct Auth {
-    std::string token_file;                               ///< static tokens (docs/tasks/tokens.md)
+    std::string token_file;  ///< static tokens (docs/tasks/tokens.md)
     std::string header = "Authorization";
     std::string cookie = "Authorization";
     std::uint32_t verdict_timeout_ms = 5000;
-    std::string policy_file;                              ///< docs/tasks/policy.md; empty: requests are allowed, nothing else
-    std::string context_user_key = "user_id";             ///< context keys; empty: not sent
-    std::string context_token_key = "Authorisation";      ///< as nuropb-gw spells it
+    std::string policy_file;                   ///< docs/tasks/policy.md; empty: requests are allowed, nothing else
+    std::string context_user_key = "user_id";  ///< context keys; empty: not sent
+    std::string context_token_key = "Authorisation";  ///< as nuropb-gw spells it
     std::string context_claims_key;
-    std::vector<std::string> authorizers{"tokens"};       ///< asked in this order (meshd/auth/chain.hpp)
-    std::string revoked_file;                             ///< users who may not connect
-    std::string session_cookie;                           ///< name of a Tornado signed cookie; empty: none
-    bool subprotocol = true;                              ///< a bearer token in Sec-WebSocket-Protocol counts
-    bool first_message = false;                           ///< a handshake without a token may be followed by one
+    std::vector<std::string> authorizers{"tokens"};  ///< asked in this order (meshd/auth/chain.hpp)
+    std::string revoked_file;                        ///< users who may not connect
+    std::string session_cookie;                      ///< name of a Tornado signed cookie; empty: none
+    bool subprotocol = true;                         ///< a bearer token in Sec-WebSocket-Protocol counts
+    bool first_message = false;                      ///< a handshake without a token may be followed by one
     std::uint32_t first_message_ms = 10'000;
-    std::uint32_t first_message_waiting = 1000;           ///< such sockets per edge
-    std::string query;                                    ///< query parameter with a token; empty: none
+    std::uint32_t first_message_waiting = 1000;  ///< such sockets per edge
+    std::string query;                           ///< query parameter with a token; empty: none
     std::uint32_t expiry_warning_s = 60;
-    std::uint32_t queued = 1000;                          ///< tokens that wait for a thread that judges
-    std::string mesh_service;                             ///< authorizer "mesh": who is asked
+    std::uint32_t queued = 1000;  ///< tokens that wait for a thread that judges
+    std::string mesh_service;     ///< authorizer "mesh": who is asked
     std::string mesh_method = "authorize";
     std::uint32_t mesh_timeout_ms = 3000;
-    std::uint32_t cache_s = 60;                           ///< verdicts of introspection and mesh
+    std::uint32_t cache_s = 60;  ///< verdicts of introspection and mesh
     std::uint32_t negative_cache_s = 5;
     std::uint32_t cache_entries = 10'000;
   } auth;
   struct Jwt {
-    std::vector<std::string> algorithms{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"};
-    std::string key_file;                                 ///< PEM: public keys and certificates
-    std::string secret_file;                              ///< one secret a line, for HS256…512
+    std::vector<std::string> algorithms{"RS256", "RS384", "RS512", "PS256", "PS384",
+                                        "PS512", "ES256", "ES384", "ES512", "EdDSA"};
+    std::string key_file;     ///< PEM: public keys and certificates
+    std::string secret_file;  ///< one secret a line, for HS256…512
     std::string jwks_file;
     std::string jwks_url;
-    std::string jwks_ca_file;                             ///< empty: the system's
+    std::string jwks_ca_file;  ///< empty: the system's
     std::uint32_t jwks_timeout_ms = 5000;
     std::uint32_t jwks_refresh_s = 3600;
-    std::uint32_t jwks_retry_s = 10;                      ///< shortest pause between two fetches
-    std::string issuer;                                   ///< empty: any
+    std::uint32_t jwks_retry_s = 10;  ///< shortest pause between two fetches
+    std::string issuer;               ///< empty: any
     std::vector<std::string> audience;
     std::uint32_t leeway_s = 30;
     bool require_exp = true;
     std::string user_claim = "sub";
     std::string username_claim = "name";
     std::string roles_claim = "roles";
-    std::vector<std::string> claims;                      ///< kept for policy and context; empty: all
+    std::vector<std::string> claims;  ///< kept for policy and context; empty: all
   } jwt;
   struct Cookie {
-    std::string secret_file;                              ///< one secret a line, any of which is right
-    std::uint32_t max_age_days = 31;                      ///< as Tornado has it
+    std::string secret_file;          ///< one secret a line, any of which is right
+    std::uint32_t max_age_days = 31;  ///< as Tornado has it
   } cookie;
   struct Introspection {
     std::string url;
     std::string client_id;
     std::string client_secret_file;
-    std::string ca_file;                                  ///< empty: the system's
+    std::string ca_file;  ///< empty: the system's
     std::uint32_t timeout_ms = 3000;
-    std::uint32_t threads = 4;                            ///< questions at a time
+    std::uint32_t threads = 4;  ///< questions at a time
     std::string user_claim = "sub";
     std::string username_claim = "username";
     std::string roles_claim = "scope";
@@ -190,40 +193,40 @@ struct Config {
   } introspection;
   struct Events {
     std::uint32_t subscriptions_per_session = 100;
-    bool forward_context = false;                         ///< whether consumers see the context of events
-    std::vector<std::string> when_full;                   ///< "PATTERN POLICY" (queue_rules.hpp)
+    bool forward_context = false;        ///< whether consumers see the context of events
+    std::vector<std::string> when_full;  ///< "PATTERN POLICY" (queue_rules.hpp)
   } events;
   struct Snorky {
-    std::string path;                                     ///< empty: nobody is served there
-    bool anonymous = false;                               ///< whether it takes consumers without a token
-    std::string services_file;                            ///< docs/tasks/snorky.md; empty: pubsub and pubsub_backend
+    std::string path;           ///< empty: nobody is served there
+    bool anonymous = false;     ///< whether it takes consumers without a token
+    std::string services_file;  ///< docs/tasks/snorky.md; empty: pubsub and pubsub_backend
     std::uint32_t channels_per_session = 100;
   } snorky;
   struct Backend {
-    std::string key_file;                                 ///< empty: nobody listens
+    std::string key_file;  ///< empty: nobody listens
     std::string address = "127.0.0.1";
     std::uint16_t port = 5801;
-    std::uint32_t connections = 64;                       ///< per edge
+    std::uint32_t connections = 64;  ///< per edge
     std::uint32_t timeout_ms = 10'000;
   } backend;
   struct Push {
-    std::uint32_t timeout_ms = 2000;                      ///< how long edges and other gateways may take to say who took a message
-    std::uint32_t presence_ms = 2000;                     ///< between two signs of life to the other gateways
+    std::uint32_t timeout_ms = 2000;   ///< how long edges and other gateways may take to say who took a message
+    std::uint32_t presence_ms = 2000;  ///< between two signs of life to the other gateways
   } push;
   struct Resume {
     bool enabled = true;
-    std::uint32_t window_ms = 30'000;                     ///< how long a session waits for its consumer to come back
-    std::uint32_t mailbox_bytes = 1024 * 1024;            ///< numbered messages kept for one session
-    std::uint32_t total_bytes = 64 * 1024 * 1024;         ///< and for all together
-    std::uint32_t sessions = 10'000;                      ///< that may wait for their consumers at once
+    std::uint32_t window_ms = 30'000;              ///< how long a session waits for its consumer to come back
+    std::uint32_t mailbox_bytes = 1024 * 1024;     ///< numbered messages kept for one session
+    std::uint32_t total_bytes = 64 * 1024 * 1024;  ///< and for all together
+    std::uint32_t sessions = 10'000;               ///< that may wait for their consumers at once
   } resume;
   struct Drain {
-    std::uint32_t grace_ms = 0;                           ///< from SIGTERM until new sockets are refused
-    std::uint32_t spread_ms = 5000;                       ///< over which sockets are closed
-    std::uint32_t limit_ms = 10'000;                      ///< how long pending requests are waited for after that
+    std::uint32_t grace_ms = 0;       ///< from SIGTERM until new sockets are refused
+    std::uint32_t spread_ms = 5000;   ///< over which sockets are closed
+    std::uint32_t limit_ms = 10'000;  ///< how long pending requests are waited for after that
   } drain;
   struct Hardening {
-    std::string edge_user;                                ///< of edges that root starts; empty: nuropb-edge, or nobody
+    std::string edge_user;  ///< of edges that root starts; empty: nuropb-edge, or nobody
     bool seccomp = true;
     bool core_dumps = false;
   } hardening;
@@ -235,7 +238,7 @@ struct Config {
 };
 
 struct ConfigSources {
-  std::string file;                                          ///< empty: none
+  std::string file;                                              ///< empty: none
   std::vector<std::pair<std::string, std::string>> environment;  ///< NUROPB_… variables only
   std::vector<std::pair<std::string, std::string>> overrides;    ///< from --set, in order: {"listen.port", "8881"}
 };
@@ -266,7 +269,7 @@ std::string sample_config();
 
 /// An option that one program has beside those of all.
 struct ExtraOption {
-  std::string flag;                          ///< "--port-file"
+  std::string flag;  ///< "--port-file"
   std::string help;
   std::variant<bool*, std::string*> target;  ///< a switch, or an option with a value
 };

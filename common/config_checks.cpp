@@ -64,7 +64,8 @@ std::optional<std::string> broker_urls(const ConfigValue& v) {
   const auto& urls = std::get<std::vector<std::string>>(v);
   if (urls.empty()) return "is empty: name at least one broker";
   for (const auto& url : urls) {
-    if (!url.starts_with("amqp://") && !url.starts_with("amqps://")) return "has an entry that begins with neither amqp:// nor amqps://";
+    if (!url.starts_with("amqp://") && !url.starts_with("amqps://"))
+      return "has an entry that begins with neither amqp:// nor amqps://";
   }
   return {};
 }
@@ -76,7 +77,8 @@ std::optional<std::string> http_url(std::string_view url) {
 std::optional<std::string> etcd_urls(const ConfigValue& v) {
   for (const auto& url : std::get<std::vector<std::string>>(v)) {
     if (http_url(url)) return "has an entry that begins with neither http:// nor https://";
-    if (url.find('@') != std::string::npos) return "has an entry with a user in it: use etcd.user and etcd.password_file";
+    if (url.find('@') != std::string::npos)
+      return "has an entry with a user in it: use etcd.user and etcd.password_file";
   }
   return {};
 }
@@ -87,17 +89,20 @@ std::optional<std::string> etcd_prefix(const ConfigValue& v) {
 }
 std::optional<std::string> queue_rules(const ConfigValue& v) {
   for (const auto& text : std::get<std::vector<std::string>>(v)) {
-    if (const auto rule = parse_queue_rule(text); !rule) return "has the entry '" + text.substr(0, 300) + "', which " + rule.error().what;
+    if (const auto rule = parse_queue_rule(text); !rule)
+      return "has the entry '" + text.substr(0, 300) + "', which " + rule.error().what;
   }
   return {};
 }
 
 std::optional<std::string> authorizer_names(const ConfigValue& v) {
-  static constexpr std::array<std::string_view, 6> names{"tokens", "jwt", "introspection", "mesh", "session_cookie", "client_certificate"};
+  static constexpr std::array<std::string_view, 6> names{
+      "tokens", "jwt", "introspection", "mesh", "session_cookie", "client_certificate"};
   return known_words(v, names);
 }
 std::optional<std::string> jwt_algorithms(const ConfigValue& v) {
-  static constexpr std::array<std::string_view, 13> names{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"};
+  static constexpr std::array<std::string_view, 13> names{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+                                                          "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"};
   return known_words(v, names);
 }
 std::optional<std::string> plain_http_url(const ConfigValue& v) {

@@ -8,7 +8,8 @@
 namespace nuropb {
 
 tl::expected<Config, int> config_from_command_line(int argc, char** argv, const std::string& program,
-                                                   const std::string& description, std::vector<ExtraOption> extra, const std::string& about_version) {
+                                                   const std::string& description, std::vector<ExtraOption> extra,
+                                                   const std::string& about_version) {
   constexpr int usage_mistake = 2;
   CLI::App app(description, program);
   ConfigSources sources;
@@ -16,7 +17,8 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   bool check = false, print = false, sample = false;
   app.set_version_flag("--version", program + " " NUROPB_VERSION + about_version);
   app.add_option("--config", sources.file, "TOML file with the settings (see --sample-config)");
-  app.add_option("--set", settings, "Sets one key over file and environment: --set listen.port=8881")->type_name("SECTION.KEY=VALUE");
+  app.add_option("--set", settings, "Sets one key over file and environment: --set listen.port=8881")
+      ->type_name("SECTION.KEY=VALUE");
   app.add_flag("--check-config", check, "Says whether the settings are right, and ends");
   app.add_flag("--print-config", print, "Prints the settings in force as JSON, without passwords, and ends");
   app.add_flag("--sample-config", sample, "Prints a commented config file with every key, and ends");
@@ -26,9 +28,7 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   }
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return tl::unexpected(app.exit(e) == 0 ? 0 : usage_mistake);
-  }
+  } catch (const CLI::ParseError& e) { return tl::unexpected(app.exit(e) == 0 ? 0 : usage_mistake); }
   if (sample) {
     std::cout << sample_config();
     return tl::unexpected(0);

@@ -17,20 +17,37 @@ inline constexpr std::int64_t u32_max = 0xffff'ffff;
 inline constexpr std::int64_t day_ms = 24LL * 3600 * 1000;
 
 template <auto Section, auto Member>
-ConfigValue get_integer(const Config& c) { return static_cast<std::int64_t>(c.*Section.*Member); }
+ConfigValue get_integer(const Config& c) {
+  return static_cast<std::int64_t>(c.*Section.*Member);
+}
 template <auto Section, auto Member>
 void set_integer(Config& c, const ConfigValue& v) {
   auto& target = c.*Section.*Member;
   target = static_cast<std::decay_t<decltype(target)>>(std::get<std::int64_t>(v));
 }
 template <auto Section, auto Member, class T>
-ConfigValue get_as(const Config& c) { return c.*Section.*Member; }
+ConfigValue get_as(const Config& c) {
+  return c.*Section.*Member;
+}
 template <auto Section, auto Member, class T>
-void set_as(Config& c, const ConfigValue& v) { c.*Section.*Member = std::get<T>(v); }
+void set_as(Config& c, const ConfigValue& v) {
+  c.*Section.*Member = std::get<T>(v);
+}
 
 template <auto Section, auto Member>
-ConfigKey integer(std::string_view section, std::string_view name, std::int64_t minimum, std::int64_t maximum, std::string_view doc) {
-  return {Type::integer, section, name, doc, minimum, maximum, {}, false, get_integer<Section, Member>, set_integer<Section, Member>, nullptr};
+ConfigKey integer(std::string_view section, std::string_view name, std::int64_t minimum, std::int64_t maximum,
+                  std::string_view doc) {
+  return {Type::integer,
+          section,
+          name,
+          doc,
+          minimum,
+          maximum,
+          {},
+          false,
+          get_integer<Section, Member>,
+          set_integer<Section, Member>,
+          nullptr};
 }
 template <auto Section, auto Member, class T>
 ConfigKey plain_key(Type type, std::string_view section, std::string_view name, std::string_view doc) {
@@ -63,7 +80,9 @@ template <auto Set, auto Member>
 ConfigKey rate(std::string_view name, std::string_view doc) {
   ConfigKey key{Type::integer, "limits", name, doc, 0, u32_max, {}, false, nullptr, nullptr, nullptr};
   key.get = [](const Config& c) -> ConfigValue { return static_cast<std::int64_t>(c.limits.*Set.*Member); };
-  key.set = [](Config& c, const ConfigValue& v) { c.limits.*Set.*Member = static_cast<std::uint32_t>(std::get<std::int64_t>(v)); };
+  key.set = [](Config& c, const ConfigValue& v) {
+    c.limits.*Set.*Member = static_cast<std::uint32_t>(std::get<std::int64_t>(v));
+  };
   return key;
 }
 
@@ -71,10 +90,13 @@ ConfigKey rate(std::string_view name, std::string_view doc) {
 template <auto Section, auto Member, const auto& Words>
 ConfigKey choice(std::string_view section, std::string_view name, std::string_view doc) {
   ConfigKey key{Type::choice, section, name, doc, 0, 0, {Words.begin(), Words.end()}, false, nullptr, nullptr, nullptr};
-  key.get = [](const Config& c) -> ConfigValue { return std::string(Words[static_cast<std::size_t>(c.*Section.*Member)]); };
+  key.get = [](const Config& c) -> ConfigValue {
+    return std::string(Words[static_cast<std::size_t>(c.*Section.*Member)]);
+  };
   key.set = [](Config& c, const ConfigValue& v) {
     auto& target = c.*Section.*Member;
-    target = static_cast<std::decay_t<decltype(target)>>(std::find(Words.begin(), Words.end(), std::get<std::string>(v)) - Words.begin());
+    target = static_cast<std::decay_t<decltype(target)>>(
+        std::find(Words.begin(), Words.end(), std::get<std::string>(v)) - Words.begin());
   };
   return key;
 }

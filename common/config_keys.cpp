@@ -21,11 +21,15 @@ constexpr std::array<std::string_view, 2> tls_versions{"1.2", "1.3"};
 constexpr std::array<std::string_view, 3> client_certificate_words{"none", "optional", "required"};
 constexpr std::array<std::string_view, 4> client_names{"cn", "dns", "email", "uri"};
 
-
 ConfigKey management_url() {
-  ConfigKey key = text<&Config::amqp, &Config::Amqp::management_url>("amqp", "management_url", "RabbitMQ's management, over which a missing virtual host is made. Empty: the AMQP host at port + 10000, with the same user.");
+  ConfigKey key = text<&Config::amqp, &Config::Amqp::management_url>(
+      "amqp", "management_url",
+      "RabbitMQ's management, over which a missing virtual host is made. Empty: the AMQP host at port + 10000, with "
+      "the same user.");
   key.secret = true;
-  key.check = [](const ConfigValue& v) { return std::get<std::string>(v).empty() ? std::optional<std::string>() : http_url(std::get<std::string>(v)); };
+  key.check = [](const ConfigValue& v) {
+    return std::get<std::string>(v).empty() ? std::optional<std::string>() : http_url(std::get<std::string>(v));
+  };
   return key;
 }
 
@@ -37,6 +41,8 @@ ConfigKey amqp_urls() {
   return key;
 }
 
+// A table: a key is a line.
+// clang-format off
 std::vector<ConfigKey> make_keys() {
   using C = Config;
   return {
@@ -231,6 +237,7 @@ std::vector<ConfigKey> make_keys() {
       path<&C::log, &C::Logging::file>("log", "file", "Where the log goes. Empty: standard error."),
   };
 }
+// clang-format on
 
 }  // namespace
 
@@ -238,7 +245,9 @@ std::span<const ConfigSection> config_sections() {
   static constexpr ConfigSection sections[] = {
       {"gateway", "Who this gateway is, and its processes."},
       {"listen", "Where consumers connect."},
-      {"lines", "Consumers that speak JSON lines over TCP (docs/tasks/lines.md). Limits, authorization, pings' times and proxies are those of the other sections."},
+      {"lines",
+       "Consumers that speak JSON lines over TCP (docs/tasks/lines.md). Limits, authorization, pings' times and "
+       "proxies are those of the other sections."},
       {"tls", "TLS on the consumers' side. Only edges use these."},
       {"limits", "What a consumer may cost."},
       {"request", "Requests to services."},

@@ -19,7 +19,8 @@ tl::expected<ConfigValue, std::string> value_from_text(const ConfigKey& key, std
     case Type::integer: {
       std::int64_t n = 0;
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-      if (error != std::errc() || end != value.data() + value.size()) return tl::unexpected<std::string>("is not a whole number");
+      if (error != std::errc() || end != value.data() + value.size())
+        return tl::unexpected<std::string>("is not a whole number");
       return n;
     }
     case Type::list: {
@@ -81,7 +82,8 @@ std::string to_toml(const ConfigValue& value) {
   if (const auto* n = std::get_if<std::int64_t>(&value)) return std::to_string(*n);
   if (const auto* s = std::get_if<std::string>(&value)) return json::quoted(*s);
   std::string out = "[";
-  for (const auto& entry : std::get<std::vector<std::string>>(value)) out += (out.size() > 1 ? ", " : "") + json::quoted(entry);
+  for (const auto& entry : std::get<std::vector<std::string>>(value))
+    out += (out.size() > 1 ? ", " : "") + json::quoted(entry);
   return out + "]";
 }
 

@@ -26,7 +26,8 @@ std::optional<std::vector<std::string>> decode_target(std::string_view raw_targe
   return out;
 }
 
-void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error) {
+void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result,
+                     std::string_view raw_error) {
   out.clear();
   out += R"({"type":"response","payload":{"trace_id":)";
   out += raw_trace_id;

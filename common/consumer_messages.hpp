@@ -16,6 +16,7 @@ std::string encode_consumer_event(const records::MeshEvent& event);
 /// The users in an event's target; nothing where it is for everybody. What is no text in it is nobody.
 std::optional<std::vector<std::string>> decode_target(std::string_view raw_target);
 /// `out` is replaced; it keeps its memory from message to message.
-void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result, std::string_view raw_error);
+void encode_response(std::string& out, std::string_view raw_trace_id, std::string_view raw_result,
+                     std::string_view raw_error);
 
 }  // namespace nuropb

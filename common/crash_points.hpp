@@ -9,6 +9,7 @@
 
 #include <string_view>
 
+// clang-format off
 // What one side of a ring does (shm/), whoever it is.
 #define NUROPB_RING_POINTS(X)                                                                                                             \
   X(header_written) X(first_part_written) X(payload_written) X(record_staged) X(tail_to_be_stored) X(tail_stored) X(bell_to_be_rung)       \
@@ -23,11 +24,15 @@
 #define NUROPB_EDGE_POINTS(X)                                                                                                          \
   X(request_staged) X(requests_shown) X(answer_read) X(answer_given) X(answers_released) X(meshd_missed) X(old_ring_drained)              \
   X(requests_judged) X(attached_again) X(request_sent_again)
+// clang-format on
 
 namespace nuropb::crash {
 
 #define NUROPB_POINT_NAME(name) name,
-enum class Point : unsigned { NUROPB_RING_POINTS(NUROPB_POINT_NAME) NUROPB_MESHD_POINTS(NUROPB_POINT_NAME) NUROPB_EDGE_POINTS(NUROPB_POINT_NAME) count_ };
+enum class Point : unsigned {
+  NUROPB_RING_POINTS(NUROPB_POINT_NAME) NUROPB_MESHD_POINTS(NUROPB_POINT_NAME) NUROPB_EDGE_POINTS(NUROPB_POINT_NAME)
+      count_
+};
 #undef NUROPB_POINT_NAME
 
 std::string_view name_of(Point point);

@@ -20,6 +20,7 @@ inline constexpr std::string_view call_again = "NuropbCallAgain";
 inline constexpr std::string_view resume_failed = "NuropbResumeFailed";  ///< ours: the gateway's, never a service's
 inline constexpr std::string_view success = "NuropbSuccess";
 
-inline constexpr std::array all{exception,      timeout,       transport,     message,           handling,   deprecated, validation,
-                                authentication, authorization, not_delivered, call_again_reject, call_again, success, resume_failed};
+inline constexpr std::array all{exception,         timeout,    transport,      message,       handling,
+                                deprecated,        validation, authentication, authorization, not_delivered,
+                                call_again_reject, call_again, success,        resume_failed};
 }  // namespace nuropb::error_name

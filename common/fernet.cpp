@@ -26,7 +26,8 @@ unsigned char* bytes(std::string& s) { return reinterpret_cast<unsigned char*>(s
 using Mac = std::array<unsigned char, mac_size>;
 bool sign(const Key& key, std::string_view text, Mac& mac) {
   unsigned int size = 0;
-  return HMAC(EVP_sha256(), key.signing(), Key::size / 2, bytes(text), text.size(), mac.data(), &size) && size == mac.size();
+  return HMAC(EVP_sha256(), key.signing(), Key::size / 2, bytes(text), text.size(), mac.data(), &size) &&
+         size == mac.size();
 }
 
 }  // namespace
@@ -58,7 +59,8 @@ Result<std::string> encrypt(const Key& key, std::string_view plain) {
   Iv iv;
   random_bytes(iv.data(), iv.size());
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return encrypt(key, plain, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count()), iv);
+  return encrypt(key, plain, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count()),
+                 iv);
 }
 
 Result<std::string> encrypt(const Key& key, std::string_view plain, std::uint64_t unix_seconds, const Iv& iv) {
@@ -72,11 +74,13 @@ Result<std::string> encrypt(const Key& key, std::string_view plain, std::uint64_
   const CipherContext ctx(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   int n = 0, last = 0;
   Mac mac;
-  const bool done = ctx && EVP_EncryptInit_ex(ctx.get(), EVP_aes_128_cbc(), nullptr, key.encryption(), iv.data()) == 1 &&
-                    EVP_EncryptUpdate(ctx.get(), bytes(out) + head, &n, bytes(plain), static_cast<int>(plain.size())) == 1 &&
-                    EVP_EncryptFinal_ex(ctx.get(), bytes(out) + head + n, &last) == 1 &&
-                    static_cast<std::size_t>(n + last) == encrypted && sign(key, out, mac);
-  if (!done) return failure("OpenSSL has no AES-128-CBC or no HMAC-SHA256", "Fernet", "see its configuration of providers");
+  const bool done =
+      ctx && EVP_EncryptInit_ex(ctx.get(), EVP_aes_128_cbc(), nullptr, key.encryption(), iv.data()) == 1 &&
+      EVP_EncryptUpdate(ctx.get(), bytes(out) + head, &n, bytes(plain), static_cast<int>(plain.size())) == 1 &&
+      EVP_EncryptFinal_ex(ctx.get(), bytes(out) + head + n, &last) == 1 &&
+      static_cast<std::size_t>(n + last) == encrypted && sign(key, out, mac);
+  if (!done)
+    return failure("OpenSSL has no AES-128-CBC or no HMAC-SHA256", "Fernet", "see its configuration of providers");
   out.append(reinterpret_cast<const char*>(mac.data()), mac.size());
   return base64::encode(out, base64::Alphabet::url);
 }
@@ -84,7 +88,8 @@ Result<std::string> encrypt(const Key& key, std::string_view plain, std::uint64_
 Result<std::string> decrypt(const Key& key, std::string_view token) {
   const auto raw = base64::decode(token, base64::Alphabet::url);
   if (!raw) return failure("is not base64url", "Fernet token");
-  if (raw->size() < head + block + mac_size || raw->size() > largest) return failure("has " + std::to_string(raw->size()) + " bytes", "Fernet token");
+  if (raw->size() < head + block + mac_size || raw->size() > largest)
+    return failure("has " + std::to_string(raw->size()) + " bytes", "Fernet token");
   if (raw->front() != version) return failure("is not of version 0x80", "Fernet token");
   const std::string_view text = std::string_view(*raw).substr(0, raw->size() - mac_size);
   const std::size_t encrypted = text.size() - head;
@@ -97,9 +102,10 @@ Result<std::string> decrypt(const Key& key, std::string_view token) {
   std::string plain(encrypted, '\0');
   const CipherContext ctx(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   int n = 0, last = 0;
-  const bool done = ctx && EVP_DecryptInit_ex(ctx.get(), EVP_aes_128_cbc(), nullptr, key.encryption(), bytes(text) + 9) == 1 &&
-                    EVP_DecryptUpdate(ctx.get(), bytes(plain), &n, bytes(text) + head, static_cast<int>(encrypted)) == 1 &&
-                    EVP_DecryptFinal_ex(ctx.get(), bytes(plain) + n, &last) == 1;
+  const bool done =
+      ctx && EVP_DecryptInit_ex(ctx.get(), EVP_aes_128_cbc(), nullptr, key.encryption(), bytes(text) + 9) == 1 &&
+      EVP_DecryptUpdate(ctx.get(), bytes(plain), &n, bytes(text) + head, static_cast<int>(encrypted)) == 1 &&
+      EVP_DecryptFinal_ex(ctx.get(), bytes(plain) + n, &last) == 1;
   if (!done) return failure("has wrong padding", "Fernet token");
   plain.resize(static_cast<std::size_t>(n + last));
   return plain;

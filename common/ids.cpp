@@ -74,9 +74,7 @@ std::optional<std::string> from_hex(std::string_view text) {
 
 std::string random_hex32() { return SessionId::random().hex(); }
 
-std::string SessionId::hex() const {
-  return to_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
+std::string SessionId::hex() const { return to_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}); }
 
 std::optional<SessionId> SessionId::from_hex(std::string_view text) {
   const auto raw = text.size() == 32 ? nuropb::from_hex(text) : std::nullopt;

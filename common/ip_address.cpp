@@ -79,7 +79,8 @@ bool AddressBlocks::add(std::string_view block) {
 }
 
 bool AddressBlocks::contains(const IpAddress& address) const {
-  return std::any_of(blocks_.begin(), blocks_.end(), [&](const Block& block) { return masked(address, block.bits) == block.address; });
+  return std::any_of(blocks_.begin(), blocks_.end(),
+                     [&](const Block& block) { return masked(address, block.bits) == block.address; });
 }
 
 }  // namespace nuropb

@@ -18,7 +18,9 @@ int LifeSign::inherited() {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
   // A name that was inherited from somewhere else must not make us write into some other file of ours.
   struct stat is {};
-  if (error != std::errc() || end != text.data() + text.size() || fd < 0 || ::fstat(fd, &is) != 0 || !S_ISFIFO(is.st_mode)) return -1;
+  if (error != std::errc() || end != text.data() + text.size() || fd < 0 || ::fstat(fd, &is) != 0 ||
+      !S_ISFIFO(is.st_mode))
+    return -1;
   const int flags = ::fcntl(fd, F_GETFL);
   return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY ? fd : -1;
 }

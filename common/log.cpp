@@ -62,22 +62,24 @@ bool needs_quotes(std::string_view text) {
 }
 
 void append_value(std::string& out, const Field& field, Format format) {
-  std::visit([&](const auto& value) {
-    using Value = std::decay_t<decltype(value)>;
-    if constexpr (std::is_same_v<Value, std::string>) {
-      if (format == Format::json || needs_quotes(value)) json::append_quoted(out, value);
-      else out += value;
-    } else if constexpr (std::is_same_v<Value, bool>) {
-      out += value ? "true" : "false";
-    } else if constexpr (std::is_same_v<Value, double>) {
-      char text[32];
-      std::snprintf(text, sizeof text, "%.6g", value);
-      const bool json_has_no_word_for_it = format == Format::json && !std::isfinite(value);
-      out += json_has_no_word_for_it ? "null" : text;
-    } else {
-      out += std::to_string(value);
-    }
-  }, field.value);
+  std::visit(
+      [&](const auto& value) {
+        using Value = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<Value, std::string>) {
+          if (format == Format::json || needs_quotes(value)) json::append_quoted(out, value);
+          else out += value;
+        } else if constexpr (std::is_same_v<Value, bool>) {
+          out += value ? "true" : "false";
+        } else if constexpr (std::is_same_v<Value, double>) {
+          char text[32];
+          std::snprintf(text, sizeof text, "%.6g", value);
+          const bool json_has_no_word_for_it = format == Format::json && !std::isfinite(value);
+          out += json_has_no_word_for_it ? "null" : text;
+        } else {
+          out += std::to_string(value);
+        }
+      },
+      field.value);
 }
 
 /// The message as part of a text line: what could break the line is escaped.
@@ -88,10 +90,12 @@ void append_plain(std::string& out, std::string_view text) {
 
 }  // namespace
 
-std::string render(const Settings& settings, Level level, std::int64_t time_us, std::string_view message, Fields fields) {
+std::string render(const Settings& settings, Level level, std::int64_t time_us, std::string_view message,
+                   Fields fields) {
   std::string out;
   if (settings.format == Format::json) {
-    out = "{\"time\":\"" + timestamp(time_us) + "\",\"level\":\"" + std::string(name_of(level)) + "\",\"process\":" + json::quoted(settings.process) + ",\"message\":";
+    out = "{\"time\":\"" + timestamp(time_us) + "\",\"level\":\"" + std::string(name_of(level)) +
+          "\",\"process\":" + json::quoted(settings.process) + ",\"message\":";
     json::append_quoted(out, message);
     for (const Field& field : fields) {
       out += ',';
@@ -104,7 +108,8 @@ std::string render(const Settings& settings, Level level, std::int64_t time_us, 
   }
   std::string word(name_of(level));
   for (char& c : word) c = static_cast<char>(c - 'a' + 'A');
-  out = timestamp(time_us) + ' ' + word + std::string(word.size() < 7 ? 7 - word.size() : 0, ' ') + ' ' + settings.process + ' ';
+  out = timestamp(time_us) + ' ' + word + std::string(word.size() < 7 ? 7 - word.size() : 0, ' ') + ' ' +
+        settings.process + ' ';
   append_plain(out, message);
   for (const Field& field : fields) {
     out += ' ';
@@ -131,7 +136,8 @@ bool enabled(Level level) { return level >= current().settings.level; }
 
 void write(Level level, std::string_view message, Fields fields) {
   if (!enabled(level)) return;
-  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto now =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
   current().sink->info(render(current().settings, level, now.count(), message, fields));
 }
 

@@ -49,13 +49,18 @@ Result<void> configure(const Settings& settings);
 bool enabled(Level level);
 void write(Level level, std::string_view message, Fields fields = {});
 
-inline void debug(std::string_view message, Fields fields = {}) { if (enabled(Level::debug)) write(Level::debug, message, fields); }
-inline void info(std::string_view message, Fields fields = {}) { if (enabled(Level::info)) write(Level::info, message, fields); }
+inline void debug(std::string_view message, Fields fields = {}) {
+  if (enabled(Level::debug)) write(Level::debug, message, fields);
+}
+inline void info(std::string_view message, Fields fields = {}) {
+  if (enabled(Level::info)) write(Level::info, message, fields);
+}
 inline void warning(std::string_view message, Fields fields = {}) { write(Level::warning, message, fields); }
 inline void error(std::string_view message, Fields fields = {}) { write(Level::error, message, fields); }
 
 /// One line as it would be written, without the newline. Pure; `time_us` is microseconds since the epoch.
 /// Control characters and bytes that are not UTF-8 are escaped, so that no input can forge a line.
-std::string render(const Settings& settings, Level level, std::int64_t time_us, std::string_view message, Fields fields);
+std::string render(const Settings& settings, Level level, std::int64_t time_us, std::string_view message,
+                   Fields fields);
 
 }  // namespace nuropb::log

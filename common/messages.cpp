@@ -6,7 +6,8 @@ namespace nuropb {
 namespace {
 
 constexpr std::array<std::string_view, 4> type_names{"request", "response", "event", "command"};
-constexpr std::array<MessageType, 4> types{MessageType::request, MessageType::response, MessageType::event, MessageType::command};
+constexpr std::array<MessageType, 4> types{MessageType::request, MessageType::response, MessageType::event,
+                                           MessageType::command};
 
 std::string_view or_else(std::string_view raw, std::string_view fallback) { return raw.empty() ? fallback : raw; }
 
@@ -43,7 +44,8 @@ class ObjectReader {
  public:
   ObjectReader(std::string_view text, std::span<json::Field> fields, json::Limits limits) {
     json::Slice root;
-    if (const auto problem = json::scan(text, fields, &root, limits)) error_ = Error{problem->text(), "message body", {}};
+    if (const auto problem = json::scan(text, fields, &root, limits))
+      error_ = Error{problem->text(), "message body", {}};
     else if (root.kind != json::Kind::object) error_ = Error{"not a JSON object", "message body", {}};
   }
   void tag(const json::Field& field, std::string_view expected) {
@@ -55,7 +57,8 @@ class ObjectReader {
   std::string text(const json::Field& field, bool required) {
     if (error_) return {};
     if (field.value.kind == json::Kind::string) return json::unescape(field.value);
-    if (required || (field.value.present() && field.value.kind != json::Kind::null)) wrong(field, field.value.present() ? "is not a string" : "is missing");
+    if (required || (field.value.present() && field.value.kind != json::Kind::null))
+      wrong(field, field.value.present() ? "is not a string" : "is missing");
     return {};
   }
   std::string_view raw(const json::Field& field, std::string_view fallback = "null") {
@@ -97,24 +100,44 @@ std::optional<MessageType> message_type(std::string_view text) {
 
 std::string encode_call(MessageType type, const CallBody& body) {
   return ObjectWriter(body.params.size() + body.context.size() + body.trace_id.size())
-      .text("tag", to_text(type)).text("service", body.service).text("method", body.method).raw("params", body.params, "{}")
-      .text("correlation_id", body.correlation_id).raw("context", body.context, "{}").raw("trace_id", body.trace_id).done();
+      .text("tag", to_text(type))
+      .text("service", body.service)
+      .text("method", body.method)
+      .raw("params", body.params, "{}")
+      .text("correlation_id", body.correlation_id)
+      .raw("context", body.context, "{}")
+      .raw("trace_id", body.trace_id)
+      .done();
 }
 
 std::string encode_event(const EventBody& body) {
   return ObjectWriter(body.event.size() + body.context.size() + body.target.size())
-      .text("tag", "event").text("topic", body.topic).raw("event", body.event).raw("context", body.context, "{}")
-      .raw("trace_id", body.trace_id).text("correlation_id", body.correlation_id).raw("target", body.target).done();
+      .text("tag", "event")
+      .text("topic", body.topic)
+      .raw("event", body.event)
+      .raw("context", body.context, "{}")
+      .raw("trace_id", body.trace_id)
+      .text("correlation_id", body.correlation_id)
+      .raw("target", body.target)
+      .done();
 }
 
 std::string encode_response(const ResponseBody& body) {
   return ObjectWriter(body.result.size() + body.error.size() + body.context.size())
-      .text("tag", "response").raw("result", body.result).raw("error", body.error).text("correlation_id", body.correlation_id)
-      .raw("trace_id", body.trace_id).raw("context", body.context, "{}").raw("warning", body.warning).text("reply_to", body.reply_to).done();
+      .text("tag", "response")
+      .raw("result", body.result)
+      .raw("error", body.error)
+      .text("correlation_id", body.correlation_id)
+      .raw("trace_id", body.trace_id)
+      .raw("context", body.context, "{}")
+      .raw("warning", body.warning)
+      .text("reply_to", body.reply_to)
+      .done();
 }
 
 Result<CallBody> decode_call(std::string_view text, MessageType type, json::Limits limits) {
-  std::array<json::Field, 7> f{{{"tag"}, {"service"}, {"method"}, {"params"}, {"correlation_id"}, {"context"}, {"trace_id"}}};
+  std::array<json::Field, 7> f{
+      {{"tag"}, {"service"}, {"method"}, {"params"}, {"correlation_id"}, {"context"}, {"trace_id"}}};
   ObjectReader in(text, f, limits);
   in.tag(f[0], to_text(type));
   CallBody body;
@@ -128,7 +151,8 @@ Result<CallBody> decode_call(std::string_view text, MessageType type, json::Limi
 }
 
 Result<EventBody> decode_event(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 7> f{{{"tag"}, {"topic"}, {"event"}, {"context"}, {"trace_id"}, {"correlation_id"}, {"target"}}};
+  std::array<json::Field, 7> f{
+      {{"tag"}, {"topic"}, {"event"}, {"context"}, {"trace_id"}, {"correlation_id"}, {"target"}}};
   ObjectReader in(text, f, limits);
   in.tag(f[0], "event");
   EventBody body;
@@ -138,12 +162,14 @@ Result<EventBody> decode_event(std::string_view text, json::Limits limits) {
   body.trace_id = in.raw(f[4]);
   body.correlation_id = in.text(f[5], false);
   body.target = in.raw(f[6]);
-  if (f[6].value.present() && f[6].value.kind != json::Kind::null && f[6].value.kind != json::Kind::array) in.wrong(f[6], "is neither null nor an array");
+  if (f[6].value.present() && f[6].value.kind != json::Kind::null && f[6].value.kind != json::Kind::array)
+    in.wrong(f[6], "is neither null nor an array");
   return in.done(std::move(body));
 }
 
 Result<ResponseBody> decode_response(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 8> f{{{"tag"}, {"result"}, {"error"}, {"correlation_id"}, {"trace_id"}, {"context"}, {"warning"}, {"reply_to"}}};
+  std::array<json::Field, 8> f{
+      {{"tag"}, {"result"}, {"error"}, {"correlation_id"}, {"trace_id"}, {"context"}, {"warning"}, {"reply_to"}}};
   ObjectReader in(text, f, limits);
   in.tag(f[0], "response");
   ResponseBody body;
@@ -162,7 +188,11 @@ std::string error_json(std::string_view name, std::string_view description) {
 }
 
 std::string unknown_outcome_json(std::string_view description) {
-  return ObjectWriter(description.size()).text("error", "NuropbTransportError").text("description", description).text("outcome", "unknown").done();
+  return ObjectWriter(description.size())
+      .text("error", "NuropbTransportError")
+      .text("description", description)
+      .text("outcome", "unknown")
+      .done();
 }
 
 }  // namespace nuropb

@@ -22,10 +22,10 @@ std::optional<MessageType> message_type(std::string_view text);
 struct CallBody {
   std::string service;
   std::string method;
-  std::string_view params;   ///< raw JSON; "{}" where there are none
+  std::string_view params;  ///< raw JSON; "{}" where there are none
   std::string correlation_id;
-  std::string_view context;  ///< raw JSON object
-  std::string_view trace_id; ///< raw JSON: a string, or null
+  std::string_view context;   ///< raw JSON object
+  std::string_view trace_id;  ///< raw JSON: a string, or null
 };
 
 struct EventBody {
@@ -33,17 +33,17 @@ struct EventBody {
   std::string_view event;    ///< raw JSON
   std::string_view context;  ///< raw JSON object
   std::string correlation_id;
-  std::string_view trace_id; ///< raw JSON
-  std::string_view target;   ///< raw JSON: null or an array
+  std::string_view trace_id;  ///< raw JSON
+  std::string_view target;    ///< raw JSON: null or an array
 };
 
 struct ResponseBody {
-  std::string_view result;   ///< raw JSON
-  std::string_view error;    ///< raw JSON: null, or {"error":NAME,"description":TEXT}
+  std::string_view result;  ///< raw JSON
+  std::string_view error;   ///< raw JSON: null, or {"error":NAME,"description":TEXT}
   std::string correlation_id;
-  std::string_view trace_id; ///< raw JSON
-  std::string_view context;  ///< raw JSON object: the request's
-  std::string_view warning;  ///< raw JSON: null or a string
+  std::string_view trace_id;  ///< raw JSON
+  std::string_view context;   ///< raw JSON object: the request's
+  std::string_view warning;   ///< raw JSON: null or a string
   std::string reply_to;
 };
 

@@ -24,7 +24,8 @@ int fail(const Error& error) {
 
 Result<void> give_up(const Config::Hardening& settings, sandbox::Role role) {
   if (const auto given = sandbox::give_up(settings.core_dumps, role == sandbox::Role::edge); !given) return given;
-  if (!settings.seccomp) log::warning("any system call is allowed", {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
+  if (!settings.seccomp)
+    log::warning("any system call is allowed", {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
   else if (sandbox::available()) return sandbox::allow_only(role);
   return {};
 }

@@ -18,7 +18,8 @@ Result<QueueRule> parse_queue_rule(std::string_view text) {
   while (pattern.ends_with(' ')) pattern.remove_suffix(1);
   const std::string_view word = text.substr(space + 1);
   const auto found = std::find_if(words.begin(), words.end(), [&](const auto& known) { return known.first == word; });
-  if (found == words.end()) return failure("ends in '" + std::string(word.substr(0, 64)) + "', which is none of close, drop_oldest, latest");
+  if (found == words.end())
+    return failure("ends in '" + std::string(word.substr(0, 64)) + "', which is none of close, drop_oldest, latest");
   if (pattern.empty()) return failure("has no pattern");
   if (pattern.size() > max_topic) return failure("has a pattern of more than 255 bytes");
   return QueueRule{std::string(pattern), found->second};

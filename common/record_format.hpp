@@ -101,11 +101,14 @@ struct BackendAnswerHead {
   std::uint32_t status, text;
 };
 static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 32);
-static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 && sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 20 && sizeof(SubscriptionEndedHead) == 16);
+static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 &&
+              sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 20 && sizeof(SubscriptionEndedHead) == 16);
 static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 24 && sizeof(ResumedHead) == 48);
 static_assert(sizeof(SessionAcceptedHead) == 24 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
-static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 32 && sizeof(PushedHead) == 16 && sizeof(SessionRef) == 8);
-static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(SnorkyAnswerHead) == 20 && sizeof(BackendAnswerHead) == 8);
+static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 32 && sizeof(PushedHead) == 16 &&
+              sizeof(SessionRef) == 8);
+static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(SnorkyAnswerHead) == 20 &&
+              sizeof(BackendAnswerHead) == 8);
 
 inline constexpr std::uint32_t flag_restoring = 1;                  // in SnorkyCallHead
 inline constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;  // in PushHead and CloseSessionsHead
@@ -157,6 +160,7 @@ class Reader {
   bool good_ = true;
 };
 
-inline constexpr std::size_t no_bound = std::numeric_limits<std::uint32_t>::max();  // the ring header's bounds hold already
+inline constexpr std::size_t no_bound =
+    std::numeric_limits<std::uint32_t>::max();  // the ring header's bounds hold already
 
 }  // namespace nuropb::records

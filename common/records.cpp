@@ -18,38 +18,60 @@ std::optional<Ending> decode_ending(std::string_view payload) {
 }  // namespace
 
 void encode(const OpenSession& r, std::string& out) {
-  OpenSessionHead h{r.session, r.serial, {}, static_cast<std::uint32_t>(r.kind), size32(r.credential), size32(r.peer), number_of(r.handler)};
+  OpenSessionHead h{
+      r.session,           r.serial, {}, static_cast<std::uint32_t>(r.kind), size32(r.credential), size32(r.peer),
+      number_of(r.handler)};
   std::memcpy(h.session_id, r.session_id.bytes.data(), sizeof h.session_id);
   put(out, h, {r.credential, r.peer});
 }
-void encode(const CloseSession& r, std::string& out) { put(out, CloseSessionHead{r.session, r.serial, r.lost ? 1U : 0U}, {}); }
+void encode(const CloseSession& r, std::string& out) {
+  put(out, CloseSessionHead{r.session, r.serial, r.lost ? 1U : 0U}, {});
+}
 void encode(const Request& r, std::string& out) {
-  put(out, RequestHead{r.session, r.serial, r.deadline_ms, size32(r.service), size32(r.method), size32(r.trace_id), size32(r.params)},
+  put(out,
+      RequestHead{r.session, r.serial, r.deadline_ms, size32(r.service), size32(r.method), size32(r.trace_id),
+                  size32(r.params)},
       {r.service, r.method, r.trace_id, r.params});
 }
 void encode(const Event& r, std::string& out) {
-  put(out, EventHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id), size32(r.event), size32(r.target)},
+  put(out,
+      EventHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id), size32(r.event),
+                size32(r.target)},
       {r.topic, r.trace_id, r.event, r.target});
 }
 void encode(const Subscription& r, std::string& out) {
-  put(out, SubscriptionHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id)}, {r.topic, r.trace_id});
+  put(out, SubscriptionHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id)},
+      {r.topic, r.trace_id});
 }
 void encode(const Authorize& r, std::string& out) {
-  put(out, AuthorizeHead{r.session, r.serial, r.deadline_ms, size32(r.token), size32(r.trace_id)}, {r.token, r.trace_id});
+  put(out, AuthorizeHead{r.session, r.serial, r.deadline_ms, size32(r.token), size32(r.trace_id)},
+      {r.token, r.trace_id});
 }
-void encode(const SessionNotice& r, std::string& out) { put(out, SessionNoticeHead{r.session, r.serial, size32(r.text)}, {r.text}); }
+void encode(const SessionNotice& r, std::string& out) {
+  put(out, SessionNoticeHead{r.session, r.serial, size32(r.text)}, {r.text});
+}
 void encode(const MeshEvent& r, std::string& out) {
-  put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target), number_of(r.handler)}, {r.topic, r.event, r.context, r.target});
+  put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target), number_of(r.handler)},
+      {r.topic, r.event, r.context, r.target});
 }
 void encode(const SubscriptionEnded& r, std::string& out) {
   put(out, SubscriptionEndedHead{r.session, r.serial, size32(r.topic), size32(r.error)}, {r.topic, r.error});
 }
 void encode(const SessionAccepted& r, std::string& out) {
-  put(out, SessionAcceptedHead{r.session, r.serial, size32(r.user_id), size32(r.username), size32(r.ticket), size32(r.resume)}, {r.user_id, r.username, r.ticket, r.resume});
+  put(out,
+      SessionAcceptedHead{r.session, r.serial, size32(r.user_id), size32(r.username), size32(r.ticket),
+                          size32(r.resume)},
+      {r.user_id, r.username, r.ticket, r.resume});
 }
-void encode(const SessionRefused& r, std::string& out) { put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason}); }
-void encode(const Response& r, std::string& out) { put(out, ResponseHead{r.session, size32(r.result), size32(r.error)}, {r.result, r.error}); }
-void encode(const EndSession& r, std::string& out) { put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason}); }
+void encode(const SessionRefused& r, std::string& out) {
+  put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason});
+}
+void encode(const Response& r, std::string& out) {
+  put(out, ResponseHead{r.session, size32(r.result), size32(r.error)}, {r.result, r.error});
+}
+void encode(const EndSession& r, std::string& out) {
+  put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason});
+}
 
 template <>
 std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
@@ -178,9 +200,13 @@ std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload)
 }
 
 template <>
-std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload) { return decode_ending<SessionRefused>(payload); }
+std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload) {
+  return decode_ending<SessionRefused>(payload);
+}
 template <>
-std::optional<EndSession> decode<EndSession>(std::string_view payload) { return decode_ending<EndSession>(payload); }
+std::optional<EndSession> decode<EndSession>(std::string_view payload) {
+  return decode_ending<EndSession>(payload);
+}
 
 template <>
 std::optional<Response> decode<Response>(std::string_view payload) {

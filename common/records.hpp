@@ -52,22 +52,23 @@ enum class Type : std::uint16_t {
 };
 
 // Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
-inline constexpr std::size_t max_name = 255;          ///< service, method: an AMQP routing key is no longer
+inline constexpr std::size_t max_name = 255;  ///< service, method: an AMQP routing key is no longer
 inline constexpr std::size_t max_trace_id = 1024;
 inline constexpr std::size_t max_credential = 16 * 1024;
 inline constexpr std::size_t max_ticket = 32 * 1024;  ///< holds the credential, sealed
 inline constexpr std::size_t max_user_id = 1024;
 inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 bytes, each escaped at worst
 inline constexpr std::size_t max_peer = 128;
-inline constexpr std::size_t max_error = 4096;        ///< an error object of ours, raw JSON
+inline constexpr std::size_t max_error = 4096;  ///< an error object of ours, raw JSON
 inline constexpr std::size_t max_notice = 4096;
-inline constexpr std::size_t max_reason = 123;        ///< RFC 6455 section 5.5: 125 bytes less the code
+inline constexpr std::size_t max_reason = 123;  ///< RFC 6455 section 5.5: 125 bytes less the code
 inline constexpr std::size_t max_backend_key = 1024;
 inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
 inline constexpr std::size_t max_resume_token = 256;
-inline constexpr std::size_t max_pending_text = 48 * 1024;  ///< the trace_ids that one session with numbered messages may have outstanding, one byte between
+inline constexpr std::size_t max_pending_text =
+    48 * 1024;  ///< the trace_ids that one session with numbered messages may have outstanding, one byte between
 inline constexpr std::size_t max_resumed_text = max_pending_text + 12 * 1024;
-inline constexpr std::size_t max_framing = 16 * 1024;  ///< what a consumer's message has around a service's text
+inline constexpr std::size_t max_framing = 16 * 1024;    ///< what a consumer's message has around a service's text
 inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or close_sessions; more go in a second record
 
 /// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
@@ -76,9 +77,9 @@ enum class CredentialKind : std::uint8_t {
   header = 1,
   cookie = 2,
   ticket = 3,
-  session_cookie = 4,      ///< Tornado's signed value
+  session_cookie = 4,  ///< Tornado's signed value
   subprotocol = 5,
-  message = 6,             ///< authorize, as the first message or later
+  message = 6,  ///< authorize, as the first message or later
   query = 7,
   client_certificate = 8,  ///< the name in a certificate that the edge's TLS has verified
   none = 9,                ///< anonymous, where snorky.anonymous allows it
@@ -146,13 +147,14 @@ struct Authorize {
 /// What a session says of its numbered messages (design, *Resume*). keep and resume are answered by their sequence.
 struct Resume {
   enum class What : std::uint32_t {
-    keep = 1,     ///< number this session's messages from now on, and keep them
-    resume = 2,   ///< take over the session that `token` is for; `number` is the last message that its consumer has seen
-    seen = 3,     ///< the consumer has seen all up to `number`
-    again = 4,    ///< to a new meshd: this session was numbered, `token` is its token, `number` the last it was given
+    keep = 1,    ///< number this session's messages from now on, and keep them
+    resume = 2,  ///< take over the session that `token` is for; `number` is the last message that its consumer has seen
+    seen = 3,    ///< the consumer has seen all up to `number`
+    again = 4,   ///< to a new meshd: this session was numbered, `token` is its token, `number` the last it was given
     pending = 5,  ///< to a new meshd, behind `again`: this sequence is still to be answered
-    say = 6,      ///< an answer that the edge has, made up or come before meshd knew of the numbers: to be numbered. `text` is raw
-                  ///< JSON, `number` the sequence that it answers, and one more; 0: of none that meshd was told of
+    say =
+        6,  ///< an answer that the edge has, made up or come before meshd knew of the numbers: to be numbered. `text` is raw
+            ///< JSON, `number` the sequence that it answers, and one more; 0: of none that meshd was told of
   };
   static constexpr std::uint32_t last_what = 6;
   What what = What::keep;
@@ -173,8 +175,8 @@ struct Numbered {
   std::uint64_t number = 0;
   bool answers = false;
   bool inherited = false;
-  bool refused = false;    ///< it is an answer, and says no
-  std::string_view text;   ///< the message, raw JSON, without its number
+  bool refused = false;   ///< it is an answer, and says no
+  std::string_view text;  ///< the message, raw JSON, without its number
 };
 
 /// What becomes of a session's messages.
@@ -189,9 +191,9 @@ struct Resumed {
   What what = What::kept;
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
-  std::uint64_t number = 0;   ///< the last message that its consumer has
+  std::uint64_t number = 0;  ///< the last message that its consumer has
   SessionId session_id;
-  std::string_view token;     ///< what it can be resumed with next
+  std::string_view token;  ///< what it can be resumed with next
   std::string_view text;
 };
 
@@ -234,10 +236,10 @@ struct SessionNotice {
 
 /// An event of the mesh that sessions of this edge have subscribed to; which of them, the edge knows.
 struct MeshEvent {
-  std::string_view topic;    ///< plain text: the routing key it came by
-  std::string_view event;    ///< raw JSON
-  std::string_view context;  ///< raw JSON; empty: not for consumers (events.forward_context)
-  std::string_view target;   ///< raw JSON: null or a list of user ids
+  std::string_view topic;                         ///< plain text: the routing key it came by
+  std::string_view event;                         ///< raw JSON
+  std::string_view context;                       ///< raw JSON; empty: not for consumers (events.forward_context)
+  std::string_view target;                        ///< raw JSON: null or a list of user ids
   HandlerKind handler = HandlerKind::web_socket;  ///< for sessions of this kind only
 };
 
@@ -303,15 +305,15 @@ struct Pushed {
 struct SnorkyCall {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
-  bool restoring = false;      ///< the edge brings back what stood before a restart of meshd
-  std::string_view service;    ///< plain text
-  std::string_view command;    ///< plain text
-  std::string_view call_id;    ///< raw JSON; empty: the call had none
-  std::string_view params;     ///< raw JSON
+  bool restoring = false;    ///< the edge brings back what stood before a restart of meshd
+  std::string_view service;  ///< plain text
+  std::string_view command;  ///< plain text
+  std::string_view call_id;  ///< raw JSON; empty: the call had none
+  std::string_view params;   ///< raw JSON
 };
 struct BackendCall {
-  std::string_view key;        ///< as it came in X-Backend-Key; never logged
-  std::string_view service;    ///< empty: only the key is to be judged
+  std::string_view key;      ///< as it came in X-Backend-Key; never logged
+  std::string_view service;  ///< empty: only the key is to be judged
   std::string_view command;
   std::string_view call_id;
   std::string_view params;
@@ -321,13 +323,13 @@ struct SnorkyAnswer {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
   /// The edge keeps `call` under `key`, to bring it to the next meshd; without a `call` it lets go of what it keeps there.
-  std::string_view key;        ///< empty: neither
-  std::string_view call;       ///< an envelope: raw JSON
-  std::string_view text;       ///< the frame for the consumer
+  std::string_view key;   ///< empty: neither
+  std::string_view call;  ///< an envelope: raw JSON
+  std::string_view text;  ///< the frame for the consumer
 };
 struct BackendAnswer {
-  std::uint16_t status = 0;    ///< of HTTP
-  std::string_view text;       ///< the body, raw JSON
+  std::uint16_t status = 0;  ///< of HTTP
+  std::string_view text;     ///< the body, raw JSON
 };
 
 /// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.
@@ -358,29 +360,52 @@ void encode(const Resumed& r, std::string& out);
 /// Nothing, if the bytes are not such a record. Views point into `payload`.
 template <class Record>
 std::optional<Record> decode(std::string_view payload);
-template <> std::optional<OpenSession> decode<OpenSession>(std::string_view payload);
-template <> std::optional<CloseSession> decode<CloseSession>(std::string_view payload);
-template <> std::optional<Request> decode<Request>(std::string_view payload);
-template <> std::optional<Event> decode<Event>(std::string_view payload);
-template <> std::optional<Subscription> decode<Subscription>(std::string_view payload);
-template <> std::optional<Authorize> decode<Authorize>(std::string_view payload);
-template <> std::optional<SessionNotice> decode<SessionNotice>(std::string_view payload);
-template <> std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload);
-template <> std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload);
-template <> std::optional<Response> decode<Response>(std::string_view payload);
-template <> std::optional<EndSession> decode<EndSession>(std::string_view payload);
-template <> std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload);
-template <> std::optional<SubscriptionEnded> decode<SubscriptionEnded>(std::string_view payload);
-template <> std::optional<Push> decode<Push>(std::string_view payload);
-template <> std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload);
-template <> std::optional<Pushed> decode<Pushed>(std::string_view payload);
-template <> std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload);
-template <> std::optional<BackendCall> decode<BackendCall>(std::string_view payload);
-template <> std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload);
-template <> std::optional<BackendAnswer> decode<BackendAnswer>(std::string_view payload);
-template <> std::optional<Resume> decode<Resume>(std::string_view payload);
-template <> std::optional<Numbered> decode<Numbered>(std::string_view payload);
-template <> std::optional<Resumed> decode<Resumed>(std::string_view payload);
+template <>
+std::optional<OpenSession> decode<OpenSession>(std::string_view payload);
+template <>
+std::optional<CloseSession> decode<CloseSession>(std::string_view payload);
+template <>
+std::optional<Request> decode<Request>(std::string_view payload);
+template <>
+std::optional<Event> decode<Event>(std::string_view payload);
+template <>
+std::optional<Subscription> decode<Subscription>(std::string_view payload);
+template <>
+std::optional<Authorize> decode<Authorize>(std::string_view payload);
+template <>
+std::optional<SessionNotice> decode<SessionNotice>(std::string_view payload);
+template <>
+std::optional<SessionAccepted> decode<SessionAccepted>(std::string_view payload);
+template <>
+std::optional<SessionRefused> decode<SessionRefused>(std::string_view payload);
+template <>
+std::optional<Response> decode<Response>(std::string_view payload);
+template <>
+std::optional<EndSession> decode<EndSession>(std::string_view payload);
+template <>
+std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload);
+template <>
+std::optional<SubscriptionEnded> decode<SubscriptionEnded>(std::string_view payload);
+template <>
+std::optional<Push> decode<Push>(std::string_view payload);
+template <>
+std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload);
+template <>
+std::optional<Pushed> decode<Pushed>(std::string_view payload);
+template <>
+std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload);
+template <>
+std::optional<BackendCall> decode<BackendCall>(std::string_view payload);
+template <>
+std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload);
+template <>
+std::optional<BackendAnswer> decode<BackendAnswer>(std::string_view payload);
+template <>
+std::optional<Resume> decode<Resume>(std::string_view payload);
+template <>
+std::optional<Numbered> decode<Numbered>(std::string_view payload);
+template <>
+std::optional<Resumed> decode<Resumed>(std::string_view payload);
 
 /// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
 struct Bounds {

@@ -8,7 +8,8 @@ namespace {
 /// Those that a record names; none if it is for all.
 std::optional<SessionRefs> refs(Reader& in, std::uint32_t count, bool all) {
   if (count > max_named_sessions || (all && count != 0)) return {};
-  return SessionRefs(in.text(static_cast<std::uint32_t>(count * SessionRefs::entry), max_named_sessions * SessionRefs::entry));
+  return SessionRefs(
+      in.text(static_cast<std::uint32_t>(count * SessionRefs::entry), max_named_sessions * SessionRefs::entry));
 }
 
 }  // namespace
@@ -18,19 +19,26 @@ SessionRef SessionRefs::operator[](std::size_t i) const {
   std::memcpy(&out, bytes_.data() + i * entry, entry);  // nothing in a payload is aligned
   return out;
 }
-void SessionRefs::append(std::string& bytes, SessionRef ref) { bytes.append(reinterpret_cast<const char*>(&ref), entry); }
+void SessionRefs::append(std::string& bytes, SessionRef ref) {
+  bytes.append(reinterpret_cast<const char*>(&ref), entry);
+}
 
 void encode(const Push& r, std::string& out) {
   const std::uint32_t flags = (r.all ? flag_all : 0) | (r.whole_frame ? flag_whole_frame : 0);
-  put(out, PushHead{r.op, flags, static_cast<std::uint32_t>(r.sessions.size()), size32(r.text), number_of(r.handler)}, {r.sessions.bytes(), r.text});
+  put(out, PushHead{r.op, flags, static_cast<std::uint32_t>(r.sessions.size()), size32(r.text), number_of(r.handler)},
+      {r.sessions.bytes(), r.text});
 }
 void encode(const CloseSessions& r, std::string& out) {
-  put(out, CloseSessionsHead{r.op, r.all ? flag_all : 0, r.code, static_cast<std::uint32_t>(r.sessions.size()), size32(r.reason), number_of(r.handler), 0},
+  put(out,
+      CloseSessionsHead{r.op, r.all ? flag_all : 0, r.code, static_cast<std::uint32_t>(r.sessions.size()),
+                        size32(r.reason), number_of(r.handler), 0},
       {r.sessions.bytes(), r.reason});
 }
 void encode(const Pushed& r, std::string& out) { put(out, PushedHead{r.op, r.taken, 0}, {}); }
 void encode(const SnorkyCall& r, std::string& out) {
-  put(out, SnorkyCallHead{r.session, r.serial, r.restoring ? flag_restoring : 0, size32(r.service), size32(r.command), size32(r.call_id), size32(r.params)},
+  put(out,
+      SnorkyCallHead{r.session, r.serial, r.restoring ? flag_restoring : 0, size32(r.service), size32(r.command),
+                     size32(r.call_id), size32(r.params)},
       {r.service, r.command, r.call_id, r.params});
 }
 void encode(const BackendCall& r, std::string& out) {
@@ -38,9 +46,12 @@ void encode(const BackendCall& r, std::string& out) {
       {r.key, r.service, r.command, r.call_id, r.params});
 }
 void encode(const SnorkyAnswer& r, std::string& out) {
-  put(out, SnorkyAnswerHead{r.session, r.serial, size32(r.key), size32(r.call), size32(r.text)}, {r.key, r.call, r.text});
+  put(out, SnorkyAnswerHead{r.session, r.serial, size32(r.key), size32(r.call), size32(r.text)},
+      {r.key, r.call, r.text});
 }
-void encode(const BackendAnswer& r, std::string& out) { put(out, BackendAnswerHead{r.status, size32(r.text)}, {r.text}); }
+void encode(const BackendAnswer& r, std::string& out) {
+  put(out, BackendAnswerHead{r.status, size32(r.text)}, {r.text});
+}
 
 template <>
 std::optional<Push> decode<Push>(std::string_view payload) {
@@ -59,8 +70,10 @@ template <>
 std::optional<CloseSessions> decode<CloseSessions>(std::string_view payload) {
   Reader in(payload);
   CloseSessionsHead h;
-  if (!in.head(h) || (h.flags & ~flag_all) != 0 || h.code > 0xffff || !handler_kind(h.handler) || h.reserved != 0) return {};
-  CloseSessions r{h.op, (h.flags & flag_all) != 0, static_cast<std::uint16_t>(h.code), {}, {}, *handler_kind(h.handler)};
+  if (!in.head(h) || (h.flags & ~flag_all) != 0 || h.code > 0xffff || !handler_kind(h.handler) || h.reserved != 0)
+    return {};
+  CloseSessions r{h.op, (h.flags & flag_all) != 0, static_cast<std::uint16_t>(h.code), {},
+                  {},   *handler_kind(h.handler)};
   const auto sessions = refs(in, h.sessions, r.all);
   if (!sessions) return {};
   r.sessions = *sessions;

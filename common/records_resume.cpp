@@ -5,15 +5,19 @@
 namespace nuropb::records {
 
 void encode(const Resume& r, std::string& out) {
-  put(out, ResumeHead{static_cast<std::uint32_t>(r.what), r.session, r.serial, size32(r.token), r.number, r.deadline_ms, size32(r.trace_id), size32(r.text)},
+  put(out,
+      ResumeHead{static_cast<std::uint32_t>(r.what), r.session, r.serial, size32(r.token), r.number, r.deadline_ms,
+                 size32(r.trace_id), size32(r.text)},
       {r.token, r.trace_id, r.text});
 }
 void encode(const Numbered& r, std::string& out) {
-  const std::uint32_t flags = (r.answers ? flag_answers : 0U) | (r.inherited ? flag_inherited : 0U) | (r.refused ? flag_refused : 0U);
+  const std::uint32_t flags =
+      (r.answers ? flag_answers : 0U) | (r.inherited ? flag_inherited : 0U) | (r.refused ? flag_refused : 0U);
   put(out, NumberedHead{r.session, r.serial, r.number, flags, size32(r.text)}, {r.text});
 }
 void encode(const Resumed& r, std::string& out) {
-  ResumedHead h{static_cast<std::uint32_t>(r.what), r.session, r.serial, size32(r.token), r.number, {}, size32(r.text), 0};
+  ResumedHead h{
+      static_cast<std::uint32_t>(r.what), r.session, r.serial, size32(r.token), r.number, {}, size32(r.text), 0};
   std::memcpy(h.session_id, r.session_id.bytes.data(), sizeof h.session_id);
   put(out, h, {r.token, r.text});
 }
@@ -35,7 +39,13 @@ std::optional<Numbered> decode<Numbered>(std::string_view payload) {
   Reader in(payload);
   NumberedHead h;
   if (!in.head(h) || h.flags > (flag_answers | flag_inherited | flag_refused)) return {};
-  Numbered r{h.session, h.serial, h.number, (h.flags & flag_answers) != 0, (h.flags & flag_inherited) != 0, (h.flags & flag_refused) != 0, {}};
+  Numbered r{h.session,
+             h.serial,
+             h.number,
+             (h.flags & flag_answers) != 0,
+             (h.flags & flag_inherited) != 0,
+             (h.flags & flag_refused) != 0,
+             {}};
   r.text = in.text(h.text, no_bound);
   return in.complete() ? std::optional(r) : std::nullopt;
 }

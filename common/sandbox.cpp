@@ -27,7 +27,8 @@ std::optional<Identity> find_user(const std::string& name) {
 Result<void> no_capabilities() {
   __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
-  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return failure("ambient capabilities stay: " + reason(), "hardening");
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+    return failure("ambient capabilities stay: " + reason(), "hardening");
   if (::syscall(SYS_capset, &head, none.data()) != 0) return failure("capabilities stay: " + reason(), "hardening");
   return {};
 }
@@ -37,12 +38,14 @@ Result<void> no_capabilities() {
 Result<Identity> edge_identity(const std::string& name) {
   if (!name.empty()) {
     if (const auto found = find_user(name)) return *found;
-    return failure("there is no user '" + name + "'", "hardening.edge_user", "make one: adduser --system --group " + name);
+    return failure("there is no user '" + name + "'", "hardening.edge_user",
+                   "make one: adduser --system --group " + name);
   }
   for (const char* const usual : {"nuropb-edge", "nobody"}) {
     if (const auto found = find_user(usual)) return *found;
   }
-  return failure("there is neither a user 'nuropb-edge' nor 'nobody' to run edges as", "hardening.edge_user", "make one: adduser --system --group nuropb-edge");
+  return failure("there is neither a user 'nuropb-edge' nor 'nobody' to run edges as", "hardening.edge_user",
+                 "make one: adduser --system --group nuropb-edge");
 }
 
 Result<void> become(const Identity& who) {
@@ -50,12 +53,15 @@ Result<void> become(const Identity& who) {
   int with_parent = 0;
   ::prctl(PR_GET_PDEATHSIG, &with_parent, 0, 0, 0);
   const pid_t parent = ::getppid();
-  if (::setgroups(1, &who.gid) != 0 || ::setresgid(who.gid, who.gid, who.gid) != 0 || ::setresuid(who.uid, who.uid, who.uid) != 0) {
+  if (::setgroups(1, &who.gid) != 0 || ::setresgid(who.gid, who.gid, who.gid) != 0 ||
+      ::setresuid(who.uid, who.uid, who.uid) != 0) {
     return failure("can't become the user '" + who.name + "': " + reason(), "hardening.edge_user");
   }
   // Whoever can go back has not gone.
-  if (who.uid != 0 && (::setuid(0) == 0 || ::seteuid(0) == 0)) return failure("root can be had again after becoming '" + who.name + "'", "hardening.edge_user");
-  if (with_parent != 0 && (::prctl(PR_SET_PDEATHSIG, with_parent, 0, 0, 0) != 0 || ::getppid() != parent)) return failure("whoever started it has ended", "hardening");
+  if (who.uid != 0 && (::setuid(0) == 0 || ::seteuid(0) == 0))
+    return failure("root can be had again after becoming '" + who.name + "'", "hardening.edge_user");
+  if (with_parent != 0 && (::prctl(PR_SET_PDEATHSIG, with_parent, 0, 0, 0) != 0 || ::getppid() != parent))
+    return failure("whoever started it has ended", "hardening");
   return {};
 }
 

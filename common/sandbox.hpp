@@ -33,9 +33,9 @@ Result<void> become(const Identity& who);
 Result<void> give_up(bool core_dumps, bool alone);
 
 enum class Role {
-  edge,           ///< no files, no new sockets but Unix ones, no processes, no code that was not there at the start
-  file_reader,    ///< edge/certificate_files.hpp: reads files
-  meshd,          ///< no programs, no listening, no debugging of others
+  edge,         ///< no files, no new sockets but Unix ones, no processes, no code that was not there at the start
+  file_reader,  ///< edge/certificate_files.hpp: reads files
+  meshd,        ///< no programs, no listening, no debugging of others
 };
 
 /// Whether this build has such tables: not one with sanitizers, which need more than any process of ours.

@@ -45,13 +45,50 @@ constexpr scmp_datum_t family = 0xffff'ffff;
 /// What every C++ process does: memory that holds no code, time, waiting, its own end.
 const Calls& everyone() {
   static const Calls calls{
-      {"read"}, {"write"}, {"readv"}, {"writev"}, {"close"}, {"lseek"}, {"fstat"}, {"newfstatat"},
-      {"brk"}, {"munmap"}, {"mremap"}, {"madvise"}, {"mprotect", 2, PROT_EXEC, 0},
-      {"mmap", 2, PROT_EXEC, 0}, {"futex"}, {"futex_waitv"}, {"sched_yield"}, {"getrandom"},
-      {"clock_gettime"}, {"clock_getres"}, {"clock_nanosleep"}, {"nanosleep"}, {"gettimeofday"}, {"time"},
-      {"rt_sigaction"}, {"rt_sigprocmask"}, {"rt_sigreturn"}, {"sigaltstack"}, {"restart_syscall"},
-      {"getpid"}, {"gettid"}, {"getppid"}, {"getuid"}, {"geteuid"}, {"getgid"}, {"getegid"}, {"rseq"}, {"set_robust_list"}, {"membarrier"},
-      {"sched_getaffinity"}, {"getcpu"}, {"uname"}, {"exit"}, {"exit_group"},
+      {"read"},
+      {"write"},
+      {"readv"},
+      {"writev"},
+      {"close"},
+      {"lseek"},
+      {"fstat"},
+      {"newfstatat"},
+      {"brk"},
+      {"munmap"},
+      {"mremap"},
+      {"madvise"},
+      {"mprotect", 2, PROT_EXEC, 0},
+      {"mmap", 2, PROT_EXEC, 0},
+      {"futex"},
+      {"futex_waitv"},
+      {"sched_yield"},
+      {"getrandom"},
+      {"clock_gettime"},
+      {"clock_getres"},
+      {"clock_nanosleep"},
+      {"nanosleep"},
+      {"gettimeofday"},
+      {"time"},
+      {"rt_sigaction"},
+      {"rt_sigprocmask"},
+      {"rt_sigreturn"},
+      {"sigaltstack"},
+      {"restart_syscall"},
+      {"getpid"},
+      {"gettid"},
+      {"getppid"},
+      {"getuid"},
+      {"geteuid"},
+      {"getgid"},
+      {"getegid"},
+      {"rseq"},
+      {"set_robust_list"},
+      {"membarrier"},
+      {"sched_getaffinity"},
+      {"getcpu"},
+      {"uname"},
+      {"exit"},
+      {"exit_group"},
   };
   return calls;
 }
@@ -59,11 +96,40 @@ const Calls& everyone() {
 /// Sockets that are there, and waiting for them.
 const Calls& sockets() {
   static const Calls calls{
-      {"recvfrom"}, {"recvmsg"}, {"recvmmsg"}, {"sendto"}, {"sendmsg"}, {"sendmmsg"}, {"shutdown"}, {"accept"}, {"accept4"}, {"connect"},
-      {"getsockopt"}, {"setsockopt"}, {"getsockname"}, {"getpeername"},
-      {"poll"}, {"ppoll"}, {"select"}, {"pselect6"}, {"epoll_create"}, {"epoll_create1"}, {"epoll_ctl"}, {"epoll_wait"}, {"epoll_pwait"}, {"epoll_pwait2"},
-      {"eventfd2"}, {"timerfd_create"}, {"timerfd_settime"}, {"timerfd_gettime"}, {"pipe2"}, {"fcntl"}, {"dup"},
-      {"ioctl", 1, whole, FIONBIO}, {"ioctl", 1, whole, FIONREAD}, {"ioctl", 1, whole, TIOCOUTQ},
+      {"recvfrom"},
+      {"recvmsg"},
+      {"recvmmsg"},
+      {"sendto"},
+      {"sendmsg"},
+      {"sendmmsg"},
+      {"shutdown"},
+      {"accept"},
+      {"accept4"},
+      {"connect"},
+      {"getsockopt"},
+      {"setsockopt"},
+      {"getsockname"},
+      {"getpeername"},
+      {"poll"},
+      {"ppoll"},
+      {"select"},
+      {"pselect6"},
+      {"epoll_create"},
+      {"epoll_create1"},
+      {"epoll_ctl"},
+      {"epoll_wait"},
+      {"epoll_pwait"},
+      {"epoll_pwait2"},
+      {"eventfd2"},
+      {"timerfd_create"},
+      {"timerfd_settime"},
+      {"timerfd_gettime"},
+      {"pipe2"},
+      {"fcntl"},
+      {"dup"},
+      {"ioctl", 1, whole, FIONBIO},
+      {"ioctl", 1, whole, FIONREAD},
+      {"ioctl", 1, whole, TIOCOUTQ},
   };
   return calls;
 }
@@ -71,31 +137,82 @@ const Calls& sockets() {
 const Calls& edge_only() {
   static const Calls calls{
       // To the next meshd. Its sockets to consumers are all made by accept().
-      {"socket", 0, family, AF_UNIX}, {"socketpair", 0, family, AF_UNIX},
+      {"socket", 0, family, AF_UNIX},
+      {"socketpair", 0, family, AF_UNIX},
   };
   return calls;
 }
 
 const Calls& file_reader_only() {
-  static const Calls calls{{"recvfrom"}, {"sendto"}, {"openat", 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}, {"open", 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}, {"poll"}, {"ppoll"}};
+  static const Calls calls{{"recvfrom"},
+                           {"sendto"},
+                           {"openat", 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
+                           {"open", 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
+                           {"poll"},
+                           {"ppoll"}};
   return calls;
 }
 
 const Calls& meshd_only() {
   static const Calls calls{
       // Threads, but no processes: clone3 keeps its flags where no table can see them, so glibc has to do without.
-      {"clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM}, {"set_tid_address"}, {"prctl"}, {"get_robust_list"}, {"sched_setaffinity"},
-      {"sched_getparam"}, {"sched_getscheduler"}, {"sched_get_priority_max"}, {"sched_get_priority_min"}, {"prlimit64", 2, whole, 0},
+      {"clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM},
+      {"set_tid_address"},
+      {"prctl"},
+      {"get_robust_list"},
+      {"sched_setaffinity"},
+      {"sched_getparam"},
+      {"sched_getscheduler"},
+      {"sched_get_priority_max"},
+      {"sched_get_priority_min"},
+      {"prlimit64", 2, whole, 0},
       // Its broker, etcd, issuers of keys, and what the resolver asks of whom.
-      {"socket", 0, family, AF_UNIX}, {"socket", 0, family, AF_INET}, {"socket", 0, family, AF_INET6}, {"socket", 0, family, AF_NETLINK},
-      {"socketpair", 0, family, AF_UNIX}, {"bind"},
+      {"socket", 0, family, AF_UNIX},
+      {"socket", 0, family, AF_INET},
+      {"socket", 0, family, AF_INET6},
+      {"socket", 0, family, AF_NETLINK},
+      {"socketpair", 0, family, AF_UNIX},
+      {"bind"},
       // Files that are read again, and those of the resolver. A module of it is code from a file; nothing else is.
-      {"open"}, {"openat"}, {"statx"}, {"stat"}, {"lstat"}, {"access"}, {"faccessat"}, {"faccessat2"}, {"readlink"}, {"readlinkat"}, {"getdents64"},
-      {"getcwd"}, {"pread64"}, {"pwrite64"}, {"fsync"}, {"fdatasync"}, {"flock"}, {"fchmod"}, {"chmod"}, {"fchmodat"}, {"rename"}, {"renameat"}, {"renameat2"},
-      {"unlink"}, {"unlinkat"}, {"mkdir"}, {"mkdirat"}, {"umask"}, {"fstatfs"}, {"statfs"}, {"sysinfo"}, {"getrusage"},
+      {"open"},
+      {"openat"},
+      {"statx"},
+      {"stat"},
+      {"lstat"},
+      {"access"},
+      {"faccessat"},
+      {"faccessat2"},
+      {"readlink"},
+      {"readlinkat"},
+      {"getdents64"},
+      {"getcwd"},
+      {"pread64"},
+      {"pwrite64"},
+      {"fsync"},
+      {"fdatasync"},
+      {"flock"},
+      {"fchmod"},
+      {"chmod"},
+      {"fchmodat"},
+      {"rename"},
+      {"renameat"},
+      {"renameat2"},
+      {"unlink"},
+      {"unlinkat"},
+      {"mkdir"},
+      {"mkdirat"},
+      {"umask"},
+      {"fstatfs"},
+      {"statfs"},
+      {"sysinfo"},
+      {"getrusage"},
       {"mmap", 3, MAP_ANONYMOUS, 0},
       // Workers: their memory, and their end.
-      {"memfd_create"}, {"ftruncate"}, {"fallocate"}, {"pidfd_open"}, {"pidfd_send_signal"},
+      {"memfd_create"},
+      {"ftruncate"},
+      {"fallocate"},
+      {"pidfd_open"},
+      {"pidfd_send_signal"},
   };
   return calls;
 }
@@ -104,8 +221,9 @@ const Calls& meshd_only() {
 const std::initializer_list<std::pair<const char*, int>>& refused(Role role) {
   static const std::initializer_list<std::pair<const char*, int>> with_files{{"clone3", ENOSYS}, {"openat2", ENOSYS}};
   static const std::initializer_list<std::pair<const char*, int>> without_files{
-      {"open", EACCES}, {"openat", EACCES}, {"openat2", EACCES}, {"access", EACCES}, {"faccessat", EACCES}, {"faccessat2", EACCES},
-      {"stat", EACCES}, {"lstat", EACCES}, {"statx", EACCES}, {"readlink", EACCES}, {"readlinkat", EACCES}, {"unlink", EACCES}};
+      {"open", EACCES},      {"openat", EACCES},     {"openat2", EACCES},    {"access", EACCES},
+      {"faccessat", EACCES}, {"faccessat2", EACCES}, {"stat", EACCES},       {"lstat", EACCES},
+      {"statx", EACCES},     {"readlink", EACCES},   {"readlinkat", EACCES}, {"unlink", EACCES}};
   static const std::initializer_list<std::pair<const char*, int>> reader{{"statx", ENOSYS}};
   return role == Role::meshd ? with_files : role == Role::edge ? without_files : reader;
 }
@@ -114,13 +232,17 @@ struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
 
-Result<void> wrong(const char* what, int code) { return failure(std::string(what) + ": " + std::strerror(-code), "hardening.seccomp"); }
+Result<void> wrong(const char* what, int code) {
+  return failure(std::string(what) + ": " + std::strerror(-code), "hardening.seccomp");
+}
 
 int add(void* filter, const Call& call) {
   const int number = seccomp_syscall_resolve_name(call.name);
   if (number == __NR_SCMP_ERROR) return 0;
-  const scmp_arg_cmp masked{call.argument, SCMP_CMP_MASKED_EQ, call.mask, call.value};  // what its macros make of it is C, to clang
-  const int code = call.mask == 0 ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0) : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, masked);
+  const scmp_arg_cmp masked{call.argument, SCMP_CMP_MASKED_EQ, call.mask,
+                            call.value};  // what its macros make of it is C, to clang
+  const int code = call.mask == 0 ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0)
+                                  : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, masked);
   return code == -EDOM || code == -EEXIST ? 0 : code;  // not of this architecture; said twice
 }
 
@@ -129,7 +251,9 @@ int add(void* filter, const Call& call) {
 bool available() { return NUROPB_HAS_SECCOMP; }
 
 Result<void> allow_only(Role role) {
-  if (!available()) return failure("this build has no tables of system calls", "hardening.seccomp", "a build with sanitizers runs without");
+  if (!available())
+    return failure("this build has no tables of system calls", "hardening.seccomp",
+                   "a build with sanitizers runs without");
   const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter) return failure("no filter: out of memory", "hardening.seccomp");
   std::vector<Call> allowed = everyone();
@@ -147,9 +271,12 @@ Result<void> allow_only(Role role) {
     const int code = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)), number, 0);
     if (code != 0 && code != -EDOM && code != -EEXIST) return wrong(name, code);
   }
-  if (const int code = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); code != 0) return wrong("SCMP_FLTATR_ACT_BADARCH", code);
-  if (const int code = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1); code != 0) return wrong("SCMP_FLTATR_CTL_TSYNC", code);
-  (void)seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a search instead of a list; older kernels get the list
+  if (const int code = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); code != 0)
+    return wrong("SCMP_FLTATR_ACT_BADARCH", code);
+  if (const int code = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1); code != 0)
+    return wrong("SCMP_FLTATR_CTL_TSYNC", code);
+  (void)seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE,
+                         2);  // a search instead of a list; older kernels get the list
   if (const int code = seccomp_load(filter.get()); code != 0) return wrong("can't be loaded", code);
   return {};
 }

@@ -9,7 +9,8 @@ Result<std::string> read_text_file(const std::string& file, std::size_t max_byte
   if (!in) return failure("can't be read", file);
   std::string text(max_bytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return failure("can't be read", file);  // a folder, for one: it opens, and must not count as an empty file
+  if (in.bad())
+    return failure("can't be read", file);  // a folder, for one: it opens, and must not count as an empty file
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > max_bytes) return failure("larger than " + std::to_string(max_bytes / 1024) + " KiB", file);
   return text;

@@ -77,8 +77,8 @@ bool topics_overlap(std::string_view one, std::string_view other) {
 struct TopicIndex::Node {
   std::map<std::string, std::unique_ptr<Node>, std::less<>> words;
   std::unique_ptr<Node> any_word, any_words;
-  std::vector<Id> ids;           // of the patterns that end here, ascending
-  bool repeats = false;          // this is a `#`: it stays for the next word
+  std::vector<Id> ids;   // of the patterns that end here, ascending
+  bool repeats = false;  // this is a `#`: it stays for the next word
   mutable std::uint64_t visit = 0;
 
   std::unique_ptr<Node>& child(std::string_view word) {

@@ -17,12 +17,13 @@ class Arrivals {
   using Time = std::chrono::steady_clock::time_point;
   struct Limits {
     std::uint32_t connections = 10'000;
-    std::uint32_t per_host = 0;   ///< 0: none
-    std::uint32_t per_second = 0; ///< 0: none; also how many may come at once after a quiet time
+    std::uint32_t per_host = 0;    ///< 0: none
+    std::uint32_t per_second = 0;  ///< 0: none; also how many may come at once after a quiet time
   };
   enum class Verdict { welcome, too_many, too_fast };
 
-  explicit Arrivals(const Limits& limits) : limits_(limits), counts_(std::make_shared<Counts>()), allowance_(limits.per_second) {}
+  explicit Arrivals(const Limits& limits)
+      : limits_(limits), counts_(std::make_shared<Counts>()), allowance_(limits.per_second) {}
 
   Verdict judge(Time now) {
     if (counts_->all >= limits_.connections) return Verdict::too_many;

@@ -50,7 +50,10 @@ struct BackendListener::Impl : std::enable_shared_from_this<Impl> {
 
 class BackendListener::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<Impl> impl, tcp::socket socket, bool refuse) : impl_(std::move(impl)), stream_(std::move(socket)), deadline_(impl_->io), refuse_(refuse) { ++impl_->sessions; }
+  Session(std::shared_ptr<Impl> impl, tcp::socket socket, bool refuse)
+      : impl_(std::move(impl)), stream_(std::move(socket)), deadline_(impl_->io), refuse_(refuse) {
+    ++impl_->sessions;
+  }
   ~Session() {
     set_idle(false);
     --impl_->sessions;
@@ -83,11 +86,12 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
     set_idle(!refuse_);
     stream_.expires_never();
     await_request();
-    http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](const error_code& error, std::size_t) {
-      self->set_idle(false);
-      if (error) return self->failed(error);
-      self->on_head();
-    });
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = shared_from_this()](const error_code& error, std::size_t) {
+                              self->set_idle(false);
+                              if (error) return self->failed(error);
+                              self->on_head();
+                            });
   }
 
   /// For all of the request: one byte now and then wins no time. The stream's own clock would close the socket, and
@@ -110,15 +114,18 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
       return refuse(std::move(busy));
     }
     const std::string_view target(request.target().data(), request.target().size());
-    if (target.substr(0, target.find('?')) != "/backend") return refuse(refusal(404, error_name::handling, "backends POST to /backend"));
+    if (target.substr(0, target.find('?')) != "/backend")
+      return refuse(refusal(404, error_name::handling, "backends POST to /backend"));
     if (request.method() != http::verb::post) {
       HttpAnswer only = refusal(405, error_name::handling, "backends POST to /backend");
       only.headers.emplace_back("Allow", "POST");
       return refuse(std::move(only));
     }
     const auto key = request.find("X-Backend-Key");
-    if (key == request.end() || key->value().empty()) return refuse(refusal(401, error_name::authentication, "Missing X-Backend-Key header"));
-    if (key->value().size() > records::max_backend_key) return refuse(refusal(401, error_name::authentication, "Invalid API key"));
+    if (key == request.end() || key->value().empty())
+      return refuse(refusal(401, error_name::authentication, "Missing X-Backend-Key header"));
+    if (key->value().size() > records::max_backend_key)
+      return refuse(refusal(401, error_name::authentication, "Invalid API key"));
     key_.assign(key->value().data(), key->value().size());
     if (!continued_ && beast::iequals(request[http::field::expect], "100-continue")) return say_continue();
     read_body();
@@ -137,17 +144,27 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
     http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](const error_code& error, std::size_t) {
       if (error) return self->failed(error);
       self->deadline_.cancel();  // the edge answers in its own time
-      self->impl_->on_request({std::move(self->key_), std::move(self->parser_->get().body())},
-                              [self](HttpAnswer answer) { self->answer(std::move(answer), !self->parser_->keep_alive()); });
+      self->impl_->on_request(
+          {std::move(self->key_), std::move(self->parser_->get().body())},
+          [self](HttpAnswer answer) { self->answer(std::move(answer), !self->parser_->keep_alive()); });
     });
   }
 
   void failed(const error_code& error) {
-    if (error == http::error::body_limit) return refuse(refusal(413, error_name::validation, "the body is larger than " + std::to_string(impl_->settings.max_body) + " bytes (limits.message_bytes)"));
-    if (error == http::error::header_limit) return refuse(refusal(431, error_name::validation, "the head is larger than 16 KiB"));
-    if (late_ && (buffer_.size() > 0 || parser_->is_header_done())) return refuse(refusal(408, error_name::timeout, "the request took longer than " + std::to_string(impl_->settings.timeout_ms) + " ms (backend.timeout_ms)"));
+    if (error == http::error::body_limit)
+      return refuse(refusal(
+          413, error_name::validation,
+          "the body is larger than " + std::to_string(impl_->settings.max_body) + " bytes (limits.message_bytes)"));
+    if (error == http::error::header_limit)
+      return refuse(refusal(431, error_name::validation, "the head is larger than 16 KiB"));
+    if (late_ && (buffer_.size() > 0 || parser_->is_header_done()))
+      return refuse(refusal(
+          408, error_name::timeout,
+          "the request took longer than " + std::to_string(impl_->settings.timeout_ms) + " ms (backend.timeout_ms)"));
     // Whoever says nothing, or ends, gets no answer; what is no HTTP does.
-    if (error == http::error::end_of_stream || error == http::error::partial_message || error.category() != http::make_error_code(http::error::bad_method).category()) return end();
+    if (error == http::error::end_of_stream || error == http::error::partial_message ||
+        error.category() != http::make_error_code(http::error::bad_method).category())
+      return end();
     refuse(refusal(400, error_name::validation, "not HTTP: " + error.message()));
   }
 
@@ -166,11 +183,12 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
     response->keep_alive(!last);
     response->prepare_payload();
     stream_.expires_after(time());
-    http::async_write(stream_, *response, [self = shared_from_this(), response, last](const error_code& error, std::size_t) {
-      if (error) return self->end();
-      if (last) self->read_out();
-      else self->read_head();
-    });
+    http::async_write(stream_, *response,
+                      [self = shared_from_this(), response, last](const error_code& error, std::size_t) {
+                        if (error) return self->end();
+                        if (last) self->read_out();
+                        else self->read_head();
+                      });
   }
 
   /// A socket that is closed with bytes unread resets the connection, and the answer may be lost with it.
@@ -181,11 +199,12 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
     read_out_more();
   }
   void read_out_more() {
-    stream_.async_read_some(asio::buffer(rest_), [self = shared_from_this()](const error_code& error, std::size_t bytes) {
-      self->read_out_ += bytes;
-      if (error || self->read_out_ > read_out_bytes) return self->end();
-      self->read_out_more();
-    });
+    stream_.async_read_some(asio::buffer(rest_),
+                            [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+                              self->read_out_ += bytes;
+                              if (error || self->read_out_ > read_out_bytes) return self->end();
+                              self->read_out_more();
+                            });
   }
 
   std::shared_ptr<Impl> impl_;
@@ -240,10 +259,13 @@ std::string BackendListener::listen() {
   if (!error) impl_->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   // Every edge binds the same port, and the kernel spreads connections over them.
   const int on = 1;
-  if (!error && ::setsockopt(impl_->acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) error.assign(errno, boost::system::system_category());
+  if (!error && ::setsockopt(impl_->acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+    error.assign(errno, boost::system::system_category());
   if (!error) impl_->acceptor.bind(endpoint, error);
   if (!error) impl_->acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return "can't listen for backends on " + impl_->settings.address + " port " + std::to_string(impl_->settings.port) + ": " + error.message();
+  if (error)
+    return "can't listen for backends on " + impl_->settings.address + " port " + std::to_string(impl_->settings.port) +
+           ": " + error.message();
   impl_->accept();
   return {};
 }

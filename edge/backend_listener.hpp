@@ -30,7 +30,7 @@ class BackendListener {
     std::uint32_t timeout_ms = 10'000;
   };
   struct Request {
-    std::string key;   ///< never empty
+    std::string key;  ///< never empty
     std::string body;
   };
   /// To be called once, on the same thread, at once or later. Does nothing for a connection that is gone.

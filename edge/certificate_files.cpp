@@ -52,7 +52,8 @@ bool send_all(int socket, const void* from, std::size_t size) {
 bool receive_all(int socket, void* to, std::size_t size, std::chrono::steady_clock::time_point until) {
   auto* at = static_cast<char*>(to);
   while (size > 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
     pollfd wait{socket, POLLIN, 0};
     if (left <= 0 || (::poll(&wait, 1, static_cast<int>(left)) < 0 && errno != EINTR)) return false;
     const ssize_t n = ::recv(socket, at, size, MSG_DONTWAIT);
@@ -71,7 +72,8 @@ Result<CertificateFiles> CertificateFiles::start(std::vector<std::string> files,
   std::erase(files, "");
   if (files.empty()) return out;
   int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return failure(std::string("no sockets for the reader of certificates: ") + std::strerror(errno));
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return failure(std::string("no sockets for the reader of certificates: ") + std::strerror(errno));
   out.socket_.reset(ends[0]);
   shm::UniqueFd theirs(ends[1]);
   const pid_t child = ::fork();
@@ -100,7 +102,8 @@ Result<std::string> CertificateFiles::read(const std::string& file) {
   const auto until = std::chrono::steady_clock::now() + patience;
   const auto number = static_cast<std::uint32_t>(found - files_.begin());
   std::uint32_t size = 0;
-  if (!send_all(socket_.get(), &number, sizeof number) || !receive_all(socket_.get(), &size, sizeof size, until)) return lost();
+  if (!send_all(socket_.get(), &number, sizeof number) || !receive_all(socket_.get(), &size, sizeof size, until))
+    return lost();
   if (size == unreadable) return failure("can't be read", file);
   if (size > largest) return lost();
   std::string text(size, '\0');

@@ -47,13 +47,25 @@ const Verb* verb_of(std::string_view name) {
 }
 
 ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
-  return {"AttributeError", "Error decoding JSON: '" + std::string(python_type(kind)) + "' object has no attribute 'get'", std::move(trace_id)};
+  return {"AttributeError",
+          "Error decoding JSON: '" + std::string(python_type(kind)) + "' object has no attribute 'get'",
+          std::move(trace_id)};
 }
 
 }  // namespace
 
 ClientMessage decode_client_message(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 11> payload{{{"service"}, {"method"}, {"params"}, {"trace_id"}, {"ttl"}, {"topic"}, {"event"}, {"target"}, {"idempotent"}, {"token"}, {"seq"}}};
+  std::array<json::Field, 11> payload{{{"service"},
+                                       {"method"},
+                                       {"params"},
+                                       {"trace_id"},
+                                       {"ttl"},
+                                       {"topic"},
+                                       {"event"},
+                                       {"target"},
+                                       {"idempotent"},
+                                       {"token"},
+                                       {"seq"}}};
   std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
   json::Slice root;
   if (const auto problem = json::scan(text, message, &root, limits)) {
@@ -64,23 +76,34 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   const auto& [service, method, params, trace, ttl, topic, event, target, idempotent, token, seq] = payload;
 
   const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
-    return ClientMistake{std::string(name), std::move(description), raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
+    return ClientMistake{std::string(name), std::move(description),
+                         raw.size() <= records::max_trace_id ? std::string(raw) : std::string()};
   };
   const auto unusable = [&mistake](std::string description) {
     ClientMistake out = mistake(error_name::validation, std::move(description));
     out.of_request = true;
     return out;
   };
-  if (!type.value.present() || type.value.kind == Kind::null) return mistake(error_name::validation, "Message type is not defined");
-  if (!body.value.present() || body.value.kind == Kind::null) return mistake(error_name::validation, "Message payload is not defined");
-  const Verb* const verb = type.value.kind == Kind::string ? verb_of(json::is_plain(type.value) ? json::plain(type.value) : json::unescape(type.value)) : nullptr;
-  if (!verb) return mistake(error_name::validation, "Unknown message type " + std::string(type.value.text.substr(0, 64)));
+  if (!type.value.present() || type.value.kind == Kind::null)
+    return mistake(error_name::validation, "Message type is not defined");
+  if (!body.value.present() || body.value.kind == Kind::null)
+    return mistake(error_name::validation, "Message payload is not defined");
+  const Verb* const verb =
+      type.value.kind == Kind::string
+          ? verb_of(json::is_plain(type.value) ? json::plain(type.value) : json::unescape(type.value))
+          : nullptr;
+  if (!verb)
+    return mistake(error_name::validation, "Unknown message type " + std::string(type.value.text.substr(0, 64)));
   if (body.value.kind != Kind::object) return no_attribute(body.value.kind);
 
   ClientRequest request;
   request.verb = verb->type;
-  const auto missing = [&](const json::Field& field) { return mistake("KeyError", "Error decoding JSON: '" + std::string(field.name) + "'"); };
-  for (const auto& [field, needed] : {std::pair(&service, verb->service), std::pair(&method, verb->method), std::pair(&params, verb->method), std::pair(&topic, verb->topic), std::pair(&event, verb->event), std::pair(&token, verb->token)}) {
+  const auto missing = [&](const json::Field& field) {
+    return mistake("KeyError", "Error decoding JSON: '" + std::string(field.name) + "'");
+  };
+  for (const auto& [field, needed] :
+       {std::pair(&service, verb->service), std::pair(&method, verb->method), std::pair(&params, verb->method),
+        std::pair(&topic, verb->topic), std::pair(&event, verb->event), std::pair(&token, verb->token)}) {
     if (needed && !field->value.present()) return missing(*field);
   }
   struct Name {
@@ -88,7 +111,9 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
     bool needed;
     std::string& to;
   };
-  for (const auto& [field, needed, to] : {Name{service, verb->service, request.service}, Name{method, verb->method, request.method}, Name{topic, verb->topic, request.topic}, Name{token, verb->token, request.token}}) {
+  for (const auto& [field, needed, to] :
+       {Name{service, verb->service, request.service}, Name{method, verb->method, request.method},
+        Name{topic, verb->topic, request.topic}, Name{token, verb->token, request.token}}) {
     if (!needed) continue;
     const std::string name(field.name);
     if (field.value.kind != Kind::string) return unusable("'" + name + "' is not a string");
@@ -121,7 +146,8 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
     request.idempotent = idempotent.value.text == "true";
   }
   if (verb->event && target.value.present()) {
-    if (target.value.kind != Kind::null && target.value.kind != Kind::array) return unusable("'target' is neither null nor a list of user ids");
+    if (target.value.kind != Kind::null && target.value.kind != Kind::array)
+      return unusable("'target' is neither null nor a list of user ids");
     request.target = target.value.text;
   }
   request.params = verb->event ? event.value.text : params.value.text;
@@ -132,7 +158,8 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
 std::string encode_mistake(const ClientMistake& mistake) {
   std::string out;
   if (mistake.of_request) {
-    encode_response(out, mistake.trace_id.empty() ? "null" : mistake.trace_id, "null", error_json(mistake.error, mistake.description));
+    encode_response(out, mistake.trace_id.empty() ? "null" : mistake.trace_id, "null",
+                    error_json(mistake.error, mistake.description));
     return out;
   }
   out = "{\"error\":";
@@ -143,7 +170,8 @@ std::string encode_mistake(const ClientMistake& mistake) {
   return out + "}";
 }
 
-std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username, const ResumeOffer& offer) {
+std::string encode_hello(std::string_view session_id, std::string_view user_id, std::string_view raw_username,
+                         const ResumeOffer& offer) {
   std::string out = R"({"type":"event","payload":{"topic":"hello","event":{"session_id":)";
   json::append_quoted(out, session_id);
   out += ",\"user_id\":";

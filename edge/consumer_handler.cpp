@@ -12,8 +12,15 @@ constexpr std::size_t max_first_message = 2 * records::max_credential;  // what 
 
 }  // namespace
 
-ConsumerHandler::ConsumerHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial, bool silent)
-    : edge_(edge), connection_(connection), queue_(connection, edge.limits().send_queue_bytes), state_(silent ? State::silent : State::judging), paused_(!silent), slot_(slot), serial_(serial) {
+ConsumerHandler::ConsumerHandler(Edge& edge, Connection& connection, std::uint32_t slot, std::uint32_t serial,
+                                 bool silent)
+    : edge_(edge),
+      connection_(connection),
+      queue_(connection, edge.limits().send_queue_bytes),
+      state_(silent ? State::silent : State::judging),
+      paused_(!silent),
+      slot_(slot),
+      serial_(serial) {
   if (silent) connection_.limit_message(max_first_message);
   else connection_.pause_reading();  // until the verdict
 }
@@ -25,7 +32,9 @@ void ConsumerHandler::write_message(std::string_view text) {
   leave_if_answered();
 }
 
-bool ConsumerHandler::write_shared(SharedMessage& message) { return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain())); }
+bool ConsumerHandler::write_shared(SharedMessage& message) {
+  return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain()));
+}
 
 void ConsumerHandler::write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule) {
   if (state_ == State::closing) return;
@@ -34,7 +43,8 @@ void ConsumerHandler::write_event(SharedMessage& message, std::string_view topic
 
 /// Closes a consumer that does not read what can't be left out.
 bool ConsumerHandler::in_time(bool room) {
-  if (const auto left_out = queue_.take_dropped(); left_out > 0) edge_.count(shm::EdgeCounter::dropped_events, left_out);
+  if (const auto left_out = queue_.take_dropped(); left_out > 0)
+    edge_.count(shm::EdgeCounter::dropped_events, left_out);
   if (!room) close(close_code::slow_consumer, "slow consumer");
   return room;
 }
@@ -61,7 +71,9 @@ void ConsumerHandler::on_end() {
 
 /// A consumer that has ended its side gets what it has asked for; then we end ours.
 void ConsumerHandler::leave_if_answered() {
-  if (!peer_ended_ || state_ == State::closing || state_ == State::judging || !held_.empty() || !unsent_.empty() || requests_.count > 0) return;
+  if (!peer_ended_ || state_ == State::closing || state_ == State::judging || !held_.empty() || !unsent_.empty() ||
+      requests_.count > 0)
+    return;
   if (numbered_ && !(numbered_->inherited.empty() && numbered_->unsaid.empty())) return;
   state_ = State::closing;
   edge_.on_closing(*this);
@@ -71,7 +83,8 @@ void ConsumerHandler::leave_if_answered() {
 
 void ConsumerHandler::on_close() {
   const std::uint16_t code = state_ == State::closing ? 0 : connection_.closed_with();
-  if (code == close_code::protocol_error || code == close_code::invalid_text || code == close_code::message_too_big) edge_.count_close(code);
+  if (code == close_code::protocol_error || code == close_code::invalid_text || code == close_code::message_too_big)
+    edge_.count_close(code);
   const std::uint16_t ended_with = state_ == State::closing ? closed_with_ : code;
   // By 1000 it meant to leave; by 4500 and above it is told not to come back.
   edge_.on_closed(*this, ended_with != 1000 && ended_with < 4500);
@@ -92,7 +105,10 @@ bool ConsumerHandler::within_rates(std::string_view text, SteadyTime now) {
   // Before the hello nothing is answered; what can come by then is one read buffer.
   if (answer.over == RateLimit::Over::nothing || state_ == State::judging) return true;
   edge_.refuse_over_rate(*this, text, answer.over);
-  if (answer.out_of_patience) close(close_code::rate_exceeded, answer.over == RateLimit::Over::messages ? "over limits.messages_per_s for too long" : "over limits.bytes_per_s for too long");
+  if (answer.out_of_patience)
+    close(close_code::rate_exceeded, answer.over == RateLimit::Over::messages
+                                         ? "over limits.messages_per_s for too long"
+                                         : "over limits.bytes_per_s for too long");
   return false;
 }
 
@@ -128,7 +144,8 @@ void ConsumerHandler::resume() {
   leave_if_answered();
 }
 
-void ConsumerHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket, std::string_view resume_token) {
+void ConsumerHandler::accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket,
+                               std::string_view resume_token) {
   const bool first = state_ == State::judging;
   if (state_ == State::open) credential_ = {records::CredentialKind::ticket, std::string(ticket)};  // of a fresh token
   if (!first && state_ != State::presenting) return;
@@ -137,7 +154,8 @@ void ConsumerHandler::accepted(std::string_view user_id, std::string_view raw_us
   if (first) {
     user_id_ = user_id;
     edge_.manager(kind_).register_handler(*this);
-    if (!snorky_) write_message(encode_hello(session_id_.hex(), user_id, raw_username, {resume_token, edge_.resume_window_ms()}));
+    if (!snorky_)
+      write_message(encode_hello(session_id_.hex(), user_id, raw_username, {resume_token, edge_.resume_window_ms()}));
   } else {
     edge_.on_accepted_again(*this);
   }

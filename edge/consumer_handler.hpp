@@ -58,7 +58,8 @@ class ConsumerHandler final : public Handler, public Receiver {
 
   // What the edge tells it.
   /// `resume`: the token that its hello carries; empty: none.
-  void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket, std::string_view resume);
+  void accepted(std::string_view user_id, std::string_view raw_username, std::string_view ticket,
+                std::string_view resume);
   /// It was silent, and has brought a token.
   void begin_judging();
   /// meshd is gone: the session has to be presented to the next one.
@@ -93,11 +94,12 @@ class ConsumerHandler final : public Handler, public Receiver {
   std::map<std::string, std::string, std::less<>>& standing() { return standing_; }
   /// Of a session whose messages are numbered (design, *Resume*).
   struct Numbered {
-    std::string token;                           ///< what its consumer can resume it with
-    std::uint64_t last = 0;                      ///< number of the last message that meshd gave us
-    bool told = true;                            ///< this meshd knows that they are numbered
-    bool lost = false;                           ///< meshd does not know all, and nobody can tell it any more
-    std::deque<std::pair<std::uint64_t, std::string>> unsaid;  ///< answers for meshd to number, each with Resume::number
+    std::string token;       ///< what its consumer can resume it with
+    std::uint64_t last = 0;  ///< number of the last message that meshd gave us
+    bool told = true;        ///< this meshd knows that they are numbered
+    bool lost = false;       ///< meshd does not know all, and nobody can tell it any more
+    std::deque<std::pair<std::uint64_t, std::string>>
+        unsaid;                                      ///< answers for meshd to number, each with Resume::number
     std::map<std::uint64_t, std::string> inherited;  ///< trace_ids of requests of earlier sockets, by meshd's numbers
   };
   [[nodiscard]] Numbered* numbers() const { return numbered_.get(); }

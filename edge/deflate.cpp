@@ -72,7 +72,8 @@ Deflate::Outcome Deflate::unfold(const std::uint8_t* bytes, std::size_t length, 
     // A block may say that it is the last (RFC 7692 section 7.2.3.4): what follows goes on with the same window.
     if (result == Z_STREAM_END && inflateResetKeep(&state) != Z_OK) return Outcome::invalid;
     if (state.avail_in == 0 && state.avail_out > 0) return Outcome::ok;
-    if (made == 0 && state.avail_in == before && result != Z_STREAM_END) return state.avail_in == 0 ? Outcome::ok : Outcome::invalid;
+    if (made == 0 && state.avail_in == before && result != Z_STREAM_END)
+      return state.avail_in == 0 ? Outcome::ok : Outcome::invalid;
   }
 }
 
@@ -85,7 +86,9 @@ Deflate::Outcome Deflate::message_ended() {
 
 std::unique_ptr<Deflate::Deflater> Deflate::deflater(int window_bits) {
   auto out = std::make_unique<Deflater>();
-  if (deflateInit2(&out->state, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -window_bits, memory_level, Z_DEFAULT_STRATEGY) != Z_OK) return nullptr;
+  if (deflateInit2(&out->state, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -window_bits, memory_level, Z_DEFAULT_STRATEGY) !=
+      Z_OK)
+    return nullptr;
   out->window_bits = window_bits;
   return out;
 }

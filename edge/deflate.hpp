@@ -17,7 +17,7 @@
 namespace nuropb::edge {
 
 struct DeflateSettings {
-  int window_bits = 12;           ///< 9 to 15
+  int window_bits = 12;  ///< 9 to 15
   bool context_takeover = false;
   std::size_t max_message = 2 << 20;
 };

@@ -17,7 +17,7 @@
 namespace nuropb::edge {
 namespace {
 
-constexpr std::size_t most_turned_away = 256;                  ///< that are answered at a time; more are cut off
+constexpr std::size_t most_turned_away = 256;  ///< that are answered at a time; more are cut off
 constexpr auto out_of_descriptors_pause = std::chrono::milliseconds(100);
 constexpr int shed_at_once = 16;
 constexpr int not_sent = 128 * 1024;  // bytes that the kernel takes for a socket before it has sent them
@@ -39,9 +39,11 @@ std::string Door::Impl::open() {
   const int on = 1;
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
-  if (!error && address == boost::asio::ip::address_v6::any()) acceptor.set_option(boost::asio::ip::v6_only(false), error);
+  if (!error && address == boost::asio::ip::address_v6::any())
+    acceptor.set_option(boost::asio::ip::v6_only(false), error);
   // Every edge binds the same port, and the kernel spreads connections over them.
-  if (!error && ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) error = SystemError(errno, boost::system::system_category());
+  if (!error && ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+    error = SystemError(errno, boost::system::system_category());
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(static_cast<int>(settings.backlog), error);
   if (error) return "can't listen on " + where + ": " + error.message();
@@ -89,7 +91,8 @@ void Door::Impl::welcome(Tcp::socket socket) {
 
 void Door::Impl::out_of_descriptors(const SystemError& error) {
   if (const auto left_out = descriptors_pause.due(Clock::now())) {
-    log::error("can't accept", {{"reason", error.message()}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
+    log::error("can't accept",
+               {{"reason", error.message()}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
   }
   // Trying again at once would only burn the CPU that could free a descriptor. Those that wait in the kernel's queue may
   // do so for as long as a handshake may take; then some of them are let go, rather than left hanging.
@@ -113,7 +116,8 @@ void Door::Impl::out_of_descriptors(const SystemError& error) {
   });
 }
 
-void Door::Impl::watch(std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>>& line, const std::shared_ptr<Entrance>& one, Clock::duration limit) {
+void Door::Impl::watch(std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>>& line,
+                       const std::shared_ptr<Entrance>& one, Clock::duration limit) {
   line.emplace_back(Clock::now() + limit, one);
   if (!sweeping) sweep();
   else if (line.size() == 1 && line.front().first < sweeper.expiry()) sweep();
@@ -142,11 +146,13 @@ void Door::Impl::sweep() {
 
 void Door::Impl::refused(const char* limit) {
   if (const auto left_out = limit_pause.due(Clock::now())) {
-    log::warning("connection refused", {{"limit", limit}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
+    log::warning("connection refused",
+                 {{"limit", limit}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
   }
 }
 
-Door::Door(boost::asio::io_context& io, DoorSettings settings, Callbacks callbacks) : impl_(std::make_unique<Impl>(io, std::move(settings), std::move(callbacks))) {}
+Door::Door(boost::asio::io_context& io, DoorSettings settings, Callbacks callbacks)
+    : impl_(std::make_unique<Impl>(io, std::move(settings), std::move(callbacks))) {}
 Door::~Door() = default;
 std::string Door::open() { return impl_->open(); }
 

@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t farewell_bytes = 256 * 1024;  // of what one who is going still sends
 
 IpAddress address_of(const boost::asio::ip::tcp::endpoint& endpoint) {
-  return endpoint.address().is_v4() ? IpAddress::of_v4(endpoint.address().to_v4().to_bytes().data()) : IpAddress::of_v6(endpoint.address().to_v6().to_bytes().data());
+  return endpoint.address().is_v4() ? IpAddress::of_v4(endpoint.address().to_v4().to_bytes().data())
+                                    : IpAddress::of_v6(endpoint.address().to_v6().to_bytes().data());
 }
 
 std::string peer_text(const IpAddress& address, std::uint16_t port) {
@@ -28,7 +29,9 @@ std::string_view probe_of(std::string_view bytes) {
   for (const std::string_view page : {alive_page, ready_page}) {
     constexpr std::string_view method = "GET ";
     const std::size_t end = method.size() + page.size();
-    if (bytes.starts_with(method) && bytes.substr(method.size()).starts_with(page) && (bytes.size() == end || bytes[end] == ' ')) return page;
+    if (bytes.starts_with(method) && bytes.substr(method.size()).starts_with(page) &&
+        (bytes.size() == end || bytes[end] == ' '))
+      return page;
   }
   return {};
 }
@@ -98,7 +101,8 @@ void Door::Impl::Entrance::read_proxy_header() {
 
 /// Its address is known, unless a header will tell another one.
 void Door::Impl::Entrance::addressed() {
-  const bool told_later = door_.settings.not_http.empty() && door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_);
+  const bool told_later = door_.settings.not_http.empty() && door_.settings.forwarded_header != ForwardedHeader::none &&
+                          door_.settings.trusted_proxies.contains(address_);
   if (!told_later && !counted_by_host()) {
     if (door_.tls) return give_up();
     refusing_ = true;
@@ -131,12 +135,13 @@ void Door::Impl::Entrance::read_head() {
   }
   const std::size_t had = buffer_.size();
   buffer_.resize(std::min(had + 2048, door_.settings.head.bytes + 2048));
-  stream_->async_read_some(boost::asio::buffer(buffer_.data() + had, buffer_.size() - had), [self = this->shared_from_this(), had](const SystemError& error, std::size_t n) {
-    if (self->gone_) return;
-    self->buffer_.resize(had + n);
-    if (error) return self->give_up();
-    self->judge(had);
-  });
+  stream_->async_read_some(boost::asio::buffer(buffer_.data() + had, buffer_.size() - had),
+                           [self = this->shared_from_this(), had](const SystemError& error, std::size_t n) {
+                             if (self->gone_) return;
+                             self->buffer_.resize(had + n);
+                             if (error) return self->give_up();
+                             self->judge(had);
+                           });
 }
 
 void Door::Impl::Entrance::judge(std::size_t searched) {
@@ -148,23 +153,30 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
   }
   if (head.what == RequestHead::What::incomplete) return read_head();
   if (head.what == RequestHead::What::refused) return answer(refusal(head.status, error_name::validation, head.reason));
-  if (!is_probe(head.target) && !host_allowed(head.header("Host"), door_.settings.hosts)) return answer(refusal(421, error_name::authorization, "this gateway is not called by this name (listen.hosts)"));
+  if (!is_probe(head.target) && !host_allowed(head.header("Host"), door_.settings.hosts))
+    return answer(refusal(421, error_name::authorization, "this gateway is not called by this name (listen.hosts)"));
   if (door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_)) {
-    const char* const name = door_.settings.forwarded_header == ForwardedHeader::forwarded ? "Forwarded" : "X-Forwarded-For";
-    const auto consumer = forwarded_for(door_.settings.forwarded_header, head.header(name), address_, door_.settings.trusted_proxies);
-    if (!consumer) return answer(refusal(400, error_name::validation, "the proxy does not tell the consumer's address (listen.forwarded_header)"));
+    const char* const name =
+        door_.settings.forwarded_header == ForwardedHeader::forwarded ? "Forwarded" : "X-Forwarded-For";
+    const auto consumer =
+        forwarded_for(door_.settings.forwarded_header, head.header(name), address_, door_.settings.trusted_proxies);
+    if (!consumer)
+      return answer(refusal(400, error_name::validation,
+                            "the proxy does not tell the consumer's address (listen.forwarded_header)"));
     if (!(*consumer == address_)) {
       address_ = *consumer;
       peer_ = peer_text(address_, 0);
     }
-    if (!counted_by_host()) return answer(come_again("this address has all connections that it may have (limits.connections_per_ip)"));
+    if (!counted_by_host())
+      return answer(come_again("this address has all connections that it may have (limits.connections_per_ip)"));
   }
   enter();
 }
 
 void Door::Impl::Entrance::enter() {
   const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since_);
-  Guest guest{std::move(stream_), std::move(peer_), std::move(client_name_), std::chrono::milliseconds(door_.settings.handshake_ms) - spent};
+  Guest guest{std::move(stream_), std::move(peer_), std::move(client_name_),
+              std::chrono::milliseconds(door_.settings.handshake_ms) - spent};
   guest.stream->unread(std::move(buffer_));
   guest.stream->carry(std::move(ticket_));
   door_.callbacks.enter(std::move(guest));
@@ -184,23 +196,25 @@ void Door::Impl::Entrance::answer(std::string bytes) {
 }
 
 void Door::Impl::Entrance::write_answer(std::size_t from) {
-  stream_->async_write_some(boost::asio::buffer(buffer_.data() + from, buffer_.size() - from), [self = this->shared_from_this(), from](const SystemError& error, std::size_t n) {
-    if (self->gone_) return;
-    if (error) return self->leave();
-    if (from + n < self->buffer_.size()) return self->write_answer(from + n);
-    self->stream_->shutdown(Tcp::socket::shutdown_send);
-    self->see_off();
-  });
+  stream_->async_write_some(boost::asio::buffer(buffer_.data() + from, buffer_.size() - from),
+                            [self = this->shared_from_this(), from](const SystemError& error, std::size_t n) {
+                              if (self->gone_) return;
+                              if (error) return self->leave();
+                              if (from + n < self->buffer_.size()) return self->write_answer(from + n);
+                              self->stream_->shutdown(Tcp::socket::shutdown_send);
+                              self->see_off();
+                            });
 }
 
 /// Closing at once, with bytes unread, would reset the connection and take the answer with it.
 void Door::Impl::Entrance::see_off(std::size_t seen) {
   if (seen > farewell_bytes) return leave();
-  stream_->socket().async_read_some(boost::asio::buffer(buffer_), [self = this->shared_from_this(), seen](const SystemError& error, std::size_t n) {
-    if (self->gone_) return;
-    if (error) return self->leave();
-    self->see_off(seen + n);
-  });
+  stream_->socket().async_read_some(boost::asio::buffer(buffer_),
+                                    [self = this->shared_from_this(), seen](const SystemError& error, std::size_t n) {
+                                      if (self->gone_) return;
+                                      if (error) return self->leave();
+                                      self->see_off(seen + n);
+                                    });
 }
 
 void Door::Impl::Entrance::leave() {

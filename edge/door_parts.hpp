@@ -21,7 +21,13 @@ struct Door::Impl {
   static constexpr const char* too_many = "all connections are taken, or too many come at once: try again later";
 
   Impl(boost::asio::io_context& context, DoorSettings s, Callbacks c)
-      : io(context), settings(std::move(s)), callbacks(std::move(c)), arrivals(settings.arrivals ? settings.arrivals : std::make_shared<Arrivals>(settings.limits)), acceptor(context), retry(context), sweeper(context) {}
+      : io(context),
+        settings(std::move(s)),
+        callbacks(std::move(c)),
+        arrivals(settings.arrivals ? settings.arrivals : std::make_shared<Arrivals>(settings.limits)),
+        acceptor(context),
+        retry(context),
+        sweeper(context) {}
   ~Impl() {
     if (reserve >= 0) ::close(reserve);
   }
@@ -30,7 +36,8 @@ struct Door::Impl {
   void accept();
   void welcome(Tcp::socket socket);
   void out_of_descriptors(const SystemError& error);
-  void watch(std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>>& line, const std::shared_ptr<Entrance>& one, Clock::duration limit);
+  void watch(std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>>& line,
+             const std::shared_ptr<Entrance>& one, Clock::duration limit);
   void sweep();
   void refused(const char* limit);
 
@@ -54,7 +61,10 @@ struct Door::Impl {
 class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
  public:
   Entrance(Impl& door, Tcp::socket socket, std::shared_ptr<void> ticket)
-      : door_(door), stream_(std::make_shared<Stream>(std::move(socket))), ticket_(std::move(ticket)), since_(Clock::now()) {}
+      : door_(door),
+        stream_(std::make_shared<Stream>(std::move(socket))),
+        ticket_(std::move(ticket)),
+        since_(Clock::now()) {}
   /// One that is only to be seen off.
   Entrance(Impl& door, std::shared_ptr<Stream> stream) : door_(door), stream_(std::move(stream)), answered_(true) {}
 

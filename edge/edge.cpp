@@ -49,29 +49,47 @@ DoorSettings door_settings(const Config& config) {
   }
   return out;
 }
-std::string lost_error() { return unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run"); }
+std::string lost_error() {
+  return unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run");
+}
 
 constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_end of what is in its handler's unsent()
 
 }  // namespace
 
 Edge::Edge(const Config& config, std::string control_socket, const ReadFile& read_certificates)
-    : config_(config), signals_(io_, SIGTERM, SIGINT, SIGUSR2), reload_(io_, SIGHUP), timer_(io_), drain_timer_(io_), queue_rules_(config.events.when_full),
+    : config_(config),
+      signals_(io_, SIGTERM, SIGINT, SIGUSR2),
+      reload_(io_, SIGHUP),
+      timer_(io_),
+      drain_timer_(io_),
+      queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
             {.on_attached = [this](bool same_address) { on_attached(same_address); },
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
-             .on_record = [this](const shm::RecordHeader& header, const std::string& payload) { on_record(header, payload); },
+             .on_record = [this](const shm::RecordHeader& header,
+                                 const std::string& payload) { on_record(header, payload); },
              .on_batch_end = nullptr,
-             .on_change = [this] { close_waiting(); present_waiting(); subscribe_waiting(); say_all_unsaid(); say_waiting(); resume_held(); }}) {
+             .on_change =
+                 [this] {
+                   close_waiting();
+                   present_waiting();
+                   subscribe_waiting();
+                   say_all_unsaid();
+                   say_waiting();
+                   resume_held();
+                 }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
   if (read_certificates) settings.door.tls.read = read_certificates;
   settings.door.arrivals = std::make_shared<Arrivals>(settings.door.limits);
   make_lines(settings.door);
   settings.max_message = config.limits.message_bytes;
-  settings.liveness = {seconds(config.listen.ping_interval_s), seconds(config.listen.pong_timeout_s), seconds(config.listen.idle_timeout_s)};
+  settings.liveness = {seconds(config.listen.ping_interval_s), seconds(config.listen.pong_timeout_s),
+                       seconds(config.listen.idle_timeout_s)};
   settings.compression = config.listen.compression;
-  settings.deflate = {static_cast<int>(config.listen.compression_window_bits), config.listen.compression_context_takeover, config.limits.message_bytes};
+  settings.deflate = {static_cast<int>(config.listen.compression_window_bits),
+                      config.listen.compression_context_takeover, config.limits.message_bytes};
   listener_ = std::make_unique<WebSocketListener>(
       io_, settings,
       WebSocketListener::Callbacks{
@@ -119,14 +137,17 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::session_accepted:
       if (const auto record = records::decode<records::SessionAccepted>(payload)) {
         ConsumerHandler* const handler = find(record->session);
-        if (handler && handler->serial() == record->serial) handler->accepted(record->user_id, record->username, record->ticket, record->resume);
+        if (handler && handler->serial() == record->serial)
+          handler->accepted(record->user_id, record->username, record->ticket, record->resume);
       }
       break;
     case Type::session_refused:
-      if (const auto record = records::decode<records::SessionRefused>(payload)) end_session(record->session, record->serial, record->code, record->reason);
+      if (const auto record = records::decode<records::SessionRefused>(payload))
+        end_session(record->session, record->serial, record->code, record->reason);
       break;
     case Type::end_session:
-      if (const auto record = records::decode<records::EndSession>(payload)) end_session(record->session, record->serial, record->code, record->reason);
+      if (const auto record = records::decode<records::EndSession>(payload))
+        end_session(record->session, record->serial, record->code, record->reason);
       break;
     case Type::session_notice:
       if (const auto record = records::decode<records::SessionNotice>(payload)) {
@@ -192,7 +213,9 @@ void Edge::on_attached(bool same_address) {
     });
   }
   for (ConsumerHandler* handler : handlers_) {
-    if (handler && handler->state() != ConsumerHandler::State::closing && handler->state() != ConsumerHandler::State::silent) present(*handler);
+    if (handler && handler->state() != ConsumerHandler::State::closing &&
+        handler->state() != ConsumerHandler::State::silent)
+      present(*handler);
   }
 }
 
@@ -212,11 +235,13 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
     if (handler->numbered()) pending_.set_deadline(request, request.until);  // nobody else keeps the time now
     auto& unsent = handler->unsent();
     if (request.ring_end == waits_to_be_sent) return;
-    if (const auto found = untaken.find(request.sequence); found != untaken.end() && found->second->end == request.ring_end) {
+    if (const auto found = untaken.find(request.sequence);
+        found != untaken.end() && found->second->end == request.ring_end) {
       // Nobody has looked at it, so it goes to the next meshd as if there had been no other.
       if (request.trace_id.empty()) return lose(request.sequence);  // our own, and asked anew of every meshd
       unsent.push_back({request.verb, request.sequence, found->second->payload});
-    } else if (request.ring_end <= lost.settled && (request.verb == records::Type::request || request.verb == records::Type::describe)) {
+    } else if (request.ring_end <= lost.settled &&
+               (request.verb == records::Type::request || request.verb == records::Type::describe)) {
       request.ring_end = 0;  // published: its answer will come, by way of the next meshd
       return;
     } else if (!request.again.empty()) {
@@ -247,7 +272,9 @@ void Edge::send_again(ConsumerHandler& handler) {
   for (; !unsent.empty(); unsent.pop_front()) {
     PendingRequest* const request = pending_.find(unsent.front().sequence);
     if (!request) continue;  // its time was up meanwhile
-    if (!(handler.speaks_snorky() ? link_.attached() && !link_.full() : may_send()) || !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record)) return;
+    if (!(handler.speaks_snorky() ? link_.attached() && !link_.full() : may_send()) ||
+        !link_.write(unsent.front().type, unsent.front().sequence, unsent.front().record))
+      return;
     request->ring_end = link_.written();
     let_meshd_keep_time(handler, *request);
     NUROPB_CRASH_POINT(request_sent_again);
@@ -275,7 +302,8 @@ void Edge::resume_held() {
 
 void Edge::arm_timer() {
   if (timer_armed_) return;
-  if (pending_.size() == 0 && verdicts_.empty() && first_messages_.empty() && held_.empty() && backend_calls_.empty()) return;  // nothing to watch: an idle edge sleeps
+  if (pending_.size() == 0 && verdicts_.empty() && first_messages_.empty() && held_.empty() && backend_calls_.empty())
+    return;  // nothing to watch: an idle edge sleeps
   timer_armed_ = true;
   timer_.expires_after(PendingRequests::tick);
   timer_.async_wait([this](const boost::system::error_code& error) {

@@ -83,7 +83,8 @@ class Edge {
   // The consumers' side (edge_consumers.cpp)
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
   std::unique_ptr<Receiver> on_open(Connection& connection, const Handshake& handshake);
-  std::unique_ptr<ConsumerHandler> take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer);
+  std::unique_ptr<ConsumerHandler> take_in(Connection& connection, HandlerKind kind,
+                                           const std::optional<FoundToken>& token, std::string peer);
   std::unique_ptr<Receiver> begin(std::unique_ptr<ConsumerHandler> handler);
   HttpAnswer on_http(const Handshake& request);
   [[nodiscard]] HttpAnswer probe(std::string_view page) const;
@@ -93,7 +94,8 @@ class Edge {
   void present(ConsumerHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
   bool request(ConsumerHandler& handler, ClientRequest& message, SteadyTime deadline);
-  bool write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence);
+  bool write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id,
+             std::uint64_t sequence);
   void end_pending(ConsumerHandler& handler, const PendingRequests::Taken& taken, std::string_view error);
   void expire(ConsumerHandler& handler, const PendingRequests::Taken& taken);
   void time_out(ConsumerHandler& handler, std::string_view trace_id, std::string_view description);
@@ -104,7 +106,8 @@ class Edge {
   void make_lines(DoorSettings door);
   Result<void> start_lines();
   [[nodiscard]] LineListener::Closing admit_line() const;
-  std::unique_ptr<Receiver> on_line_open(Connection& connection, const std::string& peer, const std::string& client_name);
+  std::unique_ptr<Receiver> on_line_open(Connection& connection, const std::string& peer,
+                                         const std::string& client_name);
 
   // Events (edge_events.cpp)
   void subscribed(ConsumerHandler& handler, std::string_view topic);
@@ -119,7 +122,8 @@ class Edge {
   bool resume_or_ack(ConsumerHandler& handler, const ClientRequest& message);
   void on_numbered(const shm::RecordHeader& header, const records::Numbered& record);
   void on_resumed(const shm::RecordHeader& header, const records::Resumed& record);
-  void conclude(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence = {});
+  void conclude(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error,
+                std::optional<std::uint64_t> sequence = {});
   void say(ConsumerHandler& handler, std::string text, std::optional<std::uint64_t> sequence = {});
   void say_unsaid(ConsumerHandler& handler);
   void say_all_unsaid();
@@ -129,7 +133,9 @@ class Edge {
   void let_meshd_keep_time(const ConsumerHandler& handler, PendingRequest& request);
 
   // Snorky (edge_snorky.cpp)
-  [[nodiscard]] bool at_snorky(const Handshake& handshake) const { return !config_.snorky.path.empty() && handshake.path() == config_.snorky.path; }
+  [[nodiscard]] bool at_snorky(const Handshake& handshake) const {
+    return !config_.snorky.path.empty() && handshake.path() == config_.snorky.path;
+  }
   std::optional<SteadyTime> handle_snorky(ConsumerHandler& handler, std::string_view text, SteadyTime arrived);
   void refuse_call(ConsumerHandler& handler, std::string_view text, std::string_view why);
   bool call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime deadline);
@@ -179,8 +185,12 @@ class Edge {
   void look_whether_drained();
   void dismiss(ConsumerHandler& handler);
   void finish();
-  [[nodiscard]] bool takes_from(ConsumerHandler& handler) const { return leaving_.empty() || !leaving_.contains(&handler); }
-  [[nodiscard]] bool refuses(ConsumerHandler& handler) const { return phase_ == Phase::finishing || dismissed_ == &handler; }
+  [[nodiscard]] bool takes_from(ConsumerHandler& handler) const {
+    return leaving_.empty() || !leaving_.contains(&handler);
+  }
+  [[nodiscard]] bool refuses(ConsumerHandler& handler) const {
+    return phase_ == Phase::finishing || dismissed_ == &handler;
+  }
 
   const Config& config_;
   SystemClock clock_;
@@ -189,7 +199,7 @@ class Edge {
   boost::asio::steady_timer timer_, drain_timer_;
   std::array<HandlerManager, handler_kinds> managers_;
   PendingRequests pending_;
-  std::vector<ConsumerHandler*> handlers_;     // by slot
+  std::vector<ConsumerHandler*> handlers_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   std::size_t connections_ = 0;
   std::uint32_t next_serial_ = 0;
@@ -198,26 +208,29 @@ class Edge {
   std::deque<ConsumerHandler*> to_present_;    // those whose open_session record found no room
   QueueRules queue_rules_;
   std::array<TopicIndex, handler_kinds> subscriptions_;  // of slots, by kind
-  std::vector<TopicIndex::Id> interested_;      // in the event at hand; reused
-  std::deque<ConsumerHandler*> to_subscribe_;  // those whose topics a new meshd has to be told of
-  std::deque<records::CloseSession> to_close_;  // those that found none
-  std::unordered_set<ConsumerHandler*> to_say_;  // those with something unsaid that found no room
-  std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>> verdicts_;  // deadlines of (slot, serial), in order
-  std::deque<records::Pushed> unsaid_;          // counts that found no room in the request ring
+  std::vector<TopicIndex::Id> interested_;               // in the event at hand; reused
+  std::deque<ConsumerHandler*> to_subscribe_;            // those whose topics a new meshd has to be told of
+  std::deque<records::CloseSession> to_close_;           // those that found none
+  std::unordered_set<ConsumerHandler*> to_say_;          // those with something unsaid that found no room
+  std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>>
+      verdicts_;                                 // deadlines of (slot, serial), in order
+  std::deque<records::Pushed> unsaid_;           // counts that found no room in the request ring
   std::unordered_set<ConsumerHandler*> silent_;  // those that owe their first message
-  std::multimap<SteadyTime, std::pair<std::uint32_t, std::uint32_t>> first_messages_;  // their deadlines: (slot, serial)
-  std::size_t early_commands_ = 0;              // bytes of those that were sent to meshd while the broker took nothing
-  std::string record_, answer_;                 // reused for every message
-  SteadyTime next_look_{};                      // at whether those held back are still there
+  std::multimap<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>
+      first_messages_;              // their deadlines: (slot, serial)
+  std::size_t early_commands_ = 0;  // bytes of those that were sent to meshd while the broker took nothing
+  std::string record_, answer_;     // reused for every message
+  SteadyTime next_look_{};          // at whether those held back are still there
   bool timer_armed_ = false;
   Phase phase_ = Phase::serving;
   SteadyTime drain_until_{};
-  std::vector<std::pair<SteadyTime, records::SessionRef>> goodbyes_;  // when each socket is told to go; the last is the next
+  std::vector<std::pair<SteadyTime, records::SessionRef>>
+      goodbyes_;                                  // when each socket is told to go; the last is the next
   std::unordered_set<ConsumerHandler*> leaving_;  // those that were, and have something pending
   ConsumerHandler* dismissed_ = nullptr;          // the one whose held messages are being refused
   MeshLink link_;
   std::unique_ptr<WebSocketListener> listener_;
-  std::unique_ptr<LineListener> lines_;         // nullptr: the config does not open that kind
+  std::unique_ptr<LineListener> lines_;  // nullptr: the config does not open that kind
   struct BackendCall {
     SteadyTime deadline;
     BackendListener::Respond respond;

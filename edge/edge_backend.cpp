@@ -9,8 +9,12 @@ namespace nuropb::edge {
 Result<void> Edge::start_backend() {
   if (config_.backend.key_file.empty()) return {};
   backend_ = std::make_unique<BackendListener>(
-      io_, BackendListener::Settings{config_.backend.address, config_.backend.port, config_.backend.connections, config_.limits.message_bytes, config_.backend.timeout_ms},
-      [this](BackendListener::Request request, BackendListener::Respond respond) { on_backend_request(std::move(request), std::move(respond)); });
+      io_,
+      BackendListener::Settings{config_.backend.address, config_.backend.port, config_.backend.connections,
+                                config_.limits.message_bytes, config_.backend.timeout_ms},
+      [this](BackendListener::Request request, BackendListener::Respond respond) {
+        on_backend_request(std::move(request), std::move(respond));
+      });
   if (const std::string wrong = backend_->listen(); !wrong.empty()) return failure(wrong, "", "");
   return {};
 }
@@ -24,14 +28,16 @@ void Edge::on_backend_request(BackendListener::Request request, BackendListener:
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
   record_.clear();
   if (call) {
-    records::encode(records::BackendCall{request.key, call->service, call->command, call->call_id, call->params}, record_);
+    records::encode(records::BackendCall{request.key, call->service, call->command, call->call_id, call->params},
+                    record_);
   } else {
     // Whoever has no key learns nothing of what else is wrong.
     records::encode(records::BackendCall{request.key, {}, {}, {}, {}}, record_);
     waiting.mistake = refusal(400, error_name::validation, std::get<SnorkyMistake>(message).text);
     link_.count(shm::EdgeCounter::bad_messages);
   }
-  if (!link_.write(records::Type::backend_call, sequence, record_)) return waiting.respond(come_again("the gateway is busy; nothing was done"));
+  if (!link_.write(records::Type::backend_call, sequence, record_))
+    return waiting.respond(come_again("the gateway is busy; nothing was done"));
   ++next_sequence_;
   backend_calls_.emplace(sequence, std::move(waiting));
   arm_timer();
@@ -55,7 +61,8 @@ void Edge::expire_backend(SteadyTime now) {
   while (!backend_calls_.empty() && backend_calls_.begin()->second.deadline <= now) {
     const BackendCall call = std::move(backend_calls_.begin()->second);
     backend_calls_.erase(backend_calls_.begin());
-    call.respond({504, unknown_outcome_json("no answer in time (backend.timeout_ms); the call may have run") + "\n", {}});
+    call.respond(
+        {504, unknown_outcome_json("no answer in time (backend.timeout_ms); the call may have run") + "\n", {}});
   }
 }
 

@@ -40,7 +40,8 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
     refusal = edge::refusal(403, error_name::authorization, "this origin may not connect (listen.origins)");
   } else if (!token && !config_.auth.first_message) {
-    refusal = edge::refusal(401, error_name::authentication, "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
+    refusal = edge::refusal(401, error_name::authentication,
+                            "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   } else if (!token && silent_.size() >= config_.auth.first_message_waiting) {
     refusal = come_again("too many connections owe their first message (auth.first_message_waiting)");
@@ -62,7 +63,8 @@ std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake&
 }
 
 /// A handler in a slot of its own. Without a token it owes its first message.
-std::unique_ptr<ConsumerHandler> Edge::take_in(Connection& connection, HandlerKind kind, const std::optional<FoundToken>& token, std::string peer) {
+std::unique_ptr<ConsumerHandler> Edge::take_in(Connection& connection, HandlerKind kind,
+                                               const std::optional<FoundToken>& token, std::string peer) {
   std::uint32_t slot = static_cast<std::uint32_t>(handlers_.size());
   if (free_slots_.empty()) {
     handlers_.push_back(nullptr);
@@ -81,7 +83,8 @@ std::unique_ptr<ConsumerHandler> Edge::take_in(Connection& connection, HandlerKi
     await_verdict(*handler);
   } else {
     silent_.insert(handler.get());
-    const std::uint32_t limit = kind == HandlerKind::lines ? config_.lines.first_line_ms : config_.auth.first_message_ms;
+    const std::uint32_t limit =
+        kind == HandlerKind::lines ? config_.lines.first_line_ms : config_.auth.first_message_ms;
     first_messages_.emplace(clock_.now() + milliseconds(limit), std::pair(slot, handler->serial()));
     arm_timer();
   }
@@ -90,7 +93,8 @@ std::unique_ptr<ConsumerHandler> Edge::take_in(Connection& connection, HandlerKi
 
 std::unique_ptr<Receiver> Edge::begin(std::unique_ptr<ConsumerHandler> handler) {
   if (phase_ >= Phase::draining) {
-    handler->close(close_code::going_away, "the gateway is stopping");  // its handshake was under way when the end began
+    handler->close(close_code::going_away,
+                   "the gateway is stopping");  // its handshake was under way when the end began
   } else if (link_.attached() && handler->state() == ConsumerHandler::State::judging) {
     present(*handler);  // else when it is
   }
@@ -104,13 +108,17 @@ std::size_t Edge::sessions() const {
 }
 
 HttpAnswer Edge::probe(std::string_view page) const {
-  const bool ready = phase_ == Phase::serving && link_.attached() && (!config_.listen.ready_with_broker || link_.broker() != shm::BrokerState::away);
+  const bool ready = phase_ == Phase::serving && link_.attached() &&
+                     (!config_.listen.ready_with_broker || link_.broker() != shm::BrokerState::away);
   const char* const status = phase_ != Phase::serving ? "draining" : link_.attached() ? "ok" : "unattached";
-  const char* const broker = link_.broker() == shm::BrokerState::ready ? "ready" : link_.broker() == shm::BrokerState::blocked ? "blocked" : "away";
+  const char* const broker = link_.broker() == shm::BrokerState::ready     ? "ready"
+                             : link_.broker() == shm::BrokerState::blocked ? "blocked"
+                                                                           : "away";
   HttpAnswer out;
   out.status = ready || page == alive_page ? 200 : 503;
   out.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-  out.body = std::string("{\"status\":\"") + status + "\",\"ready\":" + (ready ? "true" : "false") + ",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
+  out.body = std::string("{\"status\":\"") + status + "\",\"ready\":" + (ready ? "true" : "false") +
+             ",\"attached\":" + (link_.attached() ? "true" : "false") + ",\"broker\":\"" + broker +
              "\",\"sessions\":" + std::to_string(sessions()) + ",\"connections\":" + std::to_string(connections_) +
              ",\"pending\":" + std::to_string(pending_.size()) + "}\n";
   return out;
@@ -118,7 +126,8 @@ HttpAnswer Edge::probe(std::string_view page) const {
 
 std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
   const Config::Auth& auth = config_.auth;
-  auto found = find_token({handshake.method(), handshake.header(auth.header), handshake.header("Cookie"), handshake.header("Sec-WebSocket-Protocol"), handshake.query()},
+  auto found = find_token({handshake.method(), handshake.header(auth.header), handshake.header("Cookie"),
+                           handshake.header("Sec-WebSocket-Protocol"), handshake.query()},
                           {auth.cookie, auth.session_cookie, auth.query, auth.subprotocol});
   // Only a consumer that shows nothing else is who its certificate says.
   if (std::string name = handshake.client_name(); !found && !name.empty() && name.size() <= records::max_credential) {
@@ -129,7 +138,8 @@ std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
 }
 
 void Edge::await_verdict(const ConsumerHandler& handler) {
-  verdicts_.push_back({clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {handler.slot(), handler.serial()}});
+  verdicts_.push_back(
+      {clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {handler.slot(), handler.serial()}});
   arm_timer();
 }
 
@@ -142,7 +152,8 @@ void Edge::on_first_message(ConsumerHandler& handler, std::string_view text) {
     const auto* const ours = std::get_if<ClientRequest>(&message);
     if (ours && ours->verb == records::Type::authorize) token = strip_bearer(ours->token);
   }
-  if (token.empty() || token.size() > records::max_credential) return handler.close(close_code::token_refused, "the first message has to be authorize");
+  if (token.empty() || token.size() > records::max_credential)
+    return handler.close(close_code::token_refused, "the first message has to be authorize");
   silent_.erase(&handler);
   handler.credential() = {records::CredentialKind::message, std::move(token)};
   handler.begin_judging();
@@ -163,8 +174,10 @@ HttpAnswer Edge::on_http(const Handshake& request) {
 void Edge::present(ConsumerHandler& handler) {
   record_.clear();
   const FoundToken& credential = handler.credential();
-  records::encode(records::OpenSession{handler.slot(), handler.serial(), handler.session_id(), credential.kind, credential.token,
-                                       std::string_view(handler.peer()).substr(0, records::max_peer), handler.kind()}, record_);
+  records::encode(
+      records::OpenSession{handler.slot(), handler.serial(), handler.session_id(), credential.kind, credential.token,
+                           std::string_view(handler.peer()).substr(0, records::max_peer), handler.kind()},
+      record_);
   if (!link_.write(records::Type::open_session, 0, record_) && link_.attached()) to_present_.push_back(&handler);
 }
 
@@ -214,16 +227,20 @@ std::optional<SteadyTime> Edge::handle_message(ConsumerHandler& handler, std::st
   }
   auto& ours = std::get<ClientRequest>(message);
   if (refuses(handler)) {
-    answer(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "null", error_json(error_name::transport, "the gateway is stopping; the request was not sent"));
+    answer(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "null",
+           error_json(error_name::transport, "the gateway is stopping; the request was not sent"));
     return {};
   }
-  const std::uint64_t ttl = std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
+  const std::uint64_t ttl =
+      std::min<std::uint64_t>(ours.ttl_ms.value_or(config_.request.ttl_ms), config_.request.max_ttl_ms);
   const SteadyTime deadline = arrived + milliseconds(ttl);
-  const bool known = handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
+  const bool known =
+      handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
   if (ours.verb == records::Type::resume && resume_or_ack(handler, ours)) return {};
   if (known && may_send(handler, ours) && takes_from(handler) && request(handler, ours, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
-  time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "the mesh was not reachable in time; the request was not sent");
+  time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id,
+           "the mesh was not reachable in time; the request was not sent");
   return {};
 }
 
@@ -232,7 +249,8 @@ bool Edge::may_send(ConsumerHandler& handler, const ClientRequest& message) cons
   if (message.verb == records::Type::authorize || message.verb == records::Type::resume) return may_call();
   if (!handler.unsent().empty()) return false;
   // Nobody waits for what a command does: it can as well wait in meshd, and its socket is read on.
-  return may_send() || (message.verb == records::Type::command && may_call() && early_commands_ + message.params.size() + command_cost <= most_early_commands);
+  return may_send() || (message.verb == records::Type::command && may_call() &&
+                        early_commands_ + message.params.size() + command_cost <= most_early_commands);
 }
 
 void Edge::refuse_over_rate(ConsumerHandler& handler, std::string_view text, RateLimit::Over over) {
@@ -240,20 +258,26 @@ void Edge::refuse_over_rate(ConsumerHandler& handler, std::string_view text, Rat
   count(messages ? shm::EdgeCounter::over_messages_per_s : shm::EdgeCounter::over_bytes_per_s);
   const Rates& rates = config_.limits.connection;
   const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
-                          (messages ? " messages a second (limits.messages_per_s); it was not sent" : " bytes a second (limits.bytes_per_s); it was not sent");
+                          (messages ? " messages a second (limits.messages_per_s); it was not sent"
+                                    : " bytes a second (limits.bytes_per_s); it was not sent");
   // It is read all the same, for the trace_id that its sender waits for.
   if (handler.speaks_snorky()) return refuse_call(handler, text, why);
   const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
   const auto* const request = std::get_if<ClientRequest>(&message);
-  if (request) return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null", error_json(error_name::transport, why));
-  handler.write_message(encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
+  if (request)
+    return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null",
+                  error_json(error_name::transport, why));
+  handler.write_message(
+      encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
 }
 
 bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
-    answer(handler, trace_id, "null", error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) + " requests are outstanding (limits.pending_per_session)"));
+    answer(handler, trace_id, "null",
+           error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) +
+                                                 " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
@@ -263,12 +287,16 @@ bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime 
   if (message.verb == records::Type::unsubscribe) {
     unsubscribed(handler, message.topic);
     for (PendingRequest& request : handler.requests().list) {
-      if (request.topic == message.topic) request.topic.clear();  // its answer is still to come, and begins nothing any more
+      if (request.topic == message.topic)
+        request.topic.clear();  // its answer is still to come, and begins nothing any more
     }
   }
-  PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id), message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
+  PendingRequest& pending =
+      pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id),
+                   message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
   pending.verb = message.verb;
-  if (message.verb == records::Type::command && link_.broker() != shm::BrokerState::ready) early_commands_ += message.params.size() + command_cost;
+  if (message.verb == records::Type::command && link_.broker() != shm::BrokerState::ready)
+    early_commands_ += message.params.size() + command_cost;
   pending.ring_end = link_.written();
   let_meshd_keep_time(handler, pending);
   if (message.idempotent) pending_.keep(pending, record_, config_.limits.send_queue_bytes);
@@ -276,22 +304,48 @@ bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime 
   return true;
 }
 
-bool Edge::write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence) {
+bool Edge::write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id,
+                 std::uint64_t sequence) {
   using records::Type;
   record_.clear();
   switch (message.verb) {
     case Type::event:
-      records::encode(records::Event{handler.slot(), handler.serial(), to_ring_ms(deadline), message.topic, trace_id, message.params, message.target}, record_);
+      records::encode(records::Event{handler.slot(), handler.serial(), to_ring_ms(deadline), message.topic, trace_id,
+                                     message.params, message.target},
+                      record_);
       break;
     case Type::subscribe:
-    case Type::unsubscribe: records::encode(records::Subscription{handler.slot(), handler.serial(), message.topic, to_ring_ms(deadline), trace_id}, record_); break;
-    case Type::resume:
-      records::encode(records::Resume{message.token.empty() ? records::Resume::What::keep : records::Resume::What::resume, handler.slot(), handler.serial(), message.seq, to_ring_ms(deadline), message.token, trace_id, {}}, record_);
+    case Type::unsubscribe:
+      records::encode(
+          records::Subscription{handler.slot(), handler.serial(), message.topic, to_ring_ms(deadline), trace_id},
+          record_);
       break;
-    case Type::authorize: records::encode(records::Authorize{handler.slot(), handler.serial(), strip_bearer(message.token), to_ring_ms(deadline), trace_id}, record_); break;
-    case Type::describe: records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, "", trace_id, ""}, record_); break;
+    case Type::resume:
+      records::encode(
+          records::Resume{message.token.empty() ? records::Resume::What::keep : records::Resume::What::resume,
+                          handler.slot(),
+                          handler.serial(),
+                          message.seq,
+                          to_ring_ms(deadline),
+                          message.token,
+                          trace_id,
+                          {}},
+          record_);
+      break;
+    case Type::authorize:
+      records::encode(records::Authorize{handler.slot(), handler.serial(), strip_bearer(message.token),
+                                         to_ring_ms(deadline), trace_id},
+                      record_);
+      break;
+    case Type::describe:
+      records::encode(
+          records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, "", trace_id, ""},
+          record_);
+      break;
     default:
-      records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, message.method, trace_id, message.params}, record_);
+      records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service,
+                                       message.method, trace_id, message.params},
+                      record_);
   }
   return link_.write(message.verb, sequence, record_);
 }
@@ -316,7 +370,8 @@ void Edge::expire(ConsumerHandler& handler, const PendingRequests::Taken& taken)
     // meshd may have it, or get it later: not for somebody who was told that it failed.
     record_.clear();
     records::encode(records::Subscription{handler.slot(), handler.serial(), taken.topic, 0, {}}, record_);
-    if (handler.state() == ConsumerHandler::State::open) link_.write(records::Type::unsubscribe, next_sequence_++ & ReturnAddress::max_sequence, record_);
+    if (handler.state() == ConsumerHandler::State::open)
+      link_.write(records::Type::unsubscribe, next_sequence_++ & ReturnAddress::max_sequence, record_);
     return time_out(handler, taken.trace_id, "no answer in time; not subscribed");
   }
   time_out(handler, taken.trace_id, "no answer in time; it may have run");
@@ -327,7 +382,8 @@ void Edge::time_out(ConsumerHandler& handler, std::string_view trace_id, std::st
   conclude(handler, trace_id, "null", error_json(error_name::timeout, description));
 }
 
-void Edge::answer(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error) {
+void Edge::answer(ConsumerHandler& handler, std::string_view trace_id, std::string_view result,
+                  std::string_view error) {
   encode_response(answer_, trace_id, result, error);
   handler.write_message(answer_);
 }

@@ -78,10 +78,12 @@ void Edge::look_whether_drained() {
   for (; !goodbyes_.empty() && goodbyes_.back().first <= now; goodbyes_.pop_back()) {
     const auto ref = goodbyes_.back().second;
     ConsumerHandler* const handler = find(ref.session);
-    if (handler && handler->serial() == ref.serial && handler->state() != ConsumerHandler::State::closing) leaving_.insert(handler);
+    if (handler && handler->serial() == ref.serial && handler->state() != ConsumerHandler::State::closing)
+      leaving_.insert(handler);
   }
   std::vector<ConsumerHandler*> done;
-  std::copy_if(leaving_.begin(), leaving_.end(), std::back_inserter(done), [](ConsumerHandler* handler) { return handler->requests().count == 0 || handler->numbered(); });
+  std::copy_if(leaving_.begin(), leaving_.end(), std::back_inserter(done),
+               [](ConsumerHandler* handler) { return handler->requests().count == 0 || handler->numbered(); });
   for (ConsumerHandler* handler : done) dismiss(*handler);
   if (phase_ == Phase::finishing) {
     if (connections_ == 0 || now >= drain_until_) return io_.stop();
@@ -110,7 +112,8 @@ void Edge::finish() {
     const std::string error = unknown_outcome_json("the gateway is stopping; the request may have run");
     pending_.take_all([&](const PendingRequests::Taken& taken) {
       ConsumerHandler* const handler = find(taken.session);
-      if (handler && !handler->numbered()) end_pending(*handler, taken, error);  // else meshd has it, and answers whoever resumes
+      if (handler && !handler->numbered())
+        end_pending(*handler, taken, error);  // else meshd has it, and answers whoever resumes
     });
   }
   fail_backend(503, unknown_outcome_json("the gateway is stopping; the call may have run"));

@@ -10,7 +10,8 @@ namespace nuropb::edge {
 
 void Edge::subscribed(ConsumerHandler& handler, std::string_view topic) {
   const bool fresh = handler.topics().emplace(topic).second;
-  if (fresh && !handler.numbered()) subscriptions_[index_of(handler.kind())].add(topic, handler.slot());  // else its events come by themselves
+  if (fresh && !handler.numbered())
+    subscriptions_[index_of(handler.kind())].add(topic, handler.slot());  // else its events come by themselves
 }
 
 void Edge::unsubscribed(ConsumerHandler& handler, std::string_view topic) {
@@ -21,7 +22,8 @@ void Edge::unsubscribed(ConsumerHandler& handler, std::string_view topic) {
 }
 
 void Edge::forget_subscriptions(ConsumerHandler& handler) {
-  for (const std::string& topic : handler.topics()) subscriptions_[index_of(handler.kind())].remove(topic, handler.slot());
+  for (const std::string& topic : handler.topics())
+    subscriptions_[index_of(handler.kind())].remove(topic, handler.slot());
   handler.topics().clear();
   std::erase(to_subscribe_, &handler);
 }
@@ -42,10 +44,16 @@ void Edge::subscribe_waiting() {
       for (const std::string& topic : handler.topics()) {
         const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
         record_.clear();
-        records::encode(records::Subscription{handler.slot(), handler.serial(), topic, to_ring_ms(clock_.now() + milliseconds(config_.request.max_ttl_ms)), {}}, record_);
+        records::encode(records::Subscription{handler.slot(),
+                                              handler.serial(),
+                                              topic,
+                                              to_ring_ms(clock_.now() + milliseconds(config_.request.max_ttl_ms)),
+                                              {}},
+                        record_);
         if (!link_.write(records::Type::subscribe, sequence, record_)) return;
         ++next_sequence_;
-        pending_.add(sequence, handler.slot(), handler.requests(), clock_.now() + milliseconds(config_.request.max_ttl_ms), "", topic);
+        pending_.add(sequence, handler.slot(), handler.requests(),
+                     clock_.now() + milliseconds(config_.request.max_ttl_ms), "", topic);
       }
       if (!restore_standing(handler)) return;
       arm_timer();

@@ -15,11 +15,14 @@ void Edge::make_lines(DoorSettings door) {
   settings.door.port = config_.lines.port;
   if (!config_.lines.tls) settings.door.tls.certificate_files.clear();
   settings.max_line = config_.limits.message_bytes;
-  settings.liveness = {seconds(config_.listen.ping_interval_s), seconds(config_.listen.pong_timeout_s), seconds(config_.listen.idle_timeout_s)};
+  settings.liveness = {seconds(config_.listen.ping_interval_s), seconds(config_.listen.pong_timeout_s),
+                       seconds(config_.listen.idle_timeout_s)};
   lines_ = std::make_unique<LineListener>(
       io_, std::move(settings),
       LineListener::Callbacks{[this] { return admit_line(); },
-                              [this](Connection& connection, const std::string& peer, const std::string& client_name) { return on_line_open(connection, peer, client_name); },
+                              [this](Connection& connection, const std::string& peer, const std::string& client_name) {
+                                return on_line_open(connection, peer, client_name);
+                              },
                               [this] { link_.count(shm::EdgeCounter::refused_handshakes); }});
 }
 
@@ -33,15 +36,20 @@ Result<void> Edge::start_lines() {
 LineListener::Closing Edge::admit_line() const {
   if (phase_ >= Phase::draining) return {close_code::going_away, "this edge is stopping"};
   if (!link_.attached()) return {close_code::mesh_unavailable, "this edge is not attached to meshd"};
-  if (connections_ >= config_.limits.connections) return {close_code::too_many_connections, "all connections are taken (limits.connections)"};
-  if (silent_.size() >= config_.auth.first_message_waiting) return {close_code::too_many_connections, "too many connections owe their first message (auth.first_message_waiting)"};
+  if (connections_ >= config_.limits.connections)
+    return {close_code::too_many_connections, "all connections are taken (limits.connections)"};
+  if (silent_.size() >= config_.auth.first_message_waiting)
+    return {close_code::too_many_connections,
+            "too many connections owe their first message (auth.first_message_waiting)"};
   return {};
 }
 
 /// Who shows a certificate has shown who they are; all others say it in their first line.
-std::unique_ptr<Receiver> Edge::on_line_open(Connection& connection, const std::string& peer, const std::string& client_name) {
+std::unique_ptr<Receiver> Edge::on_line_open(Connection& connection, const std::string& peer,
+                                             const std::string& client_name) {
   std::optional<FoundToken> token;
-  if (!client_name.empty() && client_name.size() <= records::max_credential) token = FoundToken{records::CredentialKind::client_certificate, client_name};
+  if (!client_name.empty() && client_name.size() <= records::max_credential)
+    token = FoundToken{records::CredentialKind::client_certificate, client_name};
   return begin(take_in(connection, HandlerKind::lines, token, peer));
 }
 

@@ -14,7 +14,10 @@ constexpr std::size_t most_unsaid = 16 * 1024;  // counts that found no room; me
 Handler* Edge::find_session(records::SessionRef ref) const {
   // Registered, so that who has had no hello yet, or is on its way out, is passed over.
   ConsumerHandler* const handler = find(ref.session);
-  return handler && handler->serial() == ref.serial && managers_[index_of(handler->kind())].get_handler(handler->session_id()) == handler ? handler : nullptr;
+  return handler && handler->serial() == ref.serial &&
+                 managers_[index_of(handler->kind())].get_handler(handler->session_id()) == handler
+             ? handler
+             : nullptr;
 }
 
 void Edge::on_push(const records::Push& record) {

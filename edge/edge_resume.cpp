@@ -31,18 +31,22 @@ std::string numbered_text(std::string_view text, std::uint64_t number) {
 bool Edge::resume_or_ack(ConsumerHandler& handler, const ClientRequest& message) {
   if (message.ack) {
     if (!handler.numbered()) {
-      handler.write_message(encode_mistake({std::string(error_name::validation), "nothing is kept for this session: ask for it with resume", std::string(message.trace_id)}));
+      handler.write_message(
+          encode_mistake({std::string(error_name::validation),
+                          "nothing is kept for this session: ask for it with resume", std::string(message.trace_id)}));
     } else if (handler.state() == ConsumerHandler::State::open) {
       // One that finds no room is made up for by the next.
       record_.clear();
-      records::encode(records::Resume{records::Resume::What::seen, handler.slot(), handler.serial(), message.seq}, record_);
+      records::encode(records::Resume{records::Resume::What::seen, handler.slot(), handler.serial(), message.seq},
+                      record_);
       link_.write(records::Type::resume, 0, record_);
     }
     return true;
   }
   if (message.token.size() <= records::max_resume_token) return false;
   answer(handler, message.trace_id.empty() ? "null" : message.trace_id, "null",
-         R"({"error":")" + std::string(error_name::resume_failed) + R"(","description":"resume failed: this gateway has given no such token","reason":"unknown"})");
+         R"({"error":")" + std::string(error_name::resume_failed) +
+             R"(","description":"resume failed: this gateway has given no such token","reason":"unknown"})");
   return true;
 }
 
@@ -52,7 +56,8 @@ void Edge::on_numbered(const shm::RecordHeader& header, const records::Numbered&
   auto& numbers = *handler->numbers();
   if (record.answers) {
     const auto asked = pending_.take(header.sequence);
-    if (asked && asked->session == record.session && !asked->topic.empty() && !record.refused) subscribed(*handler, asked->topic);
+    if (asked && asked->session == record.session && !asked->topic.empty() && !record.refused)
+      subscribed(*handler, asked->topic);
     link_.count(shm::EdgeCounter::responses);
   } else if (record.inherited) {
     numbers.inherited.erase(header.sequence);
@@ -70,7 +75,8 @@ void Edge::on_resumed(const shm::RecordHeader& header, const records::Resumed& r
     case records::Resumed::What::kept: {
       handler->number_messages(record.token, record.number, handler->session_id());
       // Its events come by themselves from here on.
-      for (const std::string& topic : handler->topics()) subscriptions_[index_of(handler->kind())].remove(topic, handler->slot());
+      for (const std::string& topic : handler->topics())
+        subscriptions_[index_of(handler->kind())].remove(topic, handler->slot());
       return;
     }
     case records::Resumed::What::resumed:
@@ -88,7 +94,8 @@ void Edge::on_resumed(const shm::RecordHeader& header, const records::Resumed& r
 
 /// An answer that ends a request which meshd may have taken. With its sequence where it came from a new meshd, which may read
 /// meanwhile that this one is still to be answered.
-void Edge::conclude(ConsumerHandler& handler, std::string_view trace_id, std::string_view result, std::string_view error, std::optional<std::uint64_t> sequence) {
+void Edge::conclude(ConsumerHandler& handler, std::string_view trace_id, std::string_view result,
+                    std::string_view error, std::optional<std::uint64_t> sequence) {
   if (!handler.numbered()) return answer(handler, trace_id, result, error);
   std::string text;
   encode_response(text, trace_id, result, error);
@@ -108,7 +115,9 @@ void Edge::say_unsaid(ConsumerHandler& handler) {
   for (; !numbers.unsaid.empty(); numbers.unsaid.pop_front()) {
     record_.clear();
     const auto& [number, text] = numbers.unsaid.front();
-    records::encode(records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), number, 0, {}, {}, text}, record_);
+    records::encode(
+        records::Resume{records::Resume::What::say, handler.slot(), handler.serial(), number, 0, {}, {}, text},
+        record_);
     if (!link_.write(records::Type::resume, 0, record_)) {
       to_say_.insert(&handler);
       return;
@@ -126,14 +135,24 @@ bool Edge::tell_again(ConsumerHandler& handler) {
   auto& numbers = *handler.numbers();
   if (!numbers.told) {
     record_.clear();
-    records::encode(records::Resume{records::Resume::What::again, handler.slot(), handler.serial(), numbers.last, 0, numbers.token}, record_);
+    records::encode(
+        records::Resume{records::Resume::What::again, handler.slot(), handler.serial(), numbers.last, 0, numbers.token},
+        record_);
     if (!link_.write(records::Type::resume, 0, record_)) return false;
     numbers.told = true;
   }
   for (PendingRequest& request : handler.requests().list) {
-    if (request.ring_end != 0 || request.trace_id.empty() || request.announced) continue;  // only what its predecessor has published
+    if (request.ring_end != 0 || request.trace_id.empty() || request.announced)
+      continue;  // only what its predecessor has published
     record_.clear();
-    records::encode(records::Resume{records::Resume::What::pending, handler.slot(), handler.serial(), 0, to_ring_ms(request.until), {}, request.trace_id}, record_);
+    records::encode(records::Resume{records::Resume::What::pending,
+                                    handler.slot(),
+                                    handler.serial(),
+                                    0,
+                                    to_ring_ms(request.until),
+                                    {},
+                                    request.trace_id},
+                    record_);
     if (!link_.write(records::Type::resume, request.sequence, record_)) return false;
     request.announced = true;
     let_meshd_keep_time(handler, request);
@@ -143,7 +162,8 @@ bool Edge::tell_again(ConsumerHandler& handler) {
 
 /// Whether meshd does not know all of it: of a session that is taken up it would say what is not so.
 bool Edge::half_told(ConsumerHandler& handler) const {
-  return handler.numbered() && (!handler.numbers()->unsaid.empty() || std::find(to_subscribe_.begin(), to_subscribe_.end(), &handler) != to_subscribe_.end());
+  return handler.numbered() && (!handler.numbers()->unsaid.empty() ||
+                                std::find(to_subscribe_.begin(), to_subscribe_.end(), &handler) != to_subscribe_.end());
 }
 
 /// meshd is gone, and with it what it kept.
@@ -152,7 +172,8 @@ void Edge::numbers_lost(ConsumerHandler& handler) {
   numbers.told = false;
   const auto inherited = std::exchange(numbers.inherited, {});
   for (const auto& [number, trace_id] : inherited) {
-    conclude(handler, trace_id, "null", unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run"));
+    conclude(handler, trace_id, "null",
+             unknown_outcome_json("the gateway's connection to the mesh was lost; the request may have run"));
   }
 }
 

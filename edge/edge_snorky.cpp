@@ -16,21 +16,26 @@ std::optional<SteadyTime> Edge::handle_snorky(ConsumerHandler& handler, std::str
   }
   const auto& ours = std::get<SnorkyRequest>(message);
   if (refuses(handler)) {
-    handler.write_message(encode_snorky_error(ours.service, ours.call_id, "The gateway is stopping; the call was not made"));
+    handler.write_message(
+        encode_snorky_error(ours.service, ours.call_id, "The gateway is stopping; the call was not made"));
     return {};
   }
   const SteadyTime deadline = arrived + milliseconds(config_.request.ttl_ms);
-  const bool known = handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_call() && takes_from(handler) && handler.unsent().empty() && call(handler, ours, deadline)) return {};
+  const bool known =
+      handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
+  if (known && may_call() && takes_from(handler) && handler.unsent().empty() && call(handler, ours, deadline))
+    return {};
   if (clock_.now() < deadline) return deadline;
   link_.count(shm::EdgeCounter::timeouts);
-  handler.write_message(encode_snorky_error(ours.service, ours.call_id, "The gateway was not ready in time; the call was not made"));
+  handler.write_message(
+      encode_snorky_error(ours.service, ours.call_id, "The gateway was not ready in time; the call was not made"));
   return {};
 }
 
 void Edge::refuse_call(ConsumerHandler& handler, std::string_view text, std::string_view why) {
   const SnorkyMessage message = decode_snorky(text, json::Limits{config_.limits.json_depth});
-  if (const auto* ours = std::get_if<SnorkyRequest>(&message)) return handler.write_message(encode_snorky_error(ours->service, ours->call_id, why));
+  if (const auto* ours = std::get_if<SnorkyRequest>(&message))
+    return handler.write_message(encode_snorky_error(ours->service, ours->call_id, why));
   const auto& mistake = std::get<SnorkyMistake>(message);
   handler.write_message(encode_snorky_error(mistake.service, mistake.call_id, why));
 }
@@ -38,12 +43,16 @@ void Edge::refuse_call(ConsumerHandler& handler, std::string_view text, std::str
 bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime deadline) {
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
-    handler.write_message(encode_snorky_error(message.service, message.call_id, "More than " + std::to_string(config_.limits.pending_per_session) + " calls are outstanding (limits.pending_per_session)"));
+    handler.write_message(encode_snorky_error(message.service, message.call_id,
+                                              "More than " + std::to_string(config_.limits.pending_per_session) +
+                                                  " calls are outstanding (limits.pending_per_session)"));
     return true;
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
   record_.clear();
-  records::encode(records::SnorkyCall{handler.slot(), handler.serial(), false, message.service, message.command, message.call_id, message.params}, record_);
+  records::encode(records::SnorkyCall{handler.slot(), handler.serial(), false, message.service, message.command,
+                                      message.call_id, message.params},
+                  record_);
   if (!link_.write(records::Type::snorky_call, sequence, record_)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
@@ -87,10 +96,13 @@ bool Edge::restore_standing(ConsumerHandler& handler) {
     if (!call) continue;
     const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
     record_.clear();
-    records::encode(records::SnorkyCall{handler.slot(), handler.serial(), true, call->service, call->command, {}, call->params}, record_);
+    records::encode(
+        records::SnorkyCall{handler.slot(), handler.serial(), true, call->service, call->command, {}, call->params},
+        record_);
     if (!link_.write(records::Type::snorky_call, sequence, record_)) return false;
     ++next_sequence_;
-    pending_.add(sequence, handler.slot(), handler.requests(), clock_.now() + milliseconds(config_.request.max_ttl_ms), "", key);
+    pending_.add(sequence, handler.slot(), handler.requests(), clock_.now() + milliseconds(config_.request.max_ttl_ms),
+                 "", key);
   }
   return true;
 }

@@ -27,7 +27,8 @@ std::optional<IpAddress> node(std::string_view text) {
     return IpAddress::parse(text.substr(1, end - 1));
   }
   const auto colon = text.find(':');
-  if (colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) text = text.substr(0, colon);
+  if (colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos)
+    text = text.substr(0, colon);
   return IpAddress::parse(text);
 }
 
@@ -62,7 +63,8 @@ std::string_view for_of(std::string_view element) {
 
 }  // namespace
 
-std::optional<IpAddress> forwarded_for(ForwardedHeader kind, std::string_view value, const IpAddress& proxy, const AddressBlocks& trusted) {
+std::optional<IpAddress> forwarded_for(ForwardedHeader kind, std::string_view value, const IpAddress& proxy,
+                                       const AddressBlocks& trusted) {
   constexpr int most_hops = 32;  // a header that a consumer filled up costs no more than this
   IpAddress found = proxy;
   value = kind == ForwardedHeader::none ? std::string_view() : trimmed(value);

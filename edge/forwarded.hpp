@@ -16,6 +16,7 @@ enum class ForwardedHeader { none, x_forwarded_for, forwarded };
 /// `value`: the header, several of one name joined by commas in their order. `proxy`: who sent the request, a trusted
 /// one. Nothing where the entry that counts is no address ("unknown", an obfuscated name, rubbish): then the consumer
 /// can't be told. `proxy` itself where the header is empty or names trusted proxies only.
-std::optional<IpAddress> forwarded_for(ForwardedHeader kind, std::string_view value, const IpAddress& proxy, const AddressBlocks& trusted);
+std::optional<IpAddress> forwarded_for(ForwardedHeader kind, std::string_view value, const IpAddress& proxy,
+                                       const AddressBlocks& trusted);
 
 }  // namespace nuropb::edge

@@ -13,7 +13,8 @@ void HandlerManager::register_handler(Handler& handler) {
 }
 
 void HandlerManager::unregister_handler(Handler& handler) {
-  if (const auto found = handlers_.find(handler.session_id()); found != handlers_.end() && found->second == &handler) handlers_.erase(found);
+  if (const auto found = handlers_.find(handler.session_id()); found != handlers_.end() && found->second == &handler)
+    handlers_.erase(found);
   const auto user = by_user_.find(handler.user_id());
   if (user == by_user_.end()) return;
   user->second.erase(&handler);
@@ -35,7 +36,8 @@ std::vector<Handler*> HandlerManager::all() const {
 std::vector<Handler*> HandlerManager::of(const std::vector<std::string>& user_ids) const {
   std::vector<Handler*> out;
   for (const std::string& user : std::set<std::string>(user_ids.begin(), user_ids.end())) {
-    if (const auto found = by_user_.find(user); found != by_user_.end()) out.insert(out.end(), found->second.begin(), found->second.end());
+    if (const auto found = by_user_.find(user); found != by_user_.end())
+      out.insert(out.end(), found->second.begin(), found->second.end());
   }
   return out;
 }
@@ -43,7 +45,8 @@ std::vector<Handler*> HandlerManager::of(const std::vector<std::string>& user_id
 namespace {
 
 std::size_t send(const std::vector<Handler*>& handlers, SharedMessage& message) {
-  return static_cast<std::size_t>(std::count_if(handlers.begin(), handlers.end(), [&](Handler* handler) { return handler->write_shared(message); }));
+  return static_cast<std::size_t>(std::count_if(handlers.begin(), handlers.end(),
+                                                [&](Handler* handler) { return handler->write_shared(message); }));
 }
 
 std::size_t end(const std::vector<Handler*>& handlers, std::uint16_t code, std::string_view reason) {
@@ -81,7 +84,8 @@ std::size_t HandlerManager::close(const SessionId& session, std::uint16_t code, 
   return handler ? 1 : 0;
 }
 
-std::size_t HandlerManager::close_user_ids(const std::vector<std::string>& user_ids, std::uint16_t code, std::string_view reason) {
+std::size_t HandlerManager::close_user_ids(const std::vector<std::string>& user_ids, std::uint16_t code,
+                                           std::string_view reason) {
   return end(of(user_ids), code, reason);
 }
 

@@ -27,10 +27,10 @@ using Tcp = boost::asio::ip::tcp;
 using SystemError = boost::system::error_code;
 
 constexpr std::size_t read_buffer = 4096;
-constexpr std::size_t gathered = 32;                          // messages in one write
-constexpr std::size_t farewell_bytes = 256 * 1024;            // that are heard of one who is going
-constexpr auto longest_farewell = std::chrono::seconds(3);    // from close() on, however slowly the last lines go
-constexpr auto farewell = std::chrono::milliseconds(1000);    // from our FIN on
+constexpr std::size_t gathered = 32;                        // messages in one write
+constexpr std::size_t farewell_bytes = 256 * 1024;          // that are heard of one who is going
+constexpr auto longest_farewell = std::chrono::seconds(3);  // from close() on, however slowly the last lines go
+constexpr auto farewell = std::chrono::milliseconds(1000);  // from our FIN on
 constexpr std::string_view line_end = "\n";
 
 /// Nothing that a callback does may end the event loop.
@@ -38,15 +38,14 @@ template <class Work>
 void guarded(Work&& work) {
   try {
     work();
-  } catch (const std::exception& e) {
-    log::error("a consumer's line could not be handled", {{"reason", e.what()}});
-  }
+  } catch (const std::exception& e) { log::error("a consumer's line could not be handled", {{"reason", e.what()}}); }
 }
 
 }  // namespace
 
 std::string encode_close_line(std::uint16_t code, std::string_view reason) {
-  return R"({"type":"close","payload":{"code":)" + std::to_string(code) + R"(,"reason":)" + json::quoted(reason) + "}}\n";
+  return R"({"type":"close","payload":{"code":)" + std::to_string(code) + R"(,"reason":)" + json::quoted(reason) +
+         "}}\n";
 }
 
 struct LineListener::Impl {
@@ -65,10 +64,16 @@ struct LineListener::Impl {
 };
 
 /// One connection. Kept alive by its listener until its end, and by whatever is under way on it.
-class LineListener::Impl::Open final : public Connection, public Liveness::Socket, public std::enable_shared_from_this<Open> {
+class LineListener::Impl::Open final : public Connection,
+                                       public Liveness::Socket,
+                                       public std::enable_shared_from_this<Open> {
  public:
   Open(Impl& listener, Guest guest)
-      : listener_(listener), stream_(std::move(guest.stream)), peer_(std::move(guest.peer)), client_name_(std::move(guest.client_name)), reader_(listener.settings.max_line) {}
+      : listener_(listener),
+        stream_(std::move(guest.stream)),
+        peer_(std::move(guest.peer)),
+        client_name_(std::move(guest.client_name)),
+        reader_(listener.settings.max_line) {}
 
   void begin() {
     listener_.pulse.watch(*this);
@@ -79,7 +84,9 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
   void refuse(const Closing& why) { close(why.code, why.reason); }
 
   // Connection
-  void send_text(std::string_view text) override { put({Frame(), is_on_one_line(text) ? std::string(text) : on_one_line(text)}); }
+  void send_text(std::string_view text) override {
+    put({Frame(), is_on_one_line(text) ? std::string(text) : on_one_line(text)});
+  }
   void send_binary(std::string_view bytes) override { send_text(bytes); }
   void send_frame(const Frame& frame) override {
     if (!frame) return;
@@ -158,11 +165,14 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
       for (const std::string_view part : {queue_[i].view(), line_end}) {
         const std::size_t left_out = std::min(skip, part.size());
         skip -= left_out;
-        if (left_out < part.size()) buffers.push_back(boost::asio::buffer(part.data() + left_out, part.size() - left_out));
+        if (left_out < part.size())
+          buffers.push_back(boost::asio::buffer(part.data() + left_out, part.size() - left_out));
       }
     }
     writing_ = true;
-    stream_->async_write_some(buffers, [self = shared_from_this()](const SystemError& error, std::size_t bytes) { self->written(error, bytes); });
+    stream_->async_write_some(buffers, [self = shared_from_this()](const SystemError& error, std::size_t bytes) {
+      self->written(error, bytes);
+    });
   }
   void written(const SystemError& error, std::size_t bytes) {
     writing_ = false;
@@ -191,7 +201,9 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
     if (reading_ || taking_ || paused_ || ended_ || gone_) return;
     reading_ = true;
     if (buffer_.empty()) buffer_.resize(read_buffer);
-    stream_->async_read_some(boost::asio::buffer(buffer_), [self = shared_from_this()](const SystemError& error, std::size_t bytes) { self->got(error, bytes); });
+    stream_->async_read_some(
+        boost::asio::buffer(buffer_),
+        [self = shared_from_this()](const SystemError& error, std::size_t bytes) { self->got(error, bytes); });
   }
   void got(const SystemError& error, std::size_t bytes) {
     reading_ = false;
@@ -255,21 +267,27 @@ class LineListener::Impl::Open final : public Connection, public Liveness::Socke
   std::size_t after_closing_ = 0;
   std::uint16_t closed_with_ = 0;
   bool reading_ = false, writing_ = false;
-  bool taking_ = false;         // lines are being handed to the receiver
+  bool taking_ = false;  // lines are being handed to the receiver
   bool paused_ = false;
-  bool ended_ = false;          // its side of TCP
-  bool closing_ = false;        // ours: what is queued is the last
-  bool said_goodbye_ = false;   // our FIN is sent
+  bool ended_ = false;         // its side of TCP
+  bool closing_ = false;       // ours: what is queued is the last
+  bool said_goodbye_ = false;  // our FIN is sent
   bool gone_ = false;
 };
 
 LineListener::Impl::Impl(boost::asio::io_context& context, Settings s, Callbacks c)
-    : io(context), settings(std::move(s)), callbacks(std::move(c)), pulse(context, {std::chrono::milliseconds(0), std::chrono::milliseconds(1), settings.liveness.idle}),
-      door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, nullptr, [this] { callbacks.turned_away(); }}) {}
+    : io(context),
+      settings(std::move(s)),
+      callbacks(std::move(c)),
+      pulse(context, {std::chrono::milliseconds(0), std::chrono::milliseconds(1), settings.liveness.idle}),
+      door(context, settings.door,
+           {[this](Guest guest) { enter(std::move(guest)); }, nullptr, [this] { callbacks.turned_away(); }}) {}
 
 void LineListener::Impl::keep_alive(Tcp::socket& socket) const {
   using std::chrono::seconds;
-  const auto s = [](auto time) { return static_cast<int>(std::max<std::int64_t>(std::chrono::duration_cast<seconds>(time).count(), 1)); };
+  const auto s = [](auto time) {
+    return static_cast<int>(std::max<std::int64_t>(std::chrono::duration_cast<seconds>(time).count(), 1));
+  };
   if (settings.liveness.ping.count() == 0) return;
   const int on = 1, idle = s(settings.liveness.ping), probes = 4, between = s(settings.liveness.pong / probes);
   const int unheard = static_cast<int>((settings.liveness.ping + settings.liveness.pong).count());
@@ -292,7 +310,8 @@ void LineListener::Impl::enter(Guest guest) {
 }
 
 LineListener::LineListener(boost::asio::io_context& io, Settings settings, Callbacks callbacks) {
-  settings.door.not_http = encode_close_line(close_code::too_many_connections, "all connections are taken, or too many come at once: try again later");
+  settings.door.not_http = encode_close_line(close_code::too_many_connections,
+                                             "all connections are taken, or too many come at once: try again later");
   impl_ = std::make_unique<Impl>(io, std::move(settings), std::move(callbacks));
 }
 LineListener::~LineListener() = default;

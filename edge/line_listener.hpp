@@ -40,7 +40,8 @@ class LineListener {
     /// Nobody is taken now, and why; code 0: come in.
     std::function<Closing()> admit;
     /// The connection lives until after on_close() of the receiver that is returned.
-    std::function<std::unique_ptr<Receiver>(Connection&, const std::string& peer, const std::string& client_name)> on_open;
+    std::function<std::unique_ptr<Receiver>(Connection&, const std::string& peer, const std::string& client_name)>
+        on_open;
     /// A connection was refused, or gave up, before it was one of ours.
     std::function<void()> turned_away;
   };

@@ -16,7 +16,12 @@ bool is_utf8(std::string_view text) {
     const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     if (lead < 0xc2 || lead > 0xf4 || at + length > text.size()) return false;
     // The second byte's range is what keeps overlong forms, surrogates and too large numbers out.
-    const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80, high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    const unsigned char low = lead == 0xe0   ? 0xa0
+                              : lead == 0xf0 ? 0x90
+                                             : 0x80,
+                        high = lead == 0xed   ? 0x9f
+                               : lead == 0xf4 ? 0x8f
+                                              : 0xbf;
     if (byte(at + 1) < low || byte(at + 1) > high) return false;
     for (std::size_t next = at + 2; next < at + length; ++next) {
       if (byte(next) < 0x80 || byte(next) > 0xbf) return false;
@@ -28,7 +33,8 @@ bool is_utf8(std::string_view text) {
 
 std::string on_one_line(std::string_view json) {
   std::string out(json);
-  std::replace_if(out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return out;
 }
 

@@ -44,6 +44,8 @@ bool is_utf8(std::string_view text);
 /// The same JSON text on one line. A line feed in JSON stands between tokens only, where a space does as well.
 std::string on_one_line(std::string_view json);
 /// True if it is on one line already.
-inline bool is_on_one_line(std::string_view json) { return json.find('\n') == std::string_view::npos && json.find('\r') == std::string_view::npos; }
+inline bool is_on_one_line(std::string_view json) {
+  return json.find('\n') == std::string_view::npos && json.find('\r') == std::string_view::npos;
+}
 
 }  // namespace nuropb::edge

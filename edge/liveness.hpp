@@ -113,7 +113,8 @@ class Liveness {
   }
 
   template <Hook Socket::*Member>
-  using List = boost::intrusive::list<Socket, boost::intrusive::member_hook<Socket, Hook, Member>, boost::intrusive::constant_time_size<false>>;
+  using List = boost::intrusive::list<Socket, boost::intrusive::member_hook<Socket, Hook, Member>,
+                                      boost::intrusive::constant_time_size<false>>;
 
   Limits limits_;
   List<&Socket::heard_hook_> quiet_, asked_;

@@ -21,7 +21,9 @@ Result<void> give_up(const Config::Hardening& settings, const std::optional<sand
   if (user) {
     if (const auto become = sandbox::become(*user); !become) return become;
     log::info("runs as", {{"user", user->name}});
-    if (user->name == "nobody") log::warning("edges share their user with whatever else runs as nobody", {{"hint", "adduser --system --group nuropb-edge"}});
+    if (user->name == "nobody")
+      log::warning("edges share their user with whatever else runs as nobody",
+                   {{"hint", "adduser --system --group nuropb-edge"}});
     if (user->uid == 0) log::warning("edges run as root", {{"hint", "hardening.edge_user"}});
   }
   return program::give_up(settings, sandbox::Role::edge);
@@ -48,13 +50,19 @@ int main(int argc, char** argv) {
   auto certificates = edge::CertificateFiles::start(std::move(files), config.hardening.seccomp && sandbox::available());
   if (!certificates) return fail(certificates.error());
 
-  edge::Edge edge(config, config.gateway.runtime_dir + "/meshd.sock", [&](const std::string& file) { return certificates->read(file); });
+  edge::Edge edge(config, config.gateway.runtime_dir + "/meshd.sock",
+                  [&](const std::string& file) { return certificates->read(file); });
   if (const auto started = edge.start(); !started) return fail(started.error());
   log::info("listening", {{"address", config.listen.address}, {"port", edge.port()}, {"path", config.listen.path}});
-  if (edge.backend_port() != 0) log::info("listening for backends", {{"address", config.backend.address}, {"port", edge.backend_port()}});
-  if (edge.lines_port() != 0) log::info("listening for lines", {{"address", config.lines.address}, {"port", edge.lines_port()}, {"tls", config.lines.tls}});
+  if (edge.backend_port() != 0)
+    log::info("listening for backends", {{"address", config.backend.address}, {"port", edge.backend_port()}});
+  if (edge.lines_port() != 0)
+    log::info("listening for lines",
+              {{"address", config.lines.address}, {"port", edge.lines_port()}, {"tls", config.lines.tls}});
   std::vector<std::pair<std::ofstream, std::uint16_t>> ports;
-  for (const auto& [file, port] : {std::pair(settings->port_file, edge.port()), std::pair(settings->backend_port_file, edge.backend_port()), std::pair(settings->lines_port_file, edge.lines_port())}) {
+  for (const auto& [file, port] :
+       {std::pair(settings->port_file, edge.port()), std::pair(settings->backend_port_file, edge.backend_port()),
+        std::pair(settings->lines_port_file, edge.lines_port())}) {
     if (!file.empty()) ports.emplace_back(file, port);
   }
   // A folder above the runtime folder may be root's alone: then meshd is reached from within.

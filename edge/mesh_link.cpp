@@ -17,8 +17,14 @@ constexpr std::size_t bytes_per_turn = 128 * 1024;
 
 }  // namespace
 
-MeshLink::MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message, Callbacks callbacks)
-    : io_(io), control_socket_(std::move(control_socket)), max_message_(max_message), callbacks_(std::move(callbacks)), retry_(io), beat_(io) {}
+MeshLink::MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message,
+                   Callbacks callbacks)
+    : io_(io),
+      control_socket_(std::move(control_socket)),
+      max_message_(max_message),
+      callbacks_(std::move(callbacks)),
+      retry_(io),
+      beat_(io) {}
 
 MeshLink::~MeshLink() { stop(); }
 
@@ -67,9 +73,10 @@ void MeshLink::attach_later(std::chrono::milliseconds pause) {
 }
 
 void MeshLink::wait_for_control() {
-  wait_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, now = attachment_](const boost::system::error_code& error) {
-    if (!error && now == attachment_) on_control();
-  });
+  wait_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                    [this, now = attachment_](const boost::system::error_code& error) {
+                      if (!error && now == attachment_) on_control();
+                    });
 }
 
 void MeshLink::on_control() {

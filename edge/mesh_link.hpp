@@ -81,7 +81,7 @@ class MeshLink {
   void on_welcome(shm::ControlChannel::Received&& received);
   /// `ended`: meshd has closed the socket itself, which it does only when it ends, so it touches our rings no more.
   void lose(const std::string& reason, bool ended = false, std::chrono::milliseconds pause = retry_pause);
-  void look();           // at the return ring, the broker's word, the room
+  void look();  // at the return ring, the broker's word, the room
   bool read_records();
   void schedule_flush();
   void flush();

@@ -35,8 +35,21 @@ int fail(const std::string& what) {
 /// What an edge needs of its environment: where libraries are and what they are told, and languages. Not NUROPB_…, nor
 /// whatever else may stand there.
 bool needed(std::string_view variable) {
-  constexpr std::array names{"PATH=", "HOME=", "LANG=", "LC_", "TZ=", "TMPDIR=", "LD_LIBRARY_PATH=", "OPENSSL_CONF=", "OPENSSL_MODULES=",
-                             "ASAN_", "UBSAN_", "TSAN_", "LSAN_", "MALLOC_", "GLIBC_TUNABLES="};
+  constexpr std::array names{"PATH=",
+                             "HOME=",
+                             "LANG=",
+                             "LC_",
+                             "TZ=",
+                             "TMPDIR=",
+                             "LD_LIBRARY_PATH=",
+                             "OPENSSL_CONF=",
+                             "OPENSSL_MODULES=",
+                             "ASAN_",
+                             "UBSAN_",
+                             "TSAN_",
+                             "LSAN_",
+                             "MALLOC_",
+                             "GLIBC_TUNABLES="};
 #ifdef NUROPB_CRASH_POINTS
   if (variable.starts_with("NUROPB_CRASH_AT=")) return true;
 #endif
@@ -49,9 +62,12 @@ bool needed(std::string_view variable) {
 int begin_second_life(const OwnSettings& settings, char** argv) {
   const std::string text = config_for_edges(settings.config);
   shm::UniqueFd memory(::memfd_create("nuropb-edge-settings", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!memory || ::write(memory.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return fail("no memory for the settings");
-  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return fail("the settings can't be sealed");
-  const std::vector<std::string> words{argv[0], std::string(second_life), settings.port_file, settings.backend_port_file, settings.lines_port_file};
+  if (!memory || ::write(memory.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return fail("no memory for the settings");
+  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    return fail("the settings can't be sealed");
+  const std::vector<std::string> words{argv[0], std::string(second_life), settings.port_file,
+                                       settings.backend_port_file, settings.lines_port_file};
   std::vector<char*> arguments, environment;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -72,7 +88,8 @@ int begin_second_life(const OwnSettings& settings, char** argv) {
     (void)memory.release();
     if (::fcntl(settings_fd, F_SETFD, 0) != 0) return fail("the settings can't be handed over");
   }
-  if (sign >= 0 && ::dup2(sign, life_sign_fd) != life_sign_fd) return fail("the descriptor for signs of life can't be kept");
+  if (sign >= 0 && ::dup2(sign, life_sign_fd) != life_sign_fd)
+    return fail("the descriptor for signs of life can't be kept");
   if (::close_range(sign >= 0 ? life_sign_fd + 1 : life_sign_fd, ~0U, 0) != 0) return fail("descriptors stay open");
   ::execve("/proc/self/exe", arguments.data(), environment.data());
   return fail("/proc/self/exe can't be run");
@@ -84,7 +101,8 @@ tl::expected<OwnSettings, int> handed_over(char** argv) {
   const off_t size = ::lseek(memory.get(), 0, SEEK_END);
   if (size < 0 || size > largest) return tl::unexpected(fail("no settings were handed over"));
   std::string text(static_cast<std::size_t>(size), '\0');
-  if (::pread(memory.get(), text.data(), text.size(), 0) != size) return tl::unexpected(fail("the settings can't be read"));
+  if (::pread(memory.get(), text.data(), text.size(), 0) != size)
+    return tl::unexpected(fail("the settings can't be read"));
   auto config = parse_config(text, "");
   if (!config) {
     std::cerr << config.error().text();
@@ -98,11 +116,12 @@ tl::expected<OwnSettings, int> handed_over(char** argv) {
 tl::expected<OwnSettings, int> own_settings(int argc, char** argv) {
   if (argc == 5 && argv[1] == second_life) return handed_over(argv);
   OwnSettings out;
-  auto config = config_from_command_line(argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
-                                         {{"--port-file", "Writes the port that it listens on to this file", &out.port_file},
-                                          {"--backend-port-file", "The same for the port of backends", &out.backend_port_file},
-                                          {"--lines-port-file", "The same for the port of JSON lines", &out.lines_port_file}},
-                                         " (ABI " + std::to_string(shm::abi) + ")");
+  auto config =
+      config_from_command_line(argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
+                               {{"--port-file", "Writes the port that it listens on to this file", &out.port_file},
+                                {"--backend-port-file", "The same for the port of backends", &out.backend_port_file},
+                                {"--lines-port-file", "The same for the port of JSON lines", &out.lines_port_file}},
+                               " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return tl::unexpected(config.error());
   out.config = std::move(*config);
   return tl::unexpected(begin_second_life(out, argv));

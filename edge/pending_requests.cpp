@@ -14,7 +14,8 @@ std::uint64_t PendingRequests::tick_of(SteadyTime when) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(when.time_since_epoch()) / tick);
 }
 
-PendingRequest& PendingRequests::add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic) {
+PendingRequest& PendingRequests::add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of,
+                                     SteadyTime deadline, std::string trace_id, std::string topic) {
   Entry& entry = requests_[sequence];
   entry.of = &of;
   entry.request.sequence = sequence;
@@ -60,7 +61,8 @@ void PendingRequests::each(const std::function<void(PendingRequest&)>& work) {
 std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequence) {
   const auto found = requests_.find(sequence);
   if (found == requests_.end()) return {};
-  Taken taken{found->second.request.session, std::move(found->second.request.trace_id), std::move(found->second.request.topic)};
+  Taken taken{found->second.request.session, std::move(found->second.request.trace_id),
+              std::move(found->second.request.topic)};
   --found->second.of->count;
   found->second.of->copied_bytes -= found->second.request.again.size();
   requests_.erase(found);  // unlinks itself from both lists
@@ -69,7 +71,8 @@ std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequen
 
 void PendingRequests::expire(SteadyTime now, const std::function<void(const Taken&)>& on_expired) {
   const std::uint64_t until = tick_of(now);  // this tick is not over yet
-  if (next_tick_ == 0 || until - std::min(until, next_tick_) > wheel_.size()) next_tick_ = until > wheel_.size() ? until - wheel_.size() : 0;
+  if (next_tick_ == 0 || until - std::min(until, next_tick_) > wheel_.size())
+    next_tick_ = until > wheel_.size() ? until - wheel_.size() : 0;
   std::vector<std::uint64_t> due;
   for (; next_tick_ < until; ++next_tick_) {
     for (const PendingRequest& request : bucket(next_tick_)) {

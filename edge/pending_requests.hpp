@@ -21,26 +21,30 @@ namespace nuropb::edge {
 
 struct BySession;
 struct ByDeadline;
-using SessionHook = boost::intrusive::list_base_hook<boost::intrusive::tag<BySession>, boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-using DeadlineHook = boost::intrusive::list_base_hook<boost::intrusive::tag<ByDeadline>, boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using SessionHook = boost::intrusive::list_base_hook<boost::intrusive::tag<BySession>,
+                                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using DeadlineHook = boost::intrusive::list_base_hook<boost::intrusive::tag<ByDeadline>,
+                                                      boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 struct PendingRequest : SessionHook, DeadlineHook {
   std::uint64_t sequence = 0;
   std::uint32_t session = 0;  ///< slot
   SteadyTime deadline;
-  SteadyTime until;           ///< the same, where meshd keeps the time and `deadline` is far
-  std::string trace_id;       ///< raw JSON; empty: asked by the edge itself, so nobody is to be told
-  std::string topic;          ///< of a subscription that begins with the answer; else empty
+  SteadyTime until;      ///< the same, where meshd keeps the time and `deadline` is far
+  std::string trace_id;  ///< raw JSON; empty: asked by the edge itself, so nobody is to be told
+  std::string topic;     ///< of a subscription that begins with the answer; else empty
   // For when meshd dies (Edge::on_lost).
-  records::Type verb{};       ///< of its record
-  std::uint64_t ring_end = 0; ///< MeshLink::written() behind its record; 0: an earlier meshd has published it
-  bool announced = false;     ///< this meshd knows that its predecessor has published it
-  std::string again;          ///< its record, where it may run twice; else empty
+  records::Type verb{};        ///< of its record
+  std::uint64_t ring_end = 0;  ///< MeshLink::written() behind its record; 0: an earlier meshd has published it
+  bool announced = false;      ///< this meshd knows that its predecessor has published it
+  std::string again;           ///< its record, where it may run twice; else empty
 };
 
 /// The pending requests of one session; lies in its handler.
 struct SessionRequests {
-  boost::intrusive::list<PendingRequest, boost::intrusive::base_hook<SessionHook>, boost::intrusive::constant_time_size<false>> list;
+  boost::intrusive::list<PendingRequest, boost::intrusive::base_hook<SessionHook>,
+                         boost::intrusive::constant_time_size<false>>
+      list;
   std::uint32_t count = 0;
   std::size_t copied_bytes = 0;  ///< in `again`
 };
@@ -53,7 +57,8 @@ class PendingRequests {
   PendingRequests();
 
   /// `sequence` is new. `of` must stay where it is until drop().
-  PendingRequest& add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline, std::string trace_id, std::string topic = {});
+  PendingRequest& add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline,
+                      std::string trace_id, std::string topic = {});
 
   struct Taken {
     std::uint32_t session;
@@ -83,12 +88,13 @@ class PendingRequests {
     PendingRequest request;
     SessionRequests* of = nullptr;
   };
-  using Bucket = boost::intrusive::list<PendingRequest, boost::intrusive::base_hook<DeadlineHook>, boost::intrusive::constant_time_size<false>>;
+  using Bucket = boost::intrusive::list<PendingRequest, boost::intrusive::base_hook<DeadlineHook>,
+                                        boost::intrusive::constant_time_size<false>>;
   static std::uint64_t tick_of(SteadyTime when);
   Bucket& bucket(std::uint64_t number) { return wheel_[number % wheel_.size()]; }
 
   std::vector<Bucket> wheel_;
-  std::uint64_t next_tick_ = 0;  // the first tick not looked through yet; 0: none was
+  std::uint64_t next_tick_ = 0;                        // the first tick not looked through yet; 0: none was
   std::unordered_map<std::uint64_t, Entry> requests_;  // nodes don't move, so they can be linked
 };
 

@@ -14,7 +14,9 @@ constexpr std::size_t longest_line = 107;
 constexpr std::size_t shortest_line = 15;  // "PROXY UNKNOWN\r\n"
 
 std::uint8_t byte(std::string_view bytes, std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); }
-std::uint16_t two(std::string_view bytes, std::size_t i) { return static_cast<std::uint16_t>(byte(bytes, i) << 8 | byte(bytes, i + 1)); }
+std::uint16_t two(std::string_view bytes, std::size_t i) {
+  return static_cast<std::uint16_t>(byte(bytes, i) << 8 | byte(bytes, i + 1));
+}
 
 ProxyHeader rubbish() { return {}; }
 ProxyHeader incomplete(std::size_t wanted) { return {What::incomplete, wanted, {}, 0}; }
@@ -77,7 +79,9 @@ ProxyHeader line(std::string_view text) {
 }  // namespace
 
 ProxyHeader parse_proxy_header(std::string_view bytes) {
-  if (const auto known = bytes.substr(0, signature.size()); known == signature.substr(0, known.size()) && !known.empty()) return binary(bytes);
+  if (const auto known = bytes.substr(0, signature.size());
+      known == signature.substr(0, known.size()) && !known.empty())
+    return binary(bytes);
   if (const auto known = bytes.substr(0, keyword.size()); known != keyword.substr(0, known.size())) return rubbish();
   // No reading beyond the line's end, and nobody but the line says where that is: the last part byte by byte.
   if (bytes.size() < shortest_line) return incomplete(shortest_line - bytes.size());

@@ -22,9 +22,9 @@ struct RequestHead {
     std::string_view name, value;
   };
   enum class What { incomplete, complete, refused } what = What::incomplete;
-  int status = 0;                 ///< of a refusal
-  const char* reason = "";        ///< of a refusal
-  std::size_t length = 0;         ///< with the empty line
+  int status = 0;           ///< of a refusal
+  const char* reason = "";  ///< of a refusal
+  std::size_t length = 0;   ///< with the empty line
   std::string_view method, target;
   std::vector<Header> headers;
 

@@ -27,7 +27,9 @@ class SharedMessage {
     if (!enveloped_) enveloped_ = prepare(envelope(text_));
     return enveloped_;
   }
-  static std::string envelope(std::string_view text) { return R"({"service":"gateway","message":)" + std::string(text) + "}"; }
+  static std::string envelope(std::string_view text) {
+    return R"({"service":"gateway","message":)" + std::string(text) + "}";
+  }
 
  private:
   std::string_view text_;

@@ -12,7 +12,9 @@ using json::Kind;
 /// What the service would say of a command that can't be one.
 constexpr std::string_view unknown_command = "Unknown command";
 
-std::string text_of(json::Slice string) { return json::is_plain(string) ? std::string(json::plain(string)) : json::unescape(string); }
+std::string text_of(json::Slice string) {
+  return json::is_plain(string) ? std::string(json::plain(string)) : json::unescape(string);
+}
 
 }  // namespace
 
@@ -20,7 +22,8 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
   std::array<json::Field, 3> call{{{"command"}, {"params"}, {"callId"}}};
   std::array<json::Field, 2> envelope{{{"service"}, {"message", {}, call}}};
   json::Slice root;
-  if (const auto problem = json::scan(text, envelope, &root, limits)) return SnorkyMistake{"Invalid JSON: " + problem->text(), {}, {}};
+  if (const auto problem = json::scan(text, envelope, &root, limits))
+    return SnorkyMistake{"Invalid JSON: " + problem->text(), {}, {}};
   const auto& [service, message] = envelope;
   const auto& [command, params, call_id] = call;
 
@@ -34,7 +37,8 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
   if (!service.value.present()) return wrong("no 'service'");
   if (service.value.kind != Kind::string) return wrong("'service' is not a string");
   request.service = text_of(service.value);
-  if (request.service.empty() || request.service.size() > records::max_name) return wrong("'service' is empty, or longer than 255 bytes");
+  if (request.service.empty() || request.service.size() > records::max_name)
+    return wrong("'service' is empty, or longer than 255 bytes");
   mistake.service = request.service;
   if (!message.value.present()) return wrong("no 'message'");
   if (message.value.kind != Kind::object) return wrong("'message' is not an object");
@@ -55,7 +59,9 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
 std::string encode_snorky_error(std::string_view service, std::string_view raw_call_id, std::string_view text) {
   std::string out = "{\"service\":";
   json::append_quoted(out, service.empty() ? "gateway" : service);
-  out.append(",\"message\":{\"type\":\"error\",\"callId\":").append(raw_call_id.empty() ? "null" : raw_call_id).append(",\"message\":");
+  out.append(",\"message\":{\"type\":\"error\",\"callId\":")
+      .append(raw_call_id.empty() ? "null" : raw_call_id)
+      .append(",\"message\":");
   json::append_quoted(out, text);
   return out += "}}";
 }

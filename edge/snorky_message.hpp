@@ -14,15 +14,15 @@
 namespace nuropb::edge {
 
 struct SnorkyRequest {
-  std::string service, command;   ///< plain text; never empty
-  std::string_view call_id;       ///< raw JSON; empty: none
-  std::string_view params;        ///< raw JSON of any kind: the service judges it
+  std::string service, command;  ///< plain text; never empty
+  std::string_view call_id;      ///< raw JSON; empty: none
+  std::string_view params;       ///< raw JSON of any kind: the service judges it
 };
 
 struct SnorkyMistake {
-  std::string text;               ///< for whoever made it
-  std::string service;            ///< empty: not known
-  std::string call_id;            ///< raw JSON; empty: not known
+  std::string text;     ///< for whoever made it
+  std::string service;  ///< empty: not known
+  std::string call_id;  ///< raw JSON; empty: not known
 };
 
 using SnorkyMessage = std::variant<SnorkyRequest, SnorkyMistake>;

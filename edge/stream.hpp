@@ -89,7 +89,8 @@ class Stream {
     // Frames come as a head of some bytes and a payload: one TLS record for both.
     std::string gathered;
     std::size_t size = 0;
-    for (auto it = boost::asio::buffer_sequence_begin(buffers); it != boost::asio::buffer_sequence_end(buffers) && size < record; ++it) {
+    for (auto it = boost::asio::buffer_sequence_begin(buffers);
+         it != boost::asio::buffer_sequence_end(buffers) && size < record; ++it) {
       const boost::asio::const_buffer part(*it);
       const std::size_t n = std::min(part.size(), record - size);
       if (n == 0) continue;
@@ -162,11 +163,13 @@ class Stream {
 
   template <class Handler>
   void later(Handler&& handler, Error error, std::size_t bytes) {
-    boost::asio::post(socket_.get_executor(), [h = std::decay_t<Handler>(std::forward<Handler>(handler)), error, bytes]() mutable { h(error, bytes); });
+    boost::asio::post(socket_.get_executor(), [h = std::decay_t<Handler>(std::forward<Handler>(handler)), error,
+                                               bytes]() mutable { h(error, bytes); });
   }
   template <class Handler>
   void wait_to_read(boost::asio::mutable_buffer into, const Step& before, Handler&& handler) {
-    socket_.async_wait(before.what(), [this, into, h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
+    socket_.async_wait(before.what(), [this, into, h = std::decay_t<Handler>(std::forward<Handler>(handler))](
+                                          const Error& failed) mutable {
       if (failed) return h(failed, std::size_t{0});
       const Step step = read_tls(into);
       if (step.done()) h(step.error, step.bytes);
@@ -175,21 +178,24 @@ class Stream {
   }
   template <class Handler>
   void wait_to_write(std::string bytes, const Step& before, Handler&& handler) {
-    socket_.async_wait(before.what(), [this, b = std::move(bytes), h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
-      if (failed) return h(failed, std::size_t{0});
-      const Step step = write_tls(b);
-      if (step.done()) h(step.error, step.bytes);
-      else wait_to_write(std::move(b), step, std::move(h));
-    });
+    socket_.async_wait(before.what(),
+                       [this, b = std::move(bytes),
+                        h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
+                         if (failed) return h(failed, std::size_t{0});
+                         const Step step = write_tls(b);
+                         if (step.done()) h(step.error, step.bytes);
+                         else wait_to_write(std::move(b), step, std::move(h));
+                       });
   }
   template <class Handler>
   void wait_to_shake(const Step& before, Handler&& handler) {
-    socket_.async_wait(before.what(), [this, h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
-      if (failed) return h(failed, std::size_t{0});
-      const Step step = handshake_tls();
-      if (step.done()) h(step.error, std::size_t{0});
-      else wait_to_shake(step, std::move(h));
-    });
+    socket_.async_wait(before.what(),
+                       [this, h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
+                         if (failed) return h(failed, std::size_t{0});
+                         const Step step = handshake_tls();
+                         if (step.done()) h(step.error, std::size_t{0});
+                         else wait_to_shake(step, std::move(h));
+                       });
   }
 
   // One attempt each, which never blocks (stream.cpp).

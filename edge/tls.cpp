@@ -54,14 +54,17 @@ int no_password(char*, int, int, void*) { return -1; }
 
 std::string described(X509* certificate) {
   std::string out;
-  const Owned<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const Owned<GENERAL_NAMES> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type != GEN_DNS) continue;
     unsigned char* text = nullptr;
     const int length = ASN1_STRING_to_UTF8(&text, name->d.dNSName);
     const Owned<unsigned char> owned(text);
-    if (length > 0) out += (out.empty() ? "" : ", ") + std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length));
+    if (length > 0)
+      out += (out.empty() ? "" : ", ") +
+             std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length));
   }
   if (out.empty()) {
     const Owned<char> subject(X509_NAME_oneline(X509_get_subject_name(certificate), nullptr, 0));
@@ -71,7 +74,8 @@ std::string described(X509* certificate) {
   char* text = nullptr;
   if (end && ASN1_TIME_print(end.get(), X509_get0_notAfter(certificate)) == 1) {
     const long length = BIO_get_mem_data(end.get(), &text);
-    out += (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0 ? ", EXPIRED " : " until ") + std::string(text, static_cast<std::size_t>(length));
+    out += (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0 ? ", EXPIRED " : " until ") +
+           std::string(text, static_cast<std::size_t>(length));
   }
   return out;
 }
@@ -102,7 +106,8 @@ std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size
   const std::string& key = settings.key_files[i];
   const PemFile chain(settings, certificate);
   if (!chain) return certificate + ": can't be read (tls.certificate_files)";
-  if (!use_chain(context, chain.get())) return certificate + ": no certificate in PEM: " + reason() + " (tls.certificate_files)";
+  if (!use_chain(context, chain.get()))
+    return certificate + ": no certificate in PEM: " + reason() + " (tls.certificate_files)";
   const PemFile secret(settings, key);
   if (!secret) return key + ": can't be read (tls.key_files)";
   const Owned<EVP_PKEY> read(PEM_read_bio_PrivateKey(secret.get(), nullptr, no_password, nullptr));
@@ -112,7 +117,8 @@ std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size
     if (other) return key + ": is not the key of " + certificate + " (tls.key_files)";
     return key + ": no key in PEM without a password: " + why + " (tls.key_files)";
   }
-  if (SSL_CTX_check_private_key(context) != 1) return key + ": is not the key of " + certificate + ": " + reason() + " (tls.key_files)";
+  if (SSL_CTX_check_private_key(context) != 1)
+    return key + ": is not the key of " + certificate + ": " + reason() + " (tls.key_files)";
   return {};
 }
 
@@ -124,7 +130,9 @@ std::string wrong_clients(SSL_CTX* context, const TlsSettings& settings) {
   for (;; ++count) {
     const Owned<X509> authority(PEM_read_bio_X509(authorities.get(), nullptr, no_password, nullptr));
     if (!authority) break;
-    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 || SSL_CTX_add_client_CA(context, authority.get()) != 1) return settings.client_ca_file + ": " + reason() + " (tls.client_ca_file)";
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 ||
+        SSL_CTX_add_client_CA(context, authority.get()) != 1)
+      return settings.client_ca_file + ": " + reason() + " (tls.client_ca_file)";
   }
   if (count == 0) return settings.client_ca_file + ": no certificates in PEM: " + reason() + " (tls.client_ca_file)";
   ERR_clear_error();  // the end of the file was one
@@ -147,12 +155,13 @@ std::shared_ptr<TlsContexts> TlsContexts::load(const TlsSettings& settings, std:
       return nullptr;
     }
     SSL_CTX_set_min_proto_version(context, settings.only_tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_COMPRESSION |
-                                     SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                     SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     // Idle sockets give their buffers back; a write that was taken in part goes on from a buffer that may have moved.
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_default_passwd_cb(context, no_password);
     error = wrong_ciphers(context, settings);
     if (error.empty()) error = wrong_files(context, settings, i);
@@ -176,7 +185,8 @@ int TlsContexts::choose(SSL* ssl, int*, void* self) {
   const char* const asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   if (!asked) return SSL_TLSEXT_ERR_NOACK;
   for (const auto& context : all->contexts_) {
-    if (X509_check_host(SSL_CTX_get0_certificate(context.get()), asked, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1) {
+    if (X509_check_host(SSL_CTX_get0_certificate(context.get()), asked, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                        nullptr) == 1) {
       SSL_set_SSL_CTX(ssl, context.get());
       return SSL_TLSEXT_ERR_OK;
     }
@@ -198,7 +208,8 @@ std::string client_name(const SSL* ssl, TlsSettings::ClientName which) {
     unsigned char* text = nullptr;
     const int length = ASN1_STRING_to_UTF8(&text, string);
     const Owned<unsigned char> owned(text);
-    std::string out = length > 0 ? std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length)) : std::string();
+    std::string out =
+        length > 0 ? std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length)) : std::string();
     // A name that reads as another to whoever stops at a NUL is nobody's.
     return out.find('\0') == std::string::npos ? out : std::string();
   };
@@ -209,8 +220,11 @@ std::string client_name(const SSL* ssl, TlsSettings::ClientName which) {
     if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) return {};
     return text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
   }
-  const Owned<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  const int wanted = which == TlsSettings::ClientName::dns ? GEN_DNS : which == TlsSettings::ClientName::email ? GEN_EMAIL : GEN_URI;
+  const Owned<GENERAL_NAMES> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const int wanted = which == TlsSettings::ClientName::dns     ? GEN_DNS
+                     : which == TlsSettings::ClientName::email ? GEN_EMAIL
+                                                               : GEN_URI;
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type == wanted) return text_of(name->d.ia5);

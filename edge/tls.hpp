@@ -22,7 +22,9 @@ namespace nuropb::edge {
 
 struct TlsSettings {
   /// How its files are read, at the start and at every reload (certificate_files.hpp).
-  std::function<Result<std::string>(const std::string& file)> read = [](const std::string& file) { return read_text_file(file, 1U << 20); };
+  std::function<Result<std::string>(const std::string& file)> read = [](const std::string& file) {
+    return read_text_file(file, 1U << 20);
+  };
   std::vector<std::string> certificate_files;  ///< empty: no TLS
   std::vector<std::string> key_files;
   bool only_tls13 = false;

@@ -80,7 +80,8 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
     const auto end = query.find('&');
     const std::string_view pair = query.substr(0, end);
     const auto equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return percent_decode(pair.substr(equals + 1));
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name)
+      return percent_decode(pair.substr(equals + 1));
     if (end == std::string_view::npos) break;
     query.remove_prefix(end + 1);
   }
@@ -89,22 +90,29 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
 
 std::optional<FoundToken> find_token(const TokenTexts& texts, const TokenNames& names) {
   using records::CredentialKind;
-  const auto usable = [](const std::string& token) { return !token.empty() && token.size() <= records::max_credential; };
-  if (std::string token = strip_bearer(texts.authorization); usable(token)) return FoundToken{CredentialKind::header, std::move(token)};
+  const auto usable = [](const std::string& token) {
+    return !token.empty() && token.size() <= records::max_credential;
+  };
+  if (std::string token = strip_bearer(texts.authorization); usable(token))
+    return FoundToken{CredentialKind::header, std::move(token)};
   if (names.subprotocol) {
-    if (auto token = token_of_protocols(texts.protocols); token && usable(*token)) return FoundToken{CredentialKind::subprotocol, std::move(*token)};
+    if (auto token = token_of_protocols(texts.protocols); token && usable(*token))
+      return FoundToken{CredentialKind::subprotocol, std::move(*token)};
   }
   if (!names.query.empty()) {
-    if (auto token = query_value(texts.query, names.query); token && usable(*token)) return FoundToken{CredentialKind::query, std::move(*token)};
+    if (auto token = query_value(texts.query, names.query); token && usable(*token))
+      return FoundToken{CredentialKind::query, std::move(*token)};
   }
   if (texts.method != "GET") return {};
   if (!names.cookie.empty()) {
     if (const auto cookie = cookie_value(texts.cookies, names.cookie)) {
-      if (std::string token = strip_bearer(*cookie); usable(token)) return FoundToken{CredentialKind::cookie, std::move(token)};
+      if (std::string token = strip_bearer(*cookie); usable(token))
+        return FoundToken{CredentialKind::cookie, std::move(token)};
     }
   }
   if (!names.session_cookie.empty()) {
-    if (auto cookie = cookie_value(texts.cookies, names.session_cookie); cookie && usable(*cookie)) return FoundToken{CredentialKind::session_cookie, std::move(*cookie)};
+    if (auto cookie = cookie_value(texts.cookies, names.session_cookie); cookie && usable(*cookie))
+      return FoundToken{CredentialKind::session_cookie, std::move(*cookie)};
   }
   return {};
 }

@@ -27,8 +27,8 @@ struct TokenTexts {
   std::string_view method;         ///< cookies count for GET only
   std::string_view authorization;  ///< the header's value, like the next two
   std::string_view cookies;
-  std::string_view protocols;      ///< Sec-WebSocket-Protocol
-  std::string_view query;          ///< as it was sent
+  std::string_view protocols;  ///< Sec-WebSocket-Protocol
+  std::string_view query;      ///< as it was sent
 };
 /// What the config looks for; empty: not there.
 struct TokenNames {

@@ -34,7 +34,8 @@ template <>
 inline bool websocketpp::utf8_validator::validator::decode(std::string::iterator begin, std::string::iterator end) {
   while (begin != end) {
     if (m_state == utf8_accept) {
-      begin += static_cast<std::string::difference_type>(nuropb::edge::ascii_run(&*begin, static_cast<std::size_t>(end - begin)));
+      begin += static_cast<std::string::difference_type>(
+          nuropb::edge::ascii_run(&*begin, static_cast<std::size_t>(end - begin)));
       if (begin == end) break;
     }
     if (!consume(static_cast<uint8_t>(*begin))) return false;

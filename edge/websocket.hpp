@@ -29,7 +29,7 @@ namespace nuropb::edge {
 class Handshake {
  public:
   virtual ~Handshake() = default;
-  [[nodiscard]] virtual std::string_view path() const = 0;  ///< without the query
+  [[nodiscard]] virtual std::string_view path() const = 0;             ///< without the query
   [[nodiscard]] virtual std::string_view query() const { return {}; }  ///< what follows the '?', as it was sent
   [[nodiscard]] virtual std::string_view method() const = 0;
   /// Case-insensitive; empty if it is missing.
@@ -105,7 +105,7 @@ class WebSocketListener {
     Liveness::Limits liveness;
     bool compression = false;
     std::size_t compress_from = 256;  ///< bytes; what is shorter gains nothing by it
-    DeflateSettings deflate;  ///< of all listeners of a process: the last one's count
+    DeflateSettings deflate;          ///< of all listeners of a process: the last one's count
   };
   struct Callbacks {
     /// Judges a handshake: true to go on, or false with an answer.

@@ -8,7 +8,8 @@ Frame prepare(std::string_view text) {
   namespace frame = websocketpp::frame;
   // What a server sends is not masked (RFC 6455 section 5.1), so the same bytes do for every socket. Compressed they
   // would be another text for each: a frame without RSV1 is in order on a socket that negotiated compression.
-  std::string bytes = frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false), frame::extended_header(text.size()));
+  std::string bytes = frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false),
+                                            frame::extended_header(text.size()));
   const std::size_t head = bytes.size();
   bytes.append(text);
   auto message = std::make_shared<Message>(nullptr, frame::opcode::text);
@@ -25,7 +26,8 @@ namespace {
 using websocketpp::frame::opcode::text;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint32_t most_pongs = 64;  ///< that may wait for a consumer to read; RFC 6455 section 5.5.3 asks for the last only
+constexpr std::uint32_t most_pongs =
+    64;  ///< that may wait for a consumer to read; RFC 6455 section 5.5.3 asks for the last only
 
 class SocketHandshake final : public Handshake {
  public:
@@ -54,7 +56,8 @@ void put(Socket& socket, const HttpAnswer& answer) {
 /// RFC 6455 section 4.2.1: 16 bytes in base64. websocketpp takes anything.
 bool good_key(const std::string& key) {
   if (key.size() != 24 || key[22] != '=' || key[23] != '=') return false;
-  return std::all_of(key.begin(), key.begin() + 22, [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/'; });
+  return std::all_of(key.begin(), key.begin() + 22,
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/'; });
 }
 
 /// websocketpp keeps every header of request and answer for as long as the socket is open, and has no more use for them.
@@ -80,8 +83,14 @@ bool good_text(const Server::message_ptr& message) {
 
 struct WebSocketListener::Impl {
   Impl(boost::asio::io_context& context, Settings s, Callbacks c)
-      : io(context), settings(std::move(s)), callbacks(std::move(c)), pulse(context, settings.liveness), corked(context),
-        door(context, settings.door, {[this](Guest guest) { enter(std::move(guest)); }, [this](std::string_view page) { return callbacks.probe(page); }, [this] { callbacks.turned_away(); }}) {}
+      : io(context),
+        settings(std::move(s)),
+        callbacks(std::move(c)),
+        pulse(context, settings.liveness),
+        corked(context),
+        door(context, settings.door,
+             {[this](Guest guest) { enter(std::move(guest)); },
+              [this](std::string_view page) { return callbacks.probe(page); }, [this] { callbacks.turned_away(); }}) {}
 
   void configure() {
     StreamSocket::farewell = [this](std::shared_ptr<Stream> stream) { door.see_off(std::move(stream)); };
@@ -91,78 +100,93 @@ struct WebSocketListener::Impl {
     server.set_max_message_size(settings.max_message);
     server.set_user_agent("");
     server.set_validate_handler([this](websocketpp::connection_hdl handle) {
-      return guarded([&] {
-        const auto socket = server.get_con_from_hdl(handle);
-        HttpAnswer answer;
-        if (!good_key(socket->get_request_header("Sec-WebSocket-Key"))) {
-          answer.status = 400;
-          answer.body = "Sec-WebSocket-Key is not 16 bytes in base64\n";
-        } else if (callbacks.admit(SocketHandshake(*socket), answer)) {
-          websocketpp::lib::error_code ignored;
-          if (!answer.protocol.empty()) socket->select_subprotocol(answer.protocol, ignored);
-          return true;
-        }
-        put(*socket, answer);
-        return false;
-      }, false);
+      return guarded(
+          [&] {
+            const auto socket = server.get_con_from_hdl(handle);
+            HttpAnswer answer;
+            if (!good_key(socket->get_request_header("Sec-WebSocket-Key"))) {
+              answer.status = 400;
+              answer.body = "Sec-WebSocket-Key is not 16 bytes in base64\n";
+            } else if (callbacks.admit(SocketHandshake(*socket), answer)) {
+              websocketpp::lib::error_code ignored;
+              if (!answer.protocol.empty()) socket->select_subprotocol(answer.protocol, ignored);
+              return true;
+            }
+            put(*socket, answer);
+            return false;
+          },
+          false);
     });
     server.set_http_handler([this](websocketpp::connection_hdl handle) {
-      guarded([&] {
-        const auto socket = server.get_con_from_hdl(handle);
-        put(*socket, callbacks.on_http(SocketHandshake(*socket)));
-        return true;
-      }, false);
+      guarded(
+          [&] {
+            const auto socket = server.get_con_from_hdl(handle);
+            put(*socket, callbacks.on_http(SocketHandshake(*socket)));
+            return true;
+          },
+          false);
     });
     server.set_open_handler([this](websocketpp::connection_hdl handle) {
-      guarded([&] {
-        const auto socket = server.get_con_from_hdl(handle);
-        socket->self = socket;
-        socket->attachment = socket.get();
-        if (!socket->get_response_header("Sec-WebSocket-Extensions").empty()) socket->compress_from = settings.compress_from;
-        socket->face = std::make_unique<SocketConnection>(*socket, pulse, corked);
-        socket->life = std::make_unique<SocketLife>(*socket);
-        pulse.watch(*socket->life);
-        socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
-        forget_handshake(*socket);
-        return true;
-      }, false);
+      guarded(
+          [&] {
+            const auto socket = server.get_con_from_hdl(handle);
+            socket->self = socket;
+            socket->attachment = socket.get();
+            if (!socket->get_response_header("Sec-WebSocket-Extensions").empty())
+              socket->compress_from = settings.compress_from;
+            socket->face = std::make_unique<SocketConnection>(*socket, pulse, corked);
+            socket->life = std::make_unique<SocketLife>(*socket);
+            pulse.watch(*socket->life);
+            socket->receiver = callbacks.on_open(*socket->face, SocketHandshake(*socket));
+            forget_handshake(*socket);
+            return true;
+          },
+          false);
     });
     server.set_message_handler([this](websocketpp::connection_hdl handle, const Server::message_ptr& message) {
-      guarded([&] {
-        const auto socket = server.get_con_from_hdl(handle);
-        const bool whole = !message->get_compressed() || BoundedDeflate::message_ended();
-        if (!whole || (message->get_opcode() == text && !good_text(message))) {
-          websocketpp::lib::error_code ignored;
-          socket->close(websocketpp::close::status::invalid_payload, whole ? "the text is not UTF-8" : "the message does not unfold", ignored);
-          return true;
-        }
-        if (message->get_payload().size() > socket->max_message) {
-          websocketpp::lib::error_code ignored;
-          socket->close(websocketpp::close::status::message_too_big, "", ignored);
-          return true;
-        }
-        if (socket->life) pulse.liveness.message(*socket->life, Clock::now());
-        if (!socket->receiver) return true;
-        if (message->get_opcode() == websocketpp::frame::opcode::binary) socket->receiver->on_binary(message->get_payload());
-        else socket->receiver->on_message(message->get_payload());
-        return true;
-      }, false);
+      guarded(
+          [&] {
+            const auto socket = server.get_con_from_hdl(handle);
+            const bool whole = !message->get_compressed() || BoundedDeflate::message_ended();
+            if (!whole || (message->get_opcode() == text && !good_text(message))) {
+              websocketpp::lib::error_code ignored;
+              socket->close(websocketpp::close::status::invalid_payload,
+                            whole ? "the text is not UTF-8" : "the message does not unfold", ignored);
+              return true;
+            }
+            if (message->get_payload().size() > socket->max_message) {
+              websocketpp::lib::error_code ignored;
+              socket->close(websocketpp::close::status::message_too_big, "", ignored);
+              return true;
+            }
+            if (socket->life) pulse.liveness.message(*socket->life, Clock::now());
+            if (!socket->receiver) return true;
+            if (message->get_opcode() == websocketpp::frame::opcode::binary)
+              socket->receiver->on_binary(message->get_payload());
+            else socket->receiver->on_message(message->get_payload());
+            return true;
+          },
+          false);
     });
     server.set_ping_handler([this](websocketpp::connection_hdl handle, const std::string&) {
-      return guarded([&] {
-        const auto socket = server.get_con_from_hdl(handle);
-        heard(*socket);
-        // Pongs for one who does not read would pile up: no limit of websocketpp's counts them.
-        if (socket->stream().written() != socket->taken_at_pong) socket->pongs = 0;
-        socket->taken_at_pong = socket->stream().written();
-        return ++socket->pongs <= most_pongs;
-      }, false);
+      return guarded(
+          [&] {
+            const auto socket = server.get_con_from_hdl(handle);
+            heard(*socket);
+            // Pongs for one who does not read would pile up: no limit of websocketpp's counts them.
+            if (socket->stream().written() != socket->taken_at_pong) socket->pongs = 0;
+            socket->taken_at_pong = socket->stream().written();
+            return ++socket->pongs <= most_pongs;
+          },
+          false);
     });
     server.set_pong_handler([this](websocketpp::connection_hdl handle, const std::string&) {
-      guarded([&] {
-        heard(*server.get_con_from_hdl(handle));
-        return true;
-      }, false);
+      guarded(
+          [&] {
+            heard(*server.get_con_from_hdl(handle));
+            return true;
+          },
+          false);
     });
     server.set_close_handler([this](websocketpp::connection_hdl handle) { ended(handle); });
     server.set_fail_handler([this](websocketpp::connection_hdl handle) { ended(handle); });
@@ -171,16 +195,18 @@ struct WebSocketListener::Impl {
   ~Impl() { StreamSocket::farewell = nullptr; }
 
   void enter(Guest guest) {
-    guarded([&] {
-      const auto socket = server.get_connection();
-      if (!socket) return false;
-      socket->peer = std::move(guest.peer);
-      socket->client_name = std::move(guest.client_name);
-      socket->adopt(std::move(guest.stream));
-      socket->set_open_handshake_timeout(std::max<long>(guest.time_left.count(), 1));
-      socket->start();
-      return true;
-    }, false);
+    guarded(
+        [&] {
+          const auto socket = server.get_connection();
+          if (!socket) return false;
+          socket->peer = std::move(guest.peer);
+          socket->client_name = std::move(guest.client_name);
+          socket->adopt(std::move(guest.stream));
+          socket->set_open_handshake_timeout(std::max<long>(guest.time_left.count(), 1));
+          socket->start();
+          return true;
+        },
+        false);
   }
 
   void heard(Socket& socket) {
@@ -188,13 +214,15 @@ struct WebSocketListener::Impl {
   }
 
   void ended(websocketpp::connection_hdl handle) {
-    guarded([&] {
-      const auto socket = server.get_con_from_hdl(handle);
-      const auto self = std::move(socket->self);
-      socket->life.reset();
-      if (const auto receiver = std::move(socket->receiver)) receiver->on_close();
-      return true;
-    }, false);
+    guarded(
+        [&] {
+          const auto socket = server.get_con_from_hdl(handle);
+          const auto self = std::move(socket->self);
+          socket->life.reset();
+          if (const auto receiver = std::move(socket->receiver)) receiver->on_close();
+          return true;
+        },
+        false);
   }
 
   boost::asio::io_context& io;
@@ -214,9 +242,7 @@ std::string WebSocketListener::listen() {
   try {
     impl_->configure();
     return impl_->door.open();
-  } catch (const std::exception& e) {
-    return std::string("can't listen: ") + e.what();
-  }
+  } catch (const std::exception& e) { return std::string("can't listen: ") + e.what(); }
 }
 
 std::uint16_t WebSocketListener::port() const { return impl_->door.port(); }

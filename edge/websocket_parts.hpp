@@ -105,7 +105,8 @@ class BoundedDeflate {
   std::pair<ErrorCode, std::string> negotiate(const websocketpp::http::attribute_list& offer) {
     auto deflate = std::make_unique<Deflate>(settings);
     std::string answer = deflate->negotiate(offer);
-    if (answer.empty()) return {websocketpp::processor::error::make_error_code(websocketpp::processor::error::extension_parse_error), {}};
+    if (answer.empty())
+      return {websocketpp::processor::error::make_error_code(websocketpp::processor::error::extension_parse_error), {}};
     deflate_ = std::move(deflate);
     return {{}, std::move(answer)};
   }

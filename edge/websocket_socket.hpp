@@ -37,9 +37,9 @@ struct Attachment : websocketpp::connection_base {
   std::string peer, client_name;
   std::uint64_t taken_at_pong = 0;
   std::size_t compress_from = SIZE_MAX;  ///< messages of so many bytes, where it was negotiated
-  std::size_t max_message = SIZE_MAX;  ///< of what a message unfolds to, below what holds for all
-  std::uint32_t pongs = 0;  ///< since it took something from us
-  std::string corked;       ///< frames of this turn, to go in one write
+  std::size_t max_message = SIZE_MAX;    ///< of what a message unfolds to, below what holds for all
+  std::uint32_t pongs = 0;               ///< since it took something from us
+  std::string corked;                    ///< frames of this turn, to go in one write
 };
 
 /// Nothing that a callback does may end the event loop.
@@ -47,9 +47,7 @@ template <class Work>
 auto guarded(Work&& work, decltype(work()) otherwise) {
   try {
     return work();
-  } catch (const std::exception&) {
-    return otherwise;
-  }
+  } catch (const std::exception&) { return otherwise; }
 }
 
 /// websocketpp's transport, which also tells when the kernel has taken a write: websocketpp knows only what it has not yet
@@ -63,16 +61,19 @@ struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
       Base::async_write(bytes, length, std::move(then));
     }
     /// Frames, one write at a time. `then` is a member of the connection, which outlives the write.
-    void async_write(const std::vector<websocketpp::transport::buffer>& buffers, const websocketpp::transport::write_handler& then) {
+    void async_write(const std::vector<websocketpp::transport::buffer>& buffers,
+                     const websocketpp::transport::write_handler& then) {
       writing_ = 0;
       for (const auto& buffer : buffers) writing_ += buffer.len;
       Base::async_write(buffers, [this, &then](const websocketpp::lib::error_code& error) {
         writing_ = 0;
         then(error);
-        guarded([&] {
-          if (attachment && attachment->receiver) attachment->receiver->on_written();
-          return true;
-        }, false);
+        guarded(
+            [&] {
+              if (attachment && attachment->receiver) attachment->receiver->on_written();
+              return true;
+            },
+            false);
       });
     }
     [[nodiscard]] std::size_t writing() const { return writing_; }
@@ -136,7 +137,9 @@ using Message = Configuration::message_type;
 
 /// What a Frame holds is made by prepare() and by nobody else.
 struct FrameAccess {
-  static std::shared_ptr<Message> message(const Frame& frame) { return std::static_pointer_cast<Message>(frame.message_); }
+  static std::shared_ptr<Message> message(const Frame& frame) {
+    return std::static_pointer_cast<Message>(frame.message_);
+  }
 };
 
 /// Sockets with corked frames: uncorked once the turn of the event loop is over.
@@ -195,7 +198,9 @@ class SocketConnection final : public Connection {
     socket_.set_max_message_size(bytes);
     socket_.max_message = bytes;
   }
-  std::size_t buffered_bytes() const override { return socket_.get_buffered_amount() + socket_.writing() + socket_.corked.size(); }
+  std::size_t buffered_bytes() const override {
+    return socket_.get_buffered_amount() + socket_.writing() + socket_.corked.size();
+  }
   std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
     pollfd end{socket_.stream().socket().native_handle(), POLLRDHUP, 0};
@@ -207,7 +212,8 @@ class SocketConnection final : public Connection {
 
   /// Whether nothing is on its way that a write could overtake.
   bool free() const {
-    return socket_.get_state() == websocketpp::session::state::open && !socket_.stream().secure() && socket_.writing() == 0 && socket_.get_buffered_amount() == 0;
+    return socket_.get_state() == websocketpp::session::state::open && !socket_.stream().secure() &&
+           socket_.writing() == 0 && socket_.get_buffered_amount() == 0;
   }
   void queue(const std::shared_ptr<Message>& message) {
     websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
@@ -240,7 +246,8 @@ class SocketConnection final : public Connection {
   }
   void append_frame(std::string_view payload, websocketpp::frame::opcode::value opcode) {
     namespace frame = websocketpp::frame;
-    socket_.corked += frame::prepare_header(frame::basic_header(opcode, payload.size(), true, false), frame::extended_header(payload.size()));
+    socket_.corked += frame::prepare_header(frame::basic_header(opcode, payload.size(), true, false),
+                                            frame::extended_header(payload.size()));
     socket_.corked += payload;
   }
 

@@ -36,9 +36,10 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
 
     void read() {
       stream.expires_after(patience);
-      http::async_read(stream, buffer, request, [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
-        if (!error) self->answer();
-      });
+      http::async_read(stream, buffer, request,
+                       [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                         if (!error) self->answer();
+                       });
     }
     void answer() {
       constexpr std::string_view operations = "/operations/";
@@ -48,12 +49,14 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
       if (posts && target.starts_with(operations)) {
         // Nobody reads or writes until the answer is there, so only our own deadlines end the wait.
         stream.expires_never();
-        return owner->callbacks.operate(std::string(target.substr(operations.size())), asked.body(), [self = shared_from_this()](Answer done) {
-          self->say(done.good ? http::status::ok : http::status::bad_request, done.json + "\n", "application/json");
-        });
+        return owner->callbacks.operate(
+            std::string(target.substr(operations.size())), asked.body(), [self = shared_from_this()](Answer done) {
+              self->say(done.good ? http::status::ok : http::status::bad_request, done.json + "\n", "application/json");
+            });
       }
       if (gets && target == "/metrics") say(http::status::ok, owner->callbacks.metrics(), "text/plain; version=0.0.4");
-      else if (target == "/metrics" || target.starts_with(operations)) say(http::status::method_not_allowed, "GET /metrics, POST /operations/NAME\n", "text/plain");
+      else if (target == "/metrics" || target.starts_with(operations))
+        say(http::status::method_not_allowed, "GET /metrics, POST /operations/NAME\n", "text/plain");
       else say(http::status::not_found, "there is GET /metrics and POST /operations/NAME\n", "text/plain");
     }
     void say(http::status status, std::string body, const char* type) {
@@ -82,7 +85,8 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
   void accept() {
     acceptor.async_accept([self = shared_from_this()](const boost::system::error_code& error, Local::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (!error && self->visits < most_connections && !self->refused(socket)) std::make_shared<Visit>(std::move(socket), self)->read();
+      if (!error && self->visits < most_connections && !self->refused(socket))
+        std::make_shared<Visit>(std::move(socket), self)->read();
       if (!error) return self->accept();
       self->pause.expires_after(patience);  // out of descriptors: not at once again
       self->pause.async_wait([self](const boost::system::error_code& cancelled) {
@@ -95,7 +99,8 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
     ucred who{};
     socklen_t size = sizeof who;
     if (!callbacks.refuses) return false;
-    return ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || callbacks.refuses(who.pid);
+    return ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 ||
+           callbacks.refuses(who.pid);
   }
 
   std::string path;
@@ -111,7 +116,8 @@ AdminSocket::AdminSocket(asio::io_context& io, std::string path, std::size_t lar
 
 AdminSocket::~AdminSocket() {
   // Who still asks gets nothing of what is gone.
-  impl_->callbacks = {[] { return std::string(); }, [](const std::string&, const std::string&, const std::function<void(Answer)>&) {}};
+  impl_->callbacks = {[] { return std::string(); },
+                      [](const std::string&, const std::string&, const std::function<void(Answer)>&) {}};
   boost::system::error_code ignored;
   if (!impl_->acceptor.is_open()) return;
   impl_->acceptor.close(ignored);

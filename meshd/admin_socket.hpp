@@ -23,7 +23,7 @@ namespace nuropb::meshd {
 class AdminSocket {
  public:
   struct Answer {
-    bool good = true;      ///< 200; else 400
+    bool good = true;  ///< 200; else 400
     std::string json;
   };
   /// All are called on the io_context's thread.

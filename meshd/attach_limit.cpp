@@ -9,7 +9,8 @@ constexpr std::size_t most_remembered = 256;
 
 }  // namespace
 
-AttachLimit::AttachLimit(std::uint32_t max_workers) : attachments_{attachments_per_s, std::max(least_burst, max_workers)} {}
+AttachLimit::AttachLimit(std::uint32_t max_workers)
+    : attachments_{attachments_per_s, std::max(least_burst, max_workers)} {}
 
 bool AttachLimit::may_connect(pid_t process, SteadyTime now) {
   if (processes_.size() >= most_remembered && !processes_.contains(process)) {

@@ -9,19 +9,22 @@
 namespace nuropb::meshd {
 
 struct RingLoop::Attached {
-  Attached(boost::asio::io_context& io, Worker&& w) : worker(std::move(w)), wait(io, worker.channel().fd()), pause(io) {}
+  Attached(boost::asio::io_context& io, Worker&& w)
+      : worker(std::move(w)), wait(io, worker.channel().fd()), pause(io) {}
   ~Attached() { wait.release(); }  // the channel owns the descriptor
   Worker worker;
   boost::asio::posix::stream_descriptor wait;
   boost::asio::steady_timer pause;  // of one that rings too often
-  bool active = false;    // in turn_order_; not asleep on its ring
-  bool touched = false;   // in touched_
+  bool active = false;              // in turn_order_; not asleep on its ring
+  bool touched = false;             // in touched_
 };
 
 template <class Work>
 void RingLoop::each_session(Work&& work) {
   for (auto& [id, attached] : workers_) {
-    attached->worker.sessions().each([&, worker = id, place = attached.get()](std::uint32_t slot, Session& session) { work(place, worker, slot, session); });
+    attached->worker.sessions().each([&, worker = id, place = attached.get()](std::uint32_t slot, Session& session) {
+      work(place, worker, slot, session);
+    });
   }
   parked_.each([&](std::uint32_t slot, Session& session) { work(nullptr, numbered_worker, slot, session); });
 }

@@ -14,7 +14,8 @@ Result<void> configure(const mesh::SetUpSettings& settings) {
   const auto done = mesh::set_up(settings);
   if (!done) return tl::unexpected(done.error());
   for (const auto& item : done->items) {
-    if (item.state == mesh::SetUp::Found::made) log::info("made on the broker", {{"what", item.what}, {"broker", done->broker}});
+    if (item.state == mesh::SetUp::Found::made)
+      log::info("made on the broker", {{"what", item.what}, {"broker", done->broker}});
   }
   return {};
 }

@@ -18,7 +18,8 @@ ControllerCaller controller_caller(const mesh::Call& call, const Config::Auth& k
     const auto found = name.empty() || !object.is_object() ? object.end() : object.find(name);
     return found == object.end() ? none : *found;
   };
-  if (const json& user = member(call.context, keys.context_user_key); user.is_string()) out.identity.user_id = user.get<std::string>();
+  if (const json& user = member(call.context, keys.context_user_key); user.is_string())
+    out.identity.user_id = user.get<std::string>();
   const json& claims = member(call.context, keys.context_claims_key);
   if (claims.is_object()) out.identity.claims = claims.dump(-1, ' ', false, json::error_handler_t::replace);
   for (const json& roles : {member(claims, "roles"), member(call.context, "roles")}) {
@@ -41,21 +42,25 @@ ControllerCaller controller_caller(const mesh::Call& call, const Config::Auth& k
 void add_controller_methods(mesh::ServiceHost& host, ControllerParts shared) {
   const auto parts = std::make_shared<ControllerParts>(std::move(shared));
   const auto add = [&](const std::string& name, const std::string& description, const Parameters& parameters) {
-    host.async_method(name, {.description = description, .parameters = parameters}, [parts, name](mesh::Call call, mesh::Reply answer) {
-      const auto reply = std::make_shared<mesh::Reply>(std::move(answer));
-      parts->on_ring_loop([parts, name, reply, call = std::make_shared<mesh::Call>(std::move(call))] {
-        auto caller = controller_caller(*call, parts->config.auth);
-        // What comes by a gateway of ours comes from a consumer, who is not the service.
-        if (caller.service == parts->config.gateway.service || (parts->config.lines.enabled && caller.service == parts->config.lines.service_name)) caller.service.clear();
-        if (!parts->policy().allows_controller(caller, name)) {
-          return reply->error(error_name::authorization, name + "(): this caller may not use it (policy)");
-        }
-        run_operation(parts->pushes, name, call->params, [reply](const Result<json>& result) {
-          if (result) reply->result(*result);
-          else reply->error(error_name::validation, result.error().text());
-        });
-      });
-    });
+    host.async_method(name, {.description = description, .parameters = parameters},
+                      [parts, name](mesh::Call call, mesh::Reply answer) {
+                        const auto reply = std::make_shared<mesh::Reply>(std::move(answer));
+                        parts->on_ring_loop([parts, name, reply, call = std::make_shared<mesh::Call>(std::move(call))] {
+                          auto caller = controller_caller(*call, parts->config.auth);
+                          // What comes by a gateway of ours comes from a consumer, who is not the service.
+                          if (caller.service == parts->config.gateway.service ||
+                              (parts->config.lines.enabled && caller.service == parts->config.lines.service_name))
+                            caller.service.clear();
+                          if (!parts->policy().allows_controller(caller, name)) {
+                            return reply->error(error_name::authorization,
+                                                name + "(): this caller may not use it (policy)");
+                          }
+                          run_operation(parts->pushes, name, call->params, [reply](const Result<json>& result) {
+                            if (result) reply->result(*result);
+                            else reply->error(error_name::validation, result.error().text());
+                          });
+                        });
+                      });
   };
   const mesh::Parameter message{"message", "any", true, "Any JSON; consumers get it as it is"};
   const mesh::Parameter session{"session_id", "string", true, "As its consumer learned it from hello"};

@@ -45,7 +45,7 @@ struct Face {
     Face* first;                               ///< whose connection this one shares; nullptr for the first itself
     std::function<const Policy&()> policy;
     std::function<void(std::function<void()>)> on_ring_loop;
-    std::function<void(Face&)> on_events;      ///< on the ring loop: manager.take_events() has something
+    std::function<void(Face&)> on_events;  ///< on the ring loop: manager.take_events() has something
   };
   Face(const MeshIdentity& identity, const Parts& parts);
   Face(const Face&) = delete;
@@ -53,18 +53,20 @@ struct Face {
 
   /// Before the transport starts: other gateways of the service are listened to.
   void start_peers();
-  [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const { return {instance, worker.slot, worker.generation, session, sequence}; }
+  [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t session, std::uint64_t sequence = 0) const {
+    return {instance, worker.slot, worker.generation, session, sequence};
+  }
 
   const HandlerKind kind;
   const std::string service;
-  const std::uint32_t instance;              // in the correlation ids of its requests
+  const std::uint32_t instance;                 // in the correlation ids of its requests
   std::optional<RequestEncryption> encryption;  // nothing: request.encryption = false
   Subscriptions subscriptions;
-  SessionIndex sessions;                     // of the kind
+  SessionIndex sessions;  // of the kind
   Peers peers;
   Pushes pushes;
-  std::vector<mesh::Outgoing> outgoing;      // taken from rings, not yet taken by the transport
-  ServiceMeshManager manager;                // last: its thread wakes the ring loop
+  std::vector<mesh::Outgoing> outgoing;  // taken from rings, not yet taken by the transport
+  ServiceMeshManager manager;            // last: its thread wakes the ring loop
 
  private:
   bool publish_to_peers(const std::string& topic, std::string body, SteadyTime deadline);

@@ -11,7 +11,8 @@ namespace nuropb::meshd {
 // With what the allocator adds to the three.
 static_assert(sizeof(Mailbox::Message) + sizeof(std::string) + sizeof(std::max_align_t) + 32 <= Mailboxes::overhead);
 
-Mailbox::Mailbox(Mailboxes& all, Session& owner, std::uint64_t last) : handed(last), all_(all), owner_(owner), last_(last), gone_(last) {
+Mailbox::Mailbox(Mailboxes& all, Session& owner, std::uint64_t last)
+    : handed(last), all_(all), owner_(owner), last_(last), gone_(last) {
   do id_ = all_.next_id_++;
   while (all_.boxes_.contains(id_));
   all_.boxes_[id_] = this;
@@ -47,7 +48,8 @@ void Mailboxes::each(const std::function<void(Mailbox&)>& work) const {
 
 void Mailboxes::resize(Mailbox& box, std::size_t bytes) {
   if (bytes == box.bytes_) return;
-  auto share = box.user_ ? shares_.find(*box.user_) : shares_.try_emplace(std::string(box.owner_.identity.user_id())).first;
+  auto share =
+      box.user_ ? shares_.find(*box.user_) : shares_.try_emplace(std::string(box.owner_.identity.user_id())).first;
   box.user_ = &share->first;
   // The nodes are used again: this is done for every message.
   auto rank = by_share_.extract({share->second.bytes, box.user_});
@@ -98,7 +100,9 @@ void Mailboxes::trim(Mailbox& box) {
   while (bytes_ > bounds_.total) let_go(largest());
 }
 
-void Mailboxes::add(Mailbox& box, std::shared_ptr<const std::string> text) { put(box, {0, std::move(text), std::nullopt, 0, false}); }
+void Mailboxes::add(Mailbox& box, std::shared_ptr<const std::string> text) {
+  put(box, {0, std::move(text), std::nullopt, 0, false});
+}
 
 bool Mailboxes::answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, bool refused) {
   auto taken = take(box, pending);

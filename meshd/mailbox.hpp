@@ -46,17 +46,19 @@ inline constexpr WorkerId numbered_worker{ReturnAddress::max_slot + 1, 0};
 inline bool may_come_back(std::uint16_t code) { return code != 1000 && code < 4500; }
 
 /// A message's text, as mailboxes share it.
-inline std::shared_ptr<const std::string> shared(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
+inline std::shared_ptr<const std::string> shared(std::string text) {
+  return std::make_shared<const std::string>(std::move(text));
+}
 
 class Mailbox {
  public:
   /// A request that is still to be answered.
   struct Pending {
-    ReturnAddress from;       ///< the edge's own; the worker may be gone
+    ReturnAddress from;  ///< the edge's own; the worker may be gone
     std::uint32_t serial = 0;
     records::Type verb{};
-    std::string trace_id;     ///< raw JSON; empty: the edge asks by itself
-    std::string topic;        ///< of a subscription
+    std::string trace_id;  ///< raw JSON; empty: the edge asks by itself
+    std::string topic;     ///< of a subscription
     SteadyTime deadline;
   };
   struct Message {
@@ -160,7 +162,9 @@ class Mailboxes {
   [[nodiscard]] Found find(const ReturnAddress& from) const;
   /// The next whose time is up; nothing if none is by `now`.
   [[nodiscard]] std::optional<Found> due(SteadyTime now) const;
-  [[nodiscard]] SteadyTime next_deadline() const { return deadlines_.empty() ? SteadyTime::max() : deadlines_.begin()->first; }
+  [[nodiscard]] SteadyTime next_deadline() const {
+    return deadlines_.empty() ? SteadyTime::max() : deadlines_.begin()->first;
+  }
 
   void add_topic(Mailbox& box, std::string_view topic);
   void remove_topic(Mailbox& box, std::string_view topic);
@@ -170,13 +174,16 @@ class Mailboxes {
   friend Mailbox;
   struct AddressHash {
     std::size_t operator()(const ReturnAddress& a) const {
-      return std::hash<std::uint64_t>()((a.sequence * 0x9e3779b97f4a7c15ULL) ^ (std::uint64_t{a.session} << 40) ^ (std::uint64_t{a.generation} << 8) ^ a.slot);
+      return std::hash<std::uint64_t>()((a.sequence * 0x9e3779b97f4a7c15ULL) ^ (std::uint64_t{a.session} << 40) ^
+                                        (std::uint64_t{a.generation} << 8) ^ a.slot);
     }
   };
   struct AddressEqual {
     bool operator()(const ReturnAddress& a, const ReturnAddress& b) const { return a == b; }
   };
-  static std::size_t cost(const Mailbox::Pending& pending) { return pending_overhead + pending.trace_id.size() + pending.topic.size(); }
+  static std::size_t cost(const Mailbox::Pending& pending) {
+    return pending_overhead + pending.trace_id.size() + pending.topic.size();
+  }
   /// What the mailboxes of one user have.
   struct Share {
     std::size_t bytes = 0;
@@ -194,8 +201,8 @@ class Mailboxes {
   std::uint32_t next_id_ = 0;
   std::uint64_t next_pending_ = 1;
   std::map<std::uint32_t, Mailbox*> boxes_;
-  std::map<std::string, Share, std::less<>> shares_;               // by user, of those with bytes
-  std::set<std::pair<std::size_t, const std::string*>> by_share_;  // the same users by their bytes
+  std::map<std::string, Share, std::less<>> shares_;                         // by user, of those with bytes
+  std::set<std::pair<std::size_t, const std::string*>> by_share_;            // the same users by their bytes
   std::map<WorkerId, std::map<std::uint64_t, std::uint32_t>> without_room_;  // ids by their turn
   std::uint64_t last_turn_ = 0;
   std::vector<std::uint32_t> overrun_;

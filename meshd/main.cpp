@@ -40,7 +40,9 @@ std::string names_of(const std::vector<std::string>& list) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto config = config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh", {}, " (ABI " + std::to_string(shm::abi) + ")");
+  const auto config =
+      config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh", {},
+                               " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return config.error();
   if (!program::begin("meshd", config->log)) return program::permanent_fault;
 
@@ -53,11 +55,13 @@ int main(int argc, char** argv) {
   }
   const auto secret = runtime->secret();
   if (!secret) return fail(secret.error());
-  auto instance = config->gateway.instance.empty() ? runtime->instance_id() : Result<std::string>(config->gateway.instance);
+  auto instance =
+      config->gateway.instance.empty() ? runtime->instance_id() : Result<std::string>(config->gateway.instance);
   if (!instance) return fail(instance.error());
   auto authorizers = meshd::make_authorizers(*config);
   if (!authorizers) return fail(authorizers.error());
-  auto policy = config->auth.policy_file.empty() ? Result<meshd::Policy>(meshd::Policy()) : meshd::Policy::load(config->auth.policy_file);
+  auto policy = config->auth.policy_file.empty() ? Result<meshd::Policy>(meshd::Policy())
+                                                 : meshd::Policy::load(config->auth.policy_file);
   if (!policy) return fail(policy.error());
   auto transport = meshd::transport_settings(*config, *instance);
   if (!transport) return fail(transport.error());
@@ -65,7 +69,8 @@ int main(int argc, char** argv) {
   // One for each kind of handlers: they are services of their own.
   std::vector<mesh::ServiceContainer::Settings> containers_settings;
   const bool loopback = config->gateway.mesh == MeshKind::loopback;
-  for (const meshd::MeshIdentity& identity : loopback ? std::vector<meshd::MeshIdentity>() : meshd::identities(*config, *instance)) {
+  for (const meshd::MeshIdentity& identity :
+       loopback ? std::vector<meshd::MeshIdentity>() : meshd::identities(*config, *instance)) {
     mesh::TransportSettings own = *transport;
     own.service_name = identity.service;
     own.instance_id = identity.instance;
@@ -77,13 +82,19 @@ int main(int argc, char** argv) {
   auto snorky = meshd::snorky::Hub::parts(*config);
   if (!snorky) return fail(snorky.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance, meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy), mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky), std::move(*edges)});
+  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance,
+                        meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy),
+                        mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky), std::move(*edges)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   // It listens, and has not said a word to anybody yet.
   if (const auto given = program::give_up(config->hardening, sandbox::Role::meshd); !given) return fail(given.error());
-  log::info("started", {{"service", config->gateway.service}, {"instance", *instance}, {"authorizers", names_of(config->auth.authorizers)}, {"control", runtime->control_socket()}});
+  log::info("started", {{"service", config->gateway.service},
+                        {"instance", *instance},
+                        {"authorizers", names_of(config->auth.authorizers)},
+                        {"control", runtime->control_socket()}});
   if (loopback) {
-    log::warning("there is no broker: every method echoes its parameters", {{"hint", "gateway.mesh = \"rabbitmq\", unless this is for trying out or measuring"}});
+    log::warning("there is no broker: every method echoes its parameters",
+                 {{"hint", "gateway.mesh = \"rabbitmq\", unless this is for trying out or measuring"}});
     loop.connect_broker();
   }
   // Their leaders configure the broker; only then anybody consumes.
@@ -93,7 +104,8 @@ int main(int argc, char** argv) {
     const auto ready = [&] {
       if (--not_ready == 0) loop.connect_broker();
     };
-    containers.push_back(std::make_unique<mesh::ServiceContainer>(std::move(settings), mesh::ServiceContainer::Callbacks{ready, {}}));
+    containers.push_back(
+        std::make_unique<mesh::ServiceContainer>(std::move(settings), mesh::ServiceContainer::Callbacks{ready, {}}));
   }
   for (auto& container : containers) container->start();
   const int code = loop.run();

@@ -25,7 +25,8 @@ Result<std::uint64_t> number_of(const json& params, const char* name, std::uint6
   const json* const value = find(params, name);
   if (!value) return otherwise;
   // Written as an integer it may have come as a signed one.
-  if (!value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0)) return failure("'" + std::string(name) + "' is no whole number");
+  if (!value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0))
+    return failure("'" + std::string(name) + "' is no whole number");
   return value->get<std::uint64_t>();
 }
 
@@ -59,14 +60,18 @@ Result<void> close(Pushes& pushes, const Target& target, const json& params, Pus
   if (!code) return tl::unexpected(code.error());
   const auto reason = text_of(params, "reason", "");
   if (!reason) return tl::unexpected(reason.error());
-  return pushes.close(target, static_cast<std::uint16_t>(std::min<std::uint64_t>(*code, 0xffff)), *reason, std::move(done));
+  return pushes.close(target, static_cast<std::uint16_t>(std::min<std::uint64_t>(*code, 0xffff)), *reason,
+                      std::move(done));
 }
 
 json to_json(const SessionPage& page) {
   json sessions = json::array();
   for (const SessionEntry& entry : page.sessions) {
-    sessions.push_back({{"session_id", entry.session_id}, {"user_id", entry.user_id}, {"username", entry.username.empty() ? json(nullptr) : json(entry.username)},
-                        {"gateway", entry.gateway}, {"edge", entry.edge}});
+    sessions.push_back({{"session_id", entry.session_id},
+                        {"user_id", entry.user_id},
+                        {"username", entry.username.empty() ? json(nullptr) : json(entry.username)},
+                        {"gateway", entry.gateway},
+                        {"edge", entry.edge}});
   }
   return {{"sessions", std::move(sessions)}, {"cursor", page.cursor}};
 }
@@ -91,16 +96,18 @@ Result<void> sessions(Pushes& pushes, const json& params, const Done& done) {
     count(to_json(SessionPage{}));
     return {};
   }
-  return pushes.list(*cursor, *limit, find(params, "user_id") ? std::optional(*user) : std::nullopt, [count, done](const Result<SessionPage>& page) {
-    if (page) count(to_json(*page));
-    else done(tl::unexpected(page.error()));
-  });
+  return pushes.list(*cursor, *limit, find(params, "user_id") ? std::optional(*user) : std::nullopt,
+                     [count, done](const Result<SessionPage>& page) {
+                       if (page) count(to_json(*page));
+                       else done(tl::unexpected(page.error()));
+                     });
 }
 
 }  // namespace
 
 json to_json(const Outcome& outcome) {
-  return {{"connections", outcome.connections}, {"unanswered", outcome.unanswered}, {"silent_edges", outcome.silent_edges}};
+  return {
+      {"connections", outcome.connections}, {"unanswered", outcome.unanswered}, {"silent_edges", outcome.silent_edges}};
 }
 
 void run_operation(Pushes& pushes, std::string_view name, const json& params, Done done) {

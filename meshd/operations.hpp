@@ -20,7 +20,8 @@
 namespace nuropb::meshd {
 
 /// `done` gets the result, or what is wrong with the parameters; once, from here or later.
-void run_operation(Pushes& pushes, std::string_view name, const nlohmann::json& params, std::function<void(const Result<nlohmann::json>&)> done);
+void run_operation(Pushes& pushes, std::string_view name, const nlohmann::json& params,
+                   std::function<void(const Result<nlohmann::json>&)> done);
 
 nlohmann::json to_json(const Outcome& outcome);
 

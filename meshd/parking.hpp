@@ -45,7 +45,9 @@ class Parking {
   struct Rank {
     std::size_t sessions;
     std::pair<SteadyTime, std::uint32_t> oldest;
-    bool operator<(const Rank& other) const { return sessions != other.sessions ? sessions < other.sessions : oldest > other.oldest; }
+    bool operator<(const Rank& other) const {
+      return sessions != other.sessions ? sessions < other.sessions : oldest > other.oldest;
+    }
   };
   static Rank rank_of(const Waiting& waiting) { return {waiting.size(), *waiting.begin()}; }
 

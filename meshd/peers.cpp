@@ -34,17 +34,18 @@ std::string topic_of(std::string service) {
 }  // namespace
 
 Peers::Peers(Settings settings, const Clock& clock, Publish publish)
-    : settings_(std::move(settings)), clock_(clock), publish_(std::move(publish)), topic_(topic_of(settings_.service)) {}
+    : settings_(std::move(settings)),
+      clock_(clock),
+      publish_(std::move(publish)),
+      topic_(topic_of(settings_.service)) {}
 
-bool Peers::reserved(std::string_view topic) {
-  return topic.substr(0, topic.find('.')) == reserved_word;
-}
+bool Peers::reserved(std::string_view topic) { return topic.substr(0, topic.find('.')) == reserved_word; }
 
 void Peers::on(std::string kind, Handler handler) { handlers_[std::move(kind)] = std::move(handler); }
 
 bool Peers::tell(std::string_view kind, std::string_view json, std::string_view to) {
-  std::string event = R"({"from":)" + json::quoted(settings_.instance) + R"(,"to":)" + (to.empty() ? "null" : json::quoted(to)) + R"(,"kind":)" + json::quoted(kind) +
-                      R"(,"message":)";
+  std::string event = R"({"from":)" + json::quoted(settings_.instance) + R"(,"to":)" +
+                      (to.empty() ? "null" : json::quoted(to)) + R"(,"kind":)" + json::quoted(kind) + R"(,"message":)";
   event.append(json).append("}");
   if (event.size() + 512 > settings_.largest) return false;
   const std::string id = random_hex32();
@@ -102,7 +103,8 @@ void Peers::heard_of(const std::string& instance) {
     known->second = now;
     return;
   }
-  if (heard_.size() >= most_peers) return refuse("more than " + std::to_string(most_peers) + " gateways of one service");
+  if (heard_.size() >= most_peers)
+    return refuse("more than " + std::to_string(most_peers) + " gateways of one service");
   heard_.emplace(instance, now);
   log::info("gateway of the same service found", {{"instance", instance}});
   unknown_ = true;  // it may not know us either
@@ -120,22 +122,26 @@ void Peers::forget(const std::string& name) {
 void Peers::refuse(const std::string& why) {
   ++refused_;
   if (const auto left_out = pause_.due(clock_.now())) {
-    log::warning("message under the gateways' topic dropped", {{"topic", topic_}, {"reason", why}, {"left_out", *left_out}});
+    log::warning("message under the gateways' topic dropped",
+                 {{"topic", topic_}, {"reason", why}, {"left_out", *left_out}});
   }
 }
 
 Result<PeerMessage> Peers::decode(std::string_view body, std::size_t largest, std::size_t json_depth) {
-  if (body.size() > largest) return failure("has " + std::to_string(body.size()) + " bytes, more than " + std::to_string(largest));
+  if (body.size() > largest)
+    return failure("has " + std::to_string(body.size()) + " bytes, more than " + std::to_string(largest));
   const auto event = decode_event(body, json::Limits{json_depth});
   if (!event) return tl::unexpected(event.error());
   std::array<json::Field, 4> fields{{{"from"}, {"to"}, {"kind"}, {"message"}}};
   json::Slice root;
   // The body was valid as a whole, so this only finds the members.
-  if (const auto problem = json::scan(event->event, fields, &root, json::Limits{json_depth})) return failure(problem->text());
+  if (const auto problem = json::scan(event->event, fields, &root, json::Limits{json_depth}))
+    return failure(problem->text());
   if (root.kind != json::Kind::object) return failure("its event is no object");
   PeerMessage out;
   if (!is_name(fields[0].value, max_instance, out.from)) return failure("member 'from' is no instance id");
-  if (fields[1].value.kind != json::Kind::null && !is_name(fields[1].value, max_instance, out.to)) return failure("member 'to' is neither null nor an instance id");
+  if (fields[1].value.kind != json::Kind::null && !is_name(fields[1].value, max_instance, out.to))
+    return failure("member 'to' is neither null nor an instance id");
   if (!is_name(fields[2].value, max_kind, out.kind)) return failure("member 'kind' is no kind");
   if (!fields[3].value.present()) return failure("there is no member 'message'");
   out.json = fields[3].value.text;
@@ -154,7 +160,8 @@ void Peers::receive(std::string_view body) {
     unknown_ = true;  // to one that was here before and knows nobody any more
     return tick();
   }
-  if (const auto handler = handlers_.find(message->kind); handler != handlers_.end()) handler->second(message->from, message->json);
+  if (const auto handler = handlers_.find(message->kind); handler != handlers_.end())
+    handler->second(message->from, message->json);
 }
 
 }  // namespace nuropb::meshd

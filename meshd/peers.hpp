@@ -32,10 +32,10 @@ namespace nuropb::meshd {
 
 /// One message between gateways, as it stands in an event's `event`. Views point into the decoded text.
 struct PeerMessage {
-  std::string from;         ///< instance id of the gateway that says it
-  std::string to;           ///< instance id of the one it is for; empty: all
+  std::string from;  ///< instance id of the gateway that says it
+  std::string to;    ///< instance id of the one it is for; empty: all
   std::string kind;
-  std::string_view json;    ///< raw JSON, whatever `kind` says that it is
+  std::string_view json;  ///< raw JSON, whatever `kind` says that it is
 };
 
 class Peers {
@@ -43,16 +43,16 @@ class Peers {
   static constexpr std::string_view reserved_word = "nuropb-gateway";  ///< the first word of every reserved topic
   static constexpr std::size_t max_instance = 128;                     ///< bytes of an instance id
   static constexpr std::size_t max_kind = 64;
-  static constexpr std::size_t most_peers = 1024;                      ///< whose presence is remembered
+  static constexpr std::size_t most_peers = 1024;  ///< whose presence is remembered
 
   struct Settings {
-    std::string service;                 ///< gateway.service
-    std::string instance;                ///< ours
-    std::size_t largest = 4U << 20;      ///< bytes of one message
+    std::string service;             ///< gateway.service
+    std::string instance;            ///< ours
+    std::size_t largest = 4U << 20;  ///< bytes of one message
     std::size_t json_depth = 256;
-    milliseconds period{2000};           ///< push.presence_ms
-    milliseconds expiry{7000};           ///< three and a half periods
-    milliseconds lifetime{5000};         ///< of a message that the broker could not deliver yet
+    milliseconds period{2000};    ///< push.presence_ms
+    milliseconds expiry{7000};    ///< three and a half periods
+    milliseconds lifetime{5000};  ///< of a message that the broker could not deliver yet
   };
   /// Hands an event to the transport: topic, body, when it is worth nothing any more. False: no room for it now.
   using Publish = std::function<bool(const std::string& topic, std::string body, SteadyTime deadline)>;
@@ -109,7 +109,7 @@ class Peers {
   std::map<std::string, Handler, std::less<>> handlers_;
   std::map<std::string, SteadyTime, std::less<>> heard_;  // instance → when last
   bool connected_ = false;
-  bool unknown_ = false;                                  // to a gateway that came after our last presence
+  bool unknown_ = false;  // to a gateway that came after our last presence
   std::optional<SteadyTime> last_presence_;
   log::Pause pause_{std::chrono::seconds(10)};
   std::uint64_t refused_ = 0;

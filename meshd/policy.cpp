@@ -45,12 +45,14 @@ bool globs(std::string_view pattern, std::string_view text) {
 }
 
 bool any_globs(const Texts& patterns, std::string_view text) {
-  return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return globs(pattern, text); });
+  return patterns.empty() ||
+         std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return globs(pattern, text); });
 }
 
 /// A claim has what a rule asks for if it is it, has it among its own, or is one of those asked for.
 bool claim_has(const json& claim, const json& wanted) {
-  if (wanted.is_array()) return std::any_of(wanted.begin(), wanted.end(), [&](const json& one) { return claim_has(claim, one); });
+  if (wanted.is_array())
+    return std::any_of(wanted.begin(), wanted.end(), [&](const json& one) { return claim_has(claim, one); });
   if (claim.is_array()) return std::find(claim.begin(), claim.end(), wanted) != claim.end();
   return claim == wanted;
 }
@@ -63,7 +65,9 @@ struct Rule {
   [[nodiscard]] bool concerns(const Identity& identity, const json& has) const {
     if (!users.empty() || !roles.empty()) {
       const bool user = !users.empty() && any_globs(users, identity.user_id);
-      const bool role = std::any_of(identity.roles.begin(), identity.roles.end(), [&](const auto& one) { return std::find(roles.begin(), roles.end(), one) != roles.end(); });
+      const bool role = std::any_of(identity.roles.begin(), identity.roles.end(), [&](const auto& one) {
+        return std::find(roles.begin(), roles.end(), one) != roles.end();
+      });
       if (!user && !role) return false;
     }
     for (const auto& [name, wanted] : claims.items()) {
@@ -101,7 +105,8 @@ class Reader {
     std::uint8_t out = 0;
     for (const std::string& verb : texts(node, key)) {
       const auto found = std::find(verbs.begin(), verbs.end(), verb);
-      if (found == verbs.end()) wrong(node, key + ": '" + verb + "' is no verb", "request, command, describe, event, subscribe, publish");
+      if (found == verbs.end())
+        wrong(node, key + ": '" + verb + "' is no verb", "request, command, describe, event, subscribe, publish");
       else out |= bit(static_cast<Use>(found - verbs.begin()));
     }
     return out;
@@ -154,10 +159,13 @@ class Reader {
     if (out.verbs == 0) wrong(table, "a rule without verbs");
     // A rule that can't ever apply is a mistake of its writer, and one that grants more than it says a worse one.
     const std::uint8_t of_topics = bit(Use::event) | bit(Use::subscribe);
-    if (topics && (out.verbs & ~of_topics)) wrong(table, "topics in a rule for request, command, describe or publish", "make it two rules");
-    if ((calls || services) && (out.verbs & of_topics)) wrong(table, "services or methods in a rule for event or subscribe", "make it two rules");
+    if (topics && (out.verbs & ~of_topics))
+      wrong(table, "topics in a rule for request, command, describe or publish", "make it two rules");
+    if ((calls || services) && (out.verbs & of_topics))
+      wrong(table, "services or methods in a rule for event or subscribe", "make it two rules");
     if (calls && (out.verbs & bit(Use::publish))) wrong(table, "methods in a rule for publish", "make it two rules");
-    if (channels && (out.verbs & ~bit(Use::publish))) wrong(table, "channels in a rule for another verb than publish", "make it two rules");
+    if (channels && (out.verbs & ~bit(Use::publish)))
+      wrong(table, "channels in a rule for another verb than publish", "make it two rules");
     for (const auto& topic : out.topics) {
       if (topic.size() > max_topic) wrong(table, "a topic is longer than 255 bytes");
     }
@@ -185,14 +193,16 @@ class Reader {
   }
 
   void wrong(const toml::node& node, std::string what, std::string hint = {}) {
-    if (!mistake) mistake = Error{std::move(what), name_ + ":" + std::to_string(node.source().begin.line), std::move(hint)};
+    if (!mistake)
+      mistake = Error{std::move(what), name_ + ":" + std::to_string(node.source().begin.line), std::move(hint)};
   }
 
  private:
   void claims(const toml::node& node, json& out) {
     const toml::table* const table = node.as_table();
     if (!table) return wrong(node, "claims is not a table");
-    for (const auto& [name, value] : *table) out[std::string(name.str())] = scalar_or_list(value, "claims." + std::string(name.str()));
+    for (const auto& [name, value] : *table)
+      out[std::string(name.str())] = scalar_or_list(value, "claims." + std::string(name.str()));
   }
   std::string name_;
 };
@@ -215,14 +225,21 @@ Result<Policy> Policy::parse(std::string_view text, const std::string& name) {
       rules->everyone = reader.use_bits(node, "default");
     } else if (key.str() == "allow" || key.str() == "deny") {
       const toml::array* const list = node.as_array();
-      if (!list || !list->is_homogeneous(toml::node_type::table)) reader.wrong(node, std::string(key.str()) + " is not a list of tables", "write [[" + std::string(key.str()) + "]]");
-      else for (const auto& item : *list) (key.str() == "allow" ? rules->allow : rules->deny).push_back(reader.rule(*item.as_table()));
+      if (!list || !list->is_homogeneous(toml::node_type::table))
+        reader.wrong(node, std::string(key.str()) + " is not a list of tables",
+                     "write [[" + std::string(key.str()) + "]]");
+      else
+        for (const auto& item : *list)
+          (key.str() == "allow" ? rules->allow : rules->deny).push_back(reader.rule(*item.as_table()));
     } else if (key.str() == "controller") {
       const toml::array* const list = node.as_array();
-      if (!list || !list->is_homogeneous(toml::node_type::table)) reader.wrong(node, "controller is not a list of tables", "write [[controller]]");
-      else for (const auto& item : *list) rules->controller.push_back(reader.controller(*item.as_table()));
+      if (!list || !list->is_homogeneous(toml::node_type::table))
+        reader.wrong(node, "controller is not a list of tables", "write [[controller]]");
+      else
+        for (const auto& item : *list) rules->controller.push_back(reader.controller(*item.as_table()));
     } else {
-      reader.wrong(node, "unknown key '" + std::string(key.str()) + "'", "default, [[allow]], [[deny]] and [[controller]] stand here");
+      reader.wrong(node, "unknown key '" + std::string(key.str()) + "'",
+                   "default, [[allow]], [[deny]] and [[controller]] stand here");
     }
   }
   if (reader.mistake) return tl::unexpected(*reader.mistake);
@@ -240,7 +257,8 @@ Result<Policy> Policy::load(const std::string& file) {
 std::size_t Policy::size() const { return rules_->allow.size() + rules_->deny.size() + rules_->controller.size(); }
 
 bool Policy::allows_controller(const ControllerCaller& caller, std::string_view method) const {
-  const json parsed = caller.identity.claims.empty() ? json::object() : json::parse(caller.identity.claims, nullptr, false);
+  const json parsed =
+      caller.identity.claims.empty() ? json::object() : json::parse(caller.identity.claims, nullptr, false);
   const json claims = parsed.is_object() ? parsed : json::object();
   return std::any_of(rules_->controller.begin(), rules_->controller.end(), [&](const Rule& rule) {
     // A service that is not known matches no pattern, not even `*`.
@@ -260,11 +278,13 @@ Policy::Session Policy::for_identity(const Identity& identity) const {
     if (rule.concerns(identity, claims)) concerns.second.push_back(&rule);
   }
   Session out;
-  if (rules_->known.size() > most_known) std::erase_if(rules_->known, [](const auto& entry) { return entry.second.expired(); });
+  if (rules_->known.size() > most_known)
+    std::erase_if(rules_->known, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<const Session::Concerned>& known = rules_->known[concerns];
   out.concerned_ = known.lock();
   if (!out.concerned_) {
-    out.concerned_ = std::make_shared<const Session::Concerned>(Session::Concerned{rules_, concerns.first, concerns.second});
+    out.concerned_ =
+        std::make_shared<const Session::Concerned>(Session::Concerned{rules_, concerns.first, concerns.second});
     known = out.concerned_;
   }
   return out;
@@ -273,23 +293,27 @@ Policy::Session Policy::for_identity(const Identity& identity) const {
 bool Policy::Session::allows(Use use, std::string_view service, std::string_view method) const {
   if (!concerned_) return false;
   const auto applies = [&](const Rule* rule) {
-    return (rule->verbs & bit(use)) && any_globs(rule->services, service) && (use == Use::describe || any_globs(use == Use::publish ? rule->channels : rule->methods, method));
+    return (rule->verbs & bit(use)) && any_globs(rule->services, service) &&
+           (use == Use::describe || any_globs(use == Use::publish ? rule->channels : rule->methods, method));
   };
   if (std::any_of(concerned_->deny.begin(), concerned_->deny.end(), applies)) return false;
-  return (concerned_->rules->everyone & bit(use)) || std::any_of(concerned_->allow.begin(), concerned_->allow.end(), applies);
+  return (concerned_->rules->everyone & bit(use)) ||
+         std::any_of(concerned_->allow.begin(), concerned_->allow.end(), applies);
 }
 
 bool Policy::Session::allows_topic(Use use, std::string_view topic) const {
   if (!concerned_) return false;
   const auto any = [&](const Rule* rule, auto&& judge) {
-    return (rule->verbs & bit(use)) && (rule->topics.empty() || std::any_of(rule->topics.begin(), rule->topics.end(), judge));
+    return (rule->verbs & bit(use)) &&
+           (rule->topics.empty() || std::any_of(rule->topics.begin(), rule->topics.end(), judge));
   };
   for (const Rule* rule : concerned_->deny) {
     if (any(rule, [&](const std::string& denied) { return topics_overlap(denied, topic); })) return false;
   }
   if (concerned_->rules->everyone & bit(use)) return true;
-  return std::any_of(concerned_->allow.begin(), concerned_->allow.end(),
-                     [&](const Rule* rule) { return any(rule, [&](const std::string& granted) { return topic_covers(granted, topic); }); });
+  return std::any_of(concerned_->allow.begin(), concerned_->allow.end(), [&](const Rule* rule) {
+    return any(rule, [&](const std::string& granted) { return topic_covers(granted, topic); });
+  });
 }
 
 }  // namespace nuropb::meshd

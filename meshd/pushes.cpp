@@ -15,7 +15,7 @@ using nlohmann::json;
 // They travel in JSON, so they have 52 bits; the upper ones are the kind's.
 constexpr unsigned op_number_bits = 48;
 constexpr std::uint64_t op_bits = (1ULL << op_number_bits) - 1;
-constexpr std::uint64_t most_connections = 1ULL << 32;      // that another gateway can claim to have
+constexpr std::uint64_t most_connections = 1ULL << 32;  // that another gateway can claim to have
 
 bool may_close_with(std::uint16_t code) { return code == 1000 || code == 1001 || (code >= 4000 && code <= 4999); }
 
@@ -64,7 +64,12 @@ std::optional<HandlerKind> Pushes::kind_of(std::uint64_t op) {
 }
 
 Pushes::Pushes(Settings settings, const Clock& clock, Edges& edges, SessionIndex& sessions, Peers& peers)
-    : settings_(std::move(settings)), clock_(clock), edges_(edges), sessions_(sessions), peers_(peers), next_op_(some_number()) {
+    : settings_(std::move(settings)),
+      clock_(clock),
+      edges_(edges),
+      sessions_(sessions),
+      peers_(peers),
+      next_op_(some_number()) {
   peers_.on("operation", [this](const std::string& from, std::string_view text) { on_operation(from, text); });
   peers_.on("counted", [this](const std::string& from, std::string_view text) { on_counted(from, text); });
   peers_.on("list", [this](const std::string& from, std::string_view text) { on_list(from, text); });
@@ -76,32 +81,42 @@ Pushes::~Pushes() = default;
 Result<void> Pushes::check(const Target& target, const What& what) const {
   if (target.kind == Target::Kind::users) {
     if (target.user_ids.empty()) return failure("no user is named");
-    if (target.user_ids.size() > max_users) return failure("more than " + std::to_string(max_users) + " users are named");
+    if (target.user_ids.size() > max_users)
+      return failure("more than " + std::to_string(max_users) + " users are named");
     std::size_t bytes = 0;
     for (const std::string& user : target.user_ids) {
       if (user.empty()) return failure("a user's id is empty");
       bytes += user.size();
     }
-    if (bytes > max_user_bytes) return failure("the users' ids have more than " + std::to_string(max_user_bytes) + " bytes");
+    if (bytes > max_user_bytes)
+      return failure("the users' ids have more than " + std::to_string(max_user_bytes) + " bytes");
   }
   if (what.verb == Verb::send) {
-    if (what.text.size() > settings_.max_message) return failure("the message has " + std::to_string(what.text.size()) + " bytes, more than limits.message_bytes (" + std::to_string(settings_.max_message) + ")");
-    if (const auto problem = nuropb::json::validate(what.text, nullptr, {settings_.json_depth})) return failure("the message is not JSON: " + problem->text());
+    if (what.text.size() > settings_.max_message)
+      return failure("the message has " + std::to_string(what.text.size()) +
+                     " bytes, more than limits.message_bytes (" + std::to_string(settings_.max_message) + ")");
+    if (const auto problem = nuropb::json::validate(what.text, nullptr, {settings_.json_depth}))
+      return failure("the message is not JSON: " + problem->text());
   }
   if (what.verb == Verb::close) {
-    if (!may_close_with(what.code)) return failure("close code " + std::to_string(what.code) + " is not one of 1000, 1001, 4000 to 4999");
-    if (what.reason.size() > records::max_reason) return failure("the reason has more than " + std::to_string(records::max_reason) + " bytes");
+    if (!may_close_with(what.code))
+      return failure("close code " + std::to_string(what.code) + " is not one of 1000, 1001, 4000 to 4999");
+    if (what.reason.size() > records::max_reason)
+      return failure("the reason has more than " + std::to_string(records::max_reason) + " bytes");
     // A control frame's reason is UTF-8 (RFC 6455 section 5.5.1); quoting replaces what is not.
-    if (nuropb::json::quoted(what.reason).find("\xEF\xBF\xBD") != std::string::npos) return failure("the reason is not UTF-8");
+    if (nuropb::json::quoted(what.reason).find("\xEF\xBF\xBD") != std::string::npos)
+      return failure("the reason is not UTF-8");
   }
-  if (operations_.size() + questions_.size() >= max_operations) return failure("more than " + std::to_string(max_operations) + " operations are on their way");
+  if (operations_.size() + questions_.size() >= max_operations)
+    return failure("more than " + std::to_string(max_operations) + " operations are on their way");
   return {};
 }
 
 Result<void> Pushes::send(const Target& target, std::string_view message, Done done, bool whole_frame) {
   std::function<void(const Operation&)> finish;
   if (done) finish = [done = std::move(done)](const Operation& operation) { done(operation.outcome); };
-  const auto begun = begin(target, {.verb = Verb::send, .text = message, .whole_frame = whole_frame}, std::move(finish));
+  const auto begun =
+      begin(target, {.verb = Verb::send, .text = message, .whole_frame = whole_frame}, std::move(finish));
   if (begun) ++counters_.sends;
   return begun;
 }
@@ -140,7 +155,8 @@ Result<void> Pushes::begin(const Target& target, const What& what, std::function
   const std::uint64_t op = add(std::move(made));
   to_edges(target, what, counted ? op : 0, &operation);
   // A session is somewhere once; whoever is here is not asked for elsewhere.
-  if (target.kind != Target::Kind::session || !sessions_.find(target.session)) to_peers(target, what, counted ? op : 0, operation);
+  if (target.kind != Target::Kind::session || !sessions_.find(target.session))
+    to_peers(target, what, counted ? op : 0, operation);
   if (counted) {
     look_whether_done(op);
   } else {
@@ -167,25 +183,36 @@ void Pushes::to_edges(const Target& target, const What& what, std::uint64_t op, 
   if (target.kind == Target::Kind::session) {
     if (const Session* const session = sessions_.find(target.session)) name(*session);
   } else {
-    for (const std::string& user : std::set<std::string>(target.user_ids.begin(), target.user_ids.end())) sessions_.each_of(user, name);
+    for (const std::string& user : std::set<std::string>(target.user_ids.begin(), target.user_ids.end()))
+      sessions_.each_of(user, name);
   }
   constexpr std::size_t most = records::max_named_sessions * records::SessionRefs::entry;
   for (const auto& [worker, bytes] : refs) {
-    for (std::size_t at = 0; at < bytes.size(); at += most) to_edge(worker, what, op, false, std::string_view(bytes).substr(at, most), operation);
+    for (std::size_t at = 0; at < bytes.size(); at += most)
+      to_edge(worker, what, op, false, std::string_view(bytes).substr(at, most), operation);
   }
 }
 
-void Pushes::to_edge(WorkerId worker, const What& what, std::uint64_t op, bool all, std::string_view refs, Operation* operation) {
+void Pushes::to_edge(WorkerId worker, const What& what, std::uint64_t op, bool all, std::string_view refs,
+                     Operation* operation) {
   std::string payload;
-  if (what.verb == Verb::close) records::encode(records::CloseSessions{op, all, what.code, records::SessionRefs(refs), what.reason, settings_.handler}, payload);
-  else records::encode(records::Push{op, all, what.whole_frame, records::SessionRefs(refs), what.text, settings_.handler}, payload);
+  if (what.verb == Verb::close)
+    records::encode(
+        records::CloseSessions{op, all, what.code, records::SessionRefs(refs), what.reason, settings_.handler},
+        payload);
+  else
+    records::encode(records::Push{op, all, what.whole_frame, records::SessionRefs(refs), what.text, settings_.handler},
+                    payload);
   if (op != 0 && operation) {
     Operation::Edge& edge = operation->edges[worker];
     ++edge.records;
     // Of the numbered we say it ourselves, and they may be on all edges.
-    edge.most += worker == numbered_worker ? UINT32_MAX : all ? settings_.max_sessions : refs.size() / records::SessionRefs::entry;
+    edge.most += worker == numbered_worker ? UINT32_MAX
+                 : all                     ? settings_.max_sessions
+                                           : refs.size() / records::SessionRefs::entry;
   }
-  edges_.send(worker, what.verb == Verb::close ? records::Type::close_sessions : records::Type::push, std::move(payload));
+  edges_.send(worker, what.verb == Verb::close ? records::Type::close_sessions : records::Type::push,
+              std::move(payload));
 }
 
 void Pushes::send_to(const std::vector<Place>& places, std::string_view frame, bool whole_frame) {
@@ -194,20 +221,26 @@ void Pushes::send_to(const std::vector<Place>& places, std::string_view frame, b
   for (const Place& place : places) records::SessionRefs::append(refs[place.worker], place.session);
   constexpr std::size_t most = records::max_named_sessions * records::SessionRefs::entry;
   for (const auto& [worker, bytes] : refs) {
-    for (std::size_t at = 0; at < bytes.size(); at += most) to_edge(worker, what, 0, false, std::string_view(bytes).substr(at, most), nullptr);
+    for (std::size_t at = 0; at < bytes.size(); at += most)
+      to_edge(worker, what, 0, false, std::string_view(bytes).substr(at, most), nullptr);
   }
 }
 
 void Pushes::to_peers(const Target& target, const What& what, std::uint64_t op, Operation& operation) {
   const auto alive = peers_.alive();
   if (alive.empty()) return;
-  std::string text = R"({"op":)" + std::to_string(op) + R"(,"wait_ms":)" + std::to_string(settings_.timeout.count() * 3 / 4) + R"(,"target":)" + target_json(target);
+  std::string text = R"({"op":)" + std::to_string(op) + R"(,"wait_ms":)" +
+                     std::to_string(settings_.timeout.count() * 3 / 4) + R"(,"target":)" + target_json(target);
   switch (what.verb) {
     case Verb::send:
-      text += std::string(R"(,"verb":"send","whole_frame":)") + (what.whole_frame ? "true" : "false") + R"(,"message":)";
+      text +=
+          std::string(R"(,"verb":"send","whole_frame":)") + (what.whole_frame ? "true" : "false") + R"(,"message":)";
       text.append(what.text);
       break;
-    case Verb::close: text += R"(,"verb":"close","code":)" + std::to_string(what.code) + R"(,"reason":)" + nuropb::json::quoted(what.reason); break;
+    case Verb::close:
+      text += R"(,"verb":"close","code":)" + std::to_string(what.code) + R"(,"reason":)" +
+              nuropb::json::quoted(what.reason);
+      break;
     case Verb::count: text += R"(,"verb":"count")"; break;
   }
   const bool told = peers_.tell("operation", text + "}");
@@ -225,7 +258,8 @@ void Pushes::end(std::uint64_t op) {
   if (node.empty()) return;
   Operation& operation = *node.mapped();
   operation.outcome.silent_edges += static_cast<std::uint32_t>(operation.edges.size());
-  operation.outcome.unanswered.insert(operation.outcome.unanswered.end(), operation.peers.begin(), operation.peers.end());
+  operation.outcome.unanswered.insert(operation.outcome.unanswered.end(), operation.peers.begin(),
+                                      operation.peers.end());
   if (!operation.edges.empty() || !operation.peers.empty()) ++counters_.timeouts;
   if (operation.finish) operation.finish(operation);
 }
@@ -286,24 +320,35 @@ void Pushes::tick() {
   }
   for (const std::uint64_t op : asked) {
     // What one answer led to may have ended another.
-    if (const auto question = questions_.find(op); question != questions_.end()) end_question(op, failure("gateway " + question->second->peer + " does not answer"));
+    if (const auto question = questions_.find(op); question != questions_.end())
+      end_question(op, failure("gateway " + question->second->peer + " does not answer"));
   }
 }
 
 /// Another gateway asks: the same for our own edges, and its answer.
 void Pushes::on_operation(const std::string& from, std::string_view text) {
   using nuropb::json::Kind;
-  std::array<nuropb::json::Field, 8> fields{{{"op"}, {"wait_ms"}, {"target"}, {"verb"}, {"whole_frame"}, {"message"}, {"code"}, {"reason"}}};
-  if (nuropb::json::scan(text, fields, nullptr, {settings_.json_depth + 1})) return peers_.refuse_message(from, "an operation that is no object");
+  std::array<nuropb::json::Field, 8> fields{
+      {{"op"}, {"wait_ms"}, {"target"}, {"verb"}, {"whole_frame"}, {"message"}, {"code"}, {"reason"}}};
+  if (nuropb::json::scan(text, fields, nullptr, {settings_.json_depth + 1}))
+    return peers_.refuse_message(from, "an operation that is no object");
   const auto& [op_field, wait, target_field, verb, whole, message, code, reason] = fields;
   const auto op = nuropb::json::as_unsigned(op_field.value);
   const auto wait_ms = nuropb::json::as_unsigned(wait.value);
   const auto target = target_field.value.present() ? read_target(target_field.value.text) : std::nullopt;
   const std::string word = verb.value.kind == Kind::string ? nuropb::json::unescape(verb.value) : std::string();
-  if (!op || !wait_ms || !target || (word != "send" && word != "close" && word != "count")) return peers_.refuse_message(from, "an operation that can't be read");
+  if (!op || !wait_ms || !target || (word != "send" && word != "close" && word != "count"))
+    return peers_.refuse_message(from, "an operation that can't be read");
   const std::string because = reason.value.kind == Kind::string ? nuropb::json::unescape(reason.value) : std::string();
-  What what{.verb = word == "send" ? Verb::send : word == "close" ? Verb::close : Verb::count, .text = message.value.text, .whole_frame = whole.value.text == "true", .reason = because};
-  if (what.verb == Verb::close) what.code = static_cast<std::uint16_t>(std::min<std::uint64_t>(nuropb::json::as_unsigned(code.value).value_or(0), 0xffff));
+  What what{.verb = word == "send"    ? Verb::send
+                    : word == "close" ? Verb::close
+                                      : Verb::count,
+            .text = message.value.text,
+            .whole_frame = whole.value.text == "true",
+            .reason = because};
+  if (what.verb == Verb::close)
+    what.code =
+        static_cast<std::uint16_t>(std::min<std::uint64_t>(nuropb::json::as_unsigned(code.value).value_or(0), 0xffff));
   if (const auto wrong = check(*target, what); !wrong) return peers_.refuse_message(from, wrong.error().text());
   ++counters_.for_peers;
   if (*op == 0) return to_edges(*target, what, 0, nullptr);
@@ -311,8 +356,11 @@ void Pushes::on_operation(const std::string& from, std::string_view text) {
   auto made = std::make_unique<Operation>();
   made->deadline = clock_.now() + std::min(settings_.timeout, milliseconds(std::min<std::uint64_t>(*wait_ms, 60'000)));
   made->finish = [this, from, theirs = *op](const Operation& operation) {
-    peers_.tell("counted", R"({"op":)" + std::to_string(theirs) + R"(,"connections":)" + std::to_string(operation.outcome.connections) + R"(,"users":)" +
-                               std::to_string(operation.users) + R"(,"silent_edges":)" + std::to_string(operation.outcome.silent_edges) + "}", from);
+    peers_.tell("counted",
+                R"({"op":)" + std::to_string(theirs) + R"(,"connections":)" +
+                    std::to_string(operation.outcome.connections) + R"(,"users":)" + std::to_string(operation.users) +
+                    R"(,"silent_edges":)" + std::to_string(operation.outcome.silent_edges) + "}",
+                from);
   };
   Operation& operation = *made;
   const std::uint64_t ours = add(std::move(made));
@@ -328,7 +376,8 @@ void Pushes::on_counted(const std::string& from, std::string_view text) {
   Operation& operation = *found->second;
   operation.outcome.connections += std::min(member_of<std::uint64_t>(object, "connections", 0), most_connections);
   operation.users += std::min(member_of<std::uint64_t>(object, "users", 0), most_connections);
-  operation.outcome.silent_edges += static_cast<std::uint32_t>(std::min<std::uint64_t>(member_of<std::uint64_t>(object, "silent_edges", 0), 0xff));
+  operation.outcome.silent_edges +=
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(member_of<std::uint64_t>(object, "silent_edges", 0), 0xff));
   ++operation.gateways;
   look_whether_done(found->first);
 }

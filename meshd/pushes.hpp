@@ -37,8 +37,8 @@ namespace nuropb::meshd {
 struct Target {
   enum class Kind : std::uint8_t { session, users, all };
   Kind kind = Kind::all;
-  SessionId session;                   ///< of Kind::session
-  std::vector<std::string> user_ids;   ///< of Kind::users: every connection of each, once, however often a user is named
+  SessionId session;                  ///< of Kind::session
+  std::vector<std::string> user_ids;  ///< of Kind::users: every connection of each, once, however often a user is named
 
   static Target one(const SessionId& session) { return {Kind::session, session, {}}; }
   static Target users(std::vector<std::string> user_ids) { return {Kind::users, {}, std::move(user_ids)}; }
@@ -47,42 +47,42 @@ struct Target {
 
 /// What became of an operation.
 struct Outcome {
-  std::uint64_t connections = 0;            ///< that took the message, or were closed
-  std::vector<std::string> unanswered;      ///< instance ids of gateways that live and did not answer in time
-  std::uint32_t silent_edges = 0;           ///< edges, of any gateway, that did not answer in time or died over it
+  std::uint64_t connections = 0;        ///< that took the message, or were closed
+  std::vector<std::string> unanswered;  ///< instance ids of gateways that live and did not answer in time
+  std::uint32_t silent_edges = 0;       ///< edges, of any gateway, that did not answer in time or died over it
 };
 
 /// One session, for people and for those who look for one.
 struct SessionEntry {
   std::string session_id, user_id, username, gateway;
-  std::uint32_t edge = 0;                   ///< worker slot
+  std::uint32_t edge = 0;  ///< worker slot
 };
 struct SessionPage {
   std::vector<SessionEntry> sessions;
-  std::string cursor;                       ///< where the next page begins; empty: this was the last
+  std::string cursor;  ///< where the next page begins; empty: this was the last
 };
 struct SessionCount {
   std::uint64_t sessions = 0;
-  std::uint64_t users = 0;                  ///< of each gateway; one with sessions on two gateways counts twice
-  std::uint32_t gateways = 0;               ///< that were counted, this one among them
+  std::uint64_t users = 0;     ///< of each gateway; one with sessions on two gateways counts twice
+  std::uint32_t gateways = 0;  ///< that were counted, this one among them
   std::vector<std::string> unanswered;
 };
 
 class Pushes {
  public:
-  static constexpr std::size_t max_users = 10'000;           ///< that one operation may name
-  static constexpr std::size_t max_user_bytes = 1U << 20;    ///< of their ids together
-  static constexpr std::size_t max_operations = 10'000;      ///< that may be on their way
+  static constexpr std::size_t max_users = 10'000;         ///< that one operation may name
+  static constexpr std::size_t max_user_bytes = 1U << 20;  ///< of their ids together
+  static constexpr std::size_t max_operations = 10'000;    ///< that may be on their way
   static constexpr std::size_t max_page = 1'000;
   /// The largest message between gateways: an operation's, and its users.
   static constexpr std::size_t largest_of(std::size_t max_message) { return max_message + 8 * max_user_bytes; }
 
   struct Settings {
     std::string instance;
-    std::size_t max_message = 0;         ///< limits.message_bytes
-    std::size_t max_sessions = 0;        ///< limits.connections, of one edge
+    std::size_t max_message = 0;   ///< limits.message_bytes
+    std::size_t max_sessions = 0;  ///< limits.connections, of one edge
     std::size_t json_depth = 256;
-    milliseconds timeout{2000};          ///< push.timeout_ms
+    milliseconds timeout{2000};                     ///< push.timeout_ms
     HandlerKind handler = HandlerKind::web_socket;  ///< whose sessions these are
   };
   /// How Pushes reaches the edges; the ring loop is it.
@@ -91,7 +91,7 @@ class Pushes {
     virtual ~Edges() = default;
     virtual void each(const std::function<void(WorkerId, SessionTable&)>& work) = 0;  ///< in the order of WorkerId
     virtual void send(WorkerId worker, records::Type type, std::string payload) = 0;
-    virtual void tick_soon() = 0;        ///< something waits: call tick() from now on, until nothing does
+    virtual void tick_soon() = 0;  ///< something waits: call tick() from now on, until nothing does
   };
   using Done = std::function<void(const Outcome&)>;
   /// Whose operation an edge's answer is about.
@@ -133,9 +133,9 @@ class Pushes {
   [[nodiscard]] bool waiting() const { return !operations_.empty() || !questions_.empty(); }
 
   struct Counters {
-    std::uint64_t sends = 0, closes = 0;    ///< operations that began here
-    std::uint64_t for_peers = 0;            ///< that other gateways asked for
-    std::uint64_t timeouts = 0;             ///< that ended with somebody silent
+    std::uint64_t sends = 0, closes = 0;  ///< operations that began here
+    std::uint64_t for_peers = 0;          ///< that other gateways asked for
+    std::uint64_t timeouts = 0;           ///< that ended with somebody silent
   };
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -144,9 +144,9 @@ class Pushes {
   /// What is to be done with the target.
   struct What {
     Verb verb = Verb::send;
-    std::string_view text{};       // of send
+    std::string_view text{};  // of send
     bool whole_frame = false;
-    std::uint16_t code = 0;        // of close
+    std::uint16_t code = 0;  // of close
     std::string_view reason{};
   };
   struct Operation;
@@ -156,7 +156,8 @@ class Pushes {
   Result<void> begin(const Target& target, const What& what, std::function<void(const Operation&)> finish);
   std::uint64_t add(std::unique_ptr<Operation> operation);
   void to_edges(const Target& target, const What& what, std::uint64_t op, Operation* operation);
-  void to_edge(WorkerId worker, const What& what, std::uint64_t op, bool all, std::string_view refs, Operation* operation);
+  void to_edge(WorkerId worker, const What& what, std::uint64_t op, bool all, std::string_view refs,
+               Operation* operation);
   void to_peers(const Target& target, const What& what, std::uint64_t op, Operation& operation);
   void look_whether_done(std::uint64_t op);
   void end(std::uint64_t op);
@@ -165,7 +166,8 @@ class Pushes {
 
   // Lists (pushes_list.cpp)
   void next_page(const std::shared_ptr<Paging>& paging);
-  void page_of_ours(const std::string& user, bool of_user, std::string_view after, std::size_t limit, SessionPage& page);
+  void page_of_ours(const std::string& user, bool of_user, std::string_view after, std::size_t limit,
+                    SessionPage& page);
   void on_list(const std::string& from, std::string_view json);
   void on_listed(const std::string& from, std::string_view json);
   void end_question(std::uint64_t op, Result<SessionPage> answer);

@@ -38,7 +38,8 @@ std::optional<PlaceInList> read_place(std::string_view text) {
 }
 
 std::string text_of(const PlaceInList& place) {
-  return std::to_string(place.worker.slot) + "." + std::to_string(place.worker.generation) + "." + std::to_string(place.slot);
+  return std::to_string(place.worker.slot) + "." + std::to_string(place.worker.generation) + "." +
+         std::to_string(place.slot);
 }
 
 }  // namespace
@@ -50,11 +51,13 @@ Result<void> Pushes::list(std::string_view cursor, std::size_t limit, const std:
     paging->after = cursor.substr(0, at);
     paging->gateway = cursor.substr(at + 1);
   }
-  const bool good = cursor.empty() || (!paging->gateway.empty() && (paging->after.empty() || read_place(paging->after)));
+  const bool good =
+      cursor.empty() || (!paging->gateway.empty() && (paging->after.empty() || read_place(paging->after)));
   if (!good) return failure("'" + std::string(cursor.substr(0, 80)) + "' is no cursor");
   if (limit == 0 || limit > max_page) return failure("a page has 1 to " + std::to_string(max_page) + " sessions");
   if (user_id && user_id->size() > records::max_user_id) return failure("no user's id is so long");
-  if (operations_.size() + questions_.size() >= max_operations) return failure("more than " + std::to_string(max_operations) + " operations are on their way");
+  if (operations_.size() + questions_.size() >= max_operations)
+    return failure("more than " + std::to_string(max_operations) + " operations are on their way");
   if (paging->gateway.empty()) {
     const auto alive = peers_.alive();
     paging->gateway = alive.empty() ? settings_.instance : std::min(settings_.instance, alive.front());
@@ -93,17 +96,23 @@ void Pushes::next_page(const std::shared_ptr<Paging>& paging) {
     page_of_ours(paging->user_id.value_or(""), paging->user_id.has_value(), paging->after, room, page);
     return fill(std::move(page));
   }
-  if (!peers_.alive(paging->gateway)) return paging->done(failure("gateway " + paging->gateway.substr(0, 80) + " is gone"));
+  if (!peers_.alive(paging->gateway))
+    return paging->done(failure("gateway " + paging->gateway.substr(0, 80) + " is gone"));
   const std::uint64_t op = next_op_++;
   auto question = std::make_unique<Question>(Question{paging->gateway, clock_.now() + settings_.timeout, fill});
   questions_[op] = std::move(question);
   edges_.tick_soon();
-  const bool told = peers_.tell("list", R"({"op":)" + std::to_string(op) + R"(,"after":)" + nuropb::json::quoted(paging->after) + R"(,"limit":)" + std::to_string(room) + R"(,"user":)" +
-                                            (paging->user_id ? nuropb::json::quoted(*paging->user_id) : "null") + "}", paging->gateway);
+  const bool told =
+      peers_.tell("list",
+                  R"({"op":)" + std::to_string(op) + R"(,"after":)" + nuropb::json::quoted(paging->after) +
+                      R"(,"limit":)" + std::to_string(room) + R"(,"user":)" +
+                      (paging->user_id ? nuropb::json::quoted(*paging->user_id) : "null") + "}",
+                  paging->gateway);
   if (!told) end_question(op, failure("gateway " + paging->gateway + " can't be asked now"));
 }
 
-void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_view after, std::size_t limit, SessionPage& page) {
+void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_view after, std::size_t limit,
+                          SessionPage& page) {
   const auto from = read_place(after);
   std::size_t bytes = 0;
   PlaceInList last;
@@ -115,20 +124,25 @@ void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_vie
       return;
     }
     bytes += 256 + session.identity.user_id().size() + session.identity.username().size();
-    page.sessions.push_back({session.id.hex(), std::string(session.identity.user_id()), std::string(session.identity.username()), settings_.instance, place.worker.slot});
+    page.sessions.push_back({session.id.hex(), std::string(session.identity.user_id()),
+                             std::string(session.identity.username()), settings_.instance, place.worker.slot});
     last = place;
   };
   if (of_user) {
     std::map<PlaceInList, const Session*> found;
-    sessions_.each_of(user, [&](const Session& session) { found[{session.indexed.worker, session.indexed.slot}] = &session; });
-    for (auto it = from ? found.upper_bound(*from) : found.begin(); it != found.end(); ++it) add(it->first, *it->second);
+    sessions_.each_of(user, [&](const Session& session) {
+      found[{session.indexed.worker, session.indexed.slot}] = &session;
+    });
+    for (auto it = from ? found.upper_bound(*from) : found.begin(); it != found.end(); ++it)
+      add(it->first, *it->second);
     return;
   }
   edges_.each([&](WorkerId worker, SessionTable& table) {
     if (!page.cursor.empty() || (from && worker < from->worker)) return;
     table.each([&](std::uint32_t slot, const Session& session) {
       const PlaceInList place{worker, slot};
-      if (session.state == SessionState::open && session.handler == settings_.handler && (!from || place > *from)) add(place, session);
+      if (session.state == SessionState::open && session.handler == settings_.handler && (!from || place > *from))
+        add(place, session);
     });
   });
 }
@@ -138,15 +152,18 @@ void Pushes::on_list(const std::string& from, std::string_view text) {
   const std::string after = object.is_object() ? member_of(object, "after", std::string("?")) : "?";
   const std::uint64_t op = object.is_object() ? member_of<std::uint64_t>(object, "op", 0) : 0;
   const std::uint64_t limit = object.is_object() ? member_of<std::uint64_t>(object, "limit", 0) : 0;
-  if (op == 0 || limit == 0 || limit > max_page || (!after.empty() && !read_place(after))) return peers_.refuse_message(from, "a question for sessions that can't be read");
+  if (op == 0 || limit == 0 || limit > max_page || (!after.empty() && !read_place(after)))
+    return peers_.refuse_message(from, "a question for sessions that can't be read");
   const auto user = object.find("user");
   const bool of_user = user != object.end() && user->is_string();
   SessionPage page;
   page_of_ours(of_user ? user->get<std::string>() : "", of_user, after, limit, page);
-  std::string out = R"({"op":)" + std::to_string(op) + R"(,"cursor":)" + nuropb::json::quoted(page.cursor) + R"(,"sessions":[)";
+  std::string out =
+      R"({"op":)" + std::to_string(op) + R"(,"cursor":)" + nuropb::json::quoted(page.cursor) + R"(,"sessions":[)";
   for (const SessionEntry& entry : page.sessions) {
     if (out.back() != '[') out += ',';
-    out += "[" + nuropb::json::quoted(entry.session_id) + "," + nuropb::json::quoted(entry.user_id) + "," + nuropb::json::quoted(entry.username) + "," + std::to_string(entry.edge) + "]";
+    out += "[" + nuropb::json::quoted(entry.session_id) + "," + nuropb::json::quoted(entry.user_id) + "," +
+           nuropb::json::quoted(entry.username) + "," + std::to_string(entry.edge) + "]";
   }
   peers_.tell("listed", out + "]}", from);
 }
@@ -160,12 +177,15 @@ void Pushes::on_listed(const std::string& from, std::string_view text) {
   const auto sessions = object.find("sessions");
   SessionPage page;
   page.cursor = member_of(object, "cursor", std::string());
-  bool good = (page.cursor.empty() || read_place(page.cursor)) && sessions != object.end() && sessions->is_array() && sessions->size() <= max_page;
+  bool good = (page.cursor.empty() || read_place(page.cursor)) && sessions != object.end() && sessions->is_array() &&
+              sessions->size() <= max_page;
   for (std::size_t i = 0; good && i < sessions->size(); ++i) {
     const json& one = (*sessions)[i];
-    good = one.is_array() && one.size() == 4 && one[0].is_string() && one[1].is_string() && one[2].is_string() && one[3].is_number_unsigned() &&
-           SessionId::from_hex(one[0].get_ref<const std::string&>());
-    if (good) page.sessions.push_back({one[0].get<std::string>(), one[1].get<std::string>(), one[2].get<std::string>(), from, one[3].get<std::uint32_t>()});
+    good = one.is_array() && one.size() == 4 && one[0].is_string() && one[1].is_string() && one[2].is_string() &&
+           one[3].is_number_unsigned() && SessionId::from_hex(one[0].get_ref<const std::string&>());
+    if (good)
+      page.sessions.push_back({one[0].get<std::string>(), one[1].get<std::string>(), one[2].get<std::string>(), from,
+                               one[3].get<std::uint32_t>()});
   }
   if (!good) {
     peers_.refuse_message(from, "a list of sessions that can't be read");

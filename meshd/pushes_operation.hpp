@@ -11,15 +11,15 @@ namespace nuropb::meshd {
 /// A send, a close or a count that somebody waits for.
 struct Pushes::Operation {
   struct Edge {
-    std::uint32_t records = 0;      ///< that it has not answered
-    std::uint64_t most = 0;         ///< connections that it can have reached
+    std::uint32_t records = 0;  ///< that it has not answered
+    std::uint64_t most = 0;     ///< connections that it can have reached
     std::uint64_t taken = 0;
   };
   Outcome outcome;
-  std::uint64_t users = 0;          ///< of a count
-  std::uint32_t gateways = 1;       ///< that answered, this one among them
+  std::uint64_t users = 0;     ///< of a count
+  std::uint32_t gateways = 1;  ///< that answered, this one among them
   std::map<WorkerId, Edge> edges;
-  std::set<std::string> peers;      ///< that have not answered
+  std::set<std::string> peers;  ///< that have not answered
   SteadyTime deadline;
   std::function<void(const Operation&)> finish;
 };
@@ -33,8 +33,8 @@ struct Pushes::Question {
 
 /// The walk over the gateways for one page.
 struct Pushes::Paging {
-  std::string gateway;              ///< whose turn it is
-  std::string after;                ///< where in it; empty: at its beginning
+  std::string gateway;  ///< whose turn it is
+  std::string after;    ///< where in it; empty: at its beginning
   std::size_t limit = 0;
   std::optional<std::string> user_id;
   SessionPage page;
@@ -46,7 +46,8 @@ template <class T>
 T member_of(const auto& object, const char* name, T otherwise) {
   const auto found = object.find(name);
   if (found == object.end()) return otherwise;
-  if constexpr (std::is_same_v<T, std::string>) return found->is_string() ? found->template get<std::string>() : otherwise;
+  if constexpr (std::is_same_v<T, std::string>)
+    return found->is_string() ? found->template get<std::string>() : otherwise;
   else if constexpr (std::is_same_v<T, bool>) return found->is_boolean() ? found->template get<bool>() : otherwise;
   else return found->is_number_unsigned() ? found->template get<T>() : otherwise;
 }

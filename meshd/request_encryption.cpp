@@ -25,7 +25,8 @@ RequestEncryption::RequestEncryption(mesh::RequestKeys keys, mesh::Discovery::Se
 void RequestEncryption::add(mesh::Outgoing&& message, std::string_view method, SteadyTime now) {
   now_ = now;
   if (method == mesh::name_of_describe) return output_.send.push_back(std::move(message));
-  if (const auto description = discovery_.known(message.routing_key, now)) return release(description, std::move(message), method);
+  if (const auto description = discovery_.known(message.routing_key, now))
+    return release(description, std::move(message), method);
   const std::string service = message.routing_key;
   const std::size_t cost = message.body.size() + sizeof(mesh::Outgoing);
   auto waiting = std::make_shared<mesh::Outgoing>(std::move(message));
@@ -40,12 +41,14 @@ void RequestEncryption::release(const mesh::Described& described, mesh::Outgoing
     const std::string& service = message.routing_key;
     const auto& why = described.error();
     if (why.name == error_name::not_delivered) return refuse({why.name, not_available(service, method), false});
-    return refuse({why.name, "not sent to " + service + ", because it could not be described: " + why.description, false});
+    return refuse(
+        {why.name, "not sent to " + service + ", because it could not be described: " + why.description, false});
   }
   const auto key = mesh::encryption_key(**described, message.routing_key, method, mesh::Encryption::automatic);
   if (!key) return refuse(key.error());
   if (*key) {
-    if (const auto done = mesh::encrypt(message, **key, keys_); !done) return refuse({std::string(error_name::handling), "not sent: " + done.error().text(), false});
+    if (const auto done = mesh::encrypt(message, **key, keys_); !done)
+      return refuse({std::string(error_name::handling), "not sent: " + done.error().text(), false});
     if (message.type == MessageType::request && awaited_.size() < max_awaited) {
       awaited_[message.correlation_id] = {message.routing_key, message.deadline.value_or(now_ + mesh::describe_ttl)};
     }
@@ -60,7 +63,8 @@ void RequestEncryption::ask(const std::string& service) {
   question.trace_id = random_hex32();
   question.deadline = now_ + mesh::describe_ttl;
   const std::string trace = json::quoted(question.trace_id);
-  question.body = encode_call(MessageType::request, {service, std::string(mesh::name_of_describe), "{}", question.correlation_id, "{}", trace});
+  question.body = encode_call(
+      MessageType::request, {service, std::string(mesh::name_of_describe), "{}", question.correlation_id, "{}", trace});
   questions_[question.correlation_id] = {service, *question.deadline};
   output_.send.push_back(std::move(question));
 }
@@ -105,7 +109,8 @@ void RequestEncryption::judge_plain(mesh::Incoming& message, const std::string& 
 }
 
 void RequestEncryption::refuse(mesh::Incoming& message, const std::string& why) const {
-  message.body = encode_response({"null", error_json(error_name::message, why), message.correlation_id, "null", "{}", "null", ""});
+  message.body =
+      encode_response({"null", error_json(error_name::message, why), message.correlation_id, "null", "{}", "null", ""});
   message.encrypted = false;
 }
 
@@ -113,8 +118,13 @@ bool RequestEncryption::open(mesh::Report& report, SteadyTime now) {
   if (const auto question = questions_.find(report.correlation_id); question != questions_.end()) {
     switch (report.outcome) {
       case mesh::Outcome::confirmed: break;
-      case mesh::Outcome::not_delivered: answered(report.correlation_id, now, error(error_name::not_delivered, not_available(report.routing_key, mesh::name_of_describe))); break;
-      case mesh::Outcome::expired: answered(report.correlation_id, now, error(error_name::timeout, "it was not asked in time")); break;
+      case mesh::Outcome::not_delivered:
+        answered(report.correlation_id, now,
+                 error(error_name::not_delivered, not_available(report.routing_key, mesh::name_of_describe)));
+        break;
+      case mesh::Outcome::expired:
+        answered(report.correlation_id, now, error(error_name::timeout, "it was not asked in time"));
+        break;
       default: answered(report.correlation_id, now, error(error_name::transport, report.detail));
     }
     return true;
@@ -138,7 +148,8 @@ void RequestEncryption::tick(SteadyTime now) {
   for (const auto& [correlation_id, question] : questions_) {
     if (question.deadline <= now) late.push_back(correlation_id);
   }
-  for (const std::string& correlation_id : late) answered(correlation_id, now, error(error_name::timeout, "it did not answer in time"));
+  for (const std::string& correlation_id : late)
+    answered(correlation_id, now, error(error_name::timeout, "it did not answer in time"));
   if (now < next_look_) return;
   next_look_ = now + std::chrono::seconds(1);
   // nuropb 0.1.8 gets no answer out for what it can't decrypt: the next request asks for the service's key again.

@@ -16,14 +16,19 @@ constexpr std::string_view not_allowed = "this user may not subscribe to it (pol
 }  // namespace
 
 void RingLoop::subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
-  if (session.topics.contains(record.topic)) return deliver(done(from), {});  // when it takes effect, the first asking is told
+  if (session.topics.contains(record.topic))
+    return deliver(done(from), {});  // when it takes effect, the first asking is told
   if (Peers::reserved(record.topic) || !session.policy.allows_topic(Use::subscribe, record.topic)) {
-    return deliver(refusal(from, error_name::authorization, "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)), {});
+    return deliver(refusal(from, error_name::authorization,
+                           "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)),
+                   {});
   }
   if (session.topics.size() >= config_.events.subscriptions_per_session) {
     ++refused_.subscriptions;
-    return deliver(refusal(from, error_name::transport, "more than " + std::to_string(config_.events.subscriptions_per_session) +
-                                                            " subscriptions (events.subscriptions_per_session)"), {});
+    return deliver(refusal(from, error_name::transport,
+                           "more than " + std::to_string(config_.events.subscriptions_per_session) +
+                               " subscriptions (events.subscriptions_per_session)"),
+                   {});
   }
   session.topics.add(record.topic);
   Face& face = this->face(session);
@@ -32,7 +37,8 @@ void RingLoop::subscribe(const records::Subscription& record, Session& session, 
     case Subscriptions::Added::waiting: return;
     case Subscriptions::Added::first: break;
   }
-  if (const auto asked = face.manager.subscribe(record.topic); !asked) on_pattern(face, {std::string(record.topic), asked.error().text()});
+  if (const auto asked = face.manager.subscribe(record.topic); !asked)
+    on_pattern(face, {std::string(record.topic), asked.error().text()});
 }
 
 void RingLoop::unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
@@ -48,14 +54,16 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
 
 void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session) {
   for (const std::string& topic : session.topics) {
-    if (face(session).subscriptions.remove(topic, holder(worker, slot, session)).last) face(session).manager.unsubscribe(topic);
+    if (face(session).subscriptions.remove(topic, holder(worker, slot, session)).last)
+      face(session).manager.unsubscribe(topic);
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, topic);
   }
   session.topics.clear();
   if (snorky_) snorky_->on_session_closed({worker, slot, session.serial});
 }
 
-void RingLoop::end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why) {
+void RingLoop::end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic,
+                                std::string_view error, std::string_view why) {
   session.topics.remove(topic);
   const std::string text = error_json(error, "Topic " + topic + ": " + std::string(why.substr(0, 512)));
   if (session.mailbox) {
@@ -64,7 +72,9 @@ void RingLoop::end_subscription(Attached* attached, std::uint32_t slot, Session&
   }
   if (!attached) return;
   std::string payload;
-  records::encode(records::SubscriptionEnded{slot, session.serial, topic, session.mailbox ? std::string_view() : std::string_view(text)}, payload);
+  records::encode(records::SubscriptionEnded{slot, session.serial, topic,
+                                             session.mailbox ? std::string_view() : std::string_view(text)},
+                  payload);
   attached->worker.send(records::Type::subscription_ended, 0, std::move(payload));
   touch(*attached);
 }
@@ -72,7 +82,8 @@ void RingLoop::end_subscription(Attached* attached, std::uint32_t slot, Session&
 void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
   if (news.pattern == face.peers.topic()) {
     if (news.refused.empty()) return face.peers.connected();
-    log::error("the broker refuses the gateways' own topic: other gateways can't be reached", {{"topic", news.pattern}, {"reason", news.refused}});
+    log::error("the broker refuses the gateways' own topic: other gateways can't be reached",
+               {{"topic", news.pattern}, {"reason", news.refused}});
     return;
   }
   if (news.refused.empty()) {
@@ -80,17 +91,21 @@ void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
     return;
   }
   if (const auto left_out = refused_pause_.due(clock_.now())) {
-    log::warning("the broker refuses a topic", {{"topic", news.pattern}, {"reason", news.refused}, {"left_out", *left_out}});
+    log::warning("the broker refuses a topic",
+                 {{"topic", news.pattern}, {"reason", news.refused}, {"left_out", *left_out}});
   }
   const auto waiting = face.subscriptions.refused(news.pattern);
-  for (const ReturnAddress& asker : waiting) deliver(refusal(asker, error_name::transport, "the broker refuses the topic: " + news.refused), {});
+  for (const ReturnAddress& asker : waiting)
+    deliver(refusal(asker, error_name::transport, "the broker refuses the topic: " + news.refused), {});
   each_session([&](Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
     if (session.handler != face.kind || !session.topics.contains(news.pattern)) return;
     const ReturnAddress held = holder(worker, slot, session);
     const bool asked_now = std::any_of(waiting.begin(), waiting.end(), [&](const ReturnAddress& asker) {
       return asker.slot == held.slot && asker.generation == held.generation && asker.session == held.session;
     });
-    if (!asked_now) return end_subscription(attached, slot, session, news.pattern, error_name::transport, "the broker refuses the topic");
+    if (!asked_now)
+      return end_subscription(attached, slot, session, news.pattern, error_name::transport,
+                              "the broker refuses the topic");
     session.topics.remove(news.pattern);  // it has its answer
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, news.pattern);
   });
@@ -99,16 +114,19 @@ void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
 void RingLoop::on_mesh_event(Face& face, const mesh::Incoming& message) {
   if (Peers::reserved(message.routing_key)) {
     // Not for consumers, whatever their patterns match; and another service's gateways are none of our business.
-    if (message.routing_key == face.peers.topic()) face.peers.receive(message.encrypted ? std::string_view() : std::string_view(message.body));
+    if (message.routing_key == face.peers.topic())
+      face.peers.receive(message.encrypted ? std::string_view() : std::string_view(message.body));
     return;
   }
   face.subscriptions.match(message.routing_key, interested_);
   if (interested_.empty()) return;  // unbound a moment ago
-  const auto payload = to_mesh_event(message, face.kind, config_.limits.message_bytes, config_.limits.json_depth, config_.events.forward_context);
+  const auto payload = to_mesh_event(message, face.kind, config_.limits.message_bytes, config_.limits.json_depth,
+                                     config_.events.forward_context);
   if (!payload) {
     ++dropped_events_;
     if (const auto left_out = dropped_pause_.due(clock_.now())) {
-      log::warning("event dropped", {{"topic", message.routing_key}, {"reason", payload.error().text()}, {"left_out", *left_out}});
+      log::warning("event dropped",
+                   {{"topic", message.routing_key}, {"reason", payload.error().text()}, {"left_out", *left_out}});
     }
     return;
   }
@@ -118,7 +136,8 @@ void RingLoop::on_mesh_event(Face& face, const mesh::Incoming& message) {
     if (!attached) continue;
     touch(*attached);
     if (!attached->worker.send(records::Type::mesh_event, 0, *payload)) {
-      attached->worker.violate("does not read its events: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
+      attached->worker.violate("does not read its events: " + std::to_string(attached->worker.outbox_bytes()) +
+                               " bytes wait");
     }
   }
 }

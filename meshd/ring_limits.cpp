@@ -16,7 +16,8 @@ constexpr auto restoring = std::chrono::seconds(60);
 
 /// Why a message is over its user's rates, in words for whoever sent it. Who does not mend loses the session over it.
 /// What an edge says again after our restart is not the user's doing, and counts for nothing.
-std::optional<std::string> RingLoop::over_user_rates(Attached& attached, std::uint32_t slot, Session& session, std::size_t bytes, bool said_again) {
+std::optional<std::string> RingLoop::over_user_rates(Attached& attached, std::uint32_t slot, Session& session,
+                                                     std::size_t bytes, bool said_again) {
   if (!users_.rates().any()) return {};
   const SteadyTime now = clock_.now();
   if (said_again && session.restored > 0 && now - started_ < restoring) {
@@ -28,15 +29,17 @@ std::optional<std::string> RingLoop::over_user_rates(Attached& attached, std::ui
   const bool messages = answer.over == RateLimit::Over::messages;
   const std::string limit = messages ? "limits.user_messages_per_s" : "limits.user_bytes_per_s";
   ++(messages ? refused_.user_messages : refused_.user_bytes);
-  if (answer.out_of_patience) end_session(attached, slot, session, close_code::rate_exceeded, "over " + limit + " for too long");
+  if (answer.out_of_patience)
+    end_session(attached, slot, session, close_code::rate_exceeded, "over " + limit + " for too long");
   const Rates& rates = users_.rates();
-  return "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) + (messages ? " messages" : " bytes") +
-         " a second of this user (" + limit + "); it was not sent";
+  return "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
+         (messages ? " messages" : " bytes") + " a second of this user (" + limit + "); it was not sent";
 }
 
 /// Whether this record may go on. Else it has its answer, unless it is an unsubscribe, which always goes on: an edge has
 /// forgotten the topic by then.
-bool RingLoop::within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from) {
+bool RingLoop::within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session,
+                                 const ReturnAddress& from) {
   const auto type = static_cast<records::Type>(header.type);
   const auto why = over_user_rates(attached, from.session, session, header.length, type == records::Type::subscribe);
   if (!why || (type == records::Type::unsubscribe && session.state == SessionState::open)) return true;
@@ -56,7 +59,9 @@ bool RingLoop::admit_user(Attached& attached, std::uint32_t slot, Session& sessi
   ++refused_.connections;
   session.state = SessionState::ended;
   std::string payload;
-  records::encode(records::SessionRefused{slot, session.serial, close_code::too_many_connections, "too many connections of this user"}, payload);
+  records::encode(records::SessionRefused{slot, session.serial, close_code::too_many_connections,
+                                          "too many connections of this user"},
+                  payload);
   attached.worker.send(records::Type::session_refused, 0, std::move(payload));
   return false;
 }

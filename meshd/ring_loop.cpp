@@ -21,7 +21,7 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr auto beat_interval = std::chrono::seconds(1);  // gateway.hung_after_s counts these
-constexpr int bells_at_once = 16;  // an honest edge rings once or twice before we look
+constexpr int bells_at_once = 16;                        // an honest edge rings once or twice before we look
 constexpr auto bell_pause = std::chrono::milliseconds(5);
 constexpr auto stop_grace = std::chrono::milliseconds(2000);
 
@@ -33,23 +33,39 @@ std::uint64_t wall_clock_ms() {
 }  // namespace
 
 RingLoop::RingLoop(Parts parts)
-    : config_(parts.config), control_socket_(std::move(parts.control_socket)), edge_user_(std::move(parts.edge_user)),
-      tickets_(parts.tickets), authorizer_(parts.authorizer), mesh_authorizer_(parts.mesh_authorizer), policy_(std::move(parts.policy)),
+    : config_(parts.config),
+      control_socket_(std::move(parts.control_socket)),
+      edge_user_(std::move(parts.edge_user)),
+      tickets_(parts.tickets),
+      authorizer_(parts.authorizer),
+      mesh_authorizer_(parts.mesh_authorizer),
+      policy_(std::move(parts.policy)),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
-      slots_(parts.config.gateway.max_workers, wall_clock_ms()), attach_limit_(parts.config.gateway.max_workers),
-      request_settings_{milliseconds(parts.config.request.max_ttl_ms), parts.config.limits.json_depth,
-                        {parts.config.auth.context_user_key, parts.config.auth.context_token_key, parts.config.auth.context_claims_key}},
-      signals_(io_, SIGTERM, SIGINT, SIGHUP), beat_timer_(io_), listener_wait_(io_), listener_pause_(io_),
-      mailboxes_({std::min<std::size_t>(parts.config.resume.mailbox_bytes, parts.config.limits.send_queue_bytes), parts.config.resume.total_bytes}), resume_timer_(io_),
+      slots_(parts.config.gateway.max_workers, wall_clock_ms()),
+      attach_limit_(parts.config.gateway.max_workers),
+      request_settings_{milliseconds(parts.config.request.max_ttl_ms),
+                        parts.config.limits.json_depth,
+                        {parts.config.auth.context_user_key, parts.config.auth.context_token_key,
+                         parts.config.auth.context_claims_key}},
+      signals_(io_, SIGTERM, SIGINT, SIGHUP),
+      beat_timer_(io_),
+      listener_wait_(io_),
+      listener_pause_(io_),
+      mailboxes_({std::min<std::size_t>(parts.config.resume.mailbox_bytes, parts.config.limits.send_queue_bytes),
+                  parts.config.resume.total_bytes}),
+      resume_timer_(io_),
       push_timer_(io_),
       admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
              {[this] { return metrics(); },
-              [this](const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
+              [this](const std::string& name, const std::string& body,
+                     std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
               [this](pid_t who) { return is_worker(who); }}) {
   for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
     faces_[index_of(identity.kind)] = std::make_unique<Face>(
-        identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(), [this]() -> const Policy& { return policy_; },
-                              [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); }, [this](Face& face) { on_events(face); }});
+        identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(),
+                              [this]() -> const Policy& { return policy_; },
+                              [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); },
+                              [this](Face& face) { on_events(face); }});
   }
   start_snorky(std::move(parts.snorky));
 }
@@ -63,11 +79,14 @@ Result<void> RingLoop::start() {
   auto listener = shm::ControlListener::listen(control_socket_);
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
-  if (edge_user_ && (::chown(control_socket_.c_str(), static_cast<uid_t>(-1), edge_user_->gid) != 0 || ::chmod(control_socket_.c_str(), 0660) != 0)) {
+  if (edge_user_ && (::chown(control_socket_.c_str(), static_cast<uid_t>(-1), edge_user_->gid) != 0 ||
+                     ::chmod(control_socket_.c_str(), 0660) != 0)) {
     return failure("can't be given to the group of hardening.edge_user", control_socket_);
   }
   listener_wait_.assign(listener_->fd());
-  if (mesh_authorizer_) mesh_authorizer_->connect([this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
+  if (mesh_authorizer_)
+    mesh_authorizer_->connect(
+        [this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
   authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
   if (const auto admin = admin_.start(); !admin) return admin;
   each_face([](Face& face) { face.start_peers(); });
@@ -99,7 +118,16 @@ void RingLoop::leave() {
     send_encrypted(face);
     face.manager.publish(face.outgoing);
     for (const mesh::Outgoing& message : face.outgoing) {
-      on_report(face, {mesh::Outcome::refused, message.type, message.routing_key, message.correlation_id, message.tag, why, {}, message.encrypted}, clock_.now());
+      on_report(face,
+                {mesh::Outcome::refused,
+                 message.type,
+                 message.routing_key,
+                 message.correlation_id,
+                 message.tag,
+                 why,
+                 {},
+                 message.encrypted},
+                clock_.now());
     }
     face.outgoing.clear();
   });
@@ -161,7 +189,10 @@ std::string RingLoop::metrics() {
     counted.sessions += attached->worker.sessions().open();
     counted.edges.add(attached->worker.segments());
   }
-  each_face([&](Face& face) { counted.add(face.kind, face.manager, face.pushes, face.peers, face.sessions.sessions(), face.subscriptions.patterns()); });
+  each_face([&](Face& face) {
+    counted.add(face.kind, face.manager, face.pushes, face.peers, face.sessions.sessions(),
+                face.subscriptions.patterns());
+  });
   return metrics_page(counted);
 }
 
@@ -174,8 +205,8 @@ bool RingLoop::is_worker(pid_t who) const {
 void RingLoop::wait_for_doorbell(Attached& attached) {
   attached.wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                            [this, id = attached.worker.id()](const boost::system::error_code& error) {
-    if (!error) on_doorbell(id);
-  });
+                             if (!error) on_doorbell(id);
+                           });
 }
 
 void RingLoop::on_doorbell(WorkerId id) {
@@ -186,7 +217,8 @@ void RingLoop::on_doorbell(WorkerId id) {
   using What = shm::ControlChannel::Received::What;
   if (received.what == What::closed) drain_ring(*attached);
   if (received.what == What::closed) return detach(id, "its control socket closed", false);
-  if (received.what != What::nothing && received.what != What::doorbell) return detach(id, "rubbish on the control socket", true);
+  if (received.what != What::nothing && received.what != What::doorbell)
+    return detach(id, "rubbish on the control socket", true);
   if (!attached->worker.rung(doorbells)) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
@@ -204,7 +236,8 @@ void RingLoop::drain_ring(Attached& attached) {
   shm::RecordHeader header;
   // No more than lies there now: who only says that it is dead could go on writing.
   std::size_t left = attached.worker.unread();
-  while (left > 0 && attached.worker.next(header, payload_) == Worker::Next::record && dispatch(attached, header, payload_)) {
+  while (left > 0 && attached.worker.next(header, payload_) == Worker::Next::record &&
+         dispatch(attached, header, payload_)) {
     left -= std::min<std::size_t>(left, sizeof(shm::RecordHeader) + header.length);
   }
   each_face([this](Face& face) { send_encrypted(face); });
@@ -215,8 +248,11 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
   Worker& worker = found->second->worker;
-  log::info(kill ? "worker killed" : "worker gone", {{"slot", id.slot}, {"generation", id.generation}, {"pid", worker.peer().pid},
-                                                    {"reason", reason}, {"sessions", worker.sessions().open()}});
+  log::info(kill ? "worker killed" : "worker gone", {{"slot", id.slot},
+                                                     {"generation", id.generation},
+                                                     {"pid", worker.peer().pid},
+                                                     {"reason", reason},
+                                                     {"sessions", worker.sessions().open()}});
   if (kill) {
     worker.kill();
     ++killed_workers_;

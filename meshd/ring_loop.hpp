@@ -78,8 +78,8 @@ class RingLoop : private Pushes::Edges {
   int run();
 
  private:
-  struct Attached;   // a worker and its place in the loop
-  struct Newcomer;   // a connection that has not said hello yet
+  struct Attached;  // a worker and its place in the loop
+  struct Newcomer;  // a connection that has not said hello yet
   using WorkerKey = WorkerId;
 
   // Workers coming (ring_newcomers.cpp)
@@ -106,7 +106,8 @@ class RingLoop : private Pushes::Edges {
   bool read_requests(Attached& attached);
   bool dispatch(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
-  std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const;
+  std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session,
+                                            const ReturnAddress& from) const;
   bool publish(Attached& attached, Face& face, Result<mesh::Outgoing> message, std::string_view method = {});
   void send_encrypted(Face& face);
   void publish_waiting();
@@ -126,8 +127,10 @@ class RingLoop : private Pushes::Edges {
   void judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict);
   void take_identity(Attached& attached, std::uint32_t slot, Session& session, const Identity& identity);
   void reconsider_topics(Attached* attached, WorkerId worker, std::uint32_t slot, Session& session);
-  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
-  void close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);
+  void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code,
+                   std::string_view reason);
+  void close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code,
+                     std::string_view reason);
   /// All, those that wait for their consumers too: these have no worker.
   template <class Work>
   void each_session(Work&& work);
@@ -137,15 +140,18 @@ class RingLoop : private Pushes::Edges {
   void reload();
 
   // Limits (ring_limits.cpp)
-  std::optional<std::string> over_user_rates(Attached& attached, std::uint32_t slot, Session& session, std::size_t bytes, bool said_again);
-  bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session, const ReturnAddress& from);
+  std::optional<std::string> over_user_rates(Attached& attached, std::uint32_t slot, Session& session,
+                                             std::size_t bytes, bool said_again);
+  bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session,
+                         const ReturnAddress& from);
   bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
 
   // Events (ring_events.cpp)
   void subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from);
   void forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session);
-  void end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic, std::string_view error, std::string_view why);
+  void end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic,
+                        std::string_view error, std::string_view why);
   void on_pattern(Face& face, const ServiceMeshManager::Pattern& news);
   void on_mesh_event(Face& face, const mesh::Incoming& message);
 
@@ -159,7 +165,8 @@ class RingLoop : private Pushes::Edges {
   [[nodiscard]] std::string resume_json(std::string_view token) const;
   [[nodiscard]] ReturnAddress holder(WorkerId worker, std::uint32_t slot, const Session& session);
   [[nodiscard]] SteadyTime deadline_of(std::uint64_t ring_ms) const;
-  std::optional<ReturnAddress> wait_for_answer(Session& session, records::Type verb, const ReturnAddress& from, std::string_view trace_id, SteadyTime deadline, std::string_view topic);
+  std::optional<ReturnAddress> wait_for_answer(Session& session, records::Type verb, const ReturnAddress& from,
+                                               std::string_view trace_id, SteadyTime deadline, std::string_view topic);
   template <class Record>
   bool note_pending(const Record& record, records::Type type, Session& session, const ReturnAddress& from);
   bool deliver_numbered(const Returned& returned);
@@ -175,7 +182,8 @@ class RingLoop : private Pushes::Edges {
   bool park_if_kept(WorkerId worker, SessionTable& table, std::uint32_t slot, std::uint16_t code);
   void park(WorkerId worker, SessionTable& table, std::uint32_t slot);
   std::unique_ptr<Session> unpark(Mailbox& box);
-  void send_away(Attached& attached, std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
+  void send_away(Attached& attached, std::uint32_t slot, std::uint32_t serial, std::uint16_t code,
+                 std::string_view reason);
   void drop_parked(Mailbox& box, std::string_view reason);
   void remember_ended(const Session& session, std::string_view reason);
   void arm_resume_timer();
@@ -205,7 +213,9 @@ class RingLoop : private Pushes::Edges {
   Face& web() { return *faces_.front(); }
   void each_face(const std::function<void(Face&)>& work);
   void delivered(const ServiceMeshManager::Receipt& receipt) { web().manager.delivered(receipt); }
-  [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t slot, const Session& session) { return face(session).address(worker, slot); }
+  [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t slot, const Session& session) {
+    return face(session).address(worker, slot);
+  }
   void touch(Attached& attached);
   void flush_touched();
   Attached* find(WorkerId id);
@@ -218,13 +228,13 @@ class RingLoop : private Pushes::Edges {
   MeshAuthorizer* mesh_authorizer_;
   Expiries expiries_;
   Policy policy_;
-  std::vector<WorkerId> interested_;        // in the event at hand; reused
+  std::vector<WorkerId> interested_;  // in the event at hand; reused
   SystemClock clock_;
   const SteadyTime started_ = clock_.now();
-  UserLimits users_;                        // outlives the sessions in workers_
+  UserLimits users_;  // outlives the sessions in workers_
   RefusedByLimit refused_;
   std::uint64_t killed_workers_ = 0;
-  EdgeCounts gone_edges_;                   // what edges counted that are gone
+  EdgeCounts gone_edges_;  // what edges counted that are gone
   WorkerSlots slots_;
   AttachLimit attach_limit_;
   RequestSettings request_settings_;
@@ -236,14 +246,14 @@ class RingLoop : private Pushes::Edges {
   std::unique_ptr<shm::ControlListener> listener_;
   boost::asio::posix::stream_descriptor listener_wait_;
   boost::asio::steady_timer listener_pause_;
-  Mailboxes mailboxes_;                     // outlives the sessions in workers_ and parked_
-  SessionTable parked_{UINT32_MAX};         // sessions that wait for their consumers
+  Mailboxes mailboxes_;              // outlives the sessions in workers_ and parked_
+  SessionTable parked_{UINT32_MAX};  // sessions that wait for their consumers
   std::uint32_t parked_slots_ = 0;
   std::vector<std::uint32_t> free_parked_;
-  Parking parking_;                         // the same by their mailboxes: until when, and who gives way
-  std::map<SessionId, std::string_view> ended_;                  // why those that were kept are no more
+  Parking parking_;                              // the same by their mailboxes: until when, and who gives way
+  std::map<SessionId, std::string_view> ended_;  // why those that were kept are no more
   std::deque<SessionId> ended_order_;
-  std::vector<Mailbox*> boxes_;             // in the event at hand; reused
+  std::vector<Mailbox*> boxes_;  // in the event at hand; reused
   ResumeCounts resumes_;
   boost::asio::steady_timer resume_timer_;
   SteadyTime resume_timer_at_ = SteadyTime::max();
@@ -253,10 +263,10 @@ class RingLoop : private Pushes::Edges {
   boost::asio::steady_timer push_timer_;
   bool push_timer_armed_ = false;
 
-  std::vector<WorkerId> turn_order_;        // workers that may have something to read
-  std::vector<Attached*> touched_;          // workers with records staged in this turn
-  std::string payload_;                     // reused for every record
-  SteadyTime turn_began_{};                 // of reading one ring: what is read in it has come by then
+  std::vector<WorkerId> turn_order_;  // workers that may have something to read
+  std::vector<Attached*> touched_;    // workers with records staged in this turn
+  std::string payload_;               // reused for every record
+  SteadyTime turn_began_{};           // of reading one ring: what is read in it has come by then
   bool turn_scheduled_ = false;
   std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
   std::size_t absent_bytes_ = 0;
@@ -265,7 +275,8 @@ class RingLoop : private Pushes::Edges {
   bool leaving_ = false;  // the end of run()
   int exit_code_ = 0;
 
-  log::Pause newcomers_pause_{std::chrono::seconds(10)}, often_pause_{std::chrono::seconds(10)}, dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
+  log::Pause newcomers_pause_{std::chrono::seconds(10)}, often_pause_{std::chrono::seconds(10)},
+      dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
 
   log::Pause backend_pause_{std::chrono::seconds(10)};
@@ -273,7 +284,7 @@ class RingLoop : private Pushes::Edges {
   std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 
   std::array<std::unique_ptr<Face>, handler_kinds> faces_;  // their thread wakes the loop above
-  AdminSocket admin_;           // last: it looks at all of the above
+  AdminSocket admin_;                                       // last: it looks at all of the above
 };
 
 }  // namespace nuropb::meshd

@@ -20,17 +20,23 @@ namespace {
 /// A message that a number can be put into: an object without one.
 std::string numberable(std::string_view text) {
   std::array<json::Field, 1> fields{{{"seq"}}};
-  if (text.starts_with('{') && !json::scan(text, fields, nullptr) && !fields[0].value.present()) return std::string(text);
+  if (text.starts_with('{') && !json::scan(text, fields, nullptr) && !fields[0].value.present())
+    return std::string(text);
   return R"({"type":"message","payload":)" + std::string(text) + "}";
 }
 
 }  // namespace
 
 /// A request of a session whose messages are numbered. Nothing, and answered, if too many are outstanding.
-std::optional<ReturnAddress> RingLoop::wait_for_answer(Session& session, records::Type verb, const ReturnAddress& from, std::string_view trace_id, SteadyTime deadline, std::string_view topic) {
-  const auto number = mailboxes_.wait(*session.mailbox, {from, session.serial, verb, std::string(trace_id), std::string(topic), deadline});
+std::optional<ReturnAddress> RingLoop::wait_for_answer(Session& session, records::Type verb, const ReturnAddress& from,
+                                                       std::string_view trace_id, SteadyTime deadline,
+                                                       std::string_view topic) {
+  const auto number = mailboxes_.wait(
+      *session.mailbox, {from, session.serial, verb, std::string(trace_id), std::string(topic), deadline});
   if (!number) {
-    deliver(refusal(from, error_name::transport, "too many requests are outstanding for a session whose messages are kept; it was not sent"), {});
+    deliver(refusal(from, error_name::transport,
+                    "too many requests are outstanding for a session whose messages are kept; it was not sent"),
+            {});
     return {};
   }
   arm_resume_timer();
@@ -58,7 +64,8 @@ void RingLoop::end_pending(Mailbox& box, std::uint64_t number, std::string_view 
   const Mailbox::Pending& pending = found->second;
   const bool refused = error != "null";
   Session& session = box.owner();
-  if (pending.verb == records::Type::subscribe && !refused && session.topics.contains(pending.topic)) mailboxes_.add_topic(box, pending.topic);
+  if (pending.verb == records::Type::subscribe && !refused && session.topics.contains(pending.topic))
+    mailboxes_.add_topic(box, pending.topic);
   if (pending.trace_id.empty()) {
     // Its edge brings back what stood before us, and nobody else waits for it.
     const ReturnAddress from = pending.from;
@@ -84,7 +91,8 @@ void RingLoop::say_answer(WorkerId worker, const records::Resume& record, Sessio
   auto text = shared(std::string(record.text));
   if (record.number > 0) {
     const auto found = mailboxes_.find(face(session).address(worker, record.session, record.number - 1));
-    if (found.box == session.mailbox.get() && mailboxes_.answer(*found.box, found.pending, text, false)) return hand_over(*found.box);
+    if (found.box == session.mailbox.get() && mailboxes_.answer(*found.box, found.pending, text, false))
+      return hand_over(*found.box);
   }
   say(*session.mailbox, std::move(text));
 }
@@ -99,11 +107,13 @@ void RingLoop::hand_over(Mailbox& box) {
         mailboxes_.wait_for_room(box);
         break;
       }
-      records::Numbered record{box.place()->slot, box.owner().serial, message->number, false, false, message->refused, *message->text};
+      records::Numbered record{box.place()->slot, box.owner().serial, message->number, false, false,
+                               message->refused,  *message->text};
       std::uint64_t sequence = 0;
       if (message->answers) {
         const Mailbox::Pending& asked = *message->answers;
-        record.answers = WorkerId{asked.from.slot, asked.from.generation} == worker.id() && asked.from.session == box.place()->slot && asked.serial == box.owner().serial;
+        record.answers = WorkerId{asked.from.slot, asked.from.generation} == worker.id() &&
+                         asked.from.session == box.place()->slot && asked.serial == box.owner().serial;
         record.inherited = !record.answers && message->number > box.inherited_from;
         sequence = record.answers ? asked.from.sequence : record.inherited ? message->pending : 0;
       }
@@ -133,7 +143,8 @@ void RingLoop::close_overrun() {
   for (const std::uint32_t id : mailboxes_.take_overrun()) {
     Mailbox* const box = mailboxes_.find(id);
     Attached* const attached = box && box->place() && box->gone() > box->handed ? find(box->place()->worker) : nullptr;
-    if (attached) close_session(*attached, box->place()->slot, box->owner(), close_code::slow_consumer, "slow consumer");
+    if (attached)
+      close_session(*attached, box->place()->slot, box->owner(), close_code::slow_consumer, "slow consumer");
   }
 }
 
@@ -145,7 +156,8 @@ void RingLoop::say_event(HandlerKind kind, const std::string& routing_key, const
   const auto text = shared(encode_consumer_event(*event));
   for (Mailbox* const box : boxes_) {
     if (box->owner().handler != kind) continue;
-    if (!users || std::find(users->begin(), users->end(), box->owner().identity.user_id()) != users->end()) say(*box, text);
+    if (!users || std::find(users->begin(), users->end(), box->owner().identity.user_id()) != users->end())
+      say(*box, text);
   }
 }
 
@@ -164,7 +176,10 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
       say(box, text);
       ++taken;
     };
-    if (record->all) mailboxes_.each([&](Mailbox& box) { if (box.owner().handler == kind) work(box); });
+    if (record->all)
+      mailboxes_.each([&](Mailbox& box) {
+        if (box.owner().handler == kind) work(box);
+      });
     for (std::size_t i = 0; i < record->sessions.size(); ++i) {
       if (Mailbox* const box = mailboxes_.find(record->sessions[i].session)) work(*box);
     }
@@ -181,13 +196,19 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
       else return;
       ++taken;
     };
-    if (record->all) mailboxes_.each([&](Mailbox& box) { if (box.owner().handler == kind) work(box); });
+    if (record->all)
+      mailboxes_.each([&](Mailbox& box) {
+        if (box.owner().handler == kind) work(box);
+      });
     for (std::size_t i = 0; i < record->sessions.size(); ++i) {
       if (Mailbox* const box = mailboxes_.find(record->sessions[i].session)) work(*box);
     }
   }
   // Not at once: whoever asked is still in the midst of asking.
-  if (op != 0) boost::asio::post(io_, [this, kind, op, taken] { (void)face(kind)->pushes.on_pushed(numbered_worker, {op, taken}); });
+  if (op != 0)
+    boost::asio::post(io_, [this, kind, op, taken] {
+      (void)face(kind)->pushes.on_pushed(numbered_worker, {op, taken});
+    });
 }
 
 }  // namespace nuropb::meshd

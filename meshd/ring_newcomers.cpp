@@ -21,14 +21,15 @@ constexpr auto hello_timeout = std::chrono::seconds(2);
 }  // namespace
 
 void RingLoop::wait_for_connection() {
-  listener_wait_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-    if (error) return;
-    if (!accept_some()) return wait_for_connection();
-    listener_pause_.expires_after(accept_pause);
-    listener_pause_.async_wait([this](const boost::system::error_code& stopped) {
-      if (!stopped) wait_for_connection();
-    });
-  });
+  listener_wait_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                            [this](const boost::system::error_code& error) {
+                              if (error) return;
+                              if (!accept_some()) return wait_for_connection();
+                              listener_pause_.expires_after(accept_pause);
+                              listener_pause_.async_wait([this](const boost::system::error_code& stopped) {
+                                if (!stopped) wait_for_connection();
+                              });
+                            });
 }
 
 /// True if there may be more of them than are looked at in one turn.
@@ -44,7 +45,8 @@ bool RingLoop::accept_some() {
     ++taken;
     if (!peer || (peer->uid != ::geteuid() && peer->uid != 0 && !(edge_user_ && peer->uid == edge_user_->uid))) {
       if (const auto left_out = newcomers_pause_.due(clock_.now())) {
-        log::warning("connection to the control socket refused", {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}, {"left_out", *left_out}});
+        log::warning("connection to the control socket refused",
+                     {{"reason", "another user's process"}, {"uid", peer ? peer->uid : 0}, {"left_out", *left_out}});
       }
       (void)channel->send_refusal({"this meshd takes workers of its own user and of hardening.edge_user only"});
       continue;
@@ -65,52 +67,64 @@ bool RingLoop::accept_some() {
 bool RingLoop::comes_too_often(const shm::PeerCredentials& peer) {
   if (attach_limit_.may_connect(peer.pid, clock_.now())) return false;
   if (const auto left_out = often_pause_.due(clock_.now())) {
-    log::warning("connection to the control socket refused", {{"reason", "its process comes too often"}, {"pid", peer.pid}, {"left_out", *left_out}});
+    log::warning("connection to the control socket refused",
+                 {{"reason", "its process comes too often"}, {"pid", peer.pid}, {"left_out", *left_out}});
   }
   if (const auto id = worker_of(peer.pid)) detach(*id, "connects without end", true);
   return true;
 }
 
 void RingLoop::on_newcomer(const std::shared_ptr<Newcomer>& newcomer) {
-  newcomer->wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                            [this, newcomer](const boost::system::error_code& error) {
-    newcomer->deadline.cancel();
-    --newcomers_;
-    if (error) return;
-    auto received = newcomer->channel.receive();
-    using What = shm::ControlChannel::Received::What;
-    if (received.what == What::hello) attach(*newcomer, received.hello);
-    else if (received.what != What::closed) {
-      if (const auto left_out = newcomers_pause_.due(clock_.now())) log::warning("no hello on the control socket", {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}, {"left_out", *left_out}});
-    }
-  });
+  newcomer->wait.async_wait(
+      boost::asio::posix::stream_descriptor::wait_read, [this, newcomer](const boost::system::error_code& error) {
+        newcomer->deadline.cancel();
+        --newcomers_;
+        if (error) return;
+        auto received = newcomer->channel.receive();
+        using What = shm::ControlChannel::Received::What;
+        if (received.what == What::hello) attach(*newcomer, received.hello);
+        else if (received.what != What::closed) {
+          if (const auto left_out = newcomers_pause_.due(clock_.now()))
+            log::warning("no hello on the control socket",
+                         {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}, {"left_out", *left_out}});
+        }
+      });
 }
 
 void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   const auto refuse = [&](const std::string& reason) {
-    if (const auto left_out = newcomers_pause_.due(clock_.now())) log::error("worker refused", {{"pid", newcomer.peer.pid}, {"reason", reason}, {"left_out", *left_out}});
+    if (const auto left_out = newcomers_pause_.due(clock_.now()))
+      log::error("worker refused", {{"pid", newcomer.peer.pid}, {"reason", reason}, {"left_out", *left_out}});
     (void)newcomer.channel.send_refusal({reason});
   };
   if (hello.abi != shm::abi) {
-    return refuse("ABI " + std::to_string(hello.abi) + " is not ABI " + std::to_string(shm::abi) + ": edge and meshd are of different versions");
+    return refuse("ABI " + std::to_string(hello.abi) + " is not ABI " + std::to_string(shm::abi) +
+                  ": edge and meshd are of different versions");
   }
   // A process has one worker. One that comes again has left the former, or wants to take up every slot there is.
   if (const auto left = worker_of(newcomer.peer.pid)) detach(*left, "its process has come again", false);
   const auto former = tickets_.open_worker(hello.ticket);
   const bool reclaimed = former && slots_.reclaimable(*former);
-  if (!attach_limit_.may_attach(reclaimed, clock_.now())) return refuse("too many workers come at once; try again in a moment");
+  if (!attach_limit_.may_attach(reclaimed, clock_.now()))
+    return refuse("too many workers come at once; try again in a moment");
   const auto id = reclaimed ? slots_.reclaim(*former) : slots_.claim();
-  if (!id) return refuse("all " + std::to_string(config_.gateway.max_workers) + " worker slots are taken (gateway.max_workers)");
+  if (!id)
+    return refuse("all " + std::to_string(config_.gateway.max_workers) +
+                  " worker slots are taken (gateway.max_workers)");
 
-  auto segments = shm::MeshdSegments::create(id->slot, id->generation, {config_.rings.request_bytes, config_.rings.return_bytes});
+  auto segments =
+      shm::MeshdSegments::create(id->slot, id->generation, {config_.rings.request_bytes, config_.rings.return_bytes});
   if (!segments) {
     slots_.release(*id);
     return refuse("no shared memory: " + segments.error().text());
   }
   shm::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, newcomer.peer.pid, 0)));
-  segments->set_broker(broker_ == mesh::State::ready ? shm::BrokerState::ready
-                                                     : broker_ == mesh::State::blocked ? shm::BrokerState::blocked : shm::BrokerState::away);
-  if (const auto sent = newcomer.channel.send_welcome({id->slot, id->generation, tickets_.seal_worker(*id)}, segments->fd_m(), segments->fd_e()); !sent) {
+  segments->set_broker(broker_ == mesh::State::ready     ? shm::BrokerState::ready
+                       : broker_ == mesh::State::blocked ? shm::BrokerState::blocked
+                                                         : shm::BrokerState::away);
+  if (const auto sent = newcomer.channel.send_welcome({id->slot, id->generation, tickets_.seal_worker(*id)},
+                                                      segments->fd_m(), segments->fd_e());
+      !sent) {
     slots_.release(*id);
     return refuse(sent.error().text());
   }
@@ -118,11 +132,13 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   segments->close_fds();
 
   newcomer.wait.release();
-  const WorkerLimits limits{config_.limits.connections, config_.limits.message_bytes, std::size_t{4} * config_.rings.return_bytes};
+  const WorkerLimits limits{config_.limits.connections, config_.limits.message_bytes,
+                            std::size_t{4} * config_.rings.return_bytes};
   auto attached = std::make_unique<Attached>(
       io_, Worker(*id, std::move(newcomer.channel), std::move(*segments), newcomer.peer, std::move(pidfd), limits));
   attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered(receipt); };
-  log::info("worker attached", {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});
+  log::info("worker attached",
+            {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});
   Attached& place = *(workers_[*id] = std::move(attached));
   wait_for_doorbell(place);
   activate(place);

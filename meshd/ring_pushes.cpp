@@ -26,7 +26,8 @@ void RingLoop::send(WorkerId worker, records::Type type, std::string payload) {
   if (!attached) return;
   touch(*attached);
   if (!attached->worker.send(type, 0, std::move(payload))) {
-    attached->worker.violate("does not read its messages: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
+    attached->worker.violate("does not read its messages: " + std::to_string(attached->worker.outbox_bytes()) +
+                             " bytes wait");
   }
   schedule_turn();  // which makes it visible, with all that was sent until then
 }
@@ -46,14 +47,19 @@ void RingLoop::tick_soon() {
 }
 
 /// For nuropb-ctl, over the admin socket: who may open that may do everything.
-void RingLoop::operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer) {
-  const auto refuse = [&answer](const std::string& why) { answer({false, nlohmann::json{{"error", why}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}); };
+void RingLoop::operate(const std::string& name, const std::string& body,
+                       std::function<void(AdminSocket::Answer)> answer) {
+  const auto refuse = [&answer](const std::string& why) {
+    answer({false, nlohmann::json{{"error", why}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+  };
   const auto problem = json::validate(body, nullptr, {config_.limits.json_depth + 8U});
   if (problem) return refuse("the body is not JSON: " + problem->text());
   const auto params = nlohmann::json::parse(body, nullptr, false);
   if (!params.is_object()) return refuse("the body is no JSON object");
   // Whose consumers are meant: the WebSockets' unless it says otherwise.
-  const std::string handler = params.contains("handler") && params["handler"].is_string() ? params["handler"].get<std::string>() : std::string(name_of(HandlerKind::web_socket));
+  const std::string handler = params.contains("handler") && params["handler"].is_string()
+                                  ? params["handler"].get<std::string>()
+                                  : std::string(name_of(HandlerKind::web_socket));
   Face* face = nullptr;
   each_face([&](Face& one) {
     if (name_of(one.kind) == handler) face = &one;

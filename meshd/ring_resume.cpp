@@ -19,12 +19,13 @@
 namespace nuropb::meshd {
 namespace {
 
-constexpr auto resume_tick = milliseconds(10);  // how exact deadlines are
+constexpr auto resume_tick = milliseconds(10);      // how exact deadlines are
 constexpr std::uint64_t most_numbers = 1ULL << 53;  // they travel in JSON
-constexpr std::size_t most_remembered = 4096;   // sessions that ended, for the reason that is told
+constexpr std::size_t most_remembered = 4096;       // sessions that ended, for the reason that is told
 
 std::string failed(std::string_view reason, std::string_view description) {
-  return R"({"error":")" + std::string(error_name::resume_failed) + R"(","description":)" + json::quoted(description) + R"(,"reason":")" + std::string(reason) + "\"}";
+  return R"({"error":")" + std::string(error_name::resume_failed) + R"(","description":)" + json::quoted(description) +
+         R"(,"reason":")" + std::string(reason) + "\"}";
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
     case Verb::ignore: return true;
     default: return impossible("not allowed in this state of the session");
   }
-  if (!record->trace_id.empty() && json::validate(record->trace_id, nullptr, {config_.limits.json_depth})) return impossible("its trace_id is not JSON");
+  if (!record->trace_id.empty() && json::validate(record->trace_id, nullptr, {config_.limits.json_depth}))
+    return impossible("its trace_id is not JSON");
   const ReturnAddress from = face(*session).address(worker.id(), record->session, header.sequence);
   switch (record->what) {
     case What::keep:
@@ -72,7 +74,8 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
       if (record->number > most_numbers) return impossible("nobody had so many messages");
       const auto token = tickets_.open_resume(record->token);
       if (!config_.resume.enabled || !token || token->session != session->id) {
-        close_session(attached, record->session, *session, close_code::mesh_unavailable, "its messages can't be numbered any more");
+        close_session(attached, record->session, *session, close_code::mesh_unavailable,
+                      "its messages can't be numbered any more");
         return true;
       }
       number_messages(worker.id(), record->session, *session, record->number);
@@ -83,14 +86,22 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
     case What::pending:
       // It was published by our predecessor; its answer finds its way by its address.
       if (session->mailbox && !mailboxes_.find(from).box) {
-        (void)mailboxes_.wait(*session->mailbox, {from, session->serial, records::Type::request, std::string(record->trace_id), {}, deadline_of(record->deadline_ms)});
+        (void)mailboxes_.wait(*session->mailbox, {from,
+                                                  session->serial,
+                                                  records::Type::request,
+                                                  std::string(record->trace_id),
+                                                  {},
+                                                  deadline_of(record->deadline_ms)});
         arm_resume_timer();
       }
       return true;
     case What::say:
-      if (!session->mailbox || !record->text.starts_with('{') || json::validate(record->text, nullptr, {config_.limits.json_depth + 8U})) return impossible("it has nothing to say");
+      if (!session->mailbox || !record->text.starts_with('{') ||
+          json::validate(record->text, nullptr, {config_.limits.json_depth + 8U}))
+        return impossible("it has nothing to say");
       // It may be another edge that is given it.
-      if (record->text.size() > config_.limits.message_bytes + records::max_framing) return impossible("it says more than a message can have");
+      if (record->text.size() > config_.limits.message_bytes + records::max_framing)
+        return impossible("it says more than a message can have");
       if (record->number > ReturnAddress::max_sequence + 1) return impossible("its sequence has more than 40 bits");
       say_answer(worker.id(), *record, *session);
       return true;
@@ -98,7 +109,9 @@ bool RingLoop::resume_record(Attached& attached, const shm::RecordHeader& header
   return impossible("it says nothing");
 }
 
-SteadyTime RingLoop::deadline_of(std::uint64_t ring_ms) const { return std::min(from_ring_ms(ring_ms), clock_.now() + request_settings_.max_ttl); }
+SteadyTime RingLoop::deadline_of(std::uint64_t ring_ms) const {
+  return std::min(from_ring_ms(ring_ms), clock_.now() + request_settings_.max_ttl);
+}
 
 /// From now on; `last` is the number that the consumer was given last.
 void RingLoop::number_messages(WorkerId worker, std::uint32_t slot, Session& session, std::uint64_t last) {
@@ -113,18 +126,23 @@ void RingLoop::number_messages(WorkerId worker, std::uint32_t slot, Session& ses
   }
 }
 
-void RingLoop::keep_messages(Attached& attached, const records::Resume& record, Session& session, const ReturnAddress& from) {
-  if (!config_.resume.enabled) return deliver(answer_of(from, "null", failed("off", "this gateway keeps no messages (resume.enabled)")), {});
+void RingLoop::keep_messages(Attached& attached, const records::Resume& record, Session& session,
+                             const ReturnAddress& from) {
+  if (!config_.resume.enabled)
+    return deliver(answer_of(from, "null", failed("off", "this gateway keeps no messages (resume.enabled)")), {});
   const bool first = !session.mailbox;
   if (first) number_messages(attached.worker.id(), record.session, session, 0);
   Mailbox& box = *session.mailbox;
   const std::string token = tickets_.seal_resume({session.id, box.token});
   if (first) {
     std::string payload;
-    records::encode(records::Resumed{records::Resumed::What::kept, record.session, session.serial, 0, session.id, token, {}}, payload);
+    records::encode(
+        records::Resumed{records::Resumed::What::kept, record.session, session.serial, 0, session.id, token, {}},
+        payload);
     send_to_worker(attached.worker.id(), records::Type::resumed, 0, std::move(payload));
   }
-  if (!wait_for_answer(session, records::Type::resume, from, record.trace_id, deadline_of(record.deadline_ms), {})) return;
+  if (!wait_for_answer(session, records::Type::resume, from, record.trace_id, deadline_of(record.deadline_ms), {}))
+    return;
   deliver(done(from, R"({"session_id":")" + session.id.hex() + R"(","resume":)" + resume_json(token) + "}"), {});
 }
 
@@ -136,8 +154,9 @@ std::string RingLoop::resume_json(std::string_view token) const {
 void RingLoop::park(WorkerId worker, SessionTable& table, std::uint32_t slot) {
   auto session = table.release(slot);
   expiries_.remove({worker, slot, session->serial});
-  if (snorky_) snorky_->on_session_closed({worker, slot, session->serial});  // what it may have there is not for another socket
-  session->place = {};  // who has no socket has no connection
+  if (snorky_)
+    snorky_->on_session_closed({worker, slot, session->serial});  // what it may have there is not for another socket
+  session->place = {};                                            // who has no socket has no connection
   session->authorizing = false;
   std::uint32_t to = parked_slots_;
   if (free_parked_.empty()) {
@@ -216,18 +235,21 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
   }
   Mailbox& box = *found->mailbox;
   if (found->identity.user_id() != fresh.identity.user_id()) return fail("other_user", "the token is another user's");
-  if (token->count > box.token || token->count < box.proven) return fail("used", "the token has been used; the one that counts came with the answer");
+  if (token->count > box.token || token->count < box.proven)
+    return fail("used", "the token has been used; the one that counts came with the answer");
   if (token->count < box.token) {
     // Its consumer may have lost the socket before it had the new token; then it has seen nothing since.
     if (box.place()) return fail("in_use", "another socket has used this token and is open");
-    if (record.number != box.resumed_from) return fail("used", "the token has been used; the one that counts came with the answer");
+    if (record.number != box.resumed_from)
+      return fail("used", "the token has been used; the one that counts came with the answer");
   }
   if (!box.place() && box.parked_until <= clock_.now()) {
     drop_parked(box, "expired");
     return fail("expired", "the session waited for resume.window_ms");
   }
   if (record.number > box.last()) return fail("bad_seq", "the session has had no message of this seq");
-  if (record.number < box.gone()) return fail("missed_too_much", "more was missed than resume.mailbox_bytes or resume.total_bytes keep");
+  if (record.number < box.gone())
+    return fail("missed_too_much", "more was missed than resume.mailbox_bytes or resume.total_bytes keep");
 
   const WorkerId worker = attached.worker.id();
   std::unique_ptr<Session> session;
@@ -265,7 +287,8 @@ void RingLoop::take_up(Attached& attached, const records::Resume& record, Sessio
 }
 
 /// The socket of a session that has left its slot is told to go; what its edge says of it until it has is passed over.
-void RingLoop::send_away(Attached& attached, std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason) {
+void RingLoop::send_away(Attached& attached, std::uint32_t slot, std::uint32_t serial, std::uint16_t code,
+                         std::string_view reason) {
   auto rest = std::make_unique<Session>();
   rest->state = SessionState::ended;
   rest->serial = serial;
@@ -279,8 +302,9 @@ void RingLoop::tell_resumed(Attached& attached, const Session& session, std::uin
   const Mailbox& box = *session.mailbox;
   const std::uint32_t slot = box.place()->slot;
   const std::string token = tickets_.seal_resume({session.id, box.token});
-  std::string text = R"({"type":"event","payload":{"topic":"resumed","event":{"session_id":")" + session.id.hex() + R"(","seq":)" + std::to_string(box.last()) +
-                     R"(,"resume":)" + resume_json(token) + R"(,"pending":[)";
+  std::string text = R"({"type":"event","payload":{"topic":"resumed","event":{"session_id":")" + session.id.hex() +
+                     R"(","seq":)" + std::to_string(box.last()) + R"(,"resume":)" + resume_json(token) +
+                     R"(,"pending":[)";
   const auto send = [&](const records::Resumed& record, std::uint64_t number) {
     std::string payload;
     records::encode(record, payload);
@@ -293,9 +317,11 @@ void RingLoop::tell_resumed(Attached& attached, const Session& session, std::uin
   }
   text += "]}}}";
   send({records::Resumed::What::resumed, slot, session.serial, box.handed, session.id, token, text}, sequence);
-  for (const std::string& topic : session.topics) send({records::Resumed::What::topic, slot, session.serial, 0, session.id, {}, topic}, 0);
+  for (const std::string& topic : session.topics)
+    send({records::Resumed::What::topic, slot, session.serial, 0, session.id, {}, topic}, 0);
   for (const auto& [number, pending] : box.pending()) {
-    if (!pending.trace_id.empty()) send({records::Resumed::What::pending, slot, session.serial, 0, session.id, {}, pending.trace_id}, number);
+    if (!pending.trace_id.empty())
+      send({records::Resumed::What::pending, slot, session.serial, 0, session.id, {}, pending.trace_id}, number);
   }
 }
 
@@ -332,7 +358,8 @@ void RingLoop::look_at_mailboxes() {
 void RingLoop::drop_topic(Mailbox& box, Session& session, const std::string& topic) {
   if (!session.topics.remove(topic)) return;
   mailboxes_.remove_topic(box, topic);
-  if (face(session).subscriptions.remove(topic, address(numbered_worker, box.id(), session)).last) face(session).manager.unsubscribe(topic);
+  if (face(session).subscriptions.remove(topic, address(numbered_worker, box.id(), session)).last)
+    face(session).manager.unsubscribe(topic);
 }
 
 }  // namespace nuropb::meshd

@@ -25,7 +25,9 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   const auto record = records::decode<records::OpenSession>(payload);
   Session* const session = record ? worker.sessions().find(record->session) : nullptr;
   if (!session || allowed(records::Type::open_session, session->state) != Verb::judge) {
-    worker.violate(!record ? "an open_session record can't be decoded" : !session ? "more sessions than limits.connections" : "a session is opened twice");
+    worker.violate(!record    ? "an open_session record can't be decoded"
+                   : !session ? "more sessions than limits.connections"
+                              : "a session is opened twice");
     return false;
   }
   if (session->state == SessionState::ended) worker.sessions().close(*session);
@@ -42,14 +44,17 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     return true;
   }
   if (record->kind == records::CredentialKind::none) {
-    answer(takes_anonymous() && session->handler == HandlerKind::web_socket ? Verdict::accept(Identity{}) : Verdict::refuse("no token, and anonymous consumers are not taken"));
+    answer(takes_anonymous() && session->handler == HandlerKind::web_socket
+               ? Verdict::accept(Identity{})
+               : Verdict::refuse("no token, and anonymous consumers are not taken"));
     return true;
   }
   if (record->kind != records::CredentialKind::ticket) {
     authorizer_.judge({record->kind, std::string(record->credential)}, answer);
     return true;
   }
-  session->restored = config_.events.subscriptions_per_session + (snorky_ ? 4 * config_.snorky.channels_per_session : 0);
+  session->restored =
+      config_.events.subscriptions_per_session + (snorky_ ? 4 * config_.snorky.channels_per_session : 0);
   auto identity = tickets_.open_session(id, record->session_id, record->credential);
   if (!identity) {
     answer(Verdict::refuse("not a ticket of ours for this session"));
@@ -85,9 +90,13 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
     session->state = SessionState::ended;
-    log::info(later ? "session can't be judged now" : "session refused", {{"session", session->id.hex()}, {"reason", verdict.reason}});
+    log::info(later ? "session can't be judged now" : "session refused",
+              {{"session", session->id.hex()}, {"reason", verdict.reason}});
     std::string payload;
-    records::encode(records::SessionRefused{slot, serial, later ? close_code::mesh_unavailable : close_code::token_refused, later ? try_again : "token refused"}, payload);
+    records::encode(
+        records::SessionRefused{slot, serial, later ? close_code::mesh_unavailable : close_code::token_refused,
+                                later ? try_again : "token refused"},
+        payload);
     worker.send(records::Type::session_refused, 0, std::move(payload));
   }
   touch(*attached);
@@ -103,21 +112,29 @@ void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& se
   const Expiries::Key key{worker, slot, session.serial};
   const std::int64_t expires = identity.expires;
   if (expires == 0) expiries_.remove(key);
-  else expiries_.set(key, config_.auth.expiry_warning_s == 0 ? 0 : std::max<std::int64_t>(expires - config_.auth.expiry_warning_s, 1), expires);
+  else
+    expiries_.set(
+        key,
+        config_.auth.expiry_warning_s == 0 ? 0 : std::max<std::int64_t>(expires - config_.auth.expiry_warning_s, 1),
+        expires);
   const std::string username = identity.username.empty() ? "null" : json::quoted(identity.username);
   const std::string ticket = tickets_.seal_session(worker, session.id, identity);
   std::string payload;
-  const std::string resume = config_.resume.enabled && !session.mailbox && !identity.user_id.empty() ? tickets_.seal_resume({session.id, 0}) : "";
+  const std::string resume = config_.resume.enabled && !session.mailbox && !identity.user_id.empty()
+                                 ? tickets_.seal_resume({session.id, 0})
+                                 : "";
   records::encode(records::SessionAccepted{slot, session.serial, identity.user_id, username, ticket, resume}, payload);
   attached.worker.send(records::Type::session_accepted, 0, std::move(payload));
   touch(attached);
 }
 
 void RingLoop::authorize(const records::Authorize& record, Session& session, const ReturnAddress& from) {
-  if (session.authorizing) return deliver(refusal(from, error_name::transport, "another authorize of this socket is being judged"), {});
+  if (session.authorizing)
+    return deliver(refusal(from, error_name::transport, "another authorize of this socket is being judged"), {});
   session.authorizing = true;
-  authorizer_.judge({records::CredentialKind::message, std::string(record.token)},
-                    [this, from, serial = session.serial](Verdict verdict) { judged_again(from, serial, std::move(verdict)); });
+  authorizer_.judge(
+      {records::CredentialKind::message, std::string(record.token)},
+      [this, from, serial = session.serial](Verdict verdict) { judged_again(from, serial, std::move(verdict)); });
 }
 
 void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict) {
@@ -127,14 +144,18 @@ void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Ver
   session->authorizing = false;
   if (verdict.accepted() && verdict.identity.user_id == session->identity.user_id()) {
     take_identity(*attached, from.session, *session, verdict.identity);
-    deliver(done(from, "{\"user_id\":" + json::quoted(session->identity.user_id()) + ",\"expires_at\":" + expiry_text(session->identity.expires()) + "}"), {});
+    deliver(done(from, "{\"user_id\":" + json::quoted(session->identity.user_id()) +
+                           ",\"expires_at\":" + expiry_text(session->identity.expires()) + "}"),
+            {});
   } else if (verdict.accepted()) {
     log::info("authorize refused", {{"session", session->id.hex()}, {"reason", "the token is another user's"}});
     deliver(refusal(from, error_name::authorization, "the token is another user's; the session goes on as it was"), {});
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
     log::info("authorize refused", {{"session", session->id.hex()}, {"reason", verdict.reason}});
-    deliver(refusal(from, later ? error_name::transport : error_name::authentication, later ? try_again : "token refused; the session goes on as it was"), {});
+    deliver(refusal(from, later ? error_name::transport : error_name::authentication,
+                    later ? try_again : "token refused; the session goes on as it was"),
+            {});
   }
   schedule_turn();
 }
@@ -145,14 +166,17 @@ void RingLoop::reconsider_topics(Attached* attached, WorkerId worker, std::uint3
     if (session.policy.allows_topic(Use::subscribe, topic)) continue;
     const auto removed = face(session).subscriptions.remove(topic, holder(worker, slot, session));
     if (removed.last) face(session).manager.unsubscribe(topic);
-    for (const ReturnAddress& asker : removed.waiting) deliver(refusal(asker, error_name::authorization, not_allowed), {});
+    for (const ReturnAddress& asker : removed.waiting)
+      deliver(refusal(asker, error_name::authorization, not_allowed), {});
     end_subscription(attached, slot, session, topic, error_name::authorization, not_allowed);
   }
 }
 
-void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
+void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code,
+                           std::string_view reason) {
   const std::uint32_t serial = session.serial;
-  if (park_if_kept(attached.worker.id(), attached.worker.sessions(), slot, code)) return send_away(attached, slot, serial, code, reason);
+  if (park_if_kept(attached.worker.id(), attached.worker.sessions(), slot, code))
+    return send_away(attached, slot, serial, code, reason);
   forget_session(attached.worker.id(), slot, session);
   session.state = SessionState::ended;
   session.mailbox.reset();
@@ -165,7 +189,8 @@ void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& sess
 }
 
 /// The same on our own account, said in the log: nobody can cause it as often as they like.
-void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason) {
+void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code,
+                             std::string_view reason) {
   log::info("session ended", {{"session", session.id.hex()}, {"code", code}, {"reason", reason}});
   end_session(attached, slot, session, code, reason);
 }
@@ -188,8 +213,9 @@ void RingLoop::look_at_expiries() {
       close_session(*attached, one.key.slot, *session, close_code::token_expired, "token expired");
       continue;
     }
-    const std::string text = R"({"type":"event","payload":{"topic":"session_expiring","event":{"session_id":")" + session->id.hex() + R"(","expires_at":)" +
-                             expiry_text(session->identity.expires()) + ",\"expires_in\":" + std::to_string(session->identity.expires() - now) + "}}}";
+    const std::string text = R"({"type":"event","payload":{"topic":"session_expiring","event":{"session_id":")" +
+                             session->id.hex() + R"(","expires_at":)" + expiry_text(session->identity.expires()) +
+                             ",\"expires_in\":" + std::to_string(session->identity.expires() - now) + "}}}";
     if (session->mailbox) {
       say(*session->mailbox, text);
       continue;

@@ -69,15 +69,23 @@ bool RingLoop::snorky_record(Attached& attached, const shm::RecordHeader& header
   const snorky::SessionRef from{worker.id(), record->session, record->serial};
   if (const auto why = over_user_rates(attached, record->session, *session, header.length, record->restoring)) {
     std::string out;
-    records::encode(records::SnorkyAnswer{from.slot, from.serial, {}, {}, snorky::encode_answer(record->service, record->call_id, snorky::Outcome::failed(*why))}, out);
+    records::encode(
+        records::SnorkyAnswer{from.slot,
+                              from.serial,
+                              {},
+                              {},
+                              snorky::encode_answer(record->service, record->call_id, snorky::Outcome::failed(*why))},
+        out);
     send_to_worker(from.worker, records::Type::snorky_answer, header.sequence, std::move(out));
     return true;
   }
-  const bool honest = snorky_->consumer_call(*record, {from, std::string(session->identity.user_id()), &session->policy, {}}, [this, from, sequence = header.sequence](const snorky::ConsumerAnswer& answer) {
-    std::string out;
-    records::encode(records::SnorkyAnswer{from.slot, from.serial, answer.key, answer.call, answer.text}, out);
-    send_to_worker(from.worker, records::Type::snorky_answer, sequence, std::move(out));
-  });
+  const bool honest = snorky_->consumer_call(
+      *record, {from, std::string(session->identity.user_id()), &session->policy, {}},
+      [this, from, sequence = header.sequence](const snorky::ConsumerAnswer& answer) {
+        std::string out;
+        records::encode(records::SnorkyAnswer{from.slot, from.serial, answer.key, answer.call, answer.text}, out);
+        send_to_worker(from.worker, records::Type::snorky_answer, sequence, std::move(out));
+      });
   return honest || impossible("its texts are not JSON");
 }
 
@@ -91,14 +99,15 @@ bool RingLoop::backend_record(Attached& attached, const shm::RecordHeader& heade
   const auto record = records::decode<records::BackendCall>(payload);
   if (!record) return impossible("can't be decoded");
   if (!snorky_ || !snorky_->has_keys()) return impossible("there is no backend (backend.key_file)");
-  const bool honest = snorky_->backend_call(*record, [this, id = worker.id(), sequence = header.sequence](const snorky::HttpAnswer& answer) {
-    if (const auto left_out = answer.status == 401 ? backend_pause_.due(clock_.now()) : std::nullopt) {
-      log::warning("a backend's key is not valid", {{"left_out", *left_out}});
-    }
-    std::string out;
-    records::encode(records::BackendAnswer{answer.status, answer.text}, out);
-    send_to_worker(id, records::Type::backend_answer, sequence, std::move(out));
-  });
+  const bool honest = snorky_->backend_call(
+      *record, [this, id = worker.id(), sequence = header.sequence](const snorky::HttpAnswer& answer) {
+        if (const auto left_out = answer.status == 401 ? backend_pause_.due(clock_.now()) : std::nullopt) {
+          log::warning("a backend's key is not valid", {{"left_out", *left_out}});
+        }
+        std::string out;
+        records::encode(records::BackendAnswer{answer.status, answer.text}, out);
+        send_to_worker(id, records::Type::backend_answer, sequence, std::move(out));
+      });
   return honest || impossible("its texts are not JSON");
 }
 
@@ -107,7 +116,8 @@ void RingLoop::send_to_worker(WorkerId id, records::Type type, std::uint64_t seq
   if (!attached) return;  // it has died meanwhile, and its sockets with it
   touch(*attached);
   if (!attached->worker.send(type, sequence, std::move(payload))) {
-    attached->worker.violate("does not read what it is sent: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
+    attached->worker.violate("does not read what it is sent: " + std::to_string(attached->worker.outbox_bytes()) +
+                             " bytes wait");
   }
   schedule_turn();
 }

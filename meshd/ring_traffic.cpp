@@ -133,7 +133,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
       const auto record = records::decode<records::CloseSession>(payload);
       if (!record) return impossible("can't be decoded");
       Session* const session = worker.sessions().find(record->session, record->serial);
-      const bool kept = session && park_if_kept(worker.id(), worker.sessions(), record->session, record->lost ? close_code::going_away : std::uint16_t{1000});
+      const bool kept = session && park_if_kept(worker.id(), worker.sessions(), record->session,
+                                                record->lost ? close_code::going_away : std::uint16_t{1000});
       if (!kept && session && allowed(type, session->state) == Verb::close) {
         forget_session(worker.id(), record->session, *session);
         worker.sessions().close(*session);
@@ -154,7 +155,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::pushed: {
       const auto record = records::decode<records::Pushed>(payload);
       const auto kind = record ? Pushes::kind_of(record->op) : std::nullopt;
-      if (!kind || !face(*kind) || !face(*kind)->pushes.on_pushed(worker.id(), *record)) return impossible(record ? "a count that nobody asked for" : "can't be decoded");
+      if (!kind || !face(*kind) || !face(*kind)->pushes.on_pushed(worker.id(), *record))
+        return impossible(record ? "a count that nobody asked for" : "can't be decoded");
       worker.settle(worker.begin_work());
       return true;
     }
@@ -166,7 +168,8 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
 template <class Record>
 bool RingLoop::note_pending(const Record& record, records::Type type, Session& session, const ReturnAddress& from) {
   if constexpr (std::is_same_v<Record, records::Subscription>) {
-    return wait_for_answer(session, type, from, record.trace_id, deadline_of(record.deadline_ms), record.topic).has_value();
+    return wait_for_answer(session, type, from, record.trace_id, deadline_of(record.deadline_ms), record.topic)
+        .has_value();
   } else {
     return wait_for_answer(session, type, from, record.trace_id, deadline_of(record.deadline_ms), {}).has_value();
   }
@@ -192,7 +195,9 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
       case Verb::subscribe:
         // Or what it is told would be told to the session whose request that is, wherever that is by now.
         if (mailboxes_.find(from).box) return impossible("its sequence is in use");
-        if (session->mailbox && !record->trace_id.empty() && json::validate(record->trace_id, nullptr, {config_.limits.json_depth})) return impossible("its trace_id is not JSON");
+        if (session->mailbox && !record->trace_id.empty() &&
+            json::validate(record->trace_id, nullptr, {config_.limits.json_depth}))
+          return impossible("its trace_id is not JSON");
         if (session->mailbox && !note_pending(*record, type, *session, from)) {
           worker.settle(worker.begin_work());
           return true;
@@ -204,32 +209,42 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   };
   switch (type) {
     case records::Type::event:
-      return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session, const ReturnAddress& from) {
-        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) return publish(attached, face(session), to_outgoing(event, session, from, turn_began_, request_settings_));
+      return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session,
+                                                                const ReturnAddress& from) {
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic))
+          return publish(attached, face(session), to_outgoing(event, session, from, turn_began_, request_settings_));
         worker.settle(worker.begin_work());
-        deliver(refusal(from, error_name::authorization, "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"), {});
+        deliver(refusal(from, error_name::authorization,
+                        "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"),
+                {});
         return true;
       });
     case records::Type::authorize:
-      return with(records::decode<records::Authorize>(payload), [&](const records::Authorize& record, Session& session, const ReturnAddress& from) {
-        worker.settle(worker.begin_work());
-        authorize(record, session, from);
-        return true;
-      });
+      return with(records::decode<records::Authorize>(payload),
+                  [&](const records::Authorize& record, Session& session, const ReturnAddress& from) {
+                    worker.settle(worker.begin_work());
+                    authorize(record, session, from);
+                    return true;
+                  });
     case records::Type::subscribe:
     case records::Type::unsubscribe:
-      return with(records::decode<records::Subscription>(payload), [&](const records::Subscription& record, Session& session, const ReturnAddress& from) {
-        worker.settle(worker.begin_work());
-        const auto number = session.mailbox ? mailboxes_.find(from).pending : 0;
-        const ReturnAddress asker = session.mailbox ? face(session).address(numbered_worker, session.mailbox->id(), number) : from;
-        if (type == records::Type::subscribe) subscribe(record, session, asker);
-        else unsubscribe(record, session, asker);
-        return true;
-      });
+      return with(records::decode<records::Subscription>(payload),
+                  [&](const records::Subscription& record, Session& session, const ReturnAddress& from) {
+                    worker.settle(worker.begin_work());
+                    const auto number = session.mailbox ? mailboxes_.find(from).pending : 0;
+                    const ReturnAddress asker =
+                        session.mailbox ? face(session).address(numbered_worker, session.mailbox->id(), number) : from;
+                    if (type == records::Type::subscribe) subscribe(record, session, asker);
+                    else unsubscribe(record, session, asker);
+                    return true;
+                  });
     default:
-      return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session, const ReturnAddress& from) {
+      return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session,
+                                                                  const ReturnAddress& from) {
         auto refused = refused_by_policy(type, request, session, from);
-        if (!refused) return publish(attached, face(session), to_outgoing(type, request, session, from, turn_began_, request_settings_), request.method);
+        if (!refused)
+          return publish(attached, face(session),
+                         to_outgoing(type, request, session, from, turn_began_, request_settings_), request.method);
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
         return true;
@@ -237,13 +252,22 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
   }
 }
 
-std::optional<Returned> RingLoop::refused_by_policy(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from) const {
+std::optional<Returned> RingLoop::refused_by_policy(records::Type type, const records::Request& request,
+                                                    const Session& session, const ReturnAddress& from) const {
   // What a service keeps to itself never leaves the gateway, whatever the policy says; in the words that services use.
-  if (request.method.starts_with('_')) return refusal(from, error_name::handling, "Unknown method " + std::string(request.method));
-  const Use use = type == records::Type::command ? Use::command : type == records::Type::describe ? Use::describe : Use::request;
+  if (request.method.starts_with('_'))
+    return refusal(from, error_name::handling, "Unknown method " + std::string(request.method));
+  const Use use = type == records::Type::command    ? Use::command
+                  : type == records::Type::describe ? Use::describe
+                                                    : Use::request;
   if (session.policy.allows(use, request.service, request.method)) return {};
-  return refusal(from, error_name::authorization, "Service " + std::string(request.service) + (use == Use::describe ? "" : ", method " + std::string(request.method)) +
-                                                      ": this user may not " + (use == Use::command ? "command" : use == Use::describe ? "describe" : "request") + " it (policy)");
+  return refusal(from, error_name::authorization,
+                 "Service " + std::string(request.service) +
+                     (use == Use::describe ? "" : ", method " + std::string(request.method)) + ": this user may not " +
+                     (use == Use::command    ? "command"
+                      : use == Use::describe ? "describe"
+                                             : "request") +
+                     " it (policy)");
 }
 
 bool RingLoop::publish(Attached& attached, Face& face, Result<mesh::Outgoing> message, std::string_view method) {
@@ -285,7 +309,8 @@ void RingLoop::on_events(Face& face) {
   for (mesh::Incoming& message : events.responses) {
     const ServiceMeshManager::Receipt receipt = message.delivery;
     NUROPB_CRASH_POINT(answer_heard);
-    if ((face.encryption && face.encryption->open(message, now)) || (mesh_authorizer_ && mesh_authorizer_->take(message))) {
+    if ((face.encryption && face.encryption->open(message, now)) ||
+        (mesh_authorizer_ && mesh_authorizer_->take(message))) {
       delivered(receipt);
       continue;
     }
@@ -326,9 +351,11 @@ void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Re
     return;
   }
   touch(*attached);  // it is flushed, or ended, once nobody holds on to it any more
-  if (attached->worker.send(records::Type::response, returned.to.sequence, std::move(returned.payload), receipt)) return;
+  if (attached->worker.send(records::Type::response, returned.to.sequence, std::move(returned.payload), receipt))
+    return;
   if (receipt) delivered(*receipt);
-  attached->worker.violate("does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) + " bytes wait");
+  attached->worker.violate("does not read its answers: " + std::to_string(attached->worker.outbox_bytes()) +
+                           " bytes wait");
 }
 
 /// Answers that came while there was no meshd are here before the edges of the last one have found us: those are given
@@ -367,7 +394,8 @@ void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
   if (change.state == mesh::State::ready) log::info("broker ready", {{"detail", change.detail}});
   else log::warning("broker not ready", {{"detail", change.detail}});
   broker_ = change.state;
-  if (broker_ == mesh::State::ready && absent_until_ == SteadyTime::max()) absent_until_ = clock_.now() + wait_for_edges;
+  if (broker_ == mesh::State::ready && absent_until_ == SteadyTime::max())
+    absent_until_ = clock_.now() + wait_for_edges;
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().set_broker(word_for(change.state));
     attached->worker.channel().ring();

@@ -22,18 +22,23 @@ std::string reason() { return std::strerror(errno); }
 Result<RuntimeDir> RuntimeDir::open(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failure("can't be made: " + reason(), path, "gateway.runtime_dir names it");
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return failure("can't be made: " + reason(), path, "gateway.runtime_dir names it");
   struct stat st {};
   if (::lstat(path.c_str(), &st) != 0) return failure(reason(), path);
   if (!S_ISDIR(st.st_mode)) return failure("is not a folder", path, "gateway.runtime_dir names it");
-  if (st.st_uid != ::geteuid()) return failure("belongs to user " + std::to_string(st.st_uid), path, "it has to belong to the user that meshd runs as");
-  if (st.st_mode & 0022) return failure("others may write to it", path, "chmod go-w it: it holds the secret that seals identities");
+  if (st.st_uid != ::geteuid())
+    return failure("belongs to user " + std::to_string(st.st_uid), path,
+                   "it has to belong to the user that meshd runs as");
+  if (st.st_mode & 0022)
+    return failure("others may write to it", path, "chmod go-w it: it holds the secret that seals identities");
   return RuntimeDir(path);
 }
 
 Result<void> RuntimeDir::let_in(gid_t edges) const {
   if (::chown(path_.c_str(), static_cast<uid_t>(-1), edges) != 0) {
-    return failure("can't be given to the group of hardening.edge_user: " + reason(), path_, "let meshd's user be a member of that group");
+    return failure("can't be given to the group of hardening.edge_user: " + reason(), path_,
+                   "let meshd's user be a member of that group");
   }
   if (::chmod(path_.c_str(), 0710) != 0) return failure(reason(), path_);
   return {};
@@ -46,7 +51,8 @@ Result<std::string> RuntimeDir::kept(const std::string& name, std::string (*make
   if (in) {
     std::string text(size + 1, '\0');
     const ssize_t n = ::read(in.get(), text.data(), text.size());
-    if (n != static_cast<ssize_t>(size)) return failure("has not " + std::to_string(size) + " bytes", file, "remove it, and a new one is made");
+    if (n != static_cast<ssize_t>(size))
+      return failure("has not " + std::to_string(size) + " bytes", file, "remove it, and a new one is made");
     text.resize(size);
     return text;
   }
@@ -64,11 +70,14 @@ Result<std::string> RuntimeDir::kept(const std::string& name, std::string (*make
 
 Result<SealedTickets::Secret> RuntimeDir::secret() const {
   SealedTickets::Secret secret{};
-  const auto text = kept("secret", [] {
-    std::string bytes(std::tuple_size_v<SealedTickets::Secret>, '\0');
-    random_bytes(bytes.data(), bytes.size());
-    return bytes;
-  }, secret.size());
+  const auto text = kept(
+      "secret",
+      [] {
+        std::string bytes(std::tuple_size_v<SealedTickets::Secret>, '\0');
+        random_bytes(bytes.data(), bytes.size());
+        return bytes;
+      },
+      secret.size());
   if (!text) return tl::unexpected(text.error());
   std::copy(text->begin(), text->end(), secret.begin());
   return secret;

@@ -58,11 +58,12 @@ std::string SealedTickets::seal(std::string_view bound_to, std::string_view plai
   CipherContext ctx(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   int n = 0;
   unsigned char* const body = bytes(out) + 1 + nonce_size;
-  const bool sealed = ctx && EVP_EncryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, secret_.data(), bytes(out) + 1) == 1 &&
-                      EVP_EncryptUpdate(ctx.get(), nullptr, &n, bytes(bound_to), static_cast<int>(bound_to.size())) == 1 &&
-                      EVP_EncryptUpdate(ctx.get(), body, &n, bytes(plain), static_cast<int>(plain.size())) == 1 &&
-                      EVP_EncryptFinal_ex(ctx.get(), body + n, &n) == 1 &&
-                      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_GET_TAG, tag_size, body + plain.size()) == 1;
+  const bool sealed =
+      ctx && EVP_EncryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, secret_.data(), bytes(out) + 1) == 1 &&
+      EVP_EncryptUpdate(ctx.get(), nullptr, &n, bytes(bound_to), static_cast<int>(bound_to.size())) == 1 &&
+      EVP_EncryptUpdate(ctx.get(), body, &n, bytes(plain), static_cast<int>(plain.size())) == 1 &&
+      EVP_EncryptFinal_ex(ctx.get(), body + n, &n) == 1 &&
+      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_GET_TAG, tag_size, body + plain.size()) == 1;
   // An empty ticket opens nothing: without OpenSSL's cipher a session merely doesn't survive a restart of meshd.
   return sealed ? out : std::string();
 }
@@ -76,11 +77,12 @@ std::optional<std::string> SealedTickets::open(std::string_view bound_to, std::s
   CipherContext ctx(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   int n = 0;
   unsigned char rest[16];
-  const bool opened = ctx && EVP_DecryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, secret_.data(), bytes(ticket) + 1) == 1 &&
-                      EVP_DecryptUpdate(ctx.get(), nullptr, &n, bytes(bound_to), static_cast<int>(bound_to.size())) == 1 &&
-                      EVP_DecryptUpdate(ctx.get(), bytes(plain), &n, body, static_cast<int>(size)) == 1 &&
-                      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_SET_TAG, tag_size, tag.data()) == 1 &&
-                      EVP_DecryptFinal_ex(ctx.get(), rest, &n) == 1;
+  const bool opened =
+      ctx && EVP_DecryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, secret_.data(), bytes(ticket) + 1) == 1 &&
+      EVP_DecryptUpdate(ctx.get(), nullptr, &n, bytes(bound_to), static_cast<int>(bound_to.size())) == 1 &&
+      EVP_DecryptUpdate(ctx.get(), bytes(plain), &n, body, static_cast<int>(size)) == 1 &&
+      EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_SET_TAG, tag_size, tag.data()) == 1 &&
+      EVP_DecryptFinal_ex(ctx.get(), rest, &n) == 1;
   if (!opened) return {};
   return plain;
 }
@@ -131,7 +133,8 @@ std::string SealedTickets::seal_session(WorkerId worker, const SessionId& sessio
   return seal(session_binding(worker, session), plain);
 }
 
-std::optional<Identity> SealedTickets::open_session(WorkerId worker, const SessionId& session, std::string_view ticket) const {
+std::optional<Identity> SealedTickets::open_session(WorkerId worker, const SessionId& session,
+                                                    std::string_view ticket) const {
   const auto plain = open(session_binding(worker, session), ticket);
   if (!plain) return {};
   std::string_view in = *plain;
@@ -144,7 +147,8 @@ std::optional<Identity> SealedTickets::open_session(WorkerId worker, const Sessi
   if (!user_id || !username || !token || !claims || !authorizer || !expires) return {};
   std::int64_t until = 0;
   if (std::from_chars(expires->data(), expires->data() + expires->size(), until).ec != std::errc()) return {};
-  Identity identity{std::move(*user_id), std::move(*username), std::move(*token), {}, std::move(*claims), until, std::move(*authorizer)};
+  Identity identity{std::move(*user_id),   std::move(*username), std::move(*token), {}, std::move(*claims), until,
+                    std::move(*authorizer)};
   while (!in.empty()) {
     auto role = get_text(in);
     if (!role) return {};

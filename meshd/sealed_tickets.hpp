@@ -33,7 +33,8 @@ class SealedTickets {
 
   [[nodiscard]] std::string seal_session(WorkerId worker, const SessionId& session, const Identity& identity) const;
   /// Nothing, unless this very session on this very worker was given the ticket under this secret.
-  [[nodiscard]] std::optional<Identity> open_session(WorkerId worker, const SessionId& session, std::string_view ticket) const;
+  [[nodiscard]] std::optional<Identity> open_session(WorkerId worker, const SessionId& session,
+                                                     std::string_view ticket) const;
 
   /// What a consumer takes up its session with: of this session, the `count`-th. Text, for JSON.
   struct ResumeToken {

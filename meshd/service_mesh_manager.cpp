@@ -4,7 +4,8 @@
 
 namespace nuropb::meshd {
 
-ServiceMeshManager::ServiceMeshManager(Participation participation, const std::string& description, std::function<void()> wake)
+ServiceMeshManager::ServiceMeshManager(Participation participation, const std::string& description,
+                                       std::function<void()> wake)
     : controller_(participation.own.service_name, NUROPB_VERSION, description), wake_(std::move(wake)) {
   mesh::Carrier::Callbacks callbacks;
   callbacks.on_response = [this](mesh::Incoming&& message) { bounded(inbox_.responses, std::move(message)); };
@@ -25,7 +26,9 @@ ServiceMeshManager::ServiceMeshManager(Participation participation, const std::s
     const std::lock_guard lock(mutex_);
     inbox_.states.push_back({state, detail});
   };
-  callbacks.on_service_message = [this](mesh::Incoming&& message) { controller_.handle(*transport_, std::move(message)); };
+  callbacks.on_service_message = [this](mesh::Incoming&& message) {
+    controller_.handle(*transport_, std::move(message));
+  };
   callbacks.on_batch_end = [this] {
     {
       const std::lock_guard lock(mutex_);
@@ -37,15 +40,18 @@ ServiceMeshManager::ServiceMeshManager(Participation participation, const std::s
   carrier_ = make_carrier(std::move(participation), std::move(callbacks));
 }
 
-std::unique_ptr<mesh::Carrier> ServiceMeshManager::make_carrier(Participation&& participation, mesh::Carrier::Callbacks callbacks) {
+std::unique_ptr<mesh::Carrier> ServiceMeshManager::make_carrier(Participation&& participation,
+                                                                mesh::Carrier::Callbacks callbacks) {
   ServiceMeshManager* const first = participation.first;
   if (participation.loopback || (first && first->loopback_)) {
-    auto made = first ? std::make_unique<mesh::Loopback>(*first->loopback_, std::move(callbacks)) : std::make_unique<mesh::Loopback>(std::move(callbacks));
+    auto made = first ? std::make_unique<mesh::Loopback>(*first->loopback_, std::move(callbacks))
+                      : std::make_unique<mesh::Loopback>(std::move(callbacks));
     loopback_ = made.get();
     return made;
   }
-  auto made = first ? std::make_unique<mesh::Transport>(*first->transport_, std::move(participation.own), std::move(callbacks))
-                    : std::make_unique<mesh::Transport>(*participation.connection, std::move(callbacks));
+  auto made =
+      first ? std::make_unique<mesh::Transport>(*first->transport_, std::move(participation.own), std::move(callbacks))
+            : std::make_unique<mesh::Transport>(*participation.connection, std::move(callbacks));
   transport_ = made.get();
   return made;
 }

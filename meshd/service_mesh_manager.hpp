@@ -37,14 +37,16 @@ class ServiceMeshManager {
     std::vector<mesh::Incoming> responses;
     std::vector<mesh::Report> reports;
     std::vector<StateChange> states;
-    std::vector<mesh::Incoming> events;        ///< of patterns that were subscribed to
-    std::vector<Pattern> patterns;             ///< what the broker said of them
+    std::vector<mesh::Incoming> events;  ///< of patterns that were subscribed to
+    std::vector<Pattern> patterns;       ///< what the broker said of them
   };
 
   /// With a connection of its own, or on that of the first. `loopback`: on a mesh in the process instead.
   struct Participation {
-    Participation(const mesh::TransportSettings& settings, bool in_process) : connection(&settings), own(settings), loopback(in_process) {}
-    Participation(ServiceMeshManager& other, mesh::ParticipantSettings settings) : first(&other), own(std::move(settings)) {}
+    Participation(const mesh::TransportSettings& settings, bool in_process)
+        : connection(&settings), own(settings), loopback(in_process) {}
+    Participation(ServiceMeshManager& other, mesh::ParticipantSettings settings)
+        : first(&other), own(std::move(settings)) {}
     const mesh::TransportSettings* connection = nullptr;
     ServiceMeshManager* first = nullptr;
     mesh::ParticipantSettings own;
@@ -93,15 +95,15 @@ class ServiceMeshManager {
   mesh::ServiceHost controller_;
   std::function<void()> wake_;
   std::mutex mutex_;
-  Events inbox_;               // under mutex_
+  Events inbox_;                 // under mutex_
   std::size_t inbox_bytes_ = 0;  // under mutex_
-  bool woken_ = false;         // under mutex_
-  bool paused_ = false;        // under mutex_
+  bool woken_ = false;           // under mutex_
+  bool paused_ = false;          // under mutex_
 
-  std::vector<Receipt> delivered_;  // since the last acknowledge()
-  mesh::Transport* transport_ = nullptr;      // the carrier, or nothing: it is
-  mesh::Loopback* loopback_ = nullptr;        // this
-  std::unique_ptr<mesh::Carrier> carrier_;    // last: its thread uses all of the above
+  std::vector<Receipt> delivered_;          // since the last acknowledge()
+  mesh::Transport* transport_ = nullptr;    // the carrier, or nothing: it is
+  mesh::Loopback* loopback_ = nullptr;      // this
+  std::unique_ptr<mesh::Carrier> carrier_;  // last: its thread uses all of the above
 };
 
 }  // namespace nuropb::meshd

@@ -28,7 +28,7 @@ void SessionIndex::add(WorkerId worker, std::uint32_t slot, Session& session) {
   if (session.indexed.in) return;
   session.indexed = {this, nullptr, nullptr, worker, slot};
   ++count_;
-  ids_.insert(session);  // an id that is taken stays whose it is
+  ids_.insert(session);                            // an id that is taken stays whose it is
   if (session.identity.user_id().empty()) return;  // anonymous: nobody's
   Session& head = users_.insert(session);
   if (&head == &session) return;

@@ -56,10 +56,11 @@ class SessionIndex {
     std::size_t operator()(std::string_view user) const { return std::hash<std::string_view>()(user); }
   };
   /// A hash set of sessions that are linked into it, whose buckets grow with it.
-  template <class Key, class Hash, Session::Hook Session::* Member>
+  template <class Key, class Hash, Session::Hook Session::*Member>
   class Linked {
-    using Set = boost::intrusive::unordered_set<Session, boost::intrusive::member_hook<Session, Session::Hook, Member>, boost::intrusive::key_of_value<Key>,
-                                                boost::intrusive::hash<Hash>, boost::intrusive::power_2_buckets<true>>;
+    using Set = boost::intrusive::unordered_set<Session, boost::intrusive::member_hook<Session, Session::Hook, Member>,
+                                                boost::intrusive::key_of_value<Key>, boost::intrusive::hash<Hash>,
+                                                boost::intrusive::power_2_buckets<true>>;
     using Buckets = std::vector<typename Set::bucket_type>;
 
    public:

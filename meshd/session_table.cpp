@@ -11,17 +11,17 @@ Verb allowed(records::Type type, SessionState state) {
     Verb closed, judging, open, ended;
   };
   static constexpr Row table[] = {
-      {records::Type::open_session,  judge,     violation, violation, judge},
-      {records::Type::close_session, ignore,    close,     close,     close},
-      {records::Type::request,       violation, violation, publish,   ignore},
-      {records::Type::command,       violation, violation, publish,   ignore},
-      {records::Type::describe,      violation, violation, publish,   ignore},
-      {records::Type::event,         violation, violation, publish,   ignore},
-      {records::Type::subscribe,     violation, violation, subscribe, ignore},
-      {records::Type::unsubscribe,   violation, violation, subscribe, ignore},
-      {records::Type::snorky_call,   violation, violation, snorky,    ignore},
-      {records::Type::authorize,     violation, violation, authorize, ignore},
-      {records::Type::resume,        violation, violation, resume,    ignore},
+      {records::Type::open_session, judge, violation, violation, judge},
+      {records::Type::close_session, ignore, close, close, close},
+      {records::Type::request, violation, violation, publish, ignore},
+      {records::Type::command, violation, violation, publish, ignore},
+      {records::Type::describe, violation, violation, publish, ignore},
+      {records::Type::event, violation, violation, publish, ignore},
+      {records::Type::subscribe, violation, violation, subscribe, ignore},
+      {records::Type::unsubscribe, violation, violation, subscribe, ignore},
+      {records::Type::snorky_call, violation, violation, snorky, ignore},
+      {records::Type::authorize, violation, violation, authorize, ignore},
+      {records::Type::resume, violation, violation, resume, ignore},
   };
   for (const Row& row : table) {
     if (row.type != type) continue;

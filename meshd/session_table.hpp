@@ -53,14 +53,14 @@ Verb allowed(records::Type type, SessionState state);
 struct Session {
   SessionId id;
   std::uint32_t serial = 0;
-  std::uint32_t restored = 0;      ///< subscriptions that its edge may still bring back and that count for no rate
+  std::uint32_t restored = 0;  ///< subscriptions that its edge may still bring back and that count for no rate
   SessionState state = SessionState::closed;
   HandlerKind handler = HandlerKind::web_socket;
-  bool authorizing = false;        ///< a fresh token is being judged
+  bool authorizing = false;  ///< a fresh token is being judged
   StoredIdentity identity;
   Policy::Session policy;
-  Topics topics{};                 ///< subscribed to
-  UserLimits::Place place{};       ///< among its user's connections
+  Topics topics{};                     ///< subscribed to
+  UserLimits::Place place{};           ///< among its user's connections
   std::unique_ptr<Mailbox> mailbox{};  ///< nothing: it has not asked for its messages to be kept
   /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread. There
   /// is none before the first request: most sessions are idle.

@@ -20,7 +20,8 @@ StoredIdentity::StoredIdentity(const Identity& identity) : expires_(identity.exp
     const auto size = static_cast<std::uint32_t>(role.size());
     roles.append(reinterpret_cast<const char*>(&size), sizeof size).append(role);
   }
-  const std::array<std::string_view, parts> texts{identity.user_id, identity.username, identity.token, identity.claims, identity.authorizer, roles};
+  const std::array<std::string_view, parts> texts{identity.user_id, identity.username,   identity.token,
+                                                  identity.claims,  identity.authorizer, roles};
   std::size_t size = parts * sizeof(std::uint32_t);
   for (const std::string_view one : texts) size += one.size();
   memory_ = std::make_unique_for_overwrite<char[]>(size);
@@ -36,12 +37,15 @@ StoredIdentity::StoredIdentity(const Identity& identity) : expires_(identity.exp
 std::string_view StoredIdentity::text(Part part) const {
   if (!memory_) return {};
   const char* const ends = memory_.get();
-  const std::uint32_t begin = part == 0 ? parts * sizeof(std::uint32_t) : number_at(ends + (part - 1) * sizeof(std::uint32_t));
+  const std::uint32_t begin =
+      part == 0 ? parts * sizeof(std::uint32_t) : number_at(ends + (part - 1) * sizeof(std::uint32_t));
   return {memory_.get() + begin, number_at(ends + part * sizeof(std::uint32_t)) - begin};
 }
 
 Identity StoredIdentity::unpack() const {
-  Identity out{std::string(user_id()), std::string(username()), std::string(token()), {}, std::string(claims()), expires_, std::string(text(authorizer_))};
+  Identity out{
+      std::string(user_id()),        std::string(username()), std::string(token()), {}, std::string(claims()), expires_,
+      std::string(text(authorizer_))};
   for (std::string_view rest = text(roles_); !rest.empty();) {
     const std::uint32_t size = number_at(rest.data());
     out.roles.emplace_back(rest.substr(sizeof size, size));

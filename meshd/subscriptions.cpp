@@ -29,9 +29,10 @@ Subscriptions::Removed Subscriptions::remove(std::string_view name, const Return
   const auto count = pattern.sessions.find(worker);
   if (count == pattern.sessions.end()) return out;
   // Also so that subscribing and unsubscribing in turns, with a broker that is away, makes nothing grow.
-  const auto own = std::stable_partition(pattern.waiting.begin(), pattern.waiting.end(), [&](const ReturnAddress& asker) {
-    return asker.slot != session.slot || asker.generation != session.generation || asker.session != session.session;
-  });
+  const auto own =
+      std::stable_partition(pattern.waiting.begin(), pattern.waiting.end(), [&](const ReturnAddress& asker) {
+        return asker.slot != session.slot || asker.generation != session.generation || asker.session != session.session;
+      });
   out.waiting.assign(own, pattern.waiting.end());
   pattern.waiting.erase(own, pattern.waiting.end());
   if (--count->second > 0) return out;

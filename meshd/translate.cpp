@@ -30,9 +30,11 @@ std::string not_delivered(const mesh::Report& report) {
 }
 
 /// What all messages of consumers share.
-Result<mesh::Outgoing> begin(std::string_view raw_trace_id, const ReturnAddress& from, std::uint64_t deadline_ms, SteadyTime now, const RequestSettings& settings) {
+Result<mesh::Outgoing> begin(std::string_view raw_trace_id, const ReturnAddress& from, std::uint64_t deadline_ms,
+                             SteadyTime now, const RequestSettings& settings) {
   json::Slice trace;
-  if (const auto problem = json::validate(raw_trace_id, &trace, json::Limits{settings.json_depth})) return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
+  if (const auto problem = json::validate(raw_trace_id, &trace, json::Limits{settings.json_depth}))
+    return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
   mesh::Outgoing out;
   out.correlation_id = from.correlation_id();
   out.trace_id = trace.kind == json::Kind::string ? json::unescape(trace) : std::string(trace.text);
@@ -66,20 +68,24 @@ std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, 
 
 }  // namespace
 
-Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestSettings& settings) {
+Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session,
+                                   const ReturnAddress& from, SteadyTime now, const RequestSettings& settings) {
   const bool describe = type == records::Type::describe;
   // The slices go into the message as they are, so a forged one could add members to it: each must be one JSON value.
-  const auto problem = describe ? std::nullopt : json::validate(request.params, nullptr, json::Limits{settings.json_depth});
+  const auto problem =
+      describe ? std::nullopt : json::validate(request.params, nullptr, json::Limits{settings.json_depth});
   if (problem) return failure("params are not JSON: " + problem->text(), "request record");
-  if (request.service.empty() || request.method.empty() != describe) return failure("no service or no method", "request record");
+  if (request.service.empty() || request.method.empty() != describe)
+    return failure("no service or no method", "request record");
   auto out = begin(request.trace_id, from, request.deadline_ms, now, settings);
   if (!out) return out;
   out->type = type == records::Type::command ? MessageType::command : MessageType::request;
   out->routing_key = request.service;
   if (out->type == MessageType::request) out->abandoned = session.gone();
-  out->body = encode_call(out->type, {std::string(request.service), describe ? "nuropb_describe" : std::string(request.method), describe ? "{}" : request.params,
-                                      out->correlation_id, context_of(session.identity, settings.context, request.trace_id), request.trace_id});
+  out->body =
+      encode_call(out->type, {std::string(request.service), describe ? "nuropb_describe" : std::string(request.method),
+                              describe ? "{}" : request.params, out->correlation_id,
+                              context_of(session.identity, settings.context, request.trace_id), request.trace_id});
   return out;
 }
 
@@ -87,16 +93,21 @@ Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& s
                                    SteadyTime now, const RequestSettings& settings) {
   const json::Limits depth{settings.json_depth};
   if (event.topic.empty()) return failure("no topic", "event record");
-  if (const auto problem = json::validate(event.event, nullptr, depth)) return failure("event is not JSON: " + problem->text(), "event record");
+  if (const auto problem = json::validate(event.event, nullptr, depth))
+    return failure("event is not JSON: " + problem->text(), "event record");
   json::Slice target;
-  if (const auto problem = json::validate(event.target, &target, depth)) return failure("target is not JSON: " + problem->text(), "event record");
-  if (target.kind != json::Kind::null && target.kind != json::Kind::array) return failure("target is neither null nor a list", "event record");
+  if (const auto problem = json::validate(event.target, &target, depth))
+    return failure("target is not JSON: " + problem->text(), "event record");
+  if (target.kind != json::Kind::null && target.kind != json::Kind::array)
+    return failure("target is neither null nor a list", "event record");
   auto out = begin(event.trace_id, from, event.deadline_ms, now, settings);
   if (!out) return out;
   out->type = MessageType::event;
   out->routing_key = event.topic;
-  const std::string context = context_of(session.identity, {settings.context.user, {}, settings.context.claims}, event.trace_id);
-  out->body = encode_event({std::string(event.topic), event.event, context, out->correlation_id, event.trace_id, event.target});
+  const std::string context =
+      context_of(session.identity, {settings.context.user, {}, settings.context.claims}, event.trace_id);
+  out->body =
+      encode_event({std::string(event.topic), event.event, context, out->correlation_id, event.trace_id, event.target});
   return out;
 }
 
@@ -109,8 +120,8 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
   };
   if (message.encrypted) return refuse("the response is encrypted, but the request was not");
   if (message.body.size() > max_message) {
-    return refuse("the response has " + std::to_string(message.body.size()) + " bytes, more than limits.message_bytes (" +
-                  std::to_string(max_message) + ")");
+    return refuse("the response has " + std::to_string(message.body.size()) +
+                  " bytes, more than limits.message_bytes (" + std::to_string(max_message) + ")");
   }
   const auto body = decode_response(message.body, json::Limits{json_depth});
   if (!body) return refuse("the service's response could not be read: " + body.error().text());
@@ -121,39 +132,55 @@ std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t in
   if (report.type == MessageType::response) return {};
   const auto to = ours(report.correlation_id, instance);
   if (!to) return {};
-  const char* const what = report.type == MessageType::request ? "request" : report.type == MessageType::command ? "command" : "event";
+  const char* const what = report.type == MessageType::request   ? "request"
+                           : report.type == MessageType::command ? "command"
+                                                                 : "event";
   switch (report.outcome) {
     case mesh::Outcome::confirmed: return report.type == MessageType::request ? std::nullopt : std::optional(done(*to));
     case mesh::Outcome::expired: return {};
     case mesh::Outcome::not_delivered: return Returned{*to, response_record(*to, "null", not_delivered(report))};
-    case mesh::Outcome::refused: return refusal(*to, error_name::transport, std::string(what) + " not sent to " + report.routing_key + ": " + report.detail);
+    case mesh::Outcome::refused:
+      return refusal(*to, error_name::transport,
+                     std::string(what) + " not sent to " + report.routing_key + ": " + report.detail);
     case mesh::Outcome::unknown:
-      return Returned{*to, response_record(*to, "null", unknown_outcome_json("the connection to the broker was lost while the " + std::string(what) + " was being sent; it may have " +
-                                                                             (report.type == MessageType::event ? "been published" : "run")))};
+      return Returned{
+          *to, response_record(*to, "null",
+                               unknown_outcome_json("the connection to the broker was lost while the " +
+                                                    std::string(what) + " was being sent; it may have " +
+                                                    (report.type == MessageType::event ? "been published" : "run")))};
   }
   return {};
 }
 
-Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error) { return {to, response_record(to, raw_result, raw_error)}; }
+Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error) {
+  return {to, response_record(to, raw_result, raw_error)};
+}
 
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description) {
   return {to, response_record(to, "null", error_json(error, description))};
 }
 
 Returned done(const ReturnAddress& to) { return done(to, "null"); }
-Returned done(const ReturnAddress& to, std::string_view raw_result) { return {to, response_record(to, raw_result, "null")}; }
+Returned done(const ReturnAddress& to, std::string_view raw_result) {
+  return {to, response_record(to, raw_result, "null")};
+}
 
-Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message, std::size_t json_depth, bool forward_context) {
+Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message,
+                                  std::size_t json_depth, bool forward_context) {
   if (message.encrypted) return failure("is encrypted, and events are for everybody", "event");
   if (message.routing_key.size() > records::max_name) return failure("has a topic over 255 bytes", "event");
   if (message.body.size() > max_message) {
-    return failure("has " + std::to_string(message.body.size()) + " bytes, more than limits.message_bytes (" + std::to_string(max_message) + ")", "event");
+    return failure("has " + std::to_string(message.body.size()) + " bytes, more than limits.message_bytes (" +
+                       std::to_string(max_message) + ")",
+                   "event");
   }
   const auto body = decode_event(message.body, json::Limits{json_depth});
   if (!body) return tl::unexpected(body.error());
   std::string payload;
   // The topic is the one that the broker matched; what the publisher wrote beside it may be another.
-  records::encode(records::MeshEvent{message.routing_key, body->event, forward_context ? body->context : std::string_view(), body->target, handler}, payload);
+  records::encode(records::MeshEvent{message.routing_key, body->event,
+                                     forward_context ? body->context : std::string_view(), body->target, handler},
+                  payload);
   return payload;
 }
 

@@ -28,8 +28,8 @@ struct RequestSettings {
 
 /// The message for the broker: of a request, command or describe, or of an event. An error says which part of the record
 /// no honest edge could have written.
-Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestSettings& settings);
+Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session,
+                                   const ReturnAddress& from, SteadyTime now, const RequestSettings& settings);
 Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
                                    SteadyTime now, const RequestSettings& settings);
 
@@ -57,6 +57,7 @@ Returned done(const ReturnAddress& to);
 Returned done(const ReturnAddress& to, std::string_view raw_result);
 
 /// A mesh_event record's payload from an event of the mesh. An error says what is wrong with the event.
-Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message, std::size_t json_depth, bool forward_context);
+Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message,
+                                  std::size_t json_depth, bool forward_context);
 
 }  // namespace nuropb::meshd

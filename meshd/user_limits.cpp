@@ -16,7 +16,8 @@ RateLimit::Answer UserLimits::take(const Place& place, SteadyTime now, std::size
 }
 
 void UserLimits::forget_idle(SteadyTime now) {
-  std::erase_if(users_, [&](const auto& entry) { return entry.second.connections == 0 && entry.second.rate.rested(now); });
+  std::erase_if(users_,
+                [&](const auto& entry) { return entry.second.connections == 0 && entry.second.rate.rested(now); });
 }
 
 }  // namespace nuropb::meshd

@@ -10,8 +10,15 @@ namespace nuropb::meshd {
 
 Worker::Worker(WorkerId id, shm::ControlChannel channel, shm::MeshdSegments segments, shm::PeerCredentials peer,
                shm::UniqueFd pidfd, WorkerLimits limits)
-    : id_(id), channel_(std::move(channel)), segments_(std::move(segments)), peer_(peer), pidfd_(std::move(pidfd)),
-      limits_(limits), requests_(segments_.requests()), responses_(segments_.responses()), sessions_(limits.max_sessions) {}
+    : id_(id),
+      channel_(std::move(channel)),
+      segments_(std::move(segments)),
+      peer_(peer),
+      pidfd_(std::move(pidfd)),
+      limits_(limits),
+      requests_(segments_.requests()),
+      responses_(segments_.responses()),
+      sessions_(limits.max_sessions) {}
 
 Worker::Next Worker::next(shm::RecordHeader& header, std::string& payload) {
   switch (requests_.peek(header)) {
@@ -64,7 +71,8 @@ bool Worker::send(records::Type type, std::uint64_t sequence, std::string payloa
     note_delivered(record.receipt);
     return true;
   }
-  if (responses_.poisoned()) violate("impossible position of the return ring");  // or what piles up now would be the reason
+  if (responses_.poisoned())
+    violate("impossible position of the return ring");  // or what piles up now would be the reason
   if (outbox_bytes_ + record.payload.size() > limits_.outbox_bytes) return false;
   outbox_bytes_ += record.payload.size();
   outbox_.push_back(std::move(record));

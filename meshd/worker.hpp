@@ -22,8 +22,8 @@ namespace nuropb::meshd {
 
 struct WorkerLimits {
   std::uint32_t max_sessions = 0;
-  std::uint32_t max_message = 0;   ///< bytes of one payload from a consumer
-  std::size_t outbox_bytes = 0;    ///< answers that may wait for room in the return ring
+  std::uint32_t max_message = 0;  ///< bytes of one payload from a consumer
+  std::size_t outbox_bytes = 0;   ///< answers that may wait for room in the return ring
 };
 
 class Worker {

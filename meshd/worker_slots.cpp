@@ -12,7 +12,8 @@ constexpr std::size_t most_remembered = 4096;
 }  // namespace
 
 WorkerSlots::WorkerSlots(std::uint32_t max_workers, std::uint64_t now_ms)
-    : max_workers_(max_workers), next_generation_(static_cast<std::uint32_t>((now_ms / 100) & ReturnAddress::max_generation)) {}
+    : max_workers_(max_workers),
+      next_generation_(static_cast<std::uint32_t>((now_ms / 100) & ReturnAddress::max_generation)) {}
 
 std::optional<WorkerId> WorkerSlots::claim() {
   if (taken_.size() >= max_workers_) return {};

@@ -32,7 +32,8 @@ Result<sockaddr_un> address(const std::string& path) {
   sockaddr_un out{};
   out.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof out.sun_path) {
-    return failure("the path of a Unix socket has 1 to " + std::to_string(sizeof out.sun_path - 1) + " bytes", path, "choose a shorter gateway.runtime_dir");
+    return failure("the path of a Unix socket has 1 to " + std::to_string(sizeof out.sun_path - 1) + " bytes", path,
+                   "choose a shorter gateway.runtime_dir");
   }
   std::memcpy(out.sun_path, path.c_str(), path.size() + 1);
   return out;
@@ -57,7 +58,8 @@ Result<void> send_packet(int fd, const Head& head, std::string_view text, const 
     c->cmsg_len = CMSG_LEN(sizeof(int) * static_cast<std::size_t>(fd_count));
     std::memcpy(CMSG_DATA(c), fds, sizeof(int) * static_cast<std::size_t>(fd_count));
   }
-  if (::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return failure("can't be sent to: " + reason(), "control socket");
+  if (::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    return failure("can't be sent to: " + reason(), "control socket");
   return {};
 }
 
@@ -69,7 +71,8 @@ Result<ControlChannel> ControlChannel::connect(const std::string& path) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return failure("no socket: " + reason(), path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*to), sizeof *to) != 0) {
-    return failure("can't be connected to: " + reason(), path, "is nuropb-meshd running with this gateway.runtime_dir?");
+    return failure("can't be connected to: " + reason(), path,
+                   "is nuropb-meshd running with this gateway.runtime_dir?");
   }
   return ControlChannel(std::move(fd));
 }
@@ -77,7 +80,8 @@ Result<ControlChannel> ControlChannel::connect(const std::string& path) {
 Result<PeerCredentials> ControlChannel::peer() const {
   ucred who{};
   socklen_t size = sizeof who;
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return failure("no credentials: " + reason(), "control socket");
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+    return failure("no credentials: " + reason(), "control socket");
   return PeerCredentials{who.pid, who.uid, who.gid};
 }
 
@@ -202,8 +206,10 @@ ControlChannel::Received ControlChannel::drain_doorbells(int& doorbells, int lim
   while (limit > 0 && other.what == Received::What::nothing) {
     const int wanted = std::min(limit, at_once);
     std::array<mmsghdr, at_once> messages;
-    for (int i = 0; i < wanted; ++i) messages[static_cast<std::size_t>(i)] = {places[static_cast<std::size_t>(i)].message(), 0};
-    const int got = ::recvmmsg(fd_.get(), messages.data(), static_cast<unsigned>(wanted), MSG_DONTWAIT | MSG_CMSG_CLOEXEC, nullptr);
+    for (int i = 0; i < wanted; ++i)
+      messages[static_cast<std::size_t>(i)] = {places[static_cast<std::size_t>(i)].message(), 0};
+    const int got =
+        ::recvmmsg(fd_.get(), messages.data(), static_cast<unsigned>(wanted), MSG_DONTWAIT | MSG_CMSG_CLOEXEC, nullptr);
     if (got < 0) {
       other.what = why_none();
       return other;

@@ -72,8 +72,8 @@ class ControlChannel {
     Hello hello;
     Welcome welcome;
     Refusal refusal;
-    UniqueFd fd_m, fd_e;       ///< with a welcome
-    std::string rubbish;       ///< what was wrong with it, for the log
+    UniqueFd fd_m, fd_e;  ///< with a welcome
+    std::string rubbish;  ///< what was wrong with it, for the log
   };
   /// Never blocks. Descriptors that came with anything but a welcome are closed.
   Received receive();

@@ -33,7 +33,8 @@ void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, co
 }
 
 /// The other way, and so too for a reader's payload.
-void copy_out(std::string& to, const std::byte* data, std::uint64_t capacity, std::uint64_t position, std::size_t size) {
+void copy_out(std::string& to, const std::byte* data, std::uint64_t capacity, std::uint64_t position,
+              std::size_t size) {
   const std::uint64_t index = position & (capacity - 1);
   const auto first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
   const auto* const bytes = reinterpret_cast<const char*>(data);
@@ -77,20 +78,23 @@ void RingWriter::stop_wanting() {
   view_.want_space->store(++wants_, std::memory_order_relaxed);
 }
 
-bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence, std::initializer_list<std::string_view> parts) {
+bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence,
+                       std::initializer_list<std::string_view> parts) {
   if (poisoned_) return false;
   std::uint64_t payload = 0;
   for (const auto part : parts) payload += part.size();
   if (payload > max_payload()) return false;
   const std::uint64_t size = record_size(payload);
-  if (staged_ + size - head_ > view_.capacity && (!refresh_head() || staged_ + size - head_ > view_.capacity)) return false;
+  if (staged_ + size - head_ > view_.capacity && (!refresh_head() || staged_ + size - head_ > view_.capacity))
+    return false;
   if (odd(wants_)) {
     stop_wanting();
     NUROPB_CRASH_POINT(room_wait_ended);
   }
 
   const RecordHeader header{static_cast<std::uint32_t>(payload), type, flags, sequence};
-  std::memcpy(view_.data + (staged_ & (view_.capacity - 1)), &header, sizeof header);  // aligned: never straddles the end
+  std::memcpy(view_.data + (staged_ & (view_.capacity - 1)), &header,
+              sizeof header);  // aligned: never straddles the end
   NUROPB_CRASH_POINT(header_written);
   std::uint64_t at = staged_ + sizeof header;
   for (const auto part : parts) {

@@ -34,7 +34,7 @@
 namespace nuropb::shm {
 
 struct RecordHeader {
-  std::uint32_t length = 0;    ///< of the payload, in bytes
+  std::uint32_t length = 0;  ///< of the payload, in bytes
   std::uint16_t type = 0;
   std::uint16_t flags = 0;
   std::uint64_t sequence = 0;
@@ -42,24 +42,26 @@ struct RecordHeader {
 static_assert(sizeof(RecordHeader) == 16);
 
 /// Bytes that a record with this payload takes in a ring.
-constexpr std::uint64_t record_size(std::uint64_t payload) { return (sizeof(RecordHeader) + payload + 15) & ~std::uint64_t{15}; }
+constexpr std::uint64_t record_size(std::uint64_t payload) {
+  return (sizeof(RecordHeader) + payload + 15) & ~std::uint64_t{15};
+}
 
 /// The words of one ring, wherever they are mapped. `own` ones are written by this side, the others are the peer's.
 struct WriterView {
-  std::byte* data = nullptr;               ///< own
-  std::uint64_t capacity = 0;              ///< power of two
-  Word* tail = nullptr;                    ///< own
-  Word* want_space = nullptr;              ///< own
-  const Word* head = nullptr;              ///< the reader's
-  const Word* waiting = nullptr;           ///< the reader's
+  std::byte* data = nullptr;      ///< own
+  std::uint64_t capacity = 0;     ///< power of two
+  Word* tail = nullptr;           ///< own
+  Word* want_space = nullptr;     ///< own
+  const Word* head = nullptr;     ///< the reader's
+  const Word* waiting = nullptr;  ///< the reader's
 };
 struct ReaderView {
-  const std::byte* data = nullptr;         ///< the writer's
+  const std::byte* data = nullptr;  ///< the writer's
   std::uint64_t capacity = 0;
-  const Word* tail = nullptr;              ///< the writer's
-  const Word* want_space = nullptr;        ///< the writer's
-  Word* head = nullptr;                    ///< own
-  Word* waiting = nullptr;                 ///< own
+  const Word* tail = nullptr;        ///< the writer's
+  const Word* want_space = nullptr;  ///< the writer's
+  Word* head = nullptr;              ///< own
+  Word* waiting = nullptr;           ///< own
 };
 
 class RingWriter {
@@ -72,7 +74,8 @@ class RingWriter {
 
   /// Stages a record whose payload is the given parts one after the other. False if it does not fit now (or the ring
   /// is poisoned); nothing is staged then. The reader sees nothing before commit().
-  bool write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence, std::initializer_list<std::string_view> parts);
+  bool write(std::uint16_t type, std::uint16_t flags, std::uint64_t sequence,
+             std::initializer_list<std::string_view> parts);
 
   /// Publishes what was staged. True if the reader sleeps and has to be rung; said once for each sleep.
   [[nodiscard]] bool commit();

@@ -41,7 +41,8 @@ Result<UniqueFd> sealed_file(const char* name, std::size_t size) {
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return failure("ftruncate: " + reason(), name);
   // All pages now: memory that is missing is an error here, and not a SIGBUS in the middle of a request.
   if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size)); error != 0) {
-    return failure("no memory for " + std::to_string(size) + " bytes: " + std::strerror(error), name, "rings.* set the size");
+    return failure("no memory for " + std::to_string(size) + " bytes: " + std::strerror(error), name,
+                   "rings.* set the size");
   }
   return fd;
 }
@@ -49,9 +50,7 @@ Result<UniqueFd> sealed_file(const char* name, std::size_t size) {
 Result<bip::mapped_region> map(int fd, bip::mode_t mode, const char* name) {
   try {
     return bip::mapped_region(Mappable{fd}, mode);
-  } catch (const bip::interprocess_exception& e) {
-    return failure(std::string("can't be mapped: ") + e.what(), name);
-  }
+  } catch (const bip::interprocess_exception& e) { return failure(std::string("can't be mapped: ") + e.what(), name); }
 }
 
 bool good_capacity(std::uint64_t capacity) {
@@ -62,7 +61,8 @@ Result<std::uint64_t> checked_size(int fd, int expected_seals, const char* name)
   int seals = ::fcntl(fd, F_GET_SEALS);
   if (seals < 0) return failure("has no seals: " + reason(), name);
   seals &= ~F_SEAL_EXEC;  // of newer kernels, and no matter to us
-  if (seals != expected_seals) return failure("has seals " + std::to_string(seals) + " instead of " + std::to_string(expected_seals), name);
+  if (seals != expected_seals)
+    return failure("has seals " + std::to_string(seals) + " instead of " + std::to_string(expected_seals), name);
   struct stat st {};
   if (::fstat(fd, &st) != 0) return failure("fstat: " + reason(), name);
   if (st.st_size < static_cast<off_t>(data_offset)) return failure("is too small", name);
@@ -143,10 +143,14 @@ RingWriter MeshdSegments::responses() {
 void MeshdSegments::set_broker(BrokerState state) {
   m()->head.broker.store(static_cast<std::uint32_t>(state), std::memory_order_release);
 }
-void MeshdSegments::set_settled(std::uint64_t position) { m()->settled.value.store(position, std::memory_order_release); }
+void MeshdSegments::set_settled(std::uint64_t position) {
+  m()->settled.value.store(position, std::memory_order_release);
+}
 void MeshdSegments::beat() { m()->beat.value.fetch_add(1, std::memory_order_relaxed); }
 std::uint64_t MeshdSegments::edge_beat() const { return e()->beat.value.load(std::memory_order_relaxed); }
-std::uint64_t MeshdSegments::closes(std::size_t place) const { return e()->closes[place].load(std::memory_order_relaxed); }
+std::uint64_t MeshdSegments::closes(std::size_t place) const {
+  return e()->closes[place].load(std::memory_order_relaxed);
+}
 
 std::uint64_t MeshdSegments::counter(EdgeCounter which) const {
   return e()->counters[static_cast<std::size_t>(which)].load(std::memory_order_relaxed);
@@ -167,10 +171,11 @@ Result<EdgeSegments> EdgeSegments::open(UniqueFd fd_m, UniqueFd fd_e) {
   if (head.magic != magic_m) return failure("has no magic number of ours", "segment M");
   if (at<const SegmentE>(*e)->head.magic != magic_e) return failure("has no magic number of ours", "segment E");
   if (head.abi != abi || at<const SegmentE>(*e)->head.abi != abi) {
-    return failure("has ABI " + std::to_string(head.abi) + " instead of " + std::to_string(abi), "segment M", "edge and meshd are of different versions");
+    return failure("has ABI " + std::to_string(head.abi) + " instead of " + std::to_string(abi), "segment M",
+                   "edge and meshd are of different versions");
   }
-  if (!good_capacity(head.in_capacity) || !good_capacity(head.out_capacity) || *size_m != data_offset + head.out_capacity ||
-      *size_e != data_offset + head.in_capacity) {
+  if (!good_capacity(head.in_capacity) || !good_capacity(head.out_capacity) ||
+      *size_m != data_offset + head.out_capacity || *size_e != data_offset + head.in_capacity) {
     return failure("sizes do not fit the rings", "segment M");
   }
   EdgeSegments out;

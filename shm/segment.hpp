@@ -32,12 +32,12 @@ class MeshdSegments {
   /// The descriptors are only needed for the handover.
   void close_fds();
 
-  RingReader requests();        ///< a fresh reader of the in ring, position 0
-  RingWriter responses();       ///< a fresh writer of the return ring, position 0
+  RingReader requests();   ///< a fresh reader of the in ring, position 0
+  RingWriter responses();  ///< a fresh writer of the return ring, position 0
   void set_broker(BrokerState state);
   void set_settled(std::uint64_t position);
-  void beat();                                        ///< we are alive
-  [[nodiscard]] std::uint64_t edge_beat() const;      ///< judged by change on our own clock, never by value
+  void beat();                                    ///< we are alive
+  [[nodiscard]] std::uint64_t edge_beat() const;  ///< judged by change on our own clock, never by value
   [[nodiscard]] std::uint64_t counter(EdgeCounter which) const;
   [[nodiscard]] std::uint64_t closes(std::size_t place) const;  ///< below close_code::all.size() + 1
 

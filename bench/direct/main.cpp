@@ -42,17 +42,21 @@ int main(int argc, char** argv) {
   auto with = headers("request");
   const auto request = [&](std::size_t slot) {
     const std::string id = std::to_string(slot) + "." + std::to_string(++counts[slot]);
-    const std::string body = "{\"tag\":\"request\",\"service\":\"" + service + "\",\"method\":\"" + method + "\",\"params\":" + params +
-                             ",\"correlation_id\":\"" + id + "\",\"context\":{\"user_id\":\"bench\"},\"trace_id\":\"bench\"}";
+    const std::string body = "{\"tag\":\"request\",\"service\":\"" + service + "\",\"method\":\"" + method +
+                             "\",\"params\":" + params + ",\"correlation_id\":\"" + id +
+                             "\",\"context\":{\"user_id\":\"bench\"},\"trace_id\":\"bench\"}";
     amqp_basic_properties_t p{};
-    p._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_REPLY_TO_FLAG | AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_HEADERS_FLAG;
+    p._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_REPLY_TO_FLAG |
+               AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_HEADERS_FLAG;
     p.content_type = amqp_cstring_bytes("application/json");
     p.correlation_id = bytes(id);
     p.reply_to = bytes(queue);
     p.expiration = amqp_cstring_bytes("60000");
     p.headers = {static_cast<int>(with.size()), with.data()};
     sent[slot] = Clock::now();
-    if (amqp_basic_publish(connection, 1, amqp_cstring_bytes("nuropb-rpc-exchange"), bytes(service), 1, 0, &p, bytes(body)) != AMQP_STATUS_OK) die("can't publish");
+    if (amqp_basic_publish(connection, 1, amqp_cstring_bytes("nuropb-rpc-exchange"), bytes(service), 1, 0, &p,
+                           bytes(body)) != AMQP_STATUS_OK)
+      die("can't publish");
   };
 
   const auto started = Clock::now();
@@ -67,7 +71,9 @@ int main(int argc, char** argv) {
     const auto got = amqp_consume_message(connection, &envelope, &patience, 0);
     if (got.library_error == AMQP_STATUS_UNEXPECTED_STATE) {  // a confirm
       amqp_frame_t frame;
-      if (amqp_simple_wait_frame(connection, &frame) != AMQP_STATUS_OK || frame.frame_type != AMQP_FRAME_METHOD || frame.payload.method.id != AMQP_BASIC_ACK_METHOD) die("not confirmed");
+      if (amqp_simple_wait_frame(connection, &frame) != AMQP_STATUS_OK || frame.frame_type != AMQP_FRAME_METHOD ||
+          frame.payload.method.id != AMQP_BASIC_ACK_METHOD)
+        die("not confirmed");
       continue;
     }
     if (got.reply_type != AMQP_RESPONSE_NORMAL) die("no answer (is the service running?)");

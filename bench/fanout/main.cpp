@@ -49,7 +49,9 @@ std::uint64_t raise_descriptors(std::uint64_t wanted) {
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < wanted) die("only " + std::to_string(limit.rlim_cur) + " descriptors are to be had (ulimit -n), " + std::to_string(wanted) + " are needed");
+  if (limit.rlim_cur < wanted)
+    die("only " + std::to_string(limit.rlim_cur) + " descriptors are to be had (ulimit -n), " + std::to_string(wanted) +
+        " are needed");
   return limit.rlim_cur;
 }
 
@@ -94,12 +96,14 @@ Place place_of(const std::string& url) {
   constexpr std::string_view scheme = "ws://";
   const auto colon = url.find(':', scheme.size()), slash = url.find('/', scheme.size());
   Place out;
-  if (!url.starts_with(scheme) || colon == std::string::npos || slash == std::string::npos || slash < colon) die("--url is not ws://ADDRESS:PORT/PATH: " + url);
+  if (!url.starts_with(scheme) || colon == std::string::npos || slash == std::string::npos || slash < colon)
+    die("--url is not ws://ADDRESS:PORT/PATH: " + url);
   std::uint16_t port = 0;
   std::from_chars(url.data() + colon + 1, url.data() + slash, port);
   out.address.sin_family = AF_INET;
   out.address.sin_port = htons(port);
-  if (::inet_pton(AF_INET, url.substr(scheme.size(), colon - scheme.size()).c_str(), &out.address.sin_addr) != 1) die("no IPv4 address: " + url);
+  if (::inet_pton(AF_INET, url.substr(scheme.size(), colon - scheme.size()).c_str(), &out.address.sin_addr) != 1)
+    die("no IPv4 address: " + url);
   out.path = url.substr(slash);
   return out;
 }
@@ -138,10 +142,15 @@ class Holder {
   void open(std::size_t i, const Place& place, const std::string& token) {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0) die_errno("socket");
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&place.address), sizeof place.address) != 0) die_errno("connect");
-    const std::string request = "GET " + place.path + " HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                                "Sec-WebSocket-Version: 13\r\nAuthorization: Bearer " + token + "\r\n\r\n";
-    if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) die_errno("send");
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&place.address), sizeof place.address) != 0)
+      die_errno("connect");
+    const std::string request = "GET " + place.path +
+                                " HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: "
+                                "Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                                "Sec-WebSocket-Version: 13\r\nAuthorization: Bearer " +
+                                token + "\r\n\r\n";
+    if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+      die_errno("send");
     sockets_[i].fd = fd;
     epoll_event event{};
     event.events = EPOLLIN;
@@ -157,7 +166,9 @@ class Holder {
       const int n = ::epoll_wait(epoll_, events, batch, state() ? 0 : 60'000);
       if (n < 0 && errno != EINTR) die_errno("epoll_wait");
       if (n == 0 && state()) return;
-      if (n == 0) die("nothing has come for a minute: " + std::to_string(greeted_) + " sockets are open, " + std::to_string(done_) + " have what is waited for");
+      if (n == 0)
+        die("nothing has come for a minute: " + std::to_string(greeted_) + " sockets are open, " +
+            std::to_string(done_) + " have what is waited for");
       for (int i = 0; i < n; ++i) read(sockets_[events[i].data.u64]);
     }
   }
@@ -192,7 +203,9 @@ class Holder {
     const std::string_view frame = std::string_view(held.head).substr(end + 4);
     if (frame.size() < 4) return {};
     const auto first = static_cast<unsigned char>(frame[1]);
-    const std::size_t size = first < 126 ? 2U + first : 4U + (static_cast<unsigned char>(frame[2]) << 8 | static_cast<unsigned char>(frame[3]));
+    const std::size_t size =
+        first < 126 ? 2U + first
+                    : 4U + (static_cast<unsigned char>(frame[2]) << 8 | static_cast<unsigned char>(frame[3]));
     if (frame.size() < size) return {};
     bytes.remove_prefix(end + 4 + size - before);
     held.hello = true;
@@ -212,7 +225,8 @@ class Holder {
 
 /// Takes `connections` upgrades; the answer's key is not computed, since nobody here looks at it.
 std::vector<int> accept_all(int listener, std::size_t connections) {
-  static const std::string answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + frame_of("\"hello\"");
+  static const std::string answer =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + frame_of("\"hello\"");
   std::vector<int> out;
   while (out.size() < connections) {
     const int fd = ::accept(listener, nullptr, nullptr);
@@ -238,7 +252,8 @@ void serve(std::size_t connections, std::size_t bytes) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 4096) != 0) die_errno("listen");
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 4096) != 0)
+    die_errno("listen");
   ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
   std::cout << "{\"port\":" << ntohs(address.sin_port) << "}" << std::endl;
   const std::vector<int> sockets = accept_all(listener, connections);
@@ -247,7 +262,8 @@ void serve(std::size_t connections, std::size_t bytes) {
     const double before = cpu_seconds();
     for (std::uint64_t i = 0; i < times; ++i) {
       for (const int fd : sockets) {
-        if (::send(fd, frame.data(), frame.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(frame.size())) die_errno("send");
+        if (::send(fd, frame.data(), frame.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(frame.size()))
+          die_errno("send");
       }
     }
     std::cout << "{\"cpu_seconds\":" << cpu_seconds() - before << "}" << std::endl;

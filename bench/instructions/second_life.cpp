@@ -13,7 +13,8 @@ extern "C" int execve(const char* path, char* const argv[], char* const envp[]) 
   if (std::strcmp(path, "/proc/self/exe") != 0) return next(path, argv, envp);
   static char program[4096];
   if (const ssize_t n = ::readlink(path, program, sizeof program - 1); n <= 0) return -1;
-  static char valgrind[] = "/usr/bin/valgrind", tool[] = "--tool=callgrind", no_file[] = "--callgrind-out-file=/dev/null";
+  static char valgrind[] = "/usr/bin/valgrind", tool[] = "--tool=callgrind",
+              no_file[] = "--callgrind-out-file=/dev/null";
   std::vector<char*> words{valgrind, tool, no_file, program};
   for (char* const* word = argv + 1; *word; ++word) words.push_back(*word);
   words.push_back(nullptr);

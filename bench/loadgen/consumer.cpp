@@ -12,7 +12,8 @@ Consumer::Consumer(const Options& options, std::size_t number, Outcome& outcome)
       outcome_(outcome),
       place_(place_of(options.urls[number % options.urls.size()])),
       stream_(place_, number / options.urls.size()),
-      head_("{\"type\":\"request\",\"payload\":{\"service\":\"" + options.service + "\",\"method\":\"" + options.method + "\",\"params\":" + options.params + ",\"trace_id\":\"") {
+      head_("{\"type\":\"request\",\"payload\":{\"service\":\"" + options.service + "\",\"method\":\"" +
+            options.method + "\",\"params\":" + options.params + ",\"trace_id\":\"") {
   if (place_.tls) die("wss:// is only for --hold");
   open_websocket(stream_, place_, options.token, !options.echo, in_);
 }
@@ -64,15 +65,19 @@ void Consumer::answer(std::string_view text) {
   std::uint64_t count = 0;
   const auto first = std::from_chars(text.data() + at + 1, text.data() + text.size(), slot);
   const auto second = std::from_chars(first.ptr + 1, text.data() + text.size(), count);
-  if (first.ec != std::errc() || second.ec != std::errc() || slot >= sent_.size()) die("an answer to nothing that was asked: " + std::string(text));
+  if (first.ec != std::errc() || second.ec != std::errc() || slot >= sent_.size())
+    die("an answer to nothing that was asked: " + std::string(text));
   Sent& sent = sent_[slot];
   if (!sent.waits || sent.count != count) die("an answer for the second time: " + std::string(text));
   sent.waits = false;
   free_.push_back(slot);
-  if (sent.counts) outcome_.latency.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - sent.since).count()));
+  if (sent.counts)
+    outcome_.latency.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - sent.since).count()));
   ++outcome_.answered;
   // Both gateways write it so, ours without the blank.
-  if (!options_.echo && text.find("\"error\":null") == std::string_view::npos && text.find("\"error\": null") == std::string_view::npos) outcome_.add_error(text);
+  if (!options_.echo && text.find("\"error\":null") == std::string_view::npos &&
+      text.find("\"error\": null") == std::string_view::npos)
+    outcome_.add_error(text);
 }
 
 void Consumer::flush() {

@@ -78,7 +78,8 @@ class Load {
     const auto warm = after(options_.warmup), until = after(options_.warmup + options_.seconds);
     for (auto& consumer : consumers_) {
       if (options_.rotate) break;
-      for (std::size_t i = 0; i < options_.outstanding && may_ask(); ++i) consumer->request(Clock::now(), options_.warmup == 0);
+      for (std::size_t i = 0; i < options_.outstanding && may_ask(); ++i)
+        consumer->request(Clock::now(), options_.warmup == 0);
       consumer->flush();
     }
     std::size_t next = 0;
@@ -90,23 +91,25 @@ class Load {
     };
     for (std::size_t i = 0; options_.rotate && i < options_.outstanding && may_ask(); ++i) ask_next();
     while (Clock::now() < until && !(options_.requests > 0 && outcome_.answered >= options_.requests)) {
-      visit_ready(epoll_, std::min<std::chrono::nanoseconds>(until - Clock::now(), std::chrono::milliseconds(100)), [&](void* ready) {
-        Consumer& consumer = *static_cast<Consumer*>(ready);
-        for (auto answers = consumer.readable(); answers > 0 && may_ask(); --answers) {
-          if (options_.rotate) {
-            ask_next();
-            continue;
-          }
-          const auto now = Clock::now();
-          consumer.request(now, now >= warm);
-        }
-        consumer.flush();
-      });
+      visit_ready(epoll_, std::min<std::chrono::nanoseconds>(until - Clock::now(), std::chrono::milliseconds(100)),
+                  [&](void* ready) {
+                    Consumer& consumer = *static_cast<Consumer*>(ready);
+                    for (auto answers = consumer.readable(); answers > 0 && may_ask(); --answers) {
+                      if (options_.rotate) {
+                        ask_next();
+                        continue;
+                      }
+                      const auto now = Clock::now();
+                      consumer.request(now, now >= warm);
+                    }
+                    consumer.flush();
+                  });
     }
   }
 
   void open_loop() {
-    const double total = std::floor((options_.warmup + options_.seconds) * options_.rate), uncounted = options_.warmup * options_.rate;
+    const double total = std::floor((options_.warmup + options_.seconds) * options_.rate),
+                 uncounted = options_.warmup * options_.rate;
     std::vector<Consumer*> asked;
     for (double next = 0; next < total && may_ask();) {
       asked.clear();
@@ -135,7 +138,8 @@ class Load {
       for (const auto& consumer : consumers_) waiting += consumer->waiting();
       if (waiting == 0) return;
       if (Clock::now() >= last_call) die(std::to_string(waiting) + " requests were never answered");
-      visit_ready(epoll_, std::chrono::milliseconds(100), [](void* ready) { static_cast<Consumer*>(ready)->readable(); });
+      visit_ready(epoll_, std::chrono::milliseconds(100),
+                  [](void* ready) { static_cast<Consumer*>(ready)->readable(); });
     }
   }
 
@@ -196,21 +200,27 @@ int hold(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Loads a gateway with requests and prints what it found as JSON", "nuropb-loadgen");
-  app.add_option("--url", options.urls, "ws://ADDRESS:PORT/PATH; with several, connections take them in turn")->capture_default_str();
+  app.add_option("--url", options.urls, "ws://ADDRESS:PORT/PATH; with several, connections take them in turn")
+      ->capture_default_str();
   app.add_option("--token", options.token)->capture_default_str();
   app.add_option("--service", options.service)->capture_default_str();
   app.add_option("--method", options.method)->capture_default_str();
   app.add_option("--params", options.params, "raw JSON")->capture_default_str();
   app.add_option("--connections", options.connections)->check(CLI::Range(1, 1000000))->capture_default_str();
-  app.add_option("--outstanding", options.outstanding, "requests on each connection")->check(CLI::Range(1, 100000))->capture_default_str();
+  app.add_option("--outstanding", options.outstanding, "requests on each connection")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
   app.add_flag("--rotate", options.rotate, "--outstanding is for all connections together, which take turns");
-  app.add_option("--rate", options.rate, "open loop: requests per second on all connections together, on a schedule")->check(CLI::Range(0.0, 1e9));
+  app.add_option("--rate", options.rate, "open loop: requests per second on all connections together, on a schedule")
+      ->check(CLI::Range(0.0, 1e9));
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.001, 86400.0))->capture_default_str();
-  app.add_option("--warmup", options.warmup, "seconds before those, whose latencies don't count")->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--warmup", options.warmup, "seconds before those, whose latencies don't count")
+      ->check(CLI::Range(0.0, 3600.0));
   app.add_option("--requests", options.requests, "stops after so many, or after the seconds");
   app.add_flag("--echo", options.echo, "the server is a bare echo: no hello, answers are the requests");
   app.add_flag("--hold", options.hold, "only opens the connections and holds them until its input ends; wss:// too");
-  app.add_flag("--wait", options.wait, "prints {\"open\":N} and begins with a line of its input; keeps the sockets until its input ends");
+  app.add_flag("--wait", options.wait,
+               "prints {\"open\":N} and begins with a line of its input; keeps the sockets until its input ends");
   app.add_flag("--may-close", options.may_close, "with --hold: the server may close its sockets");
   app.add_flag("--histogram", options.histogram, "prints all buckets: [upper bound in µs, how many up to there]");
   CLI11_PARSE(app, argc, argv);

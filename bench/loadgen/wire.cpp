@@ -44,7 +44,9 @@ void need_descriptors(std::uint64_t wanted) {
   if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return;  // beyond the hard limit is for root only
   limit.rlim_cur = limit.rlim_max = hard;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  if (hard < wanted) die("only " + std::to_string(hard) + " descriptors are to be had (ulimit -n), " + std::to_string(wanted) + " are needed");
+  if (hard < wanted)
+    die("only " + std::to_string(hard) + " descriptors are to be had (ulimit -n), " + std::to_string(wanted) +
+        " are needed");
 }
 
 Place place_of(const std::string& url) {
@@ -53,13 +55,15 @@ Place place_of(const std::string& url) {
   const std::size_t scheme = place.tls ? 6 : 5;
   const auto colon = url.find(':', scheme);
   const auto slash = url.find('/', scheme);
-  if ((!place.tls && !url.starts_with("ws://")) || colon == std::string::npos || slash == std::string::npos || slash < colon) {
+  if ((!place.tls && !url.starts_with("ws://")) || colon == std::string::npos || slash == std::string::npos ||
+      slash < colon) {
     die("--url is not ws://ADDRESS:PORT/PATH: " + url);
   }
   place.host = url.substr(scheme, colon - scheme);
   place.path = url.substr(slash);
   const char *const first = url.data() + colon + 1, *const last = url.data() + slash;
-  if (const auto [end, wrong] = std::from_chars(first, last, place.port); wrong != std::errc() || end != last) die("--url has no port: " + url);
+  if (const auto [end, wrong] = std::from_chars(first, last, place.port); wrong != std::errc() || end != last)
+    die("--url has no port: " + url);
   return place;
 }
 
@@ -78,9 +82,11 @@ int connect_to(const Place& place, std::size_t number) {
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + source);
     // The port is chosen at connect(), when it only has to differ from those to the same place.
     ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    if (::bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from) != 0) die(std::string("bind: ") + std::strerror(errno));
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from) != 0)
+      die(std::string("bind: ") + std::strerror(errno));
   }
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) die(std::string("connect: ") + std::strerror(errno));
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0)
+    die(std::string("connect: ") + std::strerror(errno));
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return fd;
 }
@@ -99,7 +105,8 @@ Stream::~Stream() {
 
 void Stream::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ssl_ ? ::SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = ssl_ ? ::SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()))
+                           : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n < 0 && !ssl_ && errno == EINTR) continue;
     if (n <= 0) die(std::string("send: ") + std::strerror(errno));
     bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -110,7 +117,9 @@ bool Stream::read(std::string& into, bool wait) {
   char buffer[65536];
   if (!wait) {  // also under TLS, whose records that carry no data are read with the next that does
     char one;
-    if (!(ssl_ && ::SSL_pending(ssl_.get()) > 0) && ::recv(fd_, &one, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (!(ssl_ && ::SSL_pending(ssl_.get()) > 0) && ::recv(fd_, &one, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+        (errno == EAGAIN || errno == EINTR))
+      return false;
   }
   const ssize_t n = ssl_ ? ::SSL_read(ssl_.get(), buffer, sizeof buffer) : ::recv(fd_, buffer, sizeof buffer, 0);
   if (n <= 0) die("the server closed a connection");
@@ -135,8 +144,10 @@ std::optional<Frame> next_frame(std::string_view in, std::size_t& at, bool may_c
   }
   if (there - head < size || there < head) return {};
   const unsigned opcode = byte(0) & 0x0f;
-  if (opcode == 8 && !may_close) die("the server closed with code " + std::to_string(size >= 2 ? byte(head) << 8 | byte(head + 1) : 0));
-  if ((byte(0) & 0xf0) != 0x80 || (opcode != 1 && opcode != 8 && opcode != 9 && opcode != 10)) die("a frame that is not a whole text");
+  if (opcode == 8 && !may_close)
+    die("the server closed with code " + std::to_string(size >= 2 ? byte(head) << 8 | byte(head + 1) : 0));
+  if ((byte(0) & 0xf0) != 0x80 || (opcode != 1 && opcode != 8 && opcode != 9 && opcode != 10))
+    die("a frame that is not a whole text");
   const Frame frame{opcode, in.substr(at + head, size)};
   at += head + size;
   return frame;
@@ -161,8 +172,10 @@ void append_frame(std::string& out, unsigned opcode, std::string_view payload) {
 }
 
 void open_websocket(Stream& stream, const Place& place, const std::string& token, bool hello, std::string& in) {
-  stream.write("GET " + place.path + " HTTP/1.1\r\nHost: " + place.host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer " + token + "\r\n\r\n");
+  stream.write("GET " + place.path + " HTTP/1.1\r\nHost: " + place.host +
+               "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer " +
+               token + "\r\n\r\n");
   std::size_t end;
   while ((end = in.find("\r\n\r\n")) == std::string::npos) stream.read(in, true);
   if (in.compare(9, 3, "101") != 0) die("handshake: " + in.substr(0, in.find('\r')));

@@ -18,7 +18,11 @@ using Clock = std::chrono::steady_clock;
 class Caller {
  public:
   Caller(mesh::Api& api, std::string service, std::string method, nlohmann::json params, int outstanding)
-      : api_(api), service_(std::move(service)), method_(std::move(method)), params_(std::move(params)), waiting_(outstanding) {}
+      : api_(api),
+        service_(std::move(service)),
+        method_(std::move(method)),
+        params_(std::move(params)),
+        waiting_(outstanding) {}
 
   bench::Outcome run(double seconds) {
     started_ = Clock::now();
@@ -37,7 +41,8 @@ class Caller {
     options.context = {{"user_id", "bench"}};
     options.trace_id = "bench";
     const auto sent = Clock::now();
-    api_.request(service_, method_, params_, std::move(options), [this, sent](const mesh::Answer& answer) { answered(sent, answer); });
+    api_.request(service_, method_, params_, std::move(options),
+                 [this, sent](const mesh::Answer& answer) { answered(sent, answer); });
   }
   void answered(Clock::time_point sent, const mesh::Answer& answer) {
     const auto now = Clock::now();

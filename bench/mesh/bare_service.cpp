@@ -59,7 +59,8 @@ int main(int argc, char** argv) {
     p.content_type = amqp_cstring_bytes("application/json");
     p.correlation_id = asked.correlation_id;
     p.headers = {static_cast<int>(with.size()), with.data()};
-    if (amqp_basic_publish(connection, 1, amqp_empty_bytes, asked.reply_to, 0, 0, &p, bytes(body)) != AMQP_STATUS_OK) die("can't publish");
+    if (amqp_basic_publish(connection, 1, amqp_empty_bytes, asked.reply_to, 0, 0, &p, bytes(body)) != AMQP_STATUS_OK)
+      die("can't publish");
     amqp_basic_ack(connection, 1, envelope.delivery_tag, 0);
     amqp_destroy_envelope(&envelope);
   }

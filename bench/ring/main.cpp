@@ -27,7 +27,9 @@ struct Group {
   std::vector<Contender> contenders;
   std::size_t baseline;
   Cores cores = Cores::own;
-  [[nodiscard]] std::string figure(std::size_t i) const { return contenders[i].figure + (size > 0 ? "_" + std::to_string(size) : ""); }
+  [[nodiscard]] std::string figure(std::size_t i) const {
+    return contenders[i].figure + (size > 0 ? "_" + std::to_string(size) : "");
+  }
 };
 
 const std::vector<Contender> one_way{
@@ -41,9 +43,25 @@ const std::vector<Contender> one_way{
 const std::vector<Group> groups{
     {"256-byte messages", "ns/message", 256, one_way, 3},
     {"64-byte messages", "ns/message", 64, one_way, 3},
-    {"there and back, spinning", "ns/round trip", 0, {{"ring.round_trip_spin", "ring", ring_round_trip_spinning}, {"ring.round_trip_spsc_queue", "boost::lockfree::spsc_queue", spsc_round_trip}}, 1},
-    {"there and back, woken, on one core", "ns/round trip", 0, {{"ring.wakeup", "ring and doorbell", ring_round_trip_sleeping}, {"ring.wakeup_eventfd", "bare eventfd, no message", eventfd_round_trip}}, 1, Cores::one},
-    {"the same on two cores", "ns/round trip", 0, {{"ring.wakeup_cores", "ring and doorbell", ring_round_trip_sleeping}, {"ring.wakeup_cores_eventfd", "bare eventfd, no message", eventfd_round_trip}}, 1},
+    {"there and back, spinning",
+     "ns/round trip",
+     0,
+     {{"ring.round_trip_spin", "ring", ring_round_trip_spinning},
+      {"ring.round_trip_spsc_queue", "boost::lockfree::spsc_queue", spsc_round_trip}},
+     1},
+    {"there and back, woken, on one core",
+     "ns/round trip",
+     0,
+     {{"ring.wakeup", "ring and doorbell", ring_round_trip_sleeping},
+      {"ring.wakeup_eventfd", "bare eventfd, no message", eventfd_round_trip}},
+     1,
+     Cores::one},
+    {"the same on two cores",
+     "ns/round trip",
+     0,
+     {{"ring.wakeup_cores", "ring and doorbell", ring_round_trip_sleeping},
+      {"ring.wakeup_cores_eventfd", "bare eventfd, no message", eventfd_round_trip}},
+     1},
 };
 
 struct Measured {
@@ -58,11 +76,14 @@ constexpr int longest = 4;  // times as many rounds, where there are not enough
 
 std::vector<Measured> measure(const Group& group, int rounds, double milliseconds) {
   std::vector<std::uint64_t> counts;
-  for (const Contender& c : group.contenders) counts.push_back(count_for(c.make, group.size, milliseconds, group.cores));
+  for (const Contender& c : group.contenders)
+    counts.push_back(count_for(c.make, group.size, milliseconds, group.cores));
   const std::size_t all = group.contenders.size();
   std::vector<std::vector<double>> undisturbed(all), every(all);
   const auto few = [&](const std::vector<double>& found) { return group.cores == Cores::own && found.size() < enough; };
-  for (int round = 0; round < rounds || (round < longest * rounds && std::any_of(undisturbed.begin(), undisturbed.end(), few)); ++round) {
+  for (int round = 0;
+       round < rounds || (round < longest * rounds && std::any_of(undisturbed.begin(), undisturbed.end(), few));
+       ++round) {
     for (std::size_t i = 0; i < all; ++i) {
       if (round >= rounds && !few(undisturbed[i])) continue;
       const Round one = run_round(group.contenders[i].make, group.size, counts[i], group.cores);
@@ -74,7 +95,8 @@ std::vector<Measured> measure(const Group& group, int rounds, double millisecond
   for (std::size_t i = 0; i < all; ++i) {
     out[i].undisturbed = undisturbed[i].size();
     // Where the two share a core, each waits for it by nature, and a disturbed round can't be told: the lower quartile.
-    out[i].ns = spread_of(out[i].undisturbed >= enough ? undisturbed[i] : every[i], group.cores == Cores::one ? 0.25 : 0.5);
+    out[i].ns =
+        spread_of(out[i].undisturbed >= enough ? undisturbed[i] : every[i], group.cores == Cores::one ? 0.25 : 0.5);
   }
   const double baseline = out[group.baseline].ns.value;
   for (Measured& one : out) one.ratio = {one.ns.value / baseline, one.ns.min / baseline, one.ns.max / baseline};
@@ -82,7 +104,8 @@ std::vector<Measured> measure(const Group& group, int rounds, double millisecond
 }
 
 void print(const Group& group, const std::vector<Measured>& measured) {
-  std::printf("\n%-42s       value      min      max   of %s's\n", (group.title + ", " + group.unit).c_str(), group.contenders[group.baseline].name);
+  std::printf("\n%-42s       value      min      max   of %s's\n", (group.title + ", " + group.unit).c_str(),
+              group.contenders[group.baseline].name);
   for (std::size_t i = 0; i < group.contenders.size(); ++i) {
     const auto& [ns, ratio, undisturbed] = measured[i];
     std::printf("  %-42s %9.1f %8.1f %8.1f", group.contenders[i].name, ns.value, ns.min, ns.max);
@@ -92,7 +115,11 @@ void print(const Group& group, const std::vector<Measured>& measured) {
 }
 
 nlohmann::ordered_json figure(const Group& group, std::size_t i, const Measured& measured) {
-  nlohmann::ordered_json out{{"value", measured.ns.value}, {"unit", group.unit}, {"min", measured.ns.min}, {"max", measured.ns.max}, {"undisturbed_rounds", measured.undisturbed}};
+  nlohmann::ordered_json out{{"value", measured.ns.value},
+                             {"unit", group.unit},
+                             {"min", measured.ns.min},
+                             {"max", measured.ns.max},
+                             {"undisturbed_rounds", measured.undisturbed}};
   if (measured.undisturbed < enough) out["disturbed"] = true;
   if (i != group.baseline) {
     out["baseline"] = group.figure(group.baseline);
@@ -111,7 +138,9 @@ int main(int argc, char** argv) {
   std::string json;
   CLI::App app("What a message between two processes costs: the ring and its rivals");
   app.add_option("--rounds", rounds, "rounds of each contender")->check(CLI::Range(1, 1000))->capture_default_str();
-  app.add_option("--round-ms", milliseconds, "how long a round lasts, about")->check(CLI::Range(0.1, 10000.0))->capture_default_str();
+  app.add_option("--round-ms", milliseconds, "how long a round lasts, about")
+      ->check(CLI::Range(0.1, 10000.0))
+      ->capture_default_str();
   app.add_option("--json", json, "write the figures here too");
   bool quick = false;
   app.add_flag("--quick", quick, "30 rounds of 3 ms");

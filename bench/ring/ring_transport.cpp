@@ -32,7 +32,8 @@ class RingTransport : public Transport {
   }
 
   void send(std::uint64_t count) override {
-    auto edge = shm::EdgeSegments::open(shm::UniqueFd(::dup(segments_->fd_m())), shm::UniqueFd(::dup(segments_->fd_e())));
+    auto edge =
+        shm::EdgeSegments::open(shm::UniqueFd(::dup(segments_->fd_m())), shm::UniqueFd(::dup(segments_->fd_e())));
     if (!edge) fail(edge.error().text().c_str());
     auto ring = edge->requests();
     std::vector<char> message(size_);
@@ -110,8 +111,14 @@ class RingTransport : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> ring_in_batches(std::size_t size) { return std::make_unique<RingTransport>(size, 16, Idle::spin_then_sleep); }
-std::unique_ptr<Transport> ring_one_by_one(std::size_t size) { return std::make_unique<RingTransport>(size, 1, Idle::spin_then_sleep); }
-std::unique_ptr<Transport> ring_spinning(std::size_t size) { return std::make_unique<RingTransport>(size, 1, Idle::spin); }
+std::unique_ptr<Transport> ring_in_batches(std::size_t size) {
+  return std::make_unique<RingTransport>(size, 16, Idle::spin_then_sleep);
+}
+std::unique_ptr<Transport> ring_one_by_one(std::size_t size) {
+  return std::make_unique<RingTransport>(size, 1, Idle::spin_then_sleep);
+}
+std::unique_ptr<Transport> ring_spinning(std::size_t size) {
+  return std::make_unique<RingTransport>(size, 1, Idle::spin);
+}
 
 }  // namespace nuropb::bench

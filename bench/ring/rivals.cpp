@@ -89,7 +89,8 @@ class SeqPacket : public Transport {
     std::vector<char> message(size_);
     for (std::uint64_t n = 0; n < count; ++n) {
       stamp(message.data(), size_, n);
-      if (::send(sender_.get(), message.data(), size_, MSG_NOSIGNAL) != static_cast<ssize_t>(size_)) fail("send failed");
+      if (::send(sender_.get(), message.data(), size_, MSG_NOSIGNAL) != static_cast<ssize_t>(size_))
+        fail("send failed");
     }
   }
   void receive(std::uint64_t count) override {

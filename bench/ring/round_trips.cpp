@@ -36,7 +36,8 @@ class RingRoundTrip : public Transport {
   }
 
   void send(std::uint64_t count) override {
-    auto edge = shm::EdgeSegments::open(shm::UniqueFd(::dup(segments_->fd_m())), shm::UniqueFd(::dup(segments_->fd_e())));
+    auto edge =
+        shm::EdgeSegments::open(shm::UniqueFd(::dup(segments_->fd_m())), shm::UniqueFd(::dup(segments_->fd_e())));
     if (!edge) fail(edge.error().text().c_str());
     auto requests = edge->requests();
     auto responses = edge->responses();
@@ -155,7 +156,9 @@ class EventFdRoundTrip : public Transport {
 }  // namespace
 
 std::unique_ptr<Transport> ring_round_trip_spinning(std::size_t) { return std::make_unique<RingRoundTrip>(Idle::spin); }
-std::unique_ptr<Transport> ring_round_trip_sleeping(std::size_t) { return std::make_unique<RingRoundTrip>(Idle::sleep); }
+std::unique_ptr<Transport> ring_round_trip_sleeping(std::size_t) {
+  return std::make_unique<RingRoundTrip>(Idle::sleep);
+}
 std::unique_ptr<Transport> spsc_round_trip(std::size_t) { return std::make_unique<SpscRoundTrip>(); }
 std::unique_ptr<Transport> eventfd_round_trip(std::size_t) { return std::make_unique<EventFdRoundTrip>(); }
 

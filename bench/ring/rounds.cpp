@@ -31,7 +31,9 @@ long kept_waiting() {
     file = std::fopen("/proc/self/schedstat", "re");
   }
   long running = 0, waiting = 0;
-  if (file && std::fseek(file, 0, SEEK_SET) == 0 && std::fflush(file) == 0 && std::fscanf(file, "%ld %ld", &running, &waiting) == 2) return waiting;
+  if (file && std::fseek(file, 0, SEEK_SET) == 0 && std::fflush(file) == 0 &&
+      std::fscanf(file, "%ld %ld", &running, &waiting) == 2)
+    return waiting;
   rusage use{};
   ::getrusage(RUSAGE_SELF, &use);
   return use.ru_nivcsw * 1'000'000;
@@ -91,8 +93,11 @@ Round run_round(Factory make, std::size_t size, std::uint64_t count, Cores cores
   const long waited = kept_waiting() - before;
   if (known) ::sched_setaffinity(0, sizeof everywhere, &everywhere);
   int status = 0;
-  if (::waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) fail("the sender failed");
-  return {took.count() / static_cast<double>(count), cores == Cores::own && static_cast<double>(std::max(waited, gate->waited.load(std::memory_order_acquire))) > most_waiting * took.count()};
+  if (::waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    fail("the sender failed");
+  return {took.count() / static_cast<double>(count),
+          cores == Cores::own && static_cast<double>(std::max(waited, gate->waited.load(std::memory_order_acquire))) >
+                                     most_waiting * took.count()};
 }
 
 std::uint64_t count_for(Factory make, std::size_t size, double milliseconds, Cores cores) {
@@ -102,7 +107,8 @@ std::uint64_t count_for(Factory make, std::size_t size, double milliseconds, Cor
 
 Spread spread_of(std::vector<double> values, double quantile) {
   std::sort(values.begin(), values.end());
-  return {values[static_cast<std::size_t>(quantile * static_cast<double>(values.size() - 1) + 0.5)], values.front(), values.back()};
+  return {values[static_cast<std::size_t>(quantile * static_cast<double>(values.size() - 1) + 0.5)], values.front(),
+          values.back()};
 }
 
 }  // namespace nuropb::bench

@@ -12,8 +12,9 @@ namespace nuropb::bench {
 enum class Cores { own, one };
 
 struct Round {
-  double ns = 0;           ///< per message
-  bool disturbed = false;  ///< on cores of their own: one of the two had to wait for its own while another process had it
+  double ns = 0;  ///< per message
+  bool disturbed =
+      false;  ///< on cores of their own: one of the two had to wait for its own while another process had it
 };
 
 /// One round of `count` messages: a fresh transport, a forked sender, this process receives.

@@ -61,7 +61,8 @@ template <class T>
 class Shared {
  public:
   Shared() {
-    void* const at = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void* const at =
+        ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (at == MAP_FAILED) fail("no shared memory");
     object_ = new (at) T();
   }
@@ -83,12 +84,13 @@ constexpr std::size_t buffer_bytes = 1U << 20;
 using Factory = std::unique_ptr<Transport> (*)(std::size_t size);
 
 // One way.
-std::unique_ptr<Transport> ring_in_batches(std::size_t size);   ///< 16 records to a commit; spins a little, sleeps, is woken by doorbells
-std::unique_ptr<Transport> ring_one_by_one(std::size_t size);   ///< a commit for each record; likewise
-std::unique_ptr<Transport> ring_spinning(std::size_t size);     ///< a commit for each record; never sleeps, as spsc_queue
-std::unique_ptr<Transport> spsc_queue(std::size_t size);        ///< boost::lockfree, spins
-std::unique_ptr<Transport> message_queue(std::size_t size);     ///< boost::interprocess, sleeps on its condition
-std::unique_ptr<Transport> seqpacket(std::size_t size);         ///< a Unix socket, sleeps in the kernel
+std::unique_ptr<Transport> ring_in_batches(
+    std::size_t size);  ///< 16 records to a commit; spins a little, sleeps, is woken by doorbells
+std::unique_ptr<Transport> ring_one_by_one(std::size_t size);  ///< a commit for each record; likewise
+std::unique_ptr<Transport> ring_spinning(std::size_t size);  ///< a commit for each record; never sleeps, as spsc_queue
+std::unique_ptr<Transport> spsc_queue(std::size_t size);     ///< boost::lockfree, spins
+std::unique_ptr<Transport> message_queue(std::size_t size);  ///< boost::interprocess, sleeps on its condition
+std::unique_ptr<Transport> seqpacket(std::size_t size);      ///< a Unix socket, sleeps in the kernel
 
 // There and back, 64 bytes each way whatever `size` says; count is of round trips.
 std::unique_ptr<Transport> ring_round_trip_spinning(std::size_t size);

@@ -17,13 +17,16 @@ inline std::size_t plain_ascii(std::string_view text) {
   for (; text.size() - at >= 16; at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
     // Signed comparison with 0x20 catches control characters and bytes above ASCII at once.
-    const __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-                                         _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+    const __m128i special = _mm_or_si128(
+        _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
     const int mask = _mm_movemask_epi8(special);
     if (mask != 0) return at + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
   }
 #endif
-  const auto plain = [](char c) { return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\'; };  // above ASCII it is negative
+  const auto plain = [](char c) {
+    return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\';
+  };  // above ASCII it is negative
   while (at < text.size() && plain(text[at])) ++at;
   return at;
 }

@@ -12,8 +12,8 @@
 namespace nuropb::json {
 namespace {
 
-constexpr std::size_t depth_bound = 1024;     // of the bit stack; a larger Limits::max_depth counts as this
-constexpr std::size_t tracked_levels = 8;     // nesting of wanted members; what lies deeper is never found
+constexpr std::size_t depth_bound = 1024;  // of the bit stack; a larger Limits::max_depth counts as this
+constexpr std::size_t tracked_levels = 8;  // nesting of wanted members; what lies deeper is never found
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
@@ -47,8 +47,11 @@ std::size_t utf8_length(const unsigned char* p, const unsigned char* end) {
 class Scanner {
  public:
   Scanner(std::string_view text, std::span<Field> fields, Limits limits)
-      : begin_(reinterpret_cast<const unsigned char*>(text.data())), at_(begin_), end_(begin_ + text.size()),
-        max_depth_(std::min(limits.max_depth, depth_bound)), top_(fields) {}
+      : begin_(reinterpret_cast<const unsigned char*>(text.data())),
+        at_(begin_),
+        end_(begin_ + text.size()),
+        max_depth_(std::min(limits.max_depth, depth_bound)),
+        top_(fields) {}
 
   std::optional<Problem> run(Slice* root) {
     skip_space();
@@ -120,7 +123,8 @@ class Scanner {
     if (depth_ >= max_depth_) return fail("Nested too deeply");
     const bool object = *at_ == '{';
     // Members are looked for in the top-level object, and in a wanted member that has wanted members of its own.
-    if (object && levels_ == depth_ && levels_ < tracked_levels && (depth_ == 0 || (pending_ && !pending_->members.empty()))) {
+    if (object && levels_ == depth_ && levels_ < tracked_levels &&
+        (depth_ == 0 || (pending_ && !pending_->members.empty()))) {
       tracked_[levels_++] = depth_ > 0 ? &pending_->members : &top_;
     }
     if (depth_ < owner_.size()) {
@@ -211,7 +215,8 @@ class Scanner {
   }
 
   bool literal(std::string_view word) {
-    if (static_cast<std::size_t>(end_ - at_) < word.size() || std::memcmp(at_, word.data(), word.size()) != 0) return fail("Expecting value");
+    if (static_cast<std::size_t>(end_ - at_) < word.size() || std::memcmp(at_, word.data(), word.size()) != 0)
+      return fail("Expecting value");
     at_ += word.size();
     return true;
   }
@@ -270,7 +275,14 @@ class Scanner {
     ++at_;
     if (at_ == end_) return fail("Unterminated string");
     switch (*at_) {
-      case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': ++at_; return true;
+      case '"':
+      case '\\':
+      case '/':
+      case 'b':
+      case 'f':
+      case 'n':
+      case 'r':
+      case 't': ++at_; return true;
       case 'u': break;
       default: return fail("Invalid \\escape");
     }
@@ -299,14 +311,14 @@ class Scanner {
   const unsigned char* at_;
   const unsigned char* end_;
   std::size_t max_depth_;
-  std::size_t depth_ = 0;                             // open arrays and objects
-  std::size_t levels_ = 0;                            // the outermost of them whose members are looked for
-  Field* pending_ = nullptr;                          // the field that the value to come belongs to
-  std::span<Field> top_;                              // what is wanted of the top-level object
+  std::size_t depth_ = 0;     // open arrays and objects
+  std::size_t levels_ = 0;    // the outermost of them whose members are looked for
+  Field* pending_ = nullptr;  // the field that the value to come belongs to
+  std::span<Field> top_;      // what is wanted of the top-level object
   // By depth. Not set before there is something of that depth: a scan is too short to clear half a kilobyte first.
   std::array<std::uint64_t, depth_bound / 64> objects_;  // a bit for each: an object, not an array
   std::array<const std::span<Field>*, tracked_levels> tracked_;
-  std::array<Field*, tracked_levels + 1> owner_;      // whom an open array or object will be given to
+  std::array<Field*, tracked_levels + 1> owner_;  // whom an open array or object will be given to
   std::array<const unsigned char*, tracked_levels + 1> start_;
   const char* what_ = "";
 };

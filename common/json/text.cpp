@@ -51,7 +51,9 @@ std::size_t utf8_at(std::string_view text, std::size_t at) {
     if ((byte(at + i) & 0xc0) != 0x80) return 0;
   }
   const unsigned second = byte(at + 1);
-  if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) || (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f)) return 0;
+  if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) || (c == 0xf0 && second < 0x90) ||
+      (c == 0xf4 && second > 0x8f))
+    return 0;
   return length;
 }
 
@@ -65,7 +67,8 @@ void append_escaped(std::string& out, unsigned code) {
 /// Control characters and line separators above ASCII: some terminals obey the first (U+009B is their ESC [), some
 /// readers of lines end one at the second. 0 for any other character.
 unsigned control_above_ascii(std::string_view character) {
-  if (character.size() == 2 && character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0) return static_cast<unsigned char>(character[1]);
+  if (character.size() == 2 && character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0)
+    return static_cast<unsigned char>(character[1]);
   if (character == "\xe2\x80\xa8") return 0x2028;
   if (character == "\xe2\x80\xa9") return 0x2029;
   return 0;
@@ -123,7 +126,8 @@ void append_quoted(std::string& out, std::string_view text) {
     if (c >= 0x80) {
       const std::size_t length = utf8_at(text, i);
       if (length == 0) append_utf8(out, replacement);
-      else if (const unsigned control = control_above_ascii(text.substr(i, length)); control != 0) append_escaped(out, control);
+      else if (const unsigned control = control_above_ascii(text.substr(i, length)); control != 0)
+        append_escaped(out, control);
       else out.append(text, i, length);
       i += length == 0 ? 1 : length;
       continue;

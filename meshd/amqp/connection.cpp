@@ -60,23 +60,31 @@ Error login_error(const amqp_rpc_reply_t& reply, const Url& url, bool with_certi
   const std::string where = url.redacted();
   if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION) {
     const std::string said = server_text(reply.reply);
-    if (said.starts_with("403")) return {"user or password refused: " + said, where, "check user and password in amqp.urls"};
-    if (said.starts_with("530")) return {"vhost refused: " + said, where, "the vhost '" + url.vhost + "' has to exist, and user '" + url.user + "' needs permissions on it"};
+    if (said.starts_with("403"))
+      return {"user or password refused: " + said, where, "check user and password in amqp.urls"};
+    if (said.starts_with("530"))
+      return {"vhost refused: " + said, where,
+              "the vhost '" + url.vhost + "' has to exist, and user '" + url.user + "' needs permissions on it"};
     return {"the broker refused the connection: " + said, where, {}};
   }
   switch (reply.library_error) {
     case AMQP_STATUS_CONNECTION_CLOSED:
     case AMQP_STATUS_SOCKET_ERROR:
-      return {"the connection was closed during the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
+      return {"the connection was closed during the AMQP handshake", where,
+              "is this port AMQP, with TLS exactly where the URL says amqps?"};
     case AMQP_STATUS_SSL_ERROR:
       // In TLS 1.3 a client hears after its own handshake what the other side thinks of its certificate.
       return {"the broker broke TLS off after the handshake", where,
-              with_certificate ? "does it accept the certificate of amqp.certificate_file?" : "does it ask for a certificate of ours (amqp.certificate_file)?"};
-    case AMQP_STATUS_TIMEOUT: return {"did not answer the AMQP handshake", where, "is this port AMQP, with TLS exactly where the URL says amqps?"};
+              with_certificate ? "does it accept the certificate of amqp.certificate_file?"
+                               : "does it ask for a certificate of ours (amqp.certificate_file)?"};
+    case AMQP_STATUS_TIMEOUT:
+      return {"did not answer the AMQP handshake", where,
+              "is this port AMQP, with TLS exactly where the URL says amqps?"};
     case AMQP_STATUS_INCOMPATIBLE_AMQP_VERSION:
     case AMQP_STATUS_BAD_AMQP_DATA:
     case AMQP_STATUS_UNKNOWN_CLASS:
-    case AMQP_STATUS_UNKNOWN_METHOD: return {"what answered is not AMQP 0-9-1", where, "is this port AMQP? RabbitMQ's management listens on another"};
+    case AMQP_STATUS_UNKNOWN_METHOD:
+      return {"what answered is not AMQP 0-9-1", where, "is this port AMQP? RabbitMQ's management listens on another"};
     default: return {std::string("AMQP handshake: ") + amqp_error_string2(reply.library_error), where, {}};
   }
 }
@@ -86,9 +94,14 @@ Error open_error(int status, const Url& url) {
   switch (status) {
     case AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED: return {"host name '" + url.host + "' can't be resolved", where, {}};
     case AMQP_STATUS_TIMEOUT: return {"no connection in time", where, "is the host reachable and the port open?"};
-    case AMQP_STATUS_SSL_PEER_VERIFY_FAILED: return {"the broker's certificate is not signed by a trusted authority", where, "name the right one in amqp.ca_file"};
-    case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED: return {"the broker's certificate is not for '" + url.host + "'", where, "use the name that stands in the certificate"};
-    case AMQP_STATUS_SSL_CONNECTION_FAILED: return {"TLS handshake failed", where, "is this port TLS, and is amqp.ca_file right?"};
+    case AMQP_STATUS_SSL_PEER_VERIFY_FAILED:
+      return {"the broker's certificate is not signed by a trusted authority", where,
+              "name the right one in amqp.ca_file"};
+    case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
+      return {"the broker's certificate is not for '" + url.host + "'", where,
+              "use the name that stands in the certificate"};
+    case AMQP_STATUS_SSL_CONNECTION_FAILED:
+      return {"TLS handshake failed", where, "is this port TLS, and is amqp.ca_file right?"};
     case AMQP_STATUS_SOCKET_ERROR:
     case AMQP_STATUS_SOCKET_INUSE: return {"connection refused", where, "is a broker listening there?"};
     default: return {std::string("no connection: ") + amqp_error_string2(status), where, {}};
@@ -110,19 +123,22 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
     amqp_ssl_socket_set_verify_peer(socket, settings.verify_peer);
     amqp_ssl_socket_set_verify_hostname(socket, settings.verify_peer);
     if (!settings.ca_file.empty()) {
-      if (amqp_ssl_socket_set_cacert(socket, settings.ca_file.c_str()) != AMQP_STATUS_OK) return failure("can't be read as PEM certificates", settings.ca_file, "amqp.ca_file names it");
+      if (amqp_ssl_socket_set_cacert(socket, settings.ca_file.c_str()) != AMQP_STATUS_OK)
+        return failure("can't be read as PEM certificates", settings.ca_file, "amqp.ca_file names it");
     } else {
       SSL_CTX_set_default_verify_paths(static_cast<SSL_CTX*>(amqp_ssl_socket_get_context(socket)));
     }
-    if (!settings.certificate_file.empty() &&
-        amqp_ssl_socket_set_key(socket, settings.certificate_file.c_str(), settings.key_file.c_str()) != AMQP_STATUS_OK) {
-      return failure("certificate or key can't be used", settings.certificate_file, "amqp.certificate_file and amqp.key_file name them");
+    if (!settings.certificate_file.empty() && amqp_ssl_socket_set_key(socket, settings.certificate_file.c_str(),
+                                                                      settings.key_file.c_str()) != AMQP_STATUS_OK) {
+      return failure("certificate or key can't be used", settings.certificate_file,
+                     "amqp.certificate_file and amqp.key_file name them");
     }
   }
   timeval timeout = to_timeval(settings.timeout);
   amqp_set_handshake_timeout(c.state_, &timeout);
   amqp_set_rpc_timeout(c.state_, &timeout);
-  if (const int opened = amqp_socket_open_noblock(socket, url.host.c_str(), url.port, &timeout); opened != AMQP_STATUS_OK) {
+  if (const int opened = amqp_socket_open_noblock(socket, url.host.c_str(), url.port, &timeout);
+      opened != AMQP_STATUS_OK) {
     return tl::unexpected(open_error(opened, url));
   }
   c.fd_ = amqp_get_sockfd(c.state_);
@@ -143,16 +159,19 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   std::vector<amqp_table_entry_t> entries;
   for (const auto& [key, value] : settings.properties) entries.push_back(text_entry(key, value));
   std::array<amqp_table_entry_t, 4> capabilities{flag_entry("connection.blocked"), flag_entry("consumer_cancel_notify"),
-                                                 flag_entry("publisher_confirms"), flag_entry("authentication_failure_close")};
+                                                 flag_entry("publisher_confirms"),
+                                                 flag_entry("authentication_failure_close")};
   amqp_table_entry_t capability{};
   capability.key = bytes("capabilities");
   capability.value.kind = AMQP_FIELD_KIND_TABLE;
   capability.value.value.table = {static_cast<int>(capabilities.size()), capabilities.data()};
   entries.push_back(capability);
   const amqp_table_t properties{static_cast<int>(entries.size()), entries.data()};
-  const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), Connection::most_channels, frame_max, settings.heartbeat_s, &properties,
-                                                AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
-  if (login.reply_type != AMQP_RESPONSE_NORMAL) return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
+  const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), Connection::most_channels, frame_max,
+                                                settings.heartbeat_s, &properties, AMQP_SASL_METHOD_PLAIN,
+                                                url.user.c_str(), url.password.c_str());
+  if (login.reply_type != AMQP_RESPONSE_NORMAL)
+    return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
   c.frames_.set_frame_max(static_cast<std::size_t>(amqp_get_frame_max(c.state_)));
   return c;
 }
@@ -184,7 +203,8 @@ Result<void> outcome_of(const amqp_rpc_reply_t& reply, const std::string& doing)
 Result<void> Connection::send(std::uint16_t channel, const Step& step) {
   room_ -= std::min(room_, Step::largest);
   int sent = AMQP_STATUS_OK;
-  step.encode([&](amqp_method_number_t method, void* decoded) { sent = amqp_send_method(state_, channel, method, decoded); });
+  step.encode(
+      [&](amqp_method_number_t method, void* decoded) { sent = amqp_send_method(state_, channel, method, decoded); });
   return status(sent, step.text().c_str());
 }
 
@@ -204,7 +224,8 @@ Result<void> Connection::publishable(std::string_view routing_key, const Propert
   };
   std::size_t headers = 0;
   for (const auto& [key, value] : properties.headers) headers += key.size() + value.size() + 8;
-  if (headers > longest_headers) return failure("are longer than " + std::to_string(longest_headers) + " bytes", "headers");
+  if (headers > longest_headers)
+    return failure("are longer than " + std::to_string(longest_headers) + " bytes", "headers");
   if (const auto ok = name(routing_key, "service, topic or queue name"); !ok) return ok;
   if (const auto ok = name(properties.correlation_id, "correlation id"); !ok) return ok;
   return name(properties.reply_to, "reply_to");
@@ -247,8 +268,8 @@ struct BasicProperties {
 
 }  // namespace
 
-Result<void> Connection::publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
-                                 const Properties& properties, std::string_view body) {
+Result<void> Connection::publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
+                                 bool mandatory, const Properties& properties, std::string_view body) {
   const BasicProperties p(properties);
   room_ -= std::min(room_, body.size() + publish_overhead);
   if (gathering_) {
@@ -259,16 +280,20 @@ Result<void> Connection::publish(std::uint16_t channel, std::string_view exchang
     if (!frames_.publish(channel, method, p.raw, body)) return failure("can't be encoded", "publishing");
     return {};
   }
-  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p.raw, bytes(body)), "publishing");
+  return status(
+      amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), mandatory, 0, &p.raw, bytes(body)),
+      "publishing");
 }
 
-Result<void> Connection::publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, const amqp_basic_properties_t& properties,
-                                     std::string_view body) {
-  return status(amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), 0, 0, &properties, bytes(body)), "publishing");
+Result<void> Connection::publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
+                                     const amqp_basic_properties_t& properties, std::string_view body) {
+  return status(
+      amqp_basic_publish(state_, channel, bytes(exchange), bytes(routing_key), 0, 0, &properties, bytes(body)),
+      "publishing");
 }
 
-Result<void> Connection::publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
-                                      const Properties& properties, std::size_t body_size) {
+Result<void> Connection::publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
+                                      bool mandatory, const Properties& properties, std::size_t body_size) {
   BasicProperties p(properties);
   amqp_basic_publish_t method{};
   method.exchange = bytes(exchange);
@@ -282,7 +307,8 @@ Result<void> Connection::publish_head(std::uint16_t channel, std::string_view ex
   header.payload.properties.decoded = &p.raw;
   room_ -= std::min(room_, publish_overhead);
   if (const auto done = write_gathered(); !done) return done;
-  if (auto sent = status(amqp_send_method(state_, channel, AMQP_BASIC_PUBLISH_METHOD, &method), "publishing"); !sent) return sent;
+  if (auto sent = status(amqp_send_method(state_, channel, AMQP_BASIC_PUBLISH_METHOD, &method), "publishing"); !sent)
+    return sent;
   return status(amqp_send_frame(state_, &header), "publishing");
 }
 
@@ -297,7 +323,8 @@ Result<std::size_t> Connection::publish_body(std::uint16_t channel, std::string_
     frame.frame_type = AMQP_FRAME_BODY;
     frame.channel = channel;
     frame.payload.body_fragment = bytes(part);
-    if (const auto sent = status(amqp_send_frame(state_, &frame), "publishing"); !sent) return tl::unexpected(sent.error());
+    if (const auto sent = status(amqp_send_frame(state_, &frame), "publishing"); !sent)
+      return tl::unexpected(sent.error());
     gone += part.size();
   }
   return gone;
@@ -359,7 +386,8 @@ Result<bool> Connection::next_frame(amqp_frame_t& frame) {
   const int got = amqp_simple_wait_frame_noblock(state_, &frame, &now);
   if (got == AMQP_STATUS_OK) return true;
   if (got == AMQP_STATUS_TIMEOUT) return false;
-  if (got == AMQP_STATUS_HEARTBEAT_TIMEOUT) return failure("the broker has sent no heartbeat", "connection to the broker");
+  if (got == AMQP_STATUS_HEARTBEAT_TIMEOUT)
+    return failure("the broker has sent no heartbeat", "connection to the broker");
   return failure(amqp_error_string2(got), "connection to the broker");
 }
 
@@ -394,14 +422,17 @@ void Connection::close() { amqp_connection_close(state_, AMQP_REPLY_SUCCESS); }
 
 std::optional<std::string> close_text(const amqp_frame_t& frame) {
   if (frame.frame_type != AMQP_FRAME_METHOD) return {};
-  if (frame.payload.method.id != AMQP_CONNECTION_CLOSE_METHOD && frame.payload.method.id != AMQP_CHANNEL_CLOSE_METHOD) return {};
+  if (frame.payload.method.id != AMQP_CONNECTION_CLOSE_METHOD && frame.payload.method.id != AMQP_CHANNEL_CLOSE_METHOD)
+    return {};
   return server_text(frame.payload.method);
 }
 
 std::uint16_t close_code(const amqp_frame_t& frame) {
   if (frame.frame_type != AMQP_FRAME_METHOD) return 0;
-  if (frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) return static_cast<const amqp_connection_close_t*>(frame.payload.method.decoded)->reply_code;
-  if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD) return static_cast<const amqp_channel_close_t*>(frame.payload.method.decoded)->reply_code;
+  if (frame.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD)
+    return static_cast<const amqp_connection_close_t*>(frame.payload.method.decoded)->reply_code;
+  if (frame.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD)
+    return static_cast<const amqp_channel_close_t*>(frame.payload.method.decoded)->reply_code;
   return 0;
 }
 

@@ -46,7 +46,14 @@ class Connection {
  public:
   static constexpr std::uint16_t most_channels = 32;  ///< that are asked for; RabbitMQ would allow 2,047
   static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
-  Connection(Connection&& other) noexcept : state_(std::exchange(other.state_, nullptr)), fd_(other.fd_), tls_(other.tls_), frames_(std::move(other.frames_)), grant_(other.grant_), room_(other.room_), heartbeat_due_(other.heartbeat_due_) {}
+  Connection(Connection&& other) noexcept
+      : state_(std::exchange(other.state_, nullptr)),
+        fd_(other.fd_),
+        tls_(other.tls_),
+        frames_(std::move(other.frames_)),
+        grant_(other.grant_),
+        room_(other.room_),
+        heartbeat_due_(other.heartbeat_due_) {}
   Connection& operator=(Connection&&) = delete;
   ~Connection();
 
@@ -58,9 +65,16 @@ class Connection {
   Result<void> send(std::uint16_t channel, const Step& step);
   // The steps by name, waiting.
   Result<void> open_channel(std::uint16_t channel) { return perform(channel, Step::open()); }
-  Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options) { return perform(channel, Step::declare_queue(name, options)); }
-  Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange, const std::string& key) { return perform(channel, Step::bind(queue, exchange, key)); }
-  Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive) { return perform(channel, Step::consume(queue, tag, exclusive)); }
+  Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options) {
+    return perform(channel, Step::declare_queue(name, options));
+  }
+  Result<void> bind_queue(std::uint16_t channel, const std::string& queue, const std::string& exchange,
+                          const std::string& key) {
+    return perform(channel, Step::bind(queue, exchange, key));
+  }
+  Result<void> consume(std::uint16_t channel, const std::string& queue, const std::string& tag, bool exclusive) {
+    return perform(channel, Step::consume(queue, tag, exclusive));
+  }
 
   /// True if `wanted` bytes, at most largest_write(), can be written now without waiting for the broker to read. Asks
   /// the kernel only when what it granted the last time is used up. When it says false, POLLOUT tells when to ask again.
@@ -75,11 +89,12 @@ class Connection {
   Result<void> publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
                        const Properties& properties, std::string_view body);
   /// The same with properties that no peer of ours sends: for tests.
-  Result<void> publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, const amqp_basic_properties_t& properties, std::string_view body);
+  Result<void> publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
+                           const amqp_basic_properties_t& properties, std::string_view body);
   /// A message in parts, for bodies larger than there can be room for: head first, then the body until all of it is
   /// gone; the channel must carry nothing else in between. A message that stays incomplete is never routed.
-  Result<void> publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
-                            const Properties& properties, std::size_t body_size);
+  Result<void> publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
+                            bool mandatory, const Properties& properties, std::size_t body_size);
   /// Sends from the front of `rest` while there is room; returns how many bytes have gone.
   Result<std::size_t> publish_body(std::uint16_t channel, std::string_view rest);
 
@@ -109,6 +124,7 @@ class Connection {
   /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
   Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
   Result<bool> has_queue(std::uint16_t channel, const std::string& name);
+
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
   Result<void> status(int code, const char* doing) const;

@@ -8,9 +8,9 @@
 namespace nuropb::amqp {
 namespace {
 
-constexpr std::size_t head = 7, around = 8;            // type, channel, size; and the octet at the end
-constexpr std::size_t largest_method = 1024;           // of those sent here: names of at most 255 bytes
-constexpr std::size_t largest_properties = 8192;       // Connection::publishable() sees to it
+constexpr std::size_t head = 7, around = 8;       // type, channel, size; and the octet at the end
+constexpr std::size_t largest_method = 1024;      // of those sent here: names of at most 255 bytes
+constexpr std::size_t largest_properties = 8192;  // Connection::publishable() sees to it
 
 template <class Number>
 void put(char* at, Number value) {
@@ -50,13 +50,15 @@ bool Frames::header(std::uint16_t channel, const amqp_basic_properties_t& proper
   put(at, static_cast<std::uint16_t>(AMQP_BASIC_CLASS));
   put(at + 2, std::uint16_t{0});
   put(at + 4, body_size);
-  const int size = amqp_encode_properties(AMQP_BASIC_CLASS, const_cast<amqp_basic_properties_t*>(&properties), {largest_properties, at + fixed});
+  const int size = amqp_encode_properties(AMQP_BASIC_CLASS, const_cast<amqp_basic_properties_t*>(&properties),
+                                          {largest_properties, at + fixed});
   if (size < 0) return false;
   close(used_, AMQP_FRAME_HEADER, channel, fixed + static_cast<std::size_t>(size));
   return true;
 }
 
-bool Frames::publish(std::uint16_t channel, amqp_basic_publish_t publish, const amqp_basic_properties_t& properties, std::string_view body) {
+bool Frames::publish(std::uint16_t channel, amqp_basic_publish_t publish, const amqp_basic_properties_t& properties,
+                     std::string_view body) {
   const std::size_t before = used_;
   if (!method(channel, AMQP_BASIC_PUBLISH_METHOD, &publish) || !header(channel, properties, body.size())) {
     used_ = before;

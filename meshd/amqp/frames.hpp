@@ -15,7 +15,8 @@ class Frames {
   /// `frame_max` as it was agreed.
   void set_frame_max(std::size_t frame_max) { frame_max_ = frame_max; }
   /// All of a message. False, and nothing added, if rabbitmq-c can't encode it.
-  bool publish(std::uint16_t channel, amqp_basic_publish_t method, const amqp_basic_properties_t& properties, std::string_view body);
+  bool publish(std::uint16_t channel, amqp_basic_publish_t method, const amqp_basic_properties_t& properties,
+               std::string_view body);
   bool method(std::uint16_t channel, amqp_method_number_t id, void* decoded);
 
   [[nodiscard]] std::string_view bytes() const { return {buffer_.data(), used_}; }
@@ -26,7 +27,7 @@ class Frames {
   char* room(std::size_t size);
   void close(std::size_t begin, char type, std::uint16_t channel, std::size_t payload);
   bool header(std::uint16_t channel, const amqp_basic_properties_t& properties, std::uint64_t body_size);
-  std::string buffer_;      // keeps what it has grown to
+  std::string buffer_;  // keeps what it has grown to
   std::size_t used_ = 0;
   std::size_t frame_max_ = 4096;
 };

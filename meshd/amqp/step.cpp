@@ -53,7 +53,8 @@ std::string Step::text() const {
     case Kind::declare_exchange: return "declaring exchange " + name;
     case Kind::declare_queue: return "declaring queue " + name;
     case Kind::bind: return "binding queue " + name + " to " + exchange + (key.empty() ? "" : " with '" + key + "'");
-    case Kind::unbind: return "unbinding queue " + name + " from " + exchange + (key.empty() ? "" : " with '" + key + "'");
+    case Kind::unbind:
+      return "unbinding queue " + name + " from " + exchange + (key.empty() ? "" : " with '" + key + "'");
     case Kind::consume: return "consuming from queue " + name;
     case Kind::cancel: return "cancelling consumer " + key;
   }

@@ -15,29 +15,45 @@ namespace nuropb::amqp {
 
 struct QueueOptions {
   bool durable = false;
-  std::string dead_letter_exchange;      ///< empty: none
-  std::optional<milliseconds> expires;   ///< deleted by the broker when nobody has used it for so long
+  std::string dead_letter_exchange;          ///< empty: none
+  std::optional<milliseconds> expires;       ///< deleted by the broker when nobody has used it for so long
   std::optional<std::int32_t> max_length{};  ///< messages; beyond it the broker drops the oldest
 };
 
 struct Step {
-  enum class Kind { open_channel, confirm_select, prefetch, declare_exchange, declare_queue, bind, unbind, consume, cancel };
+  enum class Kind {
+    open_channel,
+    confirm_select,
+    prefetch,
+    declare_exchange,
+    declare_queue,
+    bind,
+    unbind,
+    consume,
+    cancel
+  };
   Kind kind = Kind::open_channel;
   std::string name;      ///< exchange or queue
   std::string exchange;  ///< of a binding
   std::string key;       ///< routing key or topic pattern of a binding; type of an exchange; tag of a consumer
   QueueOptions queue{};
-  std::uint16_t count = 0;    ///< prefetch
-  bool exclusive = false;     ///< consume: refused while another consumes, and refuses others
-  bool automatic = false;     ///< consume: a message counts as acknowledged when it was sent
+  std::uint16_t count = 0;  ///< prefetch
+  bool exclusive = false;   ///< consume: refused while another consumes, and refuses others
+  bool automatic = false;   ///< consume: a message counts as acknowledged when it was sent
 
   static Step open() { return {}; }
   static Step confirms() { return of(Kind::confirm_select, {}); }
   static Step prefetch(std::uint16_t count);
-  static Step declare_exchange(std::string name, std::string type) { return of(Kind::declare_exchange, std::move(name), {}, std::move(type)); }
+  static Step declare_exchange(std::string name, std::string type) {
+    return of(Kind::declare_exchange, std::move(name), {}, std::move(type));
+  }
   static Step declare_queue(std::string name, QueueOptions options);
-  static Step bind(std::string queue, std::string exchange, std::string key) { return of(Kind::bind, std::move(queue), std::move(exchange), std::move(key)); }
-  static Step unbind(std::string queue, std::string exchange, std::string key) { return of(Kind::unbind, std::move(queue), std::move(exchange), std::move(key)); }
+  static Step bind(std::string queue, std::string exchange, std::string key) {
+    return of(Kind::bind, std::move(queue), std::move(exchange), std::move(key));
+  }
+  static Step unbind(std::string queue, std::string exchange, std::string key) {
+    return of(Kind::unbind, std::move(queue), std::move(exchange), std::move(key));
+  }
   static Step consume(std::string queue, std::string tag, bool exclusive, bool automatic = false);
 
   static Step cancel(std::string tag) { return of(Kind::cancel, {}, {}, std::move(tag)); }

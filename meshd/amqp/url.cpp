@@ -8,11 +8,14 @@
 namespace nuropb::amqp {
 
 std::string Url::redacted() const {
-  return std::string(tls ? "amqps://" : "amqp://") + percent_encode(user) + ":***@" + host_and_port(host, port) + "/" + (vhost == "/" ? "" : percent_encode(vhost));
+  return std::string(tls ? "amqps://" : "amqp://") + percent_encode(user) + ":***@" + host_and_port(host, port) + "/" +
+         (vhost == "/" ? "" : percent_encode(vhost));
 }
 
 Result<Url> parse_url(std::string_view text) {
-  const auto wrong = [&](const char* what) { return failure(what, without_login(text), "amqp://user:password@host:5672/vhost"); };
+  const auto wrong = [&](const char* what) {
+    return failure(what, without_login(text), "amqp://user:password@host:5672/vhost");
+  };
   Url url;
   std::string_view rest = text;
   if (rest.starts_with("amqps://")) {
@@ -24,7 +27,8 @@ Result<Url> parse_url(std::string_view text) {
   } else {
     return wrong("begins with neither amqp:// nor amqps://");
   }
-  if (const auto query = rest.find_first_of("?#"); query != std::string_view::npos) return wrong("has a query or a fragment: settings stand in the config");
+  if (const auto query = rest.find_first_of("?#"); query != std::string_view::npos)
+    return wrong("has a query or a fragment: settings stand in the config");
 
   const auto slash = rest.find('/');
   if (slash != std::string_view::npos) {

@@ -19,10 +19,10 @@ namespace nuropb::meshd {
 /// What meshd keeps of a consumer for as long as its session lives, and stamps on everything that it sends.
 struct Identity {
   std::string user_id;
-  std::string username;  ///< empty: shown as null
-  std::string token;     ///< goes into the context where auth.context_token_key says so; never logged
+  std::string username;              ///< empty: shown as null
+  std::string token;                 ///< goes into the context where auth.context_token_key says so; never logged
   std::vector<std::string> roles{};  ///< for the policy
-  std::string claims{};  ///< raw JSON object, for the policy and auth.context_claims_key; empty: none
+  std::string claims{};              ///< raw JSON object, for the policy and auth.context_claims_key; empty: none
   std::int64_t expires = 0;          ///< Unix time in seconds; 0: never
   std::string authorizer{};          ///< the name of the one that said so
 };

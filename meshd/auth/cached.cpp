@@ -42,7 +42,8 @@ void CachedAuthorizer::judge(const Credential& credential, Answer answer) {
   place->second.answers.push_back(std::move(answer));
   if (!first) return;
   place->second.epoch = epoch_;
-  inner_->judge(credential, [this, digest, epoch = epoch_](const Verdict& verdict) { answered(digest, verdict, epoch); });
+  inner_->judge(credential,
+                [this, digest, epoch = epoch_](const Verdict& verdict) { answered(digest, verdict, epoch); });
 }
 
 void CachedAuthorizer::answered(const Digest& digest, const Verdict& verdict, std::uint64_t epoch) {

@@ -22,10 +22,11 @@ class CachedAuthorizer final : public Authorizer {
     std::int64_t good_s = 60;
     std::int64_t bad_s = 5;
     std::size_t entries = 10'000;  ///< of good verdicts, and of bad ones
-    std::size_t asked = 1000;  ///< who may wait for answers
+    std::size_t asked = 1000;      ///< who may wait for answers
     WallClock clock = unix_now;
   };
-  CachedAuthorizer(std::unique_ptr<Authorizer> inner, Settings settings) : inner_(std::move(inner)), settings_(std::move(settings)) {}
+  CachedAuthorizer(std::unique_ptr<Authorizer> inner, Settings settings)
+      : inner_(std::move(inner)), settings_(std::move(settings)) {}
 
   [[nodiscard]] std::string_view name() const override { return inner_->name(); }
   void start(const Post& post) override { inner_->start(post); }

@@ -64,14 +64,17 @@ void AuthorizerChain::ask(std::shared_ptr<Case> at_hand) {
 void AuthorizerChain::decide(const std::shared_ptr<Case>& at_hand, Verdict verdict) {
   const std::string who(authorizers_[at_hand->next]->name());
   if (verdict.what == Verdict::What::not_mine) {
-    if (!verdict.reason.empty()) at_hand->reasons += (at_hand->reasons.empty() ? "" : "; ") + who + ": " + verdict.reason;
+    if (!verdict.reason.empty())
+      at_hand->reasons += (at_hand->reasons.empty() ? "" : "; ") + who + ": " + verdict.reason;
     ++at_hand->next;
     return ask(at_hand);
   }
   if (verdict.accepted()) {
     verdict.identity.authorizer = who;
-    if (revoked_.contains(verdict.identity.user_id)) verdict = Verdict::refuse("the user is revoked (auth.revoked_file)");
-    else if (verdict.identity.expires != 0 && verdict.identity.expires <= clock_()) verdict = Verdict::refuse(who + ": it has expired");
+    if (revoked_.contains(verdict.identity.user_id))
+      verdict = Verdict::refuse("the user is revoked (auth.revoked_file)");
+    else if (verdict.identity.expires != 0 && verdict.identity.expires <= clock_())
+      verdict = Verdict::refuse(who + ": it has expired");
   } else {
     verdict.reason = who + ": " + verdict.reason;
   }

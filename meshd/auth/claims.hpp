@@ -15,8 +15,8 @@ namespace nuropb::meshd {
 struct ClaimNames {
   std::string user_id = "sub";
   std::string username = "name";
-  std::string roles = "roles";       ///< a list of texts, or a text with spaces between them
-  std::vector<std::string> keep{};   ///< what becomes Identity::claims; empty: all
+  std::string roles = "roles";      ///< a list of texts, or a text with spaces between them
+  std::vector<std::string> keep{};  ///< what becomes Identity::claims; empty: all
 };
 
 /// Without token and authorizer. The error says which claim is missing or of the wrong kind, and never its value.

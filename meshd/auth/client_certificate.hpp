@@ -12,7 +12,8 @@ class ClientCertificate final : public Authorizer {
   [[nodiscard]] std::string_view name() const override { return "client_certificate"; }
   void judge(const Credential& credential, Answer answer) override {
     if (credential.kind != records::CredentialKind::client_certificate) return answer(Verdict::pass());
-    if (credential.token.empty() || credential.token.size() > max_name) return answer(Verdict::refuse("the certificate's name is empty or longer than 1024 bytes"));
+    if (credential.token.empty() || credential.token.size() > max_name)
+      return answer(Verdict::refuse("the certificate's name is empty or longer than 1024 bytes"));
     Identity identity;
     identity.user_id = credential.token;
     answer(Verdict::accept(std::move(identity)));

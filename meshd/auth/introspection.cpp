@@ -14,11 +14,13 @@ constexpr std::size_t max_answer = 64 * 1024, max_secret_bytes = 64 * 1024;
 }  // namespace
 
 Verdict judge_introspection(unsigned status, std::string_view body, const ClaimNames& names, std::int64_t now) {
-  if (status == 401 || status == 403) return Verdict::later("the authorization server refuses our credentials (introspection.client_id)");
+  if (status == 401 || status == 403)
+    return Verdict::later("the authorization server refuses our credentials (introspection.client_id)");
   if (status != 200) return Verdict::later("the authorization server answers with status " + std::to_string(status));
   const auto answer = nlohmann::json::parse(body, nullptr, false);
   const auto active = answer.is_object() ? answer.find("active") : answer.end();
-  if (!answer.is_object() || active == answer.end() || !active->is_boolean()) return Verdict::later("the authorization server's answer is no introspection (RFC 7662)");
+  if (!answer.is_object() || active == answer.end() || !active->is_boolean())
+    return Verdict::later("the authorization server's answer is no introspection (RFC 7662)");
   if (!active->get<bool>()) return Verdict::pass("it is not active");
   std::optional<std::int64_t> exp;
   if (const auto found = answer.find("exp"); found != answer.end() && !found->is_null()) {
@@ -26,21 +28,25 @@ Verdict judge_introspection(unsigned status, std::string_view body, const ClaimN
     if (!exp) return Verdict::refuse("exp is not a time");
     if (*exp <= now) return Verdict::refuse("it has expired");
   }
-  if (const auto nbf = answer.find("nbf"); nbf != answer.end() && numeric_date(*nbf).value_or(0) > now) return Verdict::refuse("it is not valid yet (nbf)");
+  if (const auto nbf = answer.find("nbf"); nbf != answer.end() && numeric_date(*nbf).value_or(0) > now)
+    return Verdict::refuse("it is not valid yet (nbf)");
   auto identity = identity_of(answer, names);
   if (!identity) return Verdict::refuse(identity.error().text());
   identity->expires = exp.value_or(0);
   return Verdict::accept(std::move(*identity));
 }
 
-Introspection::Introspection(Settings settings) : settings_(std::move(settings)), threads_(settings_.threads, settings_.queued) {
+Introspection::Introspection(Settings settings)
+    : settings_(std::move(settings)), threads_(settings_.threads, settings_.queued) {
   settings_.server.max_body = max_answer;
-  for (std::size_t i = 0; i < settings_.threads; ++i) clients_.push_back(std::make_unique<http::Client>(settings_.server));
+  for (std::size_t i = 0; i < settings_.threads; ++i)
+    clients_.push_back(std::make_unique<http::Client>(settings_.server));
 }
 
 Result<std::unique_ptr<Introspection>> Introspection::make(Settings settings) {
   if (settings.client_id.empty() != settings.client_secret_file.empty()) {
-    return failure("introspection.client_id and introspection.client_secret_file belong together", "", "set both, or neither");
+    return failure("introspection.client_id and introspection.client_secret_file belong together", "",
+                   "set both, or neither");
   }
   std::unique_ptr<Introspection> out(new Introspection(std::move(settings)));
   if (auto ok = out->reload(); !ok) return tl::unexpected(ok.error());
@@ -53,7 +59,9 @@ Result<void> Introspection::reload() {
   if (!text) return failure(text.error().what, text.error().where, "introspection.client_secret_file names it");
   std::string secret = text->substr(0, text->find('\n'));
   if (secret.ends_with('\r')) secret.pop_back();
-  if (secret.empty()) return failure("its first line is empty", settings_.client_secret_file, "introspection.client_secret_file names it");
+  if (secret.empty())
+    return failure("its first line is empty", settings_.client_secret_file,
+                   "introspection.client_secret_file names it");
   const std::lock_guard lock(mutex_);
   // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
   authorization_ = "Basic " + base64::encode(percent_encode(settings_.client_id) + ":" + percent_encode(secret));
@@ -79,7 +87,9 @@ void Introspection::judge(const Credential& credential, Answer answer) {
 }
 
 Verdict Introspection::ask(http::Client& client, const std::string& token) {
-  http::Request request{"POST", settings_.server.url.base.empty() ? "/" : "", "token=" + percent_encode(token) + "&token_type_hint=access_token",
+  http::Request request{"POST",
+                        settings_.server.url.base.empty() ? "/" : "",
+                        "token=" + percent_encode(token) + "&token_type_hint=access_token",
                         {{"Content-Type", "application/x-www-form-urlencoded"}}};
   {
     const std::lock_guard lock(mutex_);

@@ -47,7 +47,7 @@ class Introspection final : public Authorizer {
   Verdict ask(http::Client& client, const std::string& token);
   Settings settings_;
   std::mutex mutex_;
-  std::string authorization_;  // under mutex_: the header's value
+  std::string authorization_;                           // under mutex_: the header's value
   std::vector<std::unique_ptr<http::Client>> clients_;  // one for each thread
   Post post_;
   JudgingThreads threads_;  // last

@@ -34,7 +34,10 @@ std::string text_member(const json& object, const char* name) {
 }
 
 bool names_one_of(const json& aud, const std::vector<std::string>& wanted) {
-  const auto is_wanted = [&](const json& one) { return one.is_string() && std::find(wanted.begin(), wanted.end(), one.get_ref<const std::string&>()) != wanted.end(); };
+  const auto is_wanted = [&](const json& one) {
+    return one.is_string() &&
+           std::find(wanted.begin(), wanted.end(), one.get_ref<const std::string&>()) != wanted.end();
+  };
   return aud.is_array() ? std::any_of(aud.begin(), aud.end(), is_wanted) : is_wanted(aud);
 }
 
@@ -74,9 +77,11 @@ JwtVerdict judge_jwt(const std::string& token, const JwtKeys& keys, const JwtRul
   const auto signature = unpadded::decode(mac);
   if (header.is_null() || claims.is_null() || !signature) return bad("a part of it can't be decoded");
   const std::string algorithm = text_member(header, "alg"), kid = text_member(header, "kid");
-  if (std::find(rules.algorithms.begin(), rules.algorithms.end(), algorithm) == rules.algorithms.end()) return bad("its algorithm is not allowed (jwt.algorithms)");
+  if (std::find(rules.algorithms.begin(), rules.algorithms.end(), algorithm) == rules.algorithms.end())
+    return bad("its algorithm is not allowed (jwt.algorithms)");
   if (header.contains("crit")) return bad("it has critical headers, and none is known");
-  if (!rules.issuer.empty() && text_member(claims, "iss") != rules.issuer) return {What::foreign, "its issuer is another (jwt.issuer)"};
+  if (!rules.issuer.empty() && text_member(claims, "iss") != rules.issuer)
+    return {What::foreign, "its issuer is another (jwt.issuer)"};
 
   const std::string_view signing_input(token.data(), head.size() + 1 + body.size());
   bool right = false;
@@ -84,7 +89,8 @@ JwtVerdict judge_jwt(const std::string& token, const JwtKeys& keys, const JwtRul
   for (const JwtKey* key : candidates) right = right || key->verifies(token, algorithm, signing_input, *signature);
   if (!right) {
     const bool named = !kid.empty() && keys.has(kid);
-    return {named ? What::bad : What::unknown_key, named || !candidates.empty() ? "its signature is wrong" : "no key fits it"};
+    return {named ? What::bad : What::unknown_key,
+            named || !candidates.empty() ? "its signature is wrong" : "no key fits it"};
   }
   JwtVerdict out{What::good};
   out.reason = wrong_with(claims, rules, now, out.expires);

@@ -34,8 +34,8 @@ struct JwtVerdict {
   };
   What what = What::bad;
   std::string reason{};
-  nlohmann::json claims{};     ///< where it is good
-  std::int64_t expires = 0;    ///< exp and the leeway; 0: never
+  nlohmann::json claims{};   ///< where it is good
+  std::int64_t expires = 0;  ///< exp and the leeway; 0: never
 };
 
 /// True for three parts whose first is a JOSE header with an alg: what no opaque token looks like.

@@ -24,18 +24,26 @@ Result<JwtKeys> JwtAuthorizer::load(const Settings& settings) {
     const auto text = read_text_file(file, max_jwks_bytes);
     if (!text) return failure(text.error().what, text.error().where, std::string(key) + " names it");
     auto keys = parse(*text, file);
-    if (!keys) return failure(keys.error().what, keys.error().where, keys.error().hint.empty() ? std::string(key) + " names it" : keys.error().hint);
+    if (!keys)
+      return failure(keys.error().what, keys.error().where,
+                     keys.error().hint.empty() ? std::string(key) + " names it" : keys.error().hint);
     return all.add(std::move(*keys), file);
   };
   if (auto ok = take(settings.key_file, "jwt.key_file", JwtKeys::from_pem); !ok) return tl::unexpected(ok.error());
-  if (auto ok = take(settings.secret_file, "jwt.secret_file", JwtKeys::from_secrets); !ok) return tl::unexpected(ok.error());
-  if (auto ok = take(settings.jwks_file, "jwt.jwks_file", [](const std::string& text, const std::string& file) { return JwtKeys::from_jwks(text, file, true); }); !ok) return tl::unexpected(ok.error());
+  if (auto ok = take(settings.secret_file, "jwt.secret_file", JwtKeys::from_secrets); !ok)
+    return tl::unexpected(ok.error());
+  if (auto ok =
+          take(settings.jwks_file, "jwt.jwks_file",
+               [](const std::string& text, const std::string& file) { return JwtKeys::from_jwks(text, file, true); });
+      !ok)
+    return tl::unexpected(ok.error());
   return all;
 }
 
 Result<std::unique_ptr<JwtAuthorizer>> JwtAuthorizer::make(Settings settings) {
   if (settings.key_file.empty() && settings.secret_file.empty() && settings.jwks_file.empty() && !settings.remote) {
-    return failure("the authorizer \"jwt\" has no keys", "", "set jwt.key_file, jwt.secret_file, jwt.jwks_file or jwt.jwks_url");
+    return failure("the authorizer \"jwt\" has no keys", "",
+                   "set jwt.key_file, jwt.secret_file, jwt.jwks_file or jwt.jwks_url");
   }
   auto keys = load(settings);
   if (!keys) return tl::unexpected(keys.error());
@@ -62,7 +70,8 @@ void JwtAuthorizer::judge(const Credential& credential, Answer answer) {
   if (!credential.bearer() || !looks_like_jwt(credential.token)) return answer(Verdict::pass());
   if (remote_) refresh_if_stale();
   auto job = std::make_shared<Job>(Job{credential.token, std::move(answer), steady_.now()});
-  if (!verifying_.add([this, job](std::size_t) { verify(job); })) job->answer(Verdict::later("too many tokens wait to be verified (auth.queued)"));
+  if (!verifying_.add([this, job](std::size_t) { verify(job); }))
+    job->answer(Verdict::later("too many tokens wait to be verified (auth.queued)"));
 }
 
 void JwtAuthorizer::answer(const std::shared_ptr<Job>& job, Verdict verdict) {
@@ -82,7 +91,8 @@ void JwtAuthorizer::verify(const std::shared_ptr<Job>& job) {
     case JwtVerdict::What::bad: return answer(job, Verdict::refuse(verdict.reason));
     case JwtVerdict::What::unknown_key:
       if (!remote_ || job->fresh) return answer(job, Verdict::refuse(verdict.reason));
-      if (job->fetched) return answer(job, Verdict::later(verdict.reason + ", and the set of keys can't be fetched now"));
+      if (job->fetched)
+        return answer(job, Verdict::later(verdict.reason + ", and the set of keys can't be fetched now"));
       return fetch_for(job);
     case JwtVerdict::What::good: break;
   }
@@ -97,7 +107,8 @@ void JwtAuthorizer::fetch_for(const std::shared_ptr<Job>& job) {
   const bool taken = fetching_.add([this, job](std::size_t) {
     job->fetched = true;
     job->fresh = remote_->refresh(job->arrived, steady_.now());
-    if (!verifying_.add([this, job](std::size_t) { verify(job); })) answer(job, Verdict::later("too many tokens wait to be verified (auth.queued)"));
+    if (!verifying_.add([this, job](std::size_t) { verify(job); }))
+      answer(job, Verdict::later("too many tokens wait to be verified (auth.queued)"));
   });
   if (!taken) answer(job, Verdict::later("too many tokens wait for a set of keys (auth.queued)"));
 }

@@ -26,7 +26,9 @@ constexpr std::size_t min_secret_bytes = 32;
 template <auto free_it>
 struct Free {
   template <class T>
-  void operator()(T* p) const { free_it(p); }
+  void operator()(T* p) const {
+    free_it(p);
+  }
 };
 using Pkey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 using Bio = std::unique_ptr<BIO, Free<BIO_free>>;
@@ -59,22 +61,33 @@ std::string number_of(EVP_PKEY* key, const char* parameter, std::size_t width) {
   if (EVP_PKEY_get_bn_param(key, parameter, &raw) != 1) return {};
   const Number number(raw);
   std::string out(std::max<std::size_t>(width, static_cast<std::size_t>(BN_num_bytes(number.get()))), '\0');
-  if (BN_bn2binpad(number.get(), reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) < 0) return {};
+  if (BN_bn2binpad(number.get(), reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) < 0)
+    return {};
   return unpadded::encode(out);
 }
 
 /// As a JSON Web Key, so that keys of all sources go one way.
 Result<json> jwk_of(EVP_PKEY* key) {
   switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_RSA: return json{{"kty", "RSA"}, {"n", number_of(key, OSSL_PKEY_PARAM_RSA_N, 0)}, {"e", number_of(key, OSSL_PKEY_PARAM_RSA_E, 0)}};
+    case EVP_PKEY_RSA:
+      return json{{"kty", "RSA"},
+                  {"n", number_of(key, OSSL_PKEY_PARAM_RSA_N, 0)},
+                  {"e", number_of(key, OSSL_PKEY_PARAM_RSA_E, 0)}};
     case EVP_PKEY_EC: {
       char group[64] = {};
       std::size_t size = 0;
       EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, &size);
       const std::string_view name(group, size);
-      const std::pair<const char*, std::size_t> curve = name == "prime256v1" ? std::pair{"P-256", 32UL} : name == "secp384r1" ? std::pair{"P-384", 48UL} : name == "secp521r1" ? std::pair{"P-521", 66UL} : std::pair{"", 0UL};
-      if (curve.second == 0) return failure("a key is on the curve " + std::string(name), "", "P-256, P-384 and P-521 are known");
-      return json{{"kty", "EC"}, {"crv", curve.first}, {"x", number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, curve.second)}, {"y", number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, curve.second)}};
+      const std::pair<const char*, std::size_t> curve = name == "prime256v1"  ? std::pair{"P-256", 32UL}
+                                                        : name == "secp384r1" ? std::pair{"P-384", 48UL}
+                                                        : name == "secp521r1" ? std::pair{"P-521", 66UL}
+                                                                              : std::pair{"", 0UL};
+      if (curve.second == 0)
+        return failure("a key is on the curve " + std::string(name), "", "P-256, P-384 and P-521 are known");
+      return json{{"kty", "EC"},
+                  {"crv", curve.first},
+                  {"x", number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, curve.second)},
+                  {"y", number_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, curve.second)}};
     }
     case EVP_PKEY_ED25519:
     case EVP_PKEY_ED448: {
@@ -82,7 +95,9 @@ Result<json> jwk_of(EVP_PKEY* key) {
       EVP_PKEY_get_raw_public_key(key, nullptr, &size);
       std::string raw(size, '\0');
       EVP_PKEY_get_raw_public_key(key, reinterpret_cast<unsigned char*>(raw.data()), &size);
-      return json{{"kty", "OKP"}, {"crv", EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? "Ed25519" : "Ed448"}, {"x", unpadded::encode(raw)}};
+      return json{{"kty", "OKP"},
+                  {"crv", EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? "Ed25519" : "Ed448"},
+                  {"x", unpadded::encode(raw)}};
     }
     default: return failure("a key is of a type that no algorithm uses");
   }
@@ -99,12 +114,14 @@ JwtKey::JwtKey() : material_(std::make_unique<Material>()) {}
 JwtKey::~JwtKey() = default;
 JwtKey::JwtKey(JwtKey&&) noexcept = default;
 
-bool JwtKey::verifies(const std::string& token, std::string_view algorithm, std::string_view signing_input, std::string_view signature) const {
+bool JwtKey::verifies(const std::string& token, std::string_view algorithm, std::string_view signing_input,
+                      std::string_view signature) const {
   const OpensslErrors errors;
   if (kind == Kind::edwards) {
     const std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
     return context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, material_->edwards.get()) == 1 &&
-           EVP_DigestVerify(context.get(), bytes(signature), signature.size(), bytes(signing_input), signing_input.size()) == 1;
+           EVP_DigestVerify(context.get(), bytes(signature), signature.size(), bytes(signing_input),
+                            signing_input.size()) == 1;
   }
   cjose_err error{};
   const Jws jws(cjose_jws_import(token.data(), token.size(), &error));
@@ -115,7 +132,8 @@ bool JwtKey::verifies(const std::string& token, std::string_view algorithm, std:
 }
 
 /// An empty error: the key is merely not for us.
-static tl::expected<JwtKey, std::string> make_key(const json& source, bool secrets, JwtKey out, Jwk& jwk, Pkey& edwards) {
+static tl::expected<JwtKey, std::string> make_key(const json& source, bool secrets, JwtKey out, Jwk& jwk,
+                                                  Pkey& edwards) {
   const OpensslErrors errors;
   const std::string kty = text_member(source, "kty"), crv = text_member(source, "crv");
   json clean{{"kty", kty}};
@@ -133,8 +151,10 @@ static tl::expected<JwtKey, std::string> make_key(const json& source, bool secre
     std::string_view modulus = *n;
     while (!modulus.empty() && modulus.front() == '\0') modulus.remove_prefix(1);
     if (modulus.size() < min_rsa_bytes) return wrong("an RSA key has less than 2048 bits");
-    if (modulus.size() > max_rsa_bytes || e->size() > 8) return wrong("an RSA key has more than 8192 bits, or an exponent of more than 64");
-    if (e->empty() || (static_cast<unsigned char>(e->back()) & 1) == 0 || *e == std::string(1, '\1')) return wrong("an RSA key has an impossible exponent");
+    if (modulus.size() > max_rsa_bytes || e->size() > 8)
+      return wrong("an RSA key has more than 8192 bits, or an exponent of more than 64");
+    if (e->empty() || (static_cast<unsigned char>(e->back()) & 1) == 0 || *e == std::string(1, '\1'))
+      return wrong("an RSA key has an impossible exponent");
     out.kind = Kind::rsa;
   } else if (kty == "EC") {
     if (crv == "P-256") out.kind = Kind::p256;
@@ -152,7 +172,9 @@ static tl::expected<JwtKey, std::string> make_key(const json& source, bool secre
   } else if (kty == "OKP") {
     if (crv != "Ed25519" && crv != "Ed448") return not_ours();
     const auto x = take("x");
-    if (x) edwards.reset(EVP_PKEY_new_raw_public_key(crv == "Ed448" ? EVP_PKEY_ED448 : EVP_PKEY_ED25519, nullptr, bytes(*x), x->size()));
+    if (x)
+      edwards.reset(EVP_PKEY_new_raw_public_key(crv == "Ed448" ? EVP_PKEY_ED448 : EVP_PKEY_ED25519, nullptr, bytes(*x),
+                                                x->size()));
     if (!edwards) return wrong("an " + crv + " key has no usable 'x'");
     out.kind = Kind::edwards;
     return out;
@@ -171,7 +193,8 @@ Result<JwtKeys> JwtKeys::from_jwks(std::string_view text, const std::string& nam
   const json root = json::parse(text, nullptr, false);
   if (root.is_discarded()) return failure("is not JSON", name);
   const auto list = root.is_object() ? root.find("keys") : root.end();
-  if (!root.is_object() || list == root.end() || !list->is_array()) return failure("is not a JSON Web Key Set: no list 'keys'", name);
+  if (!root.is_object() || list == root.end() || !list->is_array())
+    return failure("is not a JSON Web Key Set: no list 'keys'", name);
   if (list->size() > max_jwt_keys) return failure("has more than 64 keys", name);
   JwtKeys out;
   for (const json& entry : *list) {
@@ -258,7 +281,8 @@ std::vector<const JwtKey*> JwtKeys::candidates(std::string_view algorithm, std::
   std::vector<const JwtKey*> out;
   for (const auto& key : keys_) {
     if (!fits(key->kind, algorithm)) continue;
-    if (!key->alg.empty() && key->alg != algorithm && !(key->kind == Kind::edwards && key->alg.starts_with("Ed"))) continue;
+    if (!key->alg.empty() && key->alg != algorithm && !(key->kind == Kind::edwards && key->alg.starts_with("Ed")))
+      continue;
     if (!kid.empty() && !key->kid.empty() && key->kid != kid) continue;
     out.push_back(key.get());
   }

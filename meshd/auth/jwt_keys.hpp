@@ -29,7 +29,8 @@ class JwtKey {
   std::string alg;  ///< empty: any that fits its kind
 
   /// `token` is the whole compact form, `algorithm` what its header says; they fit this key's kind.
-  [[nodiscard]] bool verifies(const std::string& token, std::string_view algorithm, std::string_view signing_input, std::string_view signature) const;
+  [[nodiscard]] bool verifies(const std::string& token, std::string_view algorithm, std::string_view signing_input,
+                              std::string_view signature) const;
 
  private:
   friend class JwtKeys;

@@ -13,7 +13,8 @@ namespace {
 
 using Made = Result<std::unique_ptr<Authorizer>>;
 
-Result<http::Client::Settings> server_of(const std::string& url, const std::string& ca_file, const char* key, std::size_t max_body) {
+Result<http::Client::Settings> server_of(const std::string& url, const std::string& ca_file, const char* key,
+                                         std::size_t max_body) {
   auto parsed = http::parse_url(url);
   if (!parsed) return failure(parsed.error().what, parsed.error().where, std::string(key) + " names it");
   http::Client::Settings out;
@@ -21,13 +22,16 @@ Result<http::Client::Settings> server_of(const std::string& url, const std::stri
   out.tls.ca_file = ca_file;
   out.max_body = max_body;
   if (!out.url.tls && out.url.host != "localhost" && !out.url.host.starts_with("127.") && out.url.host != "::1") {
-    log::warning("tokens depend on an answer that anybody on the way can forge", {{"setting", key}, {"url", out.url.redacted()}, {"hint", "use https"}});
+    log::warning("tokens depend on an answer that anybody on the way can forge",
+                 {{"setting", key}, {"url", out.url.redacted()}, {"hint", "use https"}});
   }
   return out;
 }
 
 Made tokens(const Config& config) {
-  if (config.auth.token_file.empty()) return failure("auth.token_file is not set", "", "the authorizer \"tokens\" needs it; auth.authorizers names others");
+  if (config.auth.token_file.empty())
+    return failure("auth.token_file is not set", "",
+                   "the authorizer \"tokens\" needs it; auth.authorizers names others");
   auto loaded = StaticTokens::load(config.auth.token_file);
   if (!loaded) return tl::unexpected(loaded.error());
   return std::make_unique<StaticTokens>(std::move(*loaded));
@@ -45,7 +49,8 @@ Made jwt(const Config& config) {
   if (!from.jwks_url.empty()) {
     auto server = server_of(from.jwks_url, from.jwks_ca_file, "jwt.jwks_url", max_jwks_bytes);
     if (!server) return tl::unexpected(server.error());
-    settings.remote = {std::move(*server), milliseconds(from.jwks_timeout_ms), milliseconds(from.jwks_retry_s * 1000LL), milliseconds(from.jwks_refresh_s * 1000LL)};
+    settings.remote = {std::move(*server), milliseconds(from.jwks_timeout_ms), milliseconds(from.jwks_retry_s * 1000LL),
+                       milliseconds(from.jwks_refresh_s * 1000LL)};
   }
   auto made = JwtAuthorizer::make(std::move(settings));
   if (!made) return tl::unexpected(made.error());
@@ -61,14 +66,21 @@ Made introspection(const Config& config) {
   if (from.url.empty()) return failure("introspection.url is not set", "", "the authorizer \"introspection\" needs it");
   auto server = server_of(from.url, from.ca_file, "introspection.url", 0);
   if (!server) return tl::unexpected(server.error());
-  auto made = Introspection::make({std::move(*server), milliseconds(from.timeout_ms), from.threads, config.auth.queued, from.client_id, from.client_secret_file,
-                                   {from.user_claim, from.username_claim, from.roles_claim, from.claims}, unix_now});
+  auto made = Introspection::make({std::move(*server),
+                                   milliseconds(from.timeout_ms),
+                                   from.threads,
+                                   config.auth.queued,
+                                   from.client_id,
+                                   from.client_secret_file,
+                                   {from.user_claim, from.username_claim, from.roles_claim, from.claims},
+                                   unix_now});
   if (!made) return tl::unexpected(made.error());
   return std::make_unique<CachedAuthorizer>(std::move(*made), cache_of(config));
 }
 
 Made session_cookie(const Config& config) {
-  auto made = SessionCookie::make({config.auth.session_cookie, config.cookie.secret_file, config.cookie.max_age_days * 86'400LL, unix_now});
+  auto made = SessionCookie::make(
+      {config.auth.session_cookie, config.cookie.secret_file, config.cookie.max_age_days * 86'400LL, unix_now});
   if (!made) return tl::unexpected(made.error());
   return std::move(*made);
 }
@@ -91,8 +103,11 @@ Result<Authorizers> make_authorizers(const Config& config) {
     } else if (name == "client_certificate") {
       made = std::make_unique<ClientCertificate>();
     } else if (name == "mesh") {
-      if (config.auth.mesh_service.empty()) return failure("auth.mesh_service is not set", "", "the authorizer \"mesh\" needs it");
-      auto mesh = std::make_unique<MeshAuthorizer>(MeshAuthorizer::Settings{config.auth.mesh_service, config.auth.mesh_method, milliseconds(config.auth.mesh_timeout_ms), config.auth.queued});
+      if (config.auth.mesh_service.empty())
+        return failure("auth.mesh_service is not set", "", "the authorizer \"mesh\" needs it");
+      auto mesh = std::make_unique<MeshAuthorizer>(
+          MeshAuthorizer::Settings{config.auth.mesh_service, config.auth.mesh_method,
+                                   milliseconds(config.auth.mesh_timeout_ms), config.auth.queued});
       out.mesh = mesh.get();
       made = std::make_unique<CachedAuthorizer>(std::move(mesh), cache_of(config));
     } else {

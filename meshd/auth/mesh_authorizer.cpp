@@ -17,16 +17,19 @@ constexpr std::size_t max_answer = 64 * 1024;
 }  // namespace
 
 Verdict judge_mesh_answer(std::string_view raw_result, std::string_view raw_error) {
-  if (raw_result.size() > max_answer || raw_error.size() > max_answer) return Verdict::later("the service's answer is larger than 64 KiB");
+  if (raw_result.size() > max_answer || raw_error.size() > max_answer)
+    return Verdict::later("the service's answer is larger than 64 KiB");
   const json error = json::parse(raw_error, nullptr, false), result = json::parse(raw_result, nullptr, false);
   if (error.is_object()) {
     const auto name = error.find("error");
     const std::string text = name != error.end() && name->is_string() ? name->get<std::string>() : "error";
-    if (text == error_name::authentication || text == error_name::authorization) return Verdict::refuse("the service refuses it: " + text);
+    if (text == error_name::authentication || text == error_name::authorization)
+      return Verdict::refuse("the service refuses it: " + text);
     return Verdict::later("the service answers with " + text.substr(0, 64));
   }
   if (!error.is_null() || result.is_discarded()) return Verdict::later("the service's answer is no response");
-  if (result.is_null() || (result.is_boolean() && !result.get<bool>())) return Verdict::pass("the service does not know it");
+  if (result.is_null() || (result.is_boolean() && !result.get<bool>()))
+    return Verdict::pass("the service does not know it");
   auto identity = identity_of(result, {"user_id", "username", "roles", {"claims"}});
   if (!identity) return Verdict::refuse(identity.error().text());
   const auto claims = result.find("claims");
@@ -42,14 +45,16 @@ Verdict judge_mesh_answer(std::string_view raw_result, std::string_view raw_erro
 
 void MeshAuthorizer::judge(const Credential& credential, Answer answer) {
   if (!credential.bearer()) return answer(Verdict::pass());
-  if (questions_.size() >= settings_.asked) return answer(Verdict::later("too many tokens are being asked about (auth.queued)"));
+  if (questions_.size() >= settings_.asked)
+    return answer(Verdict::later("too many tokens are being asked about (auth.queued)"));
   mesh::Outgoing out;
   out.type = MessageType::request;
   out.routing_key = settings_.service;
   out.correlation_id = "authorize-" + random_hex32();
   out.trace_id = random_hex32();
   out.deadline = clock_.now() + settings_.timeout;
-  const std::string params = R"({"token":)" + nuropb::json::quoted(credential.token) + "}", trace = nuropb::json::quoted(out.trace_id);
+  const std::string params = R"({"token":)" + nuropb::json::quoted(credential.token) + "}",
+                    trace = nuropb::json::quoted(out.trace_id);
   CallBody body;
   body.service = settings_.service;
   body.method = settings_.method;
@@ -76,13 +81,16 @@ bool MeshAuthorizer::end(const std::string& correlation_id, Verdict verdict) {
 bool MeshAuthorizer::take(const mesh::Incoming& response) {
   if (!questions_.contains(response.correlation_id)) return response.correlation_id.starts_with("authorize-");
   const auto body = decode_response(response.body);
-  return end(response.correlation_id, body ? judge_mesh_answer(body->result, body->error) : Verdict::later("the service's answer is no response"));
+  return end(response.correlation_id, body ? judge_mesh_answer(body->result, body->error)
+                                           : Verdict::later("the service's answer is no response"));
 }
 
 bool MeshAuthorizer::take(const mesh::Report& report) {
   if (!report.correlation_id.starts_with("authorize-")) return false;
   if (report.outcome != mesh::Outcome::confirmed) {
-    end(report.correlation_id, Verdict::later(report.outcome == mesh::Outcome::not_delivered ? "service " + settings_.service + " is not on the mesh" : "the question was not delivered: " + report.detail));
+    end(report.correlation_id, Verdict::later(report.outcome == mesh::Outcome::not_delivered
+                                                  ? "service " + settings_.service + " is not on the mesh"
+                                                  : "the question was not delivered: " + report.detail));
   }
   return true;
 }
@@ -96,7 +104,8 @@ void MeshAuthorizer::tick(SteadyTime now) {
   for (const auto& [id, question] : questions_) {
     if (question.deadline <= now) late.push_back(id);
   }
-  for (const std::string& id : late) end(id, Verdict::later("service " + settings_.service + " has not answered in time"));
+  for (const std::string& id : late)
+    end(id, Verdict::later("service " + settings_.service + " has not answered in time"));
 }
 
 }  // namespace nuropb::meshd

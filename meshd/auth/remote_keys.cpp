@@ -28,10 +28,12 @@ bool RemoteKeys::refresh(SteadyTime older_than, SteadyTime now) {
   auto fresh = fetch();
   const std::lock_guard lock(mutex_);
   if (!fresh) {
-    const auto pause = std::min<milliseconds>(settings_.retry * (1U << std::min(failures_, 10U)), std::max(longest_pause, settings_.retry));
+    const auto pause = std::min<milliseconds>(settings_.retry * (1U << std::min(failures_, 10U)),
+                                              std::max(longest_pause, settings_.retry));
     ++failures_;
     next_ = now + pause;
-    log::warning("key set not fetched, the last good one stays in force", {{"reason", fresh.error().text()}, {"keys", keys_->size()}, {"again_in_s", pause.count() / 1000}});
+    log::warning("key set not fetched, the last good one stays in force",
+                 {{"reason", fresh.error().text()}, {"keys", keys_->size()}, {"again_in_s", pause.count() / 1000}});
     return false;
   }
   keys_ = std::make_shared<const JwtKeys>(std::move(*fresh));

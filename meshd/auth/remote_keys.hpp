@@ -39,7 +39,7 @@ class RemoteKeys {
   http::Client client_;
   mutable std::mutex mutex_;
   std::shared_ptr<const JwtKeys> keys_ = std::make_shared<JwtKeys>();  // under mutex_, like all below
-  std::optional<SteadyTime> fetched_;  ///< when the fetch of keys_ began
+  std::optional<SteadyTime> fetched_;                                  ///< when the fetch of keys_ began
   SteadyTime next_{};
   unsigned failures_ = 0;
 };

@@ -32,7 +32,8 @@ std::optional<std::string_view> take_field(std::string_view& rest) {
   if (colon == std::string_view::npos || colon > 6) return {};
   const auto size = number_of<int>(rest.substr(0, colon));
   rest.remove_prefix(colon + 1);
-  if (!size || static_cast<std::size_t>(*size) >= rest.size() || rest[static_cast<std::size_t>(*size)] != '|') return {};
+  if (!size || static_cast<std::size_t>(*size) >= rest.size() || rest[static_cast<std::size_t>(*size)] != '|')
+    return {};
   const auto field = rest.substr(0, static_cast<std::size_t>(*size));
   rest.remove_prefix(field.size() + 1);
   return field;
@@ -57,10 +58,12 @@ Result<std::vector<std::string>> read_secrets(const std::string& file) {
 
 }  // namespace
 
-std::optional<SignedValue> open_signed_value(std::string_view text, std::string_view name, const std::vector<std::string>& secrets) {
+std::optional<SignedValue> open_signed_value(std::string_view text, std::string_view name,
+                                             const std::vector<std::string>& secrets) {
   if (!text.starts_with("2|")) return {};
   std::string_view rest = text.substr(2);
-  const auto key = take_field(rest), timestamp = take_field(rest), signed_name = take_field(rest), value = take_field(rest);
+  const auto key = take_field(rest), timestamp = take_field(rest), signed_name = take_field(rest),
+             value = take_field(rest);
   if (!key || !timestamp || !signed_name || !value || *signed_name != name) return {};
   const auto signature = from_hex(rest);
   if (!signature || signature->size() != 32) return {};
@@ -69,7 +72,9 @@ std::optional<SignedValue> open_signed_value(std::string_view text, std::string_
   for (const std::string& secret : secrets) {
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    const bool made = HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(signed_part.data()), signed_part.size(), mac, &size) != nullptr;
+    const bool made =
+        HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+             reinterpret_cast<const unsigned char*>(signed_part.data()), signed_part.size(), mac, &size) != nullptr;
     right = (made && size == 32 && CRYPTO_memcmp(mac, signature->data(), 32) == 0) || right;
   }
   const auto at = number_of<std::int64_t>(*timestamp);
@@ -79,8 +84,10 @@ std::optional<SignedValue> open_signed_value(std::string_view text, std::string_
 }
 
 Result<std::unique_ptr<SessionCookie>> SessionCookie::make(Settings settings) {
-  if (settings.name.empty()) return failure("auth.session_cookie is not set", "", "the authorizer \"session_cookie\" needs the cookie's name");
-  if (settings.secret_file.empty()) return failure("cookie.secret_file is not set", "", "the authorizer \"session_cookie\" needs the secret");
+  if (settings.name.empty())
+    return failure("auth.session_cookie is not set", "", "the authorizer \"session_cookie\" needs the cookie's name");
+  if (settings.secret_file.empty())
+    return failure("cookie.secret_file is not set", "", "the authorizer \"session_cookie\" needs the secret");
   std::unique_ptr<SessionCookie> out(new SessionCookie(std::move(settings)));
   if (auto ok = out->reload(); !ok) return tl::unexpected(ok.error());
   return out;
@@ -108,9 +115,11 @@ Verdict SessionCookie::verdict(const std::string& cookie) const {
   // What nuropb-gw takes from it; a bearer token in it is passed on and not judged again.
   auto identity = identity_of(info, {"user_id", "username", "roles", {"roles", "claims"}});
   if (!identity) return Verdict::refuse(identity.error().text());
-  if (const auto claims = info.find("claims"); claims != info.end() && claims->is_object()) identity->claims = claims->dump();
+  if (const auto claims = info.find("claims"); claims != info.end() && claims->is_object())
+    identity->claims = claims->dump();
   else identity->claims.clear();
-  if (const auto token = info.find("bearer_token"); token != info.end() && token->is_string()) identity->token = token->get<std::string>();
+  if (const auto token = info.find("bearer_token"); token != info.end() && token->is_string())
+    identity->token = token->get<std::string>();
   identity->expires = opened->timestamp + settings_.max_age_s;
   return Verdict::accept(std::move(*identity));
 }

@@ -23,7 +23,8 @@ struct SignedValue {
 };
 /// Any text; nothing, if it is not such a value of this name, signed with one of these secrets. Pure; comparison takes
 /// the same time wherever two signatures differ.
-std::optional<SignedValue> open_signed_value(std::string_view text, std::string_view name, const std::vector<std::string>& secrets);
+std::optional<SignedValue> open_signed_value(std::string_view text, std::string_view name,
+                                             const std::vector<std::string>& secrets);
 
 class SessionCookie final : public Authorizer {
  public:

@@ -38,12 +38,14 @@ Result<Identity> parse_user(const toml::table& entry, const std::string& name) {
       json << toml::json_formatter(*value.as_table());
       user.claims = nlohmann::json::parse(json.str()).dump();
     } else {
-      return failure("unknown key '" + std::string(key.str()) + "' of a token", where, "a token has user_id, username, roles and claims");
+      return failure("unknown key '" + std::string(key.str()) + "' of a token", where,
+                     "a token has user_id, username, roles and claims");
     }
   }
   const std::string where = at(name, entry.source());
   if (user.user_id.empty()) return failure("a token has no user_id", where);
-  if (user.user_id.size() > max_name || user.username.size() > max_name) return failure("a name is longer than 1024 bytes", where);
+  if (user.user_id.size() > max_name || user.username.size() > max_name)
+    return failure("a name is longer than 1024 bytes", where);
   std::size_t size = user.claims.size();
   for (const auto& role : user.roles) size += role.size() + sizeof(std::uint32_t);
   if (size > max_claims) return failure("roles and claims are larger than 8 KiB", where);
@@ -67,7 +69,9 @@ Result<StaticTokens> StaticTokens::parse(std::string_view text, const std::strin
     return failure("not TOML: " + std::string(e.description()), at(name, e.source()));
   }
   for (auto&& [key, node] : root) {
-    if (key.str() != "tokens") return failure("unknown key '" + std::string(key.str()) + "'", at(name, node.source()), "only [tokens.\"…\"] tables stand here");
+    if (key.str() != "tokens")
+      return failure("unknown key '" + std::string(key.str()) + "'", at(name, node.source()),
+                     "only [tokens.\"…\"] tables stand here");
   }
   if (!root["tokens"]) return result;
   const toml::table* tokens = root["tokens"].as_table();

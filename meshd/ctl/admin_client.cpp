@@ -19,8 +19,10 @@ constexpr std::uint64_t largest_answer = 64U << 20;
 
 }  // namespace
 
-Result<std::string> operate(const std::string& admin_socket, const std::string& name, const std::string& body, milliseconds timeout) {
-  if (admin_socket.size() > 107) return failure("the path is too long for a Unix socket", admin_socket, "gateway.runtime_dir");
+Result<std::string> operate(const std::string& admin_socket, const std::string& name, const std::string& body,
+                            milliseconds timeout) {
+  if (admin_socket.size() > 107)
+    return failure("the path is too long for a Unix socket", admin_socket, "gateway.runtime_dir");
   asio::io_context io;
   boost::beast::basic_stream<Local> stream(io);
   boost::beast::flat_buffer buffer;
@@ -40,11 +42,14 @@ Result<std::string> operate(const std::string& admin_socket, const std::string& 
     http::async_write(stream, request, [&](const boost::system::error_code& unsent, std::size_t) {
       if ((failed = unsent)) return;
       step = "no answer";
-      http::async_read(stream, buffer, parser, [&](const boost::system::error_code& unread, std::size_t) { failed = unread; });
+      http::async_read(stream, buffer, parser,
+                       [&](const boost::system::error_code& unread, std::size_t) { failed = unread; });
     });
   });
   io.run();
-  if (failed) return failure(std::string(step) + ": " + failed.message(), admin_socket, "is nuropb-meshd running with this gateway.runtime_dir?");
+  if (failed)
+    return failure(std::string(step) + ": " + failed.message(), admin_socket,
+                   "is nuropb-meshd running with this gateway.runtime_dir?");
   const std::string& text = parser.get().body();
   if (parser.get().result() == http::status::ok) return text;
   const auto said = nlohmann::json::parse(text, nullptr, false);

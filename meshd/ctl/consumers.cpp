@@ -71,11 +71,14 @@ int sessions(const Config& config, const Sessions& options) {
     std::cout << written(*answer) << '\n';
   } else {
     for (const json& session : answer->value("sessions", json::array())) {
-      std::cout << shown(session["session_id"]) << "  " << shown(session["user_id"]) << "  edge " << session["edge"] << "  gateway " << shown(session["gateway"]) << '\n';
+      std::cout << shown(session["session_id"]) << "  " << shown(session["user_id"]) << "  edge " << session["edge"]
+                << "  gateway " << shown(session["gateway"]) << '\n';
     }
-    std::cout << counted.value("sessions", std::uint64_t{0}) << " sessions, " << counted.value("users", std::uint64_t{0}) << " users, " << counted.value("gateways", std::uint64_t{0})
+    std::cout << counted.value("sessions", std::uint64_t{0}) << " sessions, "
+              << counted.value("users", std::uint64_t{0}) << " users, " << counted.value("gateways", std::uint64_t{0})
               << " gateways\n";
-    if (const std::string cursor = answer->value("cursor", std::string()); !cursor.empty()) std::cout << "more: --cursor " << shown(cursor) << '\n';
+    if (const std::string cursor = answer->value("cursor", std::string()); !cursor.empty())
+      std::cout << "more: --cursor " << shown(cursor) << '\n';
   }
   const json unanswered = answer->value("unanswered", json::array());
   for (const json& gateway : unanswered) std::cerr << "gateway " << shown(gateway) << " did not answer in time\n";
@@ -85,9 +88,12 @@ int sessions(const Config& config, const Sessions& options) {
 int send(const Config& config, const Send& options) {
   auto target = target_of(options.whom);
   if (!target) return fail(usage_mistake, "say whom: one of --session, --user, --all");
-  const std::string text = options.message == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : options.message;
+  const std::string text =
+      options.message == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : options.message;
   const json message = json::parse(text, nullptr, false);
-  if (message.is_discarded()) return fail(usage_mistake, "the message is not JSON: " + text.substr(0, 80) + " (a text needs its quotes: '\"hello\"')");
+  if (message.is_discarded())
+    return fail(usage_mistake,
+                "the message is not JSON: " + text.substr(0, 80) + " (a text needs its quotes: '\"hello\"')");
   target->second["message"] = message;
   target->second["handler"] = options.whom.handler;
   return say(ask(config, "send_to_" + target->first, target->second), options.json, "took it");

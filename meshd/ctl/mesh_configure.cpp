@@ -47,7 +47,8 @@ int mesh_configure(const Config& config, const MeshConfigure& what) {
   std::cout << done->broker << ", service " << settings.transport.service_name << '\n';
   for (const auto& item : done->items) {
     // A binding nobody could be asked about: declared again all the same, unless this is a dry run.
-    std::cout << (item.state == Found::unknown ? (what.dry_run ? "unknown " : "bound   ") : word(item.state)) << item.what << '\n';
+    std::cout << (item.state == Found::unknown ? (what.dry_run ? "unknown " : "bound   ") : word(item.state))
+              << item.what << '\n';
   }
   const auto made = done->count(Found::made), missing = done->count(Found::missing);
   if (what.dry_run && missing > 0) {

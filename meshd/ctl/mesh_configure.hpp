@@ -9,9 +9,9 @@
 namespace nuropb::ctl {
 
 struct MeshConfigure {
-  std::string service;                      ///< empty: gateway.service
+  std::string service;  ///< empty: gateway.service
   std::vector<std::string> rpc_bindings, event_bindings;
-  std::string management_url;               ///< empty: amqp.management_url
+  std::string management_url;  ///< empty: amqp.management_url
   bool dry_run = false;
 };
 

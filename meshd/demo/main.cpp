@@ -22,30 +22,40 @@ void add_methods(mesh::ServiceHost& host, boost::asio::io_context& timers) {
   host.raw_method("echo", {.description = "Returns what it was given", .any_parameters = true},
                   [](std::string_view params) { return std::string(params); });
 
-  host.method("add", {.description = "Adds two numbers", .parameters = {{"a", "number"}, {"b", "number"}}}, [](const mesh::Call& call) -> json {
-    const json &a = call.params["a"], &b = call.params["b"];
-    // Whole numbers as long as they and their sum fit 64 bits; beyond that, as JavaScript has it.
-    const auto whole = [](const json& value) { return value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX); };
-    std::int64_t sum = 0;
-    if (whole(a) && whole(b) && !__builtin_add_overflow(a.get<std::int64_t>(), b.get<std::int64_t>(), &sum)) return sum;
-    if (a.is_number() && b.is_number()) return a.get<double>() + b.get<double>();
-    throw mesh::CallError(error_name::validation, "add() takes two numbers");
-  });
+  host.method("add", {.description = "Adds two numbers", .parameters = {{"a", "number"}, {"b", "number"}}},
+              [](const mesh::Call& call) -> json {
+                const json &a = call.params["a"], &b = call.params["b"];
+                // Whole numbers as long as they and their sum fit 64 bits; beyond that, as JavaScript has it.
+                const auto whole = [](const json& value) {
+                  return value.is_number_integer() &&
+                         (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
+                };
+                std::int64_t sum = 0;
+                if (whole(a) && whole(b) && !__builtin_add_overflow(a.get<std::int64_t>(), b.get<std::int64_t>(), &sum))
+                  return sum;
+                if (a.is_number() && b.is_number()) return a.get<double>() + b.get<double>();
+                throw mesh::CallError(error_name::validation, "add() takes two numbers");
+              });
 
-  host.async_method("slow", {.description = "Answers after `ms` milliseconds", .parameters = {{"ms", "integer"}}}, [&timers](mesh::Call call, mesh::Reply reply) {
-    if (!call.params["ms"].is_number_unsigned()) return reply.error(error_name::validation, "slow() takes a number of milliseconds");
-    const auto ms = call.params["ms"].get<std::uint64_t>();
-    const auto wait = std::chrono::milliseconds(std::min<std::uint64_t>(ms, 600'000));
-    auto timer = std::make_shared<boost::asio::steady_timer>(timers, wait);
-    auto held = std::make_shared<mesh::Reply>(std::move(reply));
-    boost::asio::post(timers, [timer, held, ms] {
-      timer->async_wait([timer, held, ms](const boost::system::error_code&) { held->result({{"slept_ms", ms}}); });
-    });
-  });
+  host.async_method(
+      "slow", {.description = "Answers after `ms` milliseconds", .parameters = {{"ms", "integer"}}},
+      [&timers](mesh::Call call, mesh::Reply reply) {
+        if (!call.params["ms"].is_number_unsigned())
+          return reply.error(error_name::validation, "slow() takes a number of milliseconds");
+        const auto ms = call.params["ms"].get<std::uint64_t>();
+        const auto wait = std::chrono::milliseconds(std::min<std::uint64_t>(ms, 600'000));
+        auto timer = std::make_shared<boost::asio::steady_timer>(timers, wait);
+        auto held = std::make_shared<mesh::Reply>(std::move(reply));
+        boost::asio::post(timers, [timer, held, ms] {
+          timer->async_wait([timer, held, ms](const boost::system::error_code&) { held->result({{"slept_ms", ms}}); });
+        });
+      });
 
-  host.method("fail", {.description = "Fails", .parameters = {{"message", "string", false, "What it says", "as asked"}}}, [](const mesh::Call& call) -> json {
-    throw std::runtime_error(call.params.value("message", std::string("as asked")));
-  });
+  host.method("fail",
+              {.description = "Fails", .parameters = {{"message", "string", false, "What it says", "as asked"}}},
+              [](const mesh::Call& call) -> json {
+                throw std::runtime_error(call.params.value("message", std::string("as asked")));
+              });
 }
 
 }  // namespace
@@ -54,9 +64,12 @@ int main(int argc, char** argv) {
   CLI::App app("A NuroPb service with echo, add, slow and fail", "nuropb-demo-service");
   std::string url, service = "demo", instance, ca_file;
   std::uint16_t prefetch = 200;
-  app.add_option("--url", url, "The broker: amqp://user:password@host:port/vhost")->envname("NUROPB_DEMO_URL")->required();
+  app.add_option("--url", url, "The broker: amqp://user:password@host:port/vhost")
+      ->envname("NUROPB_DEMO_URL")
+      ->required();
   app.add_option("--service", service, "Its name on the mesh")->capture_default_str();
-  app.add_option("--instance", instance, "Its instance id; with a fixed one there can be one instance only (default: a random one)");
+  app.add_option("--instance", instance,
+                 "Its instance id; with a fixed one there can be one instance only (default: a random one)");
   app.add_option("--prefetch", prefetch, "Requests that it may hold at a time")->capture_default_str();
   app.add_option("--ca-file", ca_file, "amqps: certificates to trust (PEM)");
   CLI11_PARSE(app, argc, argv);

@@ -6,7 +6,9 @@ namespace {
 constexpr std::size_t max_answer = 1U << 20;
 constexpr auto for_ever = std::chrono::hours(24 * 365);  // a watch ends with its connection, or when it is cancelled
 
-bool token_refused(const std::string& reason) { return reason.find("invalid auth token") != std::string::npos || reason.find("auth: revision") != std::string::npos; }
+bool token_refused(const std::string& reason) {
+  return reason.find("invalid auth token") != std::string::npos || reason.find("auth: revision") != std::string::npos;
+}
 
 }  // namespace
 
@@ -26,7 +28,8 @@ Result<std::vector<WatchEvent>> Watch::next() {
 }
 
 Client::Client(Settings settings, const std::string& prefix) : settings_(std::move(settings)), keys_(Keys::of(prefix)) {
-  for (const auto& url : settings_.urls) members_.push_back(std::make_unique<http::Client>(http::Client::Settings{url, settings_.tls, max_answer}));
+  for (const auto& url : settings_.urls)
+    members_.push_back(std::make_unique<http::Client>(http::Client::Settings{url, settings_.tls, max_answer}));
 }
 
 void Client::cancel() {
@@ -48,9 +51,14 @@ tl::unexpected<Error> Client::failed(Error error) {
 
 Result<void> Client::log_in() {
   if (settings_.user.empty() || !token_.empty()) return {};
-  const auto answer = member().send({"POST", "/v3/auth/authenticate", authenticate_request(settings_.user, settings_.password), {}}, settings_.timeout);
+  const auto answer =
+      member().send({"POST", "/v3/auth/authenticate", authenticate_request(settings_.user, settings_.password), {}},
+                    settings_.timeout);
   if (!answer) return failed(answer.error());
-  if (answer->status != 200) return failed({"etcd refuses user '" + settings_.user + "': " + refusal(answer->body), {}, "check etcd.user and etcd.password_file"});
+  if (answer->status != 200)
+    return failed({"etcd refuses user '" + settings_.user + "': " + refusal(answer->body),
+                   {},
+                   "check etcd.user and etcd.password_file"});
   auto token = read_token(answer->body);
   if (!token) return failed(token.error());
   token_ = std::move(*token);
@@ -70,7 +78,8 @@ Result<std::string> Client::call(const std::string& path, const std::string& bod
     }
     const bool needs_user = reason.find("user name is empty") != std::string::npos;
     const bool denied = reason.find("permission denied") != std::string::npos;
-    return failed({"etcd says no to " + path + ": HTTP " + std::to_string(answer->status) + " " + reason, {},
+    return failed({"etcd says no to " + path + ": HTTP " + std::to_string(answer->status) + " " + reason,
+                   {},
                    needs_user ? "this cluster wants a user: etcd.user and etcd.password_file"
                    : denied   ? "user '" + settings_.user + "' needs readwrite on " + keys_.from + "…"
                               : ""});
@@ -120,7 +129,8 @@ Result<std::shared_ptr<Watch>> Client::watch(std::int64_t from_revision) {
   if (const auto done = log_in(); !done) return tl::unexpected(done.error());
   auto stream = member().stream(request("/v3/watch", watch_request(keys_, from_revision)), settings_.timeout);
   if (!stream) return failed(stream.error());
-  if ((*stream)->status() != 200) return failed({"etcd says no to a watch: HTTP " + std::to_string((*stream)->status()), {}, {}});
+  if ((*stream)->status() != 200)
+    return failed({"etcd says no to a watch: HTTP " + std::to_string((*stream)->status()), {}, {}});
   return std::make_shared<Watch>(std::move(*stream), keys_, member().url().redacted());
 }
 

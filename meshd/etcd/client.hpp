@@ -27,7 +27,8 @@ struct Settings {
 /// A watch that is running. Lines are read by one thread; cancel() may come from another.
 class Watch {
  public:
-  Watch(std::unique_ptr<http::Stream> stream, Keys keys, std::string where) : stream_(std::move(stream)), keys_(std::move(keys)), where_(std::move(where)) {}
+  Watch(std::unique_ptr<http::Stream> stream, Keys keys, std::string where)
+      : stream_(std::move(stream)), keys_(std::move(keys)), where_(std::move(where)) {}
   /// Waits for the next events. An error is the end of the watch.
   Result<std::vector<WatchEvent>> next();
   void cancel() { stream_->cancel(); }

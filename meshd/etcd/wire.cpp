@@ -49,7 +49,9 @@ bool flag(const json& value) { return value.is_boolean() && value.get<bool>(); }
 
 std::string clean(std::string text) {
   text.resize(std::min<std::size_t>(text.size(), 200));
-  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e; }, '?');
+  std::replace_if(
+      text.begin(), text.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e; }, '?');
   return text;
 }
 
@@ -94,20 +96,28 @@ Result<Lease> read_keep_alive(std::string_view body) {
   const json& result = member(*answer, "result");
   const auto id = integer(member(result, "ID"));
   const auto ttl = integer(member(result, "TTL"));
-  if (!result.is_object() || !id || *id == 0 || !ttl || *ttl < 0 || *ttl > 1'000'000'000) return failure("etcd's answer says nothing of the lease");
+  if (!result.is_object() || !id || *id == 0 || !ttl || *ttl < 0 || *ttl > 1'000'000'000)
+    return failure("etcd's answer says nothing of the lease");
   return Lease{*id, *ttl};
 }
 
 std::string nominate_request(const Keys& keys, const std::string& instance_id, std::int64_t lease) {
   const json range_leader = {{"request_range", {{"key", base64::encode(keys.leader)}}}};
   const json range_config = {{"request_range", {{"key", base64::encode(keys.config_ok)}}}};
-  const json put = {{"request_put", {{"key", base64::encode(keys.leader)}, {"value", base64::encode(instance_id)}, {"lease", std::to_string(lease)}}}};
-  return print({{"compare", json::array({{{"key", base64::encode(keys.leader)}, {"target", "VERSION"}, {"result", "EQUAL"}, {"version", "0"}}})},
-                {"success", json::array({put, range_config})},
-                {"failure", json::array({range_leader, range_config})}});
+  const json put = {{"request_put",
+                     {{"key", base64::encode(keys.leader)},
+                      {"value", base64::encode(instance_id)},
+                      {"lease", std::to_string(lease)}}}};
+  return print(
+      {{"compare",
+        json::array(
+            {{{"key", base64::encode(keys.leader)}, {"target", "VERSION"}, {"result", "EQUAL"}, {"version", "0"}}})},
+       {"success", json::array({put, range_config})},
+       {"failure", json::array({range_leader, range_config})}});
 }
 
-Result<Nomination> read_nomination(std::string_view body, const Keys& keys, const std::string& instance_id, std::int64_t lease) {
+Result<Nomination> read_nomination(std::string_view body, const Keys& keys, const std::string& instance_id,
+                                   std::int64_t lease) {
   const auto answer = parse(body);
   if (!answer) return tl::unexpected(answer.error());
   Nomination out;
@@ -140,9 +150,14 @@ Result<Nomination> read_nomination(std::string_view body, const Keys& keys, cons
 }
 
 std::string publish_request(const Keys& keys, std::int64_t lease) {
-  return print({{"compare", json::array({{{"key", base64::encode(keys.leader)}, {"target", "LEASE"}, {"result", "EQUAL"}, {"lease", std::to_string(lease)}}})},
-                {"success", json::array({{{"request_put", {{"key", base64::encode(keys.config_ok)}, {"value", base64::encode(ok_text)}}}}})},
-                {"failure", json::array()}});
+  return print(
+      {{"compare", json::array({{{"key", base64::encode(keys.leader)},
+                                 {"target", "LEASE"},
+                                 {"result", "EQUAL"},
+                                 {"lease", std::to_string(lease)}}})},
+       {"success", json::array({{{"request_put",
+                                  {{"key", base64::encode(keys.config_ok)}, {"value", base64::encode(ok_text)}}}}})},
+       {"failure", json::array()}});
 }
 
 Result<bool> read_publish(std::string_view body) {
@@ -153,7 +168,10 @@ Result<bool> read_publish(std::string_view body) {
 }
 
 std::string watch_request(const Keys& keys, std::int64_t from_revision) {
-  return print({{"create_request", {{"key", base64::encode(keys.from)}, {"range_end", base64::encode(keys.to)}, {"start_revision", std::to_string(from_revision)}}}});
+  return print({{"create_request",
+                 {{"key", base64::encode(keys.from)},
+                  {"range_end", base64::encode(keys.to)},
+                  {"start_revision", std::to_string(from_revision)}}}});
 }
 
 Result<std::vector<WatchEvent>> read_watch_line(std::string_view line, const Keys& keys) {
@@ -164,7 +182,8 @@ Result<std::vector<WatchEvent>> read_watch_line(std::string_view line, const Key
   if (!result.is_object()) return failure("etcd's line is none of a watch");
   if (flag(member(result, "canceled"))) {
     const json& reason = member(result, "cancel_reason");
-    return failure("etcd has ended the watch" + (reason.is_string() ? ": " + clean(reason.get<std::string>()) : std::string()));
+    return failure("etcd has ended the watch" +
+                   (reason.is_string() ? ": " + clean(reason.get<std::string>()) : std::string()));
   }
   std::vector<WatchEvent> out;
   const json& events = member(result, "events");
@@ -184,7 +203,9 @@ Result<std::vector<WatchEvent>> read_watch_line(std::string_view line, const Key
   return out;
 }
 
-std::string authenticate_request(const std::string& user, const std::string& password) { return print({{"name", user}, {"password", password}}); }
+std::string authenticate_request(const std::string& user, const std::string& password) {
+  return print({{"name", user}, {"password", password}});
+}
 
 Result<std::string> read_token(std::string_view body) {
   const auto answer = parse(body);

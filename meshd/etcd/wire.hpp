@@ -34,12 +34,13 @@ Result<Lease> read_keep_alive(std::string_view body);
 /// Puts the leader key, bound to the lease, if its version is 0; tells who has it, and what rmq-config-ok says.
 std::string nominate_request(const Keys& keys, const std::string& instance_id, std::int64_t lease);
 struct Nomination {
-  bool ours = false;       ///< the key is bound to our lease, by this transaction or one whose answer was lost
+  bool ours = false;  ///< the key is bound to our lease, by this transaction or one whose answer was lost
   std::string leader;
   bool config_ok = false;
   std::int64_t revision = 0;
 };
-Result<Nomination> read_nomination(std::string_view body, const Keys& keys, const std::string& instance_id, std::int64_t lease);
+Result<Nomination> read_nomination(std::string_view body, const Keys& keys, const std::string& instance_id,
+                                   std::int64_t lease);
 
 /// rmq-config-ok = True, if the leader key is bound to our lease.
 std::string publish_request(const Keys& keys, std::int64_t lease);

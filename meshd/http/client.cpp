@@ -76,7 +76,8 @@ Result<std::unique_ptr<Stream>> Client::stream(const Request& request, milliseco
   return std::unique_ptr<Stream>(new Stream(std::move(exchange), status));
 }
 
-Stream::Stream(std::unique_ptr<detail::Exchange> exchange, unsigned status) : exchange_(std::move(exchange)), status_(status) {}
+Stream::Stream(std::unique_ptr<detail::Exchange> exchange, unsigned status)
+    : exchange_(std::move(exchange)), status_(status) {}
 Stream::~Stream() = default;
 
 void Stream::cancel() { exchange_->cancel(); }

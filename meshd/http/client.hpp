@@ -21,13 +21,13 @@ struct Tls {
   std::string ca_file;           ///< empty: the system's authorities
   std::string certificate_file;  ///< our own, where the server asks for one
   std::string key_file;
-  bool verify_peer = true;       ///< false accepts any certificate and any name
+  bool verify_peer = true;  ///< false accepts any certificate and any name
 };
 
 struct Request {
   std::string method = "GET";
-  std::string target;            ///< begins with '/', already percent-encoded; follows the URL's base
-  std::string body;              ///< sent as application/json, unless headers say otherwise
+  std::string target;  ///< begins with '/', already percent-encoded; follows the URL's base
+  std::string body;    ///< sent as application/json, unless headers say otherwise
   std::vector<std::pair<std::string, std::string>> headers;
 };
 

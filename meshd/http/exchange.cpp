@@ -30,7 +30,8 @@ constexpr std::size_t piece = 16U << 10;
 constexpr int dead_peer_ms = 20'000;
 
 bool printable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
 }
 
 }  // namespace
@@ -52,7 +53,8 @@ struct Lookup {
     for (const addrinfo* each = list; each; each = each->ai_next) {
       tcp::endpoint endpoint;
       if (each->ai_addrlen > endpoint.capacity()) continue;
-      std::copy_n(reinterpret_cast<const char*>(each->ai_addr), each->ai_addrlen, reinterpret_cast<char*>(endpoint.data()));
+      std::copy_n(reinterpret_cast<const char*>(each->ai_addr), each->ai_addrlen,
+                  reinterpret_cast<char*>(endpoint.data()));
       endpoint.resize(each->ai_addrlen);
       endpoint.port(port);
       self->found.push_back(endpoint);
@@ -108,20 +110,27 @@ ErrorCode Exchange::run(SteadyTime deadline, Begin begin) {
 tl::unexpected<Error> Exchange::wrong(ErrorCode error, const char* doing) const {
   const std::string where = url_.redacted();
   if (error == asio::error::operation_aborted) return failure("cancelled", where);
-  if (error == asio::error::timed_out) return failure(std::string("no answer in time while ") + doing, where, "is the host reachable?");
-  if (error == asio::error::connection_refused) return failure("connection refused", where, "is a server listening there?");
+  if (error == asio::error::timed_out)
+    return failure(std::string("no answer in time while ") + doing, where, "is the host reachable?");
+  if (error == asio::error::connection_refused)
+    return failure("connection refused", where, "is a server listening there?");
   if (error.category() == asio::error::get_ssl_category()) {
     if (ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-      return failure("the server's certificate is not trusted, or not for '" + url_.host + "'", where, "name its authority in ca_file, and use the name that stands in it");
+      return failure("the server's certificate is not trusted, or not for '" + url_.host + "'", where,
+                     "name its authority in ca_file, and use the name that stands in it");
     }
     return failure("TLS: " + error.message(), where, "does this port speak TLS?");
   }
-  if (error == bhttp::error::body_limit || error == bhttp::error::header_limit) return failure("the answer is too large", where);
+  if (error == bhttp::error::body_limit || error == bhttp::error::header_limit)
+    return failure("the answer is too large", where);
   if (error.category() == bhttp::make_error_code(bhttp::error::bad_version).category()) {
-    if (error == bhttp::error::end_of_stream || error == bhttp::error::partial_message) return failure("the connection was closed without an answer", where);
-    return failure("what answered is not HTTP: " + error.message(), where, url_.tls ? "" : "does this port want https?");
+    if (error == bhttp::error::end_of_stream || error == bhttp::error::partial_message)
+      return failure("the connection was closed without an answer", where);
+    return failure("what answered is not HTTP: " + error.message(), where,
+                   url_.tls ? "" : "does this port want https?");
   }
-  if (error == asio::error::eof || error == asio::error::connection_reset || error == asio::ssl::error::stream_truncated) {
+  if (error == asio::error::eof || error == asio::error::connection_reset ||
+      error == asio::ssl::error::stream_truncated) {
     return failure(std::string("the connection was closed while ") + doing, where);
   }
   return failure(std::string(doing) + ": " + error.message(), where);
@@ -129,20 +138,23 @@ tl::unexpected<Error> Exchange::wrong(ErrorCode error, const char* doing) const 
 
 Result<std::vector<tcp::endpoint>> Exchange::resolve(SteadyTime deadline) {
   ErrorCode not_an_address;
-  if (const auto address = asio::ip::make_address(url_.host, not_an_address); !not_an_address) return std::vector{tcp::endpoint(address, url_.port)};
+  if (const auto address = asio::ip::make_address(url_.host, not_an_address); !not_an_address)
+    return std::vector{tcp::endpoint(address, url_.port)};
   std::thread([lookup = lookup_, host = url_.host, port = url_.port] { Lookup::run(lookup, host, port); }).detach();
   std::unique_lock lock(lookup_->mutex);
   const bool ended = lookup_->changed.wait_until(lock, deadline, [&] { return lookup_->done || lookup_->cancelled; });
   if (lookup_->cancelled) return wrong(asio::error::operation_aborted, "");
   if (!ended) return failure("host name '" + url_.host + "' can't be resolved in time", url_.redacted());
-  if (lookup_->found.empty()) return failure("host name '" + url_.host + "' can't be resolved: " + lookup_->error, url_.redacted());
+  if (lookup_->found.empty())
+    return failure("host name '" + url_.host + "' can't be resolved: " + lookup_->error, url_.redacted());
   return lookup_->found;
 }
 
 Result<void> Exchange::connect(const Tls& tls, SteadyTime deadline) {
   const auto endpoints = resolve(deadline);
   if (!endpoints) return tl::unexpected(endpoints.error());
-  const ErrorCode error = run(deadline, [&](auto handler) { asio::async_connect(socket_, *endpoints, std::move(handler)); });
+  const ErrorCode error =
+      run(deadline, [&](auto handler) { asio::async_connect(socket_, *endpoints, std::move(handler)); });
   if (error) return wrong(error, "connecting");
   ErrorCode ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
@@ -158,12 +170,16 @@ Result<void> Exchange::connect(const Tls& tls, SteadyTime deadline) {
 Result<void> Exchange::start_tls(const Tls& tls, SteadyTime deadline) {
   ErrorCode error;
   context_.emplace(asio::ssl::context::tls_client);
-  context_->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1, error);
+  context_->set_options(
+      asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1, error);
   if (tls.ca_file.empty()) context_->set_default_verify_paths(error);
-  else if (context_->load_verify_file(tls.ca_file, error)) return failure("can't be read as PEM certificates", tls.ca_file);
+  else if (context_->load_verify_file(tls.ca_file, error))
+    return failure("can't be read as PEM certificates", tls.ca_file);
   if (!tls.certificate_file.empty()) {
-    if (context_->use_certificate_chain_file(tls.certificate_file, error)) return failure("can't be read as a PEM certificate", tls.certificate_file);
-    if (context_->use_private_key_file(tls.key_file, asio::ssl::context::pem, error)) return failure("is not the PEM key of the certificate", tls.key_file);
+    if (context_->use_certificate_chain_file(tls.certificate_file, error))
+      return failure("can't be read as a PEM certificate", tls.certificate_file);
+    if (context_->use_private_key_file(tls.key_file, asio::ssl::context::pem, error))
+      return failure("is not the PEM key of the certificate", tls.key_file);
   }
   tls_.emplace(socket_, *context_);
   tls_->set_verify_mode(tls.verify_peer ? asio::ssl::verify_peer : asio::ssl::verify_none, error);
@@ -171,7 +187,8 @@ Result<void> Exchange::start_tls(const Tls& tls, SteadyTime deadline) {
   ErrorCode not_an_address;
   asio::ip::make_address(url_.host, not_an_address);
   if (not_an_address) SSL_set_tlsext_host_name(tls_->native_handle(), url_.host.c_str());
-  error = run(deadline, [&](auto handler) { tls_->async_handshake(asio::ssl::stream_base::client, std::move(handler)); });
+  error =
+      run(deadline, [&](auto handler) { tls_->async_handshake(asio::ssl::stream_base::client, std::move(handler)); });
   if (error) return wrong(error, "the TLS handshake");
   return {};
 }
@@ -186,7 +203,8 @@ Result<void> Exchange::send(const Request& request, SteadyTime deadline) {
   message.set(bhttp::field::user_agent, "nuropb-gateway/" NUROPB_VERSION);
   message.set(bhttp::field::accept, "application/json");
   message.set(bhttp::field::connection, "close");
-  if (!url_.user.empty()) message.set(bhttp::field::authorization, "Basic " + base64::encode(url_.user + ":" + url_.password));
+  if (!url_.user.empty())
+    message.set(bhttp::field::authorization, "Basic " + base64::encode(url_.user + ":" + url_.password));
   if (!request.body.empty()) message.set(bhttp::field::content_type, "application/json");
   for (const auto& [name, value] : request.headers) message.set(name, value);
   message.body() = request.body;

@@ -15,7 +15,7 @@ struct Url {
   std::uint16_t port = 80;  ///< 443 for https
   std::string user;         ///< empty: no basic authentication
   std::string password;
-  std::string base;         ///< what stands before every target: empty, or "/rabbit" without a '/' at its end
+  std::string base;  ///< what stands before every target: empty, or "/rabbit" without a '/' at its end
 
   /// The address with `***` for the password: the only form that is ever logged or shown.
   [[nodiscard]] std::string redacted() const;

@@ -10,10 +10,14 @@ namespace {
 
 using nlohmann::json;
 
-tl::unexpected<ServiceError> refused(std::string why) { return tl::unexpected(ServiceError{std::string(error_name::message), std::move(why), false}); }
+tl::unexpected<ServiceError> refused(std::string why) {
+  return tl::unexpected(ServiceError{std::string(error_name::message), std::move(why), false});
+}
 
 ServiceError read_error(const json& error) {
-  const auto member = [&](const char* name) { return error.contains(name) && error[name].is_string() ? error[name].get<std::string>() : std::string(); };
+  const auto member = [&](const char* name) {
+    return error.contains(name) && error[name].is_string() ? error[name].get<std::string>() : std::string();
+  };
   ServiceError out{member("error"), member("description"), member("outcome") == "unknown"};
   if (std::find(error_name::all.begin(), error_name::all.end(), out.name) == error_name::all.end()) {
     if (!out.name.empty()) out.description = out.name + ": " + out.description;

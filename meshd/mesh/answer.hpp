@@ -10,7 +10,7 @@
 namespace nuropb::mesh {
 
 struct ServiceError {
-  std::string name;              ///< one of common/error_names.hpp
+  std::string name;  ///< one of common/error_names.hpp
   std::string description;
   bool outcome_unknown = false;  ///< it may have run
   bool operator==(const ServiceError&) const = default;

@@ -44,12 +44,16 @@ struct Api::Impl {
 
   Impl(TransportSettings settings, RequestKeys request_keys)
       : keys(request_keys),
-        discovery({.max_waiting_bytes = settings.queued_bytes, .max_waiting_for_one = settings.queued_bytes}, [this](const std::string& service) { ask_for_description(service); }),
+        discovery({.max_waiting_bytes = settings.queued_bytes, .max_waiting_for_one = settings.queued_bytes},
+                  [this](const std::string& service) { ask_for_description(service); }),
         transport(std::move(settings),
                   {.on_response = [this](Incoming&& m) { on_response(std::move(m)); },
                    .on_service_message = [this](Incoming&& m) { on_service_message(std::move(m)); },
                    .on_report = [this](Report&& r) { on_report(std::move(r)); },
-                   .on_state = [this](State state, const std::string& detail) { if (state == State::stopped) end_all(detail); },
+                   .on_state =
+                       [this](State state, const std::string& detail) {
+                         if (state == State::stopped) end_all(detail);
+                       },
                    .on_batch_end = nullptr}) {}
 
   void on_response(Incoming&& message) {
@@ -71,10 +75,11 @@ struct Api::Impl {
     if (report.type == MessageType::command) return command_lost(report.routing_key, report.detail);
     finish(report.correlation_id, [&](const Pending& asked) -> Answer {
       switch (report.outcome) {
-        case Outcome::not_delivered:
-          return not_delivered(asked.service, asked.method);
+        case Outcome::not_delivered: return not_delivered(asked.service, asked.method);
         case Outcome::expired: return timed_out(asked);
-        case Outcome::unknown: return error(error_name::transport, "the connection was lost while the request was being sent: " + report.detail, true);
+        case Outcome::unknown:
+          return error(error_name::transport,
+                       "the connection was lost while the request was being sent: " + report.detail, true);
         default: return error(error_name::transport, "not sent: " + report.detail);
       }
     });
@@ -90,7 +95,9 @@ struct Api::Impl {
   /// Nobody waits for the outcome of a command, so the log has it, once in a while.
   void command_lost(const std::string& where, const std::string& why) {
     const std::lock_guard lock(mutex);
-    if (const auto left_out = log_pause.due(now())) log::warning("a command did not reach its service", {{"command", where}, {"reason", why}, {"left_out", *left_out}});
+    if (const auto left_out = log_pause.due(now()))
+      log::warning("a command did not reach its service",
+                   {{"command", where}, {"reason", why}, {"left_out", *left_out}});
   }
 
   /// Ends a request, if it has not ended before: the second answer of services that send one finds nobody.
@@ -145,11 +152,13 @@ struct Api::Impl {
       deadlines.clear();
     }
     for (auto& [id, waiting] : left) {
-      waiting.on_answer(error(error_name::transport, "no answer came before the connection ended for good: " + why, true));
+      waiting.on_answer(
+          error(error_name::transport, "no answer came before the connection ended for good: " + why, true));
     }
   }
 
-  static Outgoing to_outgoing(MessageType type, const std::string& service, const std::string& method, const json& params, const CallOptions& options) {
+  static Outgoing to_outgoing(MessageType type, const std::string& service, const std::string& method,
+                              const json& params, const CallOptions& options) {
     Outgoing out;
     out.type = type;
     out.routing_key = service;
@@ -157,7 +166,8 @@ struct Api::Impl {
     out.trace_id = options.trace_id.empty() ? random_hex32() : options.trace_id;
     out.priority = options.priority;
     out.deadline = now() + std::clamp(options.ttl, milliseconds(0), longest_ttl);
-    const std::string trace = nuropb::json::quoted(out.trace_id), raw_params = text(params), context = text(options.context);
+    const std::string trace = nuropb::json::quoted(out.trace_id), raw_params = text(params),
+                      context = text(options.context);
     out.body = encode_call(type, {service, method, raw_params, out.correlation_id, context, trace});
     return out;
   }
@@ -166,23 +176,29 @@ struct Api::Impl {
   /// Encrypts where it has to be and submits, at once or when the service's description is here. Of submitting and
   /// `not_sent` one happens, once; neither, if it is a request that has ended meanwhile.
   void send(Outgoing&& message, std::string method, Encryption encryption, NotSent not_sent) {
-    if (encryption == Encryption::never || method == name_of_describe) return submit(std::move(message), std::nullopt, not_sent);
+    if (encryption == Encryption::never || method == name_of_describe)
+      return submit(std::move(message), std::nullopt, not_sent);
     if (const auto description = discovery.known(message.routing_key, now())) {
       return send_as_described(description, std::move(message), method, encryption, not_sent);
     }
     const std::string service = message.routing_key;
     const std::size_t cost = message.body.size() + sizeof(Outgoing);
     auto waiting = std::make_shared<Outgoing>(std::move(message));
-    discovery.want(service, now(), cost, [this, waiting, method = std::move(method), encryption, not_sent](const Described& described) {
-      send_as_described(described, std::move(*waiting), method, encryption, not_sent);
-    });
+    discovery.want(service, now(), cost,
+                   [this, waiting, method = std::move(method), encryption, not_sent](const Described& described) {
+                     send_as_described(described, std::move(*waiting), method, encryption, not_sent);
+                   });
   }
 
-  void send_as_described(const Described& described, Outgoing&& message, const std::string& method, Encryption encryption, const NotSent& not_sent) {
+  void send_as_described(const Described& described, Outgoing&& message, const std::string& method,
+                         Encryption encryption, const NotSent& not_sent) {
     if (!described) {
-      if (described.error().name == error_name::not_delivered) return not_sent(not_delivered(message.routing_key, method).value());
+      if (described.error().name == error_name::not_delivered)
+        return not_sent(not_delivered(message.routing_key, method).value());
       // Whatever became of the question: the message itself was not sent.
-      return not_sent({described.error().name, "not sent, because the service could not be described: " + described.error().description, false});
+      return not_sent({described.error().name,
+                       "not sent, because the service could not be described: " + described.error().description,
+                       false});
     }
     const auto key = encryption_key(**described, message.routing_key, method, encryption);
     if (!key) return not_sent(key.error());
@@ -198,12 +214,15 @@ struct Api::Impl {
       asked->second.encrypted = key.has_value();
     }
     if (key) {
-      if (const auto done = encrypt(message, *key, keys); !done) return not_sent({std::string(error_name::handling), "not sent: " + done.error().text(), false});
+      if (const auto done = encrypt(message, *key, keys); !done)
+        return not_sent({std::string(error_name::handling), "not sent: " + done.error().text(), false});
     }
-    if (!transport.submit(std::move(message))) not_sent({std::string(error_name::transport), service + ": too much is waiting to be sent", false});
+    if (!transport.submit(std::move(message)))
+      not_sent({std::string(error_name::transport), service + ": too much is waiting to be sent", false});
   }
 
-  void request(const std::string& service, const std::string& method, const json& params, const CallOptions& options, OnAnswer on_answer) {
+  void request(const std::string& service, const std::string& method, const json& params, const CallOptions& options,
+               OnAnswer on_answer) {
     Outgoing message = to_outgoing(MessageType::request, service, method, params, options);
     const std::string id = message.correlation_id;
     add(id, {service, method, std::move(on_answer)}, *message.deadline);
@@ -215,7 +234,8 @@ struct Api::Impl {
   void ask_for_description(const std::string& service) {
     CallOptions options;
     options.ttl = describe_ttl;
-    request(service, std::string(name_of_describe), json::object(), options, [this, service](const Answer& answer) { discovery.answered(service, now(), answer); });
+    request(service, std::string(name_of_describe), json::object(), options,
+            [this, service](const Answer& answer) { discovery.answered(service, now(), answer); });
   }
 
   RequestKeys keys;
@@ -243,17 +263,20 @@ void Api::stop() {
   impl_->end_all("stopped");
 }
 
-void Api::request(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options, OnAnswer on_answer) {
+void Api::request(const std::string& service, const std::string& method, const nlohmann::json& params,
+                  CallOptions options, OnAnswer on_answer) {
   impl_->request(service, method, params, options, std::move(on_answer));
 }
 
-std::future<Answer> Api::request(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options) {
+std::future<Answer> Api::request(const std::string& service, const std::string& method, const nlohmann::json& params,
+                                 CallOptions options) {
   auto [future, on_answer] = promised<Answer>();
   impl_->request(service, method, params, options, std::move(on_answer));
   return std::move(future);
 }
 
-Result<void> Api::command(const std::string& service, const std::string& method, const nlohmann::json& params, CallOptions options) {
+Result<void> Api::command(const std::string& service, const std::string& method, const nlohmann::json& params,
+                          CallOptions options) {
   // Whoever calls is told only what is known before this returns; after that, the log is.
   struct Calling {
     std::mutex mutex;
@@ -262,11 +285,12 @@ Result<void> Api::command(const std::string& service, const std::string& method,
   };
   auto calling = std::make_shared<Calling>();
   const std::string where = service + "." + method;
-  impl_->send(Impl::to_outgoing(MessageType::command, service, method, params, options), method, options.encryption, [impl = impl_.get(), calling, where](const ServiceError& why) {
-    const std::lock_guard lock(calling->mutex);
-    if (calling->returned) impl->command_lost(where, why.description);
-    else calling->error = why;
-  });
+  impl_->send(Impl::to_outgoing(MessageType::command, service, method, params, options), method, options.encryption,
+              [impl = impl_.get(), calling, where](const ServiceError& why) {
+                const std::lock_guard lock(calling->mutex);
+                if (calling->returned) impl->command_lost(where, why.description);
+                else calling->error = why;
+              });
   const std::lock_guard lock(calling->mutex);
   calling->returned = true;
   if (calling->error) return failure(calling->error->description, where);
@@ -280,7 +304,8 @@ Result<void> Api::publish_event(const std::string& topic, const nlohmann::json& 
   out.correlation_id = random_hex32();
   out.trace_id = options.trace_id.empty() ? random_hex32() : options.trace_id;
   out.priority = options.priority;
-  const std::string trace = nuropb::json::quoted(out.trace_id), raw = text(event), context = text(options.context), target = text(options.target);
+  const std::string trace = nuropb::json::quoted(out.trace_id), raw = text(event), context = text(options.context),
+                    target = text(options.target);
   out.body = encode_event({topic, raw, context, out.correlation_id, trace, target});
   if (!impl_->transport.submit(std::move(out))) return failure("too much is waiting to be sent", "event " + topic);
   return {};
@@ -288,22 +313,27 @@ Result<void> Api::publish_event(const std::string& topic, const nlohmann::json& 
 
 std::future<Answer> Api::describe(const std::string& service, bool refresh) {
   auto [future, ready] = promised<Answer>();
-  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
-    if (!described) ready(tl::unexpected(described.error()));
-    else if ((*described)->undescribed) ready(tl::unexpected(*(*described)->undescribed));
-    else ready((*described)->document);
-  }, refresh);
+  impl_->discovery.want(
+      service, now(), question_cost,
+      [ready = std::move(ready)](const Described& described) {
+        if (!described) ready(tl::unexpected(described.error()));
+        else if ((*described)->undescribed) ready(tl::unexpected(*(*described)->undescribed));
+        else ready((*described)->document);
+      },
+      refresh);
   return std::move(future);
 }
 
 std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, const std::string& method) {
   auto [future, ready] = promised<YesOrNo>();
-  impl_->discovery.want(service, now(), question_cost, [service, method, ready = std::move(ready)](const Described& described) {
-    if (!described) return ready(tl::unexpected(described.error()));
-    const auto found = (*described)->methods.find(method);
-    if (found == (*described)->methods.end()) ready(error(error_name::handling, "Method " + method + " not found on service " + service));
-    else ready(found->second);
-  });
+  impl_->discovery.want(service, now(), question_cost,
+                        [service, method, ready = std::move(ready)](const Described& described) {
+                          if (!described) return ready(tl::unexpected(described.error()));
+                          const auto found = (*described)->methods.find(method);
+                          if (found == (*described)->methods.end())
+                            ready(error(error_name::handling, "Method " + method + " not found on service " + service));
+                          else ready(found->second);
+                        });
   return std::move(future);
 }
 

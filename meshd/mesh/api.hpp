@@ -21,9 +21,9 @@
 namespace nuropb::mesh {
 
 struct CallOptions {
-  milliseconds ttl{60'000};              ///< requests and commands: when the sender gives up
+  milliseconds ttl{60'000};  ///< requests and commands: when the sender gives up
   nlohmann::json context = nlohmann::json::object();
-  std::string trace_id{};                ///< empty: made up
+  std::string trace_id{};  ///< empty: made up
   std::optional<std::uint8_t> priority{};
   /// Requests and commands: by default they are encrypted where the service's description requires it. For that the
   /// description is asked for, once in a while (discovery.hpp); the time it takes is part of `ttl`.

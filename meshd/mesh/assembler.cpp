@@ -26,11 +26,13 @@ std::optional<AssembledMessage> Assembler::take(const amqp_frame_t& frame) {
       remaining_ = frame.payload.properties.body_size;
       current_->too_large = remaining_ > max_body_;
       if (!current_->too_large) current_->body.reserve(static_cast<std::size_t>(remaining_));
-      current_->properties = received_properties(*static_cast<const amqp_basic_properties_t*>(frame.payload.properties.decoded));
+      current_->properties =
+          received_properties(*static_cast<const amqp_basic_properties_t*>(frame.payload.properties.decoded));
       return remaining_ == 0 ? finished() : std::nullopt;
     case AMQP_FRAME_BODY: {
       if (!current_ || !header_seen_) return {};
-      const std::string_view part = amqp::view(frame.payload.body_fragment).substr(0, static_cast<std::size_t>(remaining_));
+      const std::string_view part =
+          amqp::view(frame.payload.body_fragment).substr(0, static_cast<std::size_t>(remaining_));
       if (!current_->too_large) current_->body.append(part);
       remaining_ -= part.size();
       return remaining_ == 0 ? finished() : std::nullopt;

@@ -12,14 +12,14 @@
 namespace nuropb::mesh {
 
 struct AssembledMessage {
-  bool returned = false;          ///< basic.return; else basic.deliver
+  bool returned = false;  ///< basic.return; else basic.deliver
   std::uint64_t delivery_tag = 0;
   bool redelivered = false;
   std::string routing_key;
-  std::string reason;             ///< of a return: "312 NO_ROUTE"
+  std::string reason;  ///< of a return: "312 NO_ROUTE"
   ReceivedProperties properties;
   std::string body;
-  bool too_large = false;         ///< the body was over the bound and has been dropped
+  bool too_large = false;  ///< the body was over the bound and has been dropped
 };
 
 class Assembler {

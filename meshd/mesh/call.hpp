@@ -32,8 +32,9 @@ struct Success {
 
   Success(nlohmann::json value, std::vector<NewEvent> with) : result(std::move(value)), events(std::move(with)) {}
   template <class T>
-    requires(!std::is_same_v<std::remove_cvref_t<T>, Success> && std::is_constructible_v<nlohmann::json, T>)
-  Success(T&& value) : result(std::forward<T>(value)) {}
+  requires(!std::is_same_v<std::remove_cvref_t<T>, Success> && std::is_constructible_v<nlohmann::json, T>)
+      Success(T&& value)
+      : result(std::forward<T>(value)) {}
 };
 
 /// The events of one call, until it is known how it ends. Any thread.
@@ -57,11 +58,11 @@ struct Call {
   nlohmann::json claims = nullptr;  ///< what the method's `authorize` gave
   std::string correlation_id;
   std::string trace_id;
-  bool is_command = false;          ///< nobody waits for an answer
+  bool is_command = false;  ///< nobody waits for an answer
   bool redelivered = false;
   bool encrypted = false;
   std::shared_ptr<KeptEvents> events{};
-  std::string reply_to{};           ///< the caller's response queue, as the caller says
+  std::string reply_to{};  ///< the caller's response queue, as the caller says
 
   /// Published to the events exchange, with the call's context and trace id, once the method has succeeded; never if it
   /// fails or asks to be called again. An encrypted call's context is not made public: its events have an empty one.
@@ -82,7 +83,8 @@ struct Event {
   std::shared_ptr<KeptEvents> events{};
 
   /// As Call::publish_event.
-  bool publish_event(std::string event_topic, nlohmann::json event_payload, nlohmann::json event_target = nullptr) const {
+  bool publish_event(std::string event_topic, nlohmann::json event_payload,
+                     nlohmann::json event_target = nullptr) const {
     return events && events->add({std::move(event_topic), std::move(event_payload), std::move(event_target)});
   }
 };

@@ -22,17 +22,17 @@ class Refusals;
 /// (mandatory), events to the events exchange, responses to the default exchange.
 struct Outgoing {
   MessageType type = MessageType::request;
-  std::string routing_key;               ///< the service, the topic, or the requester's response queue
+  std::string routing_key;  ///< the service, the topic, or the requester's response queue
   std::string correlation_id;
-  std::string trace_id;                  ///< header text
+  std::string trace_id;  ///< header text
   std::string body;
   bool encrypted = false;
   std::optional<std::uint8_t> priority;
   /// Requests and commands: when the sender gives up. Published with what is really left of it as expiration;
   /// past it before it was published, it is dropped (Outcome::expired).
   std::optional<SteadyTime> deadline;
-  bool expires = false;                  ///< events: the broker, too, drops it after the deadline
-  std::uint64_t tag = 0;                 ///< the submitter's own; handed back with the outcome
+  bool expires = false;   ///< events: the broker, too, drops it after the deadline
+  std::uint64_t tag = 0;  ///< the submitter's own; handed back with the outcome
   /// Once this is true nobody waits for it any more: dropped if it was not sent yet (Outcome::expired).
   std::shared_ptr<const std::atomic<bool>> abandoned{};
 };
@@ -52,7 +52,7 @@ struct Report {
   std::string routing_key;
   std::string correlation_id;
   std::uint64_t tag;
-  std::string detail;  ///< broker's reply text or the reason, for people
+  std::string detail;         ///< broker's reply text or the reason, for people
   std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
   bool encrypted = false;     ///< the message was, and so is returned_body
 };
@@ -60,7 +60,7 @@ struct Report {
 /// A delivery to be acknowledged. Valid for one opening of its channel: after that the broker redelivers, and an old
 /// one is ignored. The channel says whose it is: any participant of the connection may settle it.
 struct Delivery {
-  std::uint32_t epoch = 0;   ///< counts connections, and the times that a channel was opened again on one
+  std::uint32_t epoch = 0;  ///< counts connections, and the times that a channel was opened again on one
   std::uint16_t channel = 0;
   std::uint64_t tag = 0;
 };

@@ -35,14 +35,16 @@ std::string reason_of(const http::Response& answer) {
   json::Slice root;
   if (json::scan(answer.body, fields, &root) || fields[0].value.kind != json::Kind::string) return {};
   std::string text = json::unescape(fields[0].value);
-  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   return text.substr(0, 200);
 }
 
 class Management {
  public:
   Management(const http::Url& url, const TransportSettings& settings)
-      : client_({url, {settings.ca_file, settings.certificate_file, settings.key_file, settings.verify_peer}}), timeout_(settings.connect_timeout) {}
+      : client_({url, {settings.ca_file, settings.certificate_file, settings.key_file, settings.verify_peer}}),
+        timeout_(settings.connect_timeout) {}
 
   Result<bool> has_vhost(const std::string& vhost) {
     const auto answer = ask({"GET", "/api/vhosts/" + percent_encode(vhost), {}, {}});
@@ -61,14 +63,18 @@ class Management {
 
   /// (exchange, key) of each binding of a queue.
   Result<std::set<std::pair<std::string, std::string>>> bindings(const std::string& vhost, const std::string& queue) {
-    const auto answer = ask({"GET", "/api/queues/" + percent_encode(vhost) + "/" + percent_encode(queue) + "/bindings", {}, {}});
+    const auto answer =
+        ask({"GET", "/api/queues/" + percent_encode(vhost) + "/" + percent_encode(queue) + "/bindings", {}, {}});
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status != 200) return refused(*answer, "asking for the bindings of " + queue);
     const auto list = nlohmann::json::parse(answer->body, nullptr, false);
     std::set<std::pair<std::string, std::string>> out;
     if (!list.is_array()) return failure("what answered is not RabbitMQ's management", client_.url().redacted());
     for (const auto& each : list) {
-      const auto text = [&](const char* name) { return each.is_object() && each.contains(name) && each[name].is_string() ? each[name].get<std::string>() : std::string(); };
+      const auto text = [&](const char* name) {
+        return each.is_object() && each.contains(name) && each[name].is_string() ? each[name].get<std::string>()
+                                                                                 : std::string();
+      };
       out.emplace(text("source"), text("routing_key"));
     }
     return out;
@@ -77,7 +83,10 @@ class Management {
  private:
   Result<http::Response> ask(const http::Request& request) {
     auto answer = client_.send(request, timeout_);
-    if (!answer) answer.error().hint = "the vhost is made over RabbitMQ's management: is its plugin enabled (rabbitmq-plugins enable rabbitmq_management), and this its address?";
+    if (!answer)
+      answer.error().hint =
+          "the vhost is made over RabbitMQ's management: is its plugin enabled (rabbitmq-plugins enable "
+          "rabbitmq_management), and this its address?";
     return answer;
   }
   tl::unexpected<Error> refused(const http::Response& answer, const std::string& doing) {
@@ -85,11 +94,17 @@ class Management {
     const std::string reason = reason_of(answer);
     const std::string said = doing + ": HTTP " + std::to_string(answer.status) + (reason.empty() ? "" : " " + reason);
     const bool login = reason.find("Login failed") != std::string::npos;
-    if (answer.status == 401 && (login || reason.empty())) return failure("user or password refused by the management: " + said, where, "check user and password of the URL");
+    if (answer.status == 401 && (login || reason.empty()))
+      return failure("user or password refused by the management: " + said, where,
+                     "check user and password of the URL");
     if (answer.status == 401 || answer.status == 403) {
-      return failure("no permission: " + said, where, "user '" + client_.url().user + "' needs the tag administrator (rabbitmqctl set_user_tags), or somebody who has it makes the vhost");
+      return failure(
+          "no permission: " + said, where,
+          "user '" + client_.url().user +
+              "' needs the tag administrator (rabbitmqctl set_user_tags), or somebody who has it makes the vhost");
     }
-    return failure("what answered is not RabbitMQ's management, or can't do it: " + said, where, "--management-url names its address");
+    return failure("what answered is not RabbitMQ's management, or can't do it: " + said, where,
+                   "--management-url names its address");
   }
 
   http::Client client_;
@@ -99,30 +114,42 @@ class Management {
 /// What to do about a broker's no.
 Error with_hint(Error error) {
   if (!error.hint.empty()) return error;
-  if (error.what.starts_with("403 ")) error.hint = "the user needs configure, write and read on the names that begin with nuropb- (rabbitmqctl set_permissions)";
-  if (error.what.starts_with("406 ")) error.hint = "it is there with other properties; nothing is deleted here, so look at it and remove it by hand if it is not needed";
+  if (error.what.starts_with("403 "))
+    error.hint =
+        "the user needs configure, write and read on the names that begin with nuropb- (rabbitmqctl set_permissions)";
+  if (error.what.starts_with("406 "))
+    error.hint =
+        "it is there with other properties; nothing is deleted here, so look at it and remove it by hand if it is not "
+        "needed";
   return error;
 }
 
 /// The passage of one declaration: looked for, and made where it is missing.
 class Declaring {
  public:
-  Declaring(amqp::Connection& connection, bool dry_run, SetUp& report) : connection_(connection), dry_run_(dry_run), report_(report) {}
+  Declaring(amqp::Connection& connection, bool dry_run, SetUp& report)
+      : connection_(connection), dry_run_(dry_run), report_(report) {}
 
   Result<void> exchange(const Blueprint::Exchange& each) {
     return item("exchange " + each.name + " (" + each.type + ")", connection_.has_exchange(channel, each.name),
                 [&] { return connection_.perform(channel, amqp::Step::declare_exchange(each.name, each.type)); });
   }
   Result<void> queue(const Blueprint::Queue& each) {
-    return item("queue " + each.name, connection_.has_queue(channel, each.name),
-                [&] { return connection_.declare_queue(channel, each.name, {each.durable, each.dead_letter_exchange, {}}); });
+    return item("queue " + each.name, connection_.has_queue(channel, each.name), [&] {
+      return connection_.declare_queue(channel, each.name, {each.durable, each.dead_letter_exchange, {}});
+    });
   }
   Result<void> binding(const Blueprint::Binding& each, std::optional<bool> there) {
-    const std::string what = "binding of " + each.queue + " to " + each.exchange + (each.key.empty() ? "" : " with '" + each.key + "'");
+    const std::string what =
+        "binding of " + each.queue + " to " + each.exchange + (each.key.empty() ? "" : " with '" + each.key + "'");
     if (!dry_run_) {
-      if (const auto done = connection_.bind_queue(channel, each.queue, each.exchange, each.key); !done) return tl::unexpected(with_hint(done.error()));
+      if (const auto done = connection_.bind_queue(channel, each.queue, each.exchange, each.key); !done)
+        return tl::unexpected(with_hint(done.error()));
     }
-    report_.items.push_back({what, !there ? Found::unknown : *there ? Found::there : dry_run_ ? Found::missing : Found::made});
+    report_.items.push_back({what, !there     ? Found::unknown
+                                   : *there   ? Found::there
+                                   : dry_run_ ? Found::missing
+                                              : Found::made});
     return {};
   }
 
@@ -147,16 +174,21 @@ bool vhost_trouble(const Error& error) { return error.what.find("530 ") != std::
 
 /// Everything, for a vhost that is not there and is not to be made.
 void all_missing(const Blueprint& blueprint, SetUp& report) {
-  for (const auto& each : blueprint.exchanges) report.items.push_back({"exchange " + each.name + " (" + each.type + ")", Found::missing});
+  for (const auto& each : blueprint.exchanges)
+    report.items.push_back({"exchange " + each.name + " (" + each.type + ")", Found::missing});
   for (const auto& each : blueprint.queues) report.items.push_back({"queue " + each.name, Found::missing});
-  for (const auto& each : blueprint.bindings) report.items.push_back({"binding of " + each.queue + " to " + each.exchange + (each.key.empty() ? "" : " with '" + each.key + "'"), Found::missing});
+  for (const auto& each : blueprint.bindings)
+    report.items.push_back(
+        {"binding of " + each.queue + " to " + each.exchange + (each.key.empty() ? "" : " with '" + each.key + "'"),
+         Found::missing});
 }
 
 }  // namespace
 
 Blueprint Blueprint::of(const TransportSettings& settings) {
   Blueprint out;
-  out.exchanges = {{settings.rpc_exchange, "direct"}, {settings.events_exchange, "topic"}, {settings.dl_exchange, "fanout"}};
+  out.exchanges = {
+      {settings.rpc_exchange, "direct"}, {settings.events_exchange, "topic"}, {settings.dl_exchange, "fanout"}};
   if (settings.client_only) return out;
   const Topology names = Topology::of(settings, {}, {});
   const std::string &service_queue = names.service_queue, &dead_letter_queue = names.dead_letter_queue;
@@ -164,7 +196,8 @@ Blueprint Blueprint::of(const TransportSettings& settings) {
   out.bindings.push_back({dead_letter_queue, settings.dl_exchange, ""});
   out.bindings.push_back({service_queue, settings.rpc_exchange, settings.service_name});
   for (const auto& key : settings.rpc_bindings) out.bindings.push_back({service_queue, settings.rpc_exchange, key});
-  for (const auto& key : settings.event_bindings) out.bindings.push_back({service_queue, settings.events_exchange, key});
+  for (const auto& key : settings.event_bindings)
+    out.bindings.push_back({service_queue, settings.events_exchange, key});
   return out;
 }
 
@@ -179,7 +212,8 @@ http::Url management_of(const amqp::Url& url) {
 }
 
 std::size_t SetUp::count(Found state) const {
-  return static_cast<std::size_t>(std::count_if(items.begin(), items.end(), [&](const Item& item) { return item.state == state; }));
+  return static_cast<std::size_t>(
+      std::count_if(items.begin(), items.end(), [&](const Item& item) { return item.state == state; }));
 }
 
 Result<SetUp> set_up(const SetUpSettings& settings) {
@@ -212,11 +246,15 @@ Result<SetUp> set_up(const SetUpSettings& settings) {
     if (!vhost_trouble(opened.error())) return tl::unexpected(opened.error());
     const std::string refused = opened.error().what;
     const auto no_permission = [&] {
-      return tl::unexpected(Error{"no permission: " + refused, report.broker, "rabbitmqctl set_permissions -p '" + url->vhost + "' '" + url->user + "' '.*' '.*' '.*'"});
+      return tl::unexpected(
+          Error{"no permission: " + refused, report.broker,
+                "rabbitmqctl set_permissions -p '" + url->vhost + "' '" + url->user + "' '.*' '.*' '.*'"});
     };
     if (refused.find("access to vhost") != std::string::npos) return no_permission();
     const auto there = management.has_vhost(url->vhost);
-    if (!there) return tl::unexpected(Error{"vhost '" + url->vhost + "' is not there and can't be made: " + there.error().what, there.error().where, there.error().hint});
+    if (!there)
+      return tl::unexpected(Error{"vhost '" + url->vhost + "' is not there and can't be made: " + there.error().what,
+                                  there.error().where, there.error().hint});
     if (*there) return no_permission();
     if (settings.dry_run) {
       report.items.push_back({vhost_item, Found::missing});

@@ -42,16 +42,17 @@ http::Url management_of(const amqp::Url& url);
 
 struct SetUpSettings {
   TransportSettings transport;
-  std::optional<http::Url> management;  ///< else management_of() of the AMQP address in use, whose user it has if it names none
-  bool dry_run = false;                 ///< looks, changes nothing
-  bool ask_for_bindings = false;        ///< asks the management which bindings there are; without it their state is unknown
+  std::optional<http::Url>
+      management;        ///< else management_of() of the AMQP address in use, whose user it has if it names none
+  bool dry_run = false;  ///< looks, changes nothing
+  bool ask_for_bindings = false;  ///< asks the management which bindings there are; without it their state is unknown
 };
 
 struct SetUp {
   enum class Found { there, made, missing, unknown };
   struct Item {
     std::string what;  ///< "exchange nuropb-rpc-exchange (direct)"
-    Found state;       ///< missing: in a dry run only. unknown: a binding that nobody could be asked about (it is there now)
+    Found state;  ///< missing: in a dry run only. unknown: a binding that nobody could be asked about (it is there now)
   };
   std::string broker;  ///< the address in use, redacted
   std::vector<Item> items;

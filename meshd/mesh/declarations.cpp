@@ -11,7 +11,9 @@ void Declarations::add(std::uint16_t channel, std::vector<amqp::Step> steps) {
 }
 
 bool Declarations::Channel::may_send() const {
-  return !waiting.empty() && sent.size() < ahead && (sent.empty() || (sent.back().kind != amqp::Step::Kind::consume && sent.back().kind != amqp::Step::Kind::cancel));
+  return !waiting.empty() && sent.size() < ahead &&
+         (sent.empty() ||
+          (sent.back().kind != amqp::Step::Kind::consume && sent.back().kind != amqp::Step::Kind::cancel));
 }
 
 bool Declarations::pending() const {
@@ -30,7 +32,8 @@ std::optional<amqp::Step> Declarations::answered(std::uint16_t number, amqp_meth
 
 std::vector<amqp::Step> Declarations::drop(std::uint16_t number) {
   Channel& channel = of_[number];
-  std::vector<amqp::Step> out(std::make_move_iterator(channel.sent.begin()), std::make_move_iterator(channel.sent.end()));
+  std::vector<amqp::Step> out(std::make_move_iterator(channel.sent.begin()),
+                              std::make_move_iterator(channel.sent.end()));
   channel = {};
   return out;
 }

@@ -34,7 +34,9 @@ class Declarations {
   std::vector<amqp::Step> drop(std::uint16_t channel);
 
   /// Nothing to be sent or answered: the channel is as it should be.
-  [[nodiscard]] bool settled(std::uint16_t channel) const { return of_[channel].waiting.empty() && of_[channel].sent.empty(); }
+  [[nodiscard]] bool settled(std::uint16_t channel) const {
+    return of_[channel].waiting.empty() && of_[channel].sent.empty();
+  }
   /// Something could be sent, given room.
   [[nodiscard]] bool pending() const;
   /// How many steps more would be sent now.

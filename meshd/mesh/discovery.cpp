@@ -33,7 +33,8 @@ Described read_description(const std::string& service, const Answer& answer) {
   if (!document.is_object()) return error(error_name::message, "Invalid service_info returned for service " + service);
   out->bytes = document.dump(-1, ' ', false, json::error_handler_t::replace).size();
   if (out->bytes > largest_description) {
-    return error(error_name::message, "the description of service " + service + " has " + std::to_string(out->bytes) + " bytes, more than " + std::to_string(largest_description));
+    return error(error_name::message, "the description of service " + service + " has " + std::to_string(out->bytes) +
+                                          " bytes, more than " + std::to_string(largest_description));
   }
   out->bytes += service.size() + sizeof(Description);
   out->document = document;
@@ -48,13 +49,16 @@ Described read_description(const std::string& service, const Answer& answer) {
   return out;
 }
 
-tl::expected<std::optional<PublicKey>, ServiceError> encryption_key(const Description& described, const std::string& service,
-                                                                    std::string_view method, Encryption wanted) {
+tl::expected<std::optional<PublicKey>, ServiceError> encryption_key(const Description& described,
+                                                                    const std::string& service, std::string_view method,
+                                                                    Encryption wanted) {
   const auto found = described.methods.find(method);
-  const bool encrypted = wanted == Encryption::always || (wanted == Encryption::automatic && found != described.methods.end() && found->second);
+  const bool encrypted = wanted == Encryption::always ||
+                         (wanted == Encryption::automatic && found != described.methods.end() && found->second);
   if (!encrypted) return std::nullopt;
   if (described.public_key) return described.public_key;
-  return error(error_name::handling, "Service public key not found for service: " + service + (described.key_problem.empty() ? "" : " (" + described.key_problem + ")"));
+  return error(error_name::handling, "Service public key not found for service: " + service +
+                                         (described.key_problem.empty() ? "" : " (" + described.key_problem + ")"));
 }
 
 Result<void> encrypt(Outgoing& message, const PublicKey& service, const RequestKeys& keys) {
@@ -84,7 +88,9 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
     if (!refresh && found != entries_.end()) description = found->second.believed(now);
     if (!description) {
       const std::size_t of_this = found == entries_.end() ? 0 : found->second.waiting_bytes;
-      const auto fits = [cost](std::size_t waiting, std::size_t most) { return waiting == 0 || waiting + cost <= most; };
+      const auto fits = [cost](std::size_t waiting, std::size_t most) {
+        return waiting == 0 || waiting + cost <= most;
+      };
       room = fits(waiting_bytes_, settings_.max_waiting_bytes) && fits(of_this, settings_.max_waiting_for_one) &&
              (found != entries_.end() || make_room(settings_.max_services - 1));
     }
@@ -110,7 +116,8 @@ void Discovery::answered(const std::string& service, SteadyTime now, const Answe
   const auto found = entries_.find(service);
   if (found == entries_.end() || !found->second.asking || found->second.telling) return;
   Entry& entry = found->second;  // stays where it is while it is asking
-  const bool silent = !described && (described.error().name == error_name::timeout || described.error().name == error_name::transport);
+  const bool silent =
+      !described && (described.error().name == error_name::timeout || described.error().name == error_name::transport);
   if (described) {
     bytes_ -= entry.description ? entry.description->bytes : 0;
     bytes_ += (*described)->bytes;

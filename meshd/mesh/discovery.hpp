@@ -31,12 +31,12 @@ inline constexpr milliseconds describe_ttl{60'000};
 
 /// Immutable once made.
 struct Description {
-  nlohmann::json document;                            ///< as the service wrote it
-  std::map<std::string, bool, std::less<>> methods;   ///< by name: requires encryption
+  nlohmann::json document;                           ///< as the service wrote it
+  std::map<std::string, bool, std::less<>> methods;  ///< by name: requires encryption
   std::optional<PublicKey> public_key;
-  std::string key_problem;                            ///< why there is no public key, where a bad one was given
-  std::optional<ServiceError> undescribed;            ///< the service answered that it has no such method
-  std::size_t bytes = 0;                              ///< what it counts for the cache's bound
+  std::string key_problem;                  ///< why there is no public key, where a bad one was given
+  std::optional<ServiceError> undescribed;  ///< the service answered that it has no such method
+  std::size_t bytes = 0;                    ///< what it counts for the cache's bound
 };
 using Described = tl::expected<std::shared_ptr<const Description>, ServiceError>;
 
@@ -52,8 +52,9 @@ enum class Encryption {
 
 /// The key to encrypt a request with, or none if it goes in plain. Methods that are not described (hidden ones) go in
 /// plain unless `always` is asked for.
-tl::expected<std::optional<PublicKey>, ServiceError> encryption_key(const Description& described, const std::string& service,
-                                                                    std::string_view method, Encryption wanted);
+tl::expected<std::optional<PublicKey>, ServiceError> encryption_key(const Description& described,
+                                                                    const std::string& service, std::string_view method,
+                                                                    Encryption wanted);
 
 /// Replaces the body of a request or command by its encrypted form.
 Result<void> encrypt(Outgoing& message, const PublicKey& service, const RequestKeys& keys);
@@ -61,9 +62,9 @@ Result<void> encrypt(Outgoing& message, const PublicKey& service, const RequestK
 class Discovery {
  public:
   struct Settings {
-    milliseconds ttl = describe_ttl;              ///< after that a description is asked for anew, in the background
-    milliseconds retry{5'000};                    ///< the same where the service did not answer
-    milliseconds max_age{600'000};                ///< after that it is not believed any more, and who wants it waits
+    milliseconds ttl = describe_ttl;  ///< after that a description is asked for anew, in the background
+    milliseconds retry{5'000};        ///< the same where the service did not answer
+    milliseconds max_age{600'000};    ///< after that it is not believed any more, and who wants it waits
     std::size_t max_services = 1024;
     std::size_t max_bytes = 32U << 20;            ///< of descriptions
     std::size_t max_waiting_bytes = 64U << 20;    ///< of what waits for descriptions; one message always may
@@ -94,9 +95,11 @@ class Discovery {
     using Queue = std::vector<std::pair<std::size_t, Ready>>;
     Queue waiting;
     std::size_t waiting_bytes = 0;  // of both queues
-    Queue waiting_anew;    // for the next answer: this one was here already
+    Queue waiting_anew;             // for the next answer: this one was here already
     Queue& queue(bool refresh) { return telling && (refresh || failed) ? waiting_anew : waiting; }
-    [[nodiscard]] std::shared_ptr<const Description> believed(SteadyTime now) const { return ends > now && !telling ? description : nullptr; }
+    [[nodiscard]] std::shared_ptr<const Description> believed(SteadyTime now) const {
+      return ends > now && !telling ? description : nullptr;
+    }
   };
   using Entries = std::unordered_map<std::string, Entry>;
   void drop(Entries::iterator entry);
@@ -105,7 +108,7 @@ class Discovery {
   const Settings settings_;
   const Ask ask_;
   mutable std::mutex mutex_;
-  Entries entries_;                // all under mutex_
+  Entries entries_;  // all under mutex_
   std::size_t bytes_ = 0;
   std::size_t waiting_bytes_ = 0;
 };

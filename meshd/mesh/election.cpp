@@ -150,7 +150,8 @@ void Election::on(const Nominated& event, SteadyTime) {
   if (link_ != Link::nominating || event.lease != lease_) return;
   link_ = Link::watching;
   failures_ = 0;
-  if (std::exchange(troubled_, false)) out_.emplace_back(Recovered{event.ours ? "the leader key is ours" : "leader is " + event.leader});
+  if (std::exchange(troubled_, false))
+    out_.emplace_back(Recovered{event.ours ? "the leader key is ours" : "leader is " + event.leader});
   // From right behind what the answer shows, so nothing is missed between the two.
   out_.emplace_back(Watch{event.revision + 1});
   config_ok_ = event.config_ok;
@@ -209,7 +210,8 @@ void Election::on(const EtcdFailed& event, SteadyTime now) {
 void Election::decide(bool ours, const std::string& leader) {
   leader_ = ours ? settings_.instance_id : leader;
   std::string detail = ours ? "elected as leader" : "leader is " + leader;
-  if (!ours && leader == settings_.instance_id) detail += ", this instance before it was started again: until that lease ends";
+  if (!ours && leader == settings_.instance_id)
+    detail += ", this instance before it was started again: until that lease ends";
   if (state_ == State::startup_leader_election) {
     leads_ = ours;
     enter(State::startup_leader_decided, detail);

@@ -48,43 +48,89 @@ class Election {
  public:
   struct Settings {
     std::string instance_id;
-    bool standalone = false;          ///< no etcd
+    bool standalone = false;  ///< no etcd
     milliseconds lease{15'000};
-    milliseconds retry_min{200};      ///< first pause after a failure; doubles
+    milliseconds retry_min{200};  ///< first pause after a failure; doubles
     milliseconds retry_max{5'000};
   };
 
   // ── what happened ──
-  struct Granted { std::int64_t lease; milliseconds ttl; SteadyTime asked_at; };
-  struct KeptAlive { std::int64_t lease; milliseconds ttl; SteadyTime asked_at; };  ///< ttl 0: etcd knows the lease no more
+  struct Granted {
+    std::int64_t lease;
+    milliseconds ttl;
+    SteadyTime asked_at;
+  };
+  struct KeptAlive {
+    std::int64_t lease;
+    milliseconds ttl;
+    SteadyTime asked_at;
+  };  ///< ttl 0: etcd knows the lease no more
   /// The answer to Nominate: who has the key now, and what else stands under the prefix.
-  struct Nominated { std::int64_t lease; bool ours; std::string leader; bool config_ok; std::int64_t revision; };
-  struct LeaderIs { std::string leader; std::int64_t lease; };   ///< watched: the key was put
-  struct LeaderGone {};                                           ///< watched: the key was deleted, or its lease ran out
-  struct ConfigOk { bool ok; };                                   ///< watched
-  struct WatchEnded { Error why; };
-  struct Configured { Result<void> done; };
-  struct Published { bool ours; };                                ///< false: the key is another's by now
+  struct Nominated {
+    std::int64_t lease;
+    bool ours;
+    std::string leader;
+    bool config_ok;
+    std::int64_t revision;
+  };
+  struct LeaderIs {
+    std::string leader;
+    std::int64_t lease;
+  };                     ///< watched: the key was put
+  struct LeaderGone {};  ///< watched: the key was deleted, or its lease ran out
+  struct ConfigOk {
+    bool ok;
+  };  ///< watched
+  struct WatchEnded {
+    Error why;
+  };
+  struct Configured {
+    Result<void> done;
+  };
+  struct Published {
+    bool ours;
+  };  ///< false: the key is another's by now
   struct EtcdFailed {
     enum class Doing { grant, nominate, keep_alive, publish } doing;
     Error why;
   };
-  using Event = std::variant<Granted, KeptAlive, Nominated, LeaderIs, LeaderGone, ConfigOk, WatchEnded, Configured, Published, EtcdFailed>;
+  using Event = std::variant<Granted, KeptAlive, Nominated, LeaderIs, LeaderGone, ConfigOk, WatchEnded, Configured,
+                             Published, EtcdFailed>;
 
   // ── what is to be done ──
-  struct Grant {};                                     ///< a lease; then Granted or EtcdFailed
-  struct KeepAlive { std::int64_t lease; };
-  struct Nominate { std::int64_t lease; };             ///< put the key if nobody has it
-  struct Watch { std::int64_t from_revision; };        ///< the prefix; a watch that is running ends without WatchEnded
+  struct Grant {};  ///< a lease; then Granted or EtcdFailed
+  struct KeepAlive {
+    std::int64_t lease;
+  };
+  struct Nominate {
+    std::int64_t lease;
+  };  ///< put the key if nobody has it
+  struct Watch {
+    std::int64_t from_revision;
+  };  ///< the prefix; a watch that is running ends without WatchEnded
   struct StopWatch {};
-  struct Configure {};                                 ///< the broker; away from this thread; then Configured
-  struct Publish { std::int64_t lease; };              ///< rmq-config-ok = True, if the key is still ours
+  struct Configure {};  ///< the broker; away from this thread; then Configured
+  struct Publish {
+    std::int64_t lease;
+  };  ///< rmq-config-ok = True, if the key is still ours
   struct MayConsume {};
-  struct Entered { ContainerState state; ContainerState from; std::string detail; };
-  struct Trouble { std::string what; Error why; };     ///< worth a line in the log, once per outage
-  struct Recovered { std::string detail; };
-  struct Revoke { std::int64_t lease; };               ///< when stopping; nothing comes back
-  using Action = std::variant<Grant, KeepAlive, Nominate, Watch, StopWatch, Configure, Publish, MayConsume, Entered, Trouble, Recovered, Revoke>;
+  struct Entered {
+    ContainerState state;
+    ContainerState from;
+    std::string detail;
+  };
+  struct Trouble {
+    std::string what;
+    Error why;
+  };  ///< worth a line in the log, once per outage
+  struct Recovered {
+    std::string detail;
+  };
+  struct Revoke {
+    std::int64_t lease;
+  };  ///< when stopping; nothing comes back
+  using Action = std::variant<Grant, KeepAlive, Nominate, Watch, StopWatch, Configure, Publish, MayConsume, Entered,
+                              Trouble, Recovered, Revoke>;
 
   explicit Election(Settings settings) : settings_(std::move(settings)) {}
 
@@ -138,24 +184,24 @@ class Election {
   std::vector<Action> out_;
   bool leads_ = false;
   std::string leader_;
-  bool config_ok_ = false;          // what etcd says
-  bool may_consume_ = false;        // said
+  bool config_ok_ = false;    // what etcd says
+  bool may_consume_ = false;  // said
 
   std::optional<std::int64_t> lease_;
   milliseconds ttl_{};
-  SteadyTime lease_ends_{};         // by our clock, counted from when it was asked for: never later than etcd's
+  SteadyTime lease_ends_{};  // by our clock, counted from when it was asked for: never later than etcd's
   SteadyTime keep_alive_at_{};
-  bool keeping_alive_ = false;      // asked, not yet answered
+  bool keeping_alive_ = false;  // asked, not yet answered
 
-  SteadyTime retry_at_{};           // Link::waiting
+  SteadyTime retry_at_{};  // Link::waiting
   unsigned failures_ = 0;
-  bool troubled_ = false;           // an outage of etcd was told
+  bool troubled_ = false;  // an outage of etcd was told
 
   enum class Duty { none, configuring, waiting, to_publish, publishing, done } duty_ = Duty::none;  // the leader's
-  bool configuring_ = false;        // Configure is out: it can't be called back, and its answer may come when we lead no more
-  SteadyTime duty_at_{};            // Duty::waiting, Duty::to_publish
+  bool configuring_ = false;  // Configure is out: it can't be called back, and its answer may come when we lead no more
+  SteadyTime duty_at_{};      // Duty::waiting, Duty::to_publish
   unsigned duty_failures_ = 0;
-  std::string duty_told_;           // the trouble that was told last
+  std::string duty_told_;  // the trouble that was told last
 };
 
 }  // namespace nuropb::mesh

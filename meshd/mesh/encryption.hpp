@@ -84,7 +84,9 @@ class RequestKeys {
 Result<std::string> encrypt_request(std::string_view json, const fernet::Key& key, const PublicKey& service);
 Result<std::string> decrypt_response(std::string_view body, const fernet::Key& key);
 /// Also for what the broker returned undelivered: it is our own request, whose key we can derive.
-inline Result<std::string> decrypt_returned(std::string_view body, const fernet::Key& key) { return decrypt_response(body, key); }
+inline Result<std::string> decrypt_returned(std::string_view body, const fernet::Key& key) {
+  return decrypt_response(body, key);
+}
 
 struct OpenedRequest {
   std::string json;

@@ -7,7 +7,8 @@ Result<bool> EventBindings::bind(std::string pattern) {
   const std::lock_guard lock(mutex_);
   if (wanted_.contains(pattern)) return false;
   // Patterns that are still to be unbound count too: the broker has them.
-  if (wanted_.size() >= most_ || to_unbind_.size() >= most_) return failure("there are " + std::to_string(wanted_.size()) + " already", "topic patterns", "");
+  if (wanted_.size() >= most_ || to_unbind_.size() >= most_)
+    return failure("there are " + std::to_string(wanted_.size()) + " already", "topic patterns", "");
   wanted_.insert(pattern);
   to_unbind_.erase(pattern);
   if (told_.contains(pattern)) {

@@ -50,10 +50,10 @@ class EventBindings {
   const std::size_t most_;
   mutable std::mutex mutex_;
   Set wanted_;
-  Set told_;             // the broker has these, or is about to
-  Set bound_;            // of them, those that it has answered
+  Set told_;   // the broker has these, or is about to
+  Set bound_;  // of them, those that it has answered
   std::vector<std::string> bound_again_;
-  Set maybe_;            // a broker of before had these, so this one may have them, or not
+  Set maybe_;  // a broker of before had these, so this one may have them, or not
   Set to_bind_, to_unbind_;
 };
 

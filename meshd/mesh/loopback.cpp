@@ -11,7 +11,8 @@ namespace {
 
 std::string description_of_service(const std::string& name) {
   ServiceHost host(name, "1", "An echo in the gateway's own process");
-  host.raw_method("echo", {.description = "Returns its parameters", .any_parameters = true}, [](std::string_view params) { return std::string(params); });
+  host.raw_method("echo", {.description = "Returns its parameters", .any_parameters = true},
+                  [](std::string_view params) { return std::string(params); });
   return host.describe().dump();
 }
 
@@ -25,11 +26,13 @@ struct Loopback::Exchange {
   std::vector<TopicIndex::Id> matched;  // of the event at hand; reused
 };
 
-Loopback::Loopback(Callbacks callbacks) : callbacks_(std::move(callbacks)), exchange_(std::make_shared<Exchange>()), id_(++exchange_->last) {
+Loopback::Loopback(Callbacks callbacks)
+    : callbacks_(std::move(callbacks)), exchange_(std::make_shared<Exchange>()), id_(++exchange_->last) {
   exchange_->participants.emplace(id_, this);
 }
 
-Loopback::Loopback(Loopback& first, Callbacks callbacks) : callbacks_(std::move(callbacks)), exchange_(first.exchange_), id_(++exchange_->last) {
+Loopback::Loopback(Loopback& first, Callbacks callbacks)
+    : callbacks_(std::move(callbacks)), exchange_(first.exchange_), id_(++exchange_->last) {
   exchange_->participants.emplace(id_, this);
 }
 
@@ -55,7 +58,8 @@ std::size_t Loopback::submit(std::vector<Outgoing>& messages) {
 }
 
 void Loopback::answer(Outgoing&& message) {
-  Report report{Outcome::confirmed, message.type, message.routing_key, message.correlation_id, message.tag, {}, {}, message.encrypted};
+  Report report{Outcome::confirmed, message.type, message.routing_key, message.correlation_id, message.tag, {}, {},
+                message.encrypted};
   if (message.type == MessageType::event) publish(message);
   callbacks_.on_report(std::move(report));
   if (message.type != MessageType::request) return;
@@ -70,7 +74,8 @@ void Loopback::answer(Outgoing&& message) {
   if (!call) {
     body.error = error = error_json(error_name::message, call.error().text());
   } else {
-    body.result = call->method == name_of_describe ? result = description_of_service(message.routing_key) : call->params;
+    body.result =
+        call->method == name_of_describe ? result = description_of_service(message.routing_key) : call->params;
     body.context = call->context;
     body.trace_id = call->trace_id;
   }

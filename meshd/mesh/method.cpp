@@ -12,7 +12,8 @@ using nlohmann::json;
 
 /// As in JSON schema, 2.0 is a whole number: callers in JavaScript have no other.
 bool is_whole(const json& value) {
-  return value.is_number_integer() || (value.is_number_float() && std::isfinite(value.get<double>()) && std::trunc(value.get<double>()) == value.get<double>());
+  return value.is_number_integer() || (value.is_number_float() && std::isfinite(value.get<double>()) &&
+                                       std::trunc(value.get<double>()) == value.get<double>());
 }
 
 struct Type {
@@ -30,12 +31,14 @@ constexpr std::array<Type, 7> types{{
 }};
 
 const Type* type_of(std::string_view name) {
-  const auto found = std::find_if(types.begin(), types.end(), [&](const Type& type) { return name == type.name || name == type.python_name; });
+  const auto found = std::find_if(types.begin(), types.end(),
+                                  [&](const Type& type) { return name == type.name || name == type.python_name; });
   return found == types.end() ? nullptr : found;
 }
 
 const Parameter* find(const MethodInfo& info, std::string_view name) {
-  const auto found = std::find_if(info.parameters.begin(), info.parameters.end(), [&](const Parameter& p) { return p.name == name; });
+  const auto found =
+      std::find_if(info.parameters.begin(), info.parameters.end(), [&](const Parameter& p) { return p.name == name; });
   return found == info.parameters.end() ? nullptr : &*found;
 }
 
@@ -49,7 +52,8 @@ void check_declaration(const std::string& method, const MethodInfo& info) {
     const Type* const type = type_of(parameter.type);
     if (!type) wrong("parameter '" + parameter.name + "' has the unknown type '" + parameter.type + "'");
     if (find(info, parameter.name) != &parameter) wrong("parameter '" + parameter.name + "' is declared twice");
-    if (!parameter.fallback.is_null() && !type->fits(parameter.fallback)) wrong("the default of '" + parameter.name + "' is not of type " + parameter.type);
+    if (!parameter.fallback.is_null() && !type->fits(parameter.fallback))
+      wrong("the default of '" + parameter.name + "' is not of type " + parameter.type);
   }
 }
 
@@ -80,7 +84,9 @@ json description_of(const MethodInfo& info) {
   json properties = json::array(), required = json::array();
   for (const Parameter& parameter : info.parameters) {
     if (parameter.required) required.push_back(parameter.name);
-    properties.push_back(json::array({parameter.name, {{"type", parameter.type}, {"description", parameter.description}, {"default", parameter.fallback}}}));
+    properties.push_back(json::array(
+        {parameter.name,
+         {{"type", parameter.type}, {"description", parameter.description}, {"default", parameter.fallback}}}));
   }
   return {{"description", info.description},
           {"requires_encryption", info.requires_encryption},

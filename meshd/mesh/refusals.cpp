@@ -5,7 +5,8 @@
 namespace nuropb::mesh {
 namespace {
 
-constexpr std::array<std::string_view, refusal_kinds> names{"protocol", "type", "queue", "too_large", "encryption", "body", "method", "parameters", "identity"};
+constexpr std::array<std::string_view, refusal_kinds> names{
+    "protocol", "type", "queue", "too_large", "encryption", "body", "method", "parameters", "identity"};
 constexpr std::size_t longest_logged = 200;  // what a stranger wrote is in these texts
 
 std::string shortened(std::string_view text) {
@@ -22,12 +23,17 @@ std::uint64_t Refusals::total() const {
   return sum;
 }
 
-void Refusals::note(Refusal reason, std::string_view why, std::string_view routing_key, std::string_view correlation_id) {
+void Refusals::note(Refusal reason, std::string_view why, std::string_view routing_key,
+                    std::string_view correlation_id) {
   counts_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
   const auto left_out = pause_.due(std::chrono::steady_clock::now());
   if (!left_out) return;
-  log::warning("message refused", {{"kind", to_text(reason)}, {"reason", shortened(why)}, {"routing_key", shortened(routing_key)},
-                                   {"correlation_id", shortened(correlation_id)}, {"left_out", *left_out}, {"so_far", total()}});
+  log::warning("message refused", {{"kind", to_text(reason)},
+                                   {"reason", shortened(why)},
+                                   {"routing_key", shortened(routing_key)},
+                                   {"correlation_id", shortened(correlation_id)},
+                                   {"left_out", *left_out},
+                                   {"so_far", total()}});
 }
 
 }  // namespace nuropb::mesh

@@ -16,12 +16,15 @@ constexpr auto answer_retry = milliseconds(5);
 /// Failing handlers of events are told now and then: who publishes events decides how many there are.
 bool event_log_due() {
   static std::atomic<std::int64_t> logged{0};
-  const std::int64_t now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  const std::int64_t now =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
   auto last = logged.load();
   return (last == 0 || now - last >= 10) && logged.compare_exchange_strong(last, now);
 }
 
-std::string dump(const nlohmann::json& value) { return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
+std::string dump(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 }  // namespace
 
@@ -60,8 +63,8 @@ void Reply::State::fail(std::string_view error_name, std::string_view descriptio
 void Reply::State::put_back(std::string_view why) {
   // Once and only once: what comes for the second time is not put back again.
   if (redelivered) {
-    return fail(error_name::call_again_reject, "Rejecting second call again request for trace_id: " + trace_id + ", correlation_id: " +
-                                                   correlation_id + ": " + std::string(why));
+    return fail(error_name::call_again_reject, "Rejecting second call again request for trace_id: " + trace_id +
+                                                   ", correlation_id: " + correlation_id + ": " + std::string(why));
   }
   if (events) events->close();
   sender.reject(delivery, true);
@@ -94,17 +97,22 @@ void Reply::State::add_event(std::vector<Outgoing>& out, const NewEvent& event) 
   message.correlation_id = correlation_id;
   if (trace_id.size() <= longest_trace_header) message.trace_id = trace_id;
   const std::string payload = dump(event.payload), target = dump(event.target), trace = nuropb::json::quoted(trace_id);
-  message.body = encode_event({event.topic, payload, seal ? std::string_view("{}") : std::string_view(context), correlation_id, trace, target});
+  message.body = encode_event(
+      {event.topic, payload, seal ? std::string_view("{}") : std::string_view(context), correlation_id, trace, target});
 }
 
 /// Answers are few enough to be kept (the prefetch bounds them) while the transport's queue is full.
-void Reply::State::send(const Transport::Sender& sender, std::vector<Outgoing>&& messages, Delivery delivery, Then then) {
+void Reply::State::send(const Transport::Sender& sender, std::vector<Outgoing>&& messages, Delivery delivery,
+                        Then then) {
   std::size_t gone = 0;
   while (gone < messages.size() && sender.submit(std::move(messages[gone]))) ++gone;
   if (gone == messages.size()) return then == Then::ack ? sender.ack(delivery) : sender.reject(delivery, false);
-  auto kept = std::make_shared<std::vector<Outgoing>>(std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(gone)), std::make_move_iterator(messages.end()));
+  auto kept = std::make_shared<std::vector<Outgoing>>(
+      std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(gone)),
+      std::make_move_iterator(messages.end()));
   // A transport that has stopped drops this, and the messages in it: the broker delivers the request again.
-  sender.post_at(std::chrono::steady_clock::now() + answer_retry, [sender, kept, delivery, then] { send(sender, std::move(*kept), delivery, then); });
+  sender.post_at(std::chrono::steady_clock::now() + answer_retry,
+                 [sender, kept, delivery, then] { send(sender, std::move(*kept), delivery, then); });
 }
 
 Reply::Reply(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -123,7 +131,8 @@ void Reply::raw_result(std::string_view json) {
   if (const auto state = std::exchange(state_, nullptr)) state->succeed(json, {});
 }
 void Reply::success(Success success) {
-  if (const auto state = std::exchange(state_, nullptr)) state->succeed(dump(success.result), std::move(success.events));
+  if (const auto state = std::exchange(state_, nullptr))
+    state->succeed(dump(success.result), std::move(success.events));
 }
 void Reply::error(std::string_view name, std::string_view description) {
   if (const auto state = std::exchange(state_, nullptr)) state->fail(name, description);

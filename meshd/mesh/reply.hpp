@@ -48,8 +48,8 @@ struct Reply::State {
   std::string correlation_id, reply_to, trace_id;
   Delivery delivery;
   bool redelivered;
-  std::string name{};            ///< the method's, or the event's topic
-  std::string context = "{}";    ///< raw JSON
+  std::string name{};          ///< the method's, or the event's topic
+  std::string context = "{}";  ///< raw JSON
   /// Encrypts an answer for whoever asked; empty for a message that came in the clear.
   std::function<Result<std::string>(std::string_view)> seal{};
   std::shared_ptr<KeptEvents> events{};  ///< made where a handler may use it

@@ -47,8 +47,8 @@ std::string text_of(BIO* bio) {
 
 /// Sets a context, ready for sealing or opening, to OAEP with SHA-256 throughout.
 bool use_oaep(EVP_PKEY_CTX* ctx) {
-  return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1 &&
-         EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1;
+  return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1;
 }
 
 std::string reason() { return std::strerror(errno); }
@@ -57,7 +57,9 @@ Result<PrivateKey> load(int fd, const std::string& path) {
   struct stat st {};
   if (::fstat(fd, &st) != 0) return failure(reason(), path);
   if (!S_ISREG(st.st_mode)) return failure("is not a file", path);
-  if (st.st_mode & 0027) return failure("others may read it, or may write to it", path, "chmod 600 it: whoever has it can read what services are told in secret");
+  if (st.st_mode & 0027)
+    return failure("others may read it, or may write to it", path,
+                   "chmod 600 it: whoever has it can read what services are told in secret");
   std::string pem;
   char part[4096];
   ssize_t n = 0;
@@ -113,7 +115,8 @@ Result<std::string> PublicKey::seal(std::string_view text) const {
 
 Result<PrivateKey> PrivateKey::generate(int bits) {
   const OpensslErrors errors;
-  if (bits < min_rsa_bits || bits > max_rsa_bits) return failure("an RSA key of " + std::to_string(bits) + " bits is not made", "private key");
+  if (bits < min_rsa_bits || bits > max_rsa_bits)
+    return failure("an RSA key of " + std::to_string(bits) + " bits is not made", "private key");
   auto key = owned(EVP_RSA_gen(static_cast<unsigned int>(bits)));
   if (!key) return failure("OpenSSL made no RSA key", "private key", "see its configuration of providers");
   return PrivateKey(std::move(key));
@@ -153,7 +156,9 @@ Result<PrivateKey> PrivateKey::load_or_create(const std::string& path) {
 std::string PrivateKey::pem() const {
   const OpensslErrors errors;
   const Bio out(BIO_new(BIO_s_mem()), &BIO_free);
-  return out && PEM_write_bio_PKCS8PrivateKey(out.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1 ? text_of(out.get()) : std::string();
+  return out && PEM_write_bio_PKCS8PrivateKey(out.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1
+             ? text_of(out.get())
+             : std::string();
 }
 
 Result<std::string> PrivateKey::open(std::string_view sealed) const {
@@ -166,7 +171,8 @@ Result<std::string> PrivateKey::open(std::string_view sealed) const {
   if (raw->size() != out.size() || !ctx || EVP_PKEY_decrypt_init(ctx.get()) != 1 || !use_oaep(ctx.get()) ||
       EVP_PKEY_decrypt(ctx.get(), bytes(out), &size, bytes(*raw), raw->size()) != 1) {
     // One text for all of these: what exactly was wrong is of use to an attacker only.
-    return failure("was not sealed for this service's key", "sealed key", "the asker may have an older description of the service");
+    return failure("was not sealed for this service's key", "sealed key",
+                   "the asker may have an older description of the service");
   }
   out.resize(size);
   return out;

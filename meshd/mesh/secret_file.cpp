@@ -10,7 +10,7 @@
 namespace nuropb::mesh {
 
 SecretFile::Look SecretFile::look() const {
-  struct stat s{};
+  struct stat s {};
   if (::stat(path_.c_str(), &s) != 0) return {};
   return {s.st_dev, s.st_ino, s.st_size, s.st_mtim};
 }
@@ -40,7 +40,8 @@ Result<std::string> SecretFile::read() {
   out.resize(size);
   while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
   if (out.empty()) return failure("is empty", path_, of_one_line);
-  if (out.find_first_of(std::string_view("\0\n", 2)) != std::string::npos) return failure("holds more than one line of text", path_, of_one_line);
+  if (out.find_first_of(std::string_view("\0\n", 2)) != std::string::npos)
+    return failure("holds more than one line of text", path_, of_one_line);
   return out;
 }
 

@@ -14,7 +14,8 @@ class SecretFile {
   static constexpr std::size_t largest = 64U << 10;
 
   /// `setting` is what names it, for errors.
-  explicit SecretFile(std::string path, std::string setting = "amqp.password_file") : path_(std::move(path)), setting_(std::move(setting)) {}
+  explicit SecretFile(std::string path, std::string setting = "amqp.password_file")
+      : path_(std::move(path)), setting_(std::move(setting)) {}
   [[nodiscard]] bool named() const { return !path_.empty(); }
   [[nodiscard]] const std::string& path() const { return path_; }
 

@@ -18,9 +18,7 @@ template <class Call>
 auto attempt(Call call) -> decltype(call()) {
   try {
     return call();
-  } catch (const std::exception& e) {
-    return failure(e.what());
-  }
+  } catch (const std::exception& e) { return failure(e.what()); }
 }
 
 Result<void> start_thread(std::thread& thread, auto work) {
@@ -42,7 +40,10 @@ Election::Settings election_settings(const ServiceContainer::Settings& settings)
 }  // namespace
 
 ServiceContainer::ServiceContainer(Settings settings, Callbacks callbacks)
-    : settings_(std::move(settings)), callbacks_(std::move(callbacks)), etcd_(settings_.etcd, settings_.prefix), election_(election_settings(settings_)) {}
+    : settings_(std::move(settings)),
+      callbacks_(std::move(callbacks)),
+      etcd_(settings_.etcd, settings_.prefix),
+      election_(election_settings(settings_)) {}
 
 ServiceContainer::~ServiceContainer() { stop(); }
 
@@ -99,7 +100,8 @@ void ServiceContainer::hear(Election::Event event, unsigned watch) {
   {
     const std::lock_guard lock(mutex_);
     // A watch that tells more than anybody can want ends: looking again shows what became of it all.
-    if (watch != 0 && heard_.size() == max_heard) event = Election::WatchEnded{{"etcd tells more than can be taken in", {}, {}}};
+    if (watch != 0 && heard_.size() == max_heard)
+      event = Election::WatchEnded{{"etcd tells more than can be taken in", {}, {}}};
     if (watch != 0 && heard_.size() > max_heard) return;
     heard_.push_back({std::move(event), watch});
   }
@@ -154,8 +156,10 @@ void ServiceContainer::act_on(const Election::Watch& action) {
       const auto events = attempt([&] { return watch->next(); });
       if (!events) return hear(Election::WatchEnded{events.error()}, number);
       for (const auto& event : *events) {
-        if (const auto* put = std::get_if<etcd::LeaderPut>(&event)) hear(Election::LeaderIs{put->leader, put->lease}, number);
-        else if (const auto* config = std::get_if<etcd::ConfigPut>(&event)) hear(Election::ConfigOk{config->ok}, number);
+        if (const auto* put = std::get_if<etcd::LeaderPut>(&event))
+          hear(Election::LeaderIs{put->leader, put->lease}, number);
+        else if (const auto* config = std::get_if<etcd::ConfigPut>(&event))
+          hear(Election::ConfigOk{config->ok}, number);
         else hear(Election::LeaderGone{}, number);
       }
     }
@@ -178,7 +182,8 @@ void ServiceContainer::end_watch() {
 
 void ServiceContainer::act_on(const Election::Configure&) {
   if (set_up_thread_.joinable()) set_up_thread_.join();  // has said its word: there is one at a time
-  const auto started = start_thread(set_up_thread_, [this] { hear(Election::Configured{attempt(settings_.configure)}); });
+  const auto started =
+      start_thread(set_up_thread_, [this] { hear(Election::Configured{attempt(settings_.configure)}); });
   if (!started) hear(Election::Configured{started});
 }
 
@@ -191,7 +196,8 @@ void ServiceContainer::act_on(const Election::Entered& action) {
     const std::lock_guard lock(mutex_);
     state_ = action.state;
   }
-  log::info("container " + std::string(name_of(action.state)), {{"from", name_of(action.from)}, {"detail", action.detail}, {"prefix", settings_.prefix}});
+  log::info("container " + std::string(name_of(action.state)),
+            {{"from", name_of(action.from)}, {"detail", action.detail}, {"prefix", settings_.prefix}});
   if (callbacks_.on_state) callbacks_.on_state(action.state, action.detail);
 }
 
@@ -199,6 +205,8 @@ void ServiceContainer::act_on(const Election::Trouble& action) {
   log::warning(action.what + ", trying again", {{"reason", action.why.text()}, {"state", name_of(election_.state())}});
 }
 
-void ServiceContainer::act_on(const Election::Recovered& action) { log::info("etcd is back", {{"detail", action.detail}}); }
+void ServiceContainer::act_on(const Election::Recovered& action) {
+  log::info("etcd is back", {{"detail", action.detail}});
+}
 
 }  // namespace nuropb::mesh

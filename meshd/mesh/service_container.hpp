@@ -26,13 +26,13 @@ class ServiceContainer {
  public:
   struct Settings {
     std::string instance_id;
-    std::string prefix;                          ///< "/nuropb/<service>"
-    milliseconds lease{15'000};                  ///< whole seconds; etcd may grant more
-    etcd::Settings etcd;                         ///< no urls: standalone
-    std::function<Result<void>()> configure;     ///< the broker; blocks as long as it takes, on a thread of its own
+    std::string prefix;                       ///< "/nuropb/<service>"
+    milliseconds lease{15'000};               ///< whole seconds; etcd may grant more
+    etcd::Settings etcd;                      ///< no urls: standalone
+    std::function<Result<void>()> configure;  ///< the broker; blocks as long as it takes, on a thread of its own
   };
   struct Callbacks {
-    std::function<void()> on_may_consume;        ///< once; on the container's thread, or inside start() if standalone
+    std::function<void()> on_may_consume;  ///< once; on the container's thread, or inside start() if standalone
     std::function<void(ContainerState state, const std::string& detail)> on_state;  ///< the same threads; may be empty
   };
   ServiceContainer(Settings settings, Callbacks callbacks);

@@ -20,9 +20,13 @@ inline constexpr std::uint16_t trades = 4;
 inline constexpr std::size_t most_participants = amqp::Connection::most_channels / trades;
 
 /// The number of a trade's channel, and back. Channel 0 is the connection's own and nobody's.
-constexpr std::uint16_t channel_of(std::size_t participant, std::uint16_t trade) { return static_cast<std::uint16_t>(participant * trades + trade); }
+constexpr std::uint16_t channel_of(std::size_t participant, std::uint16_t trade) {
+  return static_cast<std::uint16_t>(participant * trades + trade);
+}
 constexpr std::size_t participant_of(std::uint16_t channel) { return channel == 0 ? 0 : (channel - 1U) / trades; }
-constexpr std::uint16_t trade_of(std::uint16_t channel) { return channel == 0 ? 0 : static_cast<std::uint16_t>((channel - 1) % trades + 1); }
+constexpr std::uint16_t trade_of(std::uint16_t channel) {
+  return channel == 0 ? 0 : static_cast<std::uint16_t>((channel - 1) % trades + 1);
+}
 /// With channel 0.
 constexpr std::size_t channels(std::size_t participants) { return 1 + participants * trades; }
 
@@ -52,7 +56,8 @@ bool on_lost_node(std::string_view said);
 
 /// What makes a trade's channel what it is, from opening it to consuming. Nothing for one that this participant has not.
 /// The steps of the events channel end before its bindings: those change (event_bindings.hpp).
-std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology);
+std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings,
+                                 const ParticipantSettings& participant, const Topology& topology);
 /// The same of the first participant.
 std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const Topology& topology);
 
@@ -62,6 +67,7 @@ struct Declared {
   bool service = true;
 };
 /// Goes through the steps of all channels of a participant but the events', waiting for each answer.
-Result<Declared> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings, const ParticipantSettings& participant, const Topology& topology);
+Result<Declared> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings,
+                         const ParticipantSettings& participant, const Topology& topology);
 
 }  // namespace nuropb::mesh

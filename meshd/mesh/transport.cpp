@@ -20,7 +20,8 @@ Transport::Transport(TransportSettings settings, Callbacks callbacks) {
   impl_ = std::make_unique<Impl>(Impl{std::move(loop), participant});
 }
 Transport::Transport(Transport& first, ParticipantSettings settings, Callbacks callbacks)
-    : impl_(std::make_unique<Impl>(Impl{first.impl_->loop, first.impl_->loop->add(std::move(settings), std::move(callbacks))})) {}
+    : impl_(std::make_unique<Impl>(
+          Impl{first.impl_->loop, first.impl_->loop->add(std::move(settings), std::move(callbacks))})) {}
 Transport::~Transport() { stop(milliseconds{0}); }
 
 void Transport::start() { impl_->loop->start(); }
@@ -29,10 +30,13 @@ void Transport::stop(milliseconds grace) { impl_->loop->stop(grace); }
 
 bool Transport::submit(Outgoing&& message) { return impl_->inbox().push(std::move(message)); }
 std::size_t Transport::submit(std::vector<Outgoing>& messages) { return impl_->inbox().push(messages); }
-void Transport::ack(Delivery delivery, bool multiple) { impl_->inbox().settle({delivery, TransportInbox::Verdict::ack, multiple, 0}); }
+void Transport::ack(Delivery delivery, bool multiple) {
+  impl_->inbox().settle({delivery, TransportInbox::Verdict::ack, multiple, 0});
+}
 void Transport::ack(const std::vector<Delivery>& deliveries) { impl_->inbox().acknowledge(deliveries); }
 void Transport::reject(Delivery delivery, bool requeue) {
-  impl_->inbox().settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false, 0});
+  impl_->inbox().settle(
+      {delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false, 0});
 }
 Result<void> Transport::bind_event(std::string topic_pattern) {
   const auto news = impl_->participant.events.bind(std::move(topic_pattern));
@@ -55,10 +59,14 @@ std::size_t Transport::queued_bytes() const { return impl_->inbox().queued_bytes
 Transport::Counters Transport::counters() const { return impl_->loop->counters(impl_->participant); }
 
 bool Transport::Sender::submit(Outgoing&& message) const { return inbox_->push(std::move(message)); }
-void Transport::Sender::ack(Delivery delivery) const { inbox_->settle({delivery, TransportInbox::Verdict::ack, false, 0}); }
+void Transport::Sender::ack(Delivery delivery) const {
+  inbox_->settle({delivery, TransportInbox::Verdict::ack, false, 0});
+}
 void Transport::Sender::reject(Delivery delivery, bool requeue) const {
   inbox_->settle({delivery, requeue ? TransportInbox::Verdict::requeue : TransportInbox::Verdict::reject, false, 0});
 }
-void Transport::Sender::post_at(SteadyTime when, std::function<void()> work) const { inbox_->post(when, std::move(work)); }
+void Transport::Sender::post_at(SteadyTime when, std::function<void()> work) const {
+  inbox_->post(when, std::move(work));
+}
 
 }  // namespace nuropb::mesh

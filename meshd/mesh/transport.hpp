@@ -23,17 +23,17 @@ class TransportInbox;
 
 /// Who somebody is on the mesh, on a connection of his own or on one that he shares.
 struct ParticipantSettings {
-  std::string service_name;                  ///< protocol.md, topology
+  std::string service_name;  ///< protocol.md, topology
   std::string instance_id;
-  bool client_only = false;                  ///< no service queue; response queue `nuropb-<vhost>-client-<instance>-rq`
-  std::vector<std::string> rpc_bindings;     ///< further routing keys of the service queue beside the service's name
-  std::vector<std::string> event_bindings;   ///< topic patterns of the service queue
-  std::uint16_t prefetch = 1;                ///< of the service queue
+  bool client_only = false;                 ///< no service queue; response queue `nuropb-<vhost>-client-<instance>-rq`
+  std::vector<std::string> rpc_bindings;    ///< further routing keys of the service queue beside the service's name
+  std::vector<std::string> event_bindings;  ///< topic patterns of the service queue
+  std::uint16_t prefetch = 1;               ///< of the service queue
 };
 
 /// The connection, and its first participant.
 struct TransportSettings : ParticipantSettings {
-  std::vector<amqp::Url> urls;               ///< tried in turn, from the first after each success
+  std::vector<amqp::Url> urls;  ///< tried in turn, from the first after each success
   std::string rpc_exchange = "nuropb-rpc-exchange";
   std::string events_exchange = "nuropb-events-exchange";
   std::string dl_exchange = "nuropb-dl-exchange";
@@ -44,8 +44,9 @@ struct TransportSettings : ParticipantSettings {
   milliseconds connect_timeout{5000};
   milliseconds reconnect_min{200};
   milliseconds reconnect_max{10'000};
-  std::size_t largest_body = 64U << 20;      ///< of a message that comes in; a larger one is malformed
-  std::size_t queued_bytes = 64U << 20;      ///< bound of messages waiting to be published, of each participant; one alone may be larger
+  std::size_t largest_body = 64U << 20;  ///< of a message that comes in; a larger one is malformed
+  std::size_t queued_bytes =
+      64U << 20;  ///< bound of messages waiting to be published, of each participant; one alone may be larger
   std::string ca_file, certificate_file, key_file;  ///< amqps
   bool verify_peer = true;
   /// A file whose text is the password, in place of the URLs': read at each connecting, and looked at every

@@ -21,7 +21,8 @@ constexpr auto longest_answer = std::chrono::seconds(60);  // it comes behind wh
 std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps) {
   std::vector<EventBindings::Change> out;
   for (const auto& step : steps) {
-    if (step.kind == amqp::Step::Kind::bind || step.kind == amqp::Step::Kind::unbind) out.push_back({step.key, step.kind == amqp::Step::Kind::bind});
+    if (step.kind == amqp::Step::Kind::bind || step.kind == amqp::Step::Kind::unbind)
+      out.push_back({step.key, step.kind == amqp::Step::Kind::bind});
   }
   return out;
 }
@@ -38,7 +39,8 @@ Unconfirmed::Culprit culprit(std::uint16_t code, const std::string& why) {
   constexpr std::string_view too_large = "configured max size ", topic = "access to topic '";
   if (const auto at = why.find(too_large); code == 406 && at != std::string::npos) {
     std::size_t largest = 0;
-    if (std::from_chars(why.data() + at + too_large.size(), why.data() + why.size(), largest).ec != std::errc()) return {};
+    if (std::from_chars(why.data() + at + too_large.size(), why.data() + why.size(), largest).ec != std::errc())
+      return {};
     return [largest](const Report&, std::size_t size) { return size > largest; };
   }
   if (const auto at = why.find(topic); code == 403 && at != std::string::npos) {
@@ -80,7 +82,8 @@ void TransportLoop::channels_lost(const std::string& why) {
 
 /// Nothing is published while we couldn't hear of it, or couldn't get the answer.
 bool TransportLoop::may_publish(const Participant& who) const {
-  return !blocked_ && declarations_.settled(who.channel(publish_channel)) && declarations_.settled(who.channel(response_channel));
+  return !blocked_ && declarations_.settled(who.channel(publish_channel)) &&
+         declarations_.settled(who.channel(response_channel));
 }
 
 void TransportLoop::event_bound(Participant& to, const std::string& pattern) {
@@ -98,8 +101,10 @@ void TransportLoop::tell_events(Participant& of) {
     declarations_.add(channel, steps_of(events_channel, settings_, of.settings, of.topology));
   }
   for (auto& change : of.events.take(declarations_.room(channel))) {
-    declarations_.add(channel, change.bind ? amqp::Step::bind(of.topology.events_queue, settings_.events_exchange, std::move(change.pattern))
-                                           : amqp::Step::unbind(of.topology.events_queue, settings_.events_exchange, std::move(change.pattern)));
+    declarations_.add(channel, change.bind ? amqp::Step::bind(of.topology.events_queue, settings_.events_exchange,
+                                                              std::move(change.pattern))
+                                           : amqp::Step::unbind(of.topology.events_queue, settings_.events_exchange,
+                                                                std::move(change.pattern)));
   }
 }
 
@@ -109,10 +114,12 @@ Result<void> TransportLoop::write_declarations() {
   for (const auto& one : participants_) {
     if (now < one->service_again_at || next_.connection) continue;
     one->service_again_at = SteadyTime::max();
-    declarations_.add(one->channel(service_channel), steps_of(service_channel, settings_, one->settings, one->topology));
+    declarations_.add(one->channel(service_channel),
+                      steps_of(service_channel, settings_, one->settings, one->topology));
   }
   if (blocked_ || paused_) declarations_.excuse(now);  // the broker doesn't read, or we don't
-  if (const auto late = declarations_.overdue(now, longest_answer)) return failure("the broker does not answer", *late, "");
+  if (const auto late = declarations_.overdue(now, longest_answer))
+    return failure("the broker does not answer", *late, "");
   const auto all = declarations_.write(*connection_, now);
   if (!all) return tl::unexpected(all.error());
   if (!*all) no_room_ = true;
@@ -142,7 +149,8 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     }
     case AMQP_BASIC_CANCEL_METHOD: {
       if (!ours(frame.channel)) return {};
-      const std::string tag(amqp::view(static_cast<const amqp_basic_cancel_t*>(frame.payload.method.decoded)->consumer_tag));
+      const std::string tag(
+          amqp::view(static_cast<const amqp_basic_cancel_t*>(frame.payload.method.decoded)->consumer_tag));
       ++counts_.consumers_cancelled;
       log::warning("the broker cancelled a consumer: its queue was deleted, or its node is gone", {{"consumer", tag}});
       return set_up_again(frame.channel, false);
@@ -161,7 +169,9 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     default:
       if (const auto step = declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) {
         look_again_ = true;
-        if (trade_of(frame.channel) == events_channel && step->kind == amqp::Step::Kind::bind && of(frame.channel).events.answered(step->key)) event_bound(of(frame.channel), step->key);
+        if (trade_of(frame.channel) == events_channel && step->kind == amqp::Step::Kind::bind &&
+            of(frame.channel).events.answered(step->key))
+          event_bound(of(frame.channel), step->key);
       }
       return {};
   }
@@ -187,7 +197,8 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   if (on_lost_node(why)) {
     if (trade_of(channel) == service_channel) {
       owner.service_again_at = std::chrono::steady_clock::now() + lost_node_pause;
-      log::warning("the service's queue is on a node of the cluster that is down; it is tried again now and then", {{"reason", why}});
+      log::warning("the service's queue is on a node of the cluster that is down; it is tried again now and then",
+                   {{"reason", why}});
       return;
     }
     if (trade_of(channel) == response_channel) owner.move_response_queue();
@@ -201,14 +212,17 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
     closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, false};
     return;
   }
-  log::warning("the broker closed a channel; it is opened again", {{"channel", channel}, {"reason", why}, {"during", during}});
+  log::warning("the broker closed a channel; it is opened again",
+               {{"channel", channel}, {"reason", why}, {"during", during}});
 }
 
 Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
   const auto now = std::chrono::steady_clock::now();
   while (!reopened_.empty() && now - reopened_.front() > reopened_within) reopened_.pop_front();
   reopened_.push_back(now);
-  if (reopened_.size() > most_reopened) return failure("the broker closes our channels, or deletes our queues, again and again", "connection to the broker");
+  if (reopened_.size() > most_reopened)
+    return failure("the broker closes our channels, or deletes our queues, again and again",
+                   "connection to the broker");
   Participant& owner = of(channel);
   if (trade_of(channel) == events_channel) owner.events.retell({});
   auto steps = steps_of(trade_of(channel), settings_, owner.settings, owner.topology);
@@ -219,7 +233,8 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
 }
 
 /// The patterns are others' wishes: one that the broker refuses must not be the end of the transport.
-void TransportLoop::event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why) {
+void TransportLoop::event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code,
+                                       const std::string& why) {
   const auto now = std::chrono::steady_clock::now();
   of.events_set_up = false;
   look_again_ = true;

@@ -24,20 +24,20 @@ constexpr auto confirm_grace = std::chrono::seconds(5);
 void TransportLoop::begin_opening(amqp::Url url) {
   ++counts_.attempts;
   next_.url = std::move(url);
-  next_.opening = std::async(std::launch::async, [url = next_.url, options = connection_settings(settings_)]() -> Opened {
-    try {
-      auto opened = amqp::Connection::open(url, options);
-      if (!opened) return tl::unexpected(opened.error());
-      return std::make_unique<amqp::Connection>(std::move(*opened));
-    } catch (const std::exception& e) {
-      return failure(e.what(), url.redacted());
-    }
-  });
+  next_.opening =
+      std::async(std::launch::async, [url = next_.url, options = connection_settings(settings_)]() -> Opened {
+        try {
+          auto opened = amqp::Connection::open(url, options);
+          if (!opened) return tl::unexpected(opened.error());
+          return std::make_unique<amqp::Connection>(std::move(*opened));
+        } catch (const std::exception& e) { return failure(e.what(), url.redacted()); }
+      });
 }
 
 template <class Value>
 Value TransportLoop::turn_until(std::future<Value>& ready) {
-  while (ready.wait_for(milliseconds(0)) != std::future_status::ready) wait_turn(std::chrono::steady_clock::now() + connect_look);
+  while (ready.wait_for(milliseconds(0)) != std::future_status::ready)
+    wait_turn(std::chrono::steady_clock::now() + connect_look);
   return ready.get();
 }
 
@@ -55,7 +55,8 @@ Result<void> TransportLoop::connect() {
   if (!next_.connection) {
     Opened opened = turn_until(next_.opening);
     if (!opened) {
-      if (secret_.named() && opened.error().what.find("refused:") != std::string::npos) opened.error().hint = "is what " + secret_.path() + " holds still valid?";
+      if (secret_.named() && opened.error().what.find("refused:") != std::string::npos)
+        opened.error().hint = "is what " + secret_.path() + " holds still valid?";
       return tl::unexpected(opened.error());
     }
     next_.connection = std::move(*opened);
@@ -72,16 +73,15 @@ Result<void> TransportLoop::connect() {
         one->service_again_at = done->service ? SteadyTime::max() : std::chrono::steady_clock::now() + lost_node_pause;
       }
       return {};
-    } catch (const std::exception& e) {
-      return failure(e.what(), "declaring");
-    }
+    } catch (const std::exception& e) { return failure(e.what(), "declaring"); }
   });
   const auto declared = turn_until(declaring);
   Next next = std::exchange(next_, {});
   if (!declared) {
     Error why = declared.error();
     for (const auto& one : participants_) {
-      if (on_lost_node(why.what) && why.where.find(one->topology.response_queue) != std::string::npos) one->move_response_queue();
+      if (on_lost_node(why.what) && why.where.find(one->topology.response_queue) != std::string::npos)
+        one->move_response_queue();
     }
     why.where = next.url.redacted() + ": " + why.where;
     return tl::unexpected(why);
@@ -109,11 +109,13 @@ void TransportLoop::back_off(bool after_success) {
   const unsigned doublings = std::min(failures_, 16U);
   auto pause = std::min<milliseconds>(settings_.reconnect_max, settings_.reconnect_min * (1LL << doublings) / 2);
   if (next_of_list) pause = milliseconds(0);
-  pause = pause / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(0, std::max<std::int64_t>(1, pause.count() / 2))(jitter_));
+  pause = pause / 2 + milliseconds(std::uniform_int_distribution<std::int64_t>(
+                          0, std::max<std::int64_t>(1, pause.count() / 2))(jitter_));
   const auto begun = std::chrono::steady_clock::now();
   const auto until = begun + pause;
   for (auto now = begun; now < until && stop_at_ == SteadyTime::max(); now = std::chrono::steady_clock::now()) {
-    if (secret_.named() && now - begun > settings_.reconnect_min && secret_.changed()) return;  // what was refused may be right now
+    if (secret_.named() && now - begun > settings_.reconnect_min && secret_.changed())
+      return;  // what was refused may be right now
     wait_turn(secret_.named() ? std::min(until, now + settings_.password_look) : until);
   }
 }
@@ -128,7 +130,8 @@ void TransportLoop::watch_secret() {
     if (!opened) {
       // The old one may hold for long; and so this is no reason to give it up.
       ++counts_.refused_credentials;
-      log::warning("new credentials can't be used; the connection with the old ones goes on", {{"file", secret_.path()}, {"reason", opened.error().text()}});
+      log::warning("new credentials can't be used; the connection with the old ones goes on",
+                   {{"file", secret_.path()}, {"reason", opened.error().text()}});
       next_ = {};
       secret_look_at_ = now + settings_.reconnect_max;
       return;
@@ -137,7 +140,8 @@ void TransportLoop::watch_secret() {
     drain_until_ = now + service_grace;
     holding_ = false;
     for (const auto& one : participants_) {
-      if (!one->settings.client_only && one->service_again_at == SteadyTime::max()) declarations_.add(one->channel(service_channel), amqp::Step::cancel("service"));
+      if (!one->settings.client_only && one->service_again_at == SteadyTime::max())
+        declarations_.add(one->channel(service_channel), amqp::Step::cancel("service"));
     }
     return;
   }
@@ -145,9 +149,9 @@ void TransportLoop::watch_secret() {
     (void)next_.connection->heartbeat(now);  // should it be lost, declaring will say so
     const bool late = now > drain_until_;
     if (!holding_ && (late || (verdicts_.empty() && all_of([this](const Participant& one) {
-      const std::uint16_t channel = one.channel(service_channel);
-      return channels_[channel].unsettled.empty() && declarations_.settled(channel);
-    })))) {
+                                 const std::uint16_t channel = one.channel(service_channel);
+                                 return channels_[channel].unsettled.empty() && declarations_.settled(channel);
+                               })))) {
       holding_ = true;
       drain_until_ = now + confirm_grace;
     }
@@ -160,7 +164,8 @@ void TransportLoop::watch_secret() {
   secret_pending_ = !secret;
   if (!secret) {
     ++counts_.refused_credentials;
-    log::warning("new credentials can't be read; the connection with the old ones goes on", {{"file", secret_.path()}, {"reason", secret.error().text()}});
+    log::warning("new credentials can't be read; the connection with the old ones goes on",
+                 {{"file", secret_.path()}, {"reason", secret.error().text()}});
     secret_look_at_ = now + settings_.reconnect_max;
     return;
   }

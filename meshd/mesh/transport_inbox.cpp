@@ -7,7 +7,8 @@
 namespace nuropb::mesh {
 
 TransportInbox::TransportInbox(std::size_t max_bytes, std::shared_ptr<shm::UniqueFd> event)
-    : event_(event ? std::move(event) : std::make_shared<shm::UniqueFd>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))), max_bytes_(max_bytes) {
+    : event_(event ? std::move(event) : std::make_shared<shm::UniqueFd>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
+      max_bytes_(max_bytes) {
   if (!*event_) std::abort();  // no descriptors left at start: nothing would work
 }
 
@@ -38,7 +39,8 @@ std::size_t TransportInbox::push(std::vector<Outgoing>& messages) {
   if (messages.empty()) return 0;
   const std::lock_guard lock(mutex_);
   std::size_t taken = 0;
-  for (; taken < messages.size() && count_locked(messages[taken]); ++taken) work_.messages.push_back(std::move(messages[taken]));
+  for (; taken < messages.size() && count_locked(messages[taken]); ++taken)
+    work_.messages.push_back(std::move(messages[taken]));
   if (taken > 0) wake_locked();
   return taken;
 }
@@ -110,7 +112,8 @@ void TransportInbox::take(Work& work) {
 }
 
 bool TransportInbox::news_locked(bool soon) const {
-  return changed_ || settled_ || !work_.messages.empty() || !work_.posts.empty() || (!soon && !work_.settlements.empty());
+  return changed_ || settled_ || !work_.messages.empty() || !work_.posts.empty() ||
+         (!soon && !work_.settlements.empty());
 }
 
 bool TransportInbox::may_sleep(bool soon) {

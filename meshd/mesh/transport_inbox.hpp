@@ -79,12 +79,12 @@ class TransportInbox {
   std::size_t max_bytes_;
   std::atomic<std::size_t> queued_bytes_{0};
   std::mutex mutex_;
-  Work work_;            // under mutex_
-  bool asleep_ = false;  // under mutex_
-  bool soon_ = false;    // under mutex_: for a moment only
-  bool settled_ = false; // under mutex_: among the settlements are others than acknowledge()'s
-  bool changed_ = false; // under mutex_: there is news beside the vectors
-  bool closed_ = false;  // under mutex_
+  Work work_;                 // under mutex_
+  bool asleep_ = false;       // under mutex_
+  bool soon_ = false;         // under mutex_: for a moment only
+  bool settled_ = false;      // under mutex_: among the settlements are others than acknowledge()'s
+  bool changed_ = false;      // under mutex_: there is news beside the vectors
+  bool closed_ = false;       // under mutex_
   std::uint64_t pushed_ = 0;  // under mutex_
 };
 

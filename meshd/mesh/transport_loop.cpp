@@ -14,7 +14,7 @@ namespace nuropb::mesh {
 namespace {
 
 constexpr int frames_per_turn = 2048;
-constexpr auto handover_look = milliseconds(5);     // how often a handover is looked at
+constexpr auto handover_look = milliseconds(5);  // how often a handover is looked at
 constexpr auto longest_sleep = milliseconds(1000);
 constexpr auto company = milliseconds(2);
 // Rests between turns: with fewer messages on their way there is none, so that a few callers lose no time.
@@ -22,27 +22,38 @@ constexpr std::size_t busy = 16;
 constexpr auto rest_for_each = std::chrono::microseconds(4);
 constexpr auto longest_rest = std::chrono::microseconds(200);
 
-std::string vhost_of(const TransportSettings& settings) { return settings.urls.empty() ? std::string("/") : settings.urls.front().vhost; }
+std::string vhost_of(const TransportSettings& settings) {
+  return settings.urls.empty() ? std::string("/") : settings.urls.front().vhost;
+}
 
 }  // namespace
 
-TransportLoop::Participant::Participant(std::size_t n, const TransportSettings& shared, ParticipantSettings own, Transport::Callbacks c, std::shared_ptr<shm::UniqueFd> event)
-    : number(n), settings(std::move(own)), callbacks(std::move(c)), topology(Topology::of(settings, vhost_of(shared), random_hex32().substr(0, 8))),
-      inbox(std::make_shared<TransportInbox>(shared.queued_bytes, std::move(event))), events(shared.most_event_patterns), unconfirmed([this](Report&& r) {
+TransportLoop::Participant::Participant(std::size_t n, const TransportSettings& shared, ParticipantSettings own,
+                                        Transport::Callbacks c, std::shared_ptr<shm::UniqueFd> event)
+    : number(n),
+      settings(std::move(own)),
+      callbacks(std::move(c)),
+      topology(Topology::of(settings, vhost_of(shared), random_hex32().substr(0, 8))),
+      inbox(std::make_shared<TransportInbox>(shared.queued_bytes, std::move(event))),
+      events(shared.most_event_patterns),
+      unconfirmed([this](Report&& r) {
         (r.outcome == Outcome::confirmed && r.type == MessageType::request ? confirmed_requests : something_ran) = true;
         if (callbacks.on_report) callbacks.on_report(std::move(r));
       }) {}
 
-TransportLoop::TransportLoop(TransportSettings settings) : settings_(std::move(settings)), secret_(settings_.password_file), declarations_(0) {}
+TransportLoop::TransportLoop(TransportSettings settings)
+    : settings_(std::move(settings)), secret_(settings_.password_file), declarations_(0) {}
 
 TransportLoop::~TransportLoop() {
   for (const auto& one : participants_) one->inbox->close();
 }
 
 TransportLoop::Participant& TransportLoop::add(ParticipantSettings settings, Transport::Callbacks callbacks) {
-  if (thread_.joinable() || participants_.size() >= most_participants) std::abort();  // a mistake in the program: nothing would be declared
+  if (thread_.joinable() || participants_.size() >= most_participants)
+    std::abort();  // a mistake in the program: nothing would be declared
   auto event = participants_.empty() ? nullptr : participants_.front()->inbox->event();
-  participants_.push_back(std::make_unique<Participant>(participants_.size(), settings_, std::move(settings), std::move(callbacks), std::move(event)));
+  participants_.push_back(std::make_unique<Participant>(participants_.size(), settings_, std::move(settings),
+                                                        std::move(callbacks), std::move(event)));
   declarations_ = Declarations(participants_.size());
   channels_.assign(channels(participants_.size()), Channel{Assembler(settings_.largest_body), 0});
   return *participants_.back();
@@ -54,7 +65,8 @@ void TransportLoop::start() {
 
 Result<void> TransportLoop::wait_ready(milliseconds timeout) {
   std::unique_lock lock(state_mutex_);
-  const bool settled = state_changed_.wait_for(lock, timeout, [&] { return state_ == State::ready || state_ == State::stopped; });
+  const bool settled =
+      state_changed_.wait_for(lock, timeout, [&] { return state_ == State::ready || state_ == State::stopped; });
   if (settled && state_ == State::ready) return {};
   return failure(detail_.empty() ? "not connected in time" : detail_, "", "");
 }
@@ -72,7 +84,8 @@ State TransportLoop::state() const {
 }
 
 Transport::Counters TransportLoop::counters(const Participant& of) const {
-  return {counts_.attempts, counts_.connections, counts_.handovers, counts_.refused_credentials, counts_.channels_closed, counts_.consumers_cancelled, of.patterns_refused, of.refusals.total()};
+  return {counts_.attempts,        counts_.connections,         counts_.handovers,   counts_.refused_credentials,
+          counts_.channels_closed, counts_.consumers_cancelled, of.patterns_refused, of.refusals.total()};
 }
 
 void TransportLoop::set_state(State state, const std::string& detail) {
@@ -120,7 +133,8 @@ void TransportLoop::run() {
   for (const auto& one : participants_) one->inbox->stop();  // from here on submit() says no
   take_inbox();
   for (const auto& one : participants_) {
-    for (Outgoing& message : one->queue.take_all()) report(*one, std::move(message), Outcome::refused, "we are stopping");
+    for (Outgoing& message : one->queue.take_all())
+      report(*one, std::move(message), Outcome::refused, "we are stopping");
     one->inbox->close();
   }
   if (!ended_for_good_) set_state(State::stopped, "stopped");
@@ -138,7 +152,9 @@ TransportLoop::Ended TransportLoop::serve() {
     if (!more) return {more.error(), false};
     end_batch();
     if (stop_at_ != SteadyTime::max()) {
-      const bool finished = verdicts_.empty() && all_of([](const Participant& one) { return one.queue.empty() && one.unconfirmed.size() == 0 && one.settlements.empty(); });
+      const bool finished = verdicts_.empty() && all_of([](const Participant& one) {
+                              return one.queue.empty() && one.unconfirmed.size() == 0 && one.settlements.empty();
+                            });
       if (finished || std::chrono::steady_clock::now() >= stop_at_) {
         connection_->close();
         return {{"stopped", {}, {}}, false};
@@ -147,8 +163,11 @@ TransportLoop::Ended TransportLoop::serve() {
     if (handed_over()) return {{"the connection with new credentials takes over", {}, {}}, false, true};
     if (*more || std::exchange(look_again_, false) || rest()) continue;
     const bool handover = next_.connection || next_.opening.valid();
-    const auto latest = std::chrono::steady_clock::now() + (handover ? handover_look : nothing_queued() ? longest_sleep : expiry_look);
-    sleep(std::min(next_timer(latest), stop_at_), static_cast<short>((paused_ ? 0 : POLLIN) | (no_room_ ? POLLOUT : 0)));
+    const auto latest = std::chrono::steady_clock::now() + (handover           ? handover_look
+                                                            : nothing_queued() ? longest_sleep
+                                                                               : expiry_look);
+    sleep(std::min(next_timer(latest), stop_at_),
+          static_cast<short>((paused_ ? 0 : POLLIN) | (no_room_ ? POLLOUT : 0)));
   }
 }
 
@@ -174,12 +193,14 @@ void TransportLoop::take_inbox() {
     one->inbox->take(work);
     for (Outgoing& message : work.messages) one->queue.push(std::move(message));
     one->settlements.insert(one->settlements.end(), work.settlements.begin(), work.settlements.end());
-    for (auto& [when, what] : work.posts) timers_.emplace(when.value_or(SteadyTime::min()), [one = one.get(), what = std::move(what)] {
-      what();
-      one->something_ran = true;
-    });
+    for (auto& [when, what] : work.posts)
+      timers_.emplace(when.value_or(SteadyTime::min()), [one = one.get(), what = std::move(what)] {
+        what();
+        one->something_ran = true;
+      });
     paused_ = paused_ || work.paused;
-    if (work.stop && stop_at_ == SteadyTime::max()) stop_at_ = std::chrono::steady_clock::now() + milliseconds(grace_ms_.load());
+    if (work.stop && stop_at_ == SteadyTime::max())
+      stop_at_ = std::chrono::steady_clock::now() + milliseconds(grace_ms_.load());
   }
 }
 
@@ -203,7 +224,8 @@ void TransportLoop::sleep(SteadyTime until, short watch_socket) {
   const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
   const auto ns = std::max<std::int64_t>(0, left.count());
   const timespec timeout{ns / 1'000'000'000, ns % 1'000'000'000};
-  pollfd fds[2] = {{participants_.front()->inbox->fd(), POLLIN, 0}, {watch_socket != 0 && connection_ ? connection_->fd() : -1, watch_socket, 0}};
+  pollfd fds[2] = {{participants_.front()->inbox->fd(), POLLIN, 0},
+                   {watch_socket != 0 && connection_ ? connection_->fd() : -1, watch_socket, 0}};
   ::ppoll(fds, 2, &timeout, nullptr);
   wake();
 }
@@ -253,7 +275,9 @@ bool TransportLoop::rest() {
   for (const auto& one : participants_) on_their_way += one->unconfirmed.size();
   const bool moved = std::exchange(moved_, false);
   if (!moved || on_their_way < busy || no_room_) return false;
-  const timespec pause{0, std::chrono::nanoseconds(std::min<std::chrono::microseconds>(longest_rest, rest_for_each * on_their_way)).count()};
+  const timespec pause{
+      0, std::chrono::nanoseconds(std::min<std::chrono::microseconds>(longest_rest, rest_for_each * on_their_way))
+             .count()};
   ::clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
   return true;
 }

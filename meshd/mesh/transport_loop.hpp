@@ -50,13 +50,14 @@ namespace nuropb::mesh {
 class TransportLoop {
  public:
   struct Participant {
-    Participant(std::size_t number, const TransportSettings& shared, ParticipantSettings own, Transport::Callbacks callbacks, std::shared_ptr<shm::UniqueFd> event);
+    Participant(std::size_t number, const TransportSettings& shared, ParticipantSettings own,
+                Transport::Callbacks callbacks, std::shared_ptr<shm::UniqueFd> event);
     [[nodiscard]] std::uint16_t channel(std::uint16_t trade) const { return channel_of(number, trade); }
 
     const std::size_t number;
     const ParticipantSettings settings;
     const Transport::Callbacks callbacks;
-    Topology topology;                       // changed by the thread, under names_mutex
+    Topology topology;                            // changed by the thread, under names_mutex
     const std::shared_ptr<TransportInbox> inbox;  // shared with Transport::Sender, which may outlive us
     EventBindings events;
     Refusals refusals;
@@ -76,14 +77,14 @@ class TransportLoop {
     SteadyTime service_again_at = SteadyTime::max();  // to set up the service's channel, which is closed until then
     TransportInbox::Work work;
     OutQueue queue;
-    std::optional<std::size_t> front_sent;   // bytes of the front's body that are gone, once its head is
+    std::optional<std::size_t> front_sent;  // bytes of the front's body that are gone, once its head is
     SteadyTime next_expiry_look{};
     Unconfirmed unconfirmed;
-    bool events_set_up = false;              // on this connection
+    bool events_set_up = false;  // on this connection
     SteadyTime events_not_before{};
     std::vector<TransportInbox::Settlement> settlements;  // wait for what was submitted before them
     bool something_ran = false;
-    bool confirmed_requests = false;         // and nothing else that whoever asked is waiting for
+    bool confirmed_requests = false;  // and nothing else that whoever asked is waiting for
   };
 
   explicit TransportLoop(TransportSettings settings);
@@ -98,7 +99,8 @@ class TransportLoop {
   [[nodiscard]] Transport::Counters counters(const Participant& of) const;
 
  private:
-  static constexpr auto expiry_look = milliseconds(100);     // how often queued messages are looked through while none can go
+  static constexpr auto expiry_look =
+      milliseconds(100);  // how often queued messages are looked through while none can go
   // What ends a connection, and whether trying again is of use.
   struct Ended {
     Error error;
@@ -139,7 +141,8 @@ class TransportLoop {
   Result<void> on_method(const amqp_frame_t& frame);
   void channel_closed(std::uint16_t channel, std::uint16_t code, const std::string& why);
   Result<void> set_up_again(std::uint16_t channel, bool open);
-  void event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code, const std::string& why);
+  void event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code,
+                          const std::string& why);
   [[nodiscard]] bool may_publish(const Participant& who) const;
   [[nodiscard]] bool ours(std::uint16_t channel) const { return channel > 0 && channel < channels_.size(); }
   Participant& of(std::uint16_t channel) { return *participants_[participant_of(channel)]; }
@@ -151,7 +154,9 @@ class TransportLoop {
   void expire_queued(Participant& of);
   void report(Participant& to, Outgoing&& message, Outcome outcome, const std::string& detail);
   template <class Says>
-  [[nodiscard]] bool all_of(Says&& says) const { return std::all_of(participants_.begin(), participants_.end(), [&](const auto& one) { return says(*one); }); }
+  [[nodiscard]] bool all_of(Says&& says) const {
+    return std::all_of(participants_.begin(), participants_.end(), [&](const auto& one) { return says(*one); });
+  }
   void end_batch();
   void expect_company();
   bool rest();
@@ -172,7 +177,7 @@ class TransportLoop {
   // The thread's own.
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
-  amqp::Url url_;                      // of connection_, with the password in use
+  amqp::Url url_;  // of connection_, with the password in use
   /// A connection that is being opened, or open with nothing declared on it.
   struct Next {
     amqp::Url url;
@@ -181,34 +186,35 @@ class TransportLoop {
   };
   Next next_;
   SecretFile secret_;
-  bool secret_pending_ = false;        // there is a new one, and it is not in use
+  bool secret_pending_ = false;  // there is a new one, and it is not in use
   SteadyTime secret_look_at_{}, drain_until_{};
-  bool holding_ = false;               // nothing more is published on connection_: next_ will
+  bool holding_ = false;  // nothing more is published on connection_: next_ will
   Declarations declarations_;
   struct Channel {
     Assembler frames;
     std::uint32_t epoch = 0;
     Unsettled unsettled{};
   };
-  std::vector<Channel> channels_;      // by number; channel 0 carries no messages
-  std::deque<SteadyTime> reopened_;    // the times, lately, when a channel was set up again
-  std::vector<TransportInbox::Settlement> verdicts_;     // to be told to the broker, joined where they could be
+  std::vector<Channel> channels_;                     // by number; channel 0 carries no messages
+  std::deque<SteadyTime> reopened_;                   // the times, lately, when a channel was set up again
+  std::vector<TransportInbox::Settlement> verdicts_;  // to be told to the broker, joined where they could be
   std::uint32_t epoch_ = 0;
   std::size_t next_url_ = 0;
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
   SteadyTime company_by_ = SteadyTime::max();  // until when something waits for company
-  bool moved_ = false;                 // something was published or came in since the last rest
-  bool look_again_ = false;            // what came in may have set something free to be written
-  bool no_room_ = false;               // something waits for room in the send buffer
+  bool moved_ = false;                         // something was published or came in since the last rest
+  bool look_again_ = false;                    // what came in may have set something free to be written
+  bool no_room_ = false;                       // something waits for room in the send buffer
   bool ended_for_good_ = false;
-  std::optional<Ended> closed_;        // the broker has closed the connection or a channel
+  std::optional<Ended> closed_;  // the broker has closed the connection or a channel
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
   /// Written by the thread, read by any.
   struct Counts {
-    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0}, consumers_cancelled{0};
+    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0},
+        consumers_cancelled{0};
   };
   Counts counts_;
   std::minstd_rand jitter_{std::random_device{}()};

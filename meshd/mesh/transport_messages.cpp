@@ -54,11 +54,15 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   in.body = std::move(message.body);
   in.delivery = {channels_[channel].epoch, channel, message.delivery_tag};
   auto read = read_properties(std::move(message.properties), in);
-  if (read && message.too_large) read = malformed(Refusal::too_large, "is larger than " + std::to_string(settings_.largest_body) + " bytes", "message body");
+  if (read && message.too_large)
+    read = malformed(Refusal::too_large, "is larger than " + std::to_string(settings_.largest_body) + " bytes",
+                     "message body");
   if (read && !belongs(in.type, trade)) {
-    read = malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
+    read =
+        malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
   }
-  if (read && trade == response_channel && in.correlation_id.empty()) read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
+  if (read && trade == response_channel && in.correlation_id.empty())
+    read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
   if (!read) return refuse(to, in, read.error());
   if (trade == response_channel) {
     expect_company();  // it is acknowledged soon

@@ -8,8 +8,8 @@
 namespace nuropb::mesh {
 namespace {
 
-constexpr std::size_t max_unconfirmed = 65'536;     // published, and the broker has said nothing yet
-constexpr std::size_t settlement_size = 64;         // of an acknowledgement on the wire, generously
+constexpr std::size_t max_unconfirmed = 65'536;             // published, and the broker has said nothing yet
+constexpr std::size_t settlement_size = 64;                 // of an acknowledgement on the wire, generously
 constexpr std::int64_t longest_expiration_ms = UINT32_MAX;  // RabbitMQ refuses more
 
 }  // namespace
@@ -48,7 +48,8 @@ void TransportLoop::take_settlements() {
     settlements.erase(settlements.begin(), at);
   }
   for (std::uint16_t number = 1; number < channels_.size(); ++number) {
-    for (const auto& ack : channels_[number].unsettled.take()) verdicts_.push_back({{channels_[number].epoch, number, ack.tag}, TransportInbox::Verdict::ack, ack.multiple});
+    for (const auto& ack : channels_[number].unsettled.take())
+      verdicts_.push_back({{channels_[number].epoch, number, ack.tag}, TransportInbox::Verdict::ack, ack.multiple});
   }
 }
 
@@ -61,8 +62,11 @@ Result<void> TransportLoop::tell_verdicts() {
       no_room_ = true;
       break;
     }
-    if (at->verdict == TransportInbox::Verdict::ack) done = connection_->ack(at->delivery.channel, at->delivery.tag, at->multiple);
-    else done = connection_->reject(at->delivery.channel, at->delivery.tag, at->verdict == TransportInbox::Verdict::requeue);
+    if (at->verdict == TransportInbox::Verdict::ack)
+      done = connection_->ack(at->delivery.channel, at->delivery.tag, at->multiple);
+    else
+      done =
+          connection_->reject(at->delivery.channel, at->delivery.tag, at->verdict == TransportInbox::Verdict::requeue);
     NUROPB_CRASH_POINT(acknowledgement_sent);
   }
   verdicts_.erase(verdicts_.begin(), at);
@@ -113,9 +117,9 @@ Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
   }
   const auto properties = to_properties(message, from.topology.response_queue, expiration);
   const bool to_service = message.type == MessageType::request || message.type == MessageType::command;
-  const std::string_view exchange = to_service                            ? std::string_view(settings_.rpc_exchange)
+  const std::string_view exchange = to_service                           ? std::string_view(settings_.rpc_exchange)
                                     : message.type == MessageType::event ? std::string_view(settings_.events_exchange)
-                                                                          : std::string_view();
+                                                                         : std::string_view();
   const bool whole = message.body.size() + amqp::Connection::publish_overhead <= connection_->largest_write();
   if (!from.front_sent) {
     if (const auto ok = amqp::Connection::publishable(message.routing_key, properties); !ok) {
@@ -133,7 +137,8 @@ Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
     sent = connection_->publish(channel, exchange, message.routing_key, to_service, properties, message.body);
   } else {
     if (!from.front_sent) {
-      sent = connection_->publish_head(channel, exchange, message.routing_key, to_service, properties, message.body.size());
+      sent = connection_->publish_head(channel, exchange, message.routing_key, to_service, properties,
+                                       message.body.size());
       if (!sent) return tl::unexpected(sent.error());
       from.front_sent = 0;
     }
@@ -164,14 +169,22 @@ void TransportLoop::expire_queued(Participant& of) {
   const auto now = std::chrono::steady_clock::now();
   if (of.queue.empty() || now < of.next_expiry_look) return;
   of.next_expiry_look = now + expiry_look;
-  for (Outgoing& message : of.queue.expire(now, of.front_sent.has_value())) report(of, std::move(message), Outcome::expired, "its time was up before it could be sent");
+  for (Outgoing& message : of.queue.expire(now, of.front_sent.has_value()))
+    report(of, std::move(message), Outcome::expired, "its time was up before it could be sent");
 }
 
 void TransportLoop::report(Participant& to, Outgoing&& message, Outcome outcome, const std::string& detail) {
   to.inbox->left(TransportInbox::cost(message));
   to.something_ran = true;
   if (!to.callbacks.on_report) return;
-  to.callbacks.on_report({outcome, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, detail, {}, message.encrypted});
+  to.callbacks.on_report({outcome,
+                          message.type,
+                          std::move(message.routing_key),
+                          std::move(message.correlation_id),
+                          message.tag,
+                          detail,
+                          {},
+                          message.encrypted});
 }
 
 }  // namespace nuropb::mesh

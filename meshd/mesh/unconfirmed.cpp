@@ -6,7 +6,16 @@ namespace nuropb::mesh {
 
 void Unconfirmed::published(Outgoing&& message) {
   const std::size_t size = message.body.size();
-  entries_.push_back({{Outcome::confirmed, message.type, std::move(message.routing_key), std::move(message.correlation_id), message.tag, {}, {}, message.encrypted}, size, false});
+  entries_.push_back({{Outcome::confirmed,
+                       message.type,
+                       std::move(message.routing_key),
+                       std::move(message.correlation_id),
+                       message.tag,
+                       {},
+                       {},
+                       message.encrypted},
+                      size,
+                      false});
   ++waiting_;
 }
 

@@ -23,7 +23,9 @@ class Unconfirmed {
   void published(Outgoing&& message);
   void returned(const std::string& correlation_id, std::string reason, std::string body);
   void confirmed(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::confirmed, {}); }
-  void refused(std::uint64_t tag, bool multiple) { settle(tag, multiple, Outcome::refused, "the broker did not take it"); }
+  void refused(std::uint64_t tag, bool multiple) {
+    settle(tag, multiple, Outcome::refused, "the broker did not take it");
+  }
   /// The channel is gone: what was returned is known, the rest may or may not have arrived. Except if the broker closed
   /// it because of one message: it has taken neither that one nor any later one.
   using Culprit = std::function<bool(const Report& of_the_message, std::size_t size)>;
@@ -44,7 +46,7 @@ class Unconfirmed {
   void tell(Entry& entry, Outcome outcome, const std::string& detail);
 
   Tell tell_;
-  std::deque<Entry> entries_;    // entries_[0] has delivery tag first_
+  std::deque<Entry> entries_;  // entries_[0] has delivery tag first_
   std::uint64_t first_ = 1;
   std::size_t waiting_ = 0;
   std::unordered_map<std::string, Return> returns_;  // nearly always empty

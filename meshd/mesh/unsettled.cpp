@@ -18,7 +18,8 @@ std::deque<Unsettled::Entry>::iterator Unsettled::find(std::uint64_t tag) {
   if (waiting_.empty() || tag <= waiting_.front().tag) return waiting_.begin();
   const std::uint64_t at = tag - waiting_.front().tag;
   if (at < waiting_.size() && waiting_[at].tag == tag) return waiting_.begin() + static_cast<std::ptrdiff_t>(at);
-  return std::lower_bound(waiting_.begin(), waiting_.end(), tag, [](const Entry& entry, std::uint64_t wanted) { return entry.tag < wanted; });
+  return std::lower_bound(waiting_.begin(), waiting_.end(), tag,
+                          [](const Entry& entry, std::uint64_t wanted) { return entry.tag < wanted; });
 }
 
 void Unsettled::ack(std::uint64_t tag, bool multiple) {

@@ -39,9 +39,9 @@ class Unsettled {
     State state;
   };
   std::deque<Entry>::iterator find(std::uint64_t tag);
-  std::deque<Entry> waiting_;          // from the oldest that is not told on; those that are told in between go now and then
-  std::size_t told_ = 0;               // of them
-  std::vector<std::uint64_t> acked_;   // since the last take()
+  std::deque<Entry> waiting_;  // from the oldest that is not told on; those that are told in between go now and then
+  std::size_t told_ = 0;       // of them
+  std::vector<std::uint64_t> acked_;  // since the last take()
 };
 
 }  // namespace nuropb::mesh

@@ -30,10 +30,15 @@ tl::expected<void, Malformed> read_properties(ReceivedProperties&& properties, I
   const auto known = message_type(type);
   if (known) message.type = *known;
   if (const std::string version = header("nuropb_protocol"); version != protocol_version) {
-    return tl::unexpected(Malformed{{version.empty() ? "is missing" : "'" + version.substr(0, 32) + "' is not supported", "header nuropb_protocol",
-                                     "we speak " + std::string(protocol_version)}, Refusal::protocol});
+    return tl::unexpected(
+        Malformed{{version.empty() ? "is missing" : "'" + version.substr(0, 32) + "' is not supported",
+                   "header nuropb_protocol", "we speak " + std::string(protocol_version)},
+                  Refusal::protocol});
   }
-  if (!known) return tl::unexpected(Malformed{{type.empty() ? "is missing" : "'" + type.substr(0, 32) + "' is unknown", "header nuropb_type", {}}, Refusal::type});
+  if (!known)
+    return tl::unexpected(
+        Malformed{{type.empty() ? "is missing" : "'" + type.substr(0, 32) + "' is unknown", "header nuropb_type", {}},
+                  Refusal::type});
   return {};
 }
 
@@ -46,8 +51,11 @@ amqp::Properties to_properties(const Outgoing& message, std::string_view reply_t
   }
   if (message.expires) out.expiration = expiration;
   out.priority = message.priority;
-  out.headers = {{"nuropb_protocol", protocol_version}, {"nuropb_version", peer_version}, {"nuropb_type", to_text(message.type)},
-                 {"trace_id", message.trace_id}, {"encrypted", message.encrypted ? "yes" : ""}};
+  out.headers = {{"nuropb_protocol", protocol_version},
+                 {"nuropb_version", peer_version},
+                 {"nuropb_type", to_text(message.type)},
+                 {"trace_id", message.trace_id},
+                 {"encrypted", message.encrypted ? "yes" : ""}};
   return out;
 }
 

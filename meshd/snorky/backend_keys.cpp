@@ -30,17 +30,23 @@ Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string&
   }
   const auto at = [&](const toml::node& node) { return name + ":" + std::to_string(node.source().begin.line); };
   for (auto&& [key, node] : root) {
-    if (key.str() != "keys") return failure("unknown key '" + std::string(key.str()) + "'", at(node), "only a [keys] table stands here");
+    if (key.str() != "keys")
+      return failure("unknown key '" + std::string(key.str()) + "'", at(node), "only a [keys] table stands here");
   }
   const toml::table* const keys = root["keys"].as_table();
-  if (!keys || keys->empty()) return failure("no [keys] table with a key in it", name, "without a key nobody could call");
+  if (!keys || keys->empty())
+    return failure("no [keys] table with a key in it", name, "without a key nobody could call");
   if (keys->size() > most_keys) return failure("more than 256 keys", at(*keys));
   for (auto&& [key_name, node] : *keys) {
     const auto key = node.value_exact<std::string>();
     if (!key) return failure("a key is not a string", at(node));
-    if (key->size() < min_key || key->size() > max_key) return failure("a key is shorter than 16 bytes, or longer than 1024", at(node), "openssl rand -hex 32 makes a good one");
+    if (key->size() < min_key || key->size() > max_key)
+      return failure("a key is shorter than 16 bytes, or longer than 1024", at(node),
+                     "openssl rand -hex 32 makes a good one");
     for (const char c : *key) {
-      if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) return failure("a key has a character that can't stand in a header", at(node), "letters, digits and signs of ASCII, no spaces");
+      if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f)
+        return failure("a key has a character that can't stand in a header", at(node),
+                       "letters, digits and signs of ASCII, no spaces");
     }
     out.keys_.push_back({digest(*key), std::string(key_name.str())});
   }

@@ -20,7 +20,7 @@ namespace nuropb::meshd::snorky {
 
 class BackendKeys {
  public:
-  static constexpr std::size_t min_key = 16;    ///< bytes: shorter ones can be guessed
+  static constexpr std::size_t min_key = 16;  ///< bytes: shorter ones can be guessed
   static constexpr std::size_t max_key = 1024;
 
   /// An error names file, line and what is wrong, and never the key.

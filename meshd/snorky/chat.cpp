@@ -10,8 +10,10 @@ namespace nuropb::meshd::snorky {
 Outcome ChatService::run(const Call& call) {
   json::Slice raw, body;
   const bool sending = call.command == "send";
-  if (!sending && call.command != "join" && call.command != "leave" && call.command != "read") return Outcome::failed(text::unknown_command);
-  if (sending ? !bind(call.params, {{"channel", &raw}, {"body", &body}}) : !bind(call.params, {{"channel", &raw}})) return Outcome::failed(text::invalid_params);
+  if (!sending && call.command != "join" && call.command != "leave" && call.command != "read")
+    return Outcome::failed(text::unknown_command);
+  if (sending ? !bind(call.params, {{"channel", &raw}, {"body", &body}}) : !bind(call.params, {{"channel", &raw}}))
+    return Outcome::failed(text::invalid_params);
   if (call.command == "join" && call.caller.user.empty()) return Outcome::failed("Not authenticated");
   if (raw.text.size() > max_channel) return Outcome::failed(text::channel_too_long);
   const std::string channel = canonical(raw.text);
@@ -25,8 +27,10 @@ Outcome ChatService::run(const Call& call) {
 
 Outcome ChatService::join(const Call& call, std::string_view raw, const std::string& channel) {
   const std::string user(call.caller.user);
-  if (sockets_.contains(channel, call.caller.session)) return call.restoring ? Outcome::keeps(channel) : Outcome::failed("Already joined");
-  if (sockets_.count(call.caller.session) >= limits_.per_session) return Outcome::failed(too_many("channels", limits_.per_session));
+  if (sockets_.contains(channel, call.caller.session))
+    return call.restoring ? Outcome::keeps(channel) : Outcome::failed("Already joined");
+  if (sockets_.count(call.caller.session) >= limits_.per_session)
+    return Outcome::failed(too_many("channels", limits_.per_session));
   Place& place = places_.try_emplace(channel, Place{std::string(raw)}).first->second;
   // To those who are there before it is one of them, as the original does.
   if (!place.by_user.contains(user) && !call.restoring) tell_presence(channel, place, user, "joined");
@@ -62,8 +66,14 @@ void ChatService::leave(const SessionRef& session, const std::string& user, cons
 Outcome ChatService::send(const Call& call, std::string_view raw, const std::string& channel, std::string_view body) {
   std::string members = ",\"from\":";
   json::append_quoted(members, call.caller.user);
-  members.append(",\"channel\":").append(raw).append(",\"body\":").append(body).append(",\"timestamp\":").append(timestamp());
-  if (!outlet_.notify(*sockets_.members(channel), notification("message", members))) return Outcome::failed(text::too_large);
+  members.append(",\"channel\":")
+      .append(raw)
+      .append(",\"body\":")
+      .append(body)
+      .append(",\"timestamp\":")
+      .append(timestamp());
+  if (!outlet_.notify(*sockets_.members(channel), notification("message", members)))
+    return Outcome::failed(text::too_large);
   return {};
 }
 
@@ -88,24 +98,32 @@ void ChatService::on_session_closed(const SessionRef& session) {
   for (const std::string& channel : sockets_.remove_all(session)) leave(session, user, channel);
 }
 
-void ChatService::tell_presence(const std::string& channel, const Place& place, std::string_view user, std::string_view status) {
+void ChatService::tell_presence(const std::string& channel, const Place& place, std::string_view user,
+                                std::string_view status) {
   const Sessions* const to = sockets_.members(channel);
   if (!to) return;
   std::string members = ",\"from\":";
   json::append_quoted(members, user);
-  members.append(",\"channel\":").append(place.raw).append(",\"status\":\"").append(status).append("\",\"timestamp\":").append(timestamp());
+  members.append(",\"channel\":")
+      .append(place.raw)
+      .append(",\"status\":\"")
+      .append(status)
+      .append("\",\"timestamp\":")
+      .append(timestamp());
   outlet_.notify(*to, notification("presence", members));
 }
 
 std::string ChatService::timestamp() const {
   const auto now = now_();
   const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(now));
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now - std::chrono::floor<std::chrono::seconds>(now)).count();
+  const auto micros =
+      std::chrono::duration_cast<std::chrono::microseconds>(now - std::chrono::floor<std::chrono::seconds>(now))
+          .count();
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "\"%04d-%02d-%02dT%02d:%02d:%02d.%06d+00:00\"", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(micros));
+  std::snprintf(text.data(), text.size(), "\"%04d-%02d-%02dT%02d:%02d:%02d.%06d+00:00\"", utc.tm_year + 1900,
+                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(micros));
   return text.data();
 }
 

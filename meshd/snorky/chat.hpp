@@ -26,8 +26,8 @@ class ChatService final : public Service {
 
  private:
   struct Place {
-    std::string raw;                                          ///< the channel as its first member wrote it
-    std::map<std::string, Sessions, std::less<>> by_user{};   ///< members, and their sockets in it
+    std::string raw;                                         ///< the channel as its first member wrote it
+    std::map<std::string, Sessions, std::less<>> by_user{};  ///< members, and their sockets in it
   };
   Outcome run(const Call& call);
   Outcome join(const Call& call, std::string_view raw, const std::string& channel);

@@ -52,9 +52,12 @@ void GatewayService::operate(const Call& call, const Answer& answer) {
   json::Slice whom, code, reason, cursor, limit;
   bool bound = false;
   if (call.command == "close_all") bound = bind(call.params, {}, {{"code", &code}, {"reason", &reason}});
-  else if (call.command == "close_session") bound = bind(call.params, {{"session_id", &whom}}, {{"code", &code}, {"reason", &reason}});
-  else if (call.command == "close_users") bound = bind(call.params, {{"user_ids", &whom}}, {{"code", &code}, {"reason", &reason}});
-  else if (call.command == "sessions") bound = bind(call.params, {}, {{"user_id", &whom}, {"cursor", &cursor}, {"limit", &limit}});
+  else if (call.command == "close_session")
+    bound = bind(call.params, {{"session_id", &whom}}, {{"code", &code}, {"reason", &reason}});
+  else if (call.command == "close_users")
+    bound = bind(call.params, {{"user_ids", &whom}}, {{"code", &code}, {"reason", &reason}});
+  else if (call.command == "sessions")
+    bound = bind(call.params, {}, {{"user_id", &whom}, {"cursor", &cursor}, {"limit", &limit}});
   else return answer(Outcome::failed(text::unknown_command));
   if (!bound) return answer(Outcome::failed(text::invalid_params));
   const auto params = nlohmann::json::parse(call.params, nullptr, false);

@@ -12,7 +12,8 @@ namespace nuropb::meshd::snorky {
 Result<std::optional<Hub::Parts>> Hub::parts(const Config& config) {
   if (config.snorky.path.empty() && config.backend.key_file.empty()) return std::optional<Parts>();
   Parts parts;
-  auto services = config.snorky.services_file.empty() ? Result<Services>(default_services()) : load_services(config.snorky.services_file);
+  auto services = config.snorky.services_file.empty() ? Result<Services>(default_services())
+                                                      : load_services(config.snorky.services_file);
   if (!services) return tl::unexpected(services.error());
   parts.services = std::move(*services);
   if (!config.backend.key_file.empty()) {
@@ -26,31 +27,42 @@ Result<std::optional<Hub::Parts>> Hub::parts(const Config& config) {
   return std::optional<Parts>(std::move(parts));
 }
 
-Hub::Hub(Parts parts, Outlet& outlet) : keys_(std::move(parts.keys)), max_message_(parts.max_message), json_limits_{parts.json_depth} {
+Hub::Hub(Parts parts, Outlet& outlet)
+    : keys_(std::move(parts.keys)), max_message_(parts.max_message), json_limits_{parts.json_depth} {
   const ServiceLimits limits{parts.channels_per_session, parts.max_message / 2};
   for (const ServiceSettings& service : parts.services.frontend) {
     switch (service.kind) {
-      case ServiceSettings::Kind::pub_sub: frontend_.add(std::make_unique<PubSubService>(service.name, service.publish, limits, outlet)); break;
-      case ServiceSettings::Kind::messaging: frontend_.add(std::make_unique<MessagingService>(service.name, service.names, limits, outlet)); break;
-      case ServiceSettings::Kind::chat: frontend_.add(std::make_unique<ChatService>(service.name, limits, outlet)); break;
+      case ServiceSettings::Kind::pub_sub:
+        frontend_.add(std::make_unique<PubSubService>(service.name, service.publish, limits, outlet));
+        break;
+      case ServiceSettings::Kind::messaging:
+        frontend_.add(std::make_unique<MessagingService>(service.name, service.names, limits, outlet));
+        break;
+      case ServiceSettings::Kind::chat:
+        frontend_.add(std::make_unique<ChatService>(service.name, limits, outlet));
+        break;
     }
   }
   for (const BackendSettings& service : parts.services.backend) {
-    if (auto* frontend = dynamic_cast<PubSubService*>(frontend_.find(service.frontend))) backend_.add(std::make_unique<PubSubBackend>(service.name, *frontend));
+    if (auto* frontend = dynamic_cast<PubSubService*>(frontend_.find(service.frontend)))
+      backend_.add(std::make_unique<PubSubBackend>(service.name, *frontend));
   }
 }
 
 bool Hub::honest(std::string_view call_id, std::string_view params) const {
-  return (call_id.empty() || !json::validate(call_id, nullptr, json_limits_)) && !json::validate(params, nullptr, json_limits_);
+  return (call_id.empty() || !json::validate(call_id, nullptr, json_limits_)) &&
+         !json::validate(params, nullptr, json_limits_);
 }
 
 std::string Hub::answer_text(std::string_view service, std::string_view call_id, const Outcome& outcome) const {
   std::string out = encode_answer(service, call_id, outcome);
-  if (out.size() > max_message_ + records::max_error) out = encode_answer(service, call_id, Outcome::failed("The answer is too large"));
+  if (out.size() > max_message_ + records::max_error)
+    out = encode_answer(service, call_id, Outcome::failed("The answer is too large"));
   return out;
 }
 
-bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller, std::function<void(ConsumerAnswer)> done) {
+bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller,
+                        std::function<void(ConsumerAnswer)> done) {
   if (!honest(call.call_id, call.params)) return false;
   Service* const service = frontend_.find(call.service);
   if (!service) {
@@ -58,19 +70,24 @@ bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller, s
     return true;
   }
   // What the edge may have to bring back is taken while the call is here: a service may answer later.
-  std::string standing = call.params.size() <= records::max_standing / 2 ? encode_call(call.service, call.command, call.params) : std::string();
+  std::string standing = call.params.size() <= records::max_standing / 2
+                             ? encode_call(call.service, call.command, call.params)
+                             : std::string();
   service->call({caller, call.command, call.params, call.restoring},
-                [this, name = std::string(call.service), call_id = std::string(call.call_id), standing = std::move(standing), done = std::move(done)](Outcome outcome) {
-    ConsumerAnswer answer{{}, {}, answer_text(name, call_id, outcome)};
-    if (outcome.standing != Outcome::Standing::nothing) {
-      answer.key = name + '\0' + outcome.key;
-      if (outcome.standing == Outcome::Standing::keep) answer.call = standing;
-      // Without its place at the edge it would not outlive us, which is better than an edge that can't read us.
-      const bool fits = answer.key.size() <= records::max_standing && answer.call.size() <= records::max_standing;
-      if (!fits || (outcome.standing == Outcome::Standing::keep && answer.call.empty())) answer.key.clear(), answer.call.clear();
-    }
-    done(std::move(answer));
-  });
+                [this, name = std::string(call.service), call_id = std::string(call.call_id),
+                 standing = std::move(standing), done = std::move(done)](Outcome outcome) {
+                  ConsumerAnswer answer{{}, {}, answer_text(name, call_id, outcome)};
+                  if (outcome.standing != Outcome::Standing::nothing) {
+                    answer.key = name + '\0' + outcome.key;
+                    if (outcome.standing == Outcome::Standing::keep) answer.call = standing;
+                    // Without its place at the edge it would not outlive us, which is better than an edge that can't read us.
+                    const bool fits =
+                        answer.key.size() <= records::max_standing && answer.call.size() <= records::max_standing;
+                    if (!fits || (outcome.standing == Outcome::Standing::keep && answer.call.empty()))
+                      answer.key.clear(), answer.call.clear();
+                  }
+                  done(std::move(answer));
+                });
   return true;
 }
 
@@ -94,9 +111,10 @@ bool Hub::backend_call(const records::BackendCall& call, std::function<void(Http
   Caller caller;
   caller.backend = *key;
   service->call({caller, call.command, call.params, false},
-                [this, name = std::string(call.service), call_id = std::string(call.call_id), done = std::move(done)](const Outcome& outcome) {
-    done({200, answer_text(name, call_id, outcome)});
-  });
+                [this, name = std::string(call.service), call_id = std::string(call.call_id),
+                 done = std::move(done)](const Outcome& outcome) {
+                  done({200, answer_text(name, call_id, outcome)});
+                });
   return true;
 }
 

@@ -63,7 +63,8 @@ class Hub {
 
  private:
   [[nodiscard]] bool honest(std::string_view call_id, std::string_view params) const;
-  [[nodiscard]] std::string answer_text(std::string_view service, std::string_view call_id, const Outcome& outcome) const;
+  [[nodiscard]] std::string answer_text(std::string_view service, std::string_view call_id,
+                                        const Outcome& outcome) const;
 
   std::optional<BackendKeys> keys_;
   std::size_t max_message_;

@@ -29,9 +29,11 @@ Outcome MessagingService::register_participant(const Call& call) {
   auto name = text_of(raw);
   const auto taken = name ? participants_.find(*name) : participants_.end();
   if (taken != participants_.end()) {
-    return call.restoring && taken->second == call.caller.session ? Outcome::keeps(std::move(*name)) : Outcome::failed("Name already registered");
+    return call.restoring && taken->second == call.caller.session ? Outcome::keeps(std::move(*name))
+                                                                  : Outcome::failed("Name already registered");
   }
-  if (!name || (names_ == Names::user && (call.caller.user.empty() || *name != call.caller.user))) return Outcome::failed("Name not allowed");
+  if (!name || (names_ == Names::user && (call.caller.user.empty() || *name != call.caller.user)))
+    return Outcome::failed("Name not allowed");
   auto& own = by_session_[call.caller.session];
   if (own.size() >= limits_.per_session) return Outcome::failed(too_many("names", limits_.per_session));
   own.insert(*name);
@@ -67,7 +69,8 @@ Outcome MessagingService::list() const {
 
 Outcome MessagingService::send(const Call& call) {
   json::Slice raw_sender, raw_dest, body;
-  if (!bind(call.params, {{"sender", &raw_sender}, {"dest", &raw_dest}, {"body", &body}})) return Outcome::failed(text::invalid_params);
+  if (!bind(call.params, {{"sender", &raw_sender}, {"dest", &raw_dest}, {"body", &body}}))
+    return Outcome::failed(text::invalid_params);
   const auto sender = text_of(raw_sender), dest = text_of(raw_dest);
   const auto from = sender ? participants_.find(*sender) : participants_.end();
   if (from == participants_.end() || from->second != call.caller.session) return Outcome::failed("Invalid sender");

@@ -9,8 +9,10 @@ void PubSubService::call(const Call& call, const Answer& answer) { answer(run(ca
 Outcome PubSubService::run(const Call& call) {
   json::Slice channel, message;
   const bool publishing = call.command == "publish";
-  if (!publishing && call.command != "subscribe" && call.command != "unsubscribe") return Outcome::failed(text::unknown_command);
-  if (publishing ? !bind(call.params, {{"channel", &channel}, {"message", &message}}) : !bind(call.params, {{"channel", &channel}})) {
+  if (!publishing && call.command != "subscribe" && call.command != "unsubscribe")
+    return Outcome::failed(text::unknown_command);
+  if (publishing ? !bind(call.params, {{"channel", &channel}, {"message", &message}})
+                 : !bind(call.params, {{"channel", &channel}})) {
     return Outcome::failed(text::invalid_params);
   }
   if (publishing) {
@@ -23,8 +25,10 @@ Outcome PubSubService::run(const Call& call) {
     if (!channels_.remove(name, call.caller.session)) return Outcome::failed("Not subscribed");
     return Outcome::drops(std::move(name));
   }
-  if (channels_.contains(name, call.caller.session)) return call.restoring ? Outcome::keeps(std::move(name)) : Outcome::failed("Already subscribed");
-  if (channels_.count(call.caller.session) >= limits_.per_session) return Outcome::failed(too_many("channels", limits_.per_session));
+  if (channels_.contains(name, call.caller.session))
+    return call.restoring ? Outcome::keeps(std::move(name)) : Outcome::failed("Already subscribed");
+  if (channels_.count(call.caller.session) >= limits_.per_session)
+    return Outcome::failed(too_many("channels", limits_.per_session));
   channels_.add(name, call.caller.session);
   return Outcome::keeps(std::move(name));
 }
@@ -33,7 +37,9 @@ bool PubSubService::may_publish(const Caller& caller, std::string_view channel) 
   switch (publish_) {
     case Publish::all: return true;
     case Publish::backend: return false;
-    case Publish::policy: return caller.policy && channel.size() <= max_channel && caller.policy->allows(Use::publish, name(), as_text(channel));
+    case Publish::policy:
+      return caller.policy && channel.size() <= max_channel &&
+             caller.policy->allows(Use::publish, name(), as_text(channel));
   }
   return false;
 }
@@ -49,7 +55,8 @@ std::string PubSubService::publish(std::string_view channel, std::string_view me
 
 void PubSubService::on_peer(std::string_view body) {
   json::Slice channel, message;
-  if (bind(body, {{"channel", &channel}, {"message", &message}}) && channel.text.size() <= max_channel) deliver(channel.text, message.text);
+  if (bind(body, {{"channel", &channel}, {"message", &message}}) && channel.text.size() <= max_channel)
+    deliver(channel.text, message.text);
 }
 
 bool PubSubService::deliver(std::string_view channel, std::string_view message) {
@@ -63,7 +70,8 @@ bool PubSubService::deliver(std::string_view channel, std::string_view message) 
 void PubSubBackend::call(const Call& call, const Answer& answer) {
   json::Slice channel, message;
   if (call.command != "publish") return answer(Outcome::failed(text::unknown_command));
-  if (!bind(call.params, {{"channel", &channel}, {"message", &message}})) return answer(Outcome::failed(text::invalid_params));
+  if (!bind(call.params, {{"channel", &channel}, {"message", &message}}))
+    return answer(Outcome::failed(text::invalid_params));
   answer(Outcome::failed(frontend_.publish(channel.text, message.text)));
 }
 

@@ -70,8 +70,8 @@ inline constexpr const char* too_large = "The message is too large";
 
 /// What one socket may have of a service, and how large an answer may be.
 struct ServiceLimits {
-  std::size_t per_session = 100;           ///< channels or names: snorky.channels_per_session
-  std::size_t answer_bytes = 256U << 10;   ///< lists end before
+  std::size_t per_session = 100;          ///< channels or names: snorky.channels_per_session
+  std::size_t answer_bytes = 256U << 10;  ///< lists end before
 };
 
 /// Where services send what is no answer.

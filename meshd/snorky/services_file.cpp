@@ -24,7 +24,8 @@ class Reader {
   std::optional<Error> mistake;
 
   void wrong(const toml::node& node, std::string what, std::string hint = {}) {
-    if (!mistake) mistake = Error{std::move(what), name_ + ":" + std::to_string(node.source().begin.line), std::move(hint)};
+    if (!mistake)
+      mistake = Error{std::move(what), name_ + ":" + std::to_string(node.source().begin.line), std::move(hint)};
   }
   std::string text(const toml::node& node, const std::string& key) {
     const auto value = node.value_exact<std::string>();
@@ -50,7 +51,8 @@ class Reader {
       const std::string name(key.str());
       const toml::table* const entry = node.as_table();
       if (!entry) wrong(node, "'" + name + "' is not a table", "write [" + side_name + "." + name + "]");
-      else if (name.empty() || name.size() > records::max_name) wrong(node, "the name of a service is empty, or longer than 255 bytes");
+      else if (name.empty() || name.size() > records::max_name)
+        wrong(node, "the name of a service is empty, or longer than 255 bytes");
       else if (name == gateway_service) wrong(node, "'gateway' is the gateway's own service");
       else work(name, *entry);
     }
@@ -63,7 +65,8 @@ class Reader {
 }  // namespace
 
 Services default_services() {
-  return {{{"pubsub", ServiceSettings::Kind::pub_sub, PubSubService::Publish::backend, MessagingService::Names::user}}, {{"pubsub_backend", "pubsub"}}};
+  return {{{"pubsub", ServiceSettings::Kind::pub_sub, PubSubService::Publish::backend, MessagingService::Names::user}},
+          {{"pubsub_backend", "pubsub"}}};
 }
 
 Result<Services> parse_services(std::string_view text, const std::string& name) {
@@ -83,9 +86,13 @@ Result<Services> parse_services(std::string_view text, const std::string& name) 
     settings.kind = reader.choice<ServiceSettings::Kind>(*kind, "kind", kinds);
     for (auto&& [key, node] : table) {
       if (key.str() == "kind") continue;
-      if (key.str() == "publish" && settings.kind == ServiceSettings::Kind::pub_sub) settings.publish = reader.choice<PubSubService::Publish>(node, "publish", publishers);
-      else if (key.str() == "names" && settings.kind == ServiceSettings::Kind::messaging) settings.names = reader.choice<MessagingService::Names>(node, "names", name_rules);
-      else reader.wrong(node, "unknown key '" + std::string(key.str()) + "' of this kind of service", "pubsub has publish, messaging has names");
+      if (key.str() == "publish" && settings.kind == ServiceSettings::Kind::pub_sub)
+        settings.publish = reader.choice<PubSubService::Publish>(node, "publish", publishers);
+      else if (key.str() == "names" && settings.kind == ServiceSettings::Kind::messaging)
+        settings.names = reader.choice<MessagingService::Names>(node, "names", name_rules);
+      else
+        reader.wrong(node, "unknown key '" + std::string(key.str()) + "' of this kind of service",
+                     "pubsub has publish, messaging has names");
     }
     out.frontend.push_back(std::move(settings));
   };
@@ -96,12 +103,17 @@ Result<Services> parse_services(std::string_view text, const std::string& name) 
       else if (key.str() == "frontend") settings.frontend = reader.text(node, "frontend");
       else reader.wrong(node, "unknown key '" + std::string(key.str()) + "'", "kind, frontend");
     }
-    const auto same = [&](const ServiceSettings& one) { return one.name == settings.frontend && one.kind == ServiceSettings::Kind::pub_sub; };
-    if (std::none_of(out.frontend.begin(), out.frontend.end(), same)) reader.wrong(table, "'frontend' names no frontend service of kind pubsub");
+    const auto same = [&](const ServiceSettings& one) {
+      return one.name == settings.frontend && one.kind == ServiceSettings::Kind::pub_sub;
+    };
+    if (std::none_of(out.frontend.begin(), out.frontend.end(), same))
+      reader.wrong(table, "'frontend' names no frontend service of kind pubsub");
     out.backend.push_back(std::move(settings));
   };
   for (auto&& [key, node] : root) {
-    if (key.str() != "frontend" && key.str() != "backend") reader.wrong(node, "unknown key '" + std::string(key.str()) + "'", "[frontend.NAME] and [backend.NAME] stand here");
+    if (key.str() != "frontend" && key.str() != "backend")
+      reader.wrong(node, "unknown key '" + std::string(key.str()) + "'",
+                   "[frontend.NAME] and [backend.NAME] stand here");
   }
   if (const auto* side = root.get("frontend")) reader.services(*side, "frontend", frontend);
   if (const auto* side = root.get("backend")) reader.services(*side, "backend", backend);

@@ -179,13 +179,17 @@ bool bind(std::string_view params, std::initializer_list<std::pair<std::string_v
   bool known = true;
   each_member(whole.text, [&](const std::string& name, Slice value) {
     const auto named = [&](const auto& one) { return one.first == name; };
-    if (const auto found = std::find_if(wanted.begin(), wanted.end(), named); found != wanted.end()) *found->second = value;
-    else if (const auto further = std::find_if(optional.begin(), optional.end(), named); further != optional.end()) *further->second = value;
+    if (const auto found = std::find_if(wanted.begin(), wanted.end(), named); found != wanted.end())
+      *found->second = value;
+    else if (const auto further = std::find_if(optional.begin(), optional.end(), named); further != optional.end())
+      *further->second = value;
     else known = false;
   });
   return known && std::all_of(wanted.begin(), wanted.end(), [](const auto& one) { return one.second->present(); });
 }
 
-bool bind(std::string_view params, std::initializer_list<std::pair<std::string_view, Slice*>> wanted) { return bind(params, wanted, {}); }
+bool bind(std::string_view params, std::initializer_list<std::pair<std::string_view, Slice*>> wanted) {
+  return bind(params, wanted, {});
+}
 
 }  // namespace nuropb::meshd::snorky

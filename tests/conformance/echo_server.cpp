@@ -39,12 +39,17 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   boost::asio::io_context io;
-  WebSocketListener listener(io, settings, {
-      [](const Handshake&, HttpAnswer&) { return true; },
-      [](Connection& connection, const Handshake&) { return std::make_unique<Echo>(connection); },
-      [](const Handshake&) { return HttpAnswer{404, "a WebSocket is all there is\n", {}}; },
-      [](std::string_view) { return HttpAnswer{200, "ok\n", {}}; },
-      [] {}});
+  WebSocketListener listener(
+      io, settings,
+      {[](const Handshake&, HttpAnswer&) { return true; },
+       [](Connection& connection, const Handshake&) { return std::make_unique<Echo>(connection); },
+       [](const Handshake&) {
+         return HttpAnswer{404, "a WebSocket is all there is\n", {}};
+       },
+       [](std::string_view) {
+         return HttpAnswer{200, "ok\n", {}};
+       },
+       [] {}});
   if (const std::string wrong = listener.listen(); !wrong.empty()) {
     std::cerr << wrong << '\n';
     return 1;

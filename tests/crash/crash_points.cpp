@@ -24,7 +24,8 @@ const bool from_environment = [] {
   const auto colon = word.find(':');
   for (unsigned point = 0; point < none; ++point) {
     if (name_of(static_cast<Point>(point)) != word.substr(0, colon)) continue;
-    arm(static_cast<Point>(point), colon == std::string::npos ? 1U : static_cast<unsigned>(std::strtoul(word.c_str() + colon + 1, nullptr, 10)));
+    arm(static_cast<Point>(point),
+        colon == std::string::npos ? 1U : static_cast<unsigned>(std::strtoul(word.c_str() + colon + 1, nullptr, 10)));
     return true;
   }
   std::fprintf(stderr, "NUROPB_CRASH_AT: there is no point '%s'\n", text);
@@ -35,11 +36,13 @@ const bool from_environment = [] {
 
 std::string_view name_of(Point point) {
   switch (point) {
+// clang-format off
 #define NUROPB_POINT_CASE(name) \
   case Point::name: return #name;
     NUROPB_RING_POINTS(NUROPB_POINT_CASE) NUROPB_MESHD_POINTS(NUROPB_POINT_CASE) NUROPB_EDGE_POINTS(NUROPB_POINT_CASE)
 #undef NUROPB_POINT_CASE
-    case Point::count_: break;
+        // clang-format on
+        case Point::count_ : break;
   }
   return "none";
 }
@@ -50,7 +53,9 @@ void arm(Point point, unsigned times) {
 }
 
 void reached(Point point) {
-  if (armed.load(std::memory_order_relaxed) != static_cast<unsigned>(point) || left.fetch_sub(1, std::memory_order_relaxed) != 1) return;
+  if (armed.load(std::memory_order_relaxed) != static_cast<unsigned>(point) ||
+      left.fetch_sub(1, std::memory_order_relaxed) != 1)
+    return;
   // To its own thread, which a sandbox allows; the whole process ends, without another instruction of ours.
   for (;;) ::syscall(SYS_tgkill, ::getpid(), static_cast<pid_t>(::syscall(SYS_gettid)), SIGKILL);
 }

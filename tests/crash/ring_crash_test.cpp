@@ -42,8 +42,12 @@ class Words {
     ::munmap(m_, data_offset);
     ::munmap(e_, data_offset);
   }
-  void until_meshd_wants_room(const ControlChannel& bell) const { until_odd(static_cast<const SegmentM*>(m_)->out_want_space.value, bell); }
-  void until_edge_wants_room(const ControlChannel& bell) const { until_odd(static_cast<const SegmentE*>(e_)->in_want_space.value, bell); }
+  void until_meshd_wants_room(const ControlChannel& bell) const {
+    until_odd(static_cast<const SegmentM*>(m_)->out_want_space.value, bell);
+  }
+  void until_edge_wants_room(const ControlChannel& bell) const {
+    until_odd(static_cast<const SegmentE*>(e_)->in_want_space.value, bell);
+  }
 
  private:
   static void* map(int fd) { return ::mmap(nullptr, data_offset, PROT_READ, MAP_SHARED, fd, 0); }
@@ -62,7 +66,8 @@ struct Unmap {
   void operator()(Ledger* ledger) const { ::munmap(ledger, sizeof(Ledger)); }
 };
 std::unique_ptr<Ledger, Unmap> new_ledger() {
-  return std::unique_ptr<Ledger, Unmap>(new (::mmap(nullptr, sizeof(Ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Ledger{});
+  return std::unique_ptr<Ledger, Unmap>(
+      new (::mmap(nullptr, sizeof(Ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Ledger{});
 }
 
 /// Longer than what was asked, so that the return ring is full first.
@@ -121,7 +126,8 @@ class EdgeSide {
       in.take(header, payload_);
       answer_of(header.sequence, expected_);
       if (header.sequence >= count || payload_ != expected_) wrong = "an answer that is not whole";
-      else if (requests[header.sequence].state != Request::State::pending) wrong = "a second outcome of " + std::to_string(header.sequence);
+      else if (requests[header.sequence].state != Request::State::pending)
+        wrong = "a second outcome of " + std::to_string(header.sequence);
       else requests[header.sequence].state = Request::State::answered;
       if (!wrong.empty()) return;
     }
@@ -149,7 +155,8 @@ class EdgeSide {
     for (const auto& record : out.written_since(taken)) {
       ++untaken;
       Request& request = requests[record.header.sequence];
-      if (request.state != Request::State::pending) wrong = "answered before it was taken: " + std::to_string(record.header.sequence);
+      if (request.state != Request::State::pending)
+        wrong = "answered before it was taken: " + std::to_string(record.header.sequence);
       request.state = Request::State::unsent;
     }
     std::size_t behind = 0;
@@ -258,26 +265,16 @@ TEST_P(AtEveryPoint, MeshdDiesAndEveryRequestHasOneOutcome) {
       mine.close();
       const Ended ended = end_of(child);
       ASSERT_EQ(edge.wrong, "") << "the " << nth << ". time";
-      if (nth == 1 && first) {
-        EXPECT_TRUE(ended.at_the_point) << "never reached";
-      }
-      if (!ended.at_the_point) {
-        EXPECT_TRUE(ended.well);
-      }
+      if (nth == 1 && first) { EXPECT_TRUE(ended.at_the_point) << "never reached"; }
+      if (!ended.at_the_point) { EXPECT_TRUE(ended.well); }
       first = false;
     }
     for (std::uint64_t n = 0; n < count; ++n) {
       const std::uint32_t runs = ledger->runs[n];
       const bool answered = edge.requests[n].state == EdgeSide::Request::State::answered;
-      if (!idempotent(n)) {
-        EXPECT_LE(runs, 1u) << n << " ran twice";
-      }
-      if (answered) {
-        EXPECT_GE(runs, 1u) << n << " was answered and never ran";
-      }
-      if (answered && !idempotent(n)) {
-        EXPECT_EQ(runs, 1u) << n;
-      }
+      if (!idempotent(n)) { EXPECT_LE(runs, 1u) << n << " ran twice"; }
+      if (answered) { EXPECT_GE(runs, 1u) << n << " was answered and never ran"; }
+      if (answered && !idempotent(n)) { EXPECT_EQ(runs, 1u) << n; }
     }
   }
 }
@@ -301,12 +298,8 @@ TEST_P(AtEveryPoint, AnEdgeDiesAndLeavesWholeRecords) {
     theirs.close();
     EXPECT_EQ(meshd(*segments, mine, *ledger, &words), "") << "the " << nth << ". time";
     const Ended ended = end_of(child);
-    if (nth == 1) {
-      EXPECT_TRUE(ended.at_the_point) << "never reached";
-    }
-    if (!ended.at_the_point) {
-      EXPECT_TRUE(ended.well);
-    }
+    if (nth == 1) { EXPECT_TRUE(ended.at_the_point) << "never reached"; }
+    if (!ended.at_the_point) { EXPECT_TRUE(ended.well); }
     bool before = true;
     for (std::uint64_t n = 0; n < count; ++n) {
       const std::uint32_t runs = ledger->runs[n];
@@ -318,7 +311,8 @@ TEST_P(AtEveryPoint, AnEdgeDiesAndLeavesWholeRecords) {
 }
 
 #define NUROPB_POINT_VALUE(name) Point::name,
-INSTANTIATE_TEST_SUITE_P(Crash, AtEveryPoint, ::testing::ValuesIn(std::vector<Point>{NUROPB_RING_POINTS(NUROPB_POINT_VALUE)}),
+INSTANTIATE_TEST_SUITE_P(Crash, AtEveryPoint,
+                         ::testing::ValuesIn(std::vector<Point>{NUROPB_RING_POINTS(NUROPB_POINT_VALUE)}),
                          [](const auto& chosen) { return std::string(crash::name_of(chosen.param)); });
 
 }  // namespace

@@ -48,7 +48,8 @@ void assemble(std::string_view script, std::string_view text, const amqp_basic_p
     }
     const auto message = assembler.take(frame);
     if (!message) continue;
-    fuzz::must(message->too_large ? message->body.empty() : message->body.size() <= largest, "a body stays within its bound");
+    fuzz::must(message->too_large ? message->body.empty() : message->body.size() <= largest,
+               "a body stays within its bound");
   }
 }
 
@@ -71,7 +72,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     entry.key = amqp::bytes(cut());
     const auto value = cut();
     // The kind follows from the value's first byte: most are strings, as they should be.
-    entry.value.kind = value.starts_with('#') ? AMQP_FIELD_KIND_I64 : value.starts_with('!') ? AMQP_FIELD_KIND_VOID : AMQP_FIELD_KIND_UTF8;
+    entry.value.kind = value.starts_with('#')   ? AMQP_FIELD_KIND_I64
+                       : value.starts_with('!') ? AMQP_FIELD_KIND_VOID
+                                                : AMQP_FIELD_KIND_UTF8;
     if (entry.value.kind == AMQP_FIELD_KIND_UTF8) entry.value.value.bytes = amqp::bytes(value);
     entries.push_back(entry);
   }

@@ -23,7 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     message.body = "." + base64::encode(*token);
   }
   const auto answer = mesh::read_answer(message, asked_encrypted, keys);
-  if (!answer) fuzz::must(std::find(error_name::all.begin(), error_name::all.end(), answer.error().name) != error_name::all.end(), "an error has a name of NuroPb's");
+  if (!answer)
+    fuzz::must(std::find(error_name::all.begin(), error_name::all.end(), answer.error().name) != error_name::all.end(),
+               "an error has a name of NuroPb's");
   fuzz::must(!answer || message.encrypted == asked_encrypted, "a result comes as it was asked for");
   if (const auto described = mesh::read_description("s", answer)) {
     for (const auto wanted : {mesh::Encryption::automatic, mesh::Encryption::always, mesh::Encryption::never}) {

@@ -49,7 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz::must(answer.status == 204 || !json::validate(answer.text, nullptr, {80}), "every answer is JSON");
     });
     fuzz::must(honest && answers == 1, "every call is answered once");
-    if (key != "0123456789abcdef") fuzz::must(status == 401 && outlet.notified == before, "nothing happens without a key");
+    if (key != "0123456789abcdef")
+      fuzz::must(status == 401 && outlet.notified == before, "nothing happens without a key");
   }
   return 0;
 }

@@ -13,9 +13,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto& request = std::get<edge::ClientRequest>(message);
   std::string record;
   if (request.verb == records::Type::resume) {
-    fuzz::must(request.params.empty() || request.ack || !request.token.empty() || request.seq == 0, "who only asks to be kept has seen nothing");
+    fuzz::must(request.params.empty() || request.ack || !request.token.empty() || request.seq == 0,
+               "who only asks to be kept has seen nothing");
   }
-  records::encode(records::Request{1, 2, 3, request.service, request.method, request.trace_id.empty() ? "null" : request.trace_id, request.params}, record);
+  records::encode(records::Request{1, 2, 3, request.service, request.method,
+                                   request.trace_id.empty() ? "null" : request.trace_id, request.params},
+                  record);
   fuzz::must(records::decode<records::Request>(record).has_value(), "every request that is taken fits a record");
   fuzz::must(request.params.empty() || !json::validate(request.params), "params are JSON");
   return 0;

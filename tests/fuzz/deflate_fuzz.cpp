@@ -16,11 +16,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (int message = 0; message < 2; ++message) {
     std::string out;
     auto outcome = Deflate::Outcome::ok;
-    for (std::size_t at = 2; at < size && outcome == Deflate::Outcome::ok; at += step) outcome = deflate.unfold(data + at, std::min(step, size - at), out);
+    for (std::size_t at = 2; at < size && outcome == Deflate::Outcome::ok; at += step)
+      outcome = deflate.unfold(data + at, std::min(step, size - at), out);
     fuzz::must(out.size() <= limit, "nothing unfolds beyond the limit");
     if (outcome != Deflate::Outcome::ok) return 0;
     const std::uint8_t trailer[] = {0, 0, 0xff, 0xff};
-    if (deflate.unfold(trailer, sizeof trailer, out) != Deflate::Outcome::ok || deflate.message_ended() != Deflate::Outcome::ok) return 0;
+    if (deflate.unfold(trailer, sizeof trailer, out) != Deflate::Outcome::ok ||
+        deflate.message_ended() != Deflate::Outcome::ok)
+      return 0;
   }
   // What we fold ourselves comes back.
   const auto text = fuzz::text(data, size);
@@ -28,7 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)there.negotiate({});
   std::string wire, back;
   fuzz::must(there.fold(text, wire) == Deflate::Outcome::ok, "anything folds");
-  fuzz::must(there.unfold(reinterpret_cast<const std::uint8_t*>(wire.data()), wire.size(), back) == Deflate::Outcome::ok, "and unfolds");
+  fuzz::must(
+      there.unfold(reinterpret_cast<const std::uint8_t*>(wire.data()), wire.size(), back) == Deflate::Outcome::ok,
+      "and unfolds");
   fuzz::must(there.message_ended() == Deflate::Outcome::ok && back == text, "to what it was");
   return 0;
 }

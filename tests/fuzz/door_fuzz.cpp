@@ -17,7 +17,8 @@ void proxy_header(std::string_view text) {
   if (header.what != ProxyHeader::What::complete) return;
   for (std::size_t n = 0; n < text.size(); n += 1 + text.size() / 16) {
     const auto part = parse_proxy_header(text.substr(0, n));
-    fuzz::must(part.what == ProxyHeader::What::incomplete || text[0] == '\r', "the beginning of a header is no rubbish");
+    fuzz::must(part.what == ProxyHeader::What::incomplete || text[0] == '\r',
+               "the beginning of a header is no rubbish");
   }
 }
 
@@ -32,9 +33,11 @@ void head(std::string_view text) {
     fuzz::must(text.size() < limits.bytes, "waiting has an end");
     return;
   }
-  fuzz::must(whole.length <= limits.bytes && whole.length <= text.size() && whole.headers.size() <= limits.headers, "it is within its limits");
+  fuzz::must(whole.length <= limits.bytes && whole.length <= text.size() && whole.headers.size() <= limits.headers,
+             "it is within its limits");
   fuzz::must(text.substr(0, whole.length).ends_with("\r\n\r\n"), "it ends where it says");
-  for (const auto& [name, value] : whole.headers) fuzz::must(!name.empty() && value.find_first_of("\r\n") == std::string_view::npos, "nothing hides in a header");
+  for (const auto& [name, value] : whole.headers)
+    fuzz::must(!name.empty() && value.find_first_of("\r\n") == std::string_view::npos, "nothing hides in a header");
   const RequestHead resumed = parse_request_head(text, limits, whole.length - 1);
   fuzz::must(resumed.what == RequestHead::What::complete && resumed.length == whole.length, "its pieces add up to it");
   (void)host_allowed(whole.header("Host"), {"gw.test", ".gw.test"});
@@ -49,7 +52,8 @@ void forwarded(std::string_view text) {
     // Whatever a consumer puts before it, what our proxy appended counts.
     const std::string appended = kind == ForwardedHeader::forwarded ? "for=203.0.113.7" : "203.0.113.7";
     const auto found = forwarded_for(kind, std::string(text) + ", " + appended, proxy, trusted);
-    if (kind == ForwardedHeader::x_forwarded_for) fuzz::must(found && found->text() == "203.0.113.7", "what the proxy wrote counts");
+    if (kind == ForwardedHeader::x_forwarded_for)
+      fuzz::must(found && found->text() == "203.0.113.7", "what the proxy wrote counts");
   }
   if (host_allowed(text, {".gw.test"})) {
     const std::string host = host_of(text);

@@ -19,7 +19,8 @@ struct Known {
 Known known() {
   std::ifstream file(NUROPB_SOURCE_DIR "/tests/unit/data/encryption.json");
   const auto vectors = nlohmann::json::parse(file);
-  return {*mesh::PrivateKey::from_pem(vectors["private_key"].get<std::string>()), *fernet::Key::from_text(vectors["fernet_key"].get<std::string>())};
+  return {*mesh::PrivateKey::from_pem(vectors["private_key"].get<std::string>()),
+          *fernet::Key::from_text(vectors["fernet_key"].get<std::string>())};
 }
 
 }  // namespace
@@ -35,10 +36,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)mesh::PrivateKey::from_pem(input);
     return 0;
   }
-  if (const auto json = mesh::decrypt_response(input, the.key); !json) fuzz::must(!json.error().what.empty(), "a refusal says why");
+  if (const auto json = mesh::decrypt_response(input, the.key); !json)
+    fuzz::must(!json.error().what.empty(), "a refusal says why");
   if (const auto opened = mesh::decrypt_request(input, the.own)) {
     const auto again = mesh::encrypt_response(opened->json, opened->key, the.own.public_key());
-    fuzz::must(again && mesh::decrypt_response(*again, opened->key) == opened->json, "an answer can be read with the request's key");
+    fuzz::must(again && mesh::decrypt_response(*again, opened->key) == opened->json,
+               "an answer can be read with the request's key");
   } else {
     fuzz::must(!opened.error().what.empty(), "a refusal says why");
   }

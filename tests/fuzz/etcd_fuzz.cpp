@@ -7,8 +7,12 @@ using namespace nuropb;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const etcd::Keys keys = etcd::Keys::of("/nuropb/gateway");
   const auto text = fuzz::text(data, size);
-  if (const auto lease = etcd::read_grant(text)) fuzz::must(lease->id != 0 && lease->ttl_s > 0 && lease->ttl_s <= 1'000'000'000, "a lease that was granted can be counted with");
-  if (const auto lease = etcd::read_keep_alive(text)) fuzz::must(lease->id != 0 && lease->ttl_s >= 0 && lease->ttl_s <= 1'000'000'000, "a lease that was kept can be counted with");
+  if (const auto lease = etcd::read_grant(text))
+    fuzz::must(lease->id != 0 && lease->ttl_s > 0 && lease->ttl_s <= 1'000'000'000,
+               "a lease that was granted can be counted with");
+  if (const auto lease = etcd::read_keep_alive(text))
+    fuzz::must(lease->id != 0 && lease->ttl_s >= 0 && lease->ttl_s <= 1'000'000'000,
+               "a lease that was kept can be counted with");
   if (const auto won = etcd::read_nomination(text, keys, "me", 5)) {
     fuzz::must(won->revision > 0 && won->revision < INT64_MAX, "there is a revision to watch from");
     const auto other = etcd::read_nomination(text, keys, "me", 6);

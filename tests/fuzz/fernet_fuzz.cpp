@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto rest = fuzz::text(data + 1, size - 1);
   for (const auto alphabet : {base64::Alphabet::standard, base64::Alphabet::url}) {
     fuzz::must(base64::decode(base64::encode(rest, alphabet), alphabet) == rest, "base64 reads what it writes");
-    if (const auto bytes = base64::decode(rest, alphabet)) fuzz::must(base64::encode(*bytes, alphabet) == rest, "each value has one spelling");
+    if (const auto bytes = base64::decode(rest, alphabet))
+      fuzz::must(base64::encode(*bytes, alphabet) == rest, "each value has one spelling");
   }
   if (const auto other = fernet::Key::from_text(rest)) fuzz::must(other->text() == rest, "each key has one spelling");
   switch (data[0] % 3) {

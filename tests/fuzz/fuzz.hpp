@@ -9,7 +9,9 @@
 
 namespace nuropb::fuzz {
 
-inline std::string_view text(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+inline std::string_view text(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
 
 /// A property that has to hold for every input.
 inline void must(bool holds, const char* what) {

@@ -8,7 +8,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!url) return 0;
   const auto again = http::parse_url(url->redacted());
   fuzz::must(again.has_value(), "the redacted form is a URL");
-  fuzz::must(again->tls == url->tls && again->host == url->host && again->port == url->port && again->user == url->user && again->base == url->base, "of the same place");
+  fuzz::must(again->tls == url->tls && again->host == url->host && again->port == url->port &&
+                 again->user == url->user && again->base == url->base,
+             "of the same place");
   fuzz::must(again->password == (url->user.empty() ? "" : "***"), "without the password");
   return 0;
 }

@@ -40,7 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto whole = [](const json::Field& field, std::string_view within) {
       if (!field.value.present()) return;
       json::Slice again;
-      fuzz::must(field.value.text.data() >= within.data() && field.value.text.data() + field.value.text.size() <= within.data() + within.size(),
+      fuzz::must(field.value.text.data() >= within.data() &&
+                     field.value.text.data() + field.value.text.size() <= within.data() + within.size(),
                  "a slice lies within what encloses it");
       fuzz::must(!json::validate(field.value.text, &again), "a slice is JSON by itself");
       fuzz::must(again.kind == field.value.kind && again.text == field.value.text, "and the same");
@@ -59,7 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (root.kind == json::Kind::string) {
       json::Slice back;
       const std::string quoted = json::quoted(json::unescape(root));
-      fuzz::must(!json::validate(quoted, &back) && json::unescape(back) == json::unescape(root), "strings go there and back");
+      fuzz::must(!json::validate(quoted, &back) && json::unescape(back) == json::unescape(root),
+                 "strings go there and back");
     }
   }
   const std::string quoted = json::quoted(text);

@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto text = fuzz::text(data, size);
   if (text.starts_with("keys\n") || text.starts_with("pem\n")) {
     const auto rest = text.substr(text.find('\n') + 1);
-    const auto keys = text.starts_with("pem") ? JwtKeys::from_pem(rest, "fuzz.pem") : JwtKeys::from_jwks(rest, "fuzz.json", true);
+    const auto keys =
+        text.starts_with("pem") ? JwtKeys::from_pem(rest, "fuzz.pem") : JwtKeys::from_jwks(rest, "fuzz.json", true);
     if (keys) fuzz::must(keys->size() <= max_jwt_keys, "as many keys as may be");
     else fuzz::must(keys.error().text().find("fuzz.") != std::string::npos, "a refusal names the file");
     return 0;
@@ -31,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto verdict = judge_jwt(token, keys, rules, 1'800'000'000);
   if (verdict.what == JwtVerdict::What::good) {
     fuzz::must(looks_like_jwt(token), "what is good looks like one");
-    if (const auto identity = identity_of(verdict.claims, {})) fuzz::must(!identity->user_id.empty() && identity->claims.size() <= max_claims, "an identity fits its ticket");
+    if (const auto identity = identity_of(verdict.claims, {}))
+      fuzz::must(!identity->user_id.empty() && identity->claims.size() <= max_claims, "an identity fits its ticket");
   } else {
     fuzz::must(!verdict.reason.empty(), "a refusal has a reason");
   }

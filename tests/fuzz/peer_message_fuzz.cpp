@@ -14,7 +14,8 @@ namespace {
 struct NoEdges final : meshd::Pushes::Edges {
   void each(const std::function<void(meshd::WorkerId, meshd::SessionTable&)>& work) override { work({1, 1}, table); }
   void send(meshd::WorkerId, records::Type type, std::string payload) override {
-    const bool good = type == records::Type::push ? records::decode<records::Push>(payload).has_value() : records::decode<records::CloseSessions>(payload).has_value();
+    const bool good = type == records::Type::push ? records::decode<records::Push>(payload).has_value()
+                                                  : records::decode<records::CloseSessions>(payload).has_value();
     fuzz::must(good, "what another gateway asks for becomes a record that edges can read");
   }
   void tick_soon() override {}
@@ -30,23 +31,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr std::size_t largest = 64 * 1024;
   if (const auto message = meshd::Peers::decode(text, largest, 64)) {
     fuzz::must(!message->from.empty() && message->from.size() <= meshd::Peers::max_instance, "bounded names");
-    fuzz::must(message->to.size() <= meshd::Peers::max_instance && message->kind.size() <= meshd::Peers::max_kind, "bounded names");
+    fuzz::must(message->to.size() <= meshd::Peers::max_instance && message->kind.size() <= meshd::Peers::max_kind,
+               "bounded names");
     fuzz::must(!json::validate(message->json, nullptr, {64}), "what it tells is JSON");
   }
   // The body as it comes, and the same text as an operation, a count, a question and a list of a gateway that lives.
   ManualClock clock;
   NoEdges edges;
   meshd::SessionIndex index;
-  meshd::Peers peers({.service = "gateway", .instance = "ours", .largest = largest, .json_depth = 64}, clock, [&](const std::string&, const std::string& body, SteadyTime) {
-    fuzz::must(meshd::Peers::decode(body, largest, 64).has_value(), "what we tell can be read");
-    return true;
-  });
+  meshd::Peers peers({.service = "gateway", .instance = "ours", .largest = largest, .json_depth = 64}, clock,
+                     [&](const std::string&, const std::string& body, SteadyTime) {
+                       fuzz::must(meshd::Peers::decode(body, largest, 64).has_value(), "what we tell can be read");
+                       return true;
+                     });
   meshd::Pushes pushes({"ours", 4096, 16, 32, milliseconds(1000)}, clock, edges, index, peers);
   peers.connected();
   peers.receive(text);
   if (json::validate(text, nullptr, {32})) return 0;
   const auto says = [&](std::string_view kind) {
-    const std::string event = R"({"from":"theirs","to":null,"kind":")" + std::string(kind) + R"(","message":)" + std::string(text) + "}";
+    const std::string event =
+        R"({"from":"theirs","to":null,"kind":")" + std::string(kind) + R"(","message":)" + std::string(text) + "}";
     peers.receive(encode_event({peers.topic(), event, "{}", "c", "null", "null"}));
   };
   says("here");

@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const meshd::Identity ann{"ann", "", "t", {"clerk"}, R"({"tenant":"acme","groups":["blue"]})"};
   const auto session = policy->for_identity(ann);
-  for (const auto use : {meshd::Use::request, meshd::Use::command, meshd::Use::describe}) (void)session.allows(use, "orders", "get_one");
+  for (const auto use : {meshd::Use::request, meshd::Use::command, meshd::Use::describe})
+    (void)session.allows(use, "orders", "get_one");
   for (const auto use : {meshd::Use::event, meshd::Use::subscribe}) {
     if (session.allows_topic(use, "#")) fuzz::must(session.allows_topic(use, "a.b"), "who may all may some");
   }

@@ -25,12 +25,17 @@ void run(const std::string& input) {
 }
 
 std::string mutate(std::string text, const std::vector<std::string>& all, std::mt19937& random) {
-  static constexpr unsigned char interesting[] = {0, 1, 0x7f, 0x80, 0xff, '"', '\\', '{', '[', ']', '}', ',', ':', '%', '/', ';', '='};
+  static constexpr unsigned char interesting[] = {0,   1,   0x7f, 0x80, 0xff, '"', '\\', '{', '[',
+                                                  ']', '}', ',',  ':',  '%',  '/', ';',  '='};
   for (unsigned n = 1 + random() % 4; n > 0; --n) {
     const std::size_t at = text.empty() ? 0 : random() % text.size();
     switch (random() % 7) {
-      case 0: if (!text.empty()) text[at] = static_cast<char>(text[at] ^ (1 << random() % 8)); break;
-      case 1: if (!text.empty()) text[at] = static_cast<char>(interesting[random() % std::size(interesting)]); break;
+      case 0:
+        if (!text.empty()) text[at] = static_cast<char>(text[at] ^ (1 << random() % 8));
+        break;
+      case 1:
+        if (!text.empty()) text[at] = static_cast<char>(interesting[random() % std::size(interesting)]);
+        break;
       case 2: text.insert(at, 1, static_cast<char>(interesting[random() % std::size(interesting)])); break;
       case 3: text.erase(at, 1 + random() % 8); break;
       case 4: text.resize(at); break;

@@ -17,17 +17,28 @@ mesh::ServiceHost& service() {
   static mesh::ServiceHost host("s", "1");
   static const bool once = [] {
     host.raw_method("echo", {.any_parameters = true}, [](std::string_view params) { return std::string(params); });
-    host.method("typed", {.parameters = {{"i", "integer"}, {"s", "string", false, "", "x"}, {"o", "object", false}, {"a", "array", false}, {"n", "number", false}, {"b", "boolean", false}}},
+    host.method("typed",
+                {.parameters = {{"i", "integer"},
+                                {"s", "string", false, "", "x"},
+                                {"o", "object", false},
+                                {"a", "array", false},
+                                {"n", "number", false},
+                                {"b", "boolean", false}}},
                 [](const mesh::Call& call) {
-                  fuzz::must(call.params["i"].is_number() && (call.params["s"].is_string() || call.params["s"].is_null()), "arguments are as declared");
+                  fuzz::must(
+                      call.params["i"].is_number() && (call.params["s"].is_string() || call.params["s"].is_null()),
+                      "arguments are as declared");
                   fuzz::must(call.context.is_object(), "a context is an object");
                   call.publish_event("t", call.params);
                   return call.params;
                 });
-    host.method("claims", {.authorize = [](const std::string& token) { return nlohmann::json(token); }}, [](const mesh::Call& call) { return call.claims; });
-    host.method("again", {.needs_context = true}, [](const mesh::Call&) -> nlohmann::json { throw mesh::CallAgain("later"); });
+    host.method("claims", {.authorize = [](const std::string& token) { return nlohmann::json(token); }},
+                [](const mesh::Call& call) { return call.claims; });
+    host.method("again", {.needs_context = true},
+                [](const mesh::Call&) -> nlohmann::json { throw mesh::CallAgain("later"); });
     host.on_event([](const mesh::Event& event) {
-      fuzz::must(event.context.is_object() && (event.target.is_null() || event.target.is_array()), "an event's members are what they say");
+      fuzz::must(event.context.is_object() && (event.target.is_null() || event.target.is_array()),
+                 "an event's members are what they say");
       event.publish_event("t", event.payload);
     });
     return true;
@@ -65,9 +76,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     ++answers;
     const auto body = decode_response(out.body);
-    fuzz::must(body.has_value() && out.correlation_id == "c" && out.routing_key == "q", "an answer that can be read, to whoever asked");
+    fuzz::must(body.has_value() && out.correlation_id == "c" && out.routing_key == "q",
+               "an answer that can be read, to whoever asked");
     fuzz::must((body->error == "null") == (verdict == Verdict::ack), "an error is rejected, a result acknowledged");
   }
-  fuzz::must(answers == (type == MessageType::request && verdict != Verdict::requeue ? 1U : 0U), "a request is answered once, and nothing else is");
+  fuzz::must(answers == (type == MessageType::request && verdict != Verdict::requeue ? 1U : 0U),
+             "a request is answered once, and nothing else is");
   return 0;
 }

@@ -13,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else {
     fuzz::must(keys.error().where.find("keys.toml") == 0, "an error names the file");
   }
-  if (const auto services = snorky::parse_services(text, "services.toml"); !services) fuzz::must(services.error().where.find("services.toml") == 0, "an error names the file");
+  if (const auto services = snorky::parse_services(text, "services.toml"); !services)
+    fuzz::must(services.error().where.find("services.toml") == 0, "an error names the file");
   return 0;
 }

@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t at = data[0] % ticket.size();
   const char turned = static_cast<char>(size > 1 ? data[1] : 1);
   ticket[at] = static_cast<char>(ticket[at] ^ turned);
-  fuzz::must(tickets.open_session({1, 2}, SessionId{}, ticket).has_value() == (turned == 0), "an altered ticket opens nothing");
+  fuzz::must(tickets.open_session({1, 2}, SessionId{}, ticket).has_value() == (turned == 0),
+             "an altered ticket opens nothing");
   std::string token = tickets.seal_resume({SessionId{}, 3});
   token[data[0] % token.size()] = static_cast<char>(size > 1 ? data[1] : 'x');
   const auto opened = tickets.open_resume(token);

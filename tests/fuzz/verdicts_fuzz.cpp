@@ -9,7 +9,10 @@ using namespace nuropb::meshd;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = fuzz::text(data, size);
   const auto check = [](const Verdict& verdict) {
-    if (verdict.accepted()) fuzz::must(!verdict.identity.user_id.empty() && verdict.identity.user_id.size() <= meshd::max_name && verdict.identity.claims.size() <= max_claims, "an identity fits its ticket");
+    if (verdict.accepted())
+      fuzz::must(!verdict.identity.user_id.empty() && verdict.identity.user_id.size() <= meshd::max_name &&
+                     verdict.identity.claims.size() <= max_claims,
+                 "an identity fits its ticket");
     else fuzz::must(!verdict.reason.empty(), "anything else has a reason");
   };
   check(judge_introspection(200, text, {"sub", "username", "scope", {}}, 1'800'000'000));

@@ -41,8 +41,11 @@ Attacker::Attacker(const std::string& path, const std::string& ticket) {
   if (m == MAP_FAILED || e == MAP_FAILED) give_up("can't map what it was given");
   m_ = static_cast<const shm::SegmentM*>(m);
   e_ = static_cast<shm::SegmentE*>(e);
-  requests_ = shm::RingWriter({request_bytes(), m_->head.in_capacity, &e_->in_tail.value, &e_->in_want_space.value, &m_->taken.value, &m_->in_waiting.value});
-  answers_ = shm::RingReader({static_cast<const std::byte*>(m) + shm::data_offset, m_->head.out_capacity, &m_->out_tail.value, &m_->out_want_space.value, &e_->out_head.value, &e_->out_waiting.value});
+  requests_ = shm::RingWriter({request_bytes(), m_->head.in_capacity, &e_->in_tail.value, &e_->in_want_space.value,
+                               &m_->taken.value, &m_->in_waiting.value});
+  answers_ =
+      shm::RingReader({static_cast<const std::byte*>(m) + shm::data_offset, m_->head.out_capacity, &m_->out_tail.value,
+                       &m_->out_want_space.value, &e_->out_head.value, &e_->out_waiting.value});
 }
 
 void Attacker::put(std::uint16_t type, std::string_view payload, std::uint64_t sequence) {
@@ -72,12 +75,14 @@ std::optional<std::pair<shm::RecordHeader, std::string>> Attacker::next() {
   return std::pair(header, std::move(payload));
 }
 
-Attacker::Verdict Attacker::open(std::uint32_t slot, std::uint32_t serial, records::CredentialKind kind, std::string_view credential, const SessionId& id) {
+Attacker::Verdict Attacker::open(std::uint32_t slot, std::uint32_t serial, records::CredentialKind kind,
+                                 std::string_view credential, const SessionId& id) {
   put(records::Type::open_session, records::OpenSession{slot, serial, id, kind, credential, "203.0.113.9", {}});
   while (const auto record = next()) {
     if (record->first.type == static_cast<std::uint16_t>(records::Type::session_accepted)) {
       const auto accepted = records::decode<records::SessionAccepted>(record->second);
-      if (accepted && accepted->session == slot && accepted->serial == serial) return {std::string(accepted->ticket), std::string(accepted->user_id), 0};
+      if (accepted && accepted->session == slot && accepted->serial == serial)
+        return {std::string(accepted->ticket), std::string(accepted->user_id), 0};
     } else if (record->first.type == static_cast<std::uint16_t>(records::Type::session_refused)) {
       const auto refused = records::decode<records::SessionRefused>(record->second);
       if (refused && refused->session == slot && refused->serial == serial) return {{}, {}, refused->code};
@@ -86,16 +91,20 @@ Attacker::Verdict Attacker::open(std::uint32_t slot, std::uint32_t serial, recor
   give_up("no verdict on a session");
 }
 
-records::Request Attacker::request(std::uint32_t slot, std::uint32_t serial, std::string_view service, std::string_view method, std::string_view params, std::string_view trace_id) {
+records::Request Attacker::request(std::uint32_t slot, std::uint32_t serial, std::string_view service,
+                                   std::string_view method, std::string_view params, std::string_view trace_id) {
   SystemClock clock;
   return {slot, serial, to_ring_ms(clock.now() + std::chrono::seconds(30)), service, method, trace_id, params};
 }
 
-std::pair<std::string, std::string> Attacker::ask(std::uint32_t slot, std::uint32_t serial, std::string_view service, std::string_view method, std::string_view params, std::string_view trace_id) {
+std::pair<std::string, std::string> Attacker::ask(std::uint32_t slot, std::uint32_t serial, std::string_view service,
+                                                  std::string_view method, std::string_view params,
+                                                  std::string_view trace_id) {
   static std::uint64_t sequence = 1000;
   put(records::Type::request, request(slot, serial, service, method, params, trace_id), ++sequence);
   while (const auto record = next()) {
-    if (record->first.type != static_cast<std::uint16_t>(records::Type::response) || record->first.sequence != sequence) continue;
+    if (record->first.type != static_cast<std::uint16_t>(records::Type::response) || record->first.sequence != sequence)
+      continue;
     const auto response = records::decode<records::Response>(record->second);
     if (!response) give_up("a response that can't be decoded");
     return {std::string(response->result), std::string(response->error)};

@@ -47,10 +47,15 @@ class Attacker {
     std::string ticket, user_id;
     int refused = 0;
   };
-  Verdict open(std::uint32_t slot, std::uint32_t serial, records::CredentialKind kind, std::string_view credential, const SessionId& id = SessionId::random());
+  Verdict open(std::uint32_t slot, std::uint32_t serial, records::CredentialKind kind, std::string_view credential,
+               const SessionId& id = SessionId::random());
   /// A request of the session in that slot; its answer: {result, error}.
-  std::pair<std::string, std::string> ask(std::uint32_t slot, std::uint32_t serial, std::string_view service, std::string_view method, std::string_view params, std::string_view trace_id = "\"t\"");
-  static records::Request request(std::uint32_t slot, std::uint32_t serial, std::string_view service, std::string_view method, std::string_view params, std::string_view trace_id = "\"t\"");
+  std::pair<std::string, std::string> ask(std::uint32_t slot, std::uint32_t serial, std::string_view service,
+                                          std::string_view method, std::string_view params,
+                                          std::string_view trace_id = "\"t\"");
+  static records::Request request(std::uint32_t slot, std::uint32_t serial, std::string_view service,
+                                  std::string_view method, std::string_view params,
+                                  std::string_view trace_id = "\"t\"");
 
   /// meshd has to kill us: this never returns, and where nothing comes in time the process says so and ends with 3.
   [[noreturn]] void await_death();

@@ -47,9 +47,11 @@ void report(const json& what) { std::cout << what.dump() << std::endl; }
 }
 
 [[noreturn]] void tail(Attacker& edge, const Arguments& arguments) {
-  const std::map<std::string, std::uint64_t> positions{{"unaligned", 8}, {"beyond", edge.request_capacity() + 16}, {"end-of-time", UINT64_MAX - 15}};
+  const std::map<std::string, std::uint64_t> positions{
+      {"unaligned", 8}, {"beyond", edge.request_capacity() + 16}, {"end-of-time", UINT64_MAX - 15}};
   if (arguments.at(0) == "backwards") {
-    edge.put(Type::open_session, records::OpenSession{0, 1, SessionId::random(), CredentialKind::header, "nobody's", "x", {}});
+    edge.put(Type::open_session,
+             records::OpenSession{0, 1, SessionId::random(), CredentialKind::header, "nobody's", "x", {}});
     if (!edge.next()) give_up("no verdict");
     edge.words().in_tail.value.store(16, std::memory_order_seq_cst);
   } else {
@@ -74,7 +76,8 @@ void racing(Attacker& edge, const Arguments& arguments) {
       edge.words().out_waiting.value.fetch_add(1, std::memory_order_relaxed);
     }
   });
-  for (std::uint64_t n = 1; n < 20'000; ++n) edge.put(Type::request, Attacker::request(0, 1, arguments.at(1), "echo", R"({"n":1})"), n);
+  for (std::uint64_t n = 1; n < 20'000; ++n)
+    edge.put(Type::request, Attacker::request(0, 1, arguments.at(1), "echo", R"({"n":1})"), n);
   over = true;
   other.join();
   report({{"bore", true}});
@@ -121,7 +124,14 @@ void shrink(Attacker& edge, const Arguments&) {
 // ------------------------------------------------------------------------------------------------ what records say
 
 records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
-  return {records::Resume::What::keep, slot, serial, 0, Attacker::request(slot, serial, "", "", "").deadline_ms, {}, "\"keep\"", {}};
+  return {records::Resume::What::keep,
+          slot,
+          serial,
+          0,
+          Attacker::request(slot, serial, "", "", "").deadline_ms,
+          {},
+          "\"keep\"",
+          {}};
 }
 
 [[noreturn]] void record(Attacker& edge, const Arguments& arguments) {
@@ -132,44 +142,92 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
   const std::string& service = arguments.at(2);
   const std::map<std::string, std::function<void()>> attacks{
       {"unknown-type", [&] { edge.put(60'000, "x"); }},
-      {"meshds-own-type", [&] { edge.put(Type::response, records::Response{0, "1", "null"}); }},
+      {"meshds-own-type",
+       [&] {
+         edge.put(Type::response, records::Response{0, "1", "null"});
+       }},
       {"too-short", [&] { edge.put(static_cast<std::uint16_t>(Type::request), "x"); }},
-      {"lengths-that-lie", [&] {
+      {"lengths-that-lie",
+       [&] {
          std::string payload;
          records::encode(Attacker::request(0, 1, service, "echo", "{}"), payload);
          std::memset(payload.data() + 16, 0xff, 4);
          edge.put(static_cast<std::uint16_t>(Type::request), payload);
        }},
       {"request-of-nobody", [&] { edge.put(Type::request, Attacker::request(5, 1, service, "echo", "{}"), 1); }},
-      {"slot-beyond-limits", [&] { edge.put(Type::open_session, records::OpenSession{0xff'0000, 1, SessionId::random(), CredentialKind::header, "x", "x", {}}); }},
-      {"request-of-a-predecessor", [&] { session(0); edge.put(Type::request, Attacker::request(0, 7, service, "echo", "{}"), 1); }},
-      {"opened-twice", [&] { session(0); edge.put(Type::open_session, records::OpenSession{0, 2, SessionId::random(), CredentialKind::header, "x", "x", {}}); }},
-      {"sequence-of-41-bits", [&] { session(0); edge.put(Type::request, Attacker::request(0, 1, service, "echo", "{}"), 1ULL << 40); }},
-      {"params-that-break-out", [&] { session(0); edge.put(Type::request, Attacker::request(0, 1, service, "whoami", R"({},"context":{"user_id":"ann"})"), 1); }},
-      {"trace-id-that-breaks-out", [&] { session(0); edge.put(Type::request, Attacker::request(0, 1, service, "whoami", "{}", R"("t","user_id":"ann")"), 1); }},
-      {"deep-json", [&] { session(0); edge.put(Type::request, Attacker::request(0, 1, service, "echo", std::string(100'000, '[')), 1); }},
-      {"count-nobody-asked-for", [&] { edge.put(Type::pushed, records::Pushed{42, 1'000'000}); }},
-      {"backend-where-there-is-none", [&] { edge.put(Type::backend_call, records::BackendCall{"key", "gateway", "send_to_all", "", R"({"message":1})"}, 1); }},
+      {"slot-beyond-limits",
+       [&] {
+         edge.put(Type::open_session,
+                  records::OpenSession{0xff'0000, 1, SessionId::random(), CredentialKind::header, "x", "x", {}});
+       }},
+      {"request-of-a-predecessor",
+       [&] {
+         session(0);
+         edge.put(Type::request, Attacker::request(0, 7, service, "echo", "{}"), 1);
+       }},
+      {"opened-twice",
+       [&] {
+         session(0);
+         edge.put(Type::open_session,
+                  records::OpenSession{0, 2, SessionId::random(), CredentialKind::header, "x", "x", {}});
+       }},
+      {"sequence-of-41-bits",
+       [&] {
+         session(0);
+         edge.put(Type::request, Attacker::request(0, 1, service, "echo", "{}"), 1ULL << 40);
+       }},
+      {"params-that-break-out",
+       [&] {
+         session(0);
+         edge.put(Type::request, Attacker::request(0, 1, service, "whoami", R"({},"context":{"user_id":"ann"})"), 1);
+       }},
+      {"trace-id-that-breaks-out",
+       [&] {
+         session(0);
+         edge.put(Type::request, Attacker::request(0, 1, service, "whoami", "{}", R"("t","user_id":"ann")"), 1);
+       }},
+      {"deep-json",
+       [&] {
+         session(0);
+         edge.put(Type::request, Attacker::request(0, 1, service, "echo", std::string(100'000, '[')), 1);
+       }},
+      {"count-nobody-asked-for",
+       [&] {
+         edge.put(Type::pushed, records::Pushed{42, 1'000'000});
+       }},
+      {"backend-where-there-is-none",
+       [&] {
+         edge.put(Type::backend_call, records::BackendCall{"key", "gateway", "send_to_all", "", R"({"message":1})"}, 1);
+       }},
       // The honest edge on which that session is taken up would have to take it for rubbish of meshd's.
-      {"say-beyond-any-message", [&] {
+      {"say-beyond-any-message",
+       [&] {
          session(0);
          edge.put(Type::resume, keep(0, 1), 1);
-         const std::string text = R"({"x":")" + std::string(Config().limits.message_bytes + records::max_framing, 'x') + "\"}";
+         const std::string text =
+             R"({"x":")" + std::string(Config().limits.message_bytes + records::max_framing, 'x') + "\"}";
          edge.put(Type::resume, records::Resume{records::Resume::What::say, 0, 1, 0, 0, {}, {}, text});
        }},
       // Its answer would be told to the session that has left this slot and waits for its own.
-      {"sequence-of-a-session-that-waits", [&] {
+      {"sequence-of-a-session-that-waits",
+       [&] {
          session(0);
          edge.put(Type::resume, keep(0, 1), 1);
-         edge.put(Type::resume, records::Resume{records::Resume::What::pending, 0, 1, 0, keep(0, 1).deadline_ms, {}, "\"p\""}, 7);
+         edge.put(Type::resume,
+                  records::Resume{records::Resume::What::pending, 0, 1, 0, keep(0, 1).deadline_ms, {}, "\"p\""}, 7);
          edge.put(Type::close_session, records::CloseSession{0, 1, true});
-         edge.put(Type::open_session, records::OpenSession{0, 2, SessionId::random(), CredentialKind::header, arguments.at(1), "x", {}});
+         edge.put(Type::open_session,
+                  records::OpenSession{0, 2, SessionId::random(), CredentialKind::header, arguments.at(1), "x", {}});
          while (const auto next = edge.next()) {
            if (next->first.type == static_cast<std::uint16_t>(Type::session_accepted)) break;
          }
          edge.put(Type::request, Attacker::request(0, 2, service, "echo", "{}"), 7);
        }},
-      {"snorky-where-there-is-none", [&] { session(0); edge.put(Type::snorky_call, records::SnorkyCall{0, 1, false, "pubsub", "publish", "", "{}"}, 1); }},
+      {"snorky-where-there-is-none",
+       [&] {
+         session(0);
+         edge.put(Type::snorky_call, records::SnorkyCall{0, 1, false, "pubsub", "publish", "", "{}"}, 1);
+       }},
   };
   const auto found = attacks.find(what);
   if (found == attacks.end()) give_up("no such record: " + what);
@@ -225,7 +283,8 @@ void expired_ticket(Attacker& edge, const Arguments& arguments) {
   const unsigned first = ended(0);
   const auto again = edge.open(1, 1, CredentialKind::ticket, mine.ticket, id);
   const unsigned second = again.refused != 0 ? again.refused : ended(1);
-  for (const std::uint32_t slot : {0U, 1U}) edge.put(Type::request, Attacker::request(slot, 1, arguments.at(1), "whoami", "{}"), 100 + slot);
+  for (const std::uint32_t slot : {0U, 1U})
+    edge.put(Type::request, Attacker::request(slot, 1, arguments.at(1), "whoami", "{}"), 100 + slot);
   (void)edge.open(2, 1, CredentialKind::header, "nobody's");  // meshd has read all of it by then
   report({{"user", mine.user_id}, {"first", first}, {"second", second}});
 }
@@ -233,7 +292,10 @@ void expired_ticket(Attacker& edge, const Arguments& arguments) {
 /// Prints its ticket, for another process to steal, and stays.
 void victim(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
-  report({{"ticket", to_hex(mine.ticket)}, {"worker", to_hex(edge.welcome().ticket)}, {"slot", edge.welcome().slot}, {"generation", edge.welcome().generation}});
+  report({{"ticket", to_hex(mine.ticket)},
+          {"worker", to_hex(edge.welcome().ticket)},
+          {"slot", edge.welcome().slot},
+          {"generation", edge.welcome().generation}});
   std::string line;
   std::getline(std::cin, line);
 }
@@ -242,7 +304,8 @@ void victim(Attacker& edge, const Arguments& arguments) {
 void worker_ticket(const std::string& path, const Arguments& arguments) {
   Attacker edge(path, from_hex(arguments.at(0)).value());
   json refused;
-  if (arguments.size() > 1) refused = edge.open(0, 1, CredentialKind::ticket, from_hex(arguments.at(1)).value()).refused;
+  if (arguments.size() > 1)
+    refused = edge.open(0, 1, CredentialKind::ticket, from_hex(arguments.at(1)).value()).refused;
   report({{"slot", edge.welcome().slot}, {"generation", edge.welcome().generation}, {"refused", refused}});
 }
 
@@ -304,7 +367,8 @@ void ghost(Attacker& edge, const Arguments& arguments) {
   if (what == "second-hello") (void)edge.channel().send_hello({shm::abi, ""});
   else if (what == "welcome") (void)edge.channel().send_welcome({1, 2, "x"}, edge.fd_m(), edge.fd_e());
   else if (what == "rubbish") (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
-  else if (what == "doorbells") for (;;) edge.channel().ring();
+  else if (what == "doorbells")
+    for (;;) edge.channel().ring();
   else give_up("no such thing: " + what);
   edge.await_death();
 }
@@ -370,7 +434,10 @@ void honest(Attacker& edge, const Arguments& arguments) {
   if (mine.refused != 0) give_up("refused");
   const auto [result, error] = edge.ask(0, 1, arguments.at(1), "whoami", "{}");
   const auto again = edge.open(1, 1, CredentialKind::header, "no token of anybody's");
-  report({{"user", mine.user_id}, {"result", json::parse(result)}, {"error", json::parse(error)}, {"bad token", again.refused}});
+  report({{"user", mine.user_id},
+          {"result", json::parse(result)},
+          {"error", json::parse(error)},
+          {"bad token", again.refused}});
 }
 
 }  // namespace
@@ -384,15 +451,29 @@ int main(int argc, char** argv) {
   }
   const std::string path = argv[1], attack = argv[2];
   const Arguments arguments(argv + 3, argv + argc);
-  const std::map<std::string, std::function<void(const std::string&, const Arguments&)>> alone{{"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}, {"swarm", swarm}};
+  const std::map<std::string, std::function<void(const std::string&, const Arguments&)>> alone{
+      {"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}, {"swarm", swarm}};
   if (const auto found = alone.find(attack); found != alone.end()) {
     found->second(path, arguments);
     return 0;
   }
   const std::map<std::string, std::function<void(Attacker&, const Arguments&)>> attached{
-      {"honest", honest}, {"rubbish", rubbish}, {"tail", tail}, {"head", head}, {"racing", racing}, {"shrink", shrink}, {"deaf", deaf}, {"record", record},
-      {"injected-names", injected_names}, {"tickets", tickets}, {"expired-ticket", expired_ticket}, {"answer-given-back", answer_given_back}, {"victim", victim}, {"session-id", session_id},
-      {"ghost", ghost}, {"control", control}};
+      {"honest", honest},
+      {"rubbish", rubbish},
+      {"tail", tail},
+      {"head", head},
+      {"racing", racing},
+      {"shrink", shrink},
+      {"deaf", deaf},
+      {"record", record},
+      {"injected-names", injected_names},
+      {"tickets", tickets},
+      {"expired-ticket", expired_ticket},
+      {"answer-given-back", answer_given_back},
+      {"victim", victim},
+      {"session-id", session_id},
+      {"ghost", ghost},
+      {"control", control}};
   const auto found = attached.find(attack);
   if (found == attached.end()) give_up("no such attack: " + attack);
   Attacker edge(path);

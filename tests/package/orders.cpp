@@ -15,9 +15,10 @@ json claims_of(const std::string& token) {
 
 void add_methods(mesh::ServiceHost& host) {
   // Arguments are checked before it runs, and so is who calls. Its event goes out if it succeeds, and only then.
-  host.method("place", {.description = "Places an order",
-                        .parameters = {{"item", "string"}, {"count", "integer", false, "how many", 1}},
-                        .authorize = claims_of},
+  host.method("place",
+              {.description = "Places an order",
+               .parameters = {{"item", "string"}, {"count", "integer", false, "how many", 1}},
+               .authorize = claims_of},
               [](const mesh::Call& call) -> json {
                 if (call.params["count"] > 100) throw mesh::CallError(error_name::validation, "100 at most");
                 call.publish_event("orders.placed", {{"item", call.params["item"]}, {"by", call.claims["sub"]}});
@@ -39,7 +40,8 @@ void add_methods(mesh::ServiceHost& host) {
   });
 
   // Refused unless it came encrypted for this service's key, and answered in the same way.
-  host.method("pay", {.parameters = {{"card", "string"}}, .requires_encryption = true}, [](const mesh::Call&) { return "paid"; });
+  host.method("pay", {.parameters = {{"card", "string"}}, .requires_encryption = true},
+              [](const mesh::Call&) { return "paid"; });
 
   host.on_event([](const mesh::Event& event) { std::cout << event.topic << ' ' << event.payload << std::endl; });
 }
@@ -49,8 +51,8 @@ int main(int argc, char** argv) {
   auto settings = mesh::service_settings(argv[1], "orders");
   auto key = mesh::PrivateKey::load_or_create(argv[2]);
   if (!settings || !key) return 2;
-  settings->prefetch = 50;                    // calls on their way at a time
-  settings->event_bindings = {"orders.#"};    // what on_event gets
+  settings->prefetch = 50;                  // calls on their way at a time
+  settings->event_bindings = {"orders.#"};  // what on_event gets
 
   mesh::ServiceHost host("orders", "1.0", "Takes orders");
   host.use_key(*key);

@@ -125,8 +125,10 @@ TEST_P(Echo, EveryRecordComesBackOverTheOtherRing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stress, Echo,
-                         ::testing::Values(Case{"tiny", {4096, 4096}, 100'000}, Case{"tiny_return_ring", {65536, 4096}, 100'000},
-                                           Case{"tiny_request_ring", {4096, 65536}, 100'000}, Case{"large", {1 << 20, 1 << 20}, 100'000}),
+                         ::testing::Values(Case{"tiny", {4096, 4096}, 100'000},
+                                           Case{"tiny_return_ring", {65536, 4096}, 100'000},
+                                           Case{"tiny_request_ring", {4096, 65536}, 100'000},
+                                           Case{"large", {1 << 20, 1 << 20}, 100'000}),
                          [](const auto& chosen) { return std::string(chosen.param.name); });
 
 }  // namespace

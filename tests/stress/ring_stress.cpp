@@ -49,7 +49,8 @@ struct Consumed {
 };
 
 /// Reads on from record `from` until there are `count`, or the other side is gone and the ring is empty.
-Consumed consume(RingReader& ring, ControlChannel& bell, std::uint64_t from, std::uint64_t count, std::size_t largest, unsigned seed) {
+Consumed consume(RingReader& ring, ControlChannel& bell, std::uint64_t from, std::uint64_t count, std::size_t largest,
+                 unsigned seed) {
   std::mt19937 random(seed);
   Consumed out;
   out.records = from;
@@ -119,7 +120,8 @@ TEST_P(TwoProcesses, EveryRecordArrivesWholeAndInOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stress, TwoProcesses,
-                         ::testing::Values(Case{"tiny", 4096, 200'000}, Case{"small", 65536, 300'000}, Case{"large", 8 << 20, 8'000}),
+                         ::testing::Values(Case{"tiny", 4096, 200'000}, Case{"small", 65536, 300'000},
+                                           Case{"large", 8 << 20, 8'000}),
                          [](const auto& chosen) { return std::string(chosen.param.name); });
 
 TEST(Killed, AProducerKilledAnywhereLeavesWholeRecordsOnly) {

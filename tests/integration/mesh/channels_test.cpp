@@ -16,10 +16,15 @@ constexpr std::size_t largest_message = 1U << 20;
 
 class Channels : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { broker_ = std::make_unique<PrivateBroker>("--config-line 'max_message_size = " + std::to_string(largest_message) + "'"); }
+  static void SetUpTestSuite() {
+    broker_ =
+        std::make_unique<PrivateBroker>("--config-line 'max_message_size = " + std::to_string(largest_message) + "'");
+  }
   static void TearDownTestSuite() { broker_.reset(); }
 
-  static TransportSettings settings(const std::string& name, Kind kind) { return participant_settings(name, kind, *amqp::parse_url(broker_->url())); }
+  static TransportSettings settings(const std::string& name, Kind kind) {
+    return participant_settings(name, kind, *amqp::parse_url(broker_->url()));
+  }
   void SetUp() override {
     name_ = "channels-" + random_hex32().substr(0, 8);
     service_ = std::make_unique<Participant>(settings(name_, Kind::service));
@@ -35,7 +40,8 @@ class Channels : public ::testing::Test {
     EXPECT_EQ(client_->publish(MessageType::request, name_, "{}", id).outcome, Outcome::confirmed);
     Incoming out;
     EXPECT_TRUE(service_->sees([&](const auto& s) {
-      const auto found = std::find_if(s.requests.begin(), s.requests.end(), [&](const Incoming& m) { return m.correlation_id == id; });
+      const auto found =
+          std::find_if(s.requests.begin(), s.requests.end(), [&](const Incoming& m) { return m.correlation_id == id; });
       if (found == s.requests.end()) return false;
       out = *found;
       return true;
@@ -47,12 +53,19 @@ class Channels : public ::testing::Test {
     for (int i = 0; i < 300; ++i) {
       const std::string id = random_hex32();
       service_->publish(MessageType::event, topic, "{}", id);
-      if (client_->sees([&](const auto& s) { return std::any_of(s.events.begin(), s.events.end(), [&](const Incoming& e) { return e.correlation_id == id; }); }, milliseconds(100))) return true;
+      if (client_->sees(
+              [&](const auto& s) {
+                return std::any_of(s.events.begin(), s.events.end(),
+                                   [&](const Incoming& e) { return e.correlation_id == id; });
+              },
+              milliseconds(100)))
+        return true;
     }
     return false;
   }
   static std::size_t times(const Participant::Seen& seen, State state) {
-    return static_cast<std::size_t>(std::count_if(seen.states.begin(), seen.states.end(), [&](const auto& s) { return s.first == state; }));
+    return static_cast<std::size_t>(
+        std::count_if(seen.states.begin(), seen.states.end(), [&](const auto& s) { return s.first == state; }));
   }
 
   static std::unique_ptr<PrivateBroker> broker_;
@@ -65,9 +78,11 @@ std::unique_ptr<PrivateBroker> Channels::broker_;
 TEST_F(Channels, AClosedChannelIsOnlyItsParticipants) {
   Participant first(settings(name_ + "-1", Kind::service)), second(first, settings(name_ + "-2", Kind::service));
   ASSERT_TRUE(first.start());
-  EXPECT_EQ(second.publish(MessageType::request, name_, std::string(largest_message + 1, ' ')).outcome, Outcome::refused);
+  EXPECT_EQ(second.publish(MessageType::request, name_, std::string(largest_message + 1, ' ')).outcome,
+            Outcome::refused);
   EXPECT_EQ(first.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed);
-  EXPECT_EQ(second.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed) << "its channel is opened again";
+  EXPECT_EQ(second.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed)
+      << "its channel is opened again";
   EXPECT_EQ(first.seen().reports.size(), 1u);
   EXPECT_EQ(times(first.seen(), State::ready), 1u);
   EXPECT_EQ(first.transport.counters().channels_closed, 1u);
@@ -77,7 +92,9 @@ TEST_F(Channels, AClosedServiceChannelIsOpenedAgain) {
   // A broker that waits no longer than that for acknowledgements closes the channel: 406. It holds for channels that are
   // opened while it is so.
   service_.reset();
-  broker_->run("ctl eval 'application:set_env(rabbit, consumer_timeout, 200), application:set_env(rabbit, channel_tick_interval, 200).'");
+  broker_->run(
+      "ctl eval 'application:set_env(rabbit, consumer_timeout, 200), application:set_env(rabbit, "
+      "channel_tick_interval, 200).'");
   service_ = std::make_unique<Participant>(settings(name_, Kind::service));
   ASSERT_TRUE(service_->start());
   broker_->run("ctl eval 'application:set_env(rabbit, consumer_timeout, 1800000).'");
@@ -115,7 +132,8 @@ TEST_F(Channels, AClosedPublishChannelReportsAndGoesOn) {
     } else if (report.correlation_id < "m2") {
       EXPECT_TRUE(report.outcome == Outcome::confirmed || report.outcome == Outcome::unknown) << report.detail;
     } else {
-      EXPECT_TRUE(report.outcome == Outcome::confirmed || report.outcome == Outcome::refused) << report.correlation_id << report.detail;
+      EXPECT_TRUE(report.outcome == Outcome::confirmed || report.outcome == Outcome::refused)
+          << report.correlation_id << report.detail;
     }
   }
   reaches_the_service();
@@ -172,14 +190,17 @@ TEST_F(Channels, AnOperatorClosesAllConnections) {
     EXPECT_NE(away->second.find("maintenance"), std::string::npos) << away->second;
   }
   client_->transport.unbind_event(name_ + ".dropped");
-  for (auto* one : {service_.get(), client_.get()}) ASSERT_TRUE(one->sees([](const auto& s) { return times(s, State::ready) >= 2; }));
+  for (auto* one : {service_.get(), client_.get()})
+    ASSERT_TRUE(one->sees([](const auto& s) { return times(s, State::ready) >= 2; }));
   reaches_the_service();
   EXPECT_TRUE(event_arrives(name_ + ".kept"));
   client_->forget();
   service_->publish(MessageType::event, name_ + ".dropped", "{}");
   EXPECT_TRUE(event_arrives(name_ + ".kept"));
   const auto events = client_->seen().events;
-  EXPECT_FALSE(std::any_of(events.begin(), events.end(), [&](const Incoming& e) { return e.routing_key == name_ + ".dropped"; })) << "unbound while away";
+  EXPECT_FALSE(std::any_of(events.begin(), events.end(), [&](const Incoming& e) {
+    return e.routing_key == name_ + ".dropped";
+  })) << "unbound while away";
 }
 
 TEST_F(Channels, EventsOfAShortAbsenceAreWaiting) {
@@ -190,7 +211,9 @@ TEST_F(Channels, EventsOfAShortAbsenceAreWaiting) {
   broker_->run("ctl close_all_connections maintenance");
   client_->transport.pause_deliveries(false);
   service_->publish(MessageType::event, name_ + ".kept", R"("in between")");
-  EXPECT_TRUE(client_->sees([](const auto& s) { return std::any_of(s.events.begin(), s.events.end(), [](const Incoming& e) { return e.body == R"("in between")"; }); }));
+  EXPECT_TRUE(client_->sees([](const auto& s) {
+    return std::any_of(s.events.begin(), s.events.end(), [](const Incoming& e) { return e.body == R"("in between")"; });
+  }));
 }
 
 TEST_F(Channels, WhatIsRefusedForGoodEndsWithTheReason) {
@@ -203,8 +226,10 @@ TEST_F(Channels, WhatIsRefusedForGoodEndsWithTheReason) {
   Participant participant(poor);
   ASSERT_TRUE(participant.start());
   participant.publish(MessageType::response, client_->transport.response_queue(), "{}");
-  ASSERT_TRUE(participant.sees([](const auto& s) { return !s.states.empty() && s.states.back().first == State::stopped; }));
-  EXPECT_NE(participant.seen().states.back().second.find("ACCESS_REFUSED"), std::string::npos) << participant.seen().states.back().second;
+  ASSERT_TRUE(
+      participant.sees([](const auto& s) { return !s.states.empty() && s.states.back().first == State::stopped; }));
+  EXPECT_NE(participant.seen().states.back().second.find("ACCESS_REFUSED"), std::string::npos)
+      << participant.seen().states.back().second;
   EXPECT_EQ(participant.publish(MessageType::event, "t", "{}").outcome, Outcome::refused);
   EXPECT_EQ(times(participant.seen(), State::ready), 1U) << "no loop";
 }

@@ -20,12 +20,14 @@ namespace {
 /// Takes connections, says one thing to each, and closes it or leaves it be.
 class NotAMQP {
  public:
-  NotAMQP(std::string says, bool closes) : says_(std::move(says)), closes_(closes), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  NotAMQP(std::string says, bool closes)
+      : says_(std::move(says)), closes_(closes), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 8) != 0) throw std::runtime_error("no port");
+    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 8) != 0)
+      throw std::runtime_error("no port");
     ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { serve(); });
@@ -75,8 +77,10 @@ TEST(Connection, PortsThatAreNotAMQP) {
     bool closes;
     bool tls;
   };
-  for (const Row& row : {Row{"HTTP/1.1 400 Bad Request\r\n\r\n", true, false}, Row{"HTTP/1.1 400 Bad Request\r\n\r\n", false, false}, Row{"", true, false},
-                         Row{"", false, false}, Row{std::string(100'000, '\0'), false, false}, Row{"SSH-2.0-x\r\n", true, true}, Row{"", true, true}}) {
+  for (const Row& row :
+       {Row{"HTTP/1.1 400 Bad Request\r\n\r\n", true, false}, Row{"HTTP/1.1 400 Bad Request\r\n\r\n", false, false},
+        Row{"", true, false}, Row{"", false, false}, Row{std::string(100'000, '\0'), false, false},
+        Row{"SSH-2.0-x\r\n", true, true}, Row{"", true, true}}) {
     const NotAMQP server(row.says, row.closes);
     amqp::Url url;
     url.host = "127.0.0.1";
@@ -84,7 +88,8 @@ TEST(Connection, PortsThatAreNotAMQP) {
     url.tls = row.tls;
     url.password = "hunter2";
     const auto text = refusal(settings_for(url), milliseconds(1000));
-    EXPECT_NE(text.find(row.tls ? "TLS" : "AMQP"), std::string::npos) << row.says.substr(0, 8) << row.closes << ": " << text;
+    EXPECT_NE(text.find(row.tls ? "TLS" : "AMQP"), std::string::npos)
+        << row.says.substr(0, 8) << row.closes << ": " << text;
     EXPECT_EQ(text.find("hunter2"), std::string::npos);
   }
 }
@@ -106,7 +111,8 @@ class Tls : public ::testing::Test {
       openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout other.key -out other.pem -subj '/CN=Another authority'
     } >/dev/null 2>&1)";
     ASSERT_EQ(std::system(make.c_str()), 0) << "openssl";
-    broker_ = std::make_unique<PrivateBroker>("--tls " + folder_ + "/broker.pem " + folder_ + "/broker.key " + folder_ + "/ca.pem");
+    broker_ = std::make_unique<PrivateBroker>("--tls " + folder_ + "/broker.pem " + folder_ + "/broker.key " + folder_ +
+                                              "/ca.pem");
   }
   static void TearDownTestSuite() {
     broker_.reset();
@@ -145,7 +151,8 @@ TEST_F(Tls, ByTheRightAuthority) {
 
 TEST_F(Tls, AClientCertificateWhereTheBrokerAsksForOne) {
   const PrivateBroker strict("--tls " + folder_ + "/broker.pem " + folder_ + "/broker.key " + folder_ +
-                             "/ca.pem --config-line 'ssl_options.verify = verify_peer' --config-line 'ssl_options.fail_if_no_peer_cert = true'");
+                             "/ca.pem --config-line 'ssl_options.verify = verify_peer' --config-line "
+                             "'ssl_options.fail_if_no_peer_cert = true'");
   auto with = settings("ca.pem");
   with.urls = {*amqp::parse_url(strict.url("--tls"))};
   with.certificate_file = folder_ + "/client.pem";
@@ -200,9 +207,12 @@ TEST_F(Tls, TheBrokersNameIsSentForIt) {
 }
 
 TEST_F(Tls, WhatIsWrongIsSaid) {
-  EXPECT_NE(refusal(settings("other.pem")).find("not signed by a trusted authority"), std::string::npos) << refusal(settings("other.pem"));
-  EXPECT_NE(refusal(settings("")).find("not signed by a trusted authority"), std::string::npos) << refusal(settings(""));
-  EXPECT_NE(refusal(settings("no-such-file.pem")).find("can't be read as PEM"), std::string::npos) << refusal(settings("no-such-file.pem"));
+  EXPECT_NE(refusal(settings("other.pem")).find("not signed by a trusted authority"), std::string::npos)
+      << refusal(settings("other.pem"));
+  EXPECT_NE(refusal(settings("")).find("not signed by a trusted authority"), std::string::npos)
+      << refusal(settings(""));
+  EXPECT_NE(refusal(settings("no-such-file.pem")).find("can't be read as PEM"), std::string::npos)
+      << refusal(settings("no-such-file.pem"));
   auto address = settings("ca.pem");
   address.urls[0].host = "127.0.0.1";
   EXPECT_NE(refusal(address).find("not for '127.0.0.1'"), std::string::npos) << refusal(address);

@@ -44,14 +44,18 @@ class Issuer {
 
   [[nodiscard]] std::string token(const std::string& user, seconds valid) const {
     const auto until = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() + valid);
-    const json claims = {{"sub", user}, {"client_id", user}, {"aud", {"rabbitmq"}}, {"exp", until},
+    const json claims = {{"sub", user},
+                         {"client_id", user},
+                         {"aud", {"rabbitmq"}},
+                         {"exp", until},
                          {"scope", {"rabbitmq.configure:*/*", "rabbitmq.read:*/*/*", "rabbitmq.write:*/*/*"}}};
     const std::string text = base64url(R"({"alg":"RS256","typ":"JWT","kid":"test"})") + "." + base64url(claims.dump());
     std::string signature(512, '\0');
     std::size_t size = signature.size();
     EVP_MD_CTX* const context = EVP_MD_CTX_new();
     const bool done = EVP_DigestSignInit(context, nullptr, EVP_sha256(), nullptr, key_) == 1 &&
-                      EVP_DigestSign(context, reinterpret_cast<unsigned char*>(signature.data()), &size, reinterpret_cast<const unsigned char*>(text.data()), text.size()) == 1;
+                      EVP_DigestSign(context, reinterpret_cast<unsigned char*>(signature.data()), &size,
+                                     reinterpret_cast<const unsigned char*>(text.data()), text.size()) == 1;
     EVP_MD_CTX_free(context);
     if (!done) throw std::runtime_error("no signature");
     return text + "." + base64url(std::string_view(signature).substr(0, size));
@@ -69,9 +73,11 @@ class Credentials : public ::testing::Test {
     folder_ = name;
     issuer_ = std::make_unique<Issuer>(folder_ + "/public.pem");
     broker_ = std::make_unique<PrivateBroker>(
-        "--plugin rabbitmq_auth_backend_oauth2 --config-line 'auth_backends.1 = rabbit_auth_backend_oauth2' --config-line 'auth_backends.2 = internal' "
+        "--plugin rabbitmq_auth_backend_oauth2 --config-line 'auth_backends.1 = rabbit_auth_backend_oauth2' "
+        "--config-line 'auth_backends.2 = internal' "
         "--config-line 'auth_oauth2.resource_server_id = rabbitmq' --config-line 'auth_oauth2.default_key = test' "
-        "--config-line 'auth_oauth2.signing_keys.test = " + folder_ + "/public.pem'");
+        "--config-line 'auth_oauth2.signing_keys.test = " +
+        folder_ + "/public.pem'");
   }
   static void TearDownTestSuite() {
     broker_.reset();
@@ -132,7 +138,8 @@ class Credentials : public ::testing::Test {
   static int connections(const std::string& name) {
     const std::string list = broker_->output("ctl --quiet list_connections client_properties");
     int out = 0;
-    for (auto at = list.find("\"" + name + "\""); at != std::string::npos; at = list.find("\"" + name + "\"", at + 1)) ++out;
+    for (auto at = list.find("\"" + name + "\""); at != std::string::npos; at = list.find("\"" + name + "\"", at + 1))
+      ++out;
     return out;
   }
 
@@ -169,7 +176,9 @@ TEST_F(Credentials, AFreshTokenIsTakenUpUnderTrafficWithoutALoss) {
     put(file_, issuer_->token(name, seconds(3600 + round + 1)));
     const auto before = traffic->right.load();
     // Both look for themselves; each is through when its broker has the newer connection only.
-    ASSERT_TRUE(eventually([&] { return client.transport().counters().handovers > round && service.transport().counters().handovers > round; }));
+    ASSERT_TRUE(eventually([&] {
+      return client.transport().counters().handovers > round && service.transport().counters().handovers > round;
+    }));
     EXPECT_TRUE(eventually([&] { return traffic->right > before + 200; }));
   }
   traffic->stopped = true;
@@ -222,10 +231,12 @@ TEST_F(Credentials, AnUnusableOneLeavesTheConnectionAlone) {
   put(file_, issuer_->token(name, seconds(3600)));
   Participant participant(settings(name, true));
   ASSERT_TRUE(participant.start());
-  for (const std::string& bad : {std::string("not a token"), std::string(), std::string(100'000, 'x'), issuer_->token(name, seconds(-60))}) {
+  for (const std::string& bad :
+       {std::string("not a token"), std::string(), std::string(100'000, 'x'), issuer_->token(name, seconds(-60))}) {
     const auto before = participant.transport.counters().refused_credentials;
     put(file_, bad);
-    ASSERT_TRUE(eventually([&] { return participant.transport.counters().refused_credentials > before; })) << bad.substr(0, 20);
+    ASSERT_TRUE(eventually([&] { return participant.transport.counters().refused_credentials > before; }))
+        << bad.substr(0, 20);
     EXPECT_EQ(participant.publish(MessageType::event, "t", "{}").outcome, Outcome::confirmed);
   }
   std::filesystem::remove(file_);
@@ -250,7 +261,9 @@ TEST_F(Credentials, APasswordOfAnOrdinaryUser) {
   ASSERT_TRUE(up) << up.error().text();
   broker_->run("ctl --quiet change_password " + name + " second");
   broker_->run("ctl --quiet close_all_connections renewed");
-  ASSERT_TRUE(participant.sees([](const auto& s) { return s.states.back().first == State::away && s.states.back().second.find("refused") != std::string::npos; }));
+  ASSERT_TRUE(participant.sees([](const auto& s) {
+    return s.states.back().first == State::away && s.states.back().second.find("refused") != std::string::npos;
+  }));
   put(file_, "second");
   EXPECT_TRUE(participant.sees([](const auto& s) { return s.states.back().first == State::ready; }));
 }

@@ -38,10 +38,10 @@ class HandMadeService {
 
   explicit HandMadeService(const std::string& name)
       : transport_(many_at_once(name), {.on_response = nullptr,
-                                           .on_service_message = [this](Incoming&& m) { take(std::move(m)); },
-                                           .on_report = nullptr,
-                                           .on_state = nullptr,
-                                           .on_batch_end = nullptr}) {
+                                        .on_service_message = [this](Incoming&& m) { take(std::move(m)); },
+                                        .on_report = nullptr,
+                                        .on_state = nullptr,
+                                        .on_batch_end = nullptr}) {
     transport_.start();
     const auto up = transport_.wait_ready(seconds(10));
     if (!up) throw std::runtime_error(up.error().text());
@@ -57,14 +57,23 @@ class HandMadeService {
     out.encrypted = encrypted;
     transport_.submit(std::move(out));
   }
-  void result(const Asked& asked, const json& value) { send(asked, encode_response({value.dump(), "null", "", "null", "{}", "null", ""}), false); }
-  void error(const Asked& asked, const std::string& name, const std::string& text) { send(asked, encode_response({"null", error_json(name, text), "", "null", "{}", "null", ""}), false); }
+  void result(const Asked& asked, const json& value) {
+    send(asked, encode_response({value.dump(), "null", "", "null", "{}", "null", ""}), false);
+  }
+  void error(const Asked& asked, const std::string& name, const std::string& text) {
+    send(asked, encode_response({"null", error_json(name, text), "", "null", "{}", "null", ""}), false);
+  }
   void encrypted(const Asked& asked, const json& value, const fernet::Key& with) {
-    send(asked, *encrypt_response(encode_response({value.dump(), "null", "", "null", "{}", "null", ""}), with, key.public_key()), true);
+    send(asked,
+         *encrypt_response(encode_response({value.dump(), "null", "", "null", "{}", "null", ""}), with,
+                           key.public_key()),
+         true);
   }
 
   json description() const {
-    return {{"service_name", "by hand"}, {"public_key", key.public_key().pem()}, {"methods", {{"secret", {{"requires_encryption", true}}}, {"open", {{"requires_encryption", false}}}}}};
+    return {{"service_name", "by hand"},
+            {"public_key", key.public_key().pem()},
+            {"methods", {{"secret", {{"requires_encryption", true}}}, {"open", {{"requires_encryption", false}}}}}};
   }
   /// What was asked of it so far: "describe", "secret 1", …
   std::vector<std::string> seen() {
@@ -102,7 +111,9 @@ class HandMadeService {
     asked.message = std::move(message);
     {
       const std::lock_guard lock(mutex_);
-      seen_.push_back(asked.method == name_of_describe ? "describe" : (asked.encrypted ? "encrypted " : "plain ") + asked.method + " " + asked.params.value("n", json()).dump());
+      seen_.push_back(asked.method == name_of_describe ? "describe"
+                                                       : (asked.encrypted ? "encrypted " : "plain ") + asked.method +
+                                                             " " + asked.params.value("n", json()).dump());
     }
     changed_.notify_all();
     asked.method == name_of_describe ? describe(asked) : answer(asked);
@@ -125,7 +136,9 @@ class EncryptedTest : public ::testing::Test {
     EXPECT_EQ(future.wait_for(seconds(20)), std::future_status::ready) << method;
     return future.get();
   }
-  static std::string text(const Answer& answer) { return answer ? answer->dump() : answer.error().name + ": " + answer.error().description; }
+  static std::string text(const Answer& answer) {
+    return answer ? answer->dump() : answer.error().name + ": " + answer.error().description;
+  }
 
   std::string name_ = "by-hand-" + random_hex32().substr(0, 8);
   HandMadeService service_{name_};
@@ -168,11 +181,16 @@ TEST_F(EncryptedTest, AnEncryptedAnswerToAPlainRequestIsRefused) {
 }
 
 TEST_F(EncryptedTest, AfterAnAnswerThatCannotBeOpenedTheKeyIsAskedForAgain) {
-  service_.answer = [&](const auto& asked) { service_.encrypted(asked, 42, asked.params.contains("wrong") ? fernet::Key::random() : *asked.key); };
+  service_.answer = [&](const auto& asked) {
+    service_.encrypted(asked, 42, asked.params.contains("wrong") ? fernet::Key::random() : *asked.key);
+  };
   EXPECT_EQ(text(ask("secret")), "42");
-  EXPECT_EQ(text(ask("secret", {{"wrong", true}})), "NuropbMessageError: the response could not be decrypted: Fernet token: was made with another key, or altered");
+  EXPECT_EQ(
+      text(ask("secret", {{"wrong", true}})),
+      "NuropbMessageError: the response could not be decrypted: Fernet token: was made with another key, or altered");
   EXPECT_EQ(text(ask("secret")), "42");
-  EXPECT_THAT(service_.seen(), ElementsAre("describe", "encrypted secret null", "encrypted secret null", "describe", "encrypted secret null"));
+  EXPECT_THAT(service_.seen(), ElementsAre("describe", "encrypted secret null", "encrypted secret null", "describe",
+                                           "encrypted secret null"));
 }
 
 TEST_F(EncryptedTest, AMethodThatIsKeptSecretFromNowOn) {
@@ -190,7 +208,8 @@ TEST_F(EncryptedTest, AMethodThatIsKeptSecretFromNowOn) {
 
 TEST_F(EncryptedTest, NothingIsSentToAServiceThatDoesNotAnswerTheQuestion) {
   service_.describe = [](const auto&) {};
-  EXPECT_EQ(text(ask("secret", json::object(), {.ttl = milliseconds(300)})), "NuropbTimeoutError: no answer from " + name_ + ".secret in time");
+  EXPECT_EQ(text(ask("secret", json::object(), {.ttl = milliseconds(300)})),
+            "NuropbTimeoutError: no answer from " + name_ + ".secret in time");
   EXPECT_EQ(text(ask("open", json::object(), {.ttl = milliseconds(300), .encryption = Encryption::never})), "{}");
   EXPECT_THAT(service_.seen(), ElementsAre("describe", "plain open null"));
 }
@@ -199,12 +218,17 @@ TEST_F(EncryptedTest, NothingIsSentToAServiceThatCannotBeDescribed) {
   service_.describe = [&](const auto& asked) { service_.error(asked, "NuropbException", "no key is set"); };
   EXPECT_EQ(text(ask("open")), "NuropbException: not sent, because the service could not be described: no key is set");
   service_.describe = [&](const auto& asked) { service_.result(asked, "text"); };
-  EXPECT_EQ(text(ask("open")), "NuropbMessageError: not sent, because the service could not be described: Invalid service_info returned for service " + name_);
+  EXPECT_EQ(text(ask("open")),
+            "NuropbMessageError: not sent, because the service could not be described: Invalid service_info returned "
+            "for service " +
+                name_);
   EXPECT_THAT(service_.seen(), ElementsAre("describe", "describe"));
 }
 
 TEST_F(EncryptedTest, AServiceThatHasNoDescriptionIsOneWithoutEncryption) {
-  service_.describe = [&](const auto& asked) { service_.error(asked, "NuropbHandlingError", "Unknown method nuropb_describe"); };
+  service_.describe = [&](const auto& asked) {
+    service_.error(asked, "NuropbHandlingError", "Unknown method nuropb_describe");
+  };
   EXPECT_EQ(text(ask("open", {{"n", 1}})), "{\"n\":1}");
   EXPECT_EQ(text(ask("open", {{"n", 2}})), "{\"n\":2}");
   EXPECT_EQ(text(client_.describe(name_).get()), "NuropbHandlingError: Unknown method nuropb_describe");

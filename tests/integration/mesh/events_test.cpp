@@ -26,14 +26,22 @@ class Events : public ::testing::Test {
     for (int i = 0; i < 200; ++i) {
       const std::string id = random_hex32();
       EXPECT_EQ(sender_.publish(MessageType::event, topic, "{}", id).outcome, Outcome::confirmed);
-      if (listener_.sees([&](const auto& s) { return std::any_of(s.events.begin(), s.events.end(), [&](const Incoming& e) { return e.correlation_id == id; }); }, milliseconds(100))) return true;
+      if (listener_.sees(
+              [&](const auto& s) {
+                return std::any_of(s.events.begin(), s.events.end(),
+                                   [&](const Incoming& e) { return e.correlation_id == id; });
+              },
+              milliseconds(100)))
+        return true;
     }
     return false;
   }
   /// The topics that came, in order, up to one that is published now.
   std::vector<std::string> topics_until(const std::string& last) {
     EXPECT_EQ(sender_.publish(MessageType::event, last, "{}").outcome, Outcome::confirmed);
-    EXPECT_TRUE(listener_.sees([&](const auto& s) { return std::any_of(s.events.begin(), s.events.end(), [&](const Incoming& e) { return e.routing_key == last; }); }));
+    EXPECT_TRUE(listener_.sees([&](const auto& s) {
+      return std::any_of(s.events.begin(), s.events.end(), [&](const Incoming& e) { return e.routing_key == last; });
+    }));
     std::vector<std::string> out;
     for (const auto& event : listener_.seen().events) {
       if (event.routing_key != last) out.push_back(event.routing_key);
@@ -56,7 +64,8 @@ TEST_F(Events, BoundAndUnbound) {
   sender_.publish(MessageType::event, topic_ + ".a.low", R"({"n":1})");
   sender_.publish(MessageType::event, topic_ + ".a.high", "{}");
   sender_.publish(MessageType::event, "not-" + topic_, "{}");
-  EXPECT_EQ(topics_until(topic_ + "-end"), (std::vector<std::string>{topic_ + ".a.low", topic_ + ".a.high"})) << "each once, whatever it matches";
+  EXPECT_EQ(topics_until(topic_ + "-end"), (std::vector<std::string>{topic_ + ".a.low", topic_ + ".a.high"}))
+      << "each once, whatever it matches";
   EXPECT_EQ(listener_.seen().events.front().body, R"({"n":1})");
   EXPECT_EQ(listener_.seen().events.front().type, MessageType::event);
 
@@ -110,7 +119,9 @@ TEST_F(Events, BoundBeforeTheTransportStarts) {
 /// Whoever waits to be told is told, also where the broker had the pattern all along.
 TEST_F(Events, BoundIsSaid) {
   const auto said = [this](std::size_t times) {
-    return listener_.sees([&](const auto& seen) { return static_cast<std::size_t>(std::count(seen.bound.begin(), seen.bound.end(), topic_)) == times; });
+    return listener_.sees([&](const auto& seen) {
+      return static_cast<std::size_t>(std::count(seen.bound.begin(), seen.bound.end(), topic_)) == times;
+    });
   };
   ASSERT_TRUE(listener_.transport.bind_event(topic_));
   EXPECT_TRUE(said(1));

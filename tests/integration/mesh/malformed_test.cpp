@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
-
 #include "common/ids.hpp"
 #include "meshd/mesh/api.hpp"
 #include "meshd/mesh/assembler.hpp"
@@ -72,7 +71,11 @@ class Malformed : public ::testing::Test {
 };
 
 TEST_F(Malformed, RequestsAreRefusedWithTheReasonAndTheServiceGoesOn) {
-  const Headers good{{"nuropb_protocol", "0.1.1"}, {"nuropb_version", "0.1.8"}, {"nuropb_type", "request"}, {"trace_id", "t"}, {"encrypted", ""}};
+  const Headers good{{"nuropb_protocol", "0.1.1"},
+                     {"nuropb_version", "0.1.8"},
+                     {"nuropb_type", "request"},
+                     {"trace_id", "t"},
+                     {"encrypted", ""}};
   const auto with = [&](std::string_view key, std::string_view value) {
     Headers out = good;
     for (auto& header : out) {
@@ -80,15 +83,19 @@ TEST_F(Malformed, RequestsAreRefusedWithTheReasonAndTheServiceGoesOn) {
     }
     return out;
   };
-  const std::string call = R"({"tag":"request","service":"x","method":"echo","params":{"a":1},"correlation_id":"c","context":{},"trace_id":"t"})";
+  const std::string call =
+      R"({"tag":"request","service":"x","method":"echo","params":{"a":1},"correlation_id":"c","context":{},"trace_id":"t"})";
   struct Row {
     Headers headers;
     std::string body, part;
   };
   int number = 0;
-  for (const Row& row : {Row{{}, call, "nuropb_protocol: is missing"}, Row{with("nuropb_protocol", "9.9"), call, "'9.9' is not supported"},
-                         Row{with("nuropb_type", "shout"), call, "'shout' is unknown"}, Row{with("encrypted", "yes"), call, "no key to decrypt"},
-                         Row{good, "", ""}, Row{good, "{", ""}, Row{good, "[]", ""}, Row{good, R"({"method":1,"params":{}})", ""}, Row{good, "\xff\xfe", ""}}) {
+  for (const Row& row :
+       {Row{{}, call, "nuropb_protocol: is missing"},
+        Row{with("nuropb_protocol", "9.9"), call, "'9.9' is not supported"},
+        Row{with("nuropb_type", "shout"), call, "'shout' is unknown"},
+        Row{with("encrypted", "yes"), call, "no key to decrypt"}, Row{good, "", ""}, Row{good, "{", ""},
+        Row{good, "[]", ""}, Row{good, R"({"method":1,"params":{}})", ""}, Row{good, "\xff\xfe", ""}}) {
     const std::string id = "c" + std::to_string(++number);
     put(row.headers, row.body, id);
     const json got = answer();
@@ -129,16 +136,22 @@ class MalformedOnOwnQueues : public ::testing::Test {
     ASSERT_FALSE(participant_->seen().events.empty());
   }
   static Headers headers(std::string_view type) {
-    return {{"nuropb_protocol", "0.1.1"}, {"nuropb_version", "0.1.8"}, {"nuropb_type", type}, {"trace_id", "t"}, {"encrypted", ""}};
+    return {{"nuropb_protocol", "0.1.1"},
+            {"nuropb_version", "0.1.8"},
+            {"nuropb_type", type},
+            {"trace_id", "t"},
+            {"encrypted", ""}};
   }
-  void put(std::string_view exchange, std::string_view key, const Headers& headers, std::string_view body, std::string_view correlation_id) {
+  void put(std::string_view exchange, std::string_view key, const Headers& headers, std::string_view body,
+           std::string_view correlation_id) {
     amqp::Properties properties;
     properties.correlation_id = correlation_id;
     properties.headers = headers;
     ASSERT_TRUE(hand_->publish(channel, exchange, key, false, properties, body));
   }
   /// Each of these is refused, and what comes after them arrives.
-  void expect_refused(std::string_view exchange, const std::string& key, const std::string& good_type, const std::function<std::size_t(const Participant::Seen&)>& arrived) {
+  void expect_refused(std::string_view exchange, const std::string& key, const std::string& good_type,
+                      const std::function<std::size_t(const Participant::Seen&)>& arrived) {
     const auto wrong_type = good_type == "event" ? "response" : "event";
     auto version = headers(good_type);
     version[0].second = "0.2.0";
@@ -146,7 +159,8 @@ class MalformedOnOwnQueues : public ::testing::Test {
     participant_->forget();
     const auto before = participant_->transport.counters().malformed;
     std::uint64_t bad = 0;
-    for (const Headers& wrong : {Headers{}, headers(wrong_type), headers("request"), headers("shout"), headers(std::string_view("\xff\xfe\0", 3)), version}) {
+    for (const Headers& wrong : {Headers{}, headers(wrong_type), headers("request"), headers("shout"),
+                                 headers(std::string_view("\xff\xfe\0", 3)), version}) {
       put(exchange, key, wrong, "{}", "bad");
       ++bad;
     }
@@ -168,7 +182,8 @@ class MalformedOnOwnQueues : public ::testing::Test {
 };
 
 TEST_F(MalformedOnOwnQueues, Responses) {
-  expect_refused("", participant_->transport.response_queue(), "response", [](const auto& s) { return s.responses.size(); });
+  expect_refused("", participant_->transport.response_queue(), "response",
+                 [](const auto& s) { return s.responses.size(); });
   EXPECT_EQ(participant_->seen().responses.front().correlation_id, "good");
 }
 

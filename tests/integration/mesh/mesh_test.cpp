@@ -21,10 +21,13 @@ class MeshTest : public ::testing::Test {
   void SetUp() override {
     name_ = "mesh-test-" + random_hex32().substr(0, 8);
     host_ = std::make_unique<ServiceHost>(name_, "1");
-    host_->method("add", {.parameters = {{"a", "number"}, {"b", "number"}}}, [](const Call& call) { return call.params["a"].get<int>() + call.params["b"].get<int>(); });
+    host_->method("add", {.parameters = {{"a", "number"}, {"b", "number"}}},
+                  [](const Call& call) { return call.params["a"].get<int>() + call.params["b"].get<int>(); });
     host_->method("fail", {}, [](const Call&) -> json { throw std::runtime_error("boom"); });
     host_->method("refuse", {}, [](const Call&) -> json { throw CallError("NuropbValidationError", "not so"); });
-    host_->method("context", {}, [](const Call& call) { return json{{"context", call.context}, {"trace_id", call.trace_id}}; });
+    host_->method("context", {}, [](const Call& call) {
+      return json{{"context", call.context}, {"trace_id", call.trace_id}};
+    });
     host_->method("again", {.any_parameters = true}, [this](const Call& call) -> json {
       ++again_calls_;
       if (call.params.value("for_ever", false) || !call.redelivered) throw CallAgain("later");
@@ -241,11 +244,12 @@ TEST(MeshConnection, SaysWhatIsWrong) {
     std::function<void(amqp::Url&)> change;
     const char* part;
   };
-  for (const Row& row : {Row{"password", [](amqp::Url& url) { url.password = "hunter2"; }, "user or password refused"},
-                         Row{"vhost", [](amqp::Url& url) { url.vhost = "no-such-vhost"; }, "vhost 'no-such-vhost' has to exist"},
-                         Row{"port", [](amqp::Url& url) { url.port = 1; }, "is a broker listening there?"},
-                         Row{"host", [](amqp::Url& url) { url.host = "no-such-host.invalid"; }, "can't be resolved"},
-                         Row{"tls", [](amqp::Url& url) { url.tls = true; }, "TLS"}}) {
+  for (const Row& row :
+       {Row{"password", [](amqp::Url& url) { url.password = "hunter2"; }, "user or password refused"},
+        Row{"vhost", [](amqp::Url& url) { url.vhost = "no-such-vhost"; }, "vhost 'no-such-vhost' has to exist"},
+        Row{"port", [](amqp::Url& url) { url.port = 1; }, "is a broker listening there?"},
+        Row{"host", [](amqp::Url& url) { url.host = "no-such-host.invalid"; }, "can't be resolved"},
+        Row{"tls", [](amqp::Url& url) { url.tls = true; }, "TLS"}}) {
     auto wrong = participant_settings("x", Kind::client);
     row.change(wrong.urls[0]);
     wrong.connect_timeout = milliseconds(1000);

@@ -52,12 +52,21 @@ class Messages : public ::testing::Test {
         key = amqp::view(static_cast<const amqp_basic_deliver_t*>(frame.payload.method.decoded)->routing_key);
       } else if (frame.frame_type == AMQP_FRAME_HEADER) {
         const auto& p = *static_cast<const amqp_basic_properties_t*>(frame.payload.properties.decoded);
-        const auto text = [&](amqp_flags_t flag, amqp_bytes_t value) { return p._flags & flag ? std::string(amqp::view(value)) : "(none)"; };
-        out = {key, text(AMQP_BASIC_CONTENT_TYPE_FLAG, p.content_type), text(AMQP_BASIC_CORRELATION_ID_FLAG, p.correlation_id), text(AMQP_BASIC_REPLY_TO_FLAG, p.reply_to),
-               text(AMQP_BASIC_EXPIRATION_FLAG, p.expiration), {}, p._flags & AMQP_BASIC_PRIORITY_FLAG ? p.priority : -1, {}};
+        const auto text = [&](amqp_flags_t flag, amqp_bytes_t value) {
+          return p._flags & flag ? std::string(amqp::view(value)) : "(none)";
+        };
+        out = {key,
+               text(AMQP_BASIC_CONTENT_TYPE_FLAG, p.content_type),
+               text(AMQP_BASIC_CORRELATION_ID_FLAG, p.correlation_id),
+               text(AMQP_BASIC_REPLY_TO_FLAG, p.reply_to),
+               text(AMQP_BASIC_EXPIRATION_FLAG, p.expiration),
+               {},
+               p._flags & AMQP_BASIC_PRIORITY_FLAG ? p.priority : -1,
+               {}};
         for (int i = 0; i < p.headers.num_entries; ++i) {
           const auto& entry = p.headers.entries[i];
-          if (entry.value.kind == AMQP_FIELD_KIND_UTF8) out.headers.emplace(amqp::view(entry.key), amqp::view(entry.value.value.bytes));
+          if (entry.value.kind == AMQP_FIELD_KIND_UTF8)
+            out.headers.emplace(amqp::view(entry.key), amqp::view(entry.value.value.bytes));
         }
       } else if (frame.frame_type == AMQP_FRAME_BODY) {
         out.body = amqp::view(frame.payload.body_fragment);
@@ -86,9 +95,12 @@ TEST_F(Messages, PropertiesOfEachType) {
   ASSERT_TRUE(participant.start());
   listen("nuropb-rpc-exchange", name_);
   ASSERT_TRUE(hand_->bind_queue(channel, name_ + "-ear", "nuropb-events-exchange", name_ + ".#"));
-  const std::map<std::string, std::string> headers{{"nuropb_protocol", "0.1.1"}, {"nuropb_version", "0.1.8"}, {"trace_id", "trace"}, {"encrypted", ""}};
+  const std::map<std::string, std::string> headers{
+      {"nuropb_protocol", "0.1.1"}, {"nuropb_version", "0.1.8"}, {"trace_id", "trace"}, {"encrypted", ""}};
   for (const auto type : {MessageType::request, MessageType::command, MessageType::event, MessageType::response}) {
-    const std::string key = type == MessageType::event ? name_ + ".t" : type == MessageType::response ? name_ + "-ear" : name_;
+    const std::string key = type == MessageType::event      ? name_ + ".t"
+                            : type == MessageType::response ? name_ + "-ear"
+                                                            : name_;
     auto message = outgoing(type, key, std::string(to_text(type)));
     message.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     if (type == MessageType::request) message.priority = 5;
@@ -116,14 +128,16 @@ TEST_F(Messages, ExpirationIsWhatIsReallyLeft) {
   ASSERT_TRUE(participant.transport.submit(std::move(waits)));  // there is no connection yet
   ASSERT_TRUE(participant.transport.submit(std::move(late)));
   listen("nuropb-rpc-exchange", name_);
-  const auto left_before = std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+  const auto left_before =
+      std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
   ASSERT_LT(left_before, 30'000);
   ASSERT_TRUE(participant.start());
   const auto got = next("waits");
   EXPECT_LE(std::stoll(got.expiration), left_before);
   EXPECT_GT(std::stoll(got.expiration), 0);
   ASSERT_TRUE(participant.sees([](const auto& s) { return s.reports.size() == 2; }));
-  for (const auto& report : participant.seen().reports) EXPECT_EQ(report.outcome, report.correlation_id == "late" ? Outcome::expired : Outcome::confirmed);
+  for (const auto& report : participant.seen().reports)
+    EXPECT_EQ(report.outcome, report.correlation_id == "late" ? Outcome::expired : Outcome::confirmed);
 }
 
 TEST_F(Messages, AServicesBindingsPrefetchAndDeadLetters) {
@@ -140,7 +154,8 @@ TEST_F(Messages, AServicesBindingsPrefetchAndDeadLetters) {
   ASSERT_TRUE(service.sees([](const auto& s) { return s.requests.size() == 2; }));
   EXPECT_EQ(service.seen().requests[0].routing_key, name_ + "-alias");
   EXPECT_EQ(service.seen().requests[1].type, MessageType::event);
-  EXPECT_FALSE(service.sees([](const auto& s) { return s.requests.size() > 2; }, milliseconds(300))) << "two are enough at a time";
+  EXPECT_FALSE(service.sees([](const auto& s) { return s.requests.size() > 2; }, milliseconds(300)))
+      << "two are enough at a time";
   ASSERT_TRUE(hand_->consume(channel, "nuropb-" + name_ + "-dl", "dl", true));
   service.transport.ack(service.seen().requests[0].delivery);
   ASSERT_TRUE(service.sees([](const auto& s) { return s.requests.size() == 3; }));
@@ -168,7 +183,8 @@ TEST_F(Messages, WhatNobodyWaitsForAnyMoreIsNotSent) {
   submit("awaited", there);
   EXPECT_EQ(next("awaited").correlation_id, "awaited");
   ASSERT_TRUE(participant.sees([](const auto& seen) { return seen.reports.size() == 2; }));
-  for (const Report& report : participant.seen().reports) EXPECT_EQ(report.outcome, report.correlation_id == "abandoned" ? Outcome::expired : Outcome::confirmed);
+  for (const Report& report : participant.seen().reports)
+    EXPECT_EQ(report.outcome, report.correlation_id == "abandoned" ? Outcome::expired : Outcome::confirmed);
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ class Traffic {
   /// Waits until whatever was begun has ended.
   void stop() {
     books_->stopped = true;
-    EXPECT_TRUE(eventually([&] { return books_->ended == books_->begun; })) << books_->begun - books_->ended << " requests have no outcome";
+    EXPECT_TRUE(eventually([&] { return books_->ended == books_->begun; }))
+        << books_->begun - books_->ended << " requests have no outcome";
     EXPECT_EQ(books_->wrong, 0);
   }
   bool flows(int more = 50) {
@@ -59,7 +60,10 @@ class Traffic {
     client_.request(service_, "echo", {{"n", number}}, options, [this, number, books = books_](Answer answer) {
       ++books->ended;
       if (answer && *answer == json{{"n", number}}) ++books->right;
-      else if (!answer && (answer.error().name == "NuropbTimeoutError" || answer.error().name == "NuropbTransportError" || answer.error().name == "NuropbNotDeliveredError")) ++books->refused;
+      else if (!answer &&
+               (answer.error().name == "NuropbTimeoutError" || answer.error().name == "NuropbTransportError" ||
+                answer.error().name == "NuropbNotDeliveredError"))
+        ++books->refused;
       else ++books->wrong;
       if (!books->stopped) ask();
     });
@@ -74,7 +78,9 @@ class Outage : public ::testing::Test {
   static void SetUpTestSuite() { broker_ = std::make_unique<PrivateBroker>(); }
   static void TearDownTestSuite() { broker_.reset(); }
 
-  static TransportSettings settings(const std::string& name, Kind kind) { return participant_settings(name, kind, *amqp::parse_url(broker_->url())); }
+  static TransportSettings settings(const std::string& name, Kind kind) {
+    return participant_settings(name, kind, *amqp::parse_url(broker_->url()));
+  }
   void SetUp() override {
     name_ = "outage-" + random_hex32().substr(0, 8);
     host_ = std::make_unique<ServiceHost>(name_, "1");

@@ -24,7 +24,8 @@ class Participant {
 
   explicit Participant(TransportSettings settings) : transport(std::move(settings), callbacks()) {}
   /// On the connection of another, which is started after this.
-  Participant(Participant& first, ParticipantSettings settings) : transport(first.transport, std::move(settings), callbacks()) {}
+  Participant(Participant& first, ParticipantSettings settings)
+      : transport(first.transport, std::move(settings), callbacks()) {}
   ~Participant() { transport.stop(); }
 
   Result<void> start(milliseconds timeout = milliseconds(20'000)) {
@@ -45,15 +46,18 @@ class Participant {
     seen_ = {};
   }
   /// Publishes and waits for what becomes of it.
-  Report publish(MessageType type, const std::string& routing_key, const std::string& body, const std::string& correlation_id = random_hex32()) {
+  Report publish(MessageType type, const std::string& routing_key, const std::string& body,
+                 const std::string& correlation_id = random_hex32()) {
     Outgoing message;
     message.type = type;
     message.routing_key = routing_key;
     message.correlation_id = correlation_id;
     message.body = body;
-    if (!transport.submit(std::move(message))) return {Outcome::refused, type, routing_key, correlation_id, 0, "submit() said no", {}};
+    if (!transport.submit(std::move(message)))
+      return {Outcome::refused, type, routing_key, correlation_id, 0, "submit() said no", {}};
     const auto mine = [&](const Report& r) { return r.correlation_id == correlation_id; };
-    if (!sees([&](const Seen& s) { return std::any_of(s.reports.begin(), s.reports.end(), mine); })) return {Outcome::refused, type, routing_key, correlation_id, 0, "no report", {}};
+    if (!sees([&](const Seen& s) { return std::any_of(s.reports.begin(), s.reports.end(), mine); }))
+      return {Outcome::refused, type, routing_key, correlation_id, 0, "no report", {}};
     const auto all = seen();
     return *std::find_if(all.reports.begin(), all.reports.end(), mine);
   }
@@ -64,7 +68,8 @@ class Participant {
             .on_service_message = [this](Incoming&& m) { keep(seen_.requests, std::move(m)); },
             .on_event = [this](Incoming&& m) { keep(seen_.events, std::move(m)); },
             .on_event_bound = [this](const std::string& p) { keep(seen_.bound, p); },
-            .on_event_refused = [this](const std::string& p, const std::string& why) { keep(seen_.refused, std::pair(p, why)); },
+            .on_event_refused = [this](const std::string& p,
+                                       const std::string& why) { keep(seen_.refused, std::pair(p, why)); },
             .on_report = [this](Report&& r) { keep(seen_.reports, std::move(r)); },
             .on_state = [this](State s, const std::string& detail) { keep(seen_.states, std::pair(s, detail)); },
             .on_batch_end = {}};

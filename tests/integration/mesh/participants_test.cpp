@@ -42,7 +42,8 @@ TEST_F(Participants, BothAreReadyWithChannelsOfTheirOwn) {
   EXPECT_EQ(first_->transport.counters().connections, 1u);
   EXPECT_NE(first_->transport.response_queue(), second_->transport.response_queue());
   for (auto* one : {first_.get(), second_.get()}) {
-    EXPECT_EQ(caller_->publish(MessageType::request, name_ + (one == first_.get() ? "-1" : "-2"), "{}").outcome, Outcome::confirmed);
+    EXPECT_EQ(caller_->publish(MessageType::request, name_ + (one == first_.get() ? "-1" : "-2"), "{}").outcome,
+              Outcome::confirmed);
     ASSERT_TRUE(one->sees([](const auto& s) { return s.requests.size() == 1; }));
   }
   EXPECT_EQ(last(*first_).delivery.channel, service_channel);
@@ -51,7 +52,8 @@ TEST_F(Participants, BothAreReadyWithChannelsOfTheirOwn) {
 
 TEST_F(Participants, RequestsReportsAndAnswersAreTheirOwn) {
   const std::string mine = random_hex32(), theirs = random_hex32();
-  EXPECT_EQ(second_->publish(MessageType::request, name_ + "-1", "{}", mine).outcome, Outcome::confirmed) << "one asks the other, through the broker";
+  EXPECT_EQ(second_->publish(MessageType::request, name_ + "-1", "{}", mine).outcome, Outcome::confirmed)
+      << "one asks the other, through the broker";
   EXPECT_EQ(second_->publish(MessageType::request, "nobody-" + name_, "{}", theirs).outcome, Outcome::not_delivered);
   ASSERT_TRUE(first_->sees([](const auto& s) { return s.requests.size() == 1; }));
   EXPECT_EQ(last(*first_).reply_to, second_->transport.response_queue());
@@ -60,7 +62,10 @@ TEST_F(Participants, RequestsReportsAndAnswersAreTheirOwn) {
   EXPECT_EQ(second_->seen().responses[0].correlation_id, mine);
   // Whose a delivery is, its channel says.
   first_->transport.ack(second_->seen().responses[0].delivery);
-  ASSERT_TRUE(first_->sees([&](const auto& s) { return std::any_of(s.reports.begin(), s.reports.end(), [&](const Report& r) { return r.correlation_id == mine && r.type == MessageType::response; }); }));
+  ASSERT_TRUE(first_->sees([&](const auto& s) {
+    return std::any_of(s.reports.begin(), s.reports.end(),
+                       [&](const Report& r) { return r.correlation_id == mine && r.type == MessageType::response; });
+  }));
   EXPECT_EQ(first_->seen().reports.size(), 1u);
   EXPECT_TRUE(first_->seen().responses.empty());
   EXPECT_TRUE(second_->seen().requests.empty());
@@ -69,10 +74,12 @@ TEST_F(Participants, RequestsReportsAndAnswersAreTheirOwn) {
 TEST_F(Participants, EventsComeToWhoBoundThem) {
   ASSERT_TRUE(first_->transport.bind_event(name_ + ".one"));
   ASSERT_TRUE(second_->transport.bind_event(name_ + ".two"));
-  for (auto* one : {first_.get(), second_.get()}) ASSERT_TRUE(one->sees([](const auto& s) { return s.bound.size() == 1; }));
+  for (auto* one : {first_.get(), second_.get()})
+    ASSERT_TRUE(one->sees([](const auto& s) { return s.bound.size() == 1; }));
   caller_->publish(MessageType::event, name_ + ".one", "{}");
   caller_->publish(MessageType::event, name_ + ".two", "{}");
-  for (auto* one : {first_.get(), second_.get()}) ASSERT_TRUE(one->sees([](const auto& s) { return s.events.size() == 1; }));
+  for (auto* one : {first_.get(), second_.get()})
+    ASSERT_TRUE(one->sees([](const auto& s) { return s.events.size() == 1; }));
   EXPECT_EQ(first_->seen().events[0].routing_key, name_ + ".one");
   EXPECT_EQ(second_->seen().events[0].routing_key, name_ + ".two");
 }

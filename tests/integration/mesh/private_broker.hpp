@@ -30,7 +30,8 @@ class PrivateBroker {
   ~PrivateBroker() { clean(); }
 
   void run(const std::string& arguments) const {
-    if (std::system((command(arguments) + " >/dev/null").c_str()) != 0) throw std::runtime_error("scripts/broker " + arguments + " failed");
+    if (std::system((command(arguments) + " >/dev/null").c_str()) != 0)
+      throw std::runtime_error("scripts/broker " + arguments + " failed");
   }
   /// What it prints.
   [[nodiscard]] std::string output(const std::string& arguments) const {

@@ -41,27 +41,34 @@ class EveryKindOfAnswer {
 
  private:
   void add_answers() {
-    host_.method("echo", {.description = "Gives back what it got", .parameters = {{"value", "any", false}}}, [](const mesh::Call& c) { return c.params["value"]; });
+    host_.method("echo", {.description = "Gives back what it got", .parameters = {{"value", "any", false}}},
+                 [](const mesh::Call& c) { return c.params["value"]; });
     host_.method("nothing", {}, [](const mesh::Call&) { return nullptr; });
-    host_.async_method("later", {.parameters = {{"value", "any", false}, {"ms", "integer", false, "", 10}}}, [](mesh::Call c, mesh::Reply reply) {
-      later(std::move(reply), c.params["ms"].get<int>(), [value = c.params["value"]](mesh::Reply& r) { r.result(value); });
-    });
-    host_.method("raises", {.parameters = {{"text", "string", false, "", "boom"}}}, [](const mesh::Call& c) -> json { throw std::runtime_error(c.params["text"].get<std::string>()); });
+    host_.async_method("later", {.parameters = {{"value", "any", false}, {"ms", "integer", false, "", 10}}},
+                       [](mesh::Call c, mesh::Reply reply) {
+                         later(std::move(reply), c.params["ms"].get<int>(),
+                               [value = c.params["value"]](mesh::Reply& r) { r.result(value); });
+                       });
+    host_.method("raises", {.parameters = {{"text", "string", false, "", "boom"}}},
+                 [](const mesh::Call& c) -> json { throw std::runtime_error(c.params["text"].get<std::string>()); });
     host_.async_method("raises_later", {}, [](mesh::Call, mesh::Reply reply) {
       later(std::move(reply), 10, [](mesh::Reply& r) { r.error(error_name::exception, "boom later"); });
     });
-    host_.method("error", {.parameters = {{"name", "string"}, {"description", "string"}}}, [](const mesh::Call& c) -> json {
-      throw mesh::CallError(c.params["name"].get<std::string>(), c.params["description"].get<std::string>());
-    });
+    host_.method(
+        "error", {.parameters = {{"name", "string"}, {"description", "string"}}}, [](const mesh::Call& c) -> json {
+          throw mesh::CallError(c.params["name"].get<std::string>(), c.params["description"].get<std::string>());
+        });
     host_.method("call_again_once", {.parameters = {{"key", "string"}}}, [this](const mesh::Call& c) -> json {
       if (again_.insert(c.params["key"].get<std::string>()).second) throw mesh::CallAgain("come back");
       return "second time";
     });
-    host_.method("call_again_always", {.parameters = {{"topic", "string", false, "", ""}}}, [this](const mesh::Call& c) -> json {
-      ++calls_;
-      if (c.params["topic"] != "") c.publish_event(c.params["topic"].get<std::string>(), "must not be seen");
-      throw mesh::CallAgain("come back");
-    });
+    host_.method("call_again_always", {.parameters = {{"topic", "string", false, "", ""}}},
+                 [this](const mesh::Call& c) -> json {
+                   ++calls_;
+                   if (c.params["topic"] != "")
+                     c.publish_event(c.params["topic"].get<std::string>(), "must not be seen");
+                   throw mesh::CallAgain("come back");
+                 });
     host_.method("success", {.parameters = {{"topic", "string"}}}, [](const mesh::Call& c) {
       const std::string topic = c.params["topic"].get<std::string>();
       return mesh::Success("done", {{topic, {{"n", 1}}}, {topic, {{"n", 2}}, {"ann"}}});
@@ -79,25 +86,34 @@ class EveryKindOfAnswer {
   }
 
   void add_declared() {
-    host_.method("add", {.description = "Adds", .parameters = {{"a", "integer"}, {"b", "integer", false, "the other", 1}}},
+    host_.method("add",
+                 {.description = "Adds", .parameters = {{"a", "integer"}, {"b", "integer", false, "the other", 1}}},
                  [](const mesh::Call& c) { return c.params["a"].get<int>() + c.params["b"].get<int>(); });
     host_.method("hidden", {.hidden = true}, [](const mesh::Call&) { return "found"; });
     host_.method("context", {.needs_context = true}, [](const mesh::Call& c) { return c.context; });
     host_.method("claims", {.authorize = claims_of}, [](const mesh::Call& c) { return c.claims; });
-    host_.method("claims_by_another_key", {.authorize = claims_of, .context_token_key = "Authorisation"}, [](const mesh::Call& c) { return c.claims; });
-    host_.method("secret", {.parameters = {{"value", "any"}}, .requires_encryption = true}, [](const mesh::Call& c) { return json{{"secret", c.params["value"]}}; });
+    host_.method("claims_by_another_key", {.authorize = claims_of, .context_token_key = "Authorisation"},
+                 [](const mesh::Call& c) { return c.claims; });
+    host_.method("secret", {.parameters = {{"value", "any"}}, .requires_encryption = true}, [](const mesh::Call& c) {
+      return json{{"secret", c.params["value"]}};
+    });
   }
 
   void add_witnesses() {
     host_.method("note", {.any_parameters = true}, [this](const mesh::Call& c) {
-      notes_.push_back({{"params", c.params}, {"command", c.is_command}, {"encrypted", c.encrypted}, {"context", c.context}});
+      notes_.push_back(
+          {{"params", c.params}, {"command", c.is_command}, {"encrypted", c.encrypted}, {"context", c.context}});
       return nullptr;
     });
     host_.on_event([this](const mesh::Event& e) {
       ++calls_;
       if (e.payload == "fail") throw std::runtime_error("as asked");
       if (e.payload == "again") throw mesh::CallAgain("as asked");
-      notes_.push_back({{"topic", e.topic}, {"event", e.payload}, {"target", e.target}, {"context", e.context}, {"trace_id", e.trace_id}});
+      notes_.push_back({{"topic", e.topic},
+                        {"event", e.payload},
+                        {"target", e.target},
+                        {"context", e.context},
+                        {"trace_id", e.trace_id}});
     });
     host_.method("notes", {}, [this](const mesh::Call&) { return std::exchange(notes_, json::array()); });
     host_.method("calls", {}, [this](const mesh::Call&) { return std::exchange(calls_, 0); });

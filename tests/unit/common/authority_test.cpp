@@ -26,7 +26,9 @@ TEST(Authority, Parts) {
 }
 
 TEST(Authority, Mistakes) {
-  for (const char* text : {"", "@", ":1", "u:p@", "h:", "h:0", "h:65536", "h:x", "h:1x", "h:-1", "[::1", "[]", "[::1]x", "[::1]:", "h h", "h\\", "u%zz@h", "u:%0@h", "u%00@h", "u:%00@h", "a:b:c"}) {
+  for (const char* text :
+       {"",   "@",      ":1",     "u:p@", "h:",  "h:0",    "h:65536", "h:x",    "h:1x",    "h:-1", "[::1",
+        "[]", "[::1]x", "[::1]:", "h h",  "h\\", "u%zz@h", "u:%0@h",  "u%00@h", "u:%00@h", "a:b:c"}) {
     EXPECT_FALSE(parse_authority(text)) << text;
   }
 }

@@ -6,8 +6,13 @@ namespace nuropb::base64 {
 namespace {
 
 TEST(Base64, TheExamplesOfTheRfc) {
-  const std::pair<const char*, const char*> examples[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-                                                          {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> examples[] = {{"", ""},
+                                                          {"f", "Zg=="},
+                                                          {"fo", "Zm8="},
+                                                          {"foo", "Zm9v"},
+                                                          {"foob", "Zm9vYg=="},
+                                                          {"fooba", "Zm9vYmE="},
+                                                          {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, text] : examples) {
     EXPECT_EQ(encode(plain), text);
     EXPECT_EQ(decode(text), plain);
@@ -29,12 +34,14 @@ TEST(Base64, EveryByteAndLength) {
   std::string bytes;
   for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i * 7);
   for (std::size_t n = 0; n <= bytes.size(); ++n) {
-    for (const auto alphabet : {Alphabet::standard, Alphabet::url}) EXPECT_EQ(decode(encode(bytes.substr(0, n), alphabet), alphabet), bytes.substr(0, n));
+    for (const auto alphabet : {Alphabet::standard, Alphabet::url})
+      EXPECT_EQ(decode(encode(bytes.substr(0, n), alphabet), alphabet), bytes.substr(0, n));
   }
 }
 
 TEST(Base64, OneSpellingOnly) {
-  for (const char* text : {"Z", "Zg", "Zm8", "Zg=", "Zg===", "Zm8==", "====", "=", "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zm9v\n", " Zm9", "Zm=v", "Zm9v====", "Zm9\x80"}) {
+  for (const char* text : {"Z", "Zg", "Zm8", "Zg=", "Zg===", "Zm8==", "====", "=",
+                           "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zm9v\n", " Zm9", "Zm=v", "Zm9v====", "Zm9\x80"}) {
     EXPECT_FALSE(decode(text)) << text;
   }
   EXPECT_FALSE(decode(std::string_view("Zm9\0", 4)));

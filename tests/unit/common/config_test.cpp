@@ -28,7 +28,8 @@ TEST(Config, NothingSaidMeansTheDefaults) {
 
 TEST(Config, FileThenEnvironmentThenFlags) {
   const char* const file = "[listen]\nport = 1\n[gateway]\nedges = 3\nservice = \"a\"\n";
-  const auto config = parse_config(file, "gw.toml", {"", {{"NUROPB_LISTEN_PORT", "2"}, {"NUROPB_GATEWAY_EDGES", "4"}}, {{"listen.port", "3"}}});
+  const auto config = parse_config(
+      file, "gw.toml", {"", {{"NUROPB_LISTEN_PORT", "2"}, {"NUROPB_GATEWAY_EDGES", "4"}}, {{"listen.port", "3"}}});
   ASSERT_TRUE(config) << config.error().text();
   EXPECT_EQ(config->listen.port, 3);
   EXPECT_EQ(config->gateway.edges, 4u);
@@ -36,7 +37,8 @@ TEST(Config, FileThenEnvironmentThenFlags) {
 }
 
 TEST(Config, ListsComeFromCommasToo) {
-  const auto config = parse_config("", "gw.toml", {"", {{"NUROPB_LISTEN_ORIGINS", "a.com,b.com"}}, {{"amqp.urls", "amqp://a/,amqps://b/"}}});
+  const auto config = parse_config(
+      "", "gw.toml", {"", {{"NUROPB_LISTEN_ORIGINS", "a.com,b.com"}}, {{"amqp.urls", "amqp://a/,amqps://b/"}}});
   ASSERT_TRUE(config) << config.error().text();
   EXPECT_EQ(config->listen.origins, (std::vector<std::string>{"a.com", "b.com"}));
   EXPECT_EQ(config->amqp.urls.size(), 2u);
@@ -66,27 +68,33 @@ TEST(Config, AMistakeNamesFileLineKeyAndWhatIsWrong) {
       {"[jwt]\njwks_url = \"https://u:p@h/\"\n", "jwt.jwks_url: has a user in it"},
       {"[introspection]\nurl = \"ftp://h/\"\n", "introspection.url: begins with neither"},
       {"[rings]\nrequest_bytes = 5000000\n", "rings.request_bytes: is not a power of two"},
-      {"[rings]\nrequest_bytes = 1048576\n", "gw.toml:2: rings.request_bytes: 1048576 bytes do not hold two messages of limits.message_bytes"},
+      {"[rings]\nrequest_bytes = 1048576\n",
+       "gw.toml:2: rings.request_bytes: 1048576 bytes do not hold two messages of limits.message_bytes"},
       {"[amqp]\nverify_peer = 1\n", "amqp.verify_peer: is not true or false"},
       {"[amqp]\nurls = []\n", "amqp.urls: is empty"},
       {"[limits]\nmessage_bytes = 100000000\n", "gw.toml:2: rings.return_bytes: "},
-      {"[request]\nttl_ms = 5000\nmax_ttl_ms = 1000\n", "gw.toml:2: request.ttl_ms is above request.max_ttl_ms (5000 and 1000)"},
+      {"[request]\nttl_ms = 5000\nmax_ttl_ms = 1000\n",
+       "gw.toml:2: request.ttl_ms is above request.max_ttl_ms (5000 and 1000)"},
       {"[request]\nmax_ttl_ms = 1000\n", "gw.toml:2: request.ttl_ms is above request.max_ttl_ms"},
       {"[gateway]\nedges = 40\n", "gw.toml:2: gateway.edges is above gateway.max_workers"},
-      {"[gateway]\ninstance = \"0123456789012345678901234567890123456789x\"\n", "gw.toml:2: gateway.instance: is longer than 40 bytes"},
+      {"[gateway]\ninstance = \"0123456789012345678901234567890123456789x\"\n",
+       "gw.toml:2: gateway.instance: is longer than 40 bytes"},
       {"[amqp]\nrpc_exchange = \"\"\n", "gw.toml:2: amqp.rpc_exchange: is empty"},
       {"[amqp]\nkey_file = \"x\"\n", "one is set without the other"},
   };
-  for (const Row& row : rows) EXPECT_NE(mistakes(row.toml).find(row.message), std::string::npos) << row.toml << "\n→ " << mistakes(row.toml);
+  for (const Row& row : rows)
+    EXPECT_NE(mistakes(row.toml).find(row.message), std::string::npos) << row.toml << "\n→ " << mistakes(row.toml);
 }
 
 TEST(Config, AllMistakesAreToldAtOnce) {
-  const std::string text = mistakes("[listen]\nport = 70000\npath = 1\n[nope]\n", {"", {{"NUROPB_LOG_LEVEL", "x"}}, {{"a.b", "1"}, {"listen.port", "y"}}});
+  const std::string text = mistakes("[listen]\nport = 70000\npath = 1\n[nope]\n",
+                                    {"", {{"NUROPB_LOG_LEVEL", "x"}}, {{"a.b", "1"}, {"listen.port", "y"}}});
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 6) << text;
 }
 
 TEST(Config, TheMistakesOfAFileComeFromTopToBottom) {
-  const std::string text = mistakes("[rings]\nreturn_bytes = 0\nrequest_bytes = 0\n[listen]\nprot = 1\naddress = \"\"\n[amqp]\nprefetch = 0\n");
+  const std::string text = mistakes(
+      "[rings]\nreturn_bytes = 0\nrequest_bytes = 0\n[listen]\nprot = 1\naddress = \"\"\n[amqp]\nprefetch = 0\n");
   std::size_t at = 0;
   for (const char* place : {"gw.toml:2: ", "gw.toml:3: ", "gw.toml:5: ", "gw.toml:6: ", "gw.toml:8: "}) {
     const auto next = text.find(place, at);
@@ -97,7 +105,9 @@ TEST(Config, TheMistakesOfAFileComeFromTopToBottom) {
 
 TEST(Config, KeysThatDontGoTogetherAreFoundWhereTheyWereSetLast) {
   const ConfigSources over{"", {{"NUROPB_REQUEST_TTL_MS", "5000"}}, {}};
-  EXPECT_NE(mistakes("[request]\nttl_ms = 10\nmax_ttl_ms = 1000\n", over).find("NUROPB_REQUEST_TTL_MS: request.ttl_ms is above"), std::string::npos);
+  EXPECT_NE(mistakes("[request]\nttl_ms = 10\nmax_ttl_ms = 1000\n", over)
+                .find("NUROPB_REQUEST_TTL_MS: request.ttl_ms is above"),
+            std::string::npos);
 }
 
 TEST(Config, LinesNeedANameOfTheirOwnAndCertificatesForTls) {
@@ -106,22 +116,29 @@ TEST(Config, LinesNeedANameOfTheirOwnAndCertificatesForTls) {
     return config ? std::string() : config.error().text();
   };
   EXPECT_EQ(wrong("[lines]\nenabled = true"), "");
-  EXPECT_NE(wrong("[gateway]\nservice = 'x'\n[lines]\nenabled = true\nservice_name = 'x'").find("lines.service_name is gateway.service"), std::string::npos);
+  EXPECT_NE(wrong("[gateway]\nservice = 'x'\n[lines]\nenabled = true\nservice_name = 'x'")
+                .find("lines.service_name is gateway.service"),
+            std::string::npos);
   EXPECT_NE(wrong("[lines]\nenabled = true\ntls = true").find("tls.certificate_files"), std::string::npos);
 }
 
 TEST(Config, AVariableOrFlagIsNamedInItsMistake) {
-  EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PORT", "x"}}, {}}).find("NUROPB_LISTEN_PORT: listen.port"), std::string::npos);
+  EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PORT", "x"}}, {}}).find("NUROPB_LISTEN_PORT: listen.port"),
+            std::string::npos);
   EXPECT_NE(mistakes("", {"", {{"NUROPB_LISTEN_PROT", "1"}}, {}}).find("unknown key 'listen.prot'"), std::string::npos);
-  EXPECT_NE(mistakes("", {"", {}, {{"listen.port", "-1"}}}).find("--set listen.port: listen.port: -1 is below 0"), std::string::npos);
+  EXPECT_NE(mistakes("", {"", {}, {{"listen.port", "-1"}}}).find("--set listen.port: listen.port: -1 is below 0"),
+            std::string::npos);
   EXPECT_EQ(mistakes("", {"", {{"NUROPB_TEST_BROKER", "/x"}}, {}}), "") << "no section of ours";
 }
 
 TEST(Config, APasswordIsNeverRepeated) {
-  for (const char* toml : {"[amqp]\nurls = [\"http://u:hunter2@h/\"]\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\"\n", "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nprefetch = 0\n",
+  for (const char* toml : {"[amqp]\nurls = [\"http://u:hunter2@h/\"]\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\"\n",
+                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nprefetch = 0\n",
                            // not even TOML
-                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\n", "[amqp]\nurls = amqp://u:hunter2@h/\n", "[amqp]\nurls = [\"amqp://u:hunter2@h/\"\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\" x\n",
-                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nurls = [\"amqp://u:hunter2@h/\"]\n", "[amqp]\nurls = [\"amqp://u:hunter2\\@h/\"]\n"}) {
+                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\n", "[amqp]\nurls = amqp://u:hunter2@h/\n",
+                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\"\n", "[amqp]\nurls = \"amqp://u:hunter2@h/\" x\n",
+                           "[amqp]\nurls = [\"amqp://u:hunter2@h/\"]\nurls = [\"amqp://u:hunter2@h/\"]\n",
+                           "[amqp]\nurls = [\"amqp://u:hunter2\\@h/\"]\n"}) {
     EXPECT_NE(mistakes(toml), "");
     EXPECT_EQ(mistakes(toml).find("hunter2"), std::string::npos) << mistakes(toml);
   }
@@ -131,7 +148,8 @@ TEST(Config, APasswordIsNeverRepeated) {
 }
 
 TEST(Config, RelativePathsAreRelativeToTheFile) {
-  const auto config = parse_config("[gateway]\nruntime_dir = \"run\"\n[auth]\ntoken_file = \"../t.toml\"\n", "/etc/nuropb/gw.toml");
+  const auto config =
+      parse_config("[gateway]\nruntime_dir = \"run\"\n[auth]\ntoken_file = \"../t.toml\"\n", "/etc/nuropb/gw.toml");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->gateway.runtime_dir, "/etc/nuropb/run");
   EXPECT_EQ(config->auth.token_file, "/etc/t.toml");
@@ -146,8 +164,12 @@ TEST(Config, JsonHoldsEverySectionForTheLauncher) {
 }
 
 TEST(Config, WhatEdgesAreToldIsTheSameButForMeshdsOwn) {
-  const auto config = parse_config("[listen]\nport = 7\norigins = [\"a b\", \"\\\"q\\\"\"]\n[tls]\ncertificate_files = [\"c.pem\"]\nkey_files = [\"k.pem\"]\n"
-                                   "[amqp]\nurls = [\"amqp://u:hush@b/\"]\nmanagement_url = \"http://u:hush@b/\"\n[introspection]\nclient_secret_file = \"hush\"\n", "/etc/gw.toml");
+  const auto config = parse_config(
+      "[listen]\nport = 7\norigins = [\"a b\", \"\\\"q\\\"\"]\n[tls]\ncertificate_files = [\"c.pem\"]\nkey_files = "
+      "[\"k.pem\"]\n"
+      "[amqp]\nurls = [\"amqp://u:hush@b/\"]\nmanagement_url = "
+      "\"http://u:hush@b/\"\n[introspection]\nclient_secret_file = \"hush\"\n",
+      "/etc/gw.toml");
   ASSERT_TRUE(config);
   const std::string text = config_for_edges(*config);
   EXPECT_EQ(text.find("hush"), std::string::npos);
@@ -155,7 +177,9 @@ TEST(Config, WhatEdgesAreToldIsTheSameButForMeshdsOwn) {
   ASSERT_TRUE(again) << again.error().text();
   for (const ConfigKey& key : config_keys()) {
     const auto& sections = config_sections();
-    const bool for_meshd = std::find_if(sections.begin(), sections.end(), [&](const auto& section) { return section.name == key.section; })->for_meshd;
+    const bool for_meshd = std::find_if(sections.begin(), sections.end(), [&](const auto& section) {
+                             return section.name == key.section;
+                           })->for_meshd;
     EXPECT_EQ(key.get(*again), key.get(for_meshd ? Config{} : *config)) << key.full_name();
     EXPECT_TRUE(for_meshd || !key.secret) << key.full_name() << ": edges need what they may not be told";
   }

@@ -16,7 +16,8 @@ namespace {
 
 constexpr auto url = base64::Alphabet::url;
 const char* const key_text = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
-const char* const hello = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+const char* const hello =
+    "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
 
 Key key() { return *Key::from_text(key_text); }
 Iv counting() {
@@ -27,9 +28,11 @@ Iv counting() {
 
 TEST(Fernet, WritesWhatPythonWrites) {
   EXPECT_EQ(encrypt(key(), "hello", 499162800, counting()), hello);
-  EXPECT_EQ(encrypt(key(), "", 0, Iv{}), "gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAG8fBjZFQ_nFMMy3I3_0HaUj15bWOcQHPKRQwXi7_hGuwzDhmlmOXbG7nfZyigoopw==");
+  EXPECT_EQ(encrypt(key(), "", 0, Iv{}),
+            "gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAG8fBjZFQ_nFMMy3I3_0HaUj15bWOcQHPKRQwXi7_hGuwzDhmlmOXbG7nfZyigoopw==");
   EXPECT_EQ(encrypt(key(), "xxxxxxxxxxxxxxxx", 1763632800, counting()),
-            "gAAAAABpHuagAAECAwQFBgcICQoLDA0OD9O-hSSAA1cDYH_uVfvb_j0Lo0-X8Ot6wUX335bIpLcJV_Hi-nXCLZhQpYFxPiz109IRgn-Ky0-cirnguswzT68=");
+            "gAAAAABpHuagAAECAwQFBgcICQoLDA0OD9O-hSSAA1cDYH_uVfvb_j0Lo0-X8Ot6wUX335bIpLcJV_Hi-nXCLZhQpYFxPiz109IRgn-"
+            "Ky0-cirnguswzT68=");
 }
 
 TEST(Fernet, ReadsTheVectors) {
@@ -58,7 +61,9 @@ TEST(Fernet, KeysHaveOneSpelling) {
   EXPECT_EQ(key().text(), key_text);
   EXPECT_EQ(Key::from_text(Key::random().text())->text().size(), 44U);
   EXPECT_NE(Key::random().text(), Key::random().text());
-  for (const char* text : {"", "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4", "cw/0x689RpI+jtRR7oE8h/eQsKImvJapLeSbXpwF4e4=", "AAAA", "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ"}) {
+  for (const char* text :
+       {"", "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4", "cw/0x689RpI+jtRR7oE8h/eQsKImvJapLeSbXpwF4e4=", "AAAA",
+        "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ"}) {
     const auto wrong = Key::from_text(text);
     ASSERT_FALSE(wrong) << text;
     EXPECT_EQ(wrong.error().text(), "Fernet key: is not 32 bytes in base64url");
@@ -94,7 +99,9 @@ TEST(Fernet, EveryFlippedBitIsNoticed) {
 TEST(Fernet, WrongPaddingUnderARightSignature) {
   // From Python: one block of 0x20, whose last byte is no padding, signed with the key.
   ERR_clear_error();
-  EXPECT_EQ(refusal("gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAKG3tPW3eySK0pYomnOjdW--VLlLIpuGVnq4u8L3Vu5o_7sgUGHOk_mbCpAwMxuBiA=="), "has wrong padding");
+  EXPECT_EQ(
+      refusal("gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAKG3tPW3eySK0pYomnOjdW--VLlLIpuGVnq4u8L3Vu5o_7sgUGHOk_mbCpAwMxuBiA=="),
+      "has wrong padding");
   EXPECT_EQ(ERR_peek_error(), 0U) << "nothing is left in OpenSSL's queue";
 }
 

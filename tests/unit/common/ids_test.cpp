@@ -9,7 +9,8 @@ TEST(ReturnAddress, GoesThroughACorrelationIdUnharmed) {
   const ReturnAddress addresses[] = {
       {},
       {1, 2, 3, 4, 5},
-      {0xffffffff, ReturnAddress::max_slot, ReturnAddress::max_generation, ReturnAddress::max_session, ReturnAddress::max_sequence},
+      {0xffffffff, ReturnAddress::max_slot, ReturnAddress::max_generation, ReturnAddress::max_session,
+       ReturnAddress::max_sequence},
       {0x01020304, 0x80, 0x800000, 0x800000, 0x8000000000},
   };
   for (const ReturnAddress& address : addresses) {
@@ -20,12 +21,14 @@ TEST(ReturnAddress, GoesThroughACorrelationIdUnharmed) {
 }
 
 TEST(ReturnAddress, ReadsAsItsDrawing) {
-  EXPECT_EQ((ReturnAddress{0xaabbccdd, 0x11, 0x222222, 0x333333, 0x4444444444}).correlation_id(), "aabbccdd112222223333334444444444");
+  EXPECT_EQ((ReturnAddress{0xaabbccdd, 0x11, 0x222222, 0x333333, 0x4444444444}).correlation_id(),
+            "aabbccdd112222223333334444444444");
 }
 
 TEST(ReturnAddress, WhatIsNoneOfOursIsNothing) {
-  for (const char* id : {"", "aabbccdd11222222333333444444444", "aabbccdd1122222233333344444444444", "AABBCCDD112222223333334444444444",
-                         "aabbccdd11222222333333444444444g", "aabbccdd-1122-2222-3333-334444444444"}) {
+  for (const char* id :
+       {"", "aabbccdd11222222333333444444444", "aabbccdd1122222233333344444444444", "AABBCCDD112222223333334444444444",
+        "aabbccdd11222222333333444444444g", "aabbccdd-1122-2222-3333-334444444444"}) {
     EXPECT_FALSE(ReturnAddress::parse(id)) << id;
   }
 }

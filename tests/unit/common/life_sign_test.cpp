@@ -49,7 +49,8 @@ TEST_F(LifeSignTest, AFullPipeAndAGoneReaderAreNobodysConcern) {
 TEST_F(LifeSignTest, NothingIsWrittenWhereNoPipeIsNamed) {
   { LifeSign().give(); }
   const int file = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  for (const std::string& text : {std::string(""), std::string("x"), std::to_string(fds_[1]) + " ", std::string("-1"), std::string("99999"), std::to_string(file), std::to_string(fds_[0])}) {
+  for (const std::string& text : {std::string(""), std::string("x"), std::to_string(fds_[1]) + " ", std::string("-1"),
+                                  std::string("99999"), std::to_string(file), std::to_string(fds_[0])}) {
     name(text);
     LifeSign().give();
   }

@@ -14,12 +14,15 @@ constexpr std::int64_t noon = 1'763'640'000'123'456;  // 2025-11-20T12:00:00.123
 Settings settings(Format format) { return {"meshd", Level::info, format, ""}; }
 
 TEST(Log, TextReadsLikeASentence) {
-  EXPECT_EQ(render(settings(Format::text), Level::warning, noon, "worker gone", {{"slot", 3}, {"reason", "its socket closed"}, {"kill", false}}),
+  EXPECT_EQ(render(settings(Format::text), Level::warning, noon, "worker gone",
+                   {{"slot", 3}, {"reason", "its socket closed"}, {"kill", false}}),
             "2025-11-20T12:00:00.123Z WARNING meshd worker gone slot=3 reason=\"its socket closed\" kill=false");
 }
 
 TEST(Log, JsonIsOneObject) {
-  const auto line = nlohmann::json::parse(render(settings(Format::json), Level::error, noon, "say \"x\"", {{"n", -1}, {"u", 18446744073709551615ULL}, {"f", 1.5}, {"t", "a\nb"}}));
+  const auto line =
+      nlohmann::json::parse(render(settings(Format::json), Level::error, noon, "say \"x\"",
+                                   {{"n", -1}, {"u", 18446744073709551615ULL}, {"f", 1.5}, {"t", "a\nb"}}));
   EXPECT_EQ(line["level"], "error");
   EXPECT_EQ(line["process"], "meshd");
   EXPECT_EQ(line["message"], "say \"x\"");
@@ -30,21 +33,26 @@ TEST(Log, JsonIsOneObject) {
 
 TEST(Log, WhatIsNoNumberIsStillJson) {
   const double infinity = std::numeric_limits<double>::infinity();
-  const auto line = nlohmann::json::parse(render(settings(Format::json), Level::info, noon, "m", {{"rate", infinity}, {"mean", std::numeric_limits<double>::quiet_NaN()}}));
+  const auto line =
+      nlohmann::json::parse(render(settings(Format::json), Level::info, noon, "m",
+                                   {{"rate", infinity}, {"mean", std::numeric_limits<double>::quiet_NaN()}}));
   EXPECT_TRUE(line["rate"].is_null());
   EXPECT_TRUE(line["mean"].is_null());
-  EXPECT_NE(render(settings(Format::text), Level::info, noon, "m", {{"rate", infinity}}).find("rate=inf"), std::string::npos);
+  EXPECT_NE(render(settings(Format::text), Level::info, noon, "m", {{"rate", infinity}}).find("rate=inf"),
+            std::string::npos);
 }
 
 TEST(Log, NoInputCanForgeALine) {
   for (const Format format : {Format::text, Format::json}) {
-    const std::string line = render(settings(format), Level::info, noon, "m\nx", {{"a", "b\n2025 ERROR meshd forged\r\x1b[31m\x00\xff"}});
+    const std::string line =
+        render(settings(format), Level::info, noon, "m\nx", {{"a", "b\n2025 ERROR meshd forged\r\x1b[31m\x00\xff"}});
     for (const char c : line) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) << line;
   }
 }
 
 TEST(Log, AValueThatLooksLikeFieldsIsQuoted) {
-  EXPECT_NE(render(settings(Format::text), Level::info, noon, "m", {{"a", "1 b=2"}}).find("a=\"1 b=2\""), std::string::npos);
+  EXPECT_NE(render(settings(Format::text), Level::info, noon, "m", {{"a", "1 b=2"}}).find("a=\"1 b=2\""),
+            std::string::npos);
   EXPECT_NE(render(settings(Format::text), Level::info, noon, "m", {{"a", ""}}).find("a=\"\""), std::string::npos);
 }
 

@@ -34,9 +34,11 @@ TEST(Messages, APythonResponseIsUnderstood) {
 
 TEST(Messages, WhatWeWriteIsWhatThePeerWrites) {
   const auto call = decode_call(python_request, MessageType::request);
-  EXPECT_EQ(nlohmann::ordered_json::parse(encode_call(MessageType::request, *call)).dump(), nlohmann::ordered_json::parse(python_request).dump());
+  EXPECT_EQ(nlohmann::ordered_json::parse(encode_call(MessageType::request, *call)).dump(),
+            nlohmann::ordered_json::parse(python_request).dump());
   const auto response = decode_response(python_response);
-  EXPECT_EQ(nlohmann::ordered_json::parse(encode_response(*response)).dump(), nlohmann::ordered_json::parse(python_response).dump());
+  EXPECT_EQ(nlohmann::ordered_json::parse(encode_response(*response)).dump(),
+            nlohmann::ordered_json::parse(python_response).dump());
 }
 
 TEST(Messages, EventsGoThrough) {
@@ -50,7 +52,8 @@ TEST(Messages, EventsGoThrough) {
 }
 
 TEST(Messages, WhatAPeerMayLeaveOutIsFilledIn) {
-  const auto call = decode_call(R"({"service":"s","method":"m","params":null,"context":null,"trace_id":null})", MessageType::command);
+  const auto call =
+      decode_call(R"({"service":"s","method":"m","params":null,"context":null,"trace_id":null})", MessageType::command);
   ASSERT_TRUE(call) << call.error().text();
   EXPECT_EQ(call->params, "{}");
   EXPECT_EQ(call->context, "{}");
@@ -66,9 +69,12 @@ TEST(Messages, AMistakeIsNamed) {
     const char* text;
     const char* part;
   };
-  for (const Row& row : {Row{"{", "byte"}, Row{"[]", "object"}, Row{R"({"method":"m"})", "'service' is missing"}, Row{R"({"service":1,"method":"m"})", "'service' is not a string"},
-                         Row{R"({"service":"s"})", "'method'"}, Row{R"({"service":"s","method":"m","params":[1]})", "'params'"},
-                         Row{R"({"service":"s","method":"m","context":"x"})", "'context'"}, Row{R"({"tag":"event","service":"s","method":"m"})", "'tag'"}}) {
+  for (const Row& row :
+       {Row{"{", "byte"}, Row{"[]", "object"}, Row{R"({"method":"m"})", "'service' is missing"},
+        Row{R"({"service":1,"method":"m"})", "'service' is not a string"}, Row{R"({"service":"s"})", "'method'"},
+        Row{R"({"service":"s","method":"m","params":[1]})", "'params'"},
+        Row{R"({"service":"s","method":"m","context":"x"})", "'context'"},
+        Row{R"({"tag":"event","service":"s","method":"m"})", "'tag'"}}) {
     const auto call = decode_call(row.text, MessageType::request);
     ASSERT_FALSE(call) << row.text;
     EXPECT_NE(call.error().text().find(row.part), std::string::npos) << call.error().text();
@@ -80,12 +86,14 @@ TEST(Messages, AMistakeIsNamed) {
 }
 
 TEST(Messages, ErrorsAsClientsGetThem) {
-  EXPECT_EQ(error_json("NuropbHandlingError", "say \"no\""), R"({"error":"NuropbHandlingError","description":"say \"no\""})");
+  EXPECT_EQ(error_json("NuropbHandlingError", "say \"no\""),
+            R"({"error":"NuropbHandlingError","description":"say \"no\""})");
   EXPECT_EQ(unknown_outcome_json("x"), R"({"error":"NuropbTransportError","description":"x","outcome":"unknown"})");
 }
 
 TEST(Messages, TypesHaveTheirWords) {
-  for (const auto type : {MessageType::request, MessageType::command, MessageType::event, MessageType::response}) EXPECT_EQ(message_type(to_text(type)), type);
+  for (const auto type : {MessageType::request, MessageType::command, MessageType::event, MessageType::response})
+    EXPECT_EQ(message_type(to_text(type)), type);
   EXPECT_FALSE(message_type("reply"));
 }
 

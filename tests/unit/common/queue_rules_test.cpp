@@ -15,7 +15,8 @@ TEST(QueueRules, OfAConfigLine) {
 }
 
 TEST(QueueRules, WhatIsNone) {
-  for (const char* text : {"", "prices.#", "prices.# ", "prices.# first", " latest", "prices.# Latest"}) EXPECT_FALSE(parse_queue_rule(text)) << text;
+  for (const char* text : {"", "prices.#", "prices.# ", "prices.# first", " latest", "prices.# Latest"})
+    EXPECT_FALSE(parse_queue_rule(text)) << text;
   EXPECT_FALSE(parse_queue_rule(std::string(256, 'a') + " latest"));
   EXPECT_TRUE(parse_queue_rule(std::string(255, 'a') + " latest"));
 }

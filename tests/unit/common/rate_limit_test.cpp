@@ -47,7 +47,8 @@ TEST_F(RateLimitTest, BytesCountToo) {
   rates_ = {1000, 0, 1000, 3000};
   EXPECT_EQ(taken(10, 1000), 3);
   EXPECT_EQ(limit_.take(rates_, clock_.now(), 1000).over, Over::bytes);
-  EXPECT_EQ(limit_.take(rates_, clock_.now(), 0).over, Over::nothing) << "what is refused costs nothing of the other rate";
+  EXPECT_EQ(limit_.take(rates_, clock_.now(), 0).over, Over::nothing)
+      << "what is refused costs nothing of the other rate";
 }
 
 TEST_F(RateLimitTest, OneLargerThanTheBurstPassesAfterARestAndIsPaidFor) {

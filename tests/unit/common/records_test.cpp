@@ -20,7 +20,8 @@ template <class Record>
 void only_whole(const Record& record) {
   const std::string bytes = bytes_of(record);
   EXPECT_TRUE(decode<Record>(bytes));
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode<Record>(std::string_view(bytes).substr(0, size))) << size;
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode<Record>(std::string_view(bytes).substr(0, size))) << size;
   EXPECT_FALSE(decode<Record>(bytes + "y"));
 }
 
@@ -85,10 +86,14 @@ TEST(Records, GoThrough) {
   const auto e = decode<Event>(event);
   ASSERT_TRUE(e);
   EXPECT_EQ(e->deadline_ms, 3u);
-  EXPECT_EQ(std::string(e->topic) + "," + std::string(e->trace_id) + "," + std::string(e->event) + "," + std::string(e->target), "topic,trace,event,target");
+  EXPECT_EQ(std::string(e->topic) + "," + std::string(e->trace_id) + "," + std::string(e->event) + "," +
+                std::string(e->target),
+            "topic,trace,event,target");
   const std::string from_mesh = bytes_of(MeshEvent{"topic", "event", "context", "target"});
   const auto m = decode<MeshEvent>(from_mesh);
-  EXPECT_EQ(std::string(m->topic) + "," + std::string(m->event) + "," + std::string(m->context) + "," + std::string(m->target), "topic,event,context,target");
+  EXPECT_EQ(std::string(m->topic) + "," + std::string(m->event) + "," + std::string(m->context) + "," +
+                std::string(m->target),
+            "topic,event,context,target");
   const std::string ended = bytes_of(SubscriptionEnded{1, 2, "topic", "error"});
   EXPECT_EQ(decode<SubscriptionEnded>(ended)->error, "error");
   EXPECT_EQ(decode<SubscriptionEnded>(ended)->topic, "topic");
@@ -136,13 +141,18 @@ TEST(Records, NamesAndTokensHaveTheirBounds) {
   EXPECT_FALSE(decode<Request>(bytes_of(Request{1, 2, 3, std::string(256, 's'), "m", "null", "{}"})));
   EXPECT_FALSE(decode<Request>(bytes_of(Request{1, 2, 3, "s", std::string(256, 'm'), "null", "{}"})));
   EXPECT_FALSE(decode<Request>(bytes_of(Request{1, 2, 3, "s", "m", std::string(max_trace_id + 1, '1'), "{}"})));
-  EXPECT_FALSE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::header, std::string(max_credential + 1, 't'), ""})));
-  EXPECT_TRUE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, std::string(max_credential + 1, 't'), ""})));
+  EXPECT_FALSE(decode<OpenSession>(
+      bytes_of(OpenSession{1, 2, id, CredentialKind::header, std::string(max_credential + 1, 't'), ""})));
+  EXPECT_TRUE(decode<OpenSession>(
+      bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, std::string(max_credential + 1, 't'), ""})));
   EXPECT_FALSE(decode<SessionRefused>(bytes_of(SessionRefused{1, 2, 3, std::string(124, 'r')})));
   EXPECT_FALSE(decode<EndSession>(bytes_of(EndSession{1, 2, 3, std::string(124, 'r')})));
-  EXPECT_FALSE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, std::string(max_ticket + 1, 't'), ""})));
-  EXPECT_FALSE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", std::string(max_peer + 1, 'p')})));
-  EXPECT_FALSE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, std::string(max_user_id + 1, 'u'), "null", "t"})));
+  EXPECT_FALSE(decode<OpenSession>(
+      bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, std::string(max_ticket + 1, 't'), ""})));
+  EXPECT_FALSE(decode<OpenSession>(
+      bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", std::string(max_peer + 1, 'p')})));
+  EXPECT_FALSE(
+      decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, std::string(max_user_id + 1, 'u'), "null", "t"})));
   EXPECT_FALSE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, "u", std::string(max_username + 1, 'n'), "t"})));
   EXPECT_FALSE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, "u", "null", std::string(max_ticket + 1, 't')})));
 }
@@ -157,8 +167,10 @@ TEST(Records, AnUnknownKindOfCredentialIsRefused) {
 
 TEST(Records, TheKindOfHandlerGoesThroughAndAnUnknownOneDoesNot) {
   const auto lines = HandlerKind::lines;
-  std::string open = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", "", lines}), event = bytes_of(MeshEvent{"t", "e", "c", "x", lines});
-  std::string push = bytes_of(Push{1, true, false, {}, "1", lines}), close = bytes_of(CloseSessions{1, true, 1000, {}, "", lines});
+  std::string open = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", "", lines}),
+              event = bytes_of(MeshEvent{"t", "e", "c", "x", lines});
+  std::string push = bytes_of(Push{1, true, false, {}, "1", lines}),
+              close = bytes_of(CloseSessions{1, true, 1000, {}, "", lines});
   EXPECT_EQ(decode<OpenSession>(open)->handler, lines);
   EXPECT_EQ(decode<MeshEvent>(event)->handler, lines);
   EXPECT_EQ(decode<Push>(push)->handler, lines);
@@ -253,36 +265,62 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
     EXPECT_EQ(bounds->minimum, smallest.size());
   };
   const auto number = [](Type type) { return static_cast<std::uint16_t>(type); };
-  const std::string ticket(max_ticket, 't'), peer(max_peer, 'p'), user(max_user_id, 'u'), name(max_username, 'n'), reason(max_reason, 'r');
-  expect(bounds_to_meshd(number(Type::open_session), 5000), bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer}), bytes_of(OpenSession{}));
+  const std::string ticket(max_ticket, 't'), peer(max_peer, 'p'), user(max_user_id, 'u'), name(max_username, 'n'),
+      reason(max_reason, 'r');
+  expect(bounds_to_meshd(number(Type::open_session), 5000),
+         bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer}), bytes_of(OpenSession{}));
   expect(bounds_to_meshd(number(Type::close_session), 5000), bytes_of(CloseSession{}), bytes_of(CloseSession{}));
-  expect(bounds_to_edge(number(Type::session_accepted), 5000), bytes_of(SessionAccepted{1, 2, user, name, ticket, std::string(max_resume_token, 'r')}), bytes_of(SessionAccepted{}));
-  expect(bounds_to_edge(number(Type::session_refused), 5000), bytes_of(SessionRefused{1, 2, 4501, reason}), bytes_of(SessionRefused{}));
-  expect(bounds_to_edge(number(Type::end_session), 5000), bytes_of(EndSession{1, 2, 4501, reason}), bytes_of(EndSession{}));
+  expect(bounds_to_edge(number(Type::session_accepted), 5000),
+         bytes_of(SessionAccepted{1, 2, user, name, ticket, std::string(max_resume_token, 'r')}),
+         bytes_of(SessionAccepted{}));
+  expect(bounds_to_edge(number(Type::session_refused), 5000), bytes_of(SessionRefused{1, 2, 4501, reason}),
+         bytes_of(SessionRefused{}));
+  expect(bounds_to_edge(number(Type::end_session), 5000), bytes_of(EndSession{1, 2, 4501, reason}),
+         bytes_of(EndSession{}));
   EXPECT_TRUE(decode<OpenSession>(bytes_of(OpenSession{1, 2, id, CredentialKind::ticket, ticket, peer})));
-  EXPECT_TRUE(decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, user, name, ticket, std::string(max_resume_token, 'r')})));
+  EXPECT_TRUE(
+      decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, user, name, ticket, std::string(max_resume_token, 'r')})));
   const std::string topic(max_name, 't');
-  for (const Type type : {Type::subscribe, Type::unsubscribe}) expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic, 3, std::string(max_trace_id, '1')}), bytes_of(Subscription{}));
-  expect(bounds_to_edge(number(Type::subscription_ended), 5000), bytes_of(SubscriptionEnded{1, 2, topic, std::string(max_error, 'e')}), bytes_of(SubscriptionEnded{}));
+  for (const Type type : {Type::subscribe, Type::unsubscribe})
+    expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic, 3, std::string(max_trace_id, '1')}),
+           bytes_of(Subscription{}));
+  expect(bounds_to_edge(number(Type::subscription_ended), 5000),
+         bytes_of(SubscriptionEnded{1, 2, topic, std::string(max_error, 'e')}), bytes_of(SubscriptionEnded{}));
   const std::string named = refs_of(std::vector<SessionRef>(max_named_sessions));
   expect(bounds_to_meshd(number(Type::pushed), 5000), bytes_of(Pushed{}), bytes_of(Pushed{}));
-  expect(bounds_to_edge(number(Type::push), 5000), bytes_of(Push{1, false, false, SessionRefs(named), std::string(5000, 'm')}), bytes_of(Push{}));
-  expect(bounds_to_edge(number(Type::close_sessions), 5000), bytes_of(CloseSessions{1, false, 4000, SessionRefs(named), reason}), bytes_of(CloseSessions{}));
+  expect(bounds_to_edge(number(Type::push), 5000),
+         bytes_of(Push{1, false, false, SessionRefs(named), std::string(5000, 'm')}), bytes_of(Push{}));
+  expect(bounds_to_edge(number(Type::close_sessions), 5000),
+         bytes_of(CloseSessions{1, false, 4000, SessionRefs(named), reason}), bytes_of(CloseSessions{}));
   const std::string trace(max_trace_id, '1'), key(max_backend_key, 'k'), standing(max_standing, 's'), params(5000, 'p');
-  expect(bounds_to_meshd(number(Type::snorky_call), 5000), bytes_of(SnorkyCall{1, 2, false, topic, topic, trace, params}), bytes_of(SnorkyCall{}));
-  expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}), bytes_of(BackendCall{}));
-  expect(bounds_to_edge(number(Type::snorky_answer), 5000), bytes_of(SnorkyAnswer{1, 2, standing, standing, std::string(5000 + max_error, 't')}), bytes_of(SnorkyAnswer{}));
-  expect(bounds_to_edge(number(Type::backend_answer), 5000), bytes_of(BackendAnswer{200, std::string(5000 + max_error, 't')}), bytes_of(BackendAnswer{200, ""}));
-  expect(bounds_to_meshd(number(Type::authorize), 5000), bytes_of(Authorize{1, 2, std::string(max_credential, 't'), 3, trace}), bytes_of(Authorize{}));
+  expect(bounds_to_meshd(number(Type::snorky_call), 5000),
+         bytes_of(SnorkyCall{1, 2, false, topic, topic, trace, params}), bytes_of(SnorkyCall{}));
+  expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}),
+         bytes_of(BackendCall{}));
+  expect(bounds_to_edge(number(Type::snorky_answer), 5000),
+         bytes_of(SnorkyAnswer{1, 2, standing, standing, std::string(5000 + max_error, 't')}),
+         bytes_of(SnorkyAnswer{}));
+  expect(bounds_to_edge(number(Type::backend_answer), 5000),
+         bytes_of(BackendAnswer{200, std::string(5000 + max_error, 't')}), bytes_of(BackendAnswer{200, ""}));
+  expect(bounds_to_meshd(number(Type::authorize), 5000),
+         bytes_of(Authorize{1, 2, std::string(max_credential, 't'), 3, trace}), bytes_of(Authorize{}));
   const std::string token(max_resume_token, 't');
-  expect(bounds_to_meshd(number(Type::resume), 5000), bytes_of(Resume{Resume::What::say, 1, 2, 3, 4, token, trace, std::string(5000 + max_framing, 't')}), bytes_of(Resume{}));
-  expect(bounds_to_edge(number(Type::numbered), 5000), bytes_of(Numbered{1, 2, 3, true, false, false, std::string(5000 + max_framing, 't')}), bytes_of(Numbered{}));
-  expect(bounds_to_edge(number(Type::resumed), 5000), bytes_of(Resumed{Resumed::What::resumed, 1, 2, 3, id, token, std::string(max_resumed_text, 't')}), bytes_of(Resumed{}));
-  expect(bounds_to_edge(number(Type::session_notice), 5000), bytes_of(SessionNotice{1, 2, std::string(max_notice, 't')}), bytes_of(SessionNotice{}));
+  expect(bounds_to_meshd(number(Type::resume), 5000),
+         bytes_of(Resume{Resume::What::say, 1, 2, 3, 4, token, trace, std::string(5000 + max_framing, 't')}),
+         bytes_of(Resume{}));
+  expect(bounds_to_edge(number(Type::numbered), 5000),
+         bytes_of(Numbered{1, 2, 3, true, false, false, std::string(5000 + max_framing, 't')}), bytes_of(Numbered{}));
+  expect(bounds_to_edge(number(Type::resumed), 5000),
+         bytes_of(Resumed{Resumed::What::resumed, 1, 2, 3, id, token, std::string(max_resumed_text, 't')}),
+         bytes_of(Resumed{}));
+  expect(bounds_to_edge(number(Type::session_notice), 5000),
+         bytes_of(SessionNotice{1, 2, std::string(max_notice, 't')}), bytes_of(SessionNotice{}));
   const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
   ASSERT_TRUE(whole_event);
   EXPECT_EQ(whole_event->minimum, bytes_of(Event{}).size());
-  EXPECT_EQ(whole_event->maximum, bytes_of(Event{1, 2, 3, topic, std::string(max_trace_id, '1'), std::string(4996, 'e'), "null"}).size()) << "event and target of one message";
+  EXPECT_EQ(whole_event->maximum,
+            bytes_of(Event{1, 2, 3, topic, std::string(max_trace_id, '1'), std::string(4996, 'e'), "null"}).size())
+      << "event and target of one message";
   const auto response = bounds_to_edge(number(Type::response), 5000);
   ASSERT_TRUE(response);
   EXPECT_EQ(response->minimum, bytes_of(Response{}).size());
@@ -290,7 +328,8 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
 }
 
 TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
-  const std::string request = bytes_of(Request{1, 2, 3, std::string(255, 's'), std::string(255, 'm'), std::string(1024, '1'), std::string(5000, 'p')});
+  const std::string request = bytes_of(
+      Request{1, 2, 3, std::string(255, 's'), std::string(255, 'm'), std::string(1024, '1'), std::string(5000, 'p')});
   const auto bounds = bounds_to_meshd(static_cast<std::uint16_t>(Type::request), 5000);
   ASSERT_TRUE(bounds);
   EXPECT_EQ(bounds->maximum, request.size());

@@ -39,13 +39,16 @@ class Sandbox : public ::testing::Test {
 
 TEST_F(Sandbox, AllowsWhatARoleNeeds) {
   EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_UNIX, SOCK_SEQPACKET, 0) >= 0 ? 0 : 1; }), 0);
-  EXPECT_EQ(end_of(Role::meshd, [] { return ::socket(AF_INET6, SOCK_STREAM, 0) >= 0 || errno == EAFNOSUPPORT ? 0 : 1; }), 0);
+  EXPECT_EQ(
+      end_of(Role::meshd, [] { return ::socket(AF_INET6, SOCK_STREAM, 0) >= 0 || errno == EAFNOSUPPORT ? 0 : 1; }), 0);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/dev/null", O_RDONLY) >= 0 ? 0 : 1; }), 0);
-  EXPECT_EQ(end_of(Role::meshd, [] {
-    int seen = 0;
-    std::thread([&] { seen = 1; }).join();
-    return seen == 1 ? 0 : 1;
-  }), 0);
+  EXPECT_EQ(end_of(Role::meshd,
+                   [] {
+                     int seen = 0;
+                     std::thread([&] { seen = 1; }).join();
+                     return seen == 1 ? 0 : 1;
+                   }),
+            0);
 }
 
 TEST_F(Sandbox, RefusesFilesToAnEdgeWithAnError) {
@@ -63,7 +66,14 @@ TEST_F(Sandbox, EndsWhoeverDoesAnythingElse) {
     EXPECT_EQ(end_of(role, exec), -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return ::fork() >= 0 ? 0 : 1; }), -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return ::kill(::getppid(), 0); }), -SIGSYS);
-    EXPECT_EQ(end_of(role, [] { return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ? 0 : 1; }), -SIGSYS);
+    EXPECT_EQ(end_of(role,
+                     [] {
+                       return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                                     0) != MAP_FAILED
+                                  ? 0
+                                  : 1;
+                     }),
+              -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return ::listen(0, 1); }), -SIGSYS);
   }
   EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_INET, SOCK_STREAM, 0); }), -SIGSYS);
@@ -105,7 +115,8 @@ TEST(SandboxBecome, IsForGood) {
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     int with_parent = 0;
-    const bool became = become(who) && ::getuid() == who.uid && ::setuid(0) != 0 && ::prctl(PR_GET_PDEATHSIG, &with_parent) == 0 && with_parent == SIGTERM;
+    const bool became = become(who) && ::getuid() == who.uid && ::setuid(0) != 0 &&
+                        ::prctl(PR_GET_PDEATHSIG, &with_parent) == 0 && with_parent == SIGTERM;
     ::_exit(became && give_up(false, true) ? 0 : 1);
   }
   int status = 0;

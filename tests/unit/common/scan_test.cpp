@@ -14,21 +14,109 @@ namespace {
 bool good(std::string_view text, Limits limits = {}) { return !validate(text, nullptr, limits); }
 
 TEST(Scan, AcceptsWhatRfc8259Accepts) {
-  for (const char* text : {"null", "true", "false", "0", "-0", "1", "-1", "10", "1.5", "0.1", "1e5", "1E+5", "1e-5", "-1.5e10",
-                           "123456789012345678901234567890", "1e999999", "\"\"", "\"a\"", "\"\\u00e9\\n\\/\\\"\\\\\"", "\"\xc3\xa9\"",
-                           "\"\xf0\x9f\x98\x80\"", "\"\\ud83d\"", "\"\\udc00\"", "[]", "[1]", "[1,2]", "{}", "{\"a\":1}", "{\"a\":1,\"a\":2}",
-                           " \t\r\n{ \"a\" : [ 1 , { } ] } \n", "\"\x7f\"", "[[[]]]", "{\"\":\"\"}"}) {
+  for (const char* text : {"null",
+                           "true",
+                           "false",
+                           "0",
+                           "-0",
+                           "1",
+                           "-1",
+                           "10",
+                           "1.5",
+                           "0.1",
+                           "1e5",
+                           "1E+5",
+                           "1e-5",
+                           "-1.5e10",
+                           "123456789012345678901234567890",
+                           "1e999999",
+                           "\"\"",
+                           "\"a\"",
+                           "\"\\u00e9\\n\\/\\\"\\\\\"",
+                           "\"\xc3\xa9\"",
+                           "\"\xf0\x9f\x98\x80\"",
+                           "\"\\ud83d\"",
+                           "\"\\udc00\"",
+                           "[]",
+                           "[1]",
+                           "[1,2]",
+                           "{}",
+                           "{\"a\":1}",
+                           "{\"a\":1,\"a\":2}",
+                           " \t\r\n{ \"a\" : [ 1 , { } ] } \n",
+                           "\"\x7f\"",
+                           "[[[]]]",
+                           "{\"\":\"\"}"}) {
     EXPECT_TRUE(good(text)) << text;
   }
 }
 
 TEST(Scan, RefusesEverythingElse) {
-  for (const char* text : {"", " ", "nul", "nulll", "True", "tru", "01", "-", "-01", "+1", ".5", "1.", "1.e5", "1e", "1e+", "0x10", "1_0",
-                           "NaN", "Infinity", "-Infinity", "\"", "\"a", "'a'", "\"\n\"", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"",
-                           "\"\\", "\"\xff\"", "\"\xc3\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xf8\x88\x80\x80\x80\"",
-                           "\"\xe0\x80\x80\"", "\"\xf0\x80\x80\x80\"", "\"\x80\"", "[", "]", "[1", "[1,", "[1,]", "[,]", "[1 2]", "{", "}", "{\"a\"",
-                           "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{a:1}", "{1:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "[}", "{]",
-                           "1 2", "{} {}", "[]x", "\xef\xbb\xbf{}", "/**/1", "[1]//x"}) {
+  for (const char* text : {"",
+                           " ",
+                           "nul",
+                           "nulll",
+                           "True",
+                           "tru",
+                           "01",
+                           "-",
+                           "-01",
+                           "+1",
+                           ".5",
+                           "1.",
+                           "1.e5",
+                           "1e",
+                           "1e+",
+                           "0x10",
+                           "1_0",
+                           "NaN",
+                           "Infinity",
+                           "-Infinity",
+                           "\"",
+                           "\"a",
+                           "'a'",
+                           "\"\n\"",
+                           "\"\t\"",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"\\u12g4\"",
+                           "\"\\",
+                           "\"\xff\"",
+                           "\"\xc3\"",
+                           "\"\xc0\x80\"",
+                           "\"\xed\xa0\x80\"",
+                           "\"\xf4\x90\x80\x80\"",
+                           "\"\xf8\x88\x80\x80\x80\"",
+                           "\"\xe0\x80\x80\"",
+                           "\"\xf0\x80\x80\x80\"",
+                           "\"\x80\"",
+                           "[",
+                           "]",
+                           "[1",
+                           "[1,",
+                           "[1,]",
+                           "[,]",
+                           "[1 2]",
+                           "{",
+                           "}",
+                           "{\"a\"",
+                           "{\"a\":",
+                           "{\"a\":1",
+                           "{\"a\":1,",
+                           "{\"a\":1,}",
+                           "{,}",
+                           "{a:1}",
+                           "{1:1}",
+                           "{\"a\" 1}",
+                           "{\"a\":1 \"b\":2}",
+                           "[}",
+                           "{]",
+                           "1 2",
+                           "{} {}",
+                           "[]x",
+                           "\xef\xbb\xbf{}",
+                           "/**/1",
+                           "[1]//x"}) {
     EXPECT_FALSE(good(text)) << text;
   }
   EXPECT_FALSE(good(std::string_view("1\0", 2)));
@@ -38,7 +126,8 @@ TEST(Scan, RefusesEverythingElse) {
 TEST(Scan, EveryTruncationIsRefused) {
   const std::string text = "{\"a\":[1,2.5e3,\"x\\u00e9\xc3\xa9\",null,true],\"b\":{\"c\":false}}";
   ASSERT_TRUE(good(text));
-  for (std::size_t size = 0; size < text.size(); ++size) EXPECT_FALSE(good(std::string_view(text).substr(0, size))) << size;
+  for (std::size_t size = 0; size < text.size(); ++size)
+    EXPECT_FALSE(good(std::string_view(text).substr(0, size))) << size;
 }
 
 TEST(Scan, SaysWhereAndWhat) {
@@ -103,7 +192,8 @@ TEST(Scan, NothingIsLeftInsideAMemberThatCameAgainAsSomethingElse) {
   std::array<Field, 1> deepest{{{"p"}}};
   std::array<Field, 2> inner{{{"x", {}, deepest}, {"y"}}};
   std::array<Field, 1> fields{{{"a", {}, inner}}};
-  for (const char* second : {"[7]", "7", "null", "{\"y\":3}", "{\"x\":[]}", "{\"x\":{}}", "{\"x\":{\"p\":1},\"x\":2}"}) {
+  for (const char* second :
+       {"[7]", "7", "null", "{\"y\":3}", "{\"x\":[]}", "{\"x\":{}}", "{\"x\":{\"p\":1},\"x\":2}"}) {
     const std::string text = std::string("{\"a\":{\"x\":{\"p\":1},\"y\":2},\"a\":") + second + "}";
     ASSERT_FALSE(scan(text, fields)) << text;
     EXPECT_EQ(fields[0].value.text, std::string_view(second).substr(0, fields[0].value.text.size())) << text;
@@ -112,9 +202,7 @@ TEST(Scan, NothingIsLeftInsideAMemberThatCameAgainAsSomethingElse) {
     for (const Field& field : inner) {
       const bool there = again.is_object() && again.contains(field.name);
       ASSERT_EQ(field.value.present(), there) << text << " " << field.name;
-      if (there) {
-        EXPECT_EQ(field.value.text, again[std::string(field.name)].dump()) << text;
-      }
+      if (there) { EXPECT_EQ(field.value.text, again[std::string(field.name)].dump()) << text; }
     }
   }
 }
@@ -169,7 +257,8 @@ TEST(Scan, AnEarlierScanLeavesNothingBehind) {
 }
 
 TEST(Text, UnescapeAndQuoteAreInverse) {
-  const std::string texts[] = {"", "plain", "q\"b\\s/", std::string("\0\x01\x1f\x7f", 4), "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\n\r\t\b\f"};
+  const std::string texts[] = {
+      "", "plain", "q\"b\\s/", std::string("\0\x01\x1f\x7f", 4), "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\n\r\t\b\f"};
   for (const std::string& text : texts) {
     const std::string quoted_text = json::quoted(text);
     Slice slice;
@@ -180,9 +269,13 @@ TEST(Text, UnescapeAndQuoteAreInverse) {
 }
 
 TEST(Text, SurrogatesJoinAndLoneOnesAreReplaced) {
-  const std::pair<const char*, const char*> cases[] = {
-      {R"("\ud83d\ude00")", "\xf0\x9f\x98\x80"}, {R"("\ud83d")", "\xef\xbf\xbd"}, {R"("\ude00x")", "\xef\xbf\xbdx"},
-      {R"("\ud83d\u0041")", "\xef\xbf\xbd" "A"}, {R"("\ud83d\ud83d\ude00")", "\xef\xbf\xbd\xf0\x9f\x98\x80"}};
+  const std::pair<const char*, const char*> cases[] = {{R"("\ud83d\ude00")", "\xf0\x9f\x98\x80"},
+                                                       {R"("\ud83d")", "\xef\xbf\xbd"},
+                                                       {R"("\ude00x")", "\xef\xbf\xbdx"},
+                                                       {R"("\ud83d\u0041")",
+                                                        "\xef\xbf\xbd"
+                                                        "A"},
+                                                       {R"("\ud83d\ud83d\ude00")", "\xef\xbf\xbd\xf0\x9f\x98\x80"}};
   for (const auto& [text, expected] : cases) {
     Slice slice;
     ASSERT_FALSE(validate(text, &slice));
@@ -191,7 +284,8 @@ TEST(Text, SurrogatesJoinAndLoneOnesAreReplaced) {
 }
 
 TEST(Text, BytesThatAreNoTextBecomeJsonAllTheSame) {
-  for (const char* bytes : {"\xff", "a\x80z", "\xc3", "\xed\xa0\x80", "\xf5\x80\x80\x80"}) EXPECT_TRUE(good(quoted(bytes))) << quoted(bytes);
+  for (const char* bytes : {"\xff", "a\x80z", "\xc3", "\xed\xa0\x80", "\xf5\x80\x80\x80"})
+    EXPECT_TRUE(good(quoted(bytes))) << quoted(bytes);
 }
 
 TEST(Text, ControlCharactersAndLineSeparatorsAboveAsciiAreEscaped) {
@@ -205,19 +299,23 @@ TEST(Text, AsUnsigned) {
   EXPECT_EQ(number("0"), 0u);
   EXPECT_EQ(number("60000"), 60000u);
   EXPECT_EQ(number("9007199254740992"), 1ULL << 53);
-  for (const char* text : {"-1", "1.5", "1e3", "9007199254740993", "99999999999999999999"}) EXPECT_FALSE(number(text)) << text;
+  for (const char* text : {"-1", "1.5", "1e3", "9007199254740993", "99999999999999999999"})
+    EXPECT_FALSE(number(text)) << text;
   EXPECT_FALSE(as_unsigned({Kind::string, "1"}));
 }
 
 /// Against nlohmann's parser, over texts made from pieces of JSON, right and wrong. (It refuses lone surrogates, which we take.)
 TEST(Scan, AgreesWithNlohmann) {
-  const char* const pieces[] = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\"", "\"\xc3\xa9\"", "1", "-0", "1.5", "2e3", "true", "false", "null",
-                                " ", "\n", "\"", "\\", "0", "-", "e", ".", "\x01", "\xff", "\"b\":", "\"a\":[", "{\"k\":"};
+  const char* const pieces[] = {
+      "{",  "}",   "[",   "]",    ",",     ":",    "\"a\"",  "\"\\u00e9\"", "\"\xc3\xa9\"", "1",
+      "-0", "1.5", "2e3", "true", "false", "null", " ",      "\n",          "\"",           "\\",
+      "0",  "-",   "e",   ".",    "\x01",  "\xff", "\"b\":", "\"a\":[",     "{\"k\":"};
   std::mt19937 random(1);
   // It also refuses numbers that a double can't hold.
   const auto has_huge_exponent = [](const std::string& text) {
     const auto at = text.find('e');
-    return at != std::string::npos && std::count_if(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), [](char c) { return c >= '0' && c <= '9'; }) > 2;
+    return at != std::string::npos && std::count_if(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(),
+                                                    [](char c) { return c >= '0' && c <= '9'; }) > 2;
   };
   int accepted = 0;
   for (int i = 0; i < 300'000; ++i) {

@@ -23,7 +23,9 @@ bool matches(std::string_view pattern, std::string_view topic, bool more_pattern
   return (word == "*" || word == topic.substr(0, topic_dot)) && matches(rest, topic_rest, !last, !topic_last);
 }
 
-bool matches(std::string_view pattern, std::string_view topic) { return matches(pattern, topic, !pattern.empty(), !topic.empty()); }
+bool matches(std::string_view pattern, std::string_view topic) {
+  return matches(pattern, topic, !pattern.empty(), !topic.empty());
+}
 
 bool indexed(std::string_view pattern, std::string_view topic) {
   TopicIndex index;
@@ -35,7 +37,8 @@ bool indexed(std::string_view pattern, std::string_view topic) {
 
 std::string some(std::mt19937& random, std::initializer_list<const char*> words, unsigned longest) {
   std::string out;
-  for (unsigned i = 0, count = 1 + random() % longest; i < count; ++i) out += (i ? "." : "") + std::string(words.begin()[random() % words.size()]);
+  for (unsigned i = 0, count = 1 + random() % longest; i < count; ++i)
+    out += (i ? "." : "") + std::string(words.begin()[random() % words.size()]);
   return out;
 }
 
@@ -123,9 +126,7 @@ TEST(Topic, CoveringNeverGrantsTooMuchAndOverlappingMissesNothing) {
       ++apart;
       EXPECT_FALSE(in_a && in_b) << a << " and " << b << " share " << topic;
     }
-    if (in_a) {
-      EXPECT_TRUE(topic_covers(a, topic)) << a << " " << topic;
-    }
+    if (in_a) { EXPECT_TRUE(topic_covers(a, topic)) << a << " " << topic; }
     EXPECT_EQ(in_a, indexed(a, topic)) << a << " " << topic;
   }
   EXPECT_GT(covered, 1000);

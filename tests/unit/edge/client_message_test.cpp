@@ -10,7 +10,8 @@ namespace {
 ClientMessage decode(std::string_view text) { return decode_client_message(text, {64}); }
 
 TEST(ClientMessage, ARequestIsCutUp) {
-  const std::string text = R"({"type":"request","payload":{"service":"s","method":"m\u00e9","params":{"a": [1, 2.50]},"trace_id":"t","ttl":250,"idempotent":true}})";
+  const std::string text =
+      R"({"type":"request","payload":{"service":"s","method":"m\u00e9","params":{"a": [1, 2.50]},"trace_id":"t","ttl":250,"idempotent":true}})";
   const auto message = decode(text);
   const auto* request = std::get_if<ClientRequest>(&message);
   ASSERT_TRUE(request);
@@ -24,7 +25,9 @@ TEST(ClientMessage, ARequestIsCutUp) {
 
 TEST(ClientMessage, TraceIdMayBeAnythingOrNothing) {
   for (const char* trace : {"7", "null", "{\"a\":1}", "\"\"", "1208925819614629174706176"}) {
-    const std::string text = std::string(R"({"type":"request","payload":{"service":"s","method":"m","params":null,"trace_id":)") + trace + "}}";
+    const std::string text =
+        std::string(R"({"type":"request","payload":{"service":"s","method":"m","params":null,"trace_id":)") + trace +
+        "}}";
     const auto message = decode(text);
     const auto* request = std::get_if<ClientRequest>(&message);
     ASSERT_TRUE(request) << trace;
@@ -54,15 +57,21 @@ TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {  // provokes: KeyError, Attr
       {head + R"("service":"s","method":"m"}})", "KeyError", decoding + "'params'", ""},
       {R"({"payload":{"trace_id":"t"}})", "NuropbValidationError", "Message type is not defined", "\"t\""},
       {R"({"type":"request"})", "NuropbValidationError", "Message payload is not defined", ""},
-      {R"({"type":"commands","payload":{"trace_id":"t"}})", "NuropbValidationError", "Unknown message type \"commands\"", "\"t\""},
+      {R"({"type":"commands","payload":{"trace_id":"t"}})", "NuropbValidationError",
+       "Unknown message type \"commands\"", "\"t\""},
       {R"({"type":1,"payload":{}})", "NuropbValidationError", "Unknown message type 1", ""},
       {head + R"("service":1,"method":"m","params":{}}})", "NuropbValidationError", "'service' is not a string", ""},
       {head + R"("service":"","method":"m","params":{}}})", "NuropbValidationError", "'service' is empty", ""},
-      {head + R"("service":"s","method":")" + std::string(256, 'm') + R"(","params":{}}})", "NuropbValidationError", "'method' is longer than 255 bytes", ""},
-      {head + R"("service":"s","method":"m","params":{},"idempotent":1}})", "NuropbValidationError", "'idempotent' is neither true nor false", ""},
-      {head + R"("service":"s","method":"m","params":{},"ttl":-1}})", "NuropbValidationError", "'ttl' is not a whole number of milliseconds", ""},
-      {head + R"("service":"s","method":"m","params":{},"ttl":"1"}})", "NuropbValidationError", "'ttl' is not a whole number of milliseconds", ""},
-      {head + R"("service":"s","method":"m","params":{},"trace_id":")" + std::string(1100, 't') + R"("}})", "NuropbValidationError", "'trace_id' is longer than 1024 bytes", ""},
+      {head + R"("service":"s","method":")" + std::string(256, 'm') + R"(","params":{}}})", "NuropbValidationError",
+       "'method' is longer than 255 bytes", ""},
+      {head + R"("service":"s","method":"m","params":{},"idempotent":1}})", "NuropbValidationError",
+       "'idempotent' is neither true nor false", ""},
+      {head + R"("service":"s","method":"m","params":{},"ttl":-1}})", "NuropbValidationError",
+       "'ttl' is not a whole number of milliseconds", ""},
+      {head + R"("service":"s","method":"m","params":{},"ttl":"1"}})", "NuropbValidationError",
+       "'ttl' is not a whole number of milliseconds", ""},
+      {head + R"("service":"s","method":"m","params":{},"trace_id":")" + std::string(1100, 't') + R"("}})",
+       "NuropbValidationError", "'trace_id' is longer than 1024 bytes", ""},
   };
   for (const Row& row : rows) {
     const auto message = decode(row.text);
@@ -71,7 +80,8 @@ TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {  // provokes: KeyError, Attr
     EXPECT_EQ(mistake->error, row.error) << row.text;
     EXPECT_EQ(mistake->description, row.description) << row.text;
     EXPECT_EQ(mistake->trace_id, row.trace_id) << row.text;
-    EXPECT_EQ(mistake->of_request, row.description.starts_with("'")) << row.text;  // it names a member of a whole request
+    EXPECT_EQ(mistake->of_request, row.description.starts_with("'"))
+        << row.text;  // it names a member of a whole request
   }
 }
 
@@ -86,7 +96,8 @@ TEST(ClientMessage, TheOtherVerbs) {
   const auto describe = of(R"({"type":"describe","payload":{"service":"s","method":7}})");
   EXPECT_EQ(describe.verb, Type::describe);
   EXPECT_EQ(describe.method, "") << "it has none, whatever is said";
-  const auto event = of(R"({"type":"event","payload":{"topic":"a.b","event":{"x":1},"target":["ann"],"trace_id":"t"}})");
+  const auto event =
+      of(R"({"type":"event","payload":{"topic":"a.b","event":{"x":1},"target":["ann"],"trace_id":"t"}})");
   EXPECT_EQ(event.verb, Type::event);
   EXPECT_EQ(event.topic, "a.b");
   EXPECT_EQ(event.params, R"({"x":1})");
@@ -109,7 +120,8 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(mistake(R"({"type":"describe","payload":{}})"), "Error decoding JSON: 'service'");
   EXPECT_EQ(mistake(R"({"type":"command","payload":{"service":"s","params":{}}})"), "Error decoding JSON: 'method'");
   EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a"}})"), "Error decoding JSON: 'event'");
-  EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a","event":1,"target":"ann"}})"), "'target' is neither null nor a list of user ids");
+  EXPECT_EQ(mistake(R"({"type":"event","payload":{"topic":"a","event":1,"target":"ann"}})"),
+            "'target' is neither null nor a list of user ids");
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":""}})"), "'topic' is empty");
   EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":""}})"), "'token' is empty");
   EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":7}})"), "'token' is not a string");
@@ -118,20 +130,25 @@ TEST(ClientMessage, TheOtherVerbs) {
   EXPECT_EQ(mistake(R"({"type":"resume","payload":{"token":"t","seq":-1}})"), "'seq' is not a whole number");
   EXPECT_EQ(mistake(R"({"type":"resume","payload":{"token":"t"}})"), "Error decoding JSON: 'seq'");
   EXPECT_EQ(mistake(R"({"type":"ack","payload":{"seq":"3"}})"), "'seq' is not a whole number");
-  EXPECT_EQ(mistake(R"({"type":"authorize","payload":{"token":")" + std::string(records::max_credential + 1, 'x') + "\"}}"), "'token' is longer than 16 KiB");
+  EXPECT_EQ(
+      mistake(R"({"type":"authorize","payload":{"token":")" + std::string(records::max_credential + 1, 'x') + "\"}}"),
+      "'token' is longer than 16 KiB");
   EXPECT_EQ(mistake(R"({"type":"subscribe","payload":{"topic":[]}})"), "'topic' is not a string");
 }
 
 TEST(ClientMessage, EventsForConsumers) {
-  EXPECT_EQ(encode_event({"a.b", R"({"x":1})", "", "null"}), R"({"type":"event","payload":{"topic":"a.b","event":{"x":1}}})");
-  EXPECT_EQ(encode_event({"a\"", "1", R"({"c":1})", R"(["ann"])"}), R"({"type":"event","payload":{"topic":"a\"","event":1,"context":{"c":1},"target":["ann"]}})");
+  EXPECT_EQ(encode_event({"a.b", R"({"x":1})", "", "null"}),
+            R"({"type":"event","payload":{"topic":"a.b","event":{"x":1}}})");
+  EXPECT_EQ(encode_event({"a\"", "1", R"({"c":1})", R"(["ann"])"}),
+            R"({"type":"event","payload":{"topic":"a\"","event":1,"context":{"c":1},"target":["ann"]}})");
   EXPECT_FALSE(decode_target("null"));
   EXPECT_EQ(*decode_target(R"(["ann",7,"b\u0041"])"), (std::vector<std::string>{"ann", "bA"}));
   EXPECT_TRUE(decode_target("[]")->empty()) << "for nobody";
 }
 
 TEST(ClientMessage, DepthIsLimited) {
-  const auto message = decode(R"({"type":"request","payload":{"service":"s","method":"m","params":)" + std::string(100, '[') + std::string(100, ']') + "}}");
+  const auto message = decode(R"({"type":"request","payload":{"service":"s","method":"m","params":)" +
+                              std::string(100, '[') + std::string(100, ']') + "}}");
   ASSERT_TRUE(std::holds_alternative<ClientMistake>(message));
   EXPECT_NE(std::get<ClientMistake>(message).description.find("Nested too deeply"), std::string::npos);
 }
@@ -139,9 +156,13 @@ TEST(ClientMessage, DepthIsLimited) {
 TEST(ClientMessage, WhatGoesOut) {
   EXPECT_EQ(encode_mistake({"E", "say \"d\"", ""}), R"({"error":"E","description":"say \"d\""})");
   EXPECT_EQ(encode_mistake({"E", "d", "7"}), R"({"error":"E","description":"d","trace_id":7})");
-  EXPECT_EQ(encode_mistake({"E", "d", "7", true}), R"({"type":"response","payload":{"trace_id":7,"result":null,"error":{"error":"E","description":"d"}}})");
-  EXPECT_EQ(encode_mistake({"E", "d", "", true}), R"({"type":"response","payload":{"trace_id":null,"result":null,"error":{"error":"E","description":"d"}}})");
-  EXPECT_EQ(encode_hello("ab", "ann\"", "null"), R"({"type":"event","payload":{"topic":"hello","event":{"session_id":"ab","user_id":"ann\"","username":null}}})");
+  EXPECT_EQ(encode_mistake({"E", "d", "7", true}),
+            R"({"type":"response","payload":{"trace_id":7,"result":null,"error":{"error":"E","description":"d"}}})");
+  EXPECT_EQ(encode_mistake({"E", "d", "", true}),
+            R"({"type":"response","payload":{"trace_id":null,"result":null,"error":{"error":"E","description":"d"}}})");
+  EXPECT_EQ(
+      encode_hello("ab", "ann\"", "null"),
+      R"({"type":"event","payload":{"topic":"hello","event":{"session_id":"ab","user_id":"ann\"","username":null}}})");
   std::string out = "left over";
   encode_response(out, "\"t\"", "[1]", "null");
   EXPECT_EQ(out, R"({"type":"response","payload":{"trace_id":"t","result":[1],"error":null}})");

@@ -32,17 +32,21 @@ class Consumer {
   static constexpr int patience_ms = 10'000;
 
   /// Connected, nothing said yet. `receive_buffer`: the kernel's, where a test wants a small one.
-  explicit Consumer(std::uint16_t port, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Consumer(std::uint16_t port, int receive_buffer = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (receive_buffer > 0) ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("can't connect");
+    if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0)
+      throw std::runtime_error("can't connect");
   }
 
-  static std::string upgrade(std::string_view path, const std::vector<std::string>& headers, std::string_view version = "13") {
-    std::string out = "GET " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+  static std::string upgrade(std::string_view path, const std::vector<std::string>& headers,
+                             std::string_view version = "13") {
+    std::string out = "GET " + std::string(path) +
+                      " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     if (!version.empty()) out += "Sec-WebSocket-Version: " + std::string(version) + "\r\n";
     for (const std::string& header : headers) out += header + "\r\n";
@@ -110,7 +114,8 @@ class Consumer {
   }
   std::string read_text() {
     const Frame frame = read_frame();
-    if (frame.opcode != 1) throw std::runtime_error("not a text: opcode " + std::to_string(frame.opcode) + " " + frame.payload);
+    if (frame.opcode != 1)
+      throw std::runtime_error("not a text: opcode " + std::to_string(frame.opcode) + " " + frame.payload);
     return frame.payload;
   }
   /// Reads on to the closing handshake, answers it, and says how many texts came before.
@@ -124,11 +129,10 @@ class Consumer {
         // After a message that it does not read to its end the edge may have ended the socket already.
         (void)::send(fd_.get(), echo.data(), echo.size(), MSG_NOSIGNAL);
         if (frame.payload.size() < 2) return {1005, {}};
-        return {static_cast<unsigned char>(frame.payload[0]) << 8 | static_cast<unsigned char>(frame.payload[1]), frame.payload.substr(2)};
+        return {static_cast<unsigned char>(frame.payload[0]) << 8 | static_cast<unsigned char>(frame.payload[1]),
+                frame.payload.substr(2)};
       }
-    } catch (const Ended&) {
-      return {};
-    }
+    } catch (const Ended&) { return {}; }
   }
 
   /// True if nothing came within a moment. For what must not come only: a wait for a state is never a sleep.

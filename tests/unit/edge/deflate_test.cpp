@@ -13,7 +13,9 @@ using Outcome = Deflate::Outcome;
 Outcome receive(Deflate& deflate, std::string_view wire, std::string& out, std::size_t at_a_time = 4096) {
   for (std::size_t at = 0; at < wire.size(); at += at_a_time) {
     const auto part = wire.substr(at, at_a_time);
-    if (const auto outcome = deflate.unfold(reinterpret_cast<const std::uint8_t*>(part.data()), part.size(), out); outcome != Outcome::ok) return outcome;
+    if (const auto outcome = deflate.unfold(reinterpret_cast<const std::uint8_t*>(part.data()), part.size(), out);
+        outcome != Outcome::ok)
+      return outcome;
   }
   const std::uint8_t tail[] = {0, 0, 0xff, 0xff};
   const auto outcome = deflate.unfold(tail, sizeof tail, out);
@@ -49,14 +51,22 @@ TEST(Deflate, Negotiation) {
     const char* answer;
   };
   const Row rows[] = {
-      {{}, false, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12"},
+      {{},
+       false,
+       "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12"},
       {{}, true, "permessage-deflate; server_max_window_bits=12"},
-      {{{"client_max_window_bits", ""}}, true, "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"},
-      {{{"client_max_window_bits", "10"}}, true, "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10"},
+      {{{"client_max_window_bits", ""}},
+       true,
+       "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"},
+      {{{"client_max_window_bits", "10"}},
+       true,
+       "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10"},
       {{{"client_max_window_bits", "8"}}, true, "permessage-deflate; server_max_window_bits=12"},
       {{{"server_max_window_bits", "9"}}, true, "permessage-deflate; server_max_window_bits=9"},
       {{{"server_max_window_bits", "15"}}, true, "permessage-deflate; server_max_window_bits=12"},
-      {{{"server_no_context_takeover", ""}, {"client_no_context_takeover", ""}}, true, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12"},
+      {{{"server_no_context_takeover", ""}, {"client_no_context_takeover", ""}},
+       true,
+       "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12"},
       {{{"server_max_window_bits", "8"}}, true, ""},
       {{{"server_max_window_bits", ""}}, true, ""},
       {{{"server_max_window_bits", "16"}}, true, ""},
@@ -80,7 +90,8 @@ TEST(Deflate, ThereAndBack) {
     there.negotiate({});
     std::string noise(70'000, '\0');
     for (char& c : noise) c = static_cast<char>(random());
-    for (const std::string& message : {std::string(), std::string("a"), std::string(100'000, 'x'), noise, std::string(16384, 'y'), std::string("a")}) {
+    for (const std::string& message : {std::string(), std::string("a"), std::string(100'000, 'x'), noise,
+                                       std::string(16384, 'y'), std::string("a")}) {
       const std::string wire = send(here, message);
       for (const std::size_t part : {std::size_t{1}, std::size_t{4096}}) {
         if (takeover && part == 1) continue;  // its window would have moved twice
@@ -139,7 +150,8 @@ TEST(Deflate, AMessageOfManyLastBlocks) {
   EXPECT_EQ(receive(deflate, raw("Hello", Z_FINISH) + std::string(1, '\0'), out), Outcome::ok);
   EXPECT_EQ(out, "Hello");
   out.clear();
-  EXPECT_EQ(receive(deflate, raw("again", Z_FINISH) + raw(", and again", Z_FINISH) + std::string(1, '\0'), out), Outcome::ok);
+  EXPECT_EQ(receive(deflate, raw("again", Z_FINISH) + raw(", and again", Z_FINISH) + std::string(1, '\0'), out),
+            Outcome::ok);
   EXPECT_EQ(out, "again, and again");
 }
 

@@ -4,7 +4,8 @@ namespace nuropb::edge {
 namespace {
 
 std::string authorize(std::string_view token, std::string_view trace_id = "a") {
-  return R"({"type":"authorize","payload":{"token":")" + std::string(token) + R"(","trace_id":")" + std::string(trace_id) + "\"}}";
+  return R"({"type":"authorize","payload":{"token":")" + std::string(token) + R"(","trace_id":")" +
+         std::string(trace_id) + "\"}}";
 }
 
 TEST_F(EdgeTest, AFreshTokenGoesToMeshdAndItsTicketIsTheOneThatCounts) {
@@ -19,8 +20,11 @@ TEST_F(EdgeTest, AFreshTokenGoesToMeshdAndItsTicketIsTheOneThatCounts) {
   EXPECT_EQ(asked.second.session, opened.session);
   EXPECT_EQ(asked.second.serial, opened.serial);
   meshd_->accept(opened, "user 1", "fresh ticket");
-  meshd_->send(Type::response, records::Response{opened.session, R"({"user_id":"user 1"})", "null"}, asked.first.sequence);
-  EXPECT_EQ(consumer->read_text(), R"({"type":"response","payload":{"trace_id":"a","result":{"user_id":"user 1"},"error":null}})") << "and no second hello";
+  meshd_->send(Type::response, records::Response{opened.session, R"({"user_id":"user 1"})", "null"},
+               asked.first.sequence);
+  EXPECT_EQ(consumer->read_text(),
+            R"({"type":"response","payload":{"trace_id":"a","result":{"user_id":"user 1"},"error":null}})")
+      << "and no second hello";
 
   meshd_.reset();
   meshd_ = std::make_unique<RingSide>(path());
@@ -34,7 +38,8 @@ TEST_F(EdgeTest, ANoticeGoesToItsSocketAsItIs) {
   start_attached();
   records::OpenSession opened;
   const auto consumer = connect(&opened);
-  meshd_->send(Type::session_notice, records::SessionNotice{opened.session, opened.serial + 1, "\"for its successor\""});
+  meshd_->send(Type::session_notice,
+               records::SessionNotice{opened.session, opened.serial + 1, "\"for its successor\""});
   meshd_->send(Type::session_notice, records::SessionNotice{opened.session, opened.serial, R"({"type":"event"})"});
   EXPECT_EQ(consumer->read_text(), R"({"type":"event"})");
 }
@@ -61,7 +66,8 @@ TEST_F(EdgeTest, AStrangersFirstMessageBringsItsToken) {
 TEST_F(EdgeTest, AStrangerMaySayNothingElse) {
   config_.auth.first_message = true;
   start_attached();
-  for (const std::string& first : {call("x"), std::string("rubbish"), std::string(R"({"type":"authorize","payload":{}})")}) {
+  for (const std::string& first :
+       {call("x"), std::string("rubbish"), std::string(R"({"type":"authorize","payload":{}})")}) {
     Consumer consumer(port_);
     consumer.handshake({});
     consumer.send(first);

@@ -12,14 +12,17 @@ class EdgeBackend : public EdgeTest {
     config_.backend.port = 0;
   }
   static std::string post(std::string_view body, std::string_view more = "X-Backend-Key: k\r\n") {
-    return "POST /backend HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" + std::string(body);
+    return "POST /backend HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n" + std::string(more) + "\r\n" + std::string(body);
   }
   std::string ask(const std::string& request) {
     Consumer backend(edge_->backend_port());
     backend.send_bytes(request);
     return backend.read_to_end();
   }
-  std::pair<shm::RecordHeader, records::BackendCall> next_call() { return meshd_->next<records::BackendCall>(Type::backend_call); }
+  std::pair<shm::RecordHeader, records::BackendCall> next_call() {
+    return meshd_->next<records::BackendCall>(Type::backend_call);
+  }
 };
 
 constexpr const char* publish = R"({"service":"s","message":{"command":"publish","params":{"x":1},"callId":7}})";
@@ -50,7 +53,9 @@ TEST_F(EdgeBackend, WithoutAKeyNobodyLearnsWhatElseIsWrong) {
     backend.send_bytes(post("nonsense"));
     const auto [header, call] = next_call();
     EXPECT_EQ(call.service, "");
-    meshd_->send(Type::backend_answer, records::BackendAnswer{static_cast<std::uint16_t>(verdict), verdict == 401 ? "Invalid API key" : ""}, header.sequence);
+    meshd_->send(Type::backend_answer,
+                 records::BackendAnswer{static_cast<std::uint16_t>(verdict), verdict == 401 ? "Invalid API key" : ""},
+                 header.sequence);
     EXPECT_THAT(backend.read_to_end(), verdict == 401 ? HasSubstr("Invalid API key") : HasSubstr("Invalid JSON"));
   }
   EXPECT_THAT(ask(post(publish, "")), HasSubstr("Missing X-Backend-Key header"));

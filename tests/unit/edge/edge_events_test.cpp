@@ -7,7 +7,9 @@ namespace {
 
 // Other verbs, and events
 
-std::string say(std::string_view type, std::string_view payload) { return R"({"type":")" + std::string(type) + R"(","payload":{)" + std::string(payload) + "}}"; }
+std::string say(std::string_view type, std::string_view payload) {
+  return R"({"type":")" + std::string(type) + R"(","payload":{)" + std::string(payload) + "}}";
+}
 
 TEST_F(EdgeTest, EveryVerbHasItsRecordAndItsAnswer) {
   start_attached();
@@ -51,12 +53,15 @@ TEST_F(EdgeTest, EventsGoToThoseWhoSubscribedAndAreMeant) {
     EXPECT_THAT(consumer.read_text(), HasSubstr("\"error\":null"));
     return record;
   };
-  const auto publish = [&](std::string_view topic, std::string_view target = "null") { meshd_->send(Type::mesh_event, records::MeshEvent{topic, "1", "", target}); };
+  const auto publish = [&](std::string_view topic, std::string_view target = "null") {
+    meshd_->send(Type::mesh_event, records::MeshEvent{topic, "1", "", target});
+  };
   subscribe(*ann, "news.#");
   const auto second = subscribe(*ann, "news.sport");
   subscribe(*other, "news.*");
   publish("news.sport");
-  EXPECT_EQ(ann->read_text(), R"({"type":"event","payload":{"topic":"news.sport","event":1}})") << "once, by two patterns";
+  EXPECT_EQ(ann->read_text(), R"({"type":"event","payload":{"topic":"news.sport","event":1}})")
+      << "once, by two patterns";
   EXPECT_THAT(other->read_text(), HasSubstr("news.sport"));
   publish("news");
   EXPECT_THAT(ann->read_text(), HasSubstr("\"news\""));
@@ -66,7 +71,9 @@ TEST_F(EdgeTest, EventsGoToThoseWhoSubscribedAndAreMeant) {
   EXPECT_THAT(ann->read_text(), HasSubstr("news.b")) << "what came before was for others";
   EXPECT_THAT(other->read_text(), HasSubstr("news.b")) << "another socket of the same user";
 
-  meshd_->send(Type::subscription_ended, records::SubscriptionEnded{second.session, second.serial, "news.#", R"({"error":"NuropbAuthorizationError","description":"d"})"});
+  meshd_->send(Type::subscription_ended,
+               records::SubscriptionEnded{second.session, second.serial, "news.#",
+                                          R"({"error":"NuropbAuthorizationError","description":"d"})"});
   EXPECT_THAT(ann->read_text(), HasSubstr("NuropbAuthorizationError"));
   ann->send(say("unsubscribe", R"("topic":"news.sport","trace_id":"u")"));
   const auto [header, record] = meshd_->next<records::Subscription>(Type::unsubscribe);
@@ -82,7 +89,9 @@ TEST_F(EdgeTest, ARefusedSubscriptionIsNone) {
   const auto consumer = connect();
   consumer->send(say("subscribe", R"("topic":"a","trace_id":"s")"));
   const auto [header, record] = meshd_->next<records::Subscription>(Type::subscribe);
-  meshd_->send(Type::response, records::Response{record.session, "null", R"({"error":"NuropbAuthorizationError","description":"d"})"}, header.sequence);
+  meshd_->send(Type::response,
+               records::Response{record.session, "null", R"({"error":"NuropbAuthorizationError","description":"d"})"},
+               header.sequence);
   EXPECT_THAT(consumer->read_text(), HasSubstr("NuropbAuthorizationError"));
   meshd_->send(Type::mesh_event, records::MeshEvent{"a", "1", "", "null"});
   EXPECT_TRUE(consumer->silent());
@@ -96,7 +105,8 @@ TEST_F(EdgeTest, UnsubscribedBeforeItWasSubscribed) {
   const auto [first, subscription] = meshd_->next<records::Subscription>(Type::subscribe);
   const std::uint32_t session = subscription.session;
   const auto second = meshd_->next<records::Subscription>(Type::unsubscribe).first;
-  for (const auto sequence : {first.sequence, second.sequence}) meshd_->send(Type::response, records::Response{session, "null", "null"}, sequence);
+  for (const auto sequence : {first.sequence, second.sequence})
+    meshd_->send(Type::response, records::Response{session, "null", "null"}, sequence);
   EXPECT_THAT(consumer->read_text(), HasSubstr("\"s\""));
   EXPECT_THAT(consumer->read_text(), HasSubstr("\"u\""));
   meshd_->send(Type::mesh_event, records::MeshEvent{"a", "1", "", "null"});
@@ -128,8 +138,12 @@ TEST_F(EdgeTest, ANewMeshdIsToldOfEverySubscription) {
   }
   EXPECT_EQ(told, topics);
   meshd_->send(Type::response, records::Response{again.session, "null", "null"}, sequences[0]);
-  meshd_->send(Type::response, records::Response{again.session, "null", R"({"error":"NuropbAuthorizationError","description":"no longer"})"}, sequences[1]);
-  EXPECT_EQ(json::parse(consumer->read_text())["description"], "no longer") << "the only thing that it hears of all this";
+  meshd_->send(
+      Type::response,
+      records::Response{again.session, "null", R"({"error":"NuropbAuthorizationError","description":"no longer"})"},
+      sequences[1]);
+  EXPECT_EQ(json::parse(consumer->read_text())["description"], "no longer")
+      << "the only thing that it hears of all this";
   meshd_->send(Type::mesh_event, records::MeshEvent{"b.c", "1", "", "null"});
   meshd_->send(Type::mesh_event, records::MeshEvent{"a", "2", "", "null"});
   EXPECT_THAT(consumer->read_text(), HasSubstr("\"event\":2"));

@@ -27,12 +27,13 @@ using records::Type;
 using ::testing::HasSubstr;
 
 inline std::string call(std::string_view trace_id, std::string_view method = "echo", std::string_view extra = "") {
-  return R"({"type":"request","payload":{"service":"demo","method":")" + std::string(method) + R"(","params":{"x":1},"trace_id":")" + std::string(trace_id) + "\"" +
-         std::string(extra) + "}}";
+  return R"({"type":"request","payload":{"service":"demo","method":")" + std::string(method) +
+         R"(","params":{"x":1},"trace_id":")" + std::string(trace_id) + "\"" + std::string(extra) + "}}";
 }
 
 inline std::string command(std::string_view trace_id, std::string_view more_params = "") {
-  return R"({"type":"command","payload":{"service":"demo","method":"note","params":{"x":1)" + std::string(more_params) + R"(},"trace_id":")" + std::string(trace_id) + "\"}}";
+  return R"({"type":"command","payload":{"service":"demo","method":"note","params":{"x":1)" + std::string(more_params) +
+         R"(},"trace_id":")" + std::string(trace_id) + "\"}}";
 }
 
 class EdgeTest : public ::testing::Test {
@@ -47,9 +48,7 @@ class EdgeTest : public ::testing::Test {
     (void)log::configure({"edge", log::Level::error, log::Format::text, ""});
   }
   ~EdgeTest() override {
-    if (thread_.joinable()) {
-      EXPECT_EQ(stop(), 0);
-    }
+    if (thread_.joinable()) { EXPECT_EQ(stop(), 0); }
     std::filesystem::remove_all(folder_);
   }
 

@@ -22,7 +22,8 @@ class EdgeLimitsTest : public EdgeTest {
     const auto before = counter(shm::EdgeCounter::dropped_events);
     int sent = 0;
     EXPECT_TRUE(eventually([&] {
-      for (int i = 0; i < 8; ++i) meshd_->send(Type::mesh_event, records::MeshEvent{topic, "[" + std::to_string(sent++) + text, "", "null"});
+      for (int i = 0; i < 8; ++i)
+        meshd_->send(Type::mesh_event, records::MeshEvent{topic, "[" + std::to_string(sent++) + text, "", "null"});
       return health()["sessions"] == 0 || counter(shm::EdgeCounter::dropped_events) > before + 100;
     }));
     return sent;

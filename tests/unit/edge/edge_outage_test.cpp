@@ -74,7 +74,8 @@ TEST_F(EdgeTest, CommandsAreTheLastThatABrokerThatIsAwayHoldsBack) {
   for (int i = 0; i < sent; ++i) all += Consumer::frame(command(std::to_string(i), filler));
   std::thread sender([&] { commanding->send_bytes(all); });
   const auto take = [&](int from, int to) {
-    for (int i = from; i < to; ++i) ASSERT_EQ(meshd_->next<records::Request>(Type::command).second.trace_id, "\"" + std::to_string(i) + "\"");
+    for (int i = from; i < to; ++i)
+      ASSERT_EQ(meshd_->next<records::Request>(Type::command).second.trace_id, "\"" + std::to_string(i) + "\"");
   };
   take(0, early);
   EXPECT_TRUE(asking->silent() && commanding->silent());

@@ -20,8 +20,11 @@ class EdgeResumeTest : public EdgeTest {
     const auto [header, record] = meshd_->next<Resume>(Type::resume);
     EXPECT_EQ(record.what, Resume::What::keep);
     EXPECT_EQ(record.trace_id, "\"keep\"");
-    meshd_->send(Type::resumed, Resumed{Resumed::What::kept, opened_.session, opened_.serial, 0, opened_.session_id, "token 1", {}});
-    meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, 1, true, false, false, R"({"type":"response"})"}, header.sequence);
+    meshd_->send(Type::resumed,
+                 Resumed{Resumed::What::kept, opened_.session, opened_.serial, 0, opened_.session_id, "token 1", {}});
+    meshd_->send(Type::numbered,
+                 Numbered{opened_.session, opened_.serial, 1, true, false, false, R"({"type":"response"})"},
+                 header.sequence);
     EXPECT_EQ(consumer->read_text(), R"({"seq":1,"type":"response"})");
     return consumer;
   }
@@ -40,7 +43,9 @@ class EdgeResumeTest : public EdgeTest {
     meshd_->accept(meshd_->open());
     return consumer;
   }
-  void say(std::uint64_t number, std::string_view text) { meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, number, false, false, false, text}); }
+  void say(std::uint64_t number, std::string_view text) {
+    meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, number, false, false, false, text});
+  }
   records::OpenSession opened_;
 };
 
@@ -51,7 +56,8 @@ TEST_F(EdgeResumeTest, NumbersStandInFront) {
   EXPECT_EQ(consumer->read_text(), R"({"seq":2,"type":"event","payload":{}})");
   say(3, "{}");
   EXPECT_EQ(consumer->read_text(), R"({"seq":3})");
-  meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial + 1, 4, false, false, false, R"({"for":"its successor"})"});
+  meshd_->send(Type::numbered,
+               Numbered{opened_.session, opened_.serial + 1, 4, false, false, false, R"({"for":"its successor"})"});
   meshd_->send(Type::push, records::Push{0, true, false, {}, R"({"for":"all"})"});
   say(4, R"({"last":1})");
   EXPECT_EQ(consumer->read_text(), R"({"seq":4,"last":1})") << "what all get comes to it by itself";
@@ -80,12 +86,18 @@ TEST_F(EdgeResumeTest, ASocketTakesUpAnotherSession) {
   EXPECT_EQ(record.token, "T");
   EXPECT_EQ(record.number, 7u);
   const SessionId other = *SessionId::from_hex("000102030405060708090a0b0c0d0e0f");
-  meshd_->send(Type::resumed, Resumed{Resumed::What::resumed, opened_.session, opened_.serial, 7, other, "T2", R"({"type":"event","payload":"resumed"})"}, header.sequence);
+  meshd_->send(Type::resumed,
+               Resumed{Resumed::What::resumed, opened_.session, opened_.serial, 7, other, "T2",
+                       R"({"type":"event","payload":"resumed"})"},
+               header.sequence);
   meshd_->send(Type::resumed, Resumed{Resumed::What::topic, opened_.session, opened_.serial, 0, other, {}, "a.#"});
-  meshd_->send(Type::resumed, Resumed{Resumed::What::pending, opened_.session, opened_.serial, 0, other, {}, "\"p\""}, 77);
-  meshd_->send(Type::resumed, Resumed{Resumed::What::pending, opened_.session, opened_.serial, 0, other, {}, "\"q\""}, 78);
+  meshd_->send(Type::resumed, Resumed{Resumed::What::pending, opened_.session, opened_.serial, 0, other, {}, "\"p\""},
+               77);
+  meshd_->send(Type::resumed, Resumed{Resumed::What::pending, opened_.session, opened_.serial, 0, other, {}, "\"q\""},
+               78);
   EXPECT_EQ(consumer->read_text(), R"({"type":"event","payload":"resumed"})");
-  meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, 8, false, true, false, R"({"answer":"p"})"}, 77);
+  meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, 8, false, true, false, R"({"answer":"p"})"},
+               77);
   EXPECT_EQ(consumer->read_text(), R"({"seq":8,"answer":"p"})");
   EXPECT_EQ(health()["sessions"], 1);
   EXPECT_EQ(health()["pending"], 0);
@@ -118,7 +130,8 @@ TEST_F(EdgeResumeTest, MeshdKeepsTheTimeWhileItHasTheRequest) {
   const auto second = meshd_->request();
   meshd_->settle();
   EXPECT_TRUE(consumer->silent()) << "nobody but meshd says that it is late";
-  meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, 2, true, false, true, R"({"late":1})"}, asked.first.sequence);
+  meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, 2, true, false, true, R"({"late":1})"},
+               asked.first.sequence);
   EXPECT_EQ(consumer->read_text(), R"({"seq":2,"late":1})");
   meshd_.reset();
   meshd_ = std::make_unique<RingSide>(path());
@@ -134,7 +147,8 @@ TEST_F(EdgeResumeTest, MeshdKeepsTheTimeWhileItHasTheRequest) {
   meshd_->answer(second, "1");
   const auto said = meshd_->next<Resume>(Type::resume).second;
   EXPECT_EQ(said.what, Resume::What::say);
-  EXPECT_EQ(said.number, second.first.sequence + 1) << "or the successor would go on waiting for it, and answer that it is late";
+  EXPECT_EQ(said.number, second.first.sequence + 1)
+      << "or the successor would go on waiting for it, and answer that it is late";
   EXPECT_THAT(std::string(said.text), HasSubstr(R"("trace_id":"second","result":1)"));
 }
 
@@ -163,9 +177,7 @@ TEST_F(EdgeResumeTest, WhoIsHalfToldOfCannotBeTakenUp) {
     // It knows some of its requests, and would say of the others that they were never sent.
     try {
       EXPECT_EQ(meshd_->next<Resume>(Type::resume).second.what, Resume::What::pending);
-    } catch (const std::runtime_error&) {
-      break;
-    }
+    } catch (const std::runtime_error&) { break; }
   }
   EXPECT_FALSE(meshd_->closed().lost);
 }

@@ -9,20 +9,26 @@ class EdgeSnorky : public EdgeTest {
  protected:
   EdgeSnorky() { config_.snorky.path = "/ws"; }
 
-  std::unique_ptr<Consumer> open(records::OpenSession& asked, const std::vector<std::string>& headers = {"Authorization: Bearer secret"}) {
+  std::unique_ptr<Consumer> open(records::OpenSession& asked,
+                                 const std::vector<std::string>& headers = {"Authorization: Bearer secret"}) {
     auto consumer = std::make_unique<Consumer>(port_);
     consumer->send_bytes(Consumer::upgrade("/ws", headers));
     EXPECT_THAT(consumer->read_head(), HasSubstr("HTTP/1.1 101"));
     asked = meshd_->open();
     return consumer;
   }
-  std::pair<shm::RecordHeader, records::SnorkyCall> next_call() { return meshd_->next<records::SnorkyCall>(Type::snorky_call); }
-  void answer(const std::pair<shm::RecordHeader, records::SnorkyCall>& asked, std::string_view text, std::string_view key = {}, std::string_view call = {}) {
-    meshd_->send(Type::snorky_answer, records::SnorkyAnswer{asked.second.session, asked.second.serial, key, call, text}, asked.first.sequence);
+  std::pair<shm::RecordHeader, records::SnorkyCall> next_call() {
+    return meshd_->next<records::SnorkyCall>(Type::snorky_call);
+  }
+  void answer(const std::pair<shm::RecordHeader, records::SnorkyCall>& asked, std::string_view text,
+              std::string_view key = {}, std::string_view call = {}) {
+    meshd_->send(Type::snorky_answer, records::SnorkyAnswer{asked.second.session, asked.second.serial, key, call, text},
+                 asked.first.sequence);
   }
 };
 
-constexpr const char* subscribe = R"({"service":"pubsub","message":{"command":"subscribe","params":{"channel":"c"},"callId":7}})";
+constexpr const char* subscribe =
+    R"({"service":"pubsub","message":{"command":"subscribe","params":{"channel":"c"},"callId":7}})";
 
 TEST_F(EdgeSnorky, CallsGoToMeshdAndFramesComeBack) {
   start_attached();
@@ -77,7 +83,8 @@ TEST_F(EdgeSnorky, WhatStandsIsBroughtToTheNextMeshd) {
   records::OpenSession asked;
   const auto consumer = open(asked);
   meshd_->accept(asked);
-  for (const auto& [key, call] : {std::pair("k1", R"({"service":"s","message":{"command":"one","params":{}}})"), {"k2", R"({"service":"s","message":{"command":"two","params":[2]}})"},
+  for (const auto& [key, call] : {std::pair("k1", R"({"service":"s","message":{"command":"one","params":{}}})"),
+                                  {"k2", R"({"service":"s","message":{"command":"two","params":[2]}})"},
                                   {"k3", R"({"service":"s","message":{"command":"three","params":{}}})"}}) {
     consumer->send(subscribe);
     answer(next_call(), "kept", key, call);
@@ -98,7 +105,9 @@ TEST_F(EdgeSnorky, WhatStandsIsBroughtToTheNextMeshd) {
     meshd_->accept(asked);
   };
   again();
-  EXPECT_EQ(consumer->read_text(), R"({"service":"pubsub","message":{"type":"error","callId":7,"message":"The gateway was interrupted; the call may have run"}})");
+  EXPECT_EQ(
+      consumer->read_text(),
+      R"({"service":"pubsub","message":{"type":"error","callId":7,"message":"The gateway was interrupted; the call may have run"}})");
   auto call = next_call();
   EXPECT_EQ(call.second.command, "two");
   EXPECT_EQ(call.second.params, "[2]");
@@ -136,7 +145,9 @@ TEST_F(EdgeSnorky, ACallHasItsEndAlsoWithoutAnAnswer) {
   meshd_->accept(asked);
   consumer->send(subscribe);
   const auto call = next_call();
-  EXPECT_EQ(consumer->read_text(), R"({"service":"pubsub","message":{"type":"error","callId":7,"message":"No answer in time; the call may have run"}})");
+  EXPECT_EQ(
+      consumer->read_text(),
+      R"({"service":"pubsub","message":{"type":"error","callId":7,"message":"No answer in time; the call may have run"}})");
   answer(call, "too late", "k", R"({"service":"s","message":{"command":"c","params":{}}})");
   config_.request.ttl_ms = 60'000;
   consumer->send(subscribe);

@@ -17,12 +17,14 @@ TEST_F(EdgeTest, HandshakesThatAnEdgeCanJudgeAreRefusedByHttp) {  // provokes: N
   EXPECT_THAT(none, HasSubstr("HTTP/1.1 401"));
   EXPECT_THAT(none, HasSubstr("WWW-Authenticate: Bearer"));
   EXPECT_THAT(none, HasSubstr("NuropbAuthenticationError"));
-  EXPECT_THAT(refusal(Consumer::upgrade("/websocket", {token[0], "Origin: https://evilexample.com"})), HasSubstr("HTTP/1.1 403"));
+  EXPECT_THAT(refusal(Consumer::upgrade("/websocket", {token[0], "Origin: https://evilexample.com"})),
+              HasSubstr("HTTP/1.1 403"));
   EXPECT_THAT(refusal(Consumer::upgrade("/elsewhere", token)), HasSubstr("HTTP/1.1 404"));
   EXPECT_THAT(refusal(Consumer::upgrade("/websocket", token, "8")), HasSubstr("HTTP/1.1 426"));
   EXPECT_THAT(refusal("GET /websocket HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("HTTP/1.1 400"));
   EXPECT_THAT(refusal("NOT HTTP\r\n\r\n"), HasSubstr("HTTP/1.1 400"));
-  EXPECT_EQ(counter(shm::EdgeCounter::refused_handshakes), 5u) << "those that asked for a WebSocket of version 13 or another, and what is no HTTP";
+  EXPECT_EQ(counter(shm::EdgeCounter::refused_handshakes), 5u)
+      << "those that asked for a WebSocket of version 13 or another, and what is no HTTP";
   EXPECT_TRUE(meshd_->quiet()) << "meshd is asked about none of them";
 }
 
@@ -63,14 +65,16 @@ TEST_F(EdgeTest, TheHelloComesAfterTheVerdictAndWhatWasSaidBeforeIsNotLost) {
   const std::string session_id = asked.session_id.hex();
   meshd_->accept(asked);
   EXPECT_EQ(json::parse(consumer.read_text()),
-            json::parse(R"({"type":"event","payload":{"topic":"hello","event":{"session_id":")" + session_id + R"(","user_id":"user 1","username":"Ann"}}})"));
+            json::parse(R"({"type":"event","payload":{"topic":"hello","event":{"session_id":")" + session_id +
+                        R"(","user_id":"user 1","username":"Ann"}}})"));
   const auto early = meshd_->request();
   EXPECT_EQ(early.second.service, "demo");
   EXPECT_EQ(early.second.method, "echo");
   EXPECT_EQ(early.second.params, R"({"x":1})");
   EXPECT_EQ(early.second.trace_id, "\"early\"");
   meshd_->answer(early, R"({"y": 2})");
-  EXPECT_EQ(consumer.read_text(), R"({"type":"response","payload":{"trace_id":"early","result":{"y": 2},"error":null}})");
+  EXPECT_EQ(consumer.read_text(),
+            R"({"type":"response","payload":{"trace_id":"early","result":{"y": 2},"error":null}})");
   EXPECT_EQ(meshd_->request().second.trace_id, "\"binary\"");
 }
 
@@ -170,7 +174,8 @@ TEST_F(EdgeTest, TheFirstAnswerCountsAndGoesToItsAsker) {
   const auto again = meshd_->request();
   meshd_->answer(again, "1");
   meshd_->answer(again, "\"the second answer of a service that sends two\"");
-  EXPECT_EQ(json::parse(one->read_text())["payload"]["result"], 1) << "an answer with a wrong address ends its request and reaches nobody";
+  EXPECT_EQ(json::parse(one->read_text())["payload"]["result"], 1)
+      << "an answer with a wrong address ends its request and reaches nobody";
   EXPECT_TRUE(eventually([&] { return counter(shm::EdgeCounter::late_responses) == 3; }));
   EXPECT_TRUE(one->silent());
   EXPECT_TRUE(other->silent());
@@ -219,9 +224,7 @@ TEST_F(EdgeTest, ADrainFinishesWhatIsPendingAndClosesThen) {  // provokes: 1001
     try {
       Consumer late(port_);
       return false;
-    } catch (const std::runtime_error&) {
-      return true;
-    }
+    } catch (const std::runtime_error&) { return true; }
   })) << "it takes no new connections";
   EXPECT_TRUE(consumer->silent());
   meshd_->answer(asked, "1");

@@ -20,7 +20,8 @@ TEST(Forwarded, Table) {
   const Row rows[] = {
       {x_forwarded_for, "203.0.113.7", "10.0.0.1", "203.0.113.7"},
       {x_forwarded_for, "203.0.113.7", "192.0.2.1", "192.0.2.1"},  // no trusted proxy: not even read
-      {x_forwarded_for, "6.6.6.6, 203.0.113.7", "10.0.0.1", "203.0.113.7"},  // the left one is the consumer's own invention
+      {x_forwarded_for, "6.6.6.6, 203.0.113.7", "10.0.0.1",
+       "203.0.113.7"},  // the left one is the consumer's own invention
       {x_forwarded_for, "6.6.6.6, 203.0.113.7, 10.0.0.2", "10.0.0.1", "203.0.113.7"},
       {x_forwarded_for, "10.0.0.3 ,\t10.0.0.2", "10.0.0.1", "10.0.0.3"},
       {x_forwarded_for, "", "10.0.0.1", "10.0.0.1"},

@@ -58,7 +58,8 @@ TEST(LineReader, TheLimitIsOfALineWithoutItsEnd) {
 
 TEST(LineReader, OnlyUtf8) {
   EXPECT_EQ(read({"\xc3\xb6\n", "\xe2\x82", "\xac\n", "\xf0\x9f\x98\x80\n"}), lines({"ö", "€", "😀"}));
-  for (const char* bad : {"\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "a\xe2\x82", "\xc3(", "\xff"}) {
+  for (const char* bad : {"\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "a\xe2\x82", "\xc3(", "\xff"}) {
     EXPECT_EQ(read({"a\n", bad, "\nb\n"}), (Read{{"a"}, Problem::not_utf8})) << bad;
     EXPECT_FALSE(is_utf8(bad));
   }

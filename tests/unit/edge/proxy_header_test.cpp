@@ -73,7 +73,9 @@ TEST(ProxyHeader, Table) {
 }
 
 TEST(ProxyHeader, NeverAsksForMoreThanTheHeaderHas) {
-  for (const std::string& whole : {version2(0x21, 0x11, v4), version2(0x21, 0x21, v6 + std::string(700, 'x')), version2(0x20, 0, ""), "PROXY TCP4 10.1.2.3 10.0.0.1 4711 443\r\n"s, "PROXY UNKNOWN\r\n"s}) {
+  for (const std::string& whole :
+       {version2(0x21, 0x11, v4), version2(0x21, 0x21, v6 + std::string(700, 'x')), version2(0x20, 0, ""),
+        "PROXY TCP4 10.1.2.3 10.0.0.1 4711 443\r\n"s, "PROXY UNKNOWN\r\n"s}) {
     for (std::size_t have = 0; have < whole.size(); ++have) {
       const auto header = parse_proxy_header(std::string_view(whole).substr(0, have));
       ASSERT_EQ(header.what, What::incomplete) << have;

@@ -10,7 +10,9 @@ using namespace std::string_literals;
 
 constexpr HeadLimits limits{100, 600, 10};
 
-std::string get(const std::string& headers, const std::string& line = "GET /websocket HTTP/1.1") { return line + "\r\nHost: gw.test\r\n" + headers + "\r\n"; }
+std::string get(const std::string& headers, const std::string& line = "GET /websocket HTTP/1.1") {
+  return line + "\r\nHost: gw.test\r\n" + headers + "\r\n";
+}
 
 TEST(RequestHead, Table) {
   struct Row {

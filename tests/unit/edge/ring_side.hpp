@@ -26,7 +26,8 @@ class RingSide {
   }
 
   /// Takes the edge in: its hello, our welcome.
-  shm::Hello welcome(std::uint32_t slot = 3, std::uint32_t generation = 9, shm::BrokerState broker = shm::BrokerState::ready) {
+  shm::Hello welcome(std::uint32_t slot = 3, std::uint32_t generation = 9,
+                     shm::BrokerState broker = shm::BrokerState::ready) {
     shm::Hello hello = greet();
     auto segments = shm::MeshdSegments::create(slot, generation, geometry_);
     if (!segments) throw std::runtime_error(segments.error().text());
@@ -34,7 +35,10 @@ class RingSide {
     segments_->set_broker(broker);
     requests_ = segments_->requests();
     answers_ = segments_->responses();
-    if (const auto sent = channel_.send_welcome({slot, generation, "worker ticket"}, segments_->fd_m(), segments_->fd_e()); !sent) throw std::runtime_error(sent.error().text());
+    if (const auto sent =
+            channel_.send_welcome({slot, generation, "worker ticket"}, segments_->fd_m(), segments_->fd_e());
+        !sent)
+      throw std::runtime_error(sent.error().text());
     return hello;
   }
   shm::Hello greet() {
@@ -59,10 +63,12 @@ class RingSide {
       if (requests_.poisoned()) throw std::runtime_error("the edge wrote rubbish");
       if (!requests_.prepare_sleep()) continue;
       readable(channel_.fd(), "no record came");
-      if (channel_.drain_doorbells().what == shm::ControlChannel::Received::What::closed) throw std::runtime_error("the edge has gone");
+      if (channel_.drain_doorbells().what == shm::ControlChannel::Received::What::closed)
+        throw std::runtime_error("the edge has gone");
       requests_.cancel_sleep();
     }
-    if (header.type != static_cast<std::uint16_t>(type)) throw std::runtime_error("a record of type " + std::to_string(header.type));
+    if (header.type != static_cast<std::uint16_t>(type))
+      throw std::runtime_error("a record of type " + std::to_string(header.type));
     requests_.take(header, payload_);
     if (requests_.release()) channel_.ring();
     const auto record = records::decode<Record>(payload_);
@@ -87,10 +93,13 @@ class RingSide {
     if (!answers_.write(type, 0, sequence, {payload})) throw std::runtime_error("no room in the return ring");
     if (answers_.commit()) channel_.ring();
   }
-  void accept(const records::OpenSession& asked, std::string_view user = "user 1", std::string_view ticket = "session ticket") {
-    send(records::Type::session_accepted, records::SessionAccepted{asked.session, asked.serial, user, "\"Ann\"", ticket});
+  void accept(const records::OpenSession& asked, std::string_view user = "user 1",
+              std::string_view ticket = "session ticket") {
+    send(records::Type::session_accepted,
+         records::SessionAccepted{asked.session, asked.serial, user, "\"Ann\"", ticket});
   }
-  void answer(const std::pair<shm::RecordHeader, records::Request>& asked, std::string_view result, std::string_view error = "null") {
+  void answer(const std::pair<shm::RecordHeader, records::Request>& asked, std::string_view result,
+              std::string_view error = "null") {
     send(records::Type::response, records::Response{asked.second.session, result, error}, asked.first.sequence);
   }
   void set_broker(shm::BrokerState state) {

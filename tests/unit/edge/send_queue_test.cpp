@@ -43,9 +43,12 @@ class SendQueueTest : public ::testing::Test {
   static constexpr std::size_t limit = 8 * 1024;
   static std::string filler(char c, std::size_t size) { return std::string(size, c); }
   static std::string event(std::string_view topic, int n, std::size_t size = 500) {
-    return R"({"type":"event","payload":{"topic":")" + std::string(topic) + R"(","event":[)" + std::to_string(n) + ",\"" + filler('x', size) + "\"]}}";
+    return R"({"type":"event","payload":{"topic":")" + std::string(topic) + R"(","event":[)" + std::to_string(n) +
+           ",\"" + filler('x', size) + "\"]}}";
   }
-  bool send_event(std::string_view topic, int n, QueueRules::Match rule, std::size_t size = 500) { return queue_.send(prepare(event(topic, n, size)), topic, rule); }
+  bool send_event(std::string_view topic, int n, QueueRules::Match rule, std::size_t size = 500) {
+    return queue_.send(prepare(event(topic, n, size)), topic, rule);
+  }
   /// The socket has half of what waits at most, so that what follows has to wait.
   void fill_socket() { EXPECT_TRUE(queue_.send(filler('f', limit / 2))); }
   /// The peer reads everything; what it read, but for the filling.
@@ -72,7 +75,8 @@ class SendQueueTest : public ::testing::Test {
     return out;
   }
 
-  static constexpr QueueRules::Match close_rule{0, WhenFull::close}, ticks{1, WhenFull::drop_oldest}, prices{2, WhenFull::latest}, logs{3, WhenFull::drop_oldest};
+  static constexpr QueueRules::Match close_rule{0, WhenFull::close}, ticks{1, WhenFull::drop_oldest},
+      prices{2, WhenFull::latest}, logs{3, WhenFull::drop_oldest};
   Socket socket_;
   SendQueue queue_{socket_, limit};
 };
@@ -154,13 +158,15 @@ TEST_F(SendQueueTest, ManyTopicsOfTheLatestAreBoundedToo) {
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(send_event("prices." + std::to_string(i), i, prices));
   EXPECT_LE(socket_.bytes + queue_.waiting_bytes(), limit);
   const auto events = read_events();
-  EXPECT_EQ(events.front(), "prices." + std::to_string(1000 - events.size()) + " " + std::to_string(1000 - events.size()) + " -" + std::to_string(1000 - events.size()));
+  EXPECT_EQ(events.front(), "prices." + std::to_string(1000 - events.size()) + " " +
+                                std::to_string(1000 - events.size()) + " -" + std::to_string(1000 - events.size()));
   EXPECT_EQ(events.back(), "prices.999 999");
 }
 
 TEST_F(SendQueueTest, AnswersPushEventsOutAndNotTheOtherWayRound) {
   fill_socket();
-  while (queue_.take_dropped() == 0) ASSERT_TRUE(send_event("prices." + std::to_string(queue_.waiting_bytes()), 0, prices));
+  while (queue_.take_dropped() == 0)
+    ASSERT_TRUE(send_event("prices." + std::to_string(queue_.waiting_bytes()), 0, prices));
   EXPECT_TRUE(send_event("ticks.a", 1, ticks)) << "it is left out itself: the latest of a topic is worth more";
   EXPECT_EQ(queue_.take_dropped(), 1u);
   int answers = 0;
@@ -210,7 +216,8 @@ TEST_F(SendQueueTest, FramesThatWaitAreShared) {
 }
 
 TEST(WithDropped, IsAMemberOfThePayload) {
-  EXPECT_EQ(with_dropped(R"({"type":"event","payload":{"topic":"a","event":1}})", 7), R"({"type":"event","payload":{"topic":"a","event":1,"dropped":7}})");
+  EXPECT_EQ(with_dropped(R"({"type":"event","payload":{"topic":"a","event":1}})", 7),
+            R"({"type":"event","payload":{"topic":"a","event":1,"dropped":7}})");
 }
 
 }  // namespace

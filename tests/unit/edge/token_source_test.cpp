@@ -6,7 +6,8 @@ namespace nuropb::edge {
 namespace {
 
 TEST(TokenSource, HeadersAsNuropbGwTakesThem) {
-  for (const char* header : {"Bearer x.y", "Bearer: x.y", "Bearer :x.y", "Bearerx.y", "x.y", "  Bearer   x.y  "}) EXPECT_EQ(strip_bearer(header), "x.y") << header;
+  for (const char* header : {"Bearer x.y", "Bearer: x.y", "Bearer :x.y", "Bearerx.y", "x.y", "  Bearer   x.y  "})
+    EXPECT_EQ(strip_bearer(header), "x.y") << header;
   EXPECT_EQ(strip_bearer("Bearer"), "");
   EXPECT_EQ(strip_bearer(""), "");
 }

@@ -31,20 +31,23 @@ std::pair<bool, bool> in_runs(std::string text, std::size_t split) {
 TEST(Utf8InRuns, SaysWhatTheTableSays) {
   std::vector<std::string> texts{"", "plain", "\xf0\x9f\x98\x80", "\xed\xa0\x80", "\xc0\xaf"};
   for (const std::size_t before : {0, 15, 16, 31, 40}) {
-    for (const char* odd : {"\xc3\xa4", "\xe2\x82", "\xff", "\x80"}) texts.push_back(std::string(before, 'a').append(odd).append(40, 'b'));
+    for (const char* odd : {"\xc3\xa4", "\xe2\x82", "\xff", "\x80"})
+      texts.push_back(std::string(before, 'a').append(odd).append(40, 'b'));
   }
   std::mt19937 random(1);
   for (int i = 0; i < 2000; ++i) {
     std::string text;
     const std::size_t length = random() % 80;
     // Mostly ASCII, now and then a part of some character.
-    for (std::size_t at = 0; at < length; ++at) text += static_cast<char>(random() % 8 == 0 ? 0x80 + random() % 0x80 : 0x20 + random() % 0x5f);
+    for (std::size_t at = 0; at < length; ++at)
+      text += static_cast<char>(random() % 8 == 0 ? 0x80 + random() % 0x80 : 0x20 + random() % 0x5f);
     texts.push_back(text);
   }
   int good = 0;
   for (const std::string& text : texts) {
     good += slowly(text).first;
-    for (std::size_t split = 0; split <= text.size(); ++split) EXPECT_EQ(in_runs(text, split), slowly(text)) << testing::PrintToString(text) << " split at " << split;
+    for (std::size_t split = 0; split <= text.size(); ++split)
+      EXPECT_EQ(in_runs(text, split), slowly(text)) << testing::PrintToString(text) << " split at " << split;
   }
   EXPECT_GT(good, 100) << "some are UTF-8";
 }

@@ -25,8 +25,10 @@ TEST(EtcdWire, RequestsAreWhatTheGatewayWants) {
   EXPECT_EQ(json::parse(grant_request(15)), json::parse(R"({"TTL":"15"})"));
   EXPECT_EQ(json::parse(lease_request(7587866)), json::parse(R"({"ID":"7587866"})"));
   const auto nominate = json::parse(nominate_request(keys, "me", 77));
-  EXPECT_EQ(nominate["compare"], json::parse(R"([{"key":")" + base64::encode(keys.leader) + R"(","target":"VERSION","result":"EQUAL","version":"0"}])"));
-  EXPECT_EQ(nominate["success"][0]["request_put"], json::parse(R"({"key":")" + base64::encode(keys.leader) + R"(","value":"bWU=","lease":"77"})"));
+  EXPECT_EQ(nominate["compare"], json::parse(R"([{"key":")" + base64::encode(keys.leader) +
+                                             R"(","target":"VERSION","result":"EQUAL","version":"0"}])"));
+  EXPECT_EQ(nominate["success"][0]["request_put"],
+            json::parse(R"({"key":")" + base64::encode(keys.leader) + R"(","value":"bWU=","lease":"77"})"));
   EXPECT_EQ(nominate["failure"][0]["request_range"]["key"], base64::encode(keys.leader));
   const auto publish = json::parse(publish_request(keys, 77));
   EXPECT_EQ(publish["compare"][0]["lease"], "77");
@@ -41,8 +43,9 @@ TEST(EtcdWire, Lease) {
   ASSERT_TRUE(lease);
   EXPECT_EQ(lease->id, 7587889440432127749);
   EXPECT_EQ(lease->ttl_s, 15);
-  for (const char* wrong : {"", "[]", "{}", R"({"ID":"0","TTL":"15"})", R"({"ID":"x","TTL":"15"})", R"({"ID":"1"})", R"({"ID":"1","TTL":"-3"})",
-                            R"({"ID":"99999999999999999999","TTL":"15"})", R"({"ID":"1","TTL":"9223372036854775807"})"}) {
+  for (const char* wrong : {"", "[]", "{}", R"({"ID":"0","TTL":"15"})", R"({"ID":"x","TTL":"15"})", R"({"ID":"1"})",
+                            R"({"ID":"1","TTL":"-3"})", R"({"ID":"99999999999999999999","TTL":"15"})",
+                            R"({"ID":"1","TTL":"9223372036854775807"})"}) {
     EXPECT_FALSE(read_grant(wrong)) << wrong;
   }
 }
@@ -55,12 +58,15 @@ TEST(EtcdWire, KeepAlive) {
 }
 
 std::string kv(const std::string& key, const std::string& value, int lease) {
-  return R"({"key":")" + base64::encode(key) + R"(","value":")" + base64::encode(value) + R"(","lease":")" + std::to_string(lease) + R"("})";
+  return R"({"key":")" + base64::encode(key) + R"(","value":")" + base64::encode(value) + R"(","lease":")" +
+         std::to_string(lease) + R"("})";
 }
 
 TEST(EtcdWire, NominationWon) {
-  const auto won = read_nomination(R"({"header":{"revision":"9"},"succeeded":true,"responses":[{"response_put":{}},{"response_range":{"kvs":[)" +
-                                       kv(keys.config_ok, "True", 0) + "]}}]}", keys, "me", 5);
+  const auto won = read_nomination(
+      R"({"header":{"revision":"9"},"succeeded":true,"responses":[{"response_put":{}},{"response_range":{"kvs":[)" +
+          kv(keys.config_ok, "True", 0) + "]}}]}",
+      keys, "me", 5);
   ASSERT_TRUE(won);
   EXPECT_TRUE(won->ours);
   EXPECT_TRUE(won->config_ok);
@@ -69,12 +75,14 @@ TEST(EtcdWire, NominationWon) {
 
 TEST(EtcdWire, NominationLostOrWonBefore) {
   const std::string head = R"({"header":{"revision":"9"},"responses":[{"response_range":{"kvs":[)";
-  const auto lost = read_nomination(head + kv(keys.leader, "other", 4) + R"(]}},{"response_range":{}}]})", keys, "me", 5);
+  const auto lost =
+      read_nomination(head + kv(keys.leader, "other", 4) + R"(]}},{"response_range":{}}]})", keys, "me", 5);
   ASSERT_TRUE(lost);
   EXPECT_FALSE(lost->ours);
   EXPECT_FALSE(lost->config_ok);
   EXPECT_EQ(lost->leader, "other");
-  EXPECT_TRUE(read_nomination(head + kv(keys.leader, "me", 5) + "]}}]}", keys, "me", 5)->ours) << "by a transaction whose answer was lost";
+  EXPECT_TRUE(read_nomination(head + kv(keys.leader, "me", 5) + "]}}]}", keys, "me", 5)->ours)
+      << "by a transaction whose answer was lost";
   EXPECT_FALSE(read_nomination(head + kv(keys.leader, "me", 4) + "]}}]}", keys, "me", 5)->ours) << "our former life's";
   EXPECT_FALSE(read_nomination(head + "]}}]}", keys, "me", 5)) << "nobody has it, and it was not put";
   EXPECT_FALSE(read_nomination(head + R"({"key":"?"}]}}]})", keys, "me", 5));
@@ -83,9 +91,12 @@ TEST(EtcdWire, NominationLostOrWonBefore) {
 
 TEST(EtcdWire, WatchLines) {
   EXPECT_TRUE(read_watch_line(R"({"result":{"header":{},"created":true}})", keys)->empty());
-  const auto events = read_watch_line(R"({"result":{"header":{},"events":[{"kv":)" + kv(keys.leader, "other", 4) + R"(},{"type":"DELETE","kv":{"key":")" +
-                                          base64::encode(keys.leader) + R"(","mod_revision":"4"}},{"kv":)" + kv(keys.config_ok, "True", 0) + R"(},{"kv":)" +
-                                          kv(keys.config_ok, "true", 0) + R"(},{"kv":)" + kv("/nuropb/gateway/else", "x", 0) + "}]}}", keys);
+  const auto events =
+      read_watch_line(R"({"result":{"header":{},"events":[{"kv":)" + kv(keys.leader, "other", 4) +
+                          R"(},{"type":"DELETE","kv":{"key":")" + base64::encode(keys.leader) +
+                          R"(","mod_revision":"4"}},{"kv":)" + kv(keys.config_ok, "True", 0) + R"(},{"kv":)" +
+                          kv(keys.config_ok, "true", 0) + R"(},{"kv":)" + kv("/nuropb/gateway/else", "x", 0) + "}]}}",
+                      keys);
   ASSERT_TRUE(events);
   ASSERT_EQ(events->size(), 4U);
   EXPECT_EQ(std::get<LeaderPut>((*events)[0]).leader, "other");
@@ -96,7 +107,10 @@ TEST(EtcdWire, WatchLines) {
 }
 
 TEST(EtcdWire, AWatchThatEtcdEnds) {
-  EXPECT_NE(read_watch_line(R"({"result":{"canceled":true,"cancel_reason":"compacted"}})", keys).error().what.find("compacted"), std::string::npos);
+  EXPECT_NE(read_watch_line(R"({"result":{"canceled":true,"cancel_reason":"compacted"}})", keys)
+                .error()
+                .what.find("compacted"),
+            std::string::npos);
   EXPECT_FALSE(read_watch_line(R"({"error":{"message":"etcdserver: no leader"}})", keys));
   EXPECT_FALSE(read_watch_line("nonsense", keys));
 }

@@ -21,10 +21,12 @@ using namespace std::chrono_literals;
 class Server {
  public:
   explicit Server(std::vector<std::string> pieces, bool stay = false)
-      : acceptor_(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)), thread_([this, pieces = std::move(pieces), stay] { serve(pieces, stay); }) {}
+      : acceptor_(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)),
+        thread_([this, pieces = std::move(pieces), stay] { serve(pieces, stay); }) {}
   ~Server() {
     boost::system::error_code ignored;
-    if (!served_) tcp::socket(io_).connect(acceptor_.local_endpoint(), ignored);  // nobody came: it must not wait for ever
+    if (!served_)
+      tcp::socket(io_).connect(acceptor_.local_endpoint(), ignored);  // nobody came: it must not wait for ever
     thread_.join();
   }
 
@@ -141,7 +143,8 @@ TEST(HttpClient, CancelEndsTheCallUnderWayAndLaterOnes) {
 }
 
 TEST(HttpClient, LinesOfAStreamHoweverTheyAreCut) {
-  Server server({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n", "5\r\ntwo\nt\r\n4\r\nhree\r\n", "6\r\n\n\nlast\r\n0\r\n\r\n"});
+  Server server({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n", "5\r\ntwo\nt\r\n4\r\nhree\r\n",
+                 "6\r\n\n\nlast\r\n0\r\n\r\n"});
   const auto stream = client(server.url()).stream({"POST", "/v3/watch", "{}", {}}, 5s);
   ASSERT_TRUE(stream) << stream.error().text();
   EXPECT_EQ((*stream)->status(), 200U);

@@ -28,10 +28,11 @@ TEST(HttpUrl, Defaults) {
 }
 
 TEST(HttpUrl, MistakesAreToldWithoutThePassword) {
-  for (const char* wrong : {"", "ftp://ann:secret@h", "http://ann:secret@", "http://ann:secret@h:0", "http://ann:secret@h:65536", "http://ann:secret@h:x",
-                            "http://ann:secret@h:", "http://ann:sec%ret@h", "http://:secret@h", "http://ann:secret@[::1", "http://ann:secret@[::1]x",
-                            "http://ann:secret@h/a b", "http://ann:secret@h?x", "http://ann:secret@h h", "http://a%3Ab:secret@h", "ann:secret@h",
-                            "http://ann:sec/secret@h"}) {
+  for (const char* wrong :
+       {"", "ftp://ann:secret@h", "http://ann:secret@", "http://ann:secret@h:0", "http://ann:secret@h:65536",
+        "http://ann:secret@h:x", "http://ann:secret@h:", "http://ann:sec%ret@h", "http://:secret@h",
+        "http://ann:secret@[::1", "http://ann:secret@[::1]x", "http://ann:secret@h/a b", "http://ann:secret@h?x",
+        "http://ann:secret@h h", "http://a%3Ab:secret@h", "ann:secret@h", "http://ann:sec/secret@h"}) {
     const auto url = parse_url(wrong);
     ASSERT_FALSE(url) << wrong;
     EXPECT_EQ(url.error().text().find("sec"), std::string::npos) << url.error().text();

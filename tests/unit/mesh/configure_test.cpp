@@ -29,9 +29,11 @@ TEST(Configure, BlueprintHasTheNamesOfTheProtocol) {
   EXPECT_EQ(made.queues[1].dead_letter_exchange, "nuropb-dl-exchange");
   std::vector<std::string> bindings;
   for (const auto& each : made.bindings) bindings.push_back(each.queue + "|" + each.exchange + "|" + each.key);
-  EXPECT_EQ(bindings, (std::vector<std::string>{"nuropb-sandbox-dl|nuropb-dl-exchange|", "nuropb-sandbox-sq|nuropb-rpc-exchange|sandbox",
-                                                "nuropb-sandbox-sq|nuropb-rpc-exchange|other", "nuropb-sandbox-sq|nuropb-events-exchange|news.#",
-                                                "nuropb-sandbox-sq|nuropb-events-exchange|*.alarm"}));
+  EXPECT_EQ(bindings,
+            (std::vector<std::string>{
+                "nuropb-sandbox-dl|nuropb-dl-exchange|", "nuropb-sandbox-sq|nuropb-rpc-exchange|sandbox",
+                "nuropb-sandbox-sq|nuropb-rpc-exchange|other", "nuropb-sandbox-sq|nuropb-events-exchange|news.#",
+                "nuropb-sandbox-sq|nuropb-events-exchange|*.alarm"}));
 }
 
 TEST(Configure, AClientHasNoQueuesOfAService) {

@@ -44,7 +44,8 @@ TEST_F(DeclarationsTest, SentAheadAndAnsweredInOrder) {
   EXPECT_TRUE(write());
   EXPECT_EQ(connection_.sent.size(), 3u);
   EXPECT_FALSE(declarations_.pending());
-  EXPECT_FALSE(declarations_.answered(channel, AMQP_QUEUE_BIND_OK_METHOD, at(0))) << "the first answer is of the first step";
+  EXPECT_FALSE(declarations_.answered(channel, AMQP_QUEUE_BIND_OK_METHOD, at(0)))
+      << "the first answer is of the first step";
   EXPECT_TRUE(declarations_.answered(channel, AMQP_CHANNEL_OPEN_OK_METHOD, at(0)));
   EXPECT_EQ(declarations_.answered(channel, AMQP_QUEUE_BIND_OK_METHOD, at(0))->key, "1");
   EXPECT_EQ(declarations_.answered(channel, AMQP_QUEUE_BIND_OK_METHOD, at(0))->key, "2");
@@ -66,7 +67,8 @@ TEST_F(DeclarationsTest, NothingGoesBehindConsumingBeforeItsAnswer) {
 }
 
 TEST_F(DeclarationsTest, NoMoreThanThereIsRoomForAndNoMoreThanSoManyAhead) {
-  for (std::size_t i = 0; i < Declarations::ahead + 10; ++i) declarations_.add(channel, Step::bind("q", "e", std::to_string(i)));
+  for (std::size_t i = 0; i < Declarations::ahead + 10; ++i)
+    declarations_.add(channel, Step::bind("q", "e", std::to_string(i)));
   EXPECT_EQ(declarations_.room(channel), 0u);
   connection_.room = 5;
   EXPECT_FALSE(write()) << "no room";
@@ -80,7 +82,8 @@ TEST_F(DeclarationsTest, NoMoreThanThereIsRoomForAndNoMoreThanSoManyAhead) {
 }
 
 TEST_F(DeclarationsTest, DroppedWithTheChannel) {
-  declarations_.add(channel, {Step::bind("q", "e", "1"), Step::bind("q", "e", "2"), Step::consume("q", "t", true), Step::bind("q", "e", "3")});
+  declarations_.add(channel, {Step::bind("q", "e", "1"), Step::bind("q", "e", "2"), Step::consume("q", "t", true),
+                              Step::bind("q", "e", "3")});
   declarations_.add(1, Step::confirms());
   write();
   EXPECT_TRUE(declarations_.answered(channel, AMQP_QUEUE_BIND_OK_METHOD, at(0)));

@@ -18,19 +18,30 @@ const PrivateKey& service_key() {
 }
 
 json description() {
-  return {{"service_name", "s"}, {"public_key", service_key().public_key().pem()}, {"encrypted_methods", true},
-          {"methods", {{"open", {{"requires_encryption", false}}}, {"secret", {{"requires_encryption", true}}}, {"old", json::object()}}}};
+  return {{"service_name", "s"},
+          {"public_key", service_key().public_key().pem()},
+          {"encrypted_methods", true},
+          {"methods",
+           {{"open", {{"requires_encryption", false}}},
+            {"secret", {{"requires_encryption", true}}},
+            {"old", json::object()}}}};
 }
 
-Answer failed(std::string_view name, const std::string& why = "why") { return tl::unexpected(ServiceError{std::string(name), why, false}); }
+Answer failed(std::string_view name, const std::string& why = "why") {
+  return tl::unexpected(ServiceError{std::string(name), why, false});
+}
 
 class DiscoveryTest : public ::testing::Test {
  protected:
   void want(const std::string& service, std::size_t cost = 0, bool refresh = false) {
     const int n = ++wanted_;
-    discovery_.want(service, clock_.now(), cost, [this, n](const Described& d) {
-      told_.push_back(std::to_string(n) + (d ? ":" + (*d)->document.value("service_version", "-") : ":" + d.error().name));
-    }, refresh);
+    discovery_.want(
+        service, clock_.now(), cost,
+        [this, n](const Described& d) {
+          told_.push_back(std::to_string(n) +
+                          (d ? ":" + (*d)->document.value("service_version", "-") : ":" + d.error().name));
+        },
+        refresh);
   }
   void answer(const std::string& service, const Answer& what) { discovery_.answered(service, clock_.now(), what); }
   static json version(const std::string& text) {
@@ -42,7 +53,13 @@ class DiscoveryTest : public ::testing::Test {
   ManualClock clock_;
   std::vector<std::string> asked_, told_;
   int wanted_ = 0;
-  Discovery discovery_{{.ttl = seconds(60), .retry = seconds(5), .max_age = seconds(600), .max_services = 3, .max_bytes = 1U << 20, .max_waiting_bytes = 100, .max_waiting_for_one = 80},
+  Discovery discovery_{{.ttl = seconds(60),
+                        .retry = seconds(5),
+                        .max_age = seconds(600),
+                        .max_services = 3,
+                        .max_bytes = 1U << 20,
+                        .max_waiting_bytes = 100,
+                        .max_waiting_for_one = 80},
                        [this](const std::string& service) { asked_.push_back(service); }};
 };
 
@@ -179,7 +196,8 @@ TEST_F(DiscoveryTest, WhoeverComesWhileOthersAreToldQueuesBehindThem) {
 
 TEST_F(DiscoveryTest, ASynchronousAnswerIsFine) {
   Discovery* self = nullptr;
-  Discovery at_once({}, [&](const std::string& service) { self->answered(service, clock_.now(), failed(error_name::transport)); });
+  Discovery at_once(
+      {}, [&](const std::string& service) { self->answered(service, clock_.now(), failed(error_name::transport)); });
   self = &at_once;
   std::string told;
   at_once.want("s", clock_.now(), 0, [&](const Described& d) { told = d ? "described" : d.error().name; });
@@ -278,10 +296,14 @@ TEST(EncryptionKey, WithoutAPublicKey) {
   json without = description();
   without["public_key"] = nullptr;
   EXPECT_EQ(key_for(without, "open", Encryption::automatic), "plain");
-  EXPECT_EQ(key_for(without, "secret", Encryption::automatic), "NuropbHandlingError: Service public key not found for service: s");
-  EXPECT_EQ(key_for(without, "open", Encryption::always), "NuropbHandlingError: Service public key not found for service: s");
+  EXPECT_EQ(key_for(without, "secret", Encryption::automatic),
+            "NuropbHandlingError: Service public key not found for service: s");
+  EXPECT_EQ(key_for(without, "open", Encryption::always),
+            "NuropbHandlingError: Service public key not found for service: s");
   without["public_key"] = "-----BEGIN NONSENSE-----";
-  EXPECT_EQ(key_for(without, "secret", Encryption::automatic), "NuropbHandlingError: Service public key not found for service: s (public key: is not a public key in PEM)");
+  EXPECT_EQ(
+      key_for(without, "secret", Encryption::automatic),
+      "NuropbHandlingError: Service public key not found for service: s (public key: is not a public key in PEM)");
 }
 
 TEST(EncryptionKey, OddDescriptions) {

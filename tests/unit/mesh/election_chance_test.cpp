@@ -121,17 +121,20 @@ class Chance {
   }
   void act_on(One& one, const E::Nominate& action) {
     if (!arrives(one, Doing::nominate)) return;
-    if (!leases_.contains(action.lease)) return one.heard.push_back(E::EtcdFailed{Doing::nominate, {"lease not found", "", ""}});
+    if (!leases_.contains(action.lease))
+      return one.heard.push_back(E::EtcdFailed{Doing::nominate, {"lease not found", "", ""}});
     if (!key_) {
       key_ = Key{one.id, action.lease};
       ++revision_;
       tell(E::LeaderIs{one.id, action.lease});
     }
-    answer(one, Doing::nominate, E::Nominated{action.lease, key_->lease == action.lease, key_->leader, config_ok_, revision_});
+    answer(one, Doing::nominate,
+           E::Nominated{action.lease, key_->lease == action.lease, key_->leader, config_ok_, revision_});
   }
   void act_on(One& one, const E::Watch&) {
     std::erase_if(one.heard, [](const E::Event& event) {
-      return std::holds_alternative<E::LeaderGone>(event) || std::holds_alternative<E::LeaderIs>(event) || std::holds_alternative<E::ConfigOk>(event);
+      return std::holds_alternative<E::LeaderGone>(event) || std::holds_alternative<E::LeaderIs>(event) ||
+             std::holds_alternative<E::ConfigOk>(event);
     });
     one.watches = etcd_there_;
     if (!etcd_there_) return one.heard.push_back(E::WatchEnded{away});

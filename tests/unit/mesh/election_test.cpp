@@ -36,15 +36,21 @@ struct Instance {
     return *this;
   }
   template <class Wanted>
-  const Wanted* asks() const { return find<Wanted>(actions); }
+  const Wanted* asks() const {
+    return find<Wanted>(actions);
+  }
 
   Instance& start() {
     actions = election.start(clock.now());
     return *this;
   }
   Instance& granted() { return hear(E::Granted{7, 15s, clock.now()}); }
-  Instance& elected(bool config_ok = false) { return start().granted().hear(E::Nominated{7, true, "me", config_ok, 10}); }
-  Instance& led_by(const std::string& other, bool config_ok) { return start().granted().hear(E::Nominated{7, false, other, config_ok, 10}); }
+  Instance& elected(bool config_ok = false) {
+    return start().granted().hear(E::Nominated{7, true, "me", config_ok, 10});
+  }
+  Instance& led_by(const std::string& other, bool config_ok) {
+    return start().granted().hear(E::Nominated{7, false, other, config_ok, 10});
+  }
   Instance& leading() { return elected().hear(E::Configured{}).hear(E::Published{true}); }
 };
 
@@ -297,8 +303,10 @@ TEST(Election, EtcdAwayAtTheStartIsTriedAgainForEver) {
 }
 
 TEST(Election, NamesAreThoseOfTheOriginal) {
-  const std::set<std::string> names{"startup", "startup-leader-election", "startup-leader-decided", "taking-leadership", "running-leader",
-                                    "running-follower", "running-standalone", "stopping", "shutdown"};
+  const std::set<std::string> names{
+      "startup",        "startup-leader-election", "startup-leader-decided", "taking-leadership",
+      "running-leader", "running-follower",        "running-standalone",     "stopping",
+      "shutdown"};
   std::set<std::string> ours;
   for (int i = 0; i <= static_cast<int>(S::shutdown); ++i) ours.insert(name_of(static_cast<S>(i)));
   EXPECT_EQ(ours, names);

@@ -59,14 +59,16 @@ TEST(Encryption, ThereAndBack) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(decrypt_response(*answer, *asker.of("c1")), "{\"a\":2}");
   EXPECT_FALSE(decrypt_response(*answer, *asker.of("c2"))) << "each request has a key of its own";
-  EXPECT_EQ(decrypt_returned(*asked, *asker.of("c1")), "{\"q\":1}") << "what the broker returns can be read by its sender";
+  EXPECT_EQ(decrypt_returned(*asked, *asker.of("c1")), "{\"q\":1}")
+      << "what the broker returns can be read by its sender";
 }
 
 TEST(Encryption, KeysAreDerivedAsHkdfHasIt) {
   RequestKeys::Secret secret;
   std::iota(secret.begin(), secret.end(), std::uint8_t{0});
   // From Python's cryptography: HKDF(SHA256, 32, salt=None, info=b"nuropb request key 1 " + correlation_id).
-  EXPECT_EQ(RequestKeys(secret).of("f985036a41fd4e7ea48ca9c101788487")->text(), "jPitcSeKHLjvTRASi7llBfxrp4JHFVmSg5xBKdOY8y4=");
+  EXPECT_EQ(RequestKeys(secret).of("f985036a41fd4e7ea48ca9c101788487")->text(),
+            "jPitcSeKHLjvTRASi7llBfxrp4JHFVmSg5xBKdOY8y4=");
   EXPECT_EQ(RequestKeys(secret).of("")->text(), "O9Beop1veXD7Kn6lSb6-UYaEDvs0AJEslkPNeJkpkbY=");
 }
 
@@ -81,19 +83,25 @@ std::string refusal(const Result<OpenedRequest>& opened) { return opened ? "read
 std::string refusal(const Result<std::string>& opened) { return opened ? "read" : opened.error().text(); }
 
 TEST(Encryption, SaysWhatIsWrongWithARequest) {
-  const std::string body = vector("request_body"), sealed = body.substr(0, body.find('.')), payload = body.substr(body.find('.') + 1);
-  const std::string not_ours = "sealed key: was not sealed for this service's key (the asker may have an older description of the service)";
+  const std::string body = vector("request_body"), sealed = body.substr(0, body.find('.')),
+                    payload = body.substr(body.find('.') + 1);
+  const std::string not_ours =
+      "sealed key: was not sealed for this service's key (the asker may have an older description of the service)";
   ERR_clear_error();
   EXPECT_EQ(refusal(decrypt_request("", private_key())), "encrypted body: is not of the form KEY.PAYLOAD");
-  EXPECT_EQ(refusal(decrypt_request(vector("request_json"), private_key())), "encrypted body: is not of the form KEY.PAYLOAD");
+  EXPECT_EQ(refusal(decrypt_request(vector("request_json"), private_key())),
+            "encrypted body: is not of the form KEY.PAYLOAD");
   EXPECT_EQ(refusal(decrypt_request(body, another_key())), not_ours);
   EXPECT_EQ(refusal(decrypt_request("." + payload, private_key())), not_ours);
   EXPECT_EQ(refusal(decrypt_request("AAAA." + payload, private_key())), not_ours);
   EXPECT_EQ(refusal(decrypt_request(base64::encode(std::string(256, '\0')) + "." + payload, private_key())), not_ours);
-  EXPECT_EQ(refusal(decrypt_request(base64::encode(std::string(256, '\xff')) + "." + payload, private_key())), not_ours);
+  EXPECT_EQ(refusal(decrypt_request(base64::encode(std::string(256, '\xff')) + "." + payload, private_key())),
+            not_ours);
   EXPECT_EQ(refusal(decrypt_request("{}." + payload, private_key())), "sealed key: is not base64");
-  EXPECT_EQ(refusal(decrypt_request(*public_key().seal("not a key") + "." + payload, private_key())), "Fernet key: is not 32 bytes in base64url");
-  EXPECT_EQ(refusal(decrypt_request(*public_key().seal(fernet::Key::random().text()) + "." + payload, private_key())), "Fernet token: was made with another key, or altered");
+  EXPECT_EQ(refusal(decrypt_request(*public_key().seal("not a key") + "." + payload, private_key())),
+            "Fernet key: is not 32 bytes in base64url");
+  EXPECT_EQ(refusal(decrypt_request(*public_key().seal(fernet::Key::random().text()) + "." + payload, private_key())),
+            "Fernet token: was made with another key, or altered");
   EXPECT_EQ(refusal(decrypt_request(sealed + ".", private_key())), "Fernet token: has 0 bytes");
   EXPECT_EQ(refusal(decrypt_request(sealed + ".{}", private_key())), "encrypted body: the payload is not base64");
   EXPECT_EQ(refusal(decrypt_request(body + "=", private_key())), "encrypted body: the payload is not base64");
@@ -101,15 +109,18 @@ TEST(Encryption, SaysWhatIsWrongWithARequest) {
 }
 
 TEST(Encryption, SaysWhatIsWrongWithAResponse) {
-  EXPECT_EQ(refusal(decrypt_response(vector("response_json"), key())), "encrypted body: is not of the form KEY.PAYLOAD");
-  EXPECT_EQ(refusal(decrypt_response(vector("response_body"), fernet::Key::random())), "Fernet token: was made with another key, or altered");
+  EXPECT_EQ(refusal(decrypt_response(vector("response_json"), key())),
+            "encrypted body: is not of the form KEY.PAYLOAD");
+  EXPECT_EQ(refusal(decrypt_response(vector("response_body"), fernet::Key::random())),
+            "Fernet token: was made with another key, or altered");
   EXPECT_EQ(refusal(decrypt_response("a.b.c", key())), "encrypted body: the payload is not base64");
 }
 
 TEST(Encryption, EveryTruncationIsRefused) {
   const std::string body = vector("request_body");
   const PrivateKey own = private_key();
-  for (std::size_t n = 0; n < body.size(); n += n > 340 && n < 350 ? 1 : 7) ASSERT_FALSE(decrypt_request(body.substr(0, n), own)) << n;
+  for (std::size_t n = 0; n<body.size(); n += n> 340 && n < 350 ? 1 : 7)
+    ASSERT_FALSE(decrypt_request(body.substr(0, n), own)) << n;
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ class Reader {
   }
 
  private:
-  std::unique_ptr<amqp_connection_state_t_, int (*)(amqp_connection_state_t)> state_{amqp_new_connection(), &amqp_destroy_connection};
+  std::unique_ptr<amqp_connection_state_t_, int (*)(amqp_connection_state_t)> state_{amqp_new_connection(),
+                                                                                     &amqp_destroy_connection};
   std::string_view in_;
 };
 
@@ -92,14 +93,17 @@ TEST(Frames, LongBodiesInSeveralFramesAndNoneForAnEmptyOne) {
     if (frame.frame_type == AMQP_FRAME_BODY) read += text(frame.payload.body_fragment);
   }
   EXPECT_EQ(read, body);
-  EXPECT_EQ(types, (std::vector<int>{AMQP_FRAME_METHOD, AMQP_FRAME_HEADER, AMQP_FRAME_BODY, AMQP_FRAME_BODY, AMQP_FRAME_BODY, AMQP_FRAME_METHOD, AMQP_FRAME_HEADER}));
+  EXPECT_EQ(types, (std::vector<int>{AMQP_FRAME_METHOD, AMQP_FRAME_HEADER, AMQP_FRAME_BODY, AMQP_FRAME_BODY,
+                                     AMQP_FRAME_BODY, AMQP_FRAME_METHOD, AMQP_FRAME_HEADER}));
 }
 
 TEST(Frames, MethodsByThemselves) {
   Frames frames;
   amqp_basic_ack_t ack{0x0102030405060708, 1};
   ASSERT_TRUE(frames.method(2, AMQP_BASIC_ACK_METHOD, &ack));
-  EXPECT_EQ(frames.bytes(), std::string_view("\x01\x00\x02\x00\x00\x00\x0d\x00\x3c\x00\x50\x01\x02\x03\x04\x05\x06\x07\x08\x01\xce", 21));
+  EXPECT_EQ(
+      frames.bytes(),
+      std::string_view("\x01\x00\x02\x00\x00\x00\x0d\x00\x3c\x00\x50\x01\x02\x03\x04\x05\x06\x07\x08\x01\xce", 21));
   frames.clear();
   EXPECT_TRUE(frames.empty());
 }

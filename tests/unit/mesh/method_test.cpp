@@ -15,11 +15,11 @@ TEST(Method, ValuesOfAnotherTypeAreRefused) {
   const json object = json::object(), array = json::array();
   for (const Row& row : {Row{"string", {"", "x"}, {1, true, nullptr, array}}, Row{"str", {"x"}, {1}},
                          Row{"number", {1, -1, 2.5}, {"1", true, nullptr}}, Row{"float", {1, 2.5}, {"1"}},
-                         Row{"integer", {1, -1, 2.0, 18446744073709551615U, 1e300}, {2.5, "1", true, nullptr}}, Row{"int", {1}, {2.5}},
-                         Row{"boolean", {true, false}, {0, "true", nullptr}}, Row{"bool", {true}, {1}},
-                         Row{"object", {object}, {array, "x", nullptr}}, Row{"dict", {object}, {array}},
-                         Row{"array", {array}, {object, "x", nullptr}}, Row{"list", {array}, {object}},
-                         Row{"any", {object, array, 1, "x", nullptr, true}, {}}}) {
+                         Row{"integer", {1, -1, 2.0, 18446744073709551615U, 1e300}, {2.5, "1", true, nullptr}},
+                         Row{"int", {1}, {2.5}}, Row{"boolean", {true, false}, {0, "true", nullptr}},
+                         Row{"bool", {true}, {1}}, Row{"object", {object}, {array, "x", nullptr}},
+                         Row{"dict", {object}, {array}}, Row{"array", {array}, {object, "x", nullptr}},
+                         Row{"list", {array}, {object}}, Row{"any", {object, array, 1, "x", nullptr, true}, {}}}) {
     const MethodInfo info{.parameters = {{"a", row.type}}};
     for (const json& value : row.fit) {
       json params{{"a", value}};
@@ -27,7 +27,8 @@ TEST(Method, ValuesOfAnotherTypeAreRefused) {
     }
     for (const json& value : row.do_not) {
       json params{{"a", value}};
-      EXPECT_EQ(accept_parameters(info, "m", params), std::string("m() takes 'a' as ") + row.type + ", not as " + value.type_name());
+      EXPECT_EQ(accept_parameters(info, "m", params),
+                std::string("m() takes 'a' as ") + row.type + ", not as " + value.type_name());
     }
   }
 }
@@ -61,13 +62,17 @@ TEST(Method, DeclarationsThatCannotBeMeantAreToldAtOnce) {
 }
 
 TEST(Method, IsDescribedAsThePythonPeerExpects) {
-  const auto d = description_of({.description = "Adds", .parameters = {{"a", "number", true, "one"}, {"b", "number", false, "other", 7}}, .requires_encryption = true});
+  const auto d = description_of({.description = "Adds",
+                                 .parameters = {{"a", "number", true, "one"}, {"b", "number", false, "other", 7}},
+                                 .requires_encryption = true});
   EXPECT_EQ(d["description"], "Adds");
   EXPECT_EQ(d["requires_encryption"], true);
   EXPECT_EQ(d["parameters"]["type"], "object");
   EXPECT_EQ(d["parameters"]["required"], json({"a"}));
-  EXPECT_EQ(d["parameters"]["properties"][0], json::parse(R"(["a",{"type":"number","description":"one","default":null}])"));
-  EXPECT_EQ(d["parameters"]["properties"][1], json::parse(R"(["b",{"type":"number","description":"other","default":7}])"));
+  EXPECT_EQ(d["parameters"]["properties"][0],
+            json::parse(R"(["a",{"type":"number","description":"one","default":null}])"));
+  EXPECT_EQ(d["parameters"]["properties"][1],
+            json::parse(R"(["b",{"type":"number","description":"other","default":7}])"));
 }
 
 }  // namespace

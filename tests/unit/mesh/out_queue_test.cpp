@@ -25,7 +25,7 @@ TEST(OutQueue, KeepsTheOrder) {
 
 TEST(OutQueue, WhatExpiresBehindAnAnswerDoesNotCountForIt) {
   OutQueue queue;
-  queue.push(message("answer"));                // the first that was ever pushed
+  queue.push(message("answer"));  // the first that was ever pushed
   queue.push(message("request", now - milliseconds(1)));
   ASSERT_EQ(queue.expire(now, false).size(), 1u);
   // An acknowledgement that has to go after the answer still has to wait for it.

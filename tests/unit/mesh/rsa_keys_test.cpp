@@ -31,7 +31,8 @@ class RsaKeys : public ::testing::Test {
 std::string pem_of(EVP_PKEY* key, bool secret) {
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> owner(key, &EVP_PKEY_free);
   const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_mem()), &BIO_free);
-  secret ? PEM_write_bio_PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) : PEM_write_bio_PUBKEY(out.get(), key);
+  secret ? PEM_write_bio_PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr)
+         : PEM_write_bio_PUBKEY(out.get(), key);
   char* data = nullptr;
   const auto size = BIO_get_mem_data(out.get(), &data);
   return {data, static_cast<std::size_t>(size)};
@@ -52,7 +53,8 @@ TEST_F(RsaKeys, AFileIsMadeOnceAndKept) {
 
 TEST_F(RsaKeys, OfSeveralMakersOneWins) {
   std::vector<std::future<Result<PrivateKey>>> makers;
-  for (int i = 0; i < 4; ++i) makers.push_back(std::async(std::launch::async, [this] { return PrivateKey::load_or_create(path("key.pem")); }));
+  for (int i = 0; i < 4; ++i)
+    makers.push_back(std::async(std::launch::async, [this] { return PrivateKey::load_or_create(path("key.pem")); }));
   const auto first = makers[0].get();
   ASSERT_TRUE(first) << first.error().text();
   for (std::size_t i = 1; i < makers.size(); ++i) {
@@ -71,15 +73,21 @@ TEST_F(RsaKeys, FilesThatAreRefused) {
   EXPECT_EQ(refusal(PrivateKey::load_or_create(written("good", good))), "taken");
   EXPECT_EQ(refusal(PrivateKey::load_or_create(written("group reads", good, 0640))), "taken");
   for (const mode_t mode : {0644, 0604, 0660, 0602}) {
-    EXPECT_NE(refusal(PrivateKey::load_or_create(written("open", good, mode))).find("others may read it, or may write to it"), std::string::npos) << mode;
+    EXPECT_NE(
+        refusal(PrivateKey::load_or_create(written("open", good, mode))).find("others may read it, or may write to it"),
+        std::string::npos)
+        << mode;
   }
   const std::string broken = path("broken") + ": is not a private key in PEM, without a passphrase";
   EXPECT_EQ(refusal(PrivateKey::load_or_create(written("broken", ""))), broken);
   EXPECT_EQ(refusal(PrivateKey::load_or_create(written("broken", good.substr(0, good.size() / 2)))), broken);
   EXPECT_EQ(refusal(PrivateKey::load_or_create(written("broken", PrivateKey::generate()->public_key().pem()))), broken);
-  EXPECT_EQ(refusal(PrivateKey::load_or_create(written("large", std::string(1 << 20, 'x')))), path("large") + ": has over 65536 bytes");
+  EXPECT_EQ(refusal(PrivateKey::load_or_create(written("large", std::string(1 << 20, 'x')))),
+            path("large") + ": has over 65536 bytes");
   EXPECT_EQ(refusal(PrivateKey::load_or_create(folder_)), folder_ + ": is not a file");
-  EXPECT_NE(refusal(PrivateKey::load_or_create(path("none/key.pem"))).find("can't be written: No such file or directory"), std::string::npos);
+  EXPECT_NE(
+      refusal(PrivateKey::load_or_create(path("none/key.pem"))).find("can't be written: No such file or directory"),
+      std::string::npos);
 }
 
 TEST_F(RsaKeys, KeysThatAreRefused) {
@@ -90,7 +98,8 @@ TEST_F(RsaKeys, KeysThatAreRefused) {
   EXPECT_EQ(refusal(PublicKey::from_pem(pem_of(EVP_EC_gen("P-256"), false))), "public key: is not an RSA key");
   EXPECT_EQ(refusal(PrivateKey::from_pem(pem_of(EVP_EC_gen("P-256"), true))), "private key: is not an RSA key");
   EXPECT_EQ(refusal(PublicKey::from_pem("")), "public key: is not a public key in PEM");
-  EXPECT_EQ(refusal(PublicKey::from_pem("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")), "public key: is not a public key in PEM");
+  EXPECT_EQ(refusal(PublicKey::from_pem("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")),
+            "public key: is not a public key in PEM");
   EXPECT_EQ(refusal(PublicKey::from_pem(std::string(1 << 20, 'x'))), "public key: has 1048576 bytes");
   EXPECT_EQ(refusal(PrivateKey::generate(1024)), "private key: an RSA key of 1024 bits is not made");
   EXPECT_EQ(ERR_peek_error(), 0U) << "nothing is left in OpenSSL's queue";

@@ -41,7 +41,10 @@ TEST_F(SecretFileTest, ItsTextWithoutTheLinesEnd) {
 TEST_F(SecretFileTest, WhatIsNoSecretIsRefusedAndNotShown) {
   EXPECT_NE(read().find("No such file"), std::string::npos);
   for (const auto& [text, part] : std::initializer_list<std::pair<std::string, const char*>>{
-           {"", "is empty"}, {"\n", "is empty"}, {"hunter2\nmore", "more than one line"}, {std::string("hunter2\0x", 9), "more than one line"},
+           {"", "is empty"},
+           {"\n", "is empty"},
+           {"hunter2\nmore", "more than one line"},
+           {std::string("hunter2\0x", 9), "more than one line"},
            {std::string(SecretFile::largest + 1, 'x'), "larger than"}}) {
     put(text);
     EXPECT_NE(read().find(part), std::string::npos) << read();

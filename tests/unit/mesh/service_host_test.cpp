@@ -19,8 +19,12 @@ class ServiceHostTest : public ::testing::Test {
   struct Outcome {
     std::vector<json> responses, events;
     std::vector<Verdict> verdicts;
-    [[nodiscard]] json error() const { return responses.size() == 1 ? responses[0]["error"] : json("not one response"); }
-    [[nodiscard]] json result() const { return responses.size() == 1 ? responses[0]["result"] : json("not one response"); }
+    [[nodiscard]] json error() const {
+      return responses.size() == 1 ? responses[0]["error"] : json("not one response");
+    }
+    [[nodiscard]] json result() const {
+      return responses.size() == 1 ? responses[0]["result"] : json("not one response");
+    }
   };
   Outcome outcome() {
     Outcome out;
@@ -60,7 +64,14 @@ class ServiceHostTest : public ::testing::Test {
     return in;
   }
   static std::string call(const std::string& method, const json& params, const json& context = {{"who", "ann"}}) {
-    return json({{"tag", "request"}, {"service", "s"}, {"method", method}, {"params", params}, {"correlation_id", "c-1"}, {"context", context}, {"trace_id", "t-1"}}).dump();
+    return json({{"tag", "request"},
+                 {"service", "s"},
+                 {"method", method},
+                 {"params", params},
+                 {"correlation_id", "c-1"},
+                 {"context", context},
+                 {"trace_id", "t-1"}})
+        .dump();
   }
   Outcome handle(Incoming in) {
     // The transport counts messages over all time; a new inbox for each message keeps the numbers small.
@@ -83,8 +94,14 @@ class ServiceHostTest : public ::testing::Test {
     return handle(std::move(in));
   }
   Outcome tell(const json& payload, bool redelivered = false) {
-    auto in = message(MessageType::event, json({{"tag", "event"}, {"topic", "t.x"}, {"event", payload}, {"context", {{"who", "ann"}}}, {"trace_id", "t-1"},
-                                                {"correlation_id", "c-1"}, {"target", {"u-1"}}}).dump());
+    auto in = message(MessageType::event, json({{"tag", "event"},
+                                                {"topic", "t.x"},
+                                                {"event", payload},
+                                                {"context", {{"who", "ann"}}},
+                                                {"trace_id", "t-1"},
+                                                {"correlation_id", "c-1"},
+                                                {"target", {"u-1"}}})
+                                              .dump());
     in.redelivered = redelivered;
     return handle(std::move(in));
   }
@@ -115,7 +132,8 @@ TEST_F(ServiceHostTest, DescribesItselfAsThePythonPeerExpects) {
 }
 
 TEST_F(ServiceHostTest, ARequestThatReturns) {
-  host_.method("m", {.parameters = {{"a", "integer"}, {"b", "integer", false, "", 40}}}, [](const Call& c) { return c.params["a"].get<int>() + c.params["b"].get<int>(); });
+  host_.method("m", {.parameters = {{"a", "integer"}, {"b", "integer", false, "", 40}}},
+               [](const Call& c) { return c.params["a"].get<int>() + c.params["b"].get<int>(); });
   const auto got = ask("m", {{"a", 2}});
   EXPECT_EQ(got.result(), 42);
   EXPECT_EQ(got.error(), nullptr);
@@ -134,8 +152,9 @@ TEST_F(ServiceHostTest, ARequestThatRaises) {
   expect_error(ask("odd"), error_name::exception, "Runtime exception calling s.odd: not a std::exception");
   expect_error(ask("forgets"), error_name::handling, "method forgets ended without an answer");
   expect_error(ask("throws"), error_name::handling, "method throws ended without an answer");
-  for (const auto name : {error_name::exception, error_name::timeout, error_name::transport, error_name::message, error_name::handling, error_name::deprecated,
-                          error_name::validation, error_name::authentication, error_name::authorization, error_name::not_delivered}) {
+  for (const auto name : {error_name::exception, error_name::timeout, error_name::transport, error_name::message,
+                          error_name::handling, error_name::deprecated, error_name::validation,
+                          error_name::authentication, error_name::authorization, error_name::not_delivered}) {
     host_.method(std::string(name), {}, [name](const Call&) -> json { throw CallError(name, "as asked"); });
     expect_error(ask(std::string(name)), name, "as asked");
   }
@@ -150,11 +169,15 @@ TEST_F(ServiceHostTest, UnknownMethods) {
 }
 
 TEST_F(ServiceHostTest, WrongArgumentsNeverReachTheHandler) {
-  host_.method("m", {.parameters = {{"a", "integer"}}}, [](const Call&) -> json { ADD_FAILURE(); return 1; });
+  host_.method("m", {.parameters = {{"a", "integer"}}}, [](const Call&) -> json {
+    ADD_FAILURE();
+    return 1;
+  });
   expect_error(ask("m"), error_name::validation, "m() is missing its argument 'a'");
   expect_error(ask("m", {{"a", "x"}}), error_name::validation, "m() takes 'a' as integer, not as string");
   expect_error(ask("m", {{"a", 1}, {"b", 1}}), error_name::validation, "m() has no argument 'b'");
-  expect_error(handle(message(MessageType::request, R"({"method":"m","service":"s","params":{"a":1e999}})")), error_name::message, "member 'params' can't be represented here");
+  expect_error(handle(message(MessageType::request, R"({"method":"m","service":"s","params":{"a":1e999}})")),
+               error_name::message, "member 'params' can't be represented here");
   EXPECT_EQ(host_.refusals().count(Refusal::parameters), 3u);
   EXPECT_EQ(host_.refusals().count(Refusal::body), 1u);
 }
@@ -169,7 +192,8 @@ TEST_F(ServiceHostTest, CallAgainOnceAndOnlyOnce) {
     const auto first = ask(method);
     EXPECT_TRUE(first.responses.empty() && first.events.empty());
     EXPECT_EQ(first.verdicts, std::vector{Verdict::requeue});
-    expect_error(again(method), error_name::call_again_reject, "Rejecting second call again request for trace_id: t-1, correlation_id: c-1: busy");
+    expect_error(again(method), error_name::call_again_reject,
+                 "Rejecting second call again request for trace_id: t-1, correlation_id: c-1: busy");
     const auto once = command(method);
     EXPECT_TRUE(once.responses.empty());
     EXPECT_EQ(once.verdicts, std::vector{Verdict::requeue});
@@ -188,7 +212,13 @@ TEST_F(ServiceHostTest, SuccessWithEvents) {
   EXPECT_EQ(got.result(), "done");
   EXPECT_EQ(got.verdicts, std::vector{Verdict::ack});
   ASSERT_EQ(got.events.size(), 2u);
-  EXPECT_EQ(got.events[0], json({{"tag", "event"}, {"topic", "t.1"}, {"event", {{"n", 1}}}, {"context", {{"who", "ann"}}}, {"trace_id", "t-1"}, {"correlation_id", "c-1"}, {"target", nullptr}}));
+  EXPECT_EQ(got.events[0], json({{"tag", "event"},
+                                 {"topic", "t.1"},
+                                 {"event", {{"n", 1}}},
+                                 {"context", {{"who", "ann"}}},
+                                 {"trace_id", "t-1"},
+                                 {"correlation_id", "c-1"},
+                                 {"target", nullptr}}));
   EXPECT_EQ(got.events[1]["event"], json({{"n", 2}}));
   EXPECT_EQ(got.events[1]["target"], json({"u-1"}));
   EXPECT_EQ(command("m").events.size(), 2u) << "a command has no answer, but what happened is told";
@@ -263,8 +293,10 @@ TEST_F(ServiceHostTest, NeedsAContext) {
   EXPECT_EQ(ask("m").result(), json({{"who", "ann"}}));
   EXPECT_EQ(ask("m", json::object(), json::object()).result(), json::object()) << "an empty one is one";
   expect_error(ask("m", json::object(), nullptr), error_name::validation, "m() needs a context");
-  expect_error(handle(message(MessageType::request, R"({"service":"s","method":"m"})")), error_name::validation, "m() needs a context");
-  expect_error(ask("m", json::object(), json::array()), error_name::message, "message body: member 'context' is not an object");
+  expect_error(handle(message(MessageType::request, R"({"service":"s","method":"m"})")), error_name::validation,
+               "m() needs a context");
+  expect_error(ask("m", json::object(), json::array()), error_name::message,
+               "message body: member 'context' is not an object");
 }
 
 TEST_F(ServiceHostTest, Authorize) {  // provokes: NuropbException
@@ -275,7 +307,8 @@ TEST_F(ServiceHostTest, Authorize) {  // provokes: NuropbException
     return token == "secret" ? json({{"sub", "ann"}}) : json();
   };
   host_.method("m", {.authorize = claims}, [](const Call& c) { return c.claims; });
-  host_.method("other", {.authorize = claims, .context_token_key = "Authorisation"}, [](const Call& c) { return c.claims; });
+  host_.method("other", {.authorize = claims, .context_token_key = "Authorisation"},
+               [](const Call& c) { return c.claims; });
   host_.raw_method("raw", {.authorize = claims}, [](std::string_view) { return "1"; });
   EXPECT_EQ(ask("m", json::object(), {{"Authorization", "secret"}}).result(), json({{"sub", "ann"}}));
   EXPECT_EQ(ask("other", json::object(), {{"Authorisation", "secret"}}).result(), json({{"sub", "ann"}}));
@@ -288,7 +321,8 @@ TEST_F(ServiceHostTest, Authorize) {  // provokes: NuropbException
     expect_error(with(5), error_name::authentication, no_token);
     expect_error(with("expired"), error_name::authentication, "expired");
     expect_error(with("weak"), error_name::authorization, "may not");
-    expect_error(with("stranger"), error_name::authorization, "the token is not one that " + std::string(method) + "() accepts");
+    expect_error(with("stranger"), error_name::authorization,
+                 "the token is not one that " + std::string(method) + "() accepts");
     EXPECT_EQ(with("broken").error()["error"], "NuropbException");
   }
   EXPECT_EQ(host_.refusals().count(Refusal::identity), 12u);
@@ -340,7 +374,8 @@ TEST_F(EncryptedTest, WhatCameEncryptedIsAnsweredEncrypted) {
   EXPECT_EQ(json::parse(work_.messages[1].body)["context"], json::object()) << "what came in secret is not made public";
   answer = ask_secretly(sealed("secret", {{"a", "x"}}));
   EXPECT_EQ(answer["error"]["error"], "NuropbValidationError") << "errors too";
-  EXPECT_EQ(ask_secretly(sealed("open", json::object()))["result"], true) << "a method that doesn't require it may be asked so";
+  EXPECT_EQ(ask_secretly(sealed("open", json::object()))["result"], true)
+      << "a method that doesn't require it may be asked so";
   EXPECT_EQ(ask_secretly(sealed("nope", json::object()))["error"]["description"], "Unknown method nope");
 }
 
@@ -356,8 +391,9 @@ TEST_F(EncryptedTest, WhatCannotBeDecryptedIsRefusedInTheClear) {
   std::string bent = good;
   bent[bent.size() - 6] = bent[bent.size() - 6] == 'A' ? 'B' : 'A';
   const PrivateKey other = *PrivateKey::generate();
-  for (const std::string& body : {std::string(), std::string("."), std::string("x.y"), call("secret", {{"a", 1}}), good.substr(0, good.size() / 2), bent,
-                                  *encrypt_request("{}", key_, other.public_key())}) {
+  for (const std::string& body :
+       {std::string(), std::string("."), std::string("x.y"), call("secret", {{"a", 1}}),
+        good.substr(0, good.size() / 2), bent, *encrypt_request("{}", key_, other.public_key())}) {
     auto in = message(MessageType::request, body);
     in.encrypted = true;
     const auto got = handle(std::move(in));
@@ -383,7 +419,8 @@ TEST_F(EncryptedTest, TheDescriptionSaysSo) {
 }
 
 TEST_F(ServiceHostTest, WhatCannotBeReadIsRefusedAndCounted) {
-  for (const char* const body : {"", "{", "[]", "null", R"({"method":1,"service":"s"})", R"({"service":"s","method":"m","params":[]})", "\xff"}) {
+  for (const char* const body : {"", "{", "[]", "null", R"({"method":1,"service":"s"})",
+                                 R"({"service":"s","method":"m","params":[]})", "\xff"}) {
     const auto got = handle(message(MessageType::request, body));
     EXPECT_EQ(got.error()["error"], "NuropbMessageError") << body;
     EXPECT_EQ(got.verdicts, std::vector{Verdict::reject});

@@ -45,7 +45,8 @@ TEST(Topology, OwnQueuesMoveAndTheServicesStays) {
 }
 
 TEST(Topology, ALostNodeIsToldFromAMissingQueue) {
-  EXPECT_TRUE(on_lost_node("404 NOT_FOUND - home node 'a@b' of durable queue 'q' in vhost '/' is down or inaccessible"));
+  EXPECT_TRUE(
+      on_lost_node("404 NOT_FOUND - home node 'a@b' of durable queue 'q' in vhost '/' is down or inaccessible"));
   EXPECT_FALSE(on_lost_node("404 NOT_FOUND - no queue 'q' in vhost '/'"));
 }
 
@@ -55,17 +56,21 @@ TEST(Topology, AServicesBindings) {
   with.event_bindings = {"a.*", "b.#"};
   with.prefetch = 7;
   EXPECT_EQ(texts(service_channel, with),
-            (std::vector<std::string>{"opening a channel", "setting the prefetch", "declaring queue nuropb-s-dl", "binding queue nuropb-s-dl to nuropb-dl-exchange",
-                                      "declaring queue nuropb-s-sq", "binding queue nuropb-s-sq to nuropb-rpc-exchange with 's'",
-                                      "binding queue nuropb-s-sq to nuropb-rpc-exchange with 'other'", "binding queue nuropb-s-sq to nuropb-events-exchange with 'a.*'",
-                                      "binding queue nuropb-s-sq to nuropb-events-exchange with 'b.#'", "consuming from queue nuropb-s-sq"}));
+            (std::vector<std::string>{"opening a channel", "setting the prefetch", "declaring queue nuropb-s-dl",
+                                      "binding queue nuropb-s-dl to nuropb-dl-exchange", "declaring queue nuropb-s-sq",
+                                      "binding queue nuropb-s-sq to nuropb-rpc-exchange with 's'",
+                                      "binding queue nuropb-s-sq to nuropb-rpc-exchange with 'other'",
+                                      "binding queue nuropb-s-sq to nuropb-events-exchange with 'a.*'",
+                                      "binding queue nuropb-s-sq to nuropb-events-exchange with 'b.#'",
+                                      "consuming from queue nuropb-s-sq"}));
   EXPECT_TRUE(texts(service_channel, settings(true)).empty()) << "a client has no service queue";
 }
 
 TEST(Topology, HowTheQueuesDiffer) {
   const auto with = settings();
   const auto topology = Topology::of(with, "v", "run");
-  const auto responses = steps_of(response_channel, with, topology), service = steps_of(service_channel, with, topology), events = steps_of(events_channel, with, topology);
+  const auto responses = steps_of(response_channel, with, topology),
+             service = steps_of(service_channel, with, topology), events = steps_of(events_channel, with, topology);
   EXPECT_EQ(responses[1].queue.expires, with.response_queue_expires);
   EXPECT_TRUE(responses[2].exclusive) << "this is how an instance is there once";
   EXPECT_FALSE(responses[2].automatic);
@@ -80,8 +85,15 @@ TEST(Topology, HowTheQueuesDiffer) {
 TEST(Topology, EachStepHasAnAnswerOfItsOwn) {
   using amqp::Step;
   std::set<amqp_method_number_t> answers, methods;
-  const std::vector<Step> all{Step::open(), Step::confirms(), Step::prefetch(1), Step::declare_exchange("e", "topic"), Step::declare_queue("q", {}),
-                              Step::bind("q", "e", "k"), Step::unbind("q", "e", "k"), Step::consume("q", "t", false), Step::cancel("t")};
+  const std::vector<Step> all{Step::open(),
+                              Step::confirms(),
+                              Step::prefetch(1),
+                              Step::declare_exchange("e", "topic"),
+                              Step::declare_queue("q", {}),
+                              Step::bind("q", "e", "k"),
+                              Step::unbind("q", "e", "k"),
+                              Step::consume("q", "t", false),
+                              Step::cancel("t")};
   for (const auto& step : all) {
     answers.insert(step.answer());
     step.encode([&](amqp_method_number_t method, void*) {

@@ -43,7 +43,8 @@ TEST(Unsettled, WhatIsBehindASlowOneGoesByItselfAtOnce) {
   EXPECT_THAT(unsettled.take(), ElementsAre(Ack{2, false}, Ack{3, false}));
   EXPECT_FALSE(unsettled.empty());
   unsettled.ack(1, false);
-  EXPECT_THAT(unsettled.take(), ElementsAre(Ack{1, false}));  // and not for those after it, which the broker has forgotten
+  EXPECT_THAT(unsettled.take(),
+              ElementsAre(Ack{1, false}));  // and not for those after it, which the broker has forgotten
   EXPECT_TRUE(unsettled.empty());
 }
 
@@ -139,7 +140,8 @@ TEST(Unsettled, AgainstABroker) {
           for (const Ack& ack : unsettled.take()) {
             ASSERT_TRUE(at_broker.contains(ack.tag)) << "unknown delivery tag: the broker would close the channel";
             const auto first = ack.multiple ? at_broker.begin() : at_broker.find(ack.tag);
-            for (auto at = first; at != at_broker.end() && *at <= ack.tag; at = at_broker.erase(at)) ASSERT_EQ(acked.erase(*at), 1u) << "nobody has settled " << *at;
+            for (auto at = first; at != at_broker.end() && *at <= ack.tag; at = at_broker.erase(at))
+              ASSERT_EQ(acked.erase(*at), 1u) << "nobody has settled " << *at;
           }
           ASSERT_TRUE(acked.empty());
           ASSERT_EQ(unsettled.empty(), open.empty());

@@ -27,9 +27,11 @@ TEST(Url, WholeAndInPart) {
 }
 
 TEST(Url, MistakesAreNamedWithoutThePassword) {
-  for (const char* text : {"http://u:hunter2@h/", "amqp://", "amqp://u:hunter2@/", "amqp://u:hunter2@h:0/", "amqp://u:hunter2@h:70000/", "amqp://u:hunter2@h:x/",
-                           "amqp://u:hunter2@h:/", "amqp://u:hunter2%zz@h/", "amqp://u:hunter2@h/a/b", "amqp://u:hunter2@[::1", "amqp://u:hunter2@[::1]x",
-                           "amqp://u:hunter2@h/v?heartbeat=1", "amqp://u:hunter2@h/%00", "u:hunter2@h", "amqp://u:hun/ter2@h/"}) {
+  for (const char* text :
+       {"http://u:hunter2@h/", "amqp://", "amqp://u:hunter2@/", "amqp://u:hunter2@h:0/", "amqp://u:hunter2@h:70000/",
+        "amqp://u:hunter2@h:x/", "amqp://u:hunter2@h:/", "amqp://u:hunter2%zz@h/", "amqp://u:hunter2@h/a/b",
+        "amqp://u:hunter2@[::1", "amqp://u:hunter2@[::1]x", "amqp://u:hunter2@h/v?heartbeat=1",
+        "amqp://u:hunter2@h/%00", "u:hunter2@h", "amqp://u:hun/ter2@h/"}) {
     const auto url = parse_url(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().text().find("ter2"), std::string::npos) << url.error().text();

@@ -6,7 +6,13 @@ namespace nuropb::mesh {
 namespace {
 
 ReceivedProperties good() {
-  return {"cid", "rq", {{"nuropb_protocol", "0.1.1"}, {"nuropb_version", "0.1.8"}, {"nuropb_type", "request"}, {"trace_id", "t"}, {"encrypted", ""}}};
+  return {"cid",
+          "rq",
+          {{"nuropb_protocol", "0.1.1"},
+           {"nuropb_version", "0.1.8"},
+           {"nuropb_type", "request"},
+           {"trace_id", "t"},
+           {"encrypted", ""}}};
 }
 
 TEST(Wire, APeersHeadersAreRead) {

@@ -66,7 +66,8 @@ TEST(AttachLimit, OneThatFloodsIsNotForgottenForOthersThatHaveRested) {
   AttachLimit limit(32);
   connections(limit, 1, start);
   for (int n = 0; n < 2000; ++n) EXPECT_TRUE(limit.may_connect(1000 + n, start + milliseconds(2) * n));
-  EXPECT_FALSE(limit.may_connect(1, start) && limit.may_connect(1, start)) << "some time has passed, not enough for two";
+  EXPECT_FALSE(limit.may_connect(1, start) && limit.may_connect(1, start))
+      << "some time has passed, not enough for two";
 }
 
 }  // namespace

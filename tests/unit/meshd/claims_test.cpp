@@ -53,7 +53,8 @@ TEST(Claims, SayWhatIsWrongButNotTheValue) {
 TEST(Claims, Times) {
   EXPECT_EQ(numeric_date(json(12)), 12);
   EXPECT_EQ(numeric_date(json(12.9)), 12);
-  for (const char* text : {"-1", "1e300", "\"12\"", "null", "true"}) EXPECT_FALSE(numeric_date(json::parse(text))) << text;
+  for (const char* text : {"-1", "1e300", "\"12\"", "null", "true"})
+    EXPECT_FALSE(numeric_date(json::parse(text))) << text;
 }
 
 }  // namespace

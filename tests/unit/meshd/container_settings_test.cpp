@@ -36,7 +36,8 @@ class ContainerSettings : public testing::Test {
     const auto transport = transport_settings(config, "me");
     return container_settings(config, "me", *transport);
   }
-  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("nuropb-container-settings-" + std::to_string(::getpid()));
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("nuropb-container-settings-" + std::to_string(::getpid()));
 };
 
 TEST_F(ContainerSettings, WithoutEtcdThereIsNoMember) {
@@ -48,8 +49,10 @@ TEST_F(ContainerSettings, WithoutEtcdThereIsNoMember) {
 }
 
 TEST_F(ContainerSettings, AllOfIt) {
-  const auto made = settings(config("[gateway]\nservice = \"orders\"\n[etcd]\nurls = [\"http://a:2379\", \"https://b:1\"]\nprefix = \"/x/y\"\nlease_s = 3\nuser = \"ann\"\npassword_file = \"" +
-                                    file("s3cret\r\n") + "\"\nca_file = \"/ca\"\n"));
+  const auto made =
+      settings(config("[gateway]\nservice = \"orders\"\n[etcd]\nurls = [\"http://a:2379\", \"https://b:1\"]\nprefix = "
+                      "\"/x/y\"\nlease_s = 3\nuser = \"ann\"\npassword_file = \"" +
+                      file("s3cret\r\n") + "\"\nca_file = \"/ca\"\n"));
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_EQ(made->prefix, "/x/y/orders");
   EXPECT_EQ(made->lease, 3s);
@@ -63,8 +66,10 @@ TEST_F(ContainerSettings, AllOfIt) {
 }
 
 TEST_F(ContainerSettings, PasswordFilesThatHoldNone) {
-  for (const std::string& text : {std::string(), std::string("\nsecond"), std::string("s3cret\nsecond\n"), std::string(70'000, 'x')}) {
-    const auto made = settings(config("[etcd]\nurls = [\"http://a\"]\nuser = \"ann\"\npassword_file = \"" + file(text) + "\"\n"));
+  for (const std::string& text :
+       {std::string(), std::string("\nsecond"), std::string("s3cret\nsecond\n"), std::string(70'000, 'x')}) {
+    const auto made =
+        settings(config("[etcd]\nurls = [\"http://a\"]\nuser = \"ann\"\npassword_file = \"" + file(text) + "\"\n"));
     ASSERT_FALSE(made);
     EXPECT_NE(made.error().text().find("etcd.password_file"), std::string::npos);
   }

@@ -8,9 +8,9 @@
 namespace nuropb::meshd {
 namespace {
 
+using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using nlohmann::json;
 
 ControllerCaller caller(const json& context, const std::string& reply_to = "") {
   mesh::Call call;
@@ -22,21 +22,26 @@ ControllerCaller caller(const json& context, const std::string& reply_to = "") {
 }
 
 TEST(Controller, WhoCallsByItsContext) {
-  const auto ops = caller({{"user_id", "ops"}, {"claims", {{"tenant", "acme"}, {"roles", {"admin", 7}}}}, {"roles", {"clerk"}}});
+  const auto ops =
+      caller({{"user_id", "ops"}, {"claims", {{"tenant", "acme"}, {"roles", {"admin", 7}}}}, {"roles", {"clerk"}}});
   EXPECT_EQ(ops.identity.user_id, "ops");
   EXPECT_EQ(json::parse(ops.identity.claims)["tenant"], "acme");
   EXPECT_THAT(ops.identity.roles, ElementsAre("admin", "clerk"));
   EXPECT_EQ(ops.service, "");
-  for (const json& context : {json(nullptr), json(1), json::object(), json{{"user_id", 1}, {"claims", "x"}, {"roles", "admin"}}}) {
+  for (const json& context :
+       {json(nullptr), json(1), json::object(), json{{"user_id", 1}, {"claims", "x"}, {"roles", "admin"}}}) {
     const auto nobody = caller(context);
-    EXPECT_TRUE(nobody.identity.user_id.empty() && nobody.identity.claims.empty() && nobody.identity.roles.empty()) << context;
+    EXPECT_TRUE(nobody.identity.user_id.empty() && nobody.identity.claims.empty() && nobody.identity.roles.empty())
+        << context;
   }
 }
 
 TEST(Controller, WhichServiceByItsResponseQueue) {
   EXPECT_EQ(caller({}, "nuropb-orders-0a1b2c-rq").service, "orders");
   EXPECT_EQ(caller({}, "nuropb-big-orders-0a1b2c-rq").service, "big-orders");
-  for (const char* queue : {"", "nuropb-orders-rq", "orders-1-rq", "nuropb-orders-1-sq", "nuropb--rq", "nuropb-rq", "nuropb-shop-client-0a1b-rq"}) EXPECT_EQ(caller({}, queue).service, "") << queue;
+  for (const char* queue : {"", "nuropb-orders-rq", "orders-1-rq", "nuropb-orders-1-sq", "nuropb--rq", "nuropb-rq",
+                            "nuropb-shop-client-0a1b-rq"})
+    EXPECT_EQ(caller({}, queue).service, "") << queue;
 }
 
 bool allows(const std::string& rule, const ControllerCaller& who, std::string_view method = "send_to_all") {
@@ -47,7 +52,8 @@ bool allows(const std::string& rule, const ControllerCaller& who, std::string_vi
 
 TEST(Controller, RulesAllowWhomTheyNameAndNobodyElse) {
   EXPECT_FALSE(Policy().allows_controller(caller({{"user_id", "ops"}}), "sessions"));
-  const auto ops = caller({{"user_id", "ops"}, {"claims", {{"tenant", "acme"}}}, {"roles", {"admin"}}}, "nuropb-orders-1-rq");
+  const auto ops =
+      caller({{"user_id", "ops"}, {"claims", {{"tenant", "acme"}}}, {"roles", {"admin"}}}, "nuropb-orders-1-rq");
   EXPECT_TRUE(allows("methods = ['*']\nusers = ['ops']", ops));
   EXPECT_TRUE(allows("methods = ['send_*']\nroles = ['admin']", ops));
   EXPECT_TRUE(allows("methods = ['send_to_all']\nclaims = { tenant = 'acme' }\nservices = ['ord*']", ops));
@@ -56,13 +62,17 @@ TEST(Controller, RulesAllowWhomTheyNameAndNobodyElse) {
   EXPECT_FALSE(allows("methods = ['*']\nroles = ['clerk']", ops));
   EXPECT_FALSE(allows("methods = ['*']\nusers = ['ops']\nservices = ['shop']", ops)) << "both have to be so";
   EXPECT_FALSE(allows("methods = ['*']\nusers = ['ops']\nclaims = { tenant = 'other' }", ops));
-  EXPECT_FALSE(allows("methods = ['*']\nservices = ['*']", caller({{"user_id", "ops"}}))) << "a service that is not known";
-  const auto policy = Policy::parse("default = ['request', 'command', 'describe', 'event', 'subscribe']\n[[allow]]\nverbs = ['request']\n", "policy");
+  EXPECT_FALSE(allows("methods = ['*']\nservices = ['*']", caller({{"user_id", "ops"}})))
+      << "a service that is not known";
+  const auto policy = Policy::parse(
+      "default = ['request', 'command', 'describe', 'event', 'subscribe']\n[[allow]]\nverbs = ['request']\n", "policy");
   EXPECT_FALSE(policy->allows_controller(ops, "sessions")) << "what consumers may is another matter";
 }
 
 TEST(Controller, RulesThatSayLessThanTheyMean) {
-  const auto mistake = [](const std::string& rule) { return Policy::parse("[[controller]]\n" + rule, "p.toml").error().text(); };
+  const auto mistake = [](const std::string& rule) {
+    return Policy::parse("[[controller]]\n" + rule, "p.toml").error().text();
+  };
   EXPECT_THAT(mistake("methods = ['*']"), HasSubstr("does not say who"));
   EXPECT_THAT(mistake("users = ['ops']"), HasSubstr("without methods"));
   EXPECT_THAT(mistake("methods = ['*']\nusers = []"), HasSubstr("empty"));

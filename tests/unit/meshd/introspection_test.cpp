@@ -16,7 +16,9 @@ using What = Verdict::What;
 const ClaimNames names{"sub", "username", "scope", {"tenant"}};
 
 TEST(Introspection, WhatAnswersMean) {
-  const Verdict good = judge_introspection(200, R"({"active":true,"sub":"ann","username":"Ann","scope":"read write","exp":2000,"tenant":"acme"})", names, 1999);
+  const Verdict good = judge_introspection(
+      200, R"({"active":true,"sub":"ann","username":"Ann","scope":"read write","exp":2000,"tenant":"acme"})", names,
+      1999);
   ASSERT_TRUE(good.accepted()) << good.reason;
   EXPECT_EQ(good.identity.user_id, "ann");
   EXPECT_EQ(good.identity.roles, (std::vector<std::string>{"read", "write"}));
@@ -41,14 +43,16 @@ TEST(Introspection, WhatAnswersMean) {
       {500, R"({"active":true,"sub":"ann"})", What::unavailable},
       {302, "", What::unavailable},
   };
-  for (const auto& row : rows) EXPECT_EQ(judge_introspection(row.status, row.body, names, 1999).what, row.what) << row.status << " " << row.body;
+  for (const auto& row : rows)
+    EXPECT_EQ(judge_introspection(row.status, row.body, names, 1999).what, row.what) << row.status << " " << row.body;
 }
 
 struct IntrospectionTest : testing::Test {
   void make(const http::Url& url) {
     const std::string file = temp_file("client-secret.txt");
     std::ofstream(file) << "s3:cret\nnot this\n";
-    auto made = Introspection::make({{url, {}, 0}, milliseconds(10'000), 2, 10, "gate way", file, names, [] { return std::int64_t{1999}; }});
+    auto made = Introspection::make(
+        {{url, {}, 0}, milliseconds(10'000), 2, 10, "gate way", file, names, [] { return std::int64_t{1999}; }});
     std::filesystem::remove(file);
     ASSERT_TRUE(made) << made.error().text();
     introspection = std::move(*made);
@@ -60,8 +64,10 @@ struct IntrospectionTest : testing::Test {
 
 TEST_F(IntrospectionTest, AsksAsTheRfcSays) {
   SmallServer server([](const SmallServer::Request& request) -> SmallServer::Answer {
-    const bool asked_right = request.method_string() == "POST" && request.target() == "/introspect" && request["Content-Type"] == "application/x-www-form-urlencoded" &&
-                             request["Authorization"] == "Basic Z2F0ZSUyMHdheTpzMyUzQWNyZXQ=" && request.body() == "token=a%2Bb%26c&token_type_hint=access_token";
+    const bool asked_right = request.method_string() == "POST" && request.target() == "/introspect" &&
+                             request["Content-Type"] == "application/x-www-form-urlencoded" &&
+                             request["Authorization"] == "Basic Z2F0ZSUyMHdheTpzMyUzQWNyZXQ=" &&
+                             request.body() == "token=a%2Bb%26c&token_type_hint=access_token";
     return {asked_right ? 200U : 400U, R"({"active":true,"sub":"ann"})"};
   });
   make(server.url("/introspect"));

@@ -13,7 +13,11 @@ TEST(JudgingThreads, HasABoundAndDropsTheRestAtTheEnd) {
   std::atomic<int> ran{0};
   JudgingThreads threads(1, 2);
   threads.start();
-  ASSERT_TRUE(threads.add([&](std::size_t) { begun.set_value(); go_on.get_future().wait(); ++ran; }));
+  ASSERT_TRUE(threads.add([&](std::size_t) {
+    begun.set_value();
+    go_on.get_future().wait();
+    ++ran;
+  }));
   begun.get_future().wait();
   EXPECT_TRUE(threads.add([&](std::size_t) { ++ran; }));
   EXPECT_TRUE(threads.add([&](std::size_t) { ++ran; }));
@@ -30,8 +34,14 @@ TEST(JudgingThreads, EachHasItsNumber) {
   auto both_began = both.get_future().share();
   JudgingThreads threads(2, 10);  // ends before what its work uses
   threads.start();
-  threads.add([&](std::size_t thread) { first.set_value(thread); both_began.wait(); });
-  threads.add([&](std::size_t thread) { second.set_value(thread); both_began.wait(); });
+  threads.add([&](std::size_t thread) {
+    first.set_value(thread);
+    both_began.wait();
+  });
+  threads.add([&](std::size_t thread) {
+    second.set_value(thread);
+    both_began.wait();
+  });
   EXPECT_EQ(first.get_future().get() + second.get_future().get(), 1u);
   both.set_value();
 }

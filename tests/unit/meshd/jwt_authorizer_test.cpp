@@ -54,7 +54,8 @@ struct JwtAuthorizerTest : testing::Test {
       return SmallServer::Answer{status, published};
     });
     auto from = settings();
-    from.remote = RemoteKeys::Settings{{server->url(), {}, max_jwks_bytes}, milliseconds(10'000), retry, milliseconds(3'600'000)};
+    from.remote =
+        RemoteKeys::Settings{{server->url(), {}, max_jwks_bytes}, milliseconds(10'000), retry, milliseconds(3'600'000)};
     make(std::move(from));
   }
   void publish(std::string text, unsigned with = 200) {
@@ -94,7 +95,8 @@ TEST_F(JwtAuthorizerTest, IsTheUserInTheToken) {
 
   std::ofstream(file) << keys_named({"rsa"});
   ASSERT_TRUE(jwt->reload());
-  EXPECT_EQ(judge(token_of("ES256")).what, What::refused) << "its key is gone, and there is nowhere to look for a newer one";
+  EXPECT_EQ(judge(token_of("ES256")).what, What::refused)
+      << "its key is gone, and there is nowhere to look for a newer one";
   std::ofstream(file) << "{";
   const auto wrong = jwt->reload();
   ASSERT_FALSE(wrong);
@@ -140,7 +142,9 @@ TEST_F(JwtAuthorizerTest, ANewKeyCounts) {
 TEST_F(JwtAuthorizerTest, TheLastGoodSetStaysInForce) {
   serve(milliseconds(0));
   EXPECT_TRUE(judge(token_of("RS256")).accepted());
-  for (const auto& [text, with] : {std::pair<std::string, unsigned>{"oops", 500}, {"not JSON", 200}, {std::string(max_jwks_bytes + 1, ' '), 200}}) {
+  for (const auto& [text, with] : {std::pair<std::string, unsigned>{"oops", 500},
+                                   {"not JSON", 200},
+                                   {std::string(max_jwks_bytes + 1, ' '), 200}}) {
     publish(text, with);
     EXPECT_EQ(judge(token_of("EdDSA")).what, What::unavailable) << "the issuer can't be asked";
     EXPECT_TRUE(judge(token_of("RS256")).accepted());
@@ -158,7 +162,8 @@ TEST_F(JwtAuthorizerTest, KeysOfFilesCountBesideThoseOfTheAddress) {
   server.emplace([this](const SmallServer::Request&) { return SmallServer::Answer{status, published}; });
   auto from = settings();
   from.jwks_file = file;
-  from.remote = RemoteKeys::Settings{{server->url(), {}, max_jwks_bytes}, milliseconds(10'000), milliseconds(0), milliseconds(3'600'000)};
+  from.remote = RemoteKeys::Settings{
+      {server->url(), {}, max_jwks_bytes}, milliseconds(10'000), milliseconds(0), milliseconds(3'600'000)};
   make(std::move(from));
   EXPECT_TRUE(judge(token_of("RS256")).accepted()) << "of the address";
   EXPECT_TRUE(judge(token_of("EdDSA")).accepted()) << "of the file, which is as full as may be";
@@ -182,7 +187,8 @@ TEST_F(JwtAuthorizerTest, AFloodIsToldToComeAgain) {
   ASSERT_TRUE(made);
   jwt = std::move(*made);  // not started: nothing leaves the queue
   int later = 0;
-  for (int i = 0; i < 5; ++i) jwt->judge(bearer(token_of("RS256")), [&](const Verdict& v) { later += v.what == What::unavailable; });
+  for (int i = 0; i < 5; ++i)
+    jwt->judge(bearer(token_of("RS256")), [&](const Verdict& v) { later += v.what == What::unavailable; });
   EXPECT_EQ(later, 3);
   std::filesystem::remove(file);
 }

@@ -39,11 +39,23 @@ TEST(JwtKeys, SecretsOneALine) {
 
 TEST(JwtKeys, SaysWhatIsWrongAndWhere) {
   const json rsa = jwt_vectors()["jwks"]["keys"][0];
-  const auto changed = [&](const char* member, const json& value) { json out = rsa; out[member] = value; return set_of(out); };
+  const auto changed = [&](const char* member, const json& value) {
+    json out = rsa;
+    out[member] = value;
+    return set_of(out);
+  };
   const std::pair<std::string, const char*> sets[] = {
-      {"", "not JSON"}, {"[]", "no list 'keys'"}, {"{\"keys\":{}}", "no list 'keys'"}, {"{\"keys\":[1]}", "not an object"},
-      {set_of(rsa, 65), "64 keys"}, {std::string(256 * 1024 + 1, ' '), "256 KiB"}, {changed("n", "AQAB"), "2048 bits"},
-      {changed("n", "!"), "usable"}, {changed("e", "AA"), "exponent"}, {changed("e", "AQ"), "exponent"}, {changed("kty", 1), "no 'kty'"},
+      {"", "not JSON"},
+      {"[]", "no list 'keys'"},
+      {"{\"keys\":{}}", "no list 'keys'"},
+      {"{\"keys\":[1]}", "not an object"},
+      {set_of(rsa, 65), "64 keys"},
+      {std::string(256 * 1024 + 1, ' '), "256 KiB"},
+      {changed("n", "AQAB"), "2048 bits"},
+      {changed("n", "!"), "usable"},
+      {changed("e", "AA"), "exponent"},
+      {changed("e", "AQ"), "exponent"},
+      {changed("kty", 1), "no 'kty'"},
       {set_of({{"kty", "EC"}, {"crv", "P-256"}, {"x", "AQAB"}, {"y", "AQAB"}}), "not usable"},
       {set_of({{"kty", "OKP"}, {"crv", "Ed25519"}, {"x", "AQAB"}}), "usable 'x'"},
       {set_of({{"kty", "oct"}, {"k", "AQAB"}}), "32 bytes"},
@@ -55,8 +67,10 @@ TEST(JwtKeys, SaysWhatIsWrongAndWhere) {
     EXPECT_NE(keys.error().text().find(part), std::string::npos) << keys.error().text();
   }
   const std::pair<std::string, const char*> pems[] = {
-      {"", "no PEM"}, {"-----BEGIN PUBLIC KEY-----\nAQAB\n-----END PUBLIC KEY-----\n", "can't be read"},
-      {jwt_vectors()["private"], "private key"}, {"-----BEGIN X-----\nAQAB\n-----END X-----\n", "holds a X"},
+      {"", "no PEM"},
+      {"-----BEGIN PUBLIC KEY-----\nAQAB\n-----END PUBLIC KEY-----\n", "can't be read"},
+      {jwt_vectors()["private"], "private key"},
+      {"-----BEGIN X-----\nAQAB\n-----END X-----\n", "holds a X"},
   };
   for (const auto& [text, part] : pems) {
     const auto keys = JwtKeys::from_pem(text, "keys.pem");

@@ -10,7 +10,12 @@ namespace {
 using What = JwtVerdict::What;
 constexpr std::int64_t now = 1'800'000'000;
 
-const JwtRules all{{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", "EdDSA"}, "https://issuer.test", {"gateway"}, 0, true};
+const JwtRules all{{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "HS256", "HS384",
+                    "HS512", "EdDSA"},
+                   "https://issuer.test",
+                   {"gateway"},
+                   0,
+                   true};
 
 JwtKeys whole_set() {
   auto keys = JwtKeys::from_jwks(jwt_vectors()["jwks"].dump(), "jwks.json", true);
@@ -48,7 +53,8 @@ TEST(Jwt, EveryAlteredBitIsRefused) {
         ASSERT_NE(judge_jwt(altered, keys, all, now).what, What::good) << one["alg"] << " byte " << at;
       }
     }
-    for (std::size_t size = 0; size < token.size(); size += 11) ASSERT_NE(judge_jwt(token.substr(0, size), keys, all, now).what, What::good) << size;
+    for (std::size_t size = 0; size < token.size(); size += 11)
+      ASSERT_NE(judge_jwt(token.substr(0, size), keys, all, now).what, What::good) << size;
   }
 }
 
@@ -65,13 +71,17 @@ TEST(Jwt, APublicKeyIsNoSecretEvenIfTheListAllowsHmac) {
   const auto keys = JwtKeys::from_pem(jwt_vectors()["pem"]["rsa"].get<std::string>(), "rsa.pem");
   ASSERT_TRUE(keys);
   EXPECT_TRUE(keys->candidates("HS256", "").empty());
-  for (const char* name : {"public key as secret, PEM", "public key as secret, n"}) EXPECT_NE(judge_jwt(jwt_vectors()["attacks"][name], *keys, all, now).what, What::good) << name;
+  for (const char* name : {"public key as secret, PEM", "public key as secret, n"})
+    EXPECT_NE(judge_jwt(jwt_vectors()["attacks"][name], *keys, all, now).what, What::good) << name;
 }
 
 TEST(Jwt, Claims) {
   const JwtKeys keys = whole_set();
-  const auto judge = [&](const char* name, const JwtRules& rules, std::int64_t at = now) { return judge_jwt(jwt_vectors()["claims"][name], keys, rules, at); };
-  for (const char* name : {"expired", "exp is a text", "not yet", "from the future", "another's", "no aud", "no exp"}) EXPECT_EQ(judge(name, all).what, What::bad) << name;
+  const auto judge = [&](const char* name, const JwtRules& rules, std::int64_t at = now) {
+    return judge_jwt(jwt_vectors()["claims"][name], keys, rules, at);
+  };
+  for (const char* name : {"expired", "exp is a text", "not yet", "from the future", "another's", "no aud", "no exp"})
+    EXPECT_EQ(judge(name, all).what, What::bad) << name;
   EXPECT_EQ(judge("other issuer", all).what, What::foreign);
   EXPECT_EQ(judge("aud is a text", all).what, What::good);
   EXPECT_EQ(judge("no sub", all).what, What::good) << "which claim is the user is not decided here";
@@ -92,7 +102,9 @@ TEST(Jwt, Leeway) {
   const JwtKeys keys = whole_set();
   JwtRules rules = all;
   rules.leeway_s = 30;
-  const auto judge = [&](const char* name, std::int64_t at) { return judge_jwt(jwt_vectors()["claims"][name], keys, rules, at).what; };
+  const auto judge = [&](const char* name, std::int64_t at) {
+    return judge_jwt(jwt_vectors()["claims"][name], keys, rules, at).what;
+  };
   EXPECT_EQ(judge("not yet", 4000000000 - 30), What::good);
   EXPECT_EQ(judge("not yet", 4000000000 - 31), What::bad);
   EXPECT_EQ(judge("from the future", 4000000000 - 30), What::good);
@@ -103,17 +115,21 @@ TEST(Jwt, Leeway) {
 }
 
 TEST(Jwt, TellsAWrongSignatureFromAKeyThatItDoesNotHave) {
-  const auto one_key = JwtKeys::from_jwks(nlohmann::json{{"keys", {jwt_vectors()["jwks"]["keys"][0]}}}.dump(), "x", false);  // "rsa"
+  const auto one_key =
+      JwtKeys::from_jwks(nlohmann::json{{"keys", {jwt_vectors()["jwks"]["keys"][0]}}}.dump(), "x", false);  // "rsa"
   ASSERT_TRUE(one_key);
   for (const auto& one : jwt_vectors()["tokens"]) {
     const bool its = one["key"] == "rsa";
     EXPECT_EQ(judge_jwt(one["token"], *one_key, all, now).what, its ? What::good : What::unknown_key) << one["alg"];
   }
-  EXPECT_EQ(judge_jwt(jwt_vectors()["attacks"]["empty signature"], *one_key, all, now).what, What::bad) << "the key of that name is there";
+  EXPECT_EQ(judge_jwt(jwt_vectors()["attacks"]["empty signature"], *one_key, all, now).what, What::bad)
+      << "the key of that name is there";
 }
 
 TEST(Jwt, OpaqueTokensDontLookLikeOne) {
-  for (const char* token : {"", "secret-ann", "a.b", "a.b.c", "..", "e30.e30.", "eyJhbGciOiJub25lIn0.e30", "eyJhbGciOiJub25lIn0.e30.x.y", "bnVsbA.e30."}) EXPECT_FALSE(looks_like_jwt(token)) << token;
+  for (const char* token : {"", "secret-ann", "a.b", "a.b.c", "..", "e30.e30.", "eyJhbGciOiJub25lIn0.e30",
+                            "eyJhbGciOiJub25lIn0.e30.x.y", "bnVsbA.e30."})
+    EXPECT_FALSE(looks_like_jwt(token)) << token;
   EXPECT_TRUE(looks_like_jwt("eyJhbGciOiJub25lIn0.e30."));
 }
 

@@ -25,7 +25,8 @@ class MailboxTest : public ::testing::Test {
     all_.trim(box);
   }
   static ReturnAddress from(std::uint64_t sequence) { return {1, 2, 3, 4, sequence}; }
-  static Mailbox::Pending pending(std::uint64_t sequence, SteadyTime deadline = SteadyTime(milliseconds(100)), std::string trace_id = "\"t\"") {
+  static Mailbox::Pending pending(std::uint64_t sequence, SteadyTime deadline = SteadyTime(milliseconds(100)),
+                                  std::string trace_id = "\"t\"") {
     return {from(sequence), 7, records::Type::request, std::move(trace_id), {}, deadline};
   }
 };

@@ -7,8 +7,12 @@ namespace {
 
 TEST(MakeAuthorizers, NamesWhatIsMissing) {
   const std::pair<const char*, const char*> rows[] = {
-      {"tokens", "auth.token_file"}, {"jwt", "jwt.key_file"}, {"introspection", "introspection.url"}, {"mesh", "auth.mesh_service"},
-      {"session_cookie", "auth.session_cookie"}, {"magic", "no authorizer"},
+      {"tokens", "auth.token_file"},
+      {"jwt", "jwt.key_file"},
+      {"introspection", "introspection.url"},
+      {"mesh", "auth.mesh_service"},
+      {"session_cookie", "auth.session_cookie"},
+      {"magic", "no authorizer"},
   };
   for (const auto& [name, part] : rows) {
     Config config;
@@ -36,7 +40,8 @@ TEST(MakeAuthorizers, TheMeshsOneIsKnownToTheRingLoop) {
   ASSERT_TRUE(made) << made.error().text();
   ASSERT_NE(made->mesh, nullptr);
   std::optional<Verdict> verdict;
-  made->chain->judge({records::CredentialKind::client_certificate, "CN=ann"}, [&](Verdict v) { verdict = std::move(v); });
+  made->chain->judge({records::CredentialKind::client_certificate, "CN=ann"},
+                     [&](Verdict v) { verdict = std::move(v); });
   ASSERT_TRUE(verdict);
   EXPECT_EQ(verdict->identity.user_id, "CN=ann");
   EXPECT_EQ(verdict->identity.authorizer, "client_certificate");

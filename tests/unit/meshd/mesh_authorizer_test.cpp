@@ -13,7 +13,8 @@ namespace {
 using What = Verdict::What;
 
 TEST(MeshAuthorizer, WhatAnswersMean) {
-  const Verdict good = judge_mesh_answer(R"({"user_id":"ann","username":"Ann","roles":["clerk"],"claims":{"tenant":"acme"},"expires":2000})", "null");
+  const Verdict good = judge_mesh_answer(
+      R"({"user_id":"ann","username":"Ann","roles":["clerk"],"claims":{"tenant":"acme"},"expires":2000})", "null");
   ASSERT_TRUE(good.accepted()) << good.reason;
   EXPECT_EQ(good.identity.user_id, "ann");
   EXPECT_EQ(good.identity.roles, std::vector<std::string>{"clerk"});
@@ -38,7 +39,8 @@ TEST(MeshAuthorizer, WhatAnswersMean) {
       {"{", "null", What::unavailable},
       {"", "", What::unavailable},
   };
-  for (const auto& row : rows) EXPECT_EQ(judge_mesh_answer(row.result, row.error).what, row.what) << row.result << " " << row.error;
+  for (const auto& row : rows)
+    EXPECT_EQ(judge_mesh_answer(row.result, row.error).what, row.what) << row.result << " " << row.error;
 }
 
 struct MeshAuthorizerTest : testing::Test {

@@ -12,8 +12,8 @@
 namespace nuropb::meshd {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::seconds;
+using ::testing::HasSubstr;
 
 /// Gateways on a broker that delivers when it is told to.
 class PeersTest : public ::testing::Test {
@@ -27,12 +27,15 @@ class PeersTest : public ::testing::Test {
   Gateway& start(const std::string& instance, const std::string& service = "gateway") {
     auto gateway = std::make_unique<Gateway>();
     Gateway& out = *gateway;
-    out.peers = std::make_unique<Peers>(Peers::Settings{.service = service, .instance = instance, .largest = 10'000}, clock_,
-                                        [this, &out](const std::string& topic, const std::string& body, SteadyTime) {
-                                          if (out.room) queue_.emplace_back(topic, body);
-                                          return out.room;
-                                        });
-    out.peers->on("word", [&out](const std::string& from, std::string_view json) { out.heard.push_back(from + ": " + std::string(json)); });
+    out.peers =
+        std::make_unique<Peers>(Peers::Settings{.service = service, .instance = instance, .largest = 10'000}, clock_,
+                                [this, &out](const std::string& topic, const std::string& body, SteadyTime) {
+                                  if (out.room) queue_.emplace_back(topic, body);
+                                  return out.room;
+                                });
+    out.peers->on("word", [&out](const std::string& from, std::string_view json) {
+      out.heard.push_back(from + ": " + std::string(json));
+    });
     out.peers->connected();
     gateways_.push_back(std::move(gateway));
     return out;
@@ -130,7 +133,8 @@ TEST_F(PeersTest, AGatewayThatIsAloneIsAlmostSilent) {
     messages += deliver();
   }
   EXPECT_LE(messages, 2);
-  for (int i = 0; i < 50; ++i) a.peers->receive(body(R"({"from":"n)" + std::to_string(i) + R"(","to":null,"kind":"here","message":null})"));
+  for (int i = 0; i < 50; ++i)
+    a.peers->receive(body(R"({"from":"n)" + std::to_string(i) + R"(","to":null,"kind":"here","message":null})"));
   EXPECT_LE(deliver(), 1) << "fifty newcomers at a time get one answer";
 }
 
@@ -154,9 +158,17 @@ TEST_F(PeersTest, WhatIsNoMessageOfAGatewayIsCountedAndDropped) {
   Gateway& a = start("a");
   const std::string long_name(200, 'n');
   const std::string bad[] = {
-      "", "x", "{}", body("1"), body("{}"), body(R"({"from":"b","to":null,"kind":"word"})"), body(R"({"from":1,"to":null,"kind":"word","message":1})"),
-      body(R"({"from":"","to":null,"kind":"word","message":1})"), body(R"({"from":"b","to":7,"kind":"word","message":1})"),
-      body(R"({"from":"b","kind":"word","message":1})"), body(R"({"from":")" + long_name + R"(","to":null,"kind":"word","message":1})"),
+      "",
+      "x",
+      "{}",
+      body("1"),
+      body("{}"),
+      body(R"({"from":"b","to":null,"kind":"word"})"),
+      body(R"({"from":1,"to":null,"kind":"word","message":1})"),
+      body(R"({"from":"","to":null,"kind":"word","message":1})"),
+      body(R"({"from":"b","to":7,"kind":"word","message":1})"),
+      body(R"({"from":"b","kind":"word","message":1})"),
+      body(R"({"from":")" + long_name + R"(","to":null,"kind":"word","message":1})"),
       body(R"({"from":"b","to":null,"kind":")" + long_name + R"(","message":1})"),
       body(R"({"from":"b","to":null,"kind":"word","message":")" + std::string(20'000, 'x') + "\"}"),
   };
@@ -167,14 +179,20 @@ TEST_F(PeersTest, WhatIsNoMessageOfAGatewayIsCountedAndDropped) {
   }
   EXPECT_TRUE(a.heard.empty());
   EXPECT_TRUE(a.peers->alive().empty());
-  for (std::size_t i = 0; i < Peers::most_peers + 10; ++i) a.peers->receive(body(R"({"from":"n)" + std::to_string(i) + R"(","to":null,"kind":"here","message":null})"));
+  for (std::size_t i = 0; i < Peers::most_peers + 10; ++i)
+    a.peers->receive(body(R"({"from":"n)" + std::to_string(i) + R"(","to":null,"kind":"here","message":null})"));
   EXPECT_EQ(a.peers->alive().size(), Peers::most_peers) << "bounded";
 }
 
 TEST_F(PeersTest, ReservedTopics) {
-  for (const char* topic : {"nuropb-gateway", "nuropb-gateway.gateway", "nuropb-gateway.a.b", "nuropb-gateway.#", "nuropb-gateway.*", "nuropb-gateway."}) EXPECT_TRUE(Peers::reserved(topic)) << topic;
-  for (const char* topic : {"", "#", "*.gateway", "nuropb-gateways.x", "orders.nuropb-gateway", "nuropb", "Nuropb-gateway.x"}) EXPECT_FALSE(Peers::reserved(topic)) << topic;
-  EXPECT_EQ(start("a", "odd.*#name").peers->topic(), "nuropb-gateway.odd.__name") << "a topic, whatever the service is called";
+  for (const char* topic : {"nuropb-gateway", "nuropb-gateway.gateway", "nuropb-gateway.a.b", "nuropb-gateway.#",
+                            "nuropb-gateway.*", "nuropb-gateway."})
+    EXPECT_TRUE(Peers::reserved(topic)) << topic;
+  for (const char* topic :
+       {"", "#", "*.gateway", "nuropb-gateways.x", "orders.nuropb-gateway", "nuropb", "Nuropb-gateway.x"})
+    EXPECT_FALSE(Peers::reserved(topic)) << topic;
+  EXPECT_EQ(start("a", "odd.*#name").peers->topic(), "nuropb-gateway.odd.__name")
+      << "a topic, whatever the service is called";
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ TEST(Policy, WithoutRulesRequestsAreAllowedAndNothingElse) {
 TEST(Policy, WhoIsMeant) {
   const auto rule = [](const std::string& who) { return "[[allow]]\nverbs = [\"command\"]\n" + who; };
   const auto both = [&](const std::string& who) {
-    return std::pair(may(rule(who), ann).allows(Use::command, "s", "m"), may(rule(who), bob).allows(Use::command, "s", "m"));
+    return std::pair(may(rule(who), ann).allows(Use::command, "s", "m"),
+                     may(rule(who), bob).allows(Use::command, "s", "m"));
   };
   EXPECT_EQ(both(""), std::pair(true, true));
   EXPECT_EQ(both("users = [\"ann\"]"), std::pair(true, false));
@@ -44,11 +45,15 @@ TEST(Policy, WhoIsMeant) {
   EXPECT_EQ(both("claims = { tenant = \"acme\", level = 4 }"), std::pair(false, false)) << "all claims";
   EXPECT_EQ(both("claims = { level = [3, 4] }"), std::pair(true, false)) << "one of those listed";
   EXPECT_EQ(both("claims = { groups = \"red\" }"), std::pair(true, false)) << "one of those it has";
-  EXPECT_EQ(both("roles = [\"clerk\"]\nclaims = { tenant = \"other\" }"), std::pair(false, false)) << "and its claims too";
+  EXPECT_EQ(both("roles = [\"clerk\"]\nclaims = { tenant = \"other\" }"), std::pair(false, false))
+      << "and its claims too";
 }
 
 TEST(Policy, WhatIsMeant) {
-  const auto session = may("default = []\n[[allow]]\nverbs = [\"request\", \"describe\"]\nservices = [\"orders*\"]\nmethods = [\"get_*\", \"list\"]\n", ann);
+  const auto session =
+      may("default = []\n[[allow]]\nverbs = [\"request\", \"describe\"]\nservices = [\"orders*\"]\nmethods = "
+          "[\"get_*\", \"list\"]\n",
+          ann);
   EXPECT_TRUE(session.allows(Use::request, "orders-eu", "get_one"));
   EXPECT_TRUE(session.allows(Use::request, "orders", "list"));
   EXPECT_FALSE(session.allows(Use::request, "orders", "listen"));
@@ -58,13 +63,19 @@ TEST(Policy, WhatIsMeant) {
 }
 
 TEST(Policy, DenyingWins) {
-  const auto session = may("[[deny]]\nverbs = [\"request\"]\nservices = [\"vault\"]\n[[allow]]\nverbs = [\"request\"]\nservices = [\"vault\"]\n", ann);
+  const auto session =
+      may("[[deny]]\nverbs = [\"request\"]\nservices = [\"vault\"]\n[[allow]]\nverbs = [\"request\"]\nservices = "
+          "[\"vault\"]\n",
+          ann);
   EXPECT_FALSE(session.allows(Use::request, "vault", "open"));
   EXPECT_TRUE(session.allows(Use::request, "else", "open"));
 }
 
 TEST(Policy, Topics) {
-  const auto session = may("[[allow]]\nverbs = [\"subscribe\", \"event\"]\ntopics = [\"news.#\", \"chat.*\"]\n[[deny]]\nverbs = [\"subscribe\"]\ntopics = [\"news.secret.#\"]\n", ann);
+  const auto session =
+      may("[[allow]]\nverbs = [\"subscribe\", \"event\"]\ntopics = [\"news.#\", \"chat.*\"]\n[[deny]]\nverbs = "
+          "[\"subscribe\"]\ntopics = [\"news.secret.#\"]\n",
+          ann);
   EXPECT_TRUE(session.allows_topic(Use::event, "news.secret.plan")) << "only subscriptions are denied";
   EXPECT_TRUE(session.allows_topic(Use::subscribe, "news.sport.#"));
   EXPECT_TRUE(session.allows_topic(Use::subscribe, "chat.*"));
@@ -102,7 +113,8 @@ TEST(Policy, MistakesAreNamedWithTheirLine) {
       {"default = [\"all\"]\n", "default: 'all' is no verb"},
       {"[[allow]\n", "not TOML"},
   };
-  for (const auto& [toml, part] : mistakes) EXPECT_NE(mistake(toml).find(part), std::string::npos) << toml << mistake(toml);
+  for (const auto& [toml, part] : mistakes)
+    EXPECT_NE(mistake(toml).find(part), std::string::npos) << toml << mistake(toml);
 }
 
 }  // namespace

@@ -10,9 +10,9 @@
 namespace nuropb::meshd {
 namespace {
 
+using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using std::chrono::seconds;
 
 /// A gateway: its edges in the test's hands, its sessions, and a broker between it and the others.
 class Gateway final : public Pushes::Edges {
@@ -40,7 +40,9 @@ class Gateway final : public Pushes::Edges {
   void each(const std::function<void(WorkerId, SessionTable&)>& work) override {
     for (auto& [id, table] : workers) work(id, table);
   }
-  void send(WorkerId worker, records::Type type, std::string payload) override { sent.push_back({worker, type, std::move(payload)}); }
+  void send(WorkerId worker, records::Type type, std::string payload) override {
+    sent.push_back({worker, type, std::move(payload)});
+  }
   void tick_soon() override { ++ticks_asked; }
 
   /// A session with this user at an edge.
@@ -181,7 +183,8 @@ TEST_F(PushesTest, Closing) {
     EXPECT_EQ(a.sent[0].closing().reason, "why");
     a.answer();
   }
-  for (const std::uint16_t code : {0, 999, 1002, 1005, 1006, 1011, 3000, 3999, 5000, 65535}) EXPECT_FALSE(a.pushes.close(Target::everyone(), code, "", note())) << code;
+  for (const std::uint16_t code : {0, 999, 1002, 1005, 1006, 1011, 3000, 3999, 5000, 65535})
+    EXPECT_FALSE(a.pushes.close(Target::everyone(), code, "", note())) << code;
   EXPECT_TRUE(a.pushes.close(Target::everyone(), 4000, std::string(123, 'r'), note()));
   EXPECT_FALSE(a.pushes.close(Target::everyone(), 4000, std::string(124, 'r'), note()));
   EXPECT_FALSE(a.pushes.close(Target::everyone(), 4000, "\xff", note())) << "not UTF-8";
@@ -327,7 +330,8 @@ TEST_F(PushesTest, ListsPageByPageOverAllGateways) {
   Gateway &b = start("b"), &a = start("a"), &c = start("c");
   std::set<std::string> expected;
   for (int i = 0; i < 7; ++i) {
-    for (Gateway* gateway : {&a, &b, &c}) expected.insert(gateway->open(static_cast<std::uint32_t>(i % 3), i % 2 ? "ann" : "bob").hex());
+    for (Gateway* gateway : {&a, &b, &c})
+      expected.insert(gateway->open(static_cast<std::uint32_t>(i % 3), i % 2 ? "ann" : "bob").hex());
   }
   for (const std::size_t limit : {1, 2, 5, 7, 100}) {
     std::set<std::string> found;
@@ -356,8 +360,10 @@ TEST_F(PushesTest, ListsPageByPageOverAllGateways) {
 TEST_F(PushesTest, CursorsThatAreNoneAndGatewaysThatAreGone) {
   Gateway &a = start("a"), &b = start("b");
   b.open(1, "ann");
-  for (const char* cursor : {"x", "@", "1.2@a", "1.2.3.4@a", "1.2.-3@a", "1.2.99999999999@a", "a.b.c@a"}) EXPECT_FALSE(a.pushes.list(cursor, 10, {}, [](const auto&) { FAIL(); })) << cursor;
-  for (const std::size_t limit : {std::size_t{0}, Pushes::max_page + 1}) EXPECT_FALSE(a.pushes.list("", limit, {}, [](const auto&) { FAIL(); }));
+  for (const char* cursor : {"x", "@", "1.2@a", "1.2.3.4@a", "1.2.-3@a", "1.2.99999999999@a", "a.b.c@a"})
+    EXPECT_FALSE(a.pushes.list(cursor, 10, {}, [](const auto&) { FAIL(); })) << cursor;
+  for (const std::size_t limit : {std::size_t{0}, Pushes::max_page + 1})
+    EXPECT_FALSE(a.pushes.list("", limit, {}, [](const auto&) { FAIL(); }));
   std::vector<std::string> errors;
   const auto note = [&](const Result<SessionPage>& page) { errors.push_back(page ? "none" : page.error().text()); };
   ASSERT_TRUE(a.pushes.list("@nobody", 10, {}, note));
@@ -381,9 +387,7 @@ TEST_F(PushesTest, FromWithinDone) {
   a.open(1, "ann");
   int rounds = 0;
   Pushes::Done again = [&](const Outcome&) {
-    if (++rounds < 5) {
-      ASSERT_TRUE(a.pushes.send(Target::users({"ann"}), "1", again));
-    }
+    if (++rounds < 5) { ASSERT_TRUE(a.pushes.send(Target::users({"ann"}), "1", again)); }
   };
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(a.pushes.send(Target::users({"ann"}), "1", again));
   a.pushes.on_worker_gone({1, 7});

@@ -22,7 +22,8 @@ class RequestEncryptionTest : public ::testing::Test {
     return made;
   }
   static json description() {
-    return {{"public_key", service_key().public_key().pem()}, {"methods", {{"open", {{"requires_encryption", false}}}, {"secret", {{"requires_encryption", true}}}}}};
+    return {{"public_key", service_key().public_key().pem()},
+            {"methods", {{"open", {{"requires_encryption", false}}}, {"secret", {{"requires_encryption", true}}}}}};
   }
   void add(const std::string& id, const std::string& method) {
     mesh::Outgoing message;
@@ -117,7 +118,8 @@ TEST_F(RequestEncryptionTest, AnswersAreOpenedInPlace) {
 }
 
 TEST_F(RequestEncryptionTest, AnAnswerThatCannotBeOpenedSaysSo) {
-  for (const std::string& body : {std::string("rubbish"), *mesh::encrypt_response("{}", fernet::Key::random(), service_key().public_key())}) {
+  for (const std::string& body :
+       {std::string("rubbish"), *mesh::encrypt_response("{}", fernet::Key::random(), service_key().public_key())}) {
     mesh::Incoming message;
     message.correlation_id = "1";
     message.encrypted = true;
@@ -126,12 +128,21 @@ TEST_F(RequestEncryptionTest, AnAnswerThatCannotBeOpenedSaysSo) {
     EXPECT_FALSE(message.encrypted);
     const auto response = decode_response(message.body);
     ASSERT_TRUE(response);
-    EXPECT_TRUE(response->error.starts_with("{\"error\":\"NuropbMessageError\",\"description\":\"the response could not be decrypted: ")) << response->error;
+    EXPECT_TRUE(response->error.starts_with(
+        "{\"error\":\"NuropbMessageError\",\"description\":\"the response could not be decrypted: "))
+        << response->error;
   }
 }
 
 TEST_F(RequestEncryptionTest, AReturnedBodyIsOpened) {
-  mesh::Report returned{Outcome::not_delivered, MessageType::request, "s", "1", 7, "312", *mesh::encrypt_request("{\"method\":\"m\"}", *keys_.of("1"), service_key().public_key()), true};
+  mesh::Report returned{Outcome::not_delivered,
+                        MessageType::request,
+                        "s",
+                        "1",
+                        7,
+                        "312",
+                        *mesh::encrypt_request("{\"method\":\"m\"}", *keys_.of("1"), service_key().public_key()),
+                        true};
   EXPECT_FALSE(encryption_.open(returned, clock_.now()));
   EXPECT_EQ(returned.returned_body, "{\"method\":\"m\"}");
   mesh::Report rubbish{Outcome::not_delivered, MessageType::request, "s", "1", 7, "312", "rubbish", true};
@@ -160,8 +171,10 @@ TEST_F(RequestEncryptionTest, QuestionsThatCameToNothing) {
   encryption_.tick(clock_.now() + seconds(60));
   collect();
   const std::string why = "not sent to s, because it could not be described: ";
-  EXPECT_THAT(told_, ElementsAre("1 NuropbTransportError: " + why + "why", "2 NuropbTimeoutError: " + why + "it was not asked in time",
-                                 "3 NuropbMessageError: " + why + "Invalid service_info returned for service s", "4 NuropbTimeoutError: " + why + "it did not answer in time"));
+  EXPECT_THAT(told_, ElementsAre("1 NuropbTransportError: " + why + "why",
+                                 "2 NuropbTimeoutError: " + why + "it was not asked in time",
+                                 "3 NuropbMessageError: " + why + "Invalid service_info returned for service s",
+                                 "4 NuropbTimeoutError: " + why + "it did not answer in time"));
 }
 
 TEST_F(RequestEncryptionTest, ARequiredKeyThatIsMissing) {
@@ -170,7 +183,8 @@ TEST_F(RequestEncryptionTest, ARequiredKeyThatIsMissing) {
   add("1", "secret");
   add("2", "open");
   respond(question(), without.dump());
-  EXPECT_THAT(told_, ::testing::UnorderedElementsAre("1 NuropbHandlingError: Service public key not found for service: s", "2 plain"));
+  EXPECT_THAT(told_, ::testing::UnorderedElementsAre(
+                         "1 NuropbHandlingError: Service public key not found for service: s", "2 plain"));
 }
 
 TEST_F(RequestEncryptionTest, AnswersInPlainToWhatWasEncrypted) {
@@ -191,7 +205,8 @@ TEST_F(RequestEncryptionTest, AnswersInPlainToWhatWasEncrypted) {
   const std::string refused = error_json(error_name::message, "the response is not encrypted, but the request was");
   EXPECT_EQ(read("1", "42", "null"), "null " + refused);
   EXPECT_EQ(read("1", "42", "null"), "42 null") << "the second answer: nobody waits for it any more";
-  EXPECT_EQ(read("2", "null", error_json("NuropbAuthorizationError", "not you")), "null " + error_json("NuropbAuthorizationError", "not you"));
+  EXPECT_EQ(read("2", "null", error_json("NuropbAuthorizationError", "not you")),
+            "null " + error_json("NuropbAuthorizationError", "not you"));
   EXPECT_EQ(read("4", "42", "null"), "42 null");
   EXPECT_EQ(read("unheard of", "42", "null"), "42 null");
 }

@@ -11,9 +11,7 @@ namespace {
 
 class RuntimeDirTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    path_ = ::testing::TempDir() + "runtime-dir-" + random_hex32();
-  }
+  void SetUp() override { path_ = ::testing::TempDir() + "runtime-dir-" + random_hex32(); }
   void TearDown() override { std::filesystem::remove_all(path_); }
   std::string path_;
 };

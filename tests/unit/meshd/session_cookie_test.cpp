@@ -17,18 +17,22 @@ namespace {
 
 // Signed by Tornado 6 with the secret "cookie_secret" for the name "session".
 constexpr std::string_view tornados =
-    "2|1:0|10:1763632800|7:session|228:eyJ1c2VyX2lkIjogImFubkBleGFtcGxlLmNvbSIsICJ1c2VybmFtZSI6ICJhbm4iLCAic2Vzc2lvbl9pZCI6ICI0Njc4MWYwMTY3ODA0"
-    "NGExYWZhYzU2ZTAyOTQ4NzgzYSIsICJiZWFyZXJfdG9rZW4iOiAidG9rIiwgImxhc3RfYWN0aXZpdHkiOiAiMjAyNi0xMS0yMFQxMDowMDowMCswMDowMFoifQ==|"
+    "2|1:0|10:1763632800|7:session|228:"
+    "eyJ1c2VyX2lkIjogImFubkBleGFtcGxlLmNvbSIsICJ1c2VybmFtZSI6ICJhbm4iLCAic2Vzc2lvbl9pZCI6ICI0Njc4MWYwMTY3ODA0"
+    "NGExYWZhYzU2ZTAyOTQ4NzgzYSIsICJiZWFyZXJfdG9rZW4iOiAidG9rIiwgImxhc3RfYWN0aXZpdHkiOiAiMjAyNi0xMS0yMFQxMDowMDowMCswMD"
+    "owMFoifQ==|"
     "914ea0b260b26167eb5005b5a9ba75f2b0c162256e3f44745b7083db2056c035";
 constexpr std::int64_t signed_at = 1763632800;
 
-std::string sign(const std::string& value, std::int64_t timestamp = signed_at, const std::string& secret = "cookie_secret", const std::string& key = "0") {
+std::string sign(const std::string& value, std::int64_t timestamp = signed_at,
+                 const std::string& secret = "cookie_secret", const std::string& key = "0") {
   const std::string at = std::to_string(timestamp), encoded = base64::encode(value);
   const auto field = [](const std::string& text) { return std::to_string(text.size()) + ":" + text + "|"; };
   const std::string text = "2|" + field(key) + field(at) + field("session") + field(encoded);
   unsigned char mac[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac, &size);
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac, &size);
   return text + to_hex({reinterpret_cast<const char*>(mac), size});
 }
 
@@ -49,7 +53,8 @@ TEST(SignedValue, NothingElse) {
     ASSERT_FALSE(open_signed_value(altered, "session", {"cookie_secret"})) << i;
     ASSERT_FALSE(open_signed_value(tornados.substr(0, i), "session", {"cookie_secret"})) << i;
   }
-  for (const char* text : {"", "2|", "1|2|3", "2|1:0|10:1763632800|7:session|99999999999:x|00", "2|-1:0|", "2|1:0|1:1|7:session|0:|"}) {
+  for (const char* text :
+       {"", "2|", "1|2|3", "2|1:0|10:1763632800|7:session|99999999999:x|00", "2|-1:0|", "2|1:0|1:1|7:session|0:|"}) {
     EXPECT_FALSE(open_signed_value(text, "session", {"cookie_secret"})) << text;
   }
 }
@@ -82,7 +87,8 @@ TEST_F(SessionCookieTest, IsTheUserInIt) {
 }
 
 TEST_F(SessionCookieTest, EverySecretCountsUntilItIsTakenOut) {
-  const std::string fresh = sign(R"({"user_id":"ann"})", signed_at, "new_secret", "17"), old = sign(R"({"user_id":"ann"})");
+  const std::string fresh = sign(R"({"user_id":"ann"})", signed_at, "new_secret", "17"),
+                    old = sign(R"({"user_id":"ann"})");
   EXPECT_TRUE(judge(fresh).accepted());
   EXPECT_TRUE(judge(old).accepted());
   std::ofstream(file) << "new_secret\n";
@@ -103,7 +109,8 @@ TEST_F(SessionCookieTest, Age) {
 }
 
 TEST_F(SessionCookieTest, RefusesWhatIsNoUser) {
-  for (const char* value : {"", "null", "[]", "{}", "{\"user_id\":\"\"}", "{\"user_id\":{}}", "{", "\xff"}) EXPECT_EQ(judge(sign(value)).what, Verdict::What::refused) << value;
+  for (const char* value : {"", "null", "[]", "{}", "{\"user_id\":\"\"}", "{\"user_id\":{}}", "{", "\xff"})
+    EXPECT_EQ(judge(sign(value)).what, Verdict::What::refused) << value;
 }
 
 TEST_F(SessionCookieTest, OnlyACookieOfThatNameIsItsBusiness) {
@@ -113,8 +120,10 @@ TEST_F(SessionCookieTest, OnlyACookieOfThatNameIsItsBusiness) {
 
 TEST(SessionCookie, NamesWhatIsMissing) {
   EXPECT_NE(SessionCookie::make({"", "x", 1, unix_now}).error().text().find("auth.session_cookie"), std::string::npos);
-  EXPECT_NE(SessionCookie::make({"session", "", 1, unix_now}).error().text().find("cookie.secret_file"), std::string::npos);
-  EXPECT_NE(SessionCookie::make({"session", "/nonexistent/x", 1, unix_now}).error().text().find("/nonexistent/x"), std::string::npos);
+  EXPECT_NE(SessionCookie::make({"session", "", 1, unix_now}).error().text().find("cookie.secret_file"),
+            std::string::npos);
+  EXPECT_NE(SessionCookie::make({"session", "/nonexistent/x", 1, unix_now}).error().text().find("/nonexistent/x"),
+            std::string::npos);
 }
 
 }  // namespace

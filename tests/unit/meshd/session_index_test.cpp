@@ -9,7 +9,8 @@ namespace {
 
 class SessionIndexTest : public ::testing::Test {
  protected:
-  Session* open(WorkerId worker, std::uint32_t slot, const std::string& user, const SessionId& id = SessionId::random()) {
+  Session* open(WorkerId worker, std::uint32_t slot, const std::string& user,
+                const SessionId& id = SessionId::random()) {
     Session* const session = table_.find(slot);
     session->state = SessionState::open;
     session->serial = slot + 100;

@@ -23,7 +23,10 @@ class SmallServer {
   using Respond = std::function<Answer(const Request&)>;
 
   explicit SmallServer(Respond respond)
-      : respond_(std::move(respond)), acceptor_(io_, {boost::asio::ip::address_v4::loopback(), 0}), port_(acceptor_.local_endpoint().port()), thread_([this] { serve(); }) {}
+      : respond_(std::move(respond)),
+        acceptor_(io_, {boost::asio::ip::address_v4::loopback(), 0}),
+        port_(acceptor_.local_endpoint().port()),
+        thread_([this] { serve(); }) {}
   ~SmallServer() { stop(); }
   void stop() {
     if (stopped_.exchange(true)) return;

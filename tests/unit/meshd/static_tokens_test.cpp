@@ -91,7 +91,8 @@ TEST(StaticTokens, ReloadTakesEffectAndAMistakeLeavesTheFormerOnesInForce) {
 TEST(StaticTokens, OtherCredentialsAreNotItsBusiness) {
   auto tokens = StaticTokens::parse(two, "t.toml");
   ASSERT_TRUE(tokens);
-  for (const auto kind : {records::CredentialKind::session_cookie, records::CredentialKind::client_certificate, records::CredentialKind::none}) {
+  for (const auto kind : {records::CredentialKind::session_cookie, records::CredentialKind::client_certificate,
+                          records::CredentialKind::none}) {
     std::optional<Verdict> verdict;
     tokens->judge({kind, "secret-ann"}, [&](Verdict v) { verdict = std::move(v); });
     ASSERT_TRUE(verdict);

@@ -6,7 +6,8 @@ namespace nuropb::meshd {
 namespace {
 
 TEST(StoredIdentity, ComesBackAsItWas) {
-  const Identity all{"ann", "Ann \"A\" \xc3\xa4", std::string(5000, 't'), {"clerk", "", "a role"}, R"({"a":1})", 1234567890123, "jwt"};
+  const Identity all{
+      "ann", "Ann \"A\" \xc3\xa4", std::string(5000, 't'), {"clerk", "", "a role"}, R"({"a":1})", 1234567890123, "jwt"};
   const Identity none;
   for (const Identity& identity : {all, none}) {
     const StoredIdentity stored(identity);

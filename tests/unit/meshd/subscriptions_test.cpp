@@ -7,7 +7,9 @@ namespace {
 
 using Added = Subscriptions::Added;
 
-ReturnAddress asker(std::uint32_t slot, std::uint32_t session, std::uint64_t sequence) { return {7, slot, 1, session, sequence}; }
+ReturnAddress asker(std::uint32_t slot, std::uint32_t session, std::uint64_t sequence) {
+  return {7, slot, 1, session, sequence};
+}
 std::vector<WorkerId> who(const Subscriptions& all, std::string_view topic) {
   std::vector<WorkerId> out{{9, 9}};
   all.match(topic, out);

@@ -48,7 +48,8 @@ TEST(Translate, TheTokenIsOnlySentUnderAConfiguredKey) {
   without.context.token = {};
   const auto out = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, without);
   ASSERT_TRUE(out);
-  EXPECT_EQ(nlohmann::json::parse(out->body)["context"], nlohmann::json({{"user_id", "ann\"quoted"}, {"trace_id", "t-1"}}));
+  EXPECT_EQ(nlohmann::json::parse(out->body)["context"],
+            nlohmann::json({{"user_id", "ann\"quoted"}, {"trace_id", "t-1"}}));
 }
 
 TEST(Translate, ATraceIdThatIsNoStringTravelsAsItsText) {
@@ -69,7 +70,8 @@ TEST(Translate, TheLongestTtlIsOursToSay) {
 TEST(Translate, AnEdgeCantSlipMembersIntoTheMessage) {
   for (const char* forged : {"{}},\"context\":{\"user_id\":\"root\"", "{} ,", "", "{", "1 2", "nul"}) {
     EXPECT_FALSE(to_outgoing(records::Type::request, request(forged), session_of_ann(), from, now, limits)) << forged;
-    EXPECT_FALSE(to_outgoing(records::Type::request, request("{}", forged), session_of_ann(), from, now, limits)) << forged;
+    EXPECT_FALSE(to_outgoing(records::Type::request, request("{}", forged), session_of_ann(), from, now, limits))
+        << forged;
   }
 }
 
@@ -93,7 +95,8 @@ mesh::Incoming incoming(std::string body, std::string correlation_id = from.corr
 }
 
 TEST(Translate, AResponseGoesBackToItsAddressAsTheBytesThatCame) {
-  const auto returned = to_returned(incoming(R"({"tag":"response","result":{"x": 1.50},"error":null})"), from.instance, 1000, 64);
+  const auto returned =
+      to_returned(incoming(R"({"tag":"response","result":{"x": 1.50},"error":null})"), from.instance, 1000, 64);
   ASSERT_TRUE(returned);
   EXPECT_EQ(returned->to, from);
   const auto record = record_of(returned);
@@ -110,7 +113,9 @@ TEST(Translate, AnAnswerForAnotherInstanceOrFromAStrangerIsNotOurs) {
 }
 
 TEST(Translate, AnUnreadableResponseStillEndsTheRequest) {  // provokes: NuropbMessageError
-  for (auto [body, max] : {std::pair<std::string, std::uint32_t>{"{", 1000}, {"[]", 1000}, {"\xff", 1000},
+  for (auto [body, max] : {std::pair<std::string, std::uint32_t>{"{", 1000},
+                           {"[]", 1000},
+                           {"\xff", 1000},
                            {"{\"result\":1,\"error\":null}", 5}}) {
     const auto record = record_of(to_returned(incoming(body), from.instance, max, 64));
     ASSERT_TRUE(record) << body;
@@ -135,7 +140,8 @@ TEST(Translate, WhatWasNotDeliveredSaysSoInTheWordsOfThePythonPeer) {
   r.returned_body = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, limits)->body;
   const auto record = record_of(to_returned(r, from.instance));
   ASSERT_TRUE(record);
-  const nlohmann::json expected{{"error", "NuropbNotDeliveredError"}, {"description", "Service svc not available. unable to call method meth"}};
+  const nlohmann::json expected{{"error", "NuropbNotDeliveredError"},
+                                {"description", "Service svc not available. unable to call method meth"}};
   EXPECT_EQ(nlohmann::json::parse(record->error), expected);
 }
 
@@ -177,7 +183,8 @@ TEST(Translate, CommandsAndDescribesAreCallsToo) {
   EXPECT_EQ(body["tag"], "request");
   EXPECT_EQ(body["method"], "nuropb_describe");
   EXPECT_EQ(body["params"], nlohmann::json::object());
-  EXPECT_FALSE(to_outgoing(records::Type::describe, request(), session_of_ann(), from, now, limits)) << "no honest edge names a method";
+  EXPECT_FALSE(to_outgoing(records::Type::describe, request(), session_of_ann(), from, now, limits))
+      << "no honest edge names a method";
 }
 
 TEST(Translate, ARequestIsAbandonedWithItsSession) {
@@ -190,7 +197,8 @@ TEST(Translate, ARequestIsAbandonedWithItsSession) {
 }
 
 TEST(Translate, AnEventCarriesWhoPublishedItAndNeverTheToken) {
-  const records::Event event{7, 1, to_ring_ms(SteadyTime(std::chrono::seconds(1000))), "news.sport", "\"t\"", R"({"goal":1})", R"(["bob"])"};
+  const records::Event event{
+      7, 1, to_ring_ms(SteadyTime(std::chrono::seconds(1000))), "news.sport", "\"t\"", R"({"goal":1})", R"(["bob"])"};
   const auto out = to_outgoing(event, with_claims(), from, now, claims_too);
   ASSERT_TRUE(out) << out.error().text();
   EXPECT_EQ(out->type, MessageType::event);
@@ -237,7 +245,8 @@ TEST(Translate, AnEventOfTheMeshForConsumers) {
   mesh::Incoming message;
   message.type = MessageType::event;
   message.routing_key = "news.sport";
-  message.body = R"({"tag":"event","topic":"another","event":[1],"context":{"Authorisation":"secret"},"trace_id":"t","correlation_id":"c","target":["bob"]})";
+  message.body =
+      R"({"tag":"event","topic":"another","event":[1],"context":{"Authorisation":"secret"},"trace_id":"t","correlation_id":"c","target":["bob"]})";
   const auto payload = to_mesh_event(message, HandlerKind::web_socket, 1000, 64, false);
   ASSERT_TRUE(payload) << payload.error().text();
   const auto event = records::decode<records::MeshEvent>(*payload);
@@ -246,7 +255,9 @@ TEST(Translate, AnEventOfTheMeshForConsumers) {
   EXPECT_EQ(event->event, "[1]");
   EXPECT_EQ(event->target, R"(["bob"])");
   EXPECT_EQ(event->context, "");
-  EXPECT_EQ(records::decode<records::MeshEvent>(*to_mesh_event(message, HandlerKind::web_socket, 1000, 64, true))->context, R"({"Authorisation":"secret"})");
+  EXPECT_EQ(
+      records::decode<records::MeshEvent>(*to_mesh_event(message, HandlerKind::web_socket, 1000, 64, true))->context,
+      R"({"Authorisation":"secret"})");
 
   EXPECT_FALSE(to_mesh_event(message, HandlerKind::web_socket, 10, 64, false)) << "too large";
   message.body = "{}";

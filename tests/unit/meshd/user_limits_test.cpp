@@ -40,7 +40,8 @@ TEST(UserLimits, TheRateIsOneForAllConnectionsOfAUser) {
   for (int i = 0; i < 4; ++i) places.push_back(*limits.admit("ann"));
   const auto bob = *limits.admit("bob");
   int taken = 0;
-  for (int i = 0; i < 19; ++i) taken += limits.take(places[static_cast<std::size_t>(i) % 4], clock.now(), 1).over == Over::nothing ? 1 : 0;
+  for (int i = 0; i < 19; ++i)
+    taken += limits.take(places[static_cast<std::size_t>(i) % 4], clock.now(), 1).over == Over::nothing ? 1 : 0;
   EXPECT_EQ(taken, 10);
   EXPECT_EQ(limits.take(bob, clock.now(), 1).over, Over::nothing);
 }

@@ -56,7 +56,8 @@ TEST(WorkerSlots, NobodyGetsAPlaceBackFromTheMeshdThatItLeft) {
   ASSERT_TRUE(slots.reclaim(survivor));
   for (const WorkerId& id : {*mine, survivor}) {
     slots.release(id);
-    EXPECT_FALSE(slots.reclaim(id)) << "reports on its former requests would settle later ones (tests/model/recovery.pml, SAME_ADDRESS)";
+    EXPECT_FALSE(slots.reclaim(id))
+        << "reports on its former requests would settle later ones (tests/model/recovery.pml, SAME_ADDRESS)";
   }
 }
 

@@ -24,8 +24,8 @@ class WorkerTest : public ::testing::Test {
     int fds[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
     edge_channel_ = shm::ControlChannel(shm::UniqueFd(fds[1]));
-    worker_.emplace(WorkerId{1, 2}, shm::ControlChannel(shm::UniqueFd(fds[0])), std::move(*segments), shm::PeerCredentials{}, shm::UniqueFd(),
-                    WorkerLimits{10, 1024, 8192});
+    worker_.emplace(WorkerId{1, 2}, shm::ControlChannel(shm::UniqueFd(fds[0])), std::move(*segments),
+                    shm::PeerCredentials{}, shm::UniqueFd(), WorkerLimits{10, 1024, 8192});
     worker_->on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered_.push_back(receipt.tag); };
     requests_ = edge_->requests();
     answers_ = edge_->responses();
@@ -127,12 +127,14 @@ TEST_F(WorkerTest, AnswersAreDeliveredOnceTheyLieInTheRing) {
 }
 
 TEST_F(WorkerTest, WhatFindsNoRoomWaitsInOrderAndIsDeliveredLater) {
-  for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(worker_->send(Type::response, i, std::string(1000, 'x'), receipt(i)));
+  for (std::uint64_t i = 0; i < 8; ++i)
+    ASSERT_TRUE(worker_->send(Type::response, i, std::string(1000, 'x'), receipt(i)));
   worker_->flush();
   EXPECT_EQ(delivered_.size(), 4u);
   EXPECT_GT(worker_->outbox_bytes(), 0u);
   EXPECT_EQ(read_answers(), 4u);
-  EXPECT_EQ(worker_->channel().receive().what, shm::ControlChannel::Received::What::nothing) << "the test has not rung for the edge";
+  EXPECT_EQ(worker_->channel().receive().what, shm::ControlChannel::Received::What::nothing)
+      << "the test has not rung for the edge";
   worker_->flush();
   EXPECT_EQ(delivered_, (std::vector<std::uint64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
   EXPECT_EQ(read_answers(), 4u);
@@ -152,7 +154,8 @@ TEST_F(WorkerTest, AnEdgeThatNeverReadsIsBounded) {
 }
 
 TEST_F(WorkerTest, WithTheEdgeGoesWhatWaitedForIt) {
-  for (std::uint64_t i = 0; i < 8; ++i) ASSERT_TRUE(worker_->send(Type::response, i, std::string(1000, 'x'), receipt(i)));
+  for (std::uint64_t i = 0; i < 8; ++i)
+    ASSERT_TRUE(worker_->send(Type::response, i, std::string(1000, 'x'), receipt(i)));
   worker_->abandon();
   EXPECT_EQ(delivered_.size(), 8u) << "nobody waits any more, so the broker may forget them";
   EXPECT_EQ(worker_->outbox_bytes(), 0u);
@@ -181,7 +184,8 @@ TEST_F(WorkerTest, KillEndsTheVeryProcess) {
   }
   auto segments = shm::MeshdSegments::create(1, 3, {8192, 4096});
   ASSERT_TRUE(segments);
-  Worker worker({1, 3}, shm::ControlChannel(), std::move(*segments), {child, 0, 0}, shm::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0))), {});
+  Worker worker({1, 3}, shm::ControlChannel(), std::move(*segments), {child, 0, 0},
+                shm::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0))), {});
   worker.kill();
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);

@@ -145,7 +145,8 @@ void send_raw(int fd, const std::string& bytes, std::initializer_list<int> fds =
 }
 
 std::size_t open_fds() {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()));
+  return static_cast<std::size_t>(
+      std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()));
 }
 
 TEST_F(ControlTest, RubbishIsNamedAndItsDescriptorsAreClosed) {

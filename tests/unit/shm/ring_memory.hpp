@@ -34,7 +34,9 @@ class RingMemory {
   std::byte* data() { return data_; }
   [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
   /// Puts a header at a position without any check, as a hostile writer would.
-  void forge(std::uint64_t position, const RecordHeader& header) { std::memcpy(data_ + (position & (capacity_ - 1)), &header, sizeof header); }
+  void forge(std::uint64_t position, const RecordHeader& header) {
+    std::memcpy(data_ + (position & (capacity_ - 1)), &header, sizeof header);
+  }
 
   Word tail{0}, head{0}, waiting{0}, want_space{0};
 

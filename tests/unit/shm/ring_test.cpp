@@ -68,7 +68,8 @@ TEST(Ring, PositionsThatNoReaderCanHaveHadShowNothing) {
   (void)writer.commit();
   EXPECT_EQ(writer.written_since(0).size(), 1u);
   EXPECT_TRUE(writer.written_since(writer.staged()).empty());
-  for (const std::uint64_t wrong : {std::uint64_t{8}, std::uint64_t{32}, writer.staged() + 16, std::uint64_t{1} << 63, ~std::uint64_t{15}}) {
+  for (const std::uint64_t wrong :
+       {std::uint64_t{8}, std::uint64_t{32}, writer.staged() + 16, std::uint64_t{1} << 63, ~std::uint64_t{15}}) {
     EXPECT_TRUE(writer.written_since(wrong).empty()) << wrong;
   }
 }
@@ -112,21 +113,22 @@ TEST_P(RingPlaces, WritesAndReadsThere) {
   EXPECT_EQ(writer.depth(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ring, RingPlaces, ::testing::Values(
-    Place{"index 0", 0, 10, 32},
-    Place{"index 0, nothing in it", 0, 0, 16},
-    Place{"exactly one unit", 0, 16, 32},
-    Place{"header in the last 16 bytes, no payload", 4080, 0, 4096},
-    Place{"header in the last 16 bytes, payload at the start", 4080, 100, 4080 + 128},
-    Place{"payload wraps after one byte's unit", 4064, 100, 4064 + 128},
-    Place{"payload ends exactly at the end", 4096 - 128, 112, 4096},
-    Place{"the largest payload", 0, 4096 / 2 - 16, 2048},
-    Place{"the largest payload, wrapping", 3072, 4096 / 2 - 16, 3072 + 2048},
-    Place{"far along", 4096ULL * 1'000'003 + 4080, 50, 4096ULL * 1'000'003 + 4080 + 80},
-    Place{"beyond 32 bits", (1ULL << 40) - 16, 50, (1ULL << 40) - 16 + 80}),
+INSTANTIATE_TEST_SUITE_P(
+    Ring, RingPlaces,
+    ::testing::Values(Place{"index 0", 0, 10, 32}, Place{"index 0, nothing in it", 0, 0, 16},
+                      Place{"exactly one unit", 0, 16, 32},
+                      Place{"header in the last 16 bytes, no payload", 4080, 0, 4096},
+                      Place{"header in the last 16 bytes, payload at the start", 4080, 100, 4080 + 128},
+                      Place{"payload wraps after one byte's unit", 4064, 100, 4064 + 128},
+                      Place{"payload ends exactly at the end", 4096 - 128, 112, 4096},
+                      Place{"the largest payload", 0, 4096 / 2 - 16, 2048},
+                      Place{"the largest payload, wrapping", 3072, 4096 / 2 - 16, 3072 + 2048},
+                      Place{"far along", 4096ULL * 1'000'003 + 4080, 50, 4096ULL * 1'000'003 + 4080 + 80},
+                      Place{"beyond 32 bits", (1ULL << 40) - 16, 50, (1ULL << 40) - 16 + 80}),
     [](const auto& place) {
       std::string name = place.param.name;
-      for (char& c : name) if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+      for (char& c : name)
+        if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
       return name;
     });
 
@@ -291,11 +293,15 @@ TEST_P(RingModel, BehavesLikeAQueue) {
       case 0:
       case 1: {
         const std::size_t limit = random() % 4 == 0 ? capacity / 2 + 100 : 200;
-        Expected next{static_cast<std::uint16_t>(random()), sequence, pattern(random() % limit, static_cast<unsigned>(sequence))};
+        Expected next{static_cast<std::uint16_t>(random()), sequence,
+                      pattern(random() % limit, static_cast<unsigned>(sequence))};
         const std::size_t cut = next.payload.empty() ? 0 : random() % next.payload.size();
         const std::uint64_t size = record_size(next.payload.size());
         const bool fits = next.payload.size() <= writer.max_payload() && in_ring + staged_bytes + size <= capacity;
-        ASSERT_EQ(writer.write(next.type, 0, next.sequence, {std::string_view(next.payload).substr(0, cut), std::string_view(next.payload).substr(cut)}), fits);
+        ASSERT_EQ(
+            writer.write(next.type, 0, next.sequence,
+                         {std::string_view(next.payload).substr(0, cut), std::string_view(next.payload).substr(cut)}),
+            fits);
         if (!fits) break;
         staged_bytes += size;
         ++sequence;

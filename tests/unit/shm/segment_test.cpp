@@ -15,7 +15,8 @@ constexpr Geometry small{4096, 8192};
 UniqueFd copy(int fd) { return UniqueFd(::dup(fd)); }
 
 std::size_t open_fds() {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()));
+  return static_cast<std::size_t>(
+      std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()));
 }
 
 TEST(Segment, BothSidesTalkThroughBothRings) {

@@ -12,14 +12,20 @@ TEST(BackendKeys, EachHasItsName) {
   ASSERT_TRUE(keys->judge("0123456789abcdef"));
   EXPECT_EQ(*keys->judge("0123456789abcdef"), "a");
   EXPECT_EQ(*keys->judge("fedcba9876543210"), "b");
-  for (const char* const wrong : {"", "0123456789abcde", "0123456789abcdef ", "0123456789ABCDEF"}) EXPECT_FALSE(keys->judge(wrong)) << wrong;
+  for (const char* const wrong : {"", "0123456789abcde", "0123456789abcdef ", "0123456789ABCDEF"})
+    EXPECT_FALSE(keys->judge(wrong)) << wrong;
 }
 
 TEST(BackendKeys, MistakesAreNamedAndKeysAreNot) {
   const std::pair<const char*, const char*> wrong[] = {
-      {"", "no [keys] table"}, {"[keys]\n", "no [keys] table"}, {"keys = 1\n", "no [keys] table"}, {"[keys]\na = 1\n", "not a string"},
-      {"[keys]\na = \"short-secret\"\n", "shorter than 16"}, {"[keys]\na = \"secret with a space\"\n", "can't stand in a header"},
-      {"[keys]\na = \"0123456789abcdef\"\n[more]\n", "unknown key 'more'"}, {"[keys", "not TOML"},
+      {"", "no [keys] table"},
+      {"[keys]\n", "no [keys] table"},
+      {"keys = 1\n", "no [keys] table"},
+      {"[keys]\na = 1\n", "not a string"},
+      {"[keys]\na = \"short-secret\"\n", "shorter than 16"},
+      {"[keys]\na = \"secret with a space\"\n", "can't stand in a header"},
+      {"[keys]\na = \"0123456789abcdef\"\n[more]\n", "unknown key 'more'"},
+      {"[keys", "not TOML"},
   };
   for (const auto& [text, what] : wrong) {
     const auto keys = BackendKeys::parse(text, "keys.toml");

@@ -10,7 +10,9 @@ using ::testing::UnorderedElementsAre;
 class SnorkyChat : public ::testing::Test {
  protected:
   Recorder outlet;
-  ChatService service{"chat", {2, 1000}, outlet, [] { return std::chrono::system_clock::time_point(std::chrono::microseconds(1'000'000'000'000'042)); }};
+  ChatService service{"chat", {2, 1000}, outlet, [] {
+                        return std::chrono::system_clock::time_point(std::chrono::microseconds(1'000'000'000'000'042));
+                      }};
   static constexpr const char* channel = R"({"channel":"c"})";
 };
 
@@ -20,7 +22,9 @@ TEST_F(SnorkyChat, PresenceIsOfUsers) {
   EXPECT_EQ(call(service, 2, "bob", "join", channel).data, R"({"members":["ann","bob"]})");
   ASSERT_EQ(outlet.sent.size(), 1u);
   EXPECT_THAT(outlet.sent[0].first, UnorderedElementsAre(socket(1)));
-  EXPECT_EQ(outlet.sent[0].second, R"({"service":"chat","message":{"type":"presence","from":"bob","channel":"c","status":"joined","timestamp":"2001-09-09T01:46:40.000042+00:00"}})");
+  EXPECT_EQ(
+      outlet.sent[0].second,
+      R"({"service":"chat","message":{"type":"presence","from":"bob","channel":"c","status":"joined","timestamp":"2001-09-09T01:46:40.000042+00:00"}})");
   call(service, 3, "ann", "join", channel);
   EXPECT_EQ(outlet.sent.size(), 1u);
   service.on_session_closed(socket(1));
@@ -40,7 +44,8 @@ TEST_F(SnorkyChat, MessagesAndReadMarks) {
   outlet.sent.clear();
   EXPECT_EQ(call(service, 3, "bob", "send", R"({"channel":"c","body":{"x":1}})").error, "");
   EXPECT_THAT(outlet.sent[0].first, UnorderedElementsAre(socket(1), socket(2), socket(3)));
-  EXPECT_THAT(outlet.sent[0].second, ::testing::HasSubstr(R"("type":"message","from":"bob","channel":"c","body":{"x":1},"timestamp":)"));
+  EXPECT_THAT(outlet.sent[0].second,
+              ::testing::HasSubstr(R"("type":"message","from":"bob","channel":"c","body":{"x":1},"timestamp":)"));
   call(service, 1, "ann", "read", channel);
   EXPECT_THAT(outlet.sent[1].first, UnorderedElementsAre(socket(2))) << "one's other sockets";
   call(service, 3, "bob", "read", channel);

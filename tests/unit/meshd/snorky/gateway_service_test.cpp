@@ -25,7 +25,8 @@ class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
   /// The outcome of a call, once the edge has answered.
   Outcome run(std::string_view command, std::string_view params) {
     std::vector<Outcome> answers;
-    service_.call({{{}, {}, nullptr, "key"}, command, params, false}, [&](Outcome outcome) { answers.push_back(std::move(outcome)); });
+    service_.call({{{}, {}, nullptr, "key"}, command, params, false},
+                  [&](Outcome outcome) { answers.push_back(std::move(outcome)); });
     for (const records::Pushed& taken : std::exchange(asked_, {})) EXPECT_TRUE(pushes_.on_pushed(worker_, taken));
     EXPECT_EQ(answers.size(), 1u) << command << params;
     return answers.empty() ? Outcome{} : answers[0];
@@ -57,7 +58,9 @@ class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
   SessionTable table_{10};
   SessionIndex index_;
   SystemClock clock_;
-  Peers peers_{{.service = "gateway", .instance = "a"}, clock_, [](const std::string&, const std::string&, SteadyTime) { return true; }};
+  Peers peers_{{.service = "gateway", .instance = "a"}, clock_, [](const std::string&, const std::string&, SteadyTime) {
+                 return true;
+               }};
   Pushes pushes_{{"a", 1000, 10, 32, milliseconds(2000)}, clock_, *this, index_, peers_};
   GatewayService service_{pushes_};
   std::vector<records::Pushed> asked_;
@@ -65,8 +68,12 @@ class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
 
 TEST_F(SnorkyGateway, SendsAsItIsWritten) {
   const char* const message = R"({"n":123456789012345678901234567890, "x":1.0})";
-  for (const std::string& call : {std::string(R"({"message":)"), R"({"session_id":")" + first_session() + R"(","message":)", std::string(R"({"user_ids":["ann"],"message":)")}) {
-    const std::string command = call.find("session_id") != std::string::npos ? "send_to_session" : call.find("user_ids") != std::string::npos ? "send_to_users" : "send_to_all";
+  for (const std::string& call :
+       {std::string(R"({"message":)"), R"({"session_id":")" + first_session() + R"(","message":)",
+        std::string(R"({"user_ids":["ann"],"message":)")}) {
+    const std::string command = call.find("session_id") != std::string::npos ? "send_to_session"
+                                : call.find("user_ids") != std::string::npos ? "send_to_users"
+                                                                             : "send_to_all";
     const Outcome outcome = run(command, call + message + "}");
     EXPECT_EQ(outcome.error, "");
     EXPECT_EQ(nlohmann::json::parse(outcome.data)["connections"], command == "send_to_session" ? 1 : 2);
@@ -93,13 +100,20 @@ TEST_F(SnorkyGateway, Sessions) {
 
 TEST_F(SnorkyGateway, MistakesAreNamed) {
   const std::tuple<const char*, const char*, const char*> wrong[] = {
-      {"send_to_all", "{}", "Invalid params"}, {"send_to_all", R"({"message":1,"to":2})", "Invalid params"}, {"send_to_all", "7", "Invalid params"},
+      {"send_to_all", "{}", "Invalid params"},
+      {"send_to_all", R"({"message":1,"to":2})", "Invalid params"},
+      {"send_to_all", "7", "Invalid params"},
       {"send_to_session", R"({"session_id":"x","message":1})", "'session_id' is not 32 hexadecimal digits"},
       {"send_to_session", R"({"session_id":7,"message":1})", "'session_id' is not 32 hexadecimal digits"},
-      {"send_to_users", R"({"user_ids":"ann","message":1})", "'user_ids' is no list"}, {"send_to_users", R"({"user_ids":[1],"message":1})", "'user_ids' has an entry that is no text"},
+      {"send_to_users", R"({"user_ids":"ann","message":1})", "'user_ids' is no list"},
+      {"send_to_users", R"({"user_ids":[1],"message":1})", "'user_ids' has an entry that is no text"},
       {"send_to_users", R"({"user_ids":["\ud800"],"message":1})", "'user_ids' is no list"},
-      {"send_to_nobody", R"({"message":1})", "Unknown command"}, {"close_nobody", "{}", "Unknown command"}, {"__init__", "{}", "Unknown command"},
-      {"close_session", R"({"code":1000})", "Invalid params"}, {"sessions", R"({"user":1})", "Invalid params"}, {"sessions", R"({"user_id":"\ud800"})", "Invalid params"},
+      {"send_to_nobody", R"({"message":1})", "Unknown command"},
+      {"close_nobody", "{}", "Unknown command"},
+      {"__init__", "{}", "Unknown command"},
+      {"close_session", R"({"code":1000})", "Invalid params"},
+      {"sessions", R"({"user":1})", "Invalid params"},
+      {"sessions", R"({"user_id":"\ud800"})", "Invalid params"},
   };
   for (const auto& [command, params, error] : wrong) EXPECT_EQ(run(command, params).error, error) << command << params;
   EXPECT_TRUE(texts_.empty());

@@ -18,7 +18,8 @@ TEST(SnorkyMessaging, FromNameToName) {
   EXPECT_EQ(call(service, 1, "", "send", R"({"sender":"b","dest":"a","body":null})").error, "");
   ASSERT_EQ(outlet.sent.size(), 1u);
   EXPECT_EQ(outlet.sent[0].first, Sessions{socket(2)});
-  EXPECT_EQ(outlet.sent[0].second, R"({"service":"messaging","message":{"type":"message","sender":"b","dest":"a","body":null}})");
+  EXPECT_EQ(outlet.sent[0].second,
+            R"({"service":"messaging","message":{"type":"message","sender":"b","dest":"a","body":null}})");
   EXPECT_EQ(call(service, 1, "", "send", R"({"sender":"a","dest":"b","body":1})").error, "Invalid sender");
   EXPECT_EQ(call(service, 1, "", "send", R"({"sender":"x","dest":"b","body":1})").error, "Invalid sender");
   EXPECT_EQ(call(service, 1, "", "send", R"({"sender":"b","dest":"x","body":1})").error, "Unknown destination");
@@ -38,7 +39,8 @@ TEST(SnorkyMessaging, ANameIsItsUsers) {
   EXPECT_EQ(call(service, 1, "ann", "registerParticipant", R"({"name":["ann"]})").error, "Name not allowed");
   EXPECT_EQ(call(service, 1, "ann", "registerParticipant", R"({"name":"\u0061nn"})").error, "");
   EXPECT_EQ(call(service, 2, "ann", "registerParticipant", R"({"name":"ann"})").error, "Name already registered");
-  EXPECT_EQ(call(service, 1, "ann", "registerParticipant", R"({"name":"ann"})", true).standing, Outcome::Standing::keep);
+  EXPECT_EQ(call(service, 1, "ann", "registerParticipant", R"({"name":"ann"})", true).standing,
+            Outcome::Standing::keep);
 }
 
 TEST(SnorkyMessaging, IsBounded) {

@@ -25,7 +25,8 @@ TEST_F(SnorkyPubSub, SubscribersGetOneFrameForAll) {
   EXPECT_EQ(published.data, "null");
   ASSERT_EQ(outlet.sent.size(), 1u);
   EXPECT_THAT(outlet.sent[0].first, UnorderedElementsAre(socket(1), socket(2)));
-  EXPECT_EQ(outlet.sent[0].second, R"({"service":"pubsub","message":{"type":"message","channel":{"a":2,"b":1},"message":[1]}})");
+  EXPECT_EQ(outlet.sent[0].second,
+            R"({"service":"pubsub","message":{"type":"message","channel":{"a":2,"b":1},"message":[1]}})");
   ASSERT_EQ(outlet.told.size(), 1u) << "and the other gateways hear of it, whoever is here";
   EXPECT_EQ(outlet.told[0].second, R"({"channel":{"a":2,"b":1},"message":[1]})");
 
@@ -44,9 +45,11 @@ TEST_F(SnorkyPubSub, ErrorsAreTheOriginals) {
   EXPECT_EQ(call(service, 1, "ann", "subscribe", R"({"channel":2})").error, "");
   EXPECT_EQ(call(service, 1, "ann", "subscribe", R"({"channel":3})").error, "");
   EXPECT_NE(call(service, 1, "ann", "subscribe", R"({"channel":4})").error, "") << "three are all";
-  EXPECT_EQ(call(service, 1, "ann", "subscribe", "{\"channel\":\"" + std::string(max_channel, 'x') + "\"}").error, text::channel_too_long);
+  EXPECT_EQ(call(service, 1, "ann", "subscribe", "{\"channel\":\"" + std::string(max_channel, 'x') + "\"}").error,
+            text::channel_too_long);
   outlet.largest = 60;
-  EXPECT_EQ(call(service, 1, "ann", "publish", R"({"channel":1,"message":"more than fits into it"})").error, text::too_large);
+  EXPECT_EQ(call(service, 1, "ann", "publish", R"({"channel":1,"message":"more than fits into it"})").error,
+            text::too_large);
 }
 
 TEST_F(SnorkyPubSub, WhatIsBroughtBackTwiceIsOnce) {
@@ -67,7 +70,8 @@ TEST_F(SnorkyPubSub, AnotherGatewaysNewsGoNoFurther) {
   service.on_peer(R"({"channel":1.0,"message":"from afar"})");
   ASSERT_EQ(outlet.sent.size(), 1u);
   EXPECT_TRUE(outlet.told.empty());
-  for (const char* const rubbish : {"7", "{}", R"({"channel":1})", R"({"channel":1,"message":1,"more":1})", "[]"}) service.on_peer(rubbish);
+  for (const char* const rubbish : {"7", "{}", R"({"channel":1})", R"({"channel":1,"message":1,"more":1})", "[]"})
+    service.on_peer(rubbish);
   service.on_peer("{\"message\":1,\"channel\":\"" + std::string(max_channel, 'x') + "\"}");
   EXPECT_EQ(outlet.sent.size(), 1u);
 }
@@ -86,14 +90,19 @@ TEST(SnorkyPublishing, IsAllowedToAllOrToBackendsOrByPolicy) {
   EXPECT_EQ(call(backend, 0, "", "publish", R"({"channel":1})").error, "Invalid params");
   EXPECT_EQ(call(backend, 0, "", "subscribe", R"({"channel":1})").error, "Unknown command");
 
-  const auto policy = Policy::parse("[[allow]]\nverbs = [\"publish\"]\nusers = [\"ann\"]\nservices = [\"ruled\"]\nchannels = [\"open/*\"]\n", "policy");
+  const auto policy = Policy::parse(
+      "[[allow]]\nverbs = [\"publish\"]\nusers = [\"ann\"]\nservices = [\"ruled\"]\nchannels = [\"open/*\"]\n",
+      "policy");
   ASSERT_TRUE(policy) << policy.error().text();
   const auto ann = policy->for_identity({"ann", "", "", {}, {}}), bob = policy->for_identity({"bob", "", "", {}, {}});
   EXPECT_EQ(call(ruled, 1, "ann", "publish", message, false, &ann).error, "");
-  EXPECT_EQ(call(ruled, 1, "ann", "publish", R"({"channel":"closed","message":1})", false, &ann).error, "Not authorized");
-  EXPECT_EQ(call(ruled, 1, "ann", "publish", R"({"channel":["open/1"],"message":1})", false, &ann).error, "Not authorized");
+  EXPECT_EQ(call(ruled, 1, "ann", "publish", R"({"channel":"closed","message":1})", false, &ann).error,
+            "Not authorized");
+  EXPECT_EQ(call(ruled, 1, "ann", "publish", R"({"channel":["open/1"],"message":1})", false, &ann).error,
+            "Not authorized");
   EXPECT_EQ(call(ruled, 1, "bob", "publish", message, false, &bob).error, "Not authorized");
-  EXPECT_EQ(call(closed, 1, "ann", "publish", message, false, &ann).error, "Not authorized") << "no policy opens what is for backends";
+  EXPECT_EQ(call(closed, 1, "ann", "publish", message, false, &ann).error, "Not authorized")
+      << "no policy opens what is for backends";
 }
 
 }  // namespace

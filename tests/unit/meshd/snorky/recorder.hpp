@@ -28,10 +28,11 @@ class Recorder final : public Outlet {
 
 inline SessionRef socket(std::uint32_t n) { return {{n % 4, 7}, n, n + 100}; }
 
-inline Outcome call(Service& service, std::uint32_t n, std::string_view user, std::string_view command, std::string_view params, bool restoring = false,
-                    const Policy::Session* policy = nullptr) {
+inline Outcome call(Service& service, std::uint32_t n, std::string_view user, std::string_view command,
+                    std::string_view params, bool restoring = false, const Policy::Session* policy = nullptr) {
   std::vector<Outcome> answers;
-  service.call({{socket(n), user, policy, {}}, command, params, restoring}, [&](Outcome outcome) { answers.push_back(std::move(outcome)); });
+  service.call({{socket(n), user, policy, {}}, command, params, restoring},
+               [&](Outcome outcome) { answers.push_back(std::move(outcome)); });
   EXPECT_EQ(answers.size(), 1u);
   return answers.empty() ? Outcome{} : answers[0];
 }

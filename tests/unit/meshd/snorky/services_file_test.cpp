@@ -22,7 +22,8 @@ kind = "chat"
 [backend.b]
 kind = "pubsub"
 frontend = "quiet"
-)", "services.toml");
+)",
+                                       "services.toml");
   ASSERT_TRUE(services) << services.error().text();
   ASSERT_EQ(services->frontend.size(), 4u);
   std::map<std::string, ServiceSettings> named;
