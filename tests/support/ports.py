@@ -1,23 +1,27 @@
 """Ports that nobody listens on."""
 
+import random
 import socket
 
-_given = set()
+_kept = []  # what marks the ports that this process has given out, until it ends
 
 
 def free_port():
-    """Below the kernel's range of ephemeral ports, so that no outgoing connection takes it in the meantime."""
-    import random
+    """A port for this process alone, of the tests that run beside each other.
 
+    It lies below the kernel's ephemeral ports, so that no outgoing connection takes it before it is listened on or while
+    its server is restarted, and above those of scripts/broker.
+    """
     for _ in range(1000):
         port = random.randint(20000, 32000)
-        if port in _given:
-            continue
-        with socket.socket() as probe:
-            try:
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0nuropb-test-port-{port}")
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        _given.add(port)
+        except OSError:
+            mark.close()
+            continue
+        _kept.append(mark)
         return port
     raise RuntimeError("no free port found")

@@ -109,6 +109,13 @@ class Worker:
         self.plan(f"{self.name} ended after {lived:.1f} s: {how_it_ended(code)}")
         return code
 
+    def ended_in_order(self):
+        """Of one that was told to stop: one that was still starting has no other way to do so than by the signal itself."""
+        code = self.process.returncode
+        if self.last_sign is None:
+            self.look_for_signs()
+        return code == 0 or (code == -signal.SIGTERM and self.last_sign is None)
+
     def plan(self, why):
         say(f"{why}; again in {self.pause:.1f} s")
         self.again_at = time.monotonic() + self.pause

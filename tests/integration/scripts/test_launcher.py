@@ -484,6 +484,19 @@ def test_back_off_grows(launch, folder):
     assert not gateway.ready_file.exists()
 
 
+def test_sigterm_while_it_starts_is_a_stop_in_order(launch, folder):
+    """An edge that has not come to its own handling of signals ends by the signal, and nothing is amiss."""
+    bin = versions(folder, other=False)
+    (bin / "nuropb-edge").unlink()
+    (bin / "nuropb-edge").write_text(f'#!/bin/sh\n[ "$1" != --version ] || exec {binary("nuropb-edge")} --version\nexec tail -f /dev/null\n')
+    (bin / "nuropb-edge").chmod(0o755)
+    gateway = launch(bin=bin)
+    wait_until(lambda: len(gateway.pids(r"edge \d+")) == 2, lambda: f"edges are started:\n{gateway.process.tail()}")
+    gateway.process.signal(signal.SIGTERM)
+    assert gateway.ended() == 0, gateway.process.tail()
+    assert "stopped" in gateway.process.log() and not gateway.children()
+
+
 def test_a_second_signal_means_at_once(launch):
     gateway = launch(edges=1).until_ready()
     edge = gateway.pids("edge 0")[0]
