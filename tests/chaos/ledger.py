@@ -55,6 +55,7 @@ class Socket:
     role: str
     opened: float
     port: int  # its own end's, by which the edge is found that has it
+    connected: float = 0.0  # when that port was; of a session that was taken up again, later than `opened`
     subscribed: dict = field(default_factory=dict)  # topic or channel → since when
     closed: float = None
     close: tuple = None  # code, reason
@@ -176,10 +177,12 @@ class Verdict:
                 self.unexplained.append(f"event {id} came to client {socket.client} after number {last[publisher]}")
             last[publisher] = int(number)
         excuses = CHANNEL_EXCUSES if socket.role == "snorky" else EVENT_EXCUSES
-        # One on an edge that was stopped gets nothing from then on, and is closed only when the edge is found.
+        # One on an edge that was stopped gets nothing from then on, and is closed only when the edge is found. A session
+        # that is taken up gets that all the same; one that meshd took with it meanwhile (_judge_socket) was told that it did.
         until = socket.closed or float("inf")
-        if socket.role != "resuming":
-            until = min([until, *(f.begun for f in self.edge_deaths if socket.port in f.ports and socket.opened < f.begun)])
+        if socket.role != "resuming" or (socket.closed and not socket.ours):
+            since = max(socket.opened, socket.connected)
+            until = min([until, *(f.begun for f in self.edge_deaths if socket.port in f.ports and since < f.begun)])
         for topic, since in socket.subscribed.items():
             published = self.by_topic[topic]
             for event in published[bisect_left(published, since, key=lambda e: e.sent):]:

@@ -88,7 +88,7 @@ class Resumer(Client):
             except GONE:
                 await asyncio.sleep(0.05 + 0.1 * self.chance.random())
         session = self.session
-        self.socket.port = session.ws.local_address[1]
+        self.socket.port, self.socket.connected = session.ws.local_address[1], time.monotonic()
         # Only behind the messages that were kept can be told what was never taken: that goes again, and has not run.
         while session.ws.open and session.seq < session.last_of_log:
             await asyncio.sleep(0.02)

@@ -131,3 +131,16 @@ def test_the_verdict_finds_what_is_wrong(folder):
     assert events("2/1", fault=("meshd kill", 112.0, 112.2)) == (0, 0, 0)
     assert events("2/1", "2/2", "2/2") == (0, 1, 0)
     assert events("2/2", "2/1") == (0, 0, 1)
+
+    def lost_session(stopped, close="unknown"):
+        """Its edge stood still from then on, and meshd was killed before that was found."""
+        it = written().fault("edge stopped", stopped, 118.0, {5000}).fault("meshd kill", 117.0, 117.2)
+        it.socket.role, it.socket.subscribed["t"] = "resuming", 101.0
+        it.socket.connected, it.socket.closed, it.socket.close, it.socket.ours = 105.0, 118.2, close, close is None
+        it.ledger.events["2/1"] = Event("2/1", "t", 110.0, 110.1)
+        return it.verdict()
+    assert lost_session(109.0) == (0, 0, 0), "what was kept for it went with meshd, and it was told so"
+    assert lost_session(109.0, close=None) == (1, 0, 0), "it was taken up again: then nothing may be missing"
+    assert lost_session(113.0) == (1, 0, 0), "it came before the edge stood still"
+    assert lost_session(104.0) == (1, 0, 0), "that was another edge, before it was taken up by this one"
+    assert lost_session(109.0, close="expired") == (0, 0, 1), "nobody lets it wait so long"
