@@ -16,7 +16,7 @@ HIGHEST = 2.0  # of 10, where 10 is a service with no protection at all
 def units(folder):
     """As installed, but with the programs where they are."""
     for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.target")]:
-        (folder / unit.name).write_text(unit.read_text().replace("/usr/bin/nuropb-", f"{BIN}/nuropb-"))
+        (folder / unit.name).write_text(unit.read_text().replace("/usr/sbin/nuropb-", f"{BIN}/nuropb-"))
     return folder
 
 
