@@ -255,7 +255,9 @@ Result<void> allow_only(Role role) {
     return failure("this build has no tables of system calls", "hardening.seccomp",
                    "a build with sanitizers runs without");
   const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
-  if (!filter) return failure("no filter: out of memory", "hardening.seccomp");
+  if (!filter)
+    return failure("no filter can be made", "hardening.seccomp",
+                   "whoever started it may forbid the system call seccomp (SystemCallFilter= of systemd)");
   std::vector<Call> allowed = everyone();
   const auto append = [&](const Calls& calls) { allowed.insert(allowed.end(), calls.begin(), calls.end()); };
   if (role != Role::file_reader) append(sockets());
