@@ -225,6 +225,16 @@ struct Config {
     std::uint32_t spread_ms = 5000;   ///< over which sockets are closed
     std::uint32_t limit_ms = 10'000;  ///< how long pending requests are waited for after that
   } drain;
+  struct Metrics {
+    std::string listen;  ///< "127.0.0.1:9464"; empty: on the admin socket only
+  } metrics;
+  struct Tracing {
+    std::string otlp_url;            ///< empty: spans are not exported
+    std::string ca_file;             ///< empty: the system's
+    std::string sample_ratio = "1";  ///< of traces that begin here
+    std::uint32_t timeout_ms = 5000;
+    std::uint32_t queued_spans = 8192;
+  } tracing;
   struct Hardening {
     std::string edge_user;  ///< of edges that root starts; empty: nuropb-edge, or nobody
     bool seccomp = true;
@@ -234,6 +244,7 @@ struct Config {
     log::Level level = log::Level::info;
     log::Format format = log::Format::text;
     std::string file;
+    std::uint32_t slow_request_ms = 0;  ///< 0: none is logged for it
   } log;
 };
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <vector>
 
+#include "common/authority.hpp"
 #include "common/ip_address.hpp"
 #include "common/queue_rules.hpp"
 
@@ -127,6 +129,22 @@ std::optional<std::string> host_names(const ConfigValue& v) {
     const auto colon = host.rfind(':');
     if (colon != std::string::npos && !host.ends_with(']')) return "has an entry with a port: '" + host + "'";
   }
+  return {};
+}
+std::optional<std::string> ip_and_port_or_empty(const ConfigValue& v) {
+  const auto& text = std::get<std::string>(v);
+  if (text.empty()) return {};
+  const auto at = parse_authority(text);
+  if (!at || at->user || !at->port || !IpAddress::parse(at->host))
+    return "is not an IP address and a port: \"127.0.0.1:9464\"";
+  return {};
+}
+std::optional<std::string> ratio(const ConfigValue& v) {
+  const auto& text = std::get<std::string>(v);
+  double value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value <= 1))
+    return "is not a number from 0 to 1, as text";
   return {};
 }
 

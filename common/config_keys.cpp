@@ -228,6 +228,14 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::drain, &C::Drain::spread_ms>("drain", "spread_ms", 0, 600'000, "Over how long sockets are then closed, each at a random moment, so that consumers don't come back all at once. Fewer than 500 sockets for each second take less."),
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long after that it waits for requests that are pending."),
 
+      checked(text<&C::metrics, &C::Metrics::listen>("metrics", "listen", "Where meshd answers GET /metrics, /healthz and /readyz over TCP, beside its admin socket: \"127.0.0.1:9464\". There is no password: keep it where only those can reach it who may know. Empty: nowhere."), ip_and_port_or_empty),
+
+      checked(text<&C::tracing, &C::Tracing::otlp_url>("tracing", "otlp_url", "Where spans go by OTLP over HTTP, as JSON: \"http://127.0.0.1:4318/v1/traces\". Empty: none are made, and traceparent is passed on as it came."), plain_http_url),
+      path<&C::tracing, &C::Tracing::ca_file>("tracing", "ca_file", "https: certificates that the collector's must be signed by (PEM). Empty: the system's."),
+      checked(text<&C::tracing, &C::Tracing::sample_ratio>("tracing", "sample_ratio", "Which part of the requests without a traceparent begins a trace that is exported: \"0.01\" is every hundredth. Of those with one, its sampled flag decides."), ratio),
+      integer<&C::tracing, &C::Tracing::timeout_ms>("tracing", "timeout_ms", 100, 60'000, "How long the collector may take to answer."),
+      integer<&C::tracing, &C::Tracing::queued_spans>("tracing", "queued_spans", 16, 1'000'000, "Spans that may wait to be sent; those beyond are dropped, and counted."),
+
       text<&C::hardening, &C::Hardening::edge_user>("hardening", "edge_user", "The user that an edge becomes where root starts it, once it listens. Empty: nuropb-edge or, where there is no such user, nobody."),
       boolean<&C::hardening, &C::Hardening::seccomp>("hardening", "seccomp", "Ends a process that makes a system call it has no use for. False: for debugging only."),
       boolean<&C::hardening, &C::Hardening::core_dumps>("hardening", "core_dumps", "Lets meshd and edges leave core dumps, and debuggers of the same user look at them. Both show what lies in memory: passwords, keys, messages."),
@@ -235,6 +243,7 @@ std::vector<ConfigKey> make_keys() {
       choice<&C::log, &C::Logging::level, levels>("log", "level", "What is logged: debug, info, warning or error."),
       choice<&C::log, &C::Logging::format, formats>("log", "format", "text for people, json for machines (one object per line)."),
       path<&C::log, &C::Logging::file>("log", "file", "Where the log goes. Empty: standard error."),
+      integer<&C::log, &C::Logging::slow_request_ms>("log", "slow_request_ms", 0, day_ms, "A request that takes at least so long is a line in the log of its edge: where the time went, who asked for what, its trace_id. 0: none."),
   };
 }
 // clang-format on
@@ -264,6 +273,8 @@ std::span<const ConfigSection> config_sections() {
       {"push", "Messages from services, backends and operators to consumers; closing them."},
       {"resume", "Taking up a session whose socket was lost, without missing a message."},
       {"drain", "Stopping."},
+      {"metrics", "What meshd tells of the whole gateway (docs/tasks/metrics.md).", true},
+      {"tracing", "Spans of requests, by OpenTelemetry (docs/tasks/tracing.md). Only meshd uses these.", true},
       {"hardening", "What the processes may do once they run (docs/tasks/hardening.md)."},
       {"log", "Logs never contain a token or a password."},
   };

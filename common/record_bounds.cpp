@@ -22,13 +22,15 @@ std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_mess
           sizeof(ResumeHead),
           static_cast<std::uint32_t>(sizeof(ResumeHead) + max_resume_token + max_trace_id + max_framing) + max_message};
     case Type::event:
-      return Bounds{sizeof(EventHead),
-                    static_cast<std::uint32_t>(sizeof(EventHead) + max_name + max_trace_id) + max_message};
+      return Bounds{
+          sizeof(EventHead),
+          static_cast<std::uint32_t>(sizeof(EventHead) + max_name + max_trace_id + max_traceparent) + max_message};
     case Type::request:
     case Type::command:
     case Type::describe:
       return Bounds{sizeof(RequestHead),
-                    static_cast<std::uint32_t>(sizeof(RequestHead) + 2 * max_name + max_trace_id) + max_message};
+                    static_cast<std::uint32_t>(sizeof(RequestHead) + 2 * max_name + max_trace_id + max_traceparent) +
+                        max_message};
     default: return {};
   }
 }

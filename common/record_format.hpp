@@ -25,11 +25,15 @@ struct CloseSessionHead {
 struct RequestHead {
   std::uint32_t session, serial;
   std::uint64_t deadline_ms;
+  std::uint64_t sent_us;
+  std::uint32_t waited_us, traceparent;
   std::uint32_t service, method, trace_id, params;
 };
 struct EventHead {
   std::uint32_t session, serial;
   std::uint64_t deadline_ms;
+  std::uint64_t sent_us;
+  std::uint32_t waited_us, traceparent;
   std::uint32_t topic, trace_id, event, target;
 };
 struct SubscriptionHead {
@@ -74,7 +78,9 @@ struct EndingHead {  // session_refused and end_session
   std::uint32_t session, serial, code, reason;
 };
 struct ResponseHead {
-  std::uint32_t session, result, error;
+  std::uint32_t session, outcome, result, error;
+  std::uint64_t taken_us;
+  std::uint32_t request_ring_us, broker_us, service_us, reserved;
 };
 struct PushHead {
   std::uint64_t op;
@@ -100,11 +106,11 @@ struct SnorkyAnswerHead {
 struct BackendAnswerHead {
   std::uint32_t status, text;
 };
-static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 32);
-static_assert(sizeof(EventHead) == 32 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 &&
+static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 48);
+static_assert(sizeof(EventHead) == 48 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 &&
               sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 20 && sizeof(SubscriptionEndedHead) == 16);
 static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 24 && sizeof(ResumedHead) == 48);
-static_assert(sizeof(SessionAcceptedHead) == 24 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 12);
+static_assert(sizeof(SessionAcceptedHead) == 24 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 40);
 static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 32 && sizeof(PushedHead) == 16 &&
               sizeof(SessionRef) == 8);
 static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(SnorkyAnswerHead) == 20 &&
@@ -114,6 +120,7 @@ inline constexpr std::uint32_t flag_restoring = 1;                  // in Snorky
 inline constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;  // in PushHead and CloseSessionsHead
 
 inline constexpr std::uint32_t flag_answers = 1, flag_inherited = 2, flag_refused = 4;  // in NumberedHead
+inline constexpr std::uint32_t outcome_shift = 8;                                       // there, above the flags
 inline std::optional<HandlerKind> handler_kind(std::uint32_t number) {
   return number < handler_kinds ? std::optional(static_cast<HandlerKind>(number)) : std::nullopt;
 }

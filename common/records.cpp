@@ -29,15 +29,16 @@ void encode(const CloseSession& r, std::string& out) {
 }
 void encode(const Request& r, std::string& out) {
   put(out,
-      RequestHead{r.session, r.serial, r.deadline_ms, size32(r.service), size32(r.method), size32(r.trace_id),
+      RequestHead{r.session, r.serial, r.deadline_ms, r.origin.sent_us, r.origin.waited_us,
+                  size32(r.origin.traceparent), size32(r.service), size32(r.method), size32(r.trace_id),
                   size32(r.params)},
-      {r.service, r.method, r.trace_id, r.params});
+      {r.service, r.method, r.trace_id, r.origin.traceparent, r.params});
 }
 void encode(const Event& r, std::string& out) {
   put(out,
-      EventHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id), size32(r.event),
-                size32(r.target)},
-      {r.topic, r.trace_id, r.event, r.target});
+      EventHead{r.session, r.serial, r.deadline_ms, r.origin.sent_us, r.origin.waited_us, size32(r.origin.traceparent),
+                size32(r.topic), size32(r.trace_id), size32(r.event), size32(r.target)},
+      {r.topic, r.trace_id, r.origin.traceparent, r.event, r.target});
 }
 void encode(const Subscription& r, std::string& out) {
   put(out, SubscriptionHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id)},
@@ -67,7 +68,20 @@ void encode(const SessionRefused& r, std::string& out) {
   put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason});
 }
 void encode(const Response& r, std::string& out) {
-  put(out, ResponseHead{r.session, size32(r.result), size32(r.error)}, {r.result, r.error});
+  put(out,
+      ResponseHead{r.session, static_cast<std::uint32_t>(r.outcome), size32(r.result), size32(r.error),
+                   r.stages.taken_us, r.stages.request_ring_us, r.stages.broker_us, r.stages.service_us, 0},
+      {r.result, r.error});
+}
+void set_stages(std::string& response, const Stages& stages) {
+  ResponseHead h;
+  assert(response.size() >= sizeof h);
+  std::memcpy(&h, response.data(), sizeof h);
+  h.taken_us = stages.taken_us;
+  h.request_ring_us = stages.request_ring_us;
+  h.broker_us = stages.broker_us;
+  h.service_us = stages.service_us;
+  std::memcpy(response.data(), &h, sizeof h);
 }
 void encode(const EndSession& r, std::string& out) {
   put(out, EndingHead{r.session, r.serial, r.code, size32(r.reason)}, {r.reason});
@@ -111,6 +125,7 @@ std::optional<Request> decode<Request>(std::string_view payload) {
   r.service = in.text(h.service, max_name);
   r.method = in.text(h.method, max_name);
   r.trace_id = in.text(h.trace_id, max_trace_id);
+  r.origin = {h.sent_us, h.waited_us, in.text(h.traceparent, max_traceparent)};
   r.params = in.text(h.params, no_bound);
   return in.complete() ? std::optional(r) : std::nullopt;
 }
@@ -120,9 +135,10 @@ std::optional<Event> decode<Event>(std::string_view payload) {
   Reader in(payload);
   EventHead h;
   if (!in.head(h)) return {};
-  Event r{h.session, h.serial, h.deadline_ms, {}, {}, {}, {}};
+  Event r{h.session, h.serial, h.deadline_ms, {}, {}, {}, {}, {}};
   r.topic = in.text(h.topic, max_name);
   r.trace_id = in.text(h.trace_id, max_trace_id);
+  r.origin = {h.sent_us, h.waited_us, in.text(h.traceparent, max_traceparent)};
   r.event = in.text(h.event, no_bound);
   r.target = in.text(h.target, no_bound);
   return in.complete() ? std::optional(r) : std::nullopt;
@@ -212,8 +228,9 @@ template <>
 std::optional<Response> decode<Response>(std::string_view payload) {
   Reader in(payload);
   ResponseHead h;
-  if (!in.head(h)) return {};
-  Response r{h.session, {}, {}};
+  if (!in.head(h) || h.outcome >= request_outcomes) return {};
+  Response r{h.session, {}, {}, static_cast<RequestOutcome>(h.outcome), {}};
+  r.stages = {h.taken_us, h.request_ring_us, h.broker_us, h.service_us};
   r.result = in.text(h.result, no_bound);
   r.error = in.text(h.error, no_bound);
   return in.complete() ? std::optional(r) : std::nullopt;

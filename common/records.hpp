@@ -17,6 +17,7 @@
 
 #include "common/handler_kinds.hpp"
 #include "common/ids.hpp"
+#include "common/outcome.hpp"
 
 namespace nuropb::records {
 
@@ -61,7 +62,8 @@ inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 
 inline constexpr std::size_t max_peer = 128;
 inline constexpr std::size_t max_error = 4096;  ///< an error object of ours, raw JSON
 inline constexpr std::size_t max_notice = 4096;
-inline constexpr std::size_t max_reason = 123;  ///< RFC 6455 section 5.5: 125 bytes less the code
+inline constexpr std::size_t max_traceparent = 55;  ///< common/trace.hpp
+inline constexpr std::size_t max_reason = 123;      ///< RFC 6455 section 5.5: 125 bytes less the code
 inline constexpr std::size_t max_backend_key = 1024;
 inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
 inline constexpr std::size_t max_resume_token = 256;
@@ -102,6 +104,13 @@ struct CloseSession {
   bool lost = false;  ///< its consumer did not mean to leave, and may come back for what it misses
 };
 
+/// Where a message of a consumer's comes from, in time and in traces. Nothing is decided by it: it is measured, and passed on.
+struct Origin {
+  std::uint64_t sent_us = 0;       ///< when the edge wrote the record; latency.hpp, to_us
+  std::uint32_t waited_us = 0;     ///< how long before that its message was read off the socket
+  std::string_view traceparent{};  ///< W3C, as the consumer sent it; empty: it sent none that is valid
+};
+
 /// A request, command or describe (whose method and params are empty). `sequence` travels in the ring header; each is
 /// answered by one Response with it: a command once the broker has it.
 struct Request {
@@ -112,6 +121,7 @@ struct Request {
   std::string_view method;        ///< plain text
   std::string_view trace_id;      ///< raw JSON value as the consumer sent it, or a string that the edge made up
   std::string_view params;        ///< raw JSON, validated by the edge; meshd validates again only what it parses
+  Origin origin{};
 };
 
 /// An event of a consumer's, for the mesh. Answered like a command.
@@ -123,6 +133,7 @@ struct Event {
   std::string_view trace_id;  ///< raw JSON
   std::string_view event;     ///< raw JSON
   std::string_view target;    ///< raw JSON: null or a list of user ids
+  Origin origin{};
 };
 
 /// subscribe, unsubscribe: to a topic pattern (common/topic.hpp). Answered once the broker has it; twice is once.
@@ -175,8 +186,9 @@ struct Numbered {
   std::uint64_t number = 0;
   bool answers = false;
   bool inherited = false;
-  bool refused = false;   ///< it is an answer, and says no
-  std::string_view text;  ///< the message, raw JSON, without its number
+  bool refused = false;                         ///< it is an answer, and says no
+  std::string_view text;                        ///< the message, raw JSON, without its number
+  RequestOutcome outcome = RequestOutcome::ok;  ///< of the request that it answers
 };
 
 /// What becomes of a session's messages.
@@ -213,11 +225,19 @@ struct SessionRefused {
   std::string_view reason;  ///< at most 123 bytes
 };
 
+/// What meshd has measured of a request.
+struct Stages {
+  std::uint64_t taken_us = 0;  ///< when it took the answer; latency.hpp, to_us. 0: nothing was measured
+  std::uint32_t request_ring_us = 0, broker_us = 0, service_us = 0;
+};
+
 /// `sequence` of the request travels in the ring header.
 struct Response {
   std::uint32_t session = 0;
   std::string_view result;  ///< raw JSON
   std::string_view error;   ///< raw JSON: null or an error object
+  RequestOutcome outcome = RequestOutcome::ok;
+  Stages stages{};
 };
 
 struct EndSession {
@@ -356,6 +376,8 @@ void encode(const BackendAnswer& r, std::string& out);
 void encode(const Resume& r, std::string& out);
 void encode(const Numbered& r, std::string& out);
 void encode(const Resumed& r, std::string& out);
+/// Puts what was measured into an encoded Response.
+void set_stages(std::string& response, const Stages& stages);
 
 /// Nothing, if the bytes are not such a record. Views point into `payload`.
 template <class Record>

@@ -11,8 +11,9 @@ void encode(const Resume& r, std::string& out) {
       {r.token, r.trace_id, r.text});
 }
 void encode(const Numbered& r, std::string& out) {
-  const std::uint32_t flags =
-      (r.answers ? flag_answers : 0U) | (r.inherited ? flag_inherited : 0U) | (r.refused ? flag_refused : 0U);
+  const std::uint32_t flags = (r.answers ? flag_answers : 0U) | (r.inherited ? flag_inherited : 0U) |
+                              (r.refused ? flag_refused : 0U) |
+                              (static_cast<std::uint32_t>(r.outcome) << outcome_shift);
   put(out, NumberedHead{r.session, r.serial, r.number, flags, size32(r.text)}, {r.text});
 }
 void encode(const Resumed& r, std::string& out) {
@@ -38,14 +39,17 @@ template <>
 std::optional<Numbered> decode<Numbered>(std::string_view payload) {
   Reader in(payload);
   NumberedHead h;
-  if (!in.head(h) || h.flags > (flag_answers | flag_inherited | flag_refused)) return {};
+  constexpr std::uint32_t known = flag_answers | flag_inherited | flag_refused;
+  if (!in.head(h) || (h.flags & ((1U << outcome_shift) - 1)) > known || h.flags >> outcome_shift >= request_outcomes)
+    return {};
   Numbered r{h.session,
              h.serial,
              h.number,
              (h.flags & flag_answers) != 0,
              (h.flags & flag_inherited) != 0,
              (h.flags & flag_refused) != 0,
-             {}};
+             {},
+             static_cast<RequestOutcome>(h.flags >> outcome_shift)};
   r.text = in.text(h.text, no_bound);
   return in.complete() ? std::optional(r) : std::nullopt;
 }

@@ -28,17 +28,23 @@ ConsumerHandler::~ConsumerHandler() = default;
 
 void ConsumerHandler::write_message(std::string_view text) {
   if (state_ == State::closing) return;
+  edge_.count(shm::EdgeCounter::bytes_out, text.size());
   in_time(queue_.send(text));
   leave_if_answered();
 }
 
 bool ConsumerHandler::write_shared(SharedMessage& message) {
-  return state_ != State::closing && in_time(queue_.send(snorky_ ? message.enveloped() : message.plain()));
+  if (state_ == State::closing) return false;
+  const Frame& frame = snorky_ ? message.enveloped() : message.plain();
+  edge_.count(shm::EdgeCounter::bytes_out, frame.size());
+  return in_time(queue_.send(frame));
 }
 
 void ConsumerHandler::write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule) {
   if (state_ == State::closing) return;
-  in_time(queue_.send(message.plain(), topic, rule));
+  const Frame& frame = message.plain();
+  edge_.count(shm::EdgeCounter::bytes_out, frame.size());
+  in_time(queue_.send(frame, topic, rule));
 }
 
 /// Closes a consumer that does not read what can't be left out.
@@ -92,6 +98,7 @@ void ConsumerHandler::on_close() {
 
 void ConsumerHandler::on_message(std::string_view text) {
   if (state_ == State::closing) return;
+  edge_.count(shm::EdgeCounter::bytes_in, text.size());
   if (state_ == State::silent) return edge_.on_first_message(*this, text);
   const SteadyTime now = edge_.now();
   if (edge_.limits().connection.any() && !within_rates(text, now)) return;

@@ -198,7 +198,9 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
     return;
   }
   link_.count(shm::EdgeCounter::responses);
+  count_outcome(record.outcome);
   conclude(*handler, asked->trace_id, record.result, record.error, header.sequence);
+  measure_answered(*asked, record.stages);
 }
 
 bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready; }
@@ -206,6 +208,7 @@ bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.
 bool Edge::may_call() const { return link_.attached() && !link_.full(); }
 
 void Edge::on_attached(bool same_address) {
+  show_state();
   if (!same_address) {
     // What an earlier meshd has published for us is answered to an address that is ours no more.
     pending_.each([&](const PendingRequest& request) {
@@ -317,6 +320,7 @@ void Edge::on_timer() {
   pending_.expire(now, [&](const PendingRequests::Taken& taken) {
     if (ConsumerHandler* const handler = find(taken.session)) expire(*handler, taken);
   });
+  show_state();
   expire_held(now);
   expire_backend(now);
   while (!verdicts_.empty() && verdicts_.front().first <= now) {
@@ -332,6 +336,7 @@ void Edge::on_timer() {
     first_messages_.erase(first_messages_.begin());
     ConsumerHandler* const handler = find(slot);
     if (handler && handler->serial() == serial && handler->state() == ConsumerHandler::State::silent) {
+      link_.count(shm::EdgeCounter::no_first_message);
       handler->close(close_code::authorize_timeout, "no authorize message in time");
     }
   }

@@ -64,6 +64,7 @@ class Edge {
   [[nodiscard]] SteadyTime now() const { return clock_.now(); }
   void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
   void count_close(std::uint16_t code) { link_.count_close(code); }
+  void count_outcome(RequestOutcome which) { link_.count_outcome(which); }
   /// Answers a message that is not looked at any further.
   void refuse_over_rate(ConsumerHandler& handler, std::string_view text, RateLimit::Over over);
   /// Of a socket that has shown no token yet (auth.first_message).
@@ -93,9 +94,9 @@ class Edge {
   void await_verdict(const ConsumerHandler& handler);
   void present(ConsumerHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
-  bool request(ConsumerHandler& handler, ClientRequest& message, SteadyTime deadline);
-  bool write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id,
-             std::uint64_t sequence);
+  bool request(ConsumerHandler& handler, ClientRequest& message, SteadyTime arrived, SteadyTime deadline);
+  bool write(ConsumerHandler& handler, const ClientRequest& message, const records::Origin& origin, SteadyTime deadline,
+             std::string_view trace_id, std::uint64_t sequence);
   void end_pending(ConsumerHandler& handler, const PendingRequests::Taken& taken, std::string_view error);
   void expire(ConsumerHandler& handler, const PendingRequests::Taken& taken);
   void time_out(ConsumerHandler& handler, std::string_view trace_id, std::string_view description);
@@ -149,6 +150,11 @@ class Edge {
   void on_backend_answer(const shm::RecordHeader& header, const records::BackendAnswer& record);
   void fail_backend(int status, std::string_view raw_error);
   void expire_backend(SteadyTime now);
+
+  // What is measured (edge_measures.cpp)
+  void measure_answered(const PendingRequests::Taken& asked, const records::Stages& stages);
+  void count_abandoned(ConsumerHandler& handler);
+  void show_state();
 
   // Pushes (edge_pushes.cpp)
   [[nodiscard]] Handler* find_session(records::SessionRef ref) const;

@@ -39,6 +39,7 @@ void Edge::on_backend_request(BackendListener::Request request, BackendListener:
   if (!link_.write(records::Type::backend_call, sequence, record_))
     return waiting.respond(come_again("the gateway is busy; nothing was done"));
   ++next_sequence_;
+  link_.count_message(records::Type::backend_call);
   backend_calls_.emplace(sequence, std::move(waiting));
   arm_timer();
 }

@@ -38,8 +38,10 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   } else if (connections_ >= config_.limits.connections) {
     refusal = come_again("all connections are taken (limits.connections)");
   } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
+    link_.count(shm::EdgeCounter::wrong_origin);
     refusal = edge::refusal(403, error_name::authorization, "this origin may not connect (listen.origins)");
   } else if (!token && !config_.auth.first_message) {
+    link_.count(shm::EdgeCounter::no_token);
     refusal = edge::refusal(401, error_name::authentication,
                             "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -152,8 +154,10 @@ void Edge::on_first_message(ConsumerHandler& handler, std::string_view text) {
     const auto* const ours = std::get_if<ClientRequest>(&message);
     if (ours && ours->verb == records::Type::authorize) token = strip_bearer(ours->token);
   }
-  if (token.empty() || token.size() > records::max_credential)
+  if (token.empty() || token.size() > records::max_credential) {
+    link_.count(shm::EdgeCounter::no_first_message);
     return handler.close(close_code::token_refused, "the first message has to be authorize");
+  }
   silent_.erase(&handler);
   handler.credential() = {records::CredentialKind::message, std::move(token)};
   handler.begin_judging();
@@ -190,6 +194,7 @@ void Edge::on_closing(ConsumerHandler& handler) {
   if (half_told(handler)) handler.numbers()->lost = true;
   forget_subscriptions(handler);
   manager(handler.kind()).unregister_handler(handler);
+  count_abandoned(handler);
   pending_.drop(handler.requests());
   held_.erase(&handler);
   silent_.erase(&handler);
@@ -227,6 +232,7 @@ std::optional<SteadyTime> Edge::handle_message(ConsumerHandler& handler, std::st
   }
   auto& ours = std::get<ClientRequest>(message);
   if (refuses(handler)) {
+    count_outcome(RequestOutcome::refused);
     answer(handler, ours.trace_id.empty() ? "null" : ours.trace_id, "null",
            error_json(error_name::transport, "the gateway is stopping; the request was not sent"));
     return {};
@@ -237,7 +243,7 @@ std::optional<SteadyTime> Edge::handle_message(ConsumerHandler& handler, std::st
   const bool known =
       handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
   if (ours.verb == records::Type::resume && resume_or_ack(handler, ours)) return {};
-  if (known && may_send(handler, ours) && takes_from(handler) && request(handler, ours, deadline)) return {};
+  if (known && may_send(handler, ours) && takes_from(handler) && request(handler, ours, arrived, deadline)) return {};
   if (clock_.now() < deadline) return deadline;
   time_out(handler, ours.trace_id.empty() ? "null" : ours.trace_id,
            "the mesh was not reachable in time; the request was not sent");
@@ -256,6 +262,7 @@ bool Edge::may_send(ConsumerHandler& handler, const ClientRequest& message) cons
 void Edge::refuse_over_rate(ConsumerHandler& handler, std::string_view text, RateLimit::Over over) {
   const bool messages = over == RateLimit::Over::messages;
   count(messages ? shm::EdgeCounter::over_messages_per_s : shm::EdgeCounter::over_bytes_per_s);
+  count_outcome(RequestOutcome::refused);
   const Rates& rates = config_.limits.connection;
   const std::string why = "more than " + std::to_string(messages ? rates.messages_per_s : rates.bytes_per_s) +
                           (messages ? " messages a second (limits.messages_per_s); it was not sent"
@@ -271,19 +278,27 @@ void Edge::refuse_over_rate(ConsumerHandler& handler, std::string_view text, Rat
       encode_mistake({std::string(error_name::transport), why, std::get<ClientMistake>(message).trace_id}));
 }
 
-bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime deadline) {
+bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime arrived, SteadyTime deadline) {
   std::string trace_id = message.trace_id.empty() ? json::quoted(random_hex32()) : std::string(message.trace_id);
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
+    count_outcome(RequestOutcome::refused);
     answer(handler, trace_id, "null",
            error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) +
                                                  " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
-  if (!write(handler, message, deadline, trace_id, sequence)) return false;
+  const SteadyTime sent = clock_.now();
+  const records::Origin origin{latency::to_us(sent),
+                               static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                   latency::between(latency::to_us(arrived), latency::to_us(sent)), UINT32_MAX)),
+                               {}};
+  if (!write(handler, message, origin, deadline, trace_id, sequence)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
+  link_.count_message(message.verb);
+  link_.measure(latency::EdgeStage::edge_in, origin.waited_us);
   if (message.verb == records::Type::unsubscribe) {
     unsubscribed(handler, message.topic);
     for (PendingRequest& request : handler.requests().list) {
@@ -295,6 +310,7 @@ bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime 
       pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(trace_id),
                    message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
   pending.verb = message.verb;
+  pending.arrived = arrived;
   if (message.verb == records::Type::command && link_.broker() != shm::BrokerState::ready)
     early_commands_ += message.params.size() + command_cost;
   pending.ring_end = link_.written();
@@ -304,14 +320,14 @@ bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime 
   return true;
 }
 
-bool Edge::write(ConsumerHandler& handler, const ClientRequest& message, SteadyTime deadline, std::string_view trace_id,
-                 std::uint64_t sequence) {
+bool Edge::write(ConsumerHandler& handler, const ClientRequest& message, const records::Origin& origin,
+                 SteadyTime deadline, std::string_view trace_id, std::uint64_t sequence) {
   using records::Type;
   record_.clear();
   switch (message.verb) {
     case Type::event:
       records::encode(records::Event{handler.slot(), handler.serial(), to_ring_ms(deadline), message.topic, trace_id,
-                                     message.params, message.target},
+                                     message.params, message.target, origin},
                       record_);
       break;
     case Type::subscribe:
@@ -338,13 +354,13 @@ bool Edge::write(ConsumerHandler& handler, const ClientRequest& message, SteadyT
                       record_);
       break;
     case Type::describe:
-      records::encode(
-          records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, "", trace_id, ""},
-          record_);
+      records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service, "",
+                                       trace_id, "", origin},
+                      record_);
       break;
     default:
       records::encode(records::Request{handler.slot(), handler.serial(), to_ring_ms(deadline), message.service,
-                                       message.method, trace_id, message.params},
+                                       message.method, trace_id, message.params, origin},
                       record_);
   }
   return link_.write(message.verb, sequence, record_);
@@ -359,13 +375,18 @@ void Edge::on_released(ConsumerHandler& handler) { held_.erase(&handler); }
 
 void Edge::end_pending(ConsumerHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
   if (taken.trace_id.empty()) return;
+  count_outcome(RequestOutcome::unknown);
   if (handler.speaks_snorky()) fail_call(handler, taken.trace_id, "The gateway was interrupted; the call may have run");
   else conclude(handler, taken.trace_id, "null", error);
 }
 
 void Edge::expire(ConsumerHandler& handler, const PendingRequests::Taken& taken) {
   if (taken.trace_id.empty()) return;
-  if (handler.speaks_snorky()) return fail_call(handler, taken.trace_id, "No answer in time; the call may have run");
+  if (handler.speaks_snorky()) {
+    link_.count(shm::EdgeCounter::timeouts);
+    count_outcome(RequestOutcome::timeout);
+    return fail_call(handler, taken.trace_id, "No answer in time; the call may have run");
+  }
   if (!taken.topic.empty()) {
     // meshd may have it, or get it later: not for somebody who was told that it failed.
     record_.clear();
@@ -379,6 +400,7 @@ void Edge::expire(ConsumerHandler& handler, const PendingRequests::Taken& taken)
 
 void Edge::time_out(ConsumerHandler& handler, std::string_view trace_id, std::string_view description) {
   link_.count(shm::EdgeCounter::timeouts);
+  count_outcome(RequestOutcome::timeout);
   conclude(handler, trace_id, "null", error_json(error_name::timeout, description));
 }
 

@@ -44,6 +44,7 @@ void Edge::on_signal(int signal) {
     return drain();
   }
   phase_ = Phase::announcing;
+  show_state();
   // SIGUSR2: a successor listens already, so that nobody has to be told first.
   const milliseconds grace(signal == SIGUSR2 ? 0 : config_.drain.grace_ms);
   if (grace == milliseconds(0)) return drain();

@@ -44,6 +44,7 @@ bool Edge::resume_or_ack(ConsumerHandler& handler, const ClientRequest& message)
     return true;
   }
   if (message.token.size() <= records::max_resume_token) return false;
+  count_outcome(RequestOutcome::denied);
   answer(handler, message.trace_id.empty() ? "null" : message.trace_id, "null",
          R"({"error":")" + std::string(error_name::resume_failed) +
              R"(","description":"resume failed: this gateway has given no such token","reason":"unknown"})");
@@ -59,6 +60,10 @@ void Edge::on_numbered(const shm::RecordHeader& header, const records::Numbered&
     if (asked && asked->session == record.session && !asked->topic.empty() && !record.refused)
       subscribed(*handler, asked->topic);
     link_.count(shm::EdgeCounter::responses);
+    if (asked) {
+      count_outcome(record.outcome);
+      measure_answered(*asked, {});
+    }
   } else if (record.inherited) {
     numbers.inherited.erase(header.sequence);
   } else {
@@ -80,7 +85,7 @@ void Edge::on_resumed(const shm::RecordHeader& header, const records::Resumed& r
       return;
     }
     case records::Resumed::What::resumed:
-      pending_.take(header.sequence);
+      if (pending_.take(header.sequence)) count_outcome(RequestOutcome::ok);
       forget_subscriptions(*handler);
       handler->number_messages(record.token, record.number, record.session_id);
       handler->write_message(record.text);

@@ -27,6 +27,7 @@ std::optional<SteadyTime> Edge::handle_snorky(ConsumerHandler& handler, std::str
     return {};
   if (clock_.now() < deadline) return deadline;
   link_.count(shm::EdgeCounter::timeouts);
+  count_outcome(RequestOutcome::timeout);
   handler.write_message(
       encode_snorky_error(ours.service, ours.call_id, "The gateway was not ready in time; the call was not made"));
   return {};
@@ -43,6 +44,7 @@ void Edge::refuse_call(ConsumerHandler& handler, std::string_view text, std::str
 bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime deadline) {
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
+    count_outcome(RequestOutcome::refused);
     handler.write_message(encode_snorky_error(message.service, message.call_id,
                                               "More than " + std::to_string(config_.limits.pending_per_session) +
                                                   " calls are outstanding (limits.pending_per_session)"));
@@ -56,11 +58,13 @@ bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTi
   if (!link_.write(records::Type::snorky_call, sequence, record_)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
+  link_.count_message(records::Type::snorky_call);
   // What an error would begin with, for the case that no answer comes.
   std::string head = "{\"service\":" + json::quoted(message.service) + ",\"message\":{\"type\":\"error\",\"callId\":";
   head.append(message.call_id.empty() ? "null" : message.call_id).append(",\"message\":");
   PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(head));
   pending.verb = records::Type::snorky_call;
+  pending.arrived = clock_.now();
   pending.ring_end = link_.written();
   arm_timer();
   return true;
@@ -86,7 +90,9 @@ void Edge::on_snorky_answer(const shm::RecordHeader& header, const records::Snor
     return;
   }
   link_.count(shm::EdgeCounter::responses);
+  count_outcome(RequestOutcome::ok);
   handler->write_message(record.text);
+  measure_answered(*asked, {});
 }
 
 bool Edge::restore_standing(ConsumerHandler& handler) {

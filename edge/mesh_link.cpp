@@ -196,6 +196,7 @@ bool MeshLink::read_records() {
       responses_.poison();
       return false;
     }
+    if (i == 0) taken_at_ = std::chrono::steady_clock::now();  // one look at the clock for all of the batch
     bytes += header.length;
     responses_.take(header, payload_);
     NUROPB_CRASH_POINT(answer_read);
@@ -244,7 +245,13 @@ void MeshLink::flush() {
 
 void MeshLink::beat() {
   life_sign_.give();
-  if (segments_) segments_->beat();
+  if (segments_) {
+    segments_->beat();
+    timespec cpu{};
+    if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
+      segments_->set(shm::EdgeCounter::cpu_us, static_cast<std::uint64_t>(cpu.tv_sec) * 1'000'000 +
+                                                   static_cast<std::uint64_t>(cpu.tv_nsec) / 1000);
+  }
   beat_.expires_after(beat_interval);
   beat_.async_wait([this](const boost::system::error_code& error) {
     if (!error) beat();

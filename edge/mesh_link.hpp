@@ -71,6 +71,17 @@ class MeshLink {
   void count_close(std::uint16_t code) {
     if (segments_) segments_->count_close(code);
   }
+  void count_outcome(RequestOutcome which) {
+    if (segments_) segments_->count_outcome(which);
+  }
+  void count_message(records::Type type) {
+    if (segments_) segments_->count_message(static_cast<std::size_t>(type));
+  }
+  void measure(latency::EdgeStage which, std::uint64_t us) {
+    if (segments_) segments_->measure(which, us);
+  }
+  /// When the records that on_record is being told of were taken out of the return ring.
+  [[nodiscard]] SteadyTime taken_at() const { return taken_at_; }
 
  private:
   void attach();
@@ -104,6 +115,7 @@ class MeshLink {
   std::string payload_;
   std::string last_failure_;
   std::size_t wanted_room_ = 0;
+  SteadyTime taken_at_{};
   std::uint64_t attachment_ = 0;  // tells handlers of an earlier attachment that they are stale
   bool full_ = false;
   bool flush_scheduled_ = false;

@@ -38,6 +38,7 @@ struct PendingRequest : SessionHook, DeadlineHook {
   std::uint64_t ring_end = 0;  ///< MeshLink::written() behind its record; 0: an earlier meshd has published it
   bool announced = false;      ///< this meshd knows that its predecessor has published it
   std::string again;           ///< its record, where it may run twice; else empty
+  SteadyTime arrived{};        ///< when its message was read off the socket
 };
 
 /// The pending requests of one session; lies in its handler.
@@ -64,6 +65,7 @@ class PendingRequests {
     std::uint32_t session;
     std::string trace_id;
     std::string topic;
+    SteadyTime arrived;
   };
   /// Ends a request with its answer: once.
   std::optional<Taken> take(std::uint64_t sequence);

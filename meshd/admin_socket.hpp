@@ -2,11 +2,10 @@
 // What meshd tells those who run it, and does for them: HTTP over the Unix socket `admin.sock` in gateway.runtime_dir,
 // whose mode keeps everybody else out.
 //
-//   curl --unix-socket RUNTIME_DIR/admin.sock http://meshd/metrics
+//   curl --unix-socket RUNTIME_DIR/admin.sock http://meshd/metrics        /healthz, /readyz
 //   curl --unix-socket RUNTIME_DIR/admin.sock http://meshd/operations/sessions -d '{"limit": 10}'
 //
-// One answer to a connection. A few connections at a time, each for a few seconds to ask and to read, so that nobody who
-// asks can hold anything up. Owner thread: that of the io_context.
+// One answer to a connection (one_answer.hpp). Owner thread: that of the io_context.
 
 #include <sys/types.h>
 
@@ -17,6 +16,7 @@
 #include <string>
 
 #include "common/result.hpp"
+#include "meshd/one_answer.hpp"
 
 namespace nuropb::meshd {
 
@@ -28,7 +28,7 @@ class AdminSocket {
   };
   /// All are called on the io_context's thread.
   struct Callbacks {
-    std::function<std::string()> metrics;  ///< the page in Prometheus' text format
+    Pages pages;
     /// POST /operations/<name>: the operation, and its JSON; the answer once, from there or later.
     std::function<void(const std::string& name, const std::string& body, std::function<void(Answer)>)> operate;
     /// Whether this process is turned away. Where edges are of meshd's own user, the socket's mode does not keep them out.

@@ -101,15 +101,16 @@ void Mailboxes::trim(Mailbox& box) {
 }
 
 void Mailboxes::add(Mailbox& box, std::shared_ptr<const std::string> text) {
-  put(box, {0, std::move(text), std::nullopt, 0, false});
+  put(box, {0, std::move(text), std::nullopt, 0, RequestOutcome::ok});
 }
 
-bool Mailboxes::answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, bool refused) {
+bool Mailboxes::answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text,
+                       RequestOutcome outcome) {
   auto taken = take(box, pending);
   if (!taken) return false;
   taken->trace_id.clear();
   taken->topic.clear();
-  put(box, {0, std::move(text), std::move(taken), pending, refused});
+  put(box, {0, std::move(text), std::move(taken), pending, outcome});
   return true;
 }
 

@@ -22,16 +22,242 @@ class Page {
             std::string(name) + " " + std::string(type) + "\n";
   }
   void line(std::string_view name, std::string_view labels, std::uint64_t value) {
-    text += "nuropb_gateway_" + std::string(name) + std::string(labels) + " " + std::to_string(value) + "\n";
+    line(name, labels, std::to_string(value));
+  }
+  void line(std::string_view name, std::string_view labels, const std::string& value) {
+    text += "nuropb_gateway_" + std::string(name) + std::string(labels) + " " + value + "\n";
+  }
+  /// One family member of a histogram; `label` like stage="edge_in", or nothing.
+  void histogram(const std::string& name, const std::string& label, const latency::Histogram& of) {
+    std::uint64_t sum = 0;
+    const std::string before = "{" + label + (label.empty() ? "" : ",") + "le=\"";
+    for (std::size_t i = 0; i < latency::buckets; ++i) {
+      sum += of.counts[i];
+      line(name + "_bucket", before + (i < latency::bounds_us.size() ? seconds(latency::bounds_us[i]) : "+Inf") + "\"}",
+           sum);
+    }
+    const std::string labels = label.empty() ? "" : "{" + label + "}";
+    line(name + "_sum", labels, seconds(of.sum_us));
+    line(name + "_count", labels, sum);
+  }
+  /// 2500 → 0.0025
+  static std::string seconds(std::uint64_t us) {
+    std::string fraction = std::to_string(us % 1'000'000);
+    fraction.insert(0, 6 - fraction.size(), '0');
+    fraction.erase(fraction.find_last_not_of('0') + 1);
+    return std::to_string(us / 1'000'000) + (fraction.empty() ? "" : "." + fraction);
   }
   std::string text;
 };
 
+std::string quoted(std::string_view label, std::string_view value) {
+  return std::string(label) + "=\"" + std::string(value) + "\"";
+}
+
+/// Counts by a label of few values: a family with a line for each.
+template <class Values>
+void labelled(Page& page, std::string_view name, std::string_view help, std::string_view type, std::string_view label,
+              const Values& values) {
+  page.head(name, help, type);
+  for (const auto& [value, count] : values) page.line(name, "{" + quoted(label, value) + "}", count);
+}
+
+constexpr std::array<std::string_view, shm::message_kinds> message_names{"",
+                                                                         "",
+                                                                         "",
+                                                                         "request",
+                                                                         "command",
+                                                                         "describe",
+                                                                         "event",
+                                                                         "subscribe",
+                                                                         "unsubscribe",
+                                                                         "authorize",
+                                                                         "",
+                                                                         "backend_call",
+                                                                         "snorky_call",
+                                                                         "resume",
+                                                                         "",
+                                                                         ""};
+constexpr std::array<std::pair<std::string_view, mesh::State>, 5> states{{{"connecting", mesh::State::connecting},
+                                                                          {"ready", mesh::State::ready},
+                                                                          {"blocked", mesh::State::blocked},
+                                                                          {"away", mesh::State::away},
+                                                                          {"stopped", mesh::State::stopped}}};
+std::string_view name_of(mesh::State state) {
+  for (const auto& [name, of] : states) {
+    if (of == state) return name;
+  }
+  return "stopped";
+}
+
+/// What consumers asked for, what became of it, and where the time went.
+void requests(Page& page, const Counted& counted) {
+  page.head("requests_total", "Requests, commands, events and subscriptions of consumers that ended, by outcome.",
+            "counter");
+  for (std::size_t i = 0; i < request_outcomes; ++i)
+    page.line("requests_total", "{" + quoted("outcome", request_outcome_names[i]) + "}", counted.edges.outcomes[i]);
+  page.gauge("requests_pending", "Requests of consumers that wait for their answers.", counted.pending);
+  page.head("messages_total", "Messages of consumers and backends that were passed to meshd, by type.", "counter");
+  for (std::size_t i = 0; i < message_names.size(); ++i) {
+    if (!message_names[i].empty())
+      page.line("messages_total", "{" + quoted("type", message_names[i]) + "}", counted.edges.messages[i]);
+  }
+  page.counter("bad_messages_total", "Messages of consumers that could not be read.",
+               counted.edges[shm::EdgeCounter::bad_messages]);
+  page.counter("late_responses_total", "Answers that nobody waited for any more.",
+               counted.edges[shm::EdgeCounter::late_responses]);
+  page.counter("events_delivered_total", "Events that were passed to consumers, one by one.",
+               counted.edges[shm::EdgeCounter::events]);
+  labelled(page, "bytes_total", "Bytes of consumers' messages, before TLS and compression, by direction.", "counter",
+           "direction",
+           std::array{std::pair("in", counted.edges[shm::EdgeCounter::bytes_in]),
+                      std::pair("out", counted.edges[shm::EdgeCounter::bytes_out])});
+  using latency::EdgeStage;
+  using latency::MeshStage;
+  const auto edge = [&](EdgeStage which) { return counted.edges.stages[static_cast<std::size_t>(which)]; };
+  const auto mesh = [&](MeshStage which) { return counted.loop.stages[static_cast<std::size_t>(which)]; };
+  page.head("stage_seconds", "Where the time of requests goes, by stage (docs/tasks/metrics.md).", "histogram");
+  for (const auto& [stage, of] :
+       {std::pair("edge_in", edge(EdgeStage::edge_in)), std::pair("request_ring", mesh(MeshStage::request_ring)),
+        std::pair("broker", mesh(MeshStage::broker)), std::pair("service", mesh(MeshStage::service)),
+        std::pair("return_ring", edge(EdgeStage::return_ring)), std::pair("edge_out", edge(EdgeStage::edge_out))})
+    page.histogram("stage_seconds", quoted("stage", stage), of);
+  page.head("request_seconds", "From reading a request off its socket until its answer is handed to it.", "histogram");
+  page.histogram("request_seconds", "", edge(EdgeStage::whole));
+  page.counter("unmeasured_requests_total", "Requests whose stages in meshd were not measured: too many outstanding.",
+               counted.unmeasured);
+}
+
+void authorization(Page& page, const Counted& counted) {
+  const AuthFailures& auth = counted.loop.auth;
+  labelled(page, "auth_failures_total", "Consumers that were refused, or ended, for who they are, by reason.",
+           "counter", "reason",
+           std::array{std::pair("no_token", counted.edges[shm::EdgeCounter::no_token]),
+                      std::pair("origin", counted.edges[shm::EdgeCounter::wrong_origin]),
+                      std::pair("first_message", counted.edges[shm::EdgeCounter::no_first_message]),
+                      std::pair("refused", auth.refused), std::pair("unavailable", auth.unavailable),
+                      std::pair("other_user", auth.other_user), std::pair("expired", auth.expired),
+                      std::pair("revoked", auth.revoked)});
+  page.counter("refused_handshakes_total", "Handshakes that were answered with an HTTP error.",
+               counted.edges[shm::EdgeCounter::refused_handshakes]);
+}
+
+void broker(Page& page, const Counted& counted) {
+  page.head("amqp_state", "1 for the state that the connection to the broker is in.", "gauge");
+  for (const auto& [name, state] : states)
+    page.line("amqp_state", "{" + quoted("state", name) + "}",
+              std::uint64_t{counted.readiness.broker == state ? 1U : 0U});
+  const auto& amqp = counted.transport;
+  page.counter("amqp_reconnects_total", "Connections to the broker that were made after one was lost.",
+               amqp.connections > amqp.handovers + 1 ? amqp.connections - amqp.handovers - 1 : 0);
+  const auto of = [&](mesh::Outcome outcome) { return counted.loop.reports[static_cast<std::size_t>(outcome)]; };
+  page.counter("amqp_confirms_total", "Messages that the broker has confirmed.", of(mesh::Outcome::confirmed));
+  page.counter("amqp_returns_total", "Messages that the broker returned: no queue is bound for them.",
+               of(mesh::Outcome::not_delivered));
+  page.counter("amqp_refused_total", "Messages that were not sent, or that the broker did not take.",
+               of(mesh::Outcome::refused));
+  page.counter("amqp_expired_total", "Messages whose time was up, or whose consumer had left, before they were sent.",
+               of(mesh::Outcome::expired));
+  page.counter("amqp_unknown_total", "Messages that were on their way when the connection was lost.",
+               of(mesh::Outcome::unknown));
+  labelled(page, "amqp_received_total", "Messages from the broker for consumers, by type.", "counter", "type",
+           std::array{std::pair("response", counted.loop.responses), std::pair("event", counted.loop.events)});
+  labelled(page, "amqp_body_bytes_total", "Bytes of message bodies to and from the broker, by direction.", "counter",
+           "direction", std::array{std::pair("in", counted.loop.bytes_in), std::pair("out", counted.loop.bytes_out)});
+}
+
+/// By worker slot, of which there are gateway.max_workers; what is of the moment only where somebody has it.
+void workers(Page& page, const Counted& counted) {
+  const auto each = [&](std::string_view name, std::string_view help, std::string_view type, bool of_now,
+                        auto&& value) {
+    page.head(name, help, type);
+    for (const SlotCounts& slot : counted.slots) {
+      if (slot.present || !of_now)
+        page.line(name, "{" + quoted("worker", std::to_string(slot.slot)) + "}", value(slot));
+    }
+  };
+  using Slot = const SlotCounts&;
+  each("worker_generation", "Generation of the edge in a worker slot.", "gauge", true,
+       [](Slot s) { return std::uint64_t{s.generation}; });
+  each("worker_restarts_total", "Edges that took the place of another in a worker slot.", "counter", false,
+       [](Slot s) { return s.attached - 1; });
+  each("worker_up", "1 where an edge has the worker slot.", "gauge", false,
+       [](Slot s) { return std::uint64_t{s.present ? 1U : 0U}; });
+  each("worker_draining", "1 while an edge is stopping.", "gauge", true,
+       [](Slot s) { return std::uint64_t{s.draining ? 1U : 0U}; });
+  each("worker_sessions", "Sessions of an edge.", "gauge", true, [](Slot s) { return s.sessions; });
+  each("worker_pending", "Requests of an edge that wait for their answers.", "gauge", true,
+       [](Slot s) { return s.pending; });
+  each("worker_requests_total", "Requests, commands, events and subscriptions that an edge passed to meshd.", "counter",
+       false, [](Slot s) { return s.edge[shm::EdgeCounter::requests]; });
+  each("worker_cpu_seconds_total", "CPU time of the edge in a worker slot.", "counter", true,
+       [](Slot s) { return Page::seconds(s.cpu_us); });
+  each("worker_outbox_bytes", "Answers that wait for room in a return ring.", "gauge", true,
+       [](Slot s) { return s.outbox_bytes; });
+  const auto rings = [&](std::string_view name, std::string_view help, std::string_view type, bool of_now,
+                         auto&& request, auto&& back) {
+    page.head(name, help, type);
+    for (const SlotCounts& slot : counted.slots) {
+      if (!slot.present && of_now) continue;
+      const std::string worker = "{" + quoted("worker", std::to_string(slot.slot)) + ",";
+      page.line(name, worker + quoted("ring", "request") + "}", request(slot));
+      page.line(name, worker + quoted("ring", "return") + "}", back(slot));
+    }
+  };
+  rings(
+      "ring_used_bytes", "Bytes in a ring that its reader has not taken.", "gauge", true,
+      [](Slot s) { return s.request_ring; }, [](Slot s) { return s.return_ring; });
+  rings(
+      "ring_stalls_total", "Times that a writer found no room in a ring.", "counter", false,
+      [](Slot s) { return s.edge[shm::EdgeCounter::ring_stalls]; }, [](Slot s) { return s.return_stalls; });
+  labelled(page, "ring_size_bytes", "Size of every worker's ring of that kind.", "gauge", "ring",
+           std::array{std::pair("request", counted.request_ring_size), std::pair("return", counted.return_ring_size)});
+}
+
+void process(Page& page, const Counted& counted) {
+  page.head("build_info", "1; what meshd was built from.", "gauge");
+  page.line("build_info",
+            "{" + quoted("version", NUROPB_VERSION) + "," + quoted("abi", std::to_string(counted.abi)) + "}",
+            std::uint64_t{1});
+  page.head("start_time_seconds", "When meshd began, in Unix time.", "gauge");
+  page.line("start_time_seconds", "", Page::seconds(static_cast<std::uint64_t>(counted.started_at * 1e6)));
+  page.head("cpu_seconds_total", "CPU time of meshd.", "counter");
+  page.line("cpu_seconds_total", "", Page::seconds(static_cast<std::uint64_t>(counted.cpu_s * 1e6)));
+  page.gauge("ready", "1 where /readyz says so.", counted.readiness.ready() ? 1 : 0);
+  page.gauge("users", "Users with sessions that are open.", counted.users);
+}
+
 }  // namespace
+
+std::string Readiness::json() const {
+  const char* const status = edges == 0 ? "no edges" : edges == draining ? "draining" : ready() ? "ok" : "no broker";
+  return std::string("{\"status\":\"") + status + "\",\"ready\":" + (ready() ? "true" : "false") +
+         ",\"edges\":" + std::to_string(edges) + ",\"draining\":" + std::to_string(draining) + ",\"broker\":\"" +
+         std::string(name_of(broker)) + "\"}\n";
+}
+
+void EdgeCounts::add(const EdgeCounts& other) {
+  for (std::size_t i = 0; i < counters.size(); ++i) counters[i] += other.counters[i];
+  for (std::size_t i = 0; i < closes.size(); ++i) closes[i] += other.closes[i];
+  for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i] += other.outcomes[i];
+  for (std::size_t i = 0; i < messages.size(); ++i) messages[i] += other.messages[i];
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    stages[i].sum_us += other.stages[i].sum_us;
+    for (std::size_t bucket = 0; bucket < latency::buckets; ++bucket)
+      stages[i].counts[bucket] += other.stages[i].counts[bucket];
+  }
+}
 
 void EdgeCounts::add(const shm::MeshdSegments& segments) {
   for (std::size_t i = 0; i < counters.size(); ++i) counters[i] += segments.counter(static_cast<shm::EdgeCounter>(i));
   for (std::size_t place = 0; place < closes.size(); ++place) closes[place] += segments.closes(place);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i] += segments.outcomes(static_cast<RequestOutcome>(i));
+  for (std::size_t i = 0; i < messages.size(); ++i) messages[i] += segments.messages(i);
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const latency::Histogram one = segments.stage(static_cast<latency::EdgeStage>(i));
+    stages[i].sum_us += one.sum_us;
+    for (std::size_t bucket = 0; bucket < latency::buckets; ++bucket) stages[i].counts[bucket] += one.counts[bucket];
+  }
 }
 
 void Counted::add(HandlerKind kind, const ServiceMeshManager& manager, const Pushes& of_pushes, const Peers& of_peers,
@@ -59,6 +285,11 @@ void Counted::add(HandlerKind kind, const ServiceMeshManager& manager, const Pus
 
 std::string metrics_page(const Counted& counted) {
   Page page;
+  process(page, counted);
+  requests(page, counted);
+  authorization(page, counted);
+  workers(page, counted);
+  broker(page, counted);
   page.head("refused_messages_total", "Messages from the broker that were not what they should be, by reason.",
             "counter");
   for (std::size_t kind = 0; kind < mesh::refusal_kinds; ++kind) {

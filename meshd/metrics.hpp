@@ -4,8 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/close_codes.hpp"
+#include "common/latency.hpp"
+#include "common/outcome.hpp"
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/pushes.hpp"
@@ -18,6 +21,10 @@ namespace nuropb::meshd {
 struct EdgeCounts {
   std::array<std::uint64_t, static_cast<std::size_t>(shm::EdgeCounter::count_)> counters{};
   std::array<std::uint64_t, close_code::all.size() + 1> closes{};
+  std::array<std::uint64_t, request_outcomes> outcomes{};
+  std::array<std::uint64_t, shm::message_kinds> messages{};
+  std::array<latency::Histogram, static_cast<std::size_t>(latency::EdgeStage::count_)> stages{};
+  void add(const EdgeCounts& other);
   void add(const shm::MeshdSegments& segments);
   [[nodiscard]] std::uint64_t operator[](shm::EdgeCounter which) const {
     return counters[static_cast<std::size_t>(which)];
@@ -27,6 +34,44 @@ struct EdgeCounts {
 /// What was over a limit that meshd watches.
 struct RefusedByLimit {
   std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0;
+};
+
+/// Tokens and sessions that were refused, or ended, for who their user is. What edges refuse by themselves is in EdgeCounts.
+struct AuthFailures {
+  std::uint64_t refused = 0, unavailable = 0, other_user = 0, expired = 0, revoked = 0;
+};
+
+/// What the ring loop itself counts and measures.
+struct LoopCounts {
+  AuthFailures auth{};
+  std::array<std::uint64_t, 5> reports{};  ///< by mesh::Outcome
+  std::uint64_t responses = 0, events = 0, bytes_in = 0, bytes_out = 0;
+  std::uint64_t unmeasured = 0;  ///< requests of workers that are gone
+  std::array<latency::Histogram, static_cast<std::size_t>(latency::MeshStage::count_)> stages{};
+  latency::Histogram& stage(latency::MeshStage which) { return stages[static_cast<std::size_t>(which)]; }
+};
+
+/// One worker slot: who has it now, and what those had who had it before.
+struct SlotCounts {
+  std::uint32_t slot = 0, generation = 0;
+  std::uint64_t attached = 0;  ///< how often, since meshd began
+  bool present = false;
+  bool draining = false;
+  std::uint64_t sessions = 0, pending = 0, cpu_us = 0, outbox_bytes = 0;
+  std::uint64_t request_ring = 0, return_ring = 0;  ///< bytes in them
+  std::uint64_t return_stalls = 0;
+  EdgeCounts edge{};  ///< of all that had it
+};
+
+/// Whether the gateway may be sent consumers (GET /readyz).
+struct Readiness {
+  std::size_t edges = 0, draining = 0;
+  mesh::State broker = mesh::State::connecting;
+  bool needs_broker = false;
+  [[nodiscard]] bool ready() const {
+    return edges > draining && (!needs_broker || broker == mesh::State::ready || broker == mesh::State::blocked);
+  }
+  [[nodiscard]] std::string json() const;
 };
 
 /// Sessions that lost their sockets.
@@ -44,6 +89,13 @@ struct Counted {
   std::array<std::uint64_t, handler_kinds> sessions_of{};
   RefusedByLimit refused{};
   EdgeCounts edges{};  ///< of all edges since meshd began
+  LoopCounts loop{};
+  std::vector<SlotCounts> slots{};
+  Readiness readiness{};
+  std::uint64_t users = 0, pending = 0, unmeasured = 0;
+  std::uint64_t request_ring_size = 0, return_ring_size = 0;
+  double started_at = 0, cpu_s = 0;
+  std::uint32_t abi = 0;
   ResumeCounts resumes{};
   std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;

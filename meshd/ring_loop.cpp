@@ -15,7 +15,6 @@
 #include "common/crash_points.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
-#include "meshd/metrics.hpp"
 
 namespace nuropb::meshd {
 namespace {
@@ -56,10 +55,11 @@ RingLoop::RingLoop(Parts parts)
       resume_timer_(io_),
       push_timer_(io_),
       admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
-             {[this] { return metrics(); },
+             {pages(),
               [this](const std::string& name, const std::string& body,
                      std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
-              [this](pid_t who) { return is_worker(who); }}) {
+              [this](pid_t who) { return is_worker(who); }}),
+      metrics_listener_(io_, config_.metrics.listen, pages()) {
   for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
     faces_[index_of(identity.kind)] = std::make_unique<Face>(
         identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(),
@@ -89,6 +89,7 @@ Result<void> RingLoop::start() {
         [this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
   authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
   if (const auto admin = admin_.start(); !admin) return admin;
+  if (const auto listens = metrics_listener_.start(); !listens) return listens;
   each_face([](Face& face) { face.start_peers(); });
   wait_for_connection();
   wait_for_signal();
@@ -173,29 +174,6 @@ void RingLoop::beat() {
   });
 }
 
-std::string RingLoop::metrics() {
-  Counted counted;
-  counted.events_dropped = dropped_events_;
-  counted.refused = refused_;
-  counted.edges = gone_edges_;
-  counted.workers = workers_.size();
-  counted.resumes = resumes_;
-  counted.mailboxes = mailboxes_.count();
-  counted.mailbox_bytes = mailboxes_.bytes();
-  counted.let_go = mailboxes_.let_go();
-  counted.waiting = parked_.open();
-  counted.killed_workers = killed_workers_;
-  for (const auto& [id, attached] : workers_) {
-    counted.sessions += attached->worker.sessions().open();
-    counted.edges.add(attached->worker.segments());
-  }
-  each_face([&](Face& face) {
-    counted.add(face.kind, face.manager, face.pushes, face.peers, face.sessions.sessions(),
-                face.subscriptions.patterns());
-  });
-  return metrics_page(counted);
-}
-
 bool RingLoop::is_worker(pid_t who) const {
   const auto id = worker_of(who);
   if (id) log::warning("an edge at the admin socket was turned away", {{"slot", id->slot}, {"pid", who}});
@@ -263,7 +241,7 @@ void RingLoop::detach(WorkerId id, const std::string& reason, bool kill) {
     forget_session(id, slot, session);
     worker.sessions().close(session);
   });
-  gone_edges_.add(worker.segments());
+  keep_counts(*found->second);
   std::erase(touched_, found->second.get());
   std::erase(turn_order_, id);
   workers_.erase(found);

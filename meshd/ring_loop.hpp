@@ -33,6 +33,7 @@
 #include "meshd/face.hpp"
 #include "meshd/mailbox.hpp"
 #include "meshd/metrics.hpp"
+#include "meshd/metrics_listener.hpp"
 #include "meshd/parking.hpp"
 #include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
@@ -170,7 +171,8 @@ class RingLoop : private Pushes::Edges {
   template <class Record>
   bool note_pending(const Record& record, records::Type type, Session& session, const ReturnAddress& from);
   bool deliver_numbered(const Returned& returned);
-  void end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error);
+  void end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error,
+                   RequestOutcome outcome);
   void say(Mailbox& box, std::shared_ptr<const std::string> text);
   void say(Mailbox& box, std::string text);
   void say_event(HandlerKind kind, const std::string& routing_key, const std::string& payload);
@@ -205,6 +207,15 @@ class RingLoop : private Pushes::Edges {
   [[nodiscard]] bool is_worker(pid_t who) const;
   void operate(const std::string& name, const std::string& body, std::function<void(AdminSocket::Answer)> answer);
 
+  // What is measured and told (ring_metrics.cpp)
+  void measure_read(Attached& attached, const ReturnAddress& from, const records::Origin& origin);
+  void measure_report(Attached& attached, const ReturnAddress& to, const mesh::Report& report);
+  records::Stages measure_answer(Attached& attached, const ReturnAddress& to, bool from_service);
+  SlotCounts& slot_counts(std::uint32_t slot);
+  SlotCounts look_at(Attached& attached);
+  void keep_counts(Attached& attached);
+  [[nodiscard]] Readiness readiness() const;
+  Pages pages();
   [[nodiscard]] std::string metrics();
   // What the kinds of handlers don't share. The WebSockets' face serves all that is of the gateway as a whole, too: Snorky,
   // backends, authorization by a service.
@@ -234,7 +245,9 @@ class RingLoop : private Pushes::Edges {
   UserLimits users_;  // outlives the sessions in workers_
   RefusedByLimit refused_;
   std::uint64_t killed_workers_ = 0;
-  EdgeCounts gone_edges_;  // what edges counted that are gone
+  LoopCounts counts_;
+  std::map<std::uint32_t, SlotCounts> slots_seen_;  // of edges that are gone, by slot; no more than 256
+  double started_at_ = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   WorkerSlots slots_;
   AttachLimit attach_limit_;
   RequestSettings request_settings_;
@@ -266,6 +279,7 @@ class RingLoop : private Pushes::Edges {
   std::vector<WorkerId> turn_order_;  // workers that may have something to read
   std::vector<Attached*> touched_;    // workers with records staged in this turn
   std::string payload_;               // reused for every record
+  SteadyTime moment_{};               // when the batch at hand was begun
   SteadyTime turn_began_{};           // of reading one ring: what is read in it has come by then
   bool turn_scheduled_ = false;
   std::vector<std::pair<Returned, ServiceMeshManager::Receipt>> absent_;  // answers for edges that have not come yet
@@ -284,7 +298,8 @@ class RingLoop : private Pushes::Edges {
   std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 
   std::array<std::unique_ptr<Face>, handler_kinds> faces_;  // their thread wakes the loop above
-  AdminSocket admin_;                                       // last: it looks at all of the above
+  AdminSocket admin_;                                       // last: these look at all of the above
+  MetricsListener metrics_listener_;
 };
 
 }  // namespace nuropb::meshd

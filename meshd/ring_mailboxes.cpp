@@ -54,11 +54,12 @@ bool RingLoop::deliver_numbered(const Returned& returned) {
     if (!found.box) return false;
   }
   const auto record = records::decode<records::Response>(returned.payload);
-  if (record) end_pending(*found.box, found.pending, record->result, record->error);
+  if (record) end_pending(*found.box, found.pending, record->result, record->error, record->outcome);
   return true;
 }
 
-void RingLoop::end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error) {
+void RingLoop::end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error,
+                           RequestOutcome outcome) {
   const auto found = box.pending().find(number);
   if (found == box.pending().end()) return;
   const Mailbox::Pending& pending = found->second;
@@ -71,12 +72,12 @@ void RingLoop::end_pending(Mailbox& box, std::uint64_t number, std::string_view 
     const ReturnAddress from = pending.from;
     mailboxes_.take(box, number);
     std::string payload;
-    records::encode(records::Response{from.session, result, error}, payload);
+    records::encode(records::Response{from.session, result, error, outcome}, payload);
     return send_to_worker({from.slot, from.generation}, records::Type::response, from.sequence, std::move(payload));
   }
   std::string text;
   encode_response(text, pending.trace_id, result, error);
-  mailboxes_.answer(box, number, shared(std::move(text)), refused);
+  mailboxes_.answer(box, number, shared(std::move(text)), outcome);
   hand_over(box);
 }
 
@@ -91,7 +92,7 @@ void RingLoop::say_answer(WorkerId worker, const records::Resume& record, Sessio
   auto text = shared(std::string(record.text));
   if (record.number > 0) {
     const auto found = mailboxes_.find(face(session).address(worker, record.session, record.number - 1));
-    if (found.box == session.mailbox.get() && mailboxes_.answer(*found.box, found.pending, text, false))
+    if (found.box == session.mailbox.get() && mailboxes_.answer(*found.box, found.pending, text, RequestOutcome::ok))
       return hand_over(*found.box);
   }
   say(*session.mailbox, std::move(text));
@@ -107,8 +108,9 @@ void RingLoop::hand_over(Mailbox& box) {
         mailboxes_.wait_for_room(box);
         break;
       }
-      records::Numbered record{box.place()->slot, box.owner().serial, message->number, false, false,
-                               message->refused,  *message->text};
+      records::Numbered record{
+          box.place()->slot, box.owner().serial, message->number, false, false, message->outcome != RequestOutcome::ok,
+          *message->text,    message->outcome};
       std::uint64_t sequence = 0;
       if (message->answers) {
         const Mailbox::Pending& asked = *message->answers;

@@ -139,6 +139,7 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered(receipt); };
   log::info("worker attached",
             {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});
+  ++slot_counts(id->slot).attached;
   Attached& place = *(workers_[*id] = std::move(attached));
   wait_for_doorbell(place);
   activate(place);

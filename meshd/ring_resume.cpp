@@ -348,7 +348,7 @@ void RingLoop::look_at_mailboxes() {
       what = "no answer in time; not subscribed";
       drop_topic(*due->box, session, std::string(pending.topic));
     }
-    end_pending(*due->box, due->pending, "null", error_json(error_name::timeout, what));
+    end_pending(*due->box, due->pending, "null", error_json(error_name::timeout, what), RequestOutcome::timeout);
   }
   while (const auto id = parking_.due(now)) drop_parked(*mailboxes_.find(*id), "expired");
   flush_touched();

@@ -89,6 +89,7 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
     face(*session).sessions.add(worker_id, slot, *session);
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
+    ++(later ? counts_.auth.unavailable : counts_.auth.refused);
     session->state = SessionState::ended;
     log::info(later ? "session can't be judged now" : "session refused",
               {{"session", session->id.hex()}, {"reason", verdict.reason}});
@@ -148,10 +149,12 @@ void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Ver
                            ",\"expires_at\":" + expiry_text(session->identity.expires()) + "}"),
             {});
   } else if (verdict.accepted()) {
+    ++counts_.auth.other_user;
     log::info("authorize refused", {{"session", session->id.hex()}, {"reason", "the token is another user's"}});
     deliver(refusal(from, error_name::authorization, "the token is another user's; the session goes on as it was"), {});
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
+    ++(later ? counts_.auth.unavailable : counts_.auth.refused);
     log::info("authorize refused", {{"session", session->id.hex()}, {"reason", verdict.reason}});
     deliver(refusal(from, later ? error_name::transport : error_name::authentication,
                     later ? try_again : "token refused; the session goes on as it was"),
@@ -191,6 +194,8 @@ void RingLoop::end_session(Attached& attached, std::uint32_t slot, Session& sess
 /// The same on our own account, said in the log: nobody can cause it as often as they like.
 void RingLoop::close_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code,
                              std::string_view reason) {
+  if (code == close_code::token_expired) ++counts_.auth.expired;
+  if (code == close_code::revoked) ++counts_.auth.revoked;
   log::info("session ended", {{"session", session.id.hex()}, {"code", code}, {"reason", reason}});
   end_session(attached, slot, session, code, reason);
 }

@@ -99,7 +99,7 @@ bool RingLoop::read_requests(Attached& attached) {
   shm::RecordHeader header;
   std::size_t bytes = 0;
   bool more = true;
-  turn_began_ = clock_.now();
+  turn_began_ = moment_ = clock_.now();
   for (int records = 0; records < turn_records && bytes < turn_bytes; ++records) {
     const auto next = attached.worker.next(header, payload_);
     if (next != Worker::Next::record) {
@@ -211,8 +211,10 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session,
                                                                 const ReturnAddress& from) {
-        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic))
+        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) {
+          measure_read(attached, from, event.origin);
           return publish(attached, face(session), to_outgoing(event, session, from, turn_began_, request_settings_));
+        }
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization,
                         "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"),
@@ -242,9 +244,11 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
       return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session,
                                                                   const ReturnAddress& from) {
         auto refused = refused_by_policy(type, request, session, from);
-        if (!refused)
+        if (!refused) {
+          measure_read(attached, from, request.origin);
           return publish(attached, face(session),
                          to_outgoing(type, request, session, from, turn_began_, request_settings_), request.method);
+        }
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
         return true;
@@ -276,6 +280,7 @@ bool RingLoop::publish(Attached& attached, Face& face, Result<mesh::Outgoing> me
     return false;
   }
   message->tag = attached.worker.begin_work();
+  counts_.bytes_out += message->body.size();
   if (!face.encryption || message->type == MessageType::event) {
     face.outgoing.push_back(std::move(*message));
   } else {
@@ -300,13 +305,16 @@ void RingLoop::send_encrypted(Face& face) {
 
 void RingLoop::on_events(Face& face) {
   ServiceMeshManager::Events events = face.manager.take_events();
-  const SteadyTime now = clock_.now();
+  const SteadyTime now = moment_ = clock_.now();
+  counts_.responses += events.responses.size();
+  counts_.events += events.events.size();
   for (const auto& change : events.states) {
     if (word_for(change.state) == shm::BrokerState::away) face.peers.disconnected();
     if (&face == &web()) on_state(change);  // of the one connection
   }
   for (mesh::Report& report : events.reports) on_report(face, std::move(report), now);
   for (mesh::Incoming& message : events.responses) {
+    counts_.bytes_in += message.body.size();
     const ServiceMeshManager::Receipt receipt = message.delivery;
     NUROPB_CRASH_POINT(answer_heard);
     if ((face.encryption && face.encryption->open(message, now)) ||
@@ -320,18 +328,23 @@ void RingLoop::on_events(Face& face) {
   }
   send_encrypted(face);
   for (const auto& news : events.patterns) on_pattern(face, news);
-  for (const mesh::Incoming& message : events.events) on_mesh_event(face, message);
+  for (const mesh::Incoming& message : events.events) {
+    counts_.bytes_in += message.body.size();
+    on_mesh_event(face, message);
+  }
   flush_touched();
   if (!turn_order_.empty() || outgoing()) schedule_turn();
 }
 
 void RingLoop::on_report(Face& face, mesh::Report&& report, SteadyTime now) {
   NUROPB_CRASH_POINT(report_heard);
+  ++counts_.reports[static_cast<std::size_t>(report.outcome)];
   if (face.encryption && face.encryption->open(report, now)) return;
   if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
   if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == face.instance) {
     if (Attached* attached = find({to->slot, to->generation})) {
       attached->worker.settle(report.tag);
+      measure_report(*attached, *to, report);
       touch(*attached);
     }
   }
@@ -339,11 +352,15 @@ void RingLoop::on_report(Face& face, mesh::Report&& report, SteadyTime now) {
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
+  Attached* const attached = find({returned.to.slot, returned.to.generation});
+  if (attached) {
+    const records::Stages stages = measure_answer(*attached, returned.to, receipt.has_value());
+    if (stages.taken_us > 0) records::set_stages(returned.payload, stages);
+  }
   if (mailboxes_.count() > 0 && deliver_numbered(returned)) {
     if (receipt) delivered(*receipt);
     return;
   }
-  Attached* const attached = find({returned.to.slot, returned.to.generation});
   if (!attached) {
     if (receipt && keep_for_absent(returned, *receipt)) return;
     // The edge that asked is dead, or a successor has its slot: the generation keeps the answer from it.

@@ -9,9 +9,10 @@
 namespace nuropb::meshd {
 namespace {
 
-std::string response_record(const ReturnAddress& to, std::string_view result, std::string_view error) {
+std::string response_record(const ReturnAddress& to, std::string_view result, std::string_view error,
+                            RequestOutcome outcome) {
   std::string payload;
-  records::encode(records::Response{to.session, result, error}, payload);
+  records::encode(records::Response{to.session, result, error, outcome}, payload);
   return payload;
 }
 
@@ -116,7 +117,7 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
   const auto to = ours(message.correlation_id, instance);
   if (!to) return {};
   const auto refuse = [&](const std::string& why) {
-    return Returned{*to, response_record(*to, "null", error_json(error_name::message, why))};
+    return Returned{*to, response_record(*to, "null", error_json(error_name::message, why), RequestOutcome::error)};
   };
   if (message.encrypted) return refuse("the response is encrypted, but the request was not");
   if (message.body.size() > max_message) {
@@ -125,7 +126,8 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
   }
   const auto body = decode_response(message.body, json::Limits{json_depth});
   if (!body) return refuse("the service's response could not be read: " + body.error().text());
-  return Returned{*to, response_record(*to, body->result, body->error)};
+  return Returned{*to, response_record(*to, body->result, body->error,
+                                       body->error == "null" ? RequestOutcome::ok : RequestOutcome::error)};
 }
 
 std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance) {
@@ -138,7 +140,8 @@ std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t in
   switch (report.outcome) {
     case mesh::Outcome::confirmed: return report.type == MessageType::request ? std::nullopt : std::optional(done(*to));
     case mesh::Outcome::expired: return {};
-    case mesh::Outcome::not_delivered: return Returned{*to, response_record(*to, "null", not_delivered(report))};
+    case mesh::Outcome::not_delivered:
+      return Returned{*to, response_record(*to, "null", not_delivered(report), RequestOutcome::not_delivered)};
     case mesh::Outcome::refused:
       return refusal(*to, error_name::transport,
                      std::string(what) + " not sent to " + report.routing_key + ": " + report.detail);
@@ -147,22 +150,28 @@ std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t in
           *to, response_record(*to, "null",
                                unknown_outcome_json("the connection to the broker was lost while the " +
                                                     std::string(what) + " was being sent; it may have " +
-                                                    (report.type == MessageType::event ? "been published" : "run")))};
+                                                    (report.type == MessageType::event ? "been published" : "run")),
+                               RequestOutcome::unknown)};
   }
   return {};
 }
 
 Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error) {
-  return {to, response_record(to, raw_result, raw_error)};
+  return {to,
+          response_record(to, raw_result, raw_error, raw_error == "null" ? RequestOutcome::ok : RequestOutcome::error)};
 }
 
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description) {
-  return {to, response_record(to, "null", error_json(error, description))};
+  const RequestOutcome outcome = error == error_name::transport ? RequestOutcome::refused
+                                 : error == error_name::authorization || error == error_name::authentication
+                                     ? RequestOutcome::denied
+                                     : RequestOutcome::error;
+  return {to, response_record(to, "null", error_json(error, description), outcome)};
 }
 
 Returned done(const ReturnAddress& to) { return done(to, "null"); }
 Returned done(const ReturnAddress& to, std::string_view raw_result) {
-  return {to, response_record(to, raw_result, "null")};
+  return {to, response_record(to, raw_result, "null", RequestOutcome::ok)};
 }
 
 Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message,

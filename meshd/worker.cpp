@@ -74,6 +74,7 @@ bool Worker::send(records::Type type, std::uint64_t sequence, std::string payloa
   if (responses_.poisoned())
     violate("impossible position of the return ring");  // or what piles up now would be the reason
   if (outbox_bytes_ + record.payload.size() > limits_.outbox_bytes) return false;
+  if (outbox_.empty()) ++stalls_;
   outbox_bytes_ += record.payload.size();
   outbox_.push_back(std::move(record));
   return true;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "common/records.hpp"
+#include "meshd/departures.hpp"
 #include "meshd/sealed_tickets.hpp"
 #include "meshd/service_mesh_manager.hpp"
 #include "meshd/session_table.hpp"
@@ -43,6 +44,11 @@ class Worker {
   Next next(shm::RecordHeader& header, std::string& payload);
   /// Bytes in the request ring, as the edge says.
   [[nodiscard]] std::size_t unread() { return static_cast<std::size_t>(requests_.depth()); }
+  /// In the return ring, as far as the edge says that it has taken.
+  [[nodiscard]] std::size_t unheard() { return static_cast<std::size_t>(responses_.depth()); }
+  /// Times that there was no room in the return ring.
+  [[nodiscard]] std::uint64_t stalls() const { return stalls_; }
+  Departures& departures() { return departures_; }
   /// For what was found wrong only after decoding.
   void violate(std::string why);
   [[nodiscard]] const std::string& why() const { return why_; }
@@ -104,6 +110,8 @@ class Worker {
   Watermark settled_;
   std::deque<Waiting> outbox_;
   std::size_t outbox_bytes_ = 0;
+  std::uint64_t stalls_ = 0;
+  Departures departures_;
   int idle_doorbells_ = 0;  // since the last record in either direction
   std::uint64_t last_beat_ = 0;
   std::uint32_t silent_beats_ = 0;

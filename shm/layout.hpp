@@ -8,7 +8,7 @@
 //   0x0180 in_waiting   meshd sleeps on the in ring      0x0180 out_head    return ring: read up to here
 //   0x0200 out_tail     return ring: published           0x0200 out_waiting   edge sleeps on the return ring
 //   0x0280 out_want_space   meshd waits for room         0x0280 beat
-//   0x0300 beat                                          0x0300 counters
+//   0x0300 beat                                          0x0300 counters, closes, outcomes, messages, stages
 //   0x1000 out_data[]  the return ring                   0x1000 in_data[]  the request ring
 //
 // Positions are byte counts that only grow; an index is position & (capacity - 1). Every word that one side spins on
@@ -21,6 +21,8 @@
 #include <cstdint>
 
 #include "common/close_codes.hpp"
+#include "common/latency.hpp"
+#include "common/outcome.hpp"
 
 namespace nuropb::shm {
 
@@ -83,8 +85,18 @@ enum class EdgeCounter : std::size_t {
   over_messages_per_s,  ///< messages refused, by limit
   over_bytes_per_s,
   over_pending,
+  bytes_in,  ///< of consumers' messages, without their frames
+  bytes_out,
+  pending,           ///< requests that wait for their answers, now
+  cpu_us,            ///< of the edge's process
+  draining,          ///< 1 from the moment it was told to stop
+  no_token,          ///< handshakes without one
+  wrong_origin,      ///< handshakes of pages that may not connect
+  no_first_message,  ///< sockets that did not bring their token in time (auth.first_message)
   count_
 };
+/// Kinds of messages from consumers, by their records' types (common/records.hpp).
+inline constexpr std::size_t message_kinds = 16;
 
 struct alignas(line) SegmentEHead {
   std::uint64_t magic;
@@ -98,13 +110,22 @@ struct SegmentE {
   PaddedWord out_waiting;
   PaddedWord beat;
   Word counters[32];
-  Word closes[64];  ///< sockets that were closed, by the place of their close code (common/close_codes.hpp)
+  Word closes[64];    ///< sockets that were closed, by the place of their close code (common/close_codes.hpp)
+  Word outcomes[16];  ///< requests that ended, by RequestOutcome
+  Word messages[message_kinds];  ///< from consumers, by the type of their record
+  struct Stage {
+    Word counts[latency::buckets];
+    Word sum_us;
+  } stages[static_cast<std::size_t>(latency::EdgeStage::count_)];
 };
 static_assert(sizeof(SegmentEHead) == line);
 static_assert(offsetof(SegmentE, in_tail) == 0x080 && offsetof(SegmentE, in_want_space) == 0x100);
 static_assert(offsetof(SegmentE, out_head) == 0x180 && offsetof(SegmentE, out_waiting) == 0x200);
 static_assert(offsetof(SegmentE, beat) == 0x280 && offsetof(SegmentE, counters) == 0x300);
+static_assert(offsetof(SegmentE, closes) == 0x400 && offsetof(SegmentE, outcomes) == 0x600);
+static_assert(offsetof(SegmentE, messages) == 0x680 && offsetof(SegmentE, stages) == 0x700);
 static_assert(sizeof(SegmentE) <= data_offset);
 static_assert(static_cast<std::size_t>(EdgeCounter::count_) <= 32 && close_code::all.size() < 64);
+static_assert(request_outcomes <= 16);
 
 }  // namespace nuropb::shm

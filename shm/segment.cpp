@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -72,6 +73,15 @@ Result<std::uint64_t> checked_size(int fd, int expected_seals, const char* name)
 template <class T>
 T* at(const bip::mapped_region& region) {
   return static_cast<T*>(region.get_address());
+}
+/// Of a word that only we write: no locked instruction is needed.
+void add(Word& word, std::uint64_t by) {
+  word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+/// Of a word that an edge writes: small enough to be added to others of its kind for ever.
+std::uint64_t bounded(const Word& word) {
+  constexpr std::uint64_t most = std::uint64_t{1} << 50;
+  return std::min(word.load(std::memory_order_relaxed), most);
 }
 template <class T>
 auto* bytes_at(const bip::mapped_region& region, std::size_t offset) {
@@ -148,12 +158,21 @@ void MeshdSegments::set_settled(std::uint64_t position) {
 }
 void MeshdSegments::beat() { m()->beat.value.fetch_add(1, std::memory_order_relaxed); }
 std::uint64_t MeshdSegments::edge_beat() const { return e()->beat.value.load(std::memory_order_relaxed); }
-std::uint64_t MeshdSegments::closes(std::size_t place) const {
-  return e()->closes[place].load(std::memory_order_relaxed);
+std::uint64_t MeshdSegments::closes(std::size_t place) const { return bounded(e()->closes[place]); }
+std::uint64_t MeshdSegments::outcomes(RequestOutcome which) const {
+  return bounded(e()->outcomes[static_cast<std::size_t>(which)]);
+}
+std::uint64_t MeshdSegments::messages(std::size_t type) const { return bounded(e()->messages[type]); }
+latency::Histogram MeshdSegments::stage(latency::EdgeStage which) const {
+  const auto& from = e()->stages[static_cast<std::size_t>(which)];
+  latency::Histogram out;
+  for (std::size_t i = 0; i < out.counts.size(); ++i) out.counts[i] = bounded(from.counts[i]);
+  out.sum_us = bounded(from.sum_us);
+  return out;
 }
 
 std::uint64_t MeshdSegments::counter(EdgeCounter which) const {
-  return e()->counters[static_cast<std::size_t>(which)].load(std::memory_order_relaxed);
+  return bounded(e()->counters[static_cast<std::size_t>(which)]);
 }
 
 Result<EdgeSegments> EdgeSegments::open(UniqueFd fd_m, UniqueFd fd_e) {
@@ -213,11 +232,18 @@ std::uint64_t EdgeSegments::taken() const { return m()->taken.value.load(std::me
 std::uint64_t EdgeSegments::settled() const { return m()->settled.value.load(std::memory_order_acquire); }
 void EdgeSegments::beat() { e()->beat.value.fetch_add(1, std::memory_order_relaxed); }
 std::uint64_t EdgeSegments::meshd_beat() const { return m()->beat.value.load(std::memory_order_relaxed); }
-void EdgeSegments::count_close(std::uint16_t code) {
-  e()->closes[close_code::place_of(code)].fetch_add(1, std::memory_order_relaxed);
+void EdgeSegments::count_close(std::uint16_t code) { add(e()->closes[close_code::place_of(code)], 1); }
+void EdgeSegments::count_outcome(RequestOutcome which) { add(e()->outcomes[static_cast<std::size_t>(which)], 1); }
+void EdgeSegments::count_message(std::size_t type) {
+  if (type < message_kinds) add(e()->messages[type], 1);
+}
+void EdgeSegments::measure(latency::EdgeStage which, std::uint64_t us) {
+  auto& stage = e()->stages[static_cast<std::size_t>(which)];
+  add(stage.counts[latency::bucket_of(us)], 1);
+  add(stage.sum_us, us);
 }
 void EdgeSegments::count(EdgeCounter which, std::uint64_t by) {
-  e()->counters[static_cast<std::size_t>(which)].fetch_add(by, std::memory_order_relaxed);
+  add(e()->counters[static_cast<std::size_t>(which)], by);
 }
 void EdgeSegments::set(EdgeCounter which, std::uint64_t value) {
   e()->counters[static_cast<std::size_t>(which)].store(value, std::memory_order_relaxed);

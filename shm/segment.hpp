@@ -40,6 +40,9 @@ class MeshdSegments {
   [[nodiscard]] std::uint64_t edge_beat() const;  ///< judged by change on our own clock, never by value
   [[nodiscard]] std::uint64_t counter(EdgeCounter which) const;
   [[nodiscard]] std::uint64_t closes(std::size_t place) const;  ///< below close_code::all.size() + 1
+  [[nodiscard]] std::uint64_t outcomes(RequestOutcome which) const;
+  [[nodiscard]] std::uint64_t messages(std::size_t type) const;  ///< below message_kinds
+  [[nodiscard]] latency::Histogram stage(latency::EdgeStage which) const;
 
  private:
   UniqueFd fd_m_, fd_e_;
@@ -67,6 +70,9 @@ class EdgeSegments {
   void count(EdgeCounter which, std::uint64_t by = 1);
   void set(EdgeCounter which, std::uint64_t value);
   void count_close(std::uint16_t code);
+  void count_outcome(RequestOutcome which);
+  void count_message(std::size_t type);
+  void measure(latency::EdgeStage which, std::uint64_t us);
 
  private:
   boost::interprocess::mapped_region m_, e_;

@@ -55,6 +55,7 @@ struct Report {
   std::string detail;         ///< broker's reply text or the reason, for people
   std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
   bool encrypted = false;     ///< the message was, and so is returned_body
+  SteadyTime at{};            ///< when the broker said so; zero: it has said nothing
 };
 
 /// A delivery to be acknowledged. Valid for one opening of its channel: after that the broker redelivers, and an old

@@ -13,7 +13,8 @@ void Unconfirmed::published(Outgoing&& message) {
                        message.tag,
                        {},
                        {},
-                       message.encrypted},
+                       message.encrypted,
+                       {}},
                       size,
                       false});
   ++waiting_;
@@ -30,6 +31,7 @@ void Unconfirmed::tell(Entry& entry, Outcome outcome, const std::string& detail)
   Report report = std::move(entry.report);
   report.outcome = outcome;
   report.detail = detail;
+  report.at = settled_at_;
   if (!returns_.empty()) {
     if (const auto found = returns_.find(report.correlation_id); found != returns_.end()) {
       report.outcome = Outcome::not_delivered;
@@ -42,6 +44,7 @@ void Unconfirmed::tell(Entry& entry, Outcome outcome, const std::string& detail)
 }
 
 void Unconfirmed::settle(std::uint64_t tag, bool multiple, Outcome outcome, const std::string& detail) {
+  settled_at_ = std::chrono::steady_clock::now();
   const std::uint64_t next = first_ + entries_.size();
   if (multiple) {
     // Tag 0 means all, and a tag that we never gave out means no more than that.
@@ -60,6 +63,7 @@ void Unconfirmed::settle(std::uint64_t tag, bool multiple, Outcome outcome, cons
 
 void Unconfirmed::lost(const std::string& reason, const Culprit& culprit) {
   Outcome outcome = Outcome::unknown;
+  settled_at_ = std::chrono::steady_clock::now();
   for (Entry& entry : entries_) {
     if (outcome == Outcome::unknown && culprit && culprit(entry.report, entry.size)) outcome = Outcome::refused;
     if (!entry.settled) tell(entry, outcome, reason);

@@ -49,6 +49,7 @@ class Unconfirmed {
   std::deque<Entry> entries_;  // entries_[0] has delivery tag first_
   std::uint64_t first_ = 1;
   std::size_t waiting_ = 0;
+  SteadyTime settled_at_{};
   std::unordered_map<std::string, Return> returns_;  // nearly always empty
 };
 

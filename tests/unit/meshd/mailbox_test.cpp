@@ -144,8 +144,8 @@ TEST_F(MailboxTest, AnAnswerEndsItsRequestOnce) {
   EXPECT_EQ(all_.find(from(5)).box, &box);
   EXPECT_EQ(all_.find(from(5)).pending, *number);
   EXPECT_EQ(all_.find(from(6)).box, nullptr);
-  EXPECT_TRUE(all_.answer(box, *number, text(1), false));
-  EXPECT_FALSE(all_.answer(box, *number, text(1), false));
+  EXPECT_TRUE(all_.answer(box, *number, text(1), RequestOutcome::ok));
+  EXPECT_FALSE(all_.answer(box, *number, text(1), RequestOutcome::ok));
   EXPECT_EQ(box.last(), 1u);
   EXPECT_EQ(box.after(0)->answers->from, from(5));
   EXPECT_EQ(all_.find(from(5)).box, nullptr);
