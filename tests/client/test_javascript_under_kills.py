@@ -46,11 +46,11 @@ class Publisher:
 
 
 async def serve(service, ran):
-    """Each call is answered, now and then only after a while, and written down."""
+    """Each call is written down and answered, those of two workers only after a while: so they outlast a kill."""
     while True:
         call = await service.next_call(timeout=None)
         ran[call.params["id"]] += 1
-        delay = 0.1 if len(ran) % 5 == 0 else 0
+        delay = 0.7 if call.params["id"][0] in "01" else 0
         asyncio.get_running_loop().call_later(delay, lambda call=call: service.answer(call, result=call.params["id"]))
 
 

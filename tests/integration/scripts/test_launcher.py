@@ -14,7 +14,7 @@ import websockets
 from support import tracing
 from support.consumer import Closed, Consumer
 from support.gateway import TOKENS, toml
-from support.launched import alive
+from support.launched import Launched, alive
 from support.manual_service import ManualService
 from support.paths import binary
 from support.resuming import Resuming
