@@ -12,7 +12,8 @@ import pytest
 from support.broker import Broker, declare_exchanges
 from support.certificates import Certificates
 from support.etcd import Etcd
-from support.gateway import Gateway
+from support.gateway import TOKENS, Gateway
+from support.launched import Launched
 from support.processes import Process
 from support.services import demo_service, python_service
 
@@ -163,3 +164,20 @@ def python(broker_url, module_folder):
         pytest.skip("the real peers could not be installed from PyPI")  # scripts/test says so at its end
     with python_service(broker_url, module_folder) as process:
         yield process.service
+
+
+@pytest.fixture
+def launch(folder, broker_url):
+    """Starts launchers for one test: launch(edges=2, …).until_ready()."""
+    started = []
+
+    def make(**options):
+        started.append(Launched(folder, broker_url, **options))
+        return started[-1].start()
+
+    yield make
+    for launched in started:
+        launched.process.stop(30)
+        assert not launched.children(), launched.process.log()
+        text = launched.process.log()
+        assert not any(token in text for token in TOKENS), "a token in a log"

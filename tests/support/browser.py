@@ -1,8 +1,12 @@
 """Chromium without a screen, driven over its DevTools protocol (https://chromedevtools.github.io/devtools-protocol/)."""
 
 import asyncio
+import contextlib
+import functools
+import http.server
 import itertools
 import json
+import threading
 import urllib.request
 
 import websockets
@@ -91,3 +95,20 @@ class Page:
     async def end(self):
         self._reader.cancel()
         await self._ws.close()
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """The origin under which a folder's pages are served."""
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -7,101 +7,19 @@ import re
 import signal
 import socket
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import websockets
 
 from support import tracing
 from support.consumer import Closed, Consumer
-from support.gateway import TOKENS, health, tokens_toml, toml
+from support.gateway import TOKENS, toml
+from support.launched import Launched, alive
 from support.manual_service import ManualService
-from support.paths import BIN, ROOT, binary
-from support.ports import free_port
-from support.processes import Process
+from support.paths import binary
 from support.resuming import Resuming
 from support.services import unique
 from support.waiting import eventually, wait_until
-
-SCRIPT = ROOT / "scripts" / "nuropb-gateway"
-
-
-class Launched:
-    """A launcher with its own folder, config and port."""
-
-    def __init__(self, folder, broker_url, edges=2, bin=BIN, words=(), **sections):
-        self.folder, self.port, self.bin, self.words = folder, free_port(), bin, words
-        self.config, self.tokens, self.ready_file = folder / "gateway.toml", folder / "tokens.toml", folder / "ready"
-        self.write_tokens(TOKENS)
-        self.settings = {
-            "gateway": {"service": unique("launched"), "runtime_dir": str(folder / "run"), "edges": edges},
-            "listen": {"port": self.port},
-            "amqp": {"urls": [broker_url], "reconnect_min_ms": 50, "reconnect_max_ms": 500},
-            "auth": {"token_file": str(self.tokens)},
-        }
-        for section, keys in sections.items():
-            self.settings.setdefault(section, {}).update(keys)
-        self.config.write_text(toml(self.settings))
-        self.process = None
-
-    def write_tokens(self, tokens):
-        self.tokens.write_text(tokens_toml(tokens))
-
-    def start(self):
-        self.process = Process("launcher", [SCRIPT, "--config", self.config, "--bin", self.bin, "--ready-file", self.ready_file, *self.words], self.folder)
-        return self
-
-    def until_ready(self):
-        def ready():
-            assert self.process.running(), f"the launcher ended with {self.process.popen.returncode}:\n{self.process.tail()}"
-            return self.ready_file.exists() and self.health()[1].get("broker") == "ready"
-        wait_until(ready, lambda: f"the gateway is ready:\n{self.process.tail()}")
-        return self
-
-    def health(self):
-        return health(self.port)
-
-    @property
-    def url(self):
-        return f"ws://127.0.0.1:{self.port}/websocket"
-
-    def pids(self, name):
-        """Of all that were ever started under this name, in order."""
-        return [int(pid) for pid in re.findall(rf"^nuropb-gateway: {name} started, pid (\d+)$", self.process.log(), re.MULTILINE)]
-
-    def children(self):
-        return [pid for name in ("meshd", r"edge \d+") for pid in self.pids(name) if alive(pid)]
-
-    def ended(self, timeout=20.0):
-        wait_until(lambda: not self.process.running(), lambda: f"the launcher ends:\n{self.process.tail()}", timeout)
-        return self.process.popen.returncode
-
-    async def code(self, timeout=20.0):
-        return await asyncio.to_thread(self.ended, timeout)
-
-
-def alive(pid):
-    """Not gone and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@pytest.fixture
-def launch(folder, broker_url):
-    started = []
-
-    def make(**options):
-        started.append(Launched(folder, broker_url, **options))
-        return started[-1].start()
-
-    yield make
-    for launched in started:
-        launched.process.stop(30)
-        assert not launched.children(), launched.process.log()
-        text = launched.process.log()
-        assert not any(token in text for token in TOKENS), "a token in a log"
 
 
 async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):

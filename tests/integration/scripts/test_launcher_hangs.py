@@ -5,15 +5,15 @@ import os
 import signal
 
 import pytest
-from test_launcher import alive, launch  # noqa: F401  (the fixture)
 
 from support.consumer import Consumer
+from support.launched import alive
 from support.waiting import eventually
 
 QUICK = {"hung_after_s": 2}
 
 
-async def test_a_meshd_that_hangs_is_replaced_and_no_socket_drops(launch, demo):  # noqa: F811
+async def test_a_meshd_that_hangs_is_replaced_and_no_socket_drops(launch, demo):
     gateway = launch(gateway=QUICK).until_ready()
     async with await Consumer.open(gateway.url) as consumer:
         assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
@@ -26,7 +26,7 @@ async def test_a_meshd_that_hangs_is_replaced_and_no_socket_drops(launch, demo):
 
 
 @pytest.mark.parametrize("meshd", ["lives", "is killed as well"])
-async def test_an_edge_that_hangs_is_replaced(launch, meshd):  # noqa: F811
+async def test_an_edge_that_hangs_is_replaced(launch, meshd):
     """Also where meshd is killed meanwhile: the new one has never seen that edge, so its heartbeat tells nobody."""
     gateway = launch(gateway=QUICK).until_ready()
     hung = gateway.pids("edge 1")[0]
@@ -39,7 +39,7 @@ async def test_an_edge_that_hangs_is_replaced(launch, meshd):  # noqa: F811
     assert len(gateway.pids("edge 0")) == 1, "the other one is left alone"
 
 
-async def test_signs_that_came_while_the_launcher_stood_still_count(launch):  # noqa: F811
+async def test_signs_that_came_while_the_launcher_stood_still_count(launch):
     gateway = launch(gateway=QUICK).until_ready()
     gateway.process.signal(signal.SIGSTOP)
     await asyncio.sleep(3.0)  # longer than hung_after_s: there is no state to wait for, nothing happens
@@ -49,7 +49,7 @@ async def test_signs_that_came_while_the_launcher_stood_still_count(launch):  # 
     assert "hangs" not in gateway.process.log()
 
 
-async def test_one_that_ran_comes_back_within_a_second_however_often_it_dies(launch):  # noqa: F811
+async def test_one_that_ran_comes_back_within_a_second_however_often_it_dies(launch):
     gateway = launch(edges=1).until_ready()
     for times in range(1, 6):
         os.kill(gateway.pids("edge 0")[-1], signal.SIGKILL)

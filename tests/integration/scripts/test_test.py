@@ -22,7 +22,7 @@ STUBS = {
     "build/tsan/bin/ring_stress": 'echo "[==========] 3 tests from 1 test suite ran."; [ "$FAILING" != tsan ]',
 }
 
-SUITES = ("integration/gateway", "integration/scripts", "integration/service", "interop", "conformance", "browser", "chaos")
+SUITES = ("integration/gateway", "integration/scripts", "integration/service", "interop", "conformance", "browser", "client", "chaos")
 
 DOCS = "integration/scripts/test_docs.py"  # a suite of its own, and not run twice
 

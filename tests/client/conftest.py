@@ -1,0 +1,45 @@
+"""Where the JavaScript client runs."""
+
+import os
+
+import pytest
+
+from support.javascript import Chromium, Node
+
+OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
+SERVICES = '[frontend.pubsub]\nkind = "pubsub"\npublish = "all"\n'
+
+
+@pytest.fixture
+def without_peers():
+    if os.environ.get("NUROPB_WITHOUT_PEERS") and not os.environ.get("NUROPB_NODE"):
+        pytest.skip("Node could not be installed from PyPI")  # scripts/test says so at its end
+
+
+@pytest.fixture
+def node(folder, without_peers):
+    return Node(folder)
+
+
+@pytest.fixture
+def chromium(folder):
+    return Chromium(folder)
+
+
+@pytest.fixture(params=["node", "chromium"])
+def js(request):
+    """`async with js:` and `await js.run("return 1")`."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def opened(gateways, folder):
+    """Gateways that let consumers say everything, on both paths, from pages too."""
+    def start(js=None, edges=1, settings=None, **more):
+        sections = {"auth": {"policy_file": "policy.toml"}, "snorky": {"path": "/ws", "services_file": "services.toml"}, "listen": {}}
+        for section, keys in (settings or {}).items():
+            sections.setdefault(section, {}).update(keys)
+        if isinstance(js, Chromium):
+            sections["listen"]["origins"] = [js.origin]
+        return gateways(edges=edges, settings=sections, files={"policy.toml": OPEN, "services.toml": SERVICES}, **more)
+    return start
