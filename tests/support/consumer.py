@@ -8,8 +8,8 @@ import struct
 
 import websockets
 
-HELLO_TIMEOUT = 10.0
-ANSWER_TIMEOUT = 30.0
+HELLO_TIMEOUT = 30.0
+ANSWER_TIMEOUT = 45.0
 _MISSING = object()
 
 

@@ -7,14 +7,15 @@ import struct
 
 class Cut:
     """`async with Cut(host, port) as way:` and connect to way.port. `cut()` resets what is open and refuses what comes;
-    `hang()` passes nothing on, as a network does that loses every packet; `slow(bytes_a_second)` is a narrow one; `mend()`
-    ends each of them."""
+    `hang()` passes nothing on, as a network does that loses every packet, and `lost` is the beginning of what it has lost;
+    `slow(bytes_a_second)` is a narrow one; `mend()` ends each of them."""
 
     def __init__(self, host, port):
         self.target, self.port = (host, port), None
         self._server, self._open = None, set()
         self._refusing, self._passing, self._rate = False, asyncio.Event(), None
         self._passing.set()
+        self.lost = b""
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._come, "127.0.0.1", 0)
@@ -31,6 +32,7 @@ class Cut:
         self._end_all()
 
     def hang(self):
+        self.lost = b""
         self._passing.clear()
 
     def slow(self, bytes_a_second):
@@ -66,7 +68,11 @@ class Cut:
 
     async def _pass(self, reader, writer):
         while data := await reader.read(65536):
-            await self._passing.wait()
+            if not self._passing.is_set():
+                self.lost += data
+                if len(self.lost) > 65536:
+                    await self._passing.wait()
+                continue  # mend() ends the connections that this was on
             if self._rate:
                 await asyncio.sleep(len(data) / self._rate)
             writer.write(data)

@@ -56,7 +56,7 @@ class HandCaller:
         self.channel.basic_publish(exchange, routing_key or self.service, payload, pika.BasicProperties(**{k: v for k, v in given.items() if v is not GONE}), mandatory=True)
         return correlation_id
 
-    def take(self, queue, timeout=10.0):
+    def take(self, queue, timeout=30.0):
         deadline = time.monotonic() + timeout
         while True:
             method, properties, payload = self.channel.basic_get(queue, auto_ack=True)
@@ -84,7 +84,7 @@ class HandCaller:
 
     def dead_letter(self, correlation_id):
         """The dead letter of this message; those of others on the broker are passed over."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             came = self.take(self.letters_queue, max(0.1, deadline - time.monotonic()))
             if came.properties.correlation_id == correlation_id:

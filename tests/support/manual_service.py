@@ -12,6 +12,7 @@ import threading
 import pika
 
 from .broker import connection, declare_exchanges
+from .waiting import DEFAULT_TIMEOUT
 
 
 class Call:
@@ -78,10 +79,10 @@ class ManualService:
             return
         self._loop.call_soon_threadsafe(self.calls.put_nowait, call)
 
-    async def next_call(self, timeout=20.0):
+    async def next_call(self, timeout=DEFAULT_TIMEOUT):
         return await asyncio.wait_for(self.calls.get(), timeout)
 
-    async def next_calls(self, count, timeout=20.0):
+    async def next_calls(self, count, timeout=DEFAULT_TIMEOUT):
         return [await self.next_call(timeout) for _ in range(count)]
 
     def _on_thread(self, action):

@@ -6,7 +6,7 @@ import socket
 
 
 class OverUnix(http.client.HTTPConnection):
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=30):
         super().__init__("meshd", timeout=timeout)
         self.path = path
 

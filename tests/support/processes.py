@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .waiting import wait_until
+from .waiting import DEFAULT_TIMEOUT, wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -47,6 +47,10 @@ class Process:
     def running(self):
         return self.popen.poll() is None
 
+    def stopped(self):
+        """By SIGSTOP."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
+
     def log(self):
         """What this process has written so far."""
         try:
@@ -56,7 +60,7 @@ class Process:
         except FileNotFoundError:
             return ""
 
-    def wait_for_log(self, pattern, timeout=20.0, may_end=False):
+    def wait_for_log(self, pattern, timeout=DEFAULT_TIMEOUT, may_end=False):
         """Waits for a line that matches and returns the match."""
         def found():
             match = re.search(pattern, self.log(), re.MULTILINE)
@@ -76,9 +80,9 @@ class Process:
         """As a crash: no handler runs."""
         self.killed = True
         self.signal(signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(30)
 
-    def stop(self, timeout=15.0):
+    def stop(self, timeout=40.0):
         """As systemd would: SIGTERM, and SIGKILL for one that does not listen. Returns the exit code."""
         if self.running():
             self.signal(signal.SIGTERM)

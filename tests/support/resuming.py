@@ -9,7 +9,7 @@ from collections import defaultdict
 
 import websockets
 
-from .consumer import HELLO_TIMEOUT
+from .consumer import ANSWER_TIMEOUT, HELLO_TIMEOUT
 from .lines import LineSocket
 
 
@@ -134,7 +134,7 @@ class Resuming:
     async def ack(self):
         await self.ws.send(json.dumps({"type": "ack", "payload": {"seq": self.seq}}))
 
-    async def until(self, condition, what, timeout=20.0):
+    async def until(self, condition, what, timeout=ANSWER_TIMEOUT):
         async def wait():
             while not condition():
                 self.changed.clear()
@@ -144,7 +144,7 @@ class Resuming:
         except asyncio.TimeoutError:
             raise AssertionError(f"in vain: {what if isinstance(what, str) else what()}; closed with {self.ws.close_code}") from None
 
-    async def answer(self, trace_id, timeout=20.0):
+    async def answer(self, trace_id, timeout=ANSWER_TIMEOUT):
         await self.until(lambda: self.answers.get(trace_id), f"an answer to {trace_id}", timeout)
         return self.answers[trace_id][0]
 
@@ -155,7 +155,7 @@ class Resuming:
         if self.reader:
             await self.reader
 
-    async def closed(self, timeout=20.0):
+    async def closed(self, timeout=ANSWER_TIMEOUT):
         await asyncio.wait_for(self.ws.wait_closed(), timeout)
         await self.reader
         return self.ws.close_code

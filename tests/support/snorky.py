@@ -156,7 +156,7 @@ class SnorkyClient:
 
 def post(edge, body, key=KEY, path="/backend", method="POST", headers=None):
     """(status, JSON body, headers) of one request."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.backend_port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", edge.backend_port, timeout=40)
     try:
         content = body if isinstance(body, (bytes, str)) else json.dumps(body)
         connection.request(method, path, content, {**({"X-Backend-Key": key} if key is not None else {}), **(headers or {})})

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 
-DEFAULT_TIMEOUT = 20.0
+DEFAULT_TIMEOUT = 45.0  # costs time only where the state never comes
 POLL = 0.02
 
 

@@ -41,7 +41,7 @@ async def test_new_credentials_drop_no_socket_and_lose_no_request(private_broker
                 assert await consumer.result(demo.service, "add", {"a": asked, "b": 1}) == asked + 1
                 asked += 1
             await renewed
-            assert gateway.edges[0].ready()
+            await eventually(gateway.edges[0].ready, "the gateway is ready with them")
 
 
 async def test_amqps_with_a_certificate_of_a_stranger(private_broker, gateways):

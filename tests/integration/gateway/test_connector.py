@@ -17,7 +17,7 @@ from nuropb_gateway_backend import GatewayError, SnorkyBackend, SnorkyError  # n
 
 @pytest.fixture(scope="module")
 def backed(broker_url):
-    with Gateway(broker_url, **options(edges=4, backend={"timeout_ms": 1000})) as running:
+    with Gateway(broker_url, **options(edges=4)) as running:
         yield running
 
 
@@ -50,11 +50,11 @@ def test_keys_and_addresses(backed):
         SnorkyBackend("127.0.0.1:5801", KEY)
 
 
-async def test_a_connection_that_the_gateway_has_let_go_is_opened_again(backed):
-    backend = SnorkyBackend(backed.edges[0].backend_url, KEY)
+async def test_a_connection_that_the_gateway_has_let_go_is_opened_again(gateways):
+    backend = SnorkyBackend(gateways(**options(backend={"timeout_ms": 2000})).edges[0].backend_url, KEY)
     await on_thread(backend.call, "news_backend", "publish", channel="c", message=1)
     socket = backend._connection.sock
-    socket.settimeout(20)
+    socket.settimeout(45)
     assert await on_thread(socket.recv, 1, 2) == b"", "it ends after backend.timeout_ms"  # MSG_PEEK
     await on_thread(backend.call, "news_backend", "publish", channel="c", message=2)
     backend.close()
@@ -63,9 +63,11 @@ async def test_a_connection_that_the_gateway_has_let_go_is_opened_again(backed):
 async def test_the_gateways_own_service(backed):
     sockets = [await SnorkyClient.open(edge.snorky_url, token) for edge, token in zip(backed.edges, ("secret-ann", "secret-ann", "secret-bob", "secret-bob"))]
     with SnorkyBackend(backed.edges[2].backend_url, KEY) as backend:
-        async def all_there():
-            return (await on_thread(backend.call, "gateway", "sessions", limit=0))["count"]["sessions"] == 4
-        await eventually(all_there, "all sessions are known")
+        async def are(count):
+            async def counted():
+                return (await on_thread(backend.call, "gateway", "sessions", limit=0))["count"]["sessions"] == count
+            await eventually(counted, f"{count} sessions are known")
+        await are(4)
         assert (await on_thread(backend.call, "gateway", "send_to_all", message="all"))["connections"] == 4
         assert (await on_thread(backend.call, "gateway", "send_to_users", user_ids=["ann", "ann", "nobody"], message="ann"))["connections"] == 2
         page = (await on_thread(backend.call, "gateway", "sessions", user_id="bob"))["sessions"]
@@ -78,6 +80,7 @@ async def test_the_gateways_own_service(backed):
                 assert one.quiet()
             else:
                 assert await one.closed() == 4700
+        await are(2)
         assert (await on_thread(backend.call, "gateway", "close_all", reason="bye"))["connections"] == 2
         assert [await one.closed() for one in sockets] == [1000, 1000, 4700, 4700]
         with pytest.raises(SnorkyError, match="'user_ids' is no list"):
