@@ -8,7 +8,6 @@ import threading
 import pytest
 
 from support.browser import Browser
-from support.paths import ROOT
 
 
 @contextlib.contextmanager
@@ -26,12 +25,6 @@ def serving(folder):
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@pytest.fixture
-def quickstart_page():
-    with serving(ROOT / "scripts" / "quickstart-page") as origin:
-        yield origin
 
 
 @pytest.fixture

@@ -189,6 +189,16 @@ $("subscribe").onsubmit = async (event) => {
   }
 };
 
+$("publish").onsubmit = async (event) => {
+  event.preventDefault();
+  const topic = $("event-topic").value;
+  try {
+    await say("event", { topic, event: JSON.parse($("event").value) });
+  } catch (refusal) {
+    $("events").prepend(element("li", `${topic}: ${refusal instanceof Error ? refusal : `${refusal.error} ${refusal.description}`}`, { class: "bad" }));
+  }
+};
+
 /* Figures and charts */
 const past = { requests: [], events: [], open: [], waiting: [], low: [], high: [] };
 let before, watching;
