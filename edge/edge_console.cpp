@@ -47,7 +47,7 @@ bool local(std::string_view host) { return host == "localhost" || host == "127.0
 
 HttpAnswer hardened(HttpAnswer answer, const std::string& connects_to) {
   answer.headers.emplace_back("Content-Security-Policy",
-                              "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
+                              "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src "
                               "'self'" +
                                   connects_to + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
   answer.headers.emplace_back("X-Content-Type-Options", "nosniff");

@@ -58,7 +58,7 @@ async def test_a_service_is_called_through_its_description(gateways, demo, brows
         await press(page, "#describe button")
         await page.until("!document.getElementById('call').hidden")
         await fill(page, "#method", "add")
-        await page.until("document.querySelector('#field-b')")
+        await page.until("document.querySelector('#field-b') !== null")
         await fill(page, "#field-a", "40")
         await fill(page, "#field-b", "2")
         await press(page, "#call > button")
@@ -85,7 +85,7 @@ async def test_a_worker_is_killed_and_the_others_carry_on(gateways, demo, browse
     doomed = gateway.edges[1]
     async with browser:
         page = await connected(browser, gateway)
-        await page.until(f"document.querySelector('tr[data-pid=\"{doomed.process.pid}\"] button')")
+        await page.until(f"document.querySelector('tr[data-pid=\"{doomed.process.pid}\"] button') !== null")
         doomed.process.killed = True  # by the page
         await press(page, f'tr[data-pid="{doomed.process.pid}"] button')
         await eventually(lambda: not doomed.process.running(), gateway.meshd.tail)
