@@ -209,6 +209,17 @@ struct Config {
     std::uint32_t connections = 64;  ///< per edge
     std::uint32_t timeout_ms = 10'000;
   } backend;
+  struct Console {
+    bool enabled = false;
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 8882;
+    std::vector<std::string> hosts;  ///< names in the Host header beside the address and localhost
+    std::vector<std::string> users;  ///< who sees the gateway's figures; "*": whoever has a good token
+    bool kill_workers = false;       ///< for demonstrations
+  } console;
+  struct Admin {
+    bool tap = false;  ///< whether operators may watch consumers' messages
+  } admin;
   struct Push {
     std::uint32_t timeout_ms = 2000;   ///< how long edges and other gateways may take to say who took a message
     std::uint32_t presence_ms = 2000;  ///< between two signs of life to the other gateways
@@ -277,6 +288,13 @@ std::string config_for_edges(const Config& config);
 
 /// The commented sample: every key, its default, its bounds, its sentence.
 std::string sample_config();
+
+/// Every key for people who look one up: a table for each section, in Markdown.
+std::string config_doc();
+/// The same for programs: a JSON array of {"key", "type", "default", "doc"} and bounds or choices.
+std::string config_doc_json();
+/// The same as the body of a manual page (roff, man macros).
+std::string config_doc_roff();
 
 /// An option that one program has beside those of all.
 struct ExtraOption {

@@ -224,6 +224,15 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::resume, &C::Resume::total_bytes>("resume", "total_bytes", 4096, INT32_MAX, "The same for all sessions together; over it, the user who has most gives way, with their largest mailbox."),
       integer<&C::resume, &C::Resume::sessions>("resume", "sessions", 1, 10'000'000, "Sessions that may wait for their consumers at once; over it, of the user who has most of them the one that has waited longest ends."),
 
+      boolean<&C::console, &C::Console::enabled>("console", "enabled", "Whether edges serve the console: figures, charts and a form to call services (docs/tasks/console.md)."),
+      checked(text<&C::console, &C::Console::address>("console", "address", "IP address to listen on. It speaks plain HTTP and takes tokens: beyond this host only behind a proxy with TLS."), not_empty),
+      integer<&C::console, &C::Console::port>("console", "port", 0, 65535, "TCP port, shared by all edges; 0: one of its own for each."),
+      checked(list<&C::console, &C::Console::hosts>("console", "hosts", "Host names under which the console may be asked for, beside its address and localhost: no other page can reach it by a name of its own (DNS rebinding)."), host_names),
+      list<&C::console, &C::Console::users>("console", "users", "User ids whose tokens open the gateway's figures. \"*\": every good token. Empty: nobody's; services can be called all the same, as far as the policy allows."),
+      boolean<&C::console, &C::Console::kill_workers>("console", "kill_workers", "Whether these users may kill an edge from the console. For demonstrations."),
+
+      boolean<&C::admin, &C::Admin::tap>("admin", "tap", "Whether operators may watch what consumers ask and are answered (nuropb-ctl tap): names and shapes of messages, no values."),
+
       integer<&C::drain, &C::Drain::grace_ms>("drain", "grace_ms", 0, 600'000, "How long a stopping edge goes on as before, but for /readyz, so that load balancers send nobody any more. Not where another edge takes its place (SIGHUP)."),
       integer<&C::drain, &C::Drain::spread_ms>("drain", "spread_ms", 0, 600'000, "Over how long sockets are then closed, each at a random moment, so that consumers don't come back all at once. Fewer than 500 sockets for each second take less."),
       integer<&C::drain, &C::Drain::limit_ms>("drain", "limit_ms", 0, 600'000, "How long after that it waits for requests that are pending."),
@@ -270,6 +279,8 @@ std::span<const ConfigSection> config_sections() {
       {"events", "Events of the mesh, for consumers that subscribe to them."},
       {"snorky", "Snorky's protocol: services of the gateway's own, for consumers."},
       {"backend", "Backend HTTP, for servers of yours that publish to consumers. Edges listen, meshd judges the keys."},
+      {"console", "A page in the browser for whoever runs the gateway, or tries it."},
+      {"admin", "What operators may do on meshd's socket beyond the usual.", true},
       {"push", "Messages from services, backends and operators to consumers; closing them."},
       {"resume", "Taking up a session whose socket was lost, without missing a message."},
       {"drain", "Stopping."},

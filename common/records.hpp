@@ -36,6 +36,7 @@ enum class Type : std::uint16_t {
   backend_call = 11,
   snorky_call = 12,
   resume = 13,
+  console_call = 16,
   // meshd → edge
   session_accepted = 65,
   session_refused = 66,
@@ -65,6 +66,7 @@ inline constexpr std::size_t max_notice = 4096;
 inline constexpr std::size_t max_traceparent = 55;  ///< common/trace.hpp
 inline constexpr std::size_t max_reason = 123;      ///< RFC 6455 section 5.5: 125 bytes less the code
 inline constexpr std::size_t max_backend_key = 1024;
+inline constexpr std::size_t max_console_params = 256;
 inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
 inline constexpr std::size_t max_resume_token = 256;
 inline constexpr std::size_t max_pending_text =
@@ -339,6 +341,14 @@ struct BackendCall {
   std::string_view params;
 };
 
+/// What somebody at the console asks, with the token that was shown: who that is, and what he may, meshd says. Answered
+/// by one BackendAnswer with its sequence.
+struct ConsoleCall {
+  std::string_view token;  ///< a bearer token; never logged
+  std::string_view what;   ///< "status" or "kill"
+  std::string_view params{};  ///< raw JSON
+};
+
 struct SnorkyAnswer {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
@@ -371,6 +381,7 @@ void encode(const CloseSessions& r, std::string& out);
 void encode(const Pushed& r, std::string& out);
 void encode(const SnorkyCall& r, std::string& out);
 void encode(const BackendCall& r, std::string& out);
+void encode(const ConsoleCall& r, std::string& out);
 void encode(const SnorkyAnswer& r, std::string& out);
 void encode(const BackendAnswer& r, std::string& out);
 void encode(const Resume& r, std::string& out);
@@ -418,6 +429,8 @@ template <>
 std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload);
 template <>
 std::optional<BackendCall> decode<BackendCall>(std::string_view payload);
+template <>
+std::optional<ConsoleCall> decode<ConsoleCall>(std::string_view payload);
 template <>
 std::optional<SnorkyAnswer> decode<SnorkyAnswer>(std::string_view payload);
 template <>

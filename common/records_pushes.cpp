@@ -45,6 +45,9 @@ void encode(const BackendCall& r, std::string& out) {
   put(out, BackendCallHead{size32(r.key), size32(r.service), size32(r.command), size32(r.call_id), size32(r.params)},
       {r.key, r.service, r.command, r.call_id, r.params});
 }
+void encode(const ConsoleCall& r, std::string& out) {
+  put(out, ConsoleCallHead{size32(r.token), size32(r.what), size32(r.params)}, {r.token, r.what, r.params});
+}
 void encode(const SnorkyAnswer& r, std::string& out) {
   put(out, SnorkyAnswerHead{r.session, r.serial, size32(r.key), size32(r.call), size32(r.text)},
       {r.key, r.call, r.text});
@@ -113,6 +116,18 @@ std::optional<BackendCall> decode<BackendCall>(std::string_view payload) {
   r.command = in.text(h.command, max_name);
   r.call_id = in.text(h.call_id, max_trace_id);
   r.params = in.text(h.params, no_bound);
+  return in.complete() ? std::optional(r) : std::nullopt;
+}
+
+template <>
+std::optional<ConsoleCall> decode<ConsoleCall>(std::string_view payload) {
+  Reader in(payload);
+  ConsoleCallHead h;
+  if (!in.head(h)) return {};
+  ConsoleCall r;
+  r.token = in.text(h.token, max_credential);
+  r.what = in.text(h.what, max_name);
+  r.params = in.text(h.params, max_console_params);
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 

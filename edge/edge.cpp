@@ -106,6 +106,7 @@ Result<void> Edge::start() {
   if (const std::string wrong = listener_->listen(); !wrong.empty()) return failure(wrong, "", "");
   if (const auto lines = start_lines(); !lines) return lines;
   if (const auto backend = start_backend(); !backend) return backend;
+  if (const auto console = start_console(); !console) return console;
   wait_for_signal();
   reload_later();
   return {};

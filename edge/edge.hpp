@@ -22,9 +22,9 @@
 
 #include "common/config.hpp"
 #include "common/topic.hpp"
-#include "edge/backend_listener.hpp"
 #include "edge/consumer_handler.hpp"
 #include "edge/handler_manager.hpp"
+#include "edge/http_listener.hpp"
 #include "edge/line_listener.hpp"
 #include "edge/mesh_link.hpp"
 #include "edge/pending_requests.hpp"
@@ -51,6 +51,8 @@ class Edge {
   [[nodiscard]] std::uint16_t backend_port() const { return backend_ ? backend_->port() : 0; }
   /// Where meshd is, if it has to be reached in another way than before.
   void reach_meshd_at(std::string control_socket) { link_.reach(std::move(control_socket)); }
+  /// Where the console is; 0: nowhere.
+  [[nodiscard]] std::uint16_t console_port() const { return console_ ? console_->port() : 0; }
   /// Attaches to meshd, and serves. Until a signal has ended it and it has drained. The exit code.
   int run();
 
@@ -146,7 +148,7 @@ class Edge {
 
   // Backends (edge_backend.cpp)
   Result<void> start_backend();
-  void on_backend_request(BackendListener::Request request, BackendListener::Respond respond);
+  void on_backend_request(HttpListener::Request request, HttpListener::Respond respond);
   void on_backend_answer(const shm::RecordHeader& header, const records::BackendAnswer& record);
   void fail_backend(int status, std::string_view raw_error);
   void expire_backend(SteadyTime now);
@@ -155,6 +157,13 @@ class Edge {
   void measure_answered(const PendingRequests::Taken& asked, const records::Stages& stages);
   void count_abandoned(ConsumerHandler& handler);
   void show_state();
+  // The console (edge_console.cpp)
+  Result<void> start_console();
+  [[nodiscard]] std::optional<HttpAnswer> judge_console(const HttpListener::Head& head,
+                                                        HttpListener::Request& request) const;
+  void on_console_request(HttpListener::Request request, HttpListener::Respond respond);
+  [[nodiscard]] HttpAnswer console_page(const HttpListener::Request& request) const;
+  [[nodiscard]] bool is_console(std::string_view origin) const;
 
   // Pushes (edge_pushes.cpp)
   [[nodiscard]] Handler* find_session(records::SessionRef ref) const;
@@ -239,11 +248,11 @@ class Edge {
   std::unique_ptr<LineListener> lines_;  // nullptr: the config does not open that kind
   struct BackendCall {
     SteadyTime deadline;
-    BackendListener::Respond respond;
+    HttpListener::Respond respond;
     std::optional<HttpAnswer> mistake;  // for one whose key was to be judged first
   };
   std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
-  std::unique_ptr<BackendListener> backend_;
+  std::unique_ptr<HttpListener> backend_, console_;  // nullptr: the config does not open it
 };
 
 }  // namespace nuropb::edge

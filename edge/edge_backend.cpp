@@ -6,20 +6,38 @@
 #include "edge/snorky_message.hpp"
 
 namespace nuropb::edge {
+namespace {
+
+std::optional<HttpAnswer> judge(const HttpListener::Head& head, HttpListener::Request& request) {
+  if (head.path != "/backend") return refusal(404, error_name::handling, "backends POST to /backend");
+  if (head.method != "POST") {
+    HttpAnswer only = refusal(405, error_name::handling, "backends POST to /backend");
+    only.headers.emplace_back("Allow", "POST");
+    return only;
+  }
+  const std::string_view key = head.field("X-Backend-Key");
+  if (key.empty()) return refusal(401, error_name::authentication, "Missing X-Backend-Key header");
+  if (key.size() > records::max_backend_key) return refusal(401, error_name::authentication, "Invalid API key");
+  request.credential = key;
+  return {};
+}
+
+}  // namespace
+
 Result<void> Edge::start_backend() {
   if (config_.backend.key_file.empty()) return {};
-  backend_ = std::make_unique<BackendListener>(
+  backend_ = std::make_unique<HttpListener>(
       io_,
-      BackendListener::Settings{config_.backend.address, config_.backend.port, config_.backend.connections,
-                                config_.limits.message_bytes, config_.backend.timeout_ms},
-      [this](BackendListener::Request request, BackendListener::Respond respond) {
+      HttpListener::Settings{"backends", "backend", config_.backend.address, config_.backend.port,
+                             config_.backend.connections, config_.limits.message_bytes, config_.backend.timeout_ms},
+      judge, [this](HttpListener::Request request, HttpListener::Respond respond) {
         on_backend_request(std::move(request), std::move(respond));
       });
   if (const std::string wrong = backend_->listen(); !wrong.empty()) return failure(wrong, "", "");
   return {};
 }
 
-void Edge::on_backend_request(BackendListener::Request request, BackendListener::Respond respond) {
+void Edge::on_backend_request(HttpListener::Request request, HttpListener::Respond respond) {
   const SnorkyMessage message = decode_snorky(request.body, json::Limits{config_.limits.json_depth});
   const auto* const call = std::get_if<SnorkyRequest>(&message);
   if (phase_ >= Phase::draining) return respond(come_again("this edge is stopping"));
@@ -28,11 +46,11 @@ void Edge::on_backend_request(BackendListener::Request request, BackendListener:
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
   record_.clear();
   if (call) {
-    records::encode(records::BackendCall{request.key, call->service, call->command, call->call_id, call->params},
+    records::encode(records::BackendCall{request.credential, call->service, call->command, call->call_id, call->params},
                     record_);
   } else {
     // Whoever has no key learns nothing of what else is wrong.
-    records::encode(records::BackendCall{request.key, {}, {}, {}, {}}, record_);
+    records::encode(records::BackendCall{request.credential, {}, {}, {}, {}}, record_);
     waiting.mistake = refusal(400, error_name::validation, std::get<SnorkyMistake>(message).text);
     link_.count(shm::EdgeCounter::bad_messages);
   }

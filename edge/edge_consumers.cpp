@@ -37,7 +37,8 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
     refusal = come_again("this edge is not attached to meshd");
   } else if (connections_ >= config_.limits.connections) {
     refusal = come_again("all connections are taken (limits.connections)");
-  } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins)) {
+  } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins) &&
+             !is_console(handshake.header("Origin"))) {
     link_.count(shm::EdgeCounter::wrong_origin);
     refusal = edge::refusal(403, error_name::authorization, "this origin may not connect (listen.origins)");
   } else if (!token && !config_.auth.first_message) {

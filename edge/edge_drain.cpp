@@ -60,6 +60,7 @@ void Edge::drain() {
   listener_->stop();
   if (lines_) lines_->stop();
   if (backend_) backend_->stop();
+  if (console_) console_->stop();
   using std::chrono::microseconds;
   const microseconds spread = std::min<microseconds>(milliseconds(config_.drain.spread_ms), least_pause * connections_);
   const auto now = clock_.now();

@@ -59,10 +59,13 @@ int main(int argc, char** argv) {
   if (edge.lines_port() != 0)
     log::info("listening for lines",
               {{"address", config.lines.address}, {"port", edge.lines_port()}, {"tls", config.lines.tls}});
+  if (edge.console_port() != 0)
+    log::info("listening for the console", {{"address", config.console.address}, {"port", edge.console_port()}});
   std::vector<std::pair<std::ofstream, std::uint16_t>> ports;
   for (const auto& [file, port] :
        {std::pair(settings->port_file, edge.port()), std::pair(settings->backend_port_file, edge.backend_port()),
-        std::pair(settings->lines_port_file, edge.lines_port())}) {
+        std::pair(settings->lines_port_file, edge.lines_port()),
+        std::pair(settings->console_port_file, edge.console_port())}) {
     if (!file.empty()) ports.emplace_back(file, port);
   }
   // A folder above the runtime folder may be root's alone: then meshd is reached from within.

@@ -67,7 +67,8 @@ int begin_second_life(const OwnSettings& settings, char** argv) {
   if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     return fail("the settings can't be sealed");
   const std::vector<std::string> words{argv[0], std::string(second_life), settings.port_file,
-                                       settings.backend_port_file, settings.lines_port_file};
+                                       settings.backend_port_file, settings.lines_port_file,
+                                       settings.console_port_file};
   std::vector<char*> arguments, environment;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -108,19 +109,20 @@ tl::expected<OwnSettings, int> handed_over(char** argv) {
     std::cerr << config.error().text();
     return tl::unexpected(permanent_fault);
   }
-  return OwnSettings{std::move(*config), argv[2], argv[3], argv[4]};
+  return OwnSettings{std::move(*config), argv[2], argv[3], argv[4], argv[5]};
 }
 
 }  // namespace
 
 tl::expected<OwnSettings, int> own_settings(int argc, char** argv) {
-  if (argc == 5 && argv[1] == second_life) return handed_over(argv);
+  if (argc == 6 && argv[1] == second_life) return handed_over(argv);
   OwnSettings out;
   auto config =
       config_from_command_line(argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
                                {{"--port-file", "Writes the port that it listens on to this file", &out.port_file},
                                 {"--backend-port-file", "The same for the port of backends", &out.backend_port_file},
-                                {"--lines-port-file", "The same for the port of JSON lines", &out.lines_port_file}},
+                                {"--lines-port-file", "The same for the port of JSON lines", &out.lines_port_file},
+                                {"--console-port-file", "The same for the port of the console", &out.console_port_file}},
                                " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return tl::unexpected(config.error());
   out.config = std::move(*config);

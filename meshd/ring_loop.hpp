@@ -15,6 +15,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <string>
 #include <utility>
@@ -138,7 +139,7 @@ class RingLoop : private Pushes::Edges {
   void forget_session(WorkerId worker, std::uint32_t slot, Session& session);
   void look_at_expiries();
   bool ask_mesh(mesh::Outgoing&& question, const std::string& method);
-  void reload();
+  std::string reload();  // what of it could not be read, or nothing
 
   // Limits (ring_limits.cpp)
   std::optional<std::string> over_user_rates(Attached& attached, std::uint32_t slot, Session& session,
@@ -216,6 +217,16 @@ class RingLoop : private Pushes::Edges {
   void keep_counts(Attached& attached);
   [[nodiscard]] Readiness readiness() const;
   Pages pages();
+  // What operators ask and do, by hand or at the console (ring_admin.cpp)
+  using AdminDone = std::function<void(const Result<nlohmann::json>&)>;
+  bool gateway_operation(std::string_view name, const nlohmann::json& params, const AdminDone& done);
+  [[nodiscard]] nlohmann::json status();
+  Result<nlohmann::json> signal_worker(const nlohmann::json& params, int number);
+  Result<nlohmann::json> reload_all();
+  bool console_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
+  [[nodiscard]] std::pair<std::uint16_t, std::string> console_answer(const Verdict& verdict, const std::string& what,
+                                                                     const std::string& params);
+
   [[nodiscard]] std::string metrics();
   // What the kinds of handlers don't share. The WebSockets' face serves all that is of the gateway as a whole, too: Snorky,
   // backends, authorization by a service.
@@ -293,7 +304,7 @@ class RingLoop : private Pushes::Edges {
       dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
 
-  log::Pause backend_pause_{std::chrono::seconds(10)};
+  log::Pause backend_pause_{std::chrono::seconds(10)}, console_pause_{std::chrono::seconds(10)};
   std::unique_ptr<snorky::Outlet> snorky_outlet_;
   std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none
 

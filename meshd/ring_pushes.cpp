@@ -56,6 +56,11 @@ void RingLoop::operate(const std::string& name, const std::string& body,
   if (problem) return refuse("the body is not JSON: " + problem->text());
   const auto params = nlohmann::json::parse(body, nullptr, false);
   if (!params.is_object()) return refuse("the body is no JSON object");
+  const auto say = [answer](const Result<nlohmann::json>& result) {
+    const nlohmann::json said = result ? *result : nlohmann::json{{"error", result.error().text()}};
+    answer({result.has_value(), said.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+  };
+  if (gateway_operation(name, params, say)) return;
   // Whose consumers are meant: the WebSockets' unless it says otherwise.
   const std::string handler = params.contains("handler") && params["handler"].is_string()
                                   ? params["handler"].get<std::string>()
@@ -65,10 +70,7 @@ void RingLoop::operate(const std::string& name, const std::string& body,
     if (name_of(one.kind) == handler) face = &one;
   });
   if (!face) return refuse("no consumers of handler '" + handler.substr(0, 64) + "' are served here");
-  run_operation(face->pushes, name, params, [answer](const Result<nlohmann::json>& result) {
-    const nlohmann::json said = result ? *result : nlohmann::json{{"error", result.error().text()}};
-    answer({result.has_value(), said.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
-  });
+  run_operation(face->pushes, name, params, say);
 }
 
 }  // namespace nuropb::meshd

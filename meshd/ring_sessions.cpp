@@ -245,19 +245,24 @@ bool RingLoop::ask_mesh(mesh::Outgoing&& question, const std::string& method) {
   return true;
 }
 
-void RingLoop::reload() {
+std::string RingLoop::reload() {
+  std::string wrong;
+  const auto note = [&wrong](const Error& error) {
+    wrong += (wrong.empty() ? "" : "; ") + error.text();
+    return error.text();
+  };
   if (const auto done = authorizer_.reload(); done) log::info("tokens reloaded");
-  else log::error("tokens not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+  else log::error("tokens not reloaded, the former ones stay in force", {{"reason", note(done.error())}});
   if (snorky_ && snorky_->has_keys()) {
     if (const auto done = snorky_->reload(); done) log::info("backend keys reloaded");
-    else log::error("backend keys not reloaded, the former ones stay in force", {{"reason", done.error().text()}});
+    else log::error("backend keys not reloaded, the former ones stay in force", {{"reason", note(done.error())}});
   }
   if (!config_.auth.policy_file.empty()) {
     if (auto fresh = Policy::load(config_.auth.policy_file)) {
       policy_ = std::move(*fresh);
       log::info("policy reloaded", {{"rules", policy_.size()}});
     } else {
-      log::error("policy not reloaded, the former one stays in force", {{"reason", fresh.error().text()}});
+      log::error("policy not reloaded, the former one stays in force", {{"reason", note(fresh.error())}});
     }
   }
   each_session([&](Attached* attached, WorkerId worker, std::uint32_t slot, Session& session) {
@@ -272,6 +277,7 @@ void RingLoop::reload() {
     reconsider_topics(attached, worker, slot, session);
   });
   flush_touched();
+  return wrong;
 }
 
 }  // namespace nuropb::meshd

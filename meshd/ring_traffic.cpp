@@ -152,6 +152,7 @@ bool RingLoop::dispatch(Attached& attached, const shm::RecordHeader& header, con
     case records::Type::resume: return resume_record(attached, header, payload);
     case records::Type::snorky_call: return snorky_record(attached, header, payload);
     case records::Type::backend_call: return backend_record(attached, header, payload);
+    case records::Type::console_call: return console_record(attached, header, payload);
     case records::Type::pushed: {
       const auto record = records::decode<records::Pushed>(payload);
       const auto kind = record ? Pushes::kind_of(record->op) : std::nullopt;

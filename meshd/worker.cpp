@@ -4,6 +4,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "common/crash_points.hpp"
 
 namespace nuropb::meshd {
@@ -118,9 +121,13 @@ bool Worker::rung(int doorbells) {
   return idle_doorbells_ <= most;
 }
 
-void Worker::kill() {
+void Worker::kill() { (void)signal(SIGKILL); }
+
+Result<void> Worker::signal(int number) {
   // By pidfd: the number may belong to another process by now, the descriptor can't.
-  if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0U);
+  if (pidfd_ && ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U) == 0) return {};
+  return failure(pidfd_ ? std::strerror(errno) : "it can't be signalled", "process " + std::to_string(peer_.pid),
+                 "edges of another user than meshd's are told by whoever runs them: systemctl, or the launcher");
 }
 
 }  // namespace nuropb::meshd

@@ -87,6 +87,12 @@ class Worker {
 
   /// Ends the process at the other end, for good reason.
   void kill();
+  /// Tells it something else; it may be of a user to whom we may not.
+  Result<void> signal(int number);
+
+  // For those who look (ring_admin.cpp).
+  [[nodiscard]] std::size_t unread_answers() { return static_cast<std::size_t>(responses_.depth()); }
+  [[nodiscard]] std::uint32_t silent_beats() const { return silent_beats_; }
 
  private:
   struct Waiting {

@@ -1,35 +1,46 @@
-#include "meshd/ctl/consumers.hpp"
+// nuropb-ctl sessions, send, kick: what the gateway's own methods do (meshd/operations.hpp), by hand.
 
 #include <iostream>
 #include <iterator>
-#include <nlohmann/json.hpp>
+#include <memory>
 #include <optional>
 
-#include "meshd/ctl/admin_client.hpp"
+#include "meshd/ctl/say.hpp"
 
 namespace nuropb::ctl {
 namespace {
 
 using nlohmann::json;
 
-constexpr int done = 0, not_done = 1, usage_mistake = 2, nobody = 3;
+constexpr int nobody = 3;
+constexpr const char* handler_help = "Consumers of which kind: websocket or lines";
+constexpr const char* codes =
+    "Exit codes: 0 done; 1 it could not be done, or not everybody answered; 2 wrong command or settings; 3 nobody "
+    "was there";
 
-int fail(int code, const std::string& text) {
-  std::cerr << text << '\n';
-  return code;
-}
+struct Sessions {
+  std::string user, cursor;
+  std::uint64_t limit = 100;
+  bool count = false;
+  std::string handler = "websocket";  ///< whose consumers: common/handler_kinds.hpp
+};
 
-std::string written(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
-Result<json> ask(const Config& config, const std::string& name, const json& params) {
-  // Twice what meshd waits for others, for a page and its count, and a little for itself.
-  const milliseconds patience(2 * config.push.timeout_ms + 5000);
-  const auto text = operate(config.gateway.runtime_dir + "/admin.sock", name, written(params), patience);
-  if (!text) return tl::unexpected(text.error());
-  auto answer = json::parse(*text, nullptr, false);
-  if (!answer.is_object()) return failure("meshd's answer can't be read");
-  return answer;
-}
+/// Whom send and kick are for: one of the three.
+struct Whom {
+  std::string session;
+  std::vector<std::string> users;
+  bool all = false;
+  std::string handler = "websocket";
+};
+struct Send {
+  Whom whom;
+  std::string message;  ///< JSON, or "-": from standard input
+};
+struct Kick {
+  Whom whom;
+  std::uint32_t code = 1000;
+  std::string reason;
+};
 
 /// The operation's last word and its parameter; nothing if it is not exactly one.
 std::optional<std::pair<std::string, json>> target_of(const Whom& whom) {
@@ -37,13 +48,6 @@ std::optional<std::pair<std::string, json>> target_of(const Whom& whom) {
   if (whom.all) return std::pair("all", json::object());
   if (!whom.session.empty()) return std::pair("session", json{{"session_id", whom.session}});
   return std::pair("users", json{{"user_ids", whom.users}});
-}
-
-/// Users' names come from outside: nothing of them may move a terminal's cursor.
-std::string shown(const json& value) {
-  if (!value.is_string() || value.get_ref<const std::string&>().empty()) return "-";
-  const std::string quoted = json(value).dump(-1, ' ', true, json::error_handler_t::replace);
-  return quoted.substr(1, quoted.size() - 2);
 }
 
 int say(const Result<json>& answer, bool as_json, const char* what) {
@@ -59,15 +63,13 @@ int say(const Result<json>& answer, bool as_json, const char* what) {
   return connections == 0 ? nobody : done;
 }
 
-}  // namespace
-
-int sessions(const Config& config, const Sessions& options) {
+int sessions(const Invocation& invocation, const Sessions& options) {
   json params{{"limit", options.count ? 0 : options.limit}, {"cursor", options.cursor}, {"handler", options.handler}};
   if (!options.user.empty()) params["user_id"] = options.user;
-  const auto answer = ask(config, "sessions", params);
+  const auto answer = ask(invocation.config, "sessions", params);
   if (!answer) return fail(not_done, answer.error().text());
   const json counted = answer->value("count", json::object());
-  if (options.json) {
+  if (invocation.json) {
     std::cout << written(*answer) << '\n';
   } else {
     for (const json& session : answer->value("sessions", json::array())) {
@@ -85,7 +87,7 @@ int sessions(const Config& config, const Sessions& options) {
   return unanswered.empty() ? done : not_done;
 }
 
-int send(const Config& config, const Send& options) {
+int send(const Invocation& invocation, const Send& options) {
   auto target = target_of(options.whom);
   if (!target) return fail(usage_mistake, "say whom: one of --session, --user, --all");
   const std::string text =
@@ -96,16 +98,61 @@ int send(const Config& config, const Send& options) {
                 "the message is not JSON: " + text.substr(0, 80) + " (a text needs its quotes: '\"hello\"')");
   target->second["message"] = message;
   target->second["handler"] = options.whom.handler;
-  return say(ask(config, "send_to_" + target->first, target->second), options.json, "took it");
+  return say(ask(invocation.config, "send_to_" + target->first, target->second), invocation.json, "took it");
 }
 
-int kick(const Config& config, const Kick& options) {
+int kick(const Invocation& invocation, const Kick& options) {
   auto target = target_of(options.whom);
   if (!target) return fail(usage_mistake, "say whom: one of --session, --user, --all");
   target->second["code"] = options.code;
   target->second["handler"] = options.whom.handler;
   target->second["reason"] = options.reason;
-  return say(ask(config, "close_" + target->first, target->second), options.json, "closed");
+  return say(ask(invocation.config, "close_" + target->first, target->second), invocation.json, "closed");
+}
+
+void add_whom(CLI::App* command, Whom& whom) {
+  command->add_option("--session", whom.session, "One session, by its id");
+  command->add_option("--user", whom.users, "Every connection of this user, on every gateway; may be given often")
+      ->allow_extra_args(false);
+  command->add_flag("--all", whom.all, "Everybody");
+  command->add_option("--handler", whom.handler, handler_help)->capture_default_str();
+}
+
+}  // namespace
+
+void add_consumer_commands(CLI::App& app, Invocation& invocation) {
+  const auto listing = std::make_shared<Sessions>();
+  CLI::App* const listed =
+      app.add_subcommand("sessions", "Who is connected to the gateways of this service, and how many");
+  listed->add_option("--user", listing->user, "Only this user's");
+  listed->add_option("--limit", listing->limit, "Sessions in a page")->check(CLI::Range(1, 1000));
+  listed->add_option("--cursor", listing->cursor, "Where the page before ended");
+  listed->add_flag("--count", listing->count, "Only how many");
+  listed->add_option("--handler", listing->handler, handler_help)->capture_default_str();
+  listed->callback([&invocation, listing] {
+    invocation.run = [&invocation, listing] { return sessions(invocation, *listing); };
+  });
+
+  const auto sending = std::make_shared<Send>();
+  CLI::App* const sent =
+      app.add_subcommand("send", std::string("Sends a message to consumers, wherever they are connected\n") + codes);
+  add_whom(sent, sending->whom);
+  sent->add_option("message", sending->message, "JSON, sent as it is; - reads it from standard input")->required();
+  sent->callback([&invocation, sending] {
+    invocation.run = [&invocation, sending] { return send(invocation, *sending); };
+  });
+
+  const auto kicking = std::make_shared<Kick>();
+  CLI::App* const kicked = app.add_subcommand("kick", std::string("Closes connections of consumers\n") + codes);
+  add_whom(kicked, kicking->whom);
+  kicked
+      ->add_option("--code", kicking->code,
+                   "1000, 1001, or 4000 to 4999: clients come again after 4000 to 4499, and not after 4500 to 4999")
+      ->capture_default_str();
+  kicked->add_option("--reason", kicking->reason, "At most 123 bytes");
+  kicked->callback([&invocation, kicking] {
+    invocation.run = [&invocation, kicking] { return kick(invocation, *kicking); };
+  });
 }
 
 }  // namespace nuropb::ctl

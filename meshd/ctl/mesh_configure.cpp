@@ -1,4 +1,6 @@
-#include "meshd/ctl/mesh_configure.hpp"
+// nuropb-ctl mesh configure: mesh/configure.hpp by hand.
+
+#include "meshd/ctl/mesh_commands.hpp"
 
 #include <iostream>
 
@@ -8,7 +10,7 @@
 namespace nuropb::ctl {
 namespace {
 
-constexpr int failed = 1, usage_mistake = 2, something_missing = 3;
+constexpr int something_missing = 3;
 
 const char* word(mesh::SetUp::Found state) {
   switch (state) {
@@ -20,16 +22,12 @@ const char* word(mesh::SetUp::Found state) {
   return "";
 }
 
-int fail(const Error& error, int code) {
-  std::cerr << "nuropb-ctl: " << error.text() << '\n';
-  return code;
-}
-
 }  // namespace
 
-int mesh_configure(const Config& config, const MeshConfigure& what) {
+int mesh_configure(const Invocation& invocation, const MeshConfigure& what) {
+  const Config& config = invocation.config;
   auto transport = meshd::transport_settings(config, "nuropb-ctl");
-  if (!transport) return fail(transport.error(), usage_mistake);
+  if (!transport) return fail(usage_mistake, transport.error());
   if (!what.service.empty()) transport->service_name = what.service;
   transport->rpc_bindings = what.rpc_bindings;
   transport->event_bindings = what.event_bindings;
@@ -37,31 +35,45 @@ int mesh_configure(const Config& config, const MeshConfigure& what) {
   const std::string& management = what.management_url.empty() ? config.amqp.management_url : what.management_url;
   if (!management.empty()) {
     auto url = http::parse_url(management);
-    if (!url) return fail(url.error(), usage_mistake);
+    if (!url) return fail(usage_mistake, url.error());
     settings.management = *url;
   }
-  const auto done = mesh::set_up(settings);
-  if (!done) return fail(done.error(), failed);
+  const auto found = mesh::set_up(settings);
+  if (!found) return fail(not_done, found.error());
 
   using Found = mesh::SetUp::Found;
-  std::cout << done->broker << ", service " << settings.transport.service_name << '\n';
-  for (const auto& item : done->items) {
+  const auto made = found->count(Found::made), missing = found->count(Found::missing);
+  if (invocation.json) {
+    nlohmann::json items = nlohmann::json::array();
+    for (const auto& item : found->items) {
+      std::string state = item.state == Found::unknown ? (what.dry_run ? "unknown" : "bound") : word(item.state);
+      items.push_back({{"what", item.what}, {"state", state.substr(0, state.find(' '))}});
+    }
+    std::cout << written({{"broker", found->broker},
+                          {"service", settings.transport.service_name},
+                          {"items", items},
+                          {"made", made},
+                          {"missing", missing}})
+              << '\n';
+    return what.dry_run && (missing > 0 || found->count(Found::unknown) > 0) ? something_missing : done;
+  }
+  std::cout << found->broker << ", service " << settings.transport.service_name << '\n';
+  for (const auto& item : found->items) {
     // A binding nobody could be asked about: declared again all the same, unless this is a dry run.
     std::cout << (item.state == Found::unknown ? (what.dry_run ? "unknown " : "bound   ") : word(item.state))
               << item.what << '\n';
   }
-  const auto made = done->count(Found::made), missing = done->count(Found::missing);
   if (what.dry_run && missing > 0) {
     std::cout << "would make " << missing << ", nothing was changed\n";
     return something_missing;
   }
-  if (what.dry_run && done->count(Found::unknown) > 0) {
+  if (what.dry_run && found->count(Found::unknown) > 0) {
     std::cout << "bindings may be missing: the management did not answer\n";
     return something_missing;
   }
   if (made > 0) std::cout << "made " << made << '\n';
   else std::cout << "all was there\n";
-  return std::cout.flush() ? 0 : failed;
+  return std::cout.flush() ? done : not_done;
 }
 
 }  // namespace nuropb::ctl

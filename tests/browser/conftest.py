@@ -3,13 +3,6 @@
 import pytest
 
 from support.browser import Browser, serving
-from support.paths import ROOT
-
-
-@pytest.fixture
-def quickstart_page():
-    with serving(ROOT / "scripts" / "quickstart-page") as origin:
-        yield origin
 
 
 @pytest.fixture

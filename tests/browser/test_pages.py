@@ -22,19 +22,6 @@ def request(service, method, params):
     return {"type": "request", "payload": {"service": service, "method": method, "params": params, "trace_id": "page-1"}}
 
 
-async def test_the_quickstart_page(quickstart_page, gateways, demo, browser):
-    """As the newcomer uses it: the page connects by itself, a press of the button calls, the answer is shown."""
-    gateway = gateways(settings={"listen": {"origins": [quickstart_page]}}, tokens={"demo-token": {"user_id": "demo", "username": "Demo"}})
-    async with browser:
-        page = await browser.page(f"{quickstart_page}/#{gateway.url}")
-        await page.until("document.getElementById('state').textContent.startsWith('connected')")
-        await page.evaluate(f"document.getElementById('service').value = {json.dumps(demo)}")
-        await page.evaluate("document.querySelector('#call button').click()")
-        shown = await page.until("[...document.querySelectorAll('pre')].map((e) => e.textContent).find((text) => text.startsWith('response'))")
-        assert json.loads(shown.split("\n", 1)[1])["payload"]["result"] == 3, shown
-        assert not [entry for entry in page.console if "exceptionDetails" in entry], page.console
-
-
 async def test_a_cookie_authorizes_a_page_of_a_known_origin(empty_page, gateways, demo, browser):
     gateway = gateways(settings={"listen": {"origins": [empty_page]}})
     async with browser:

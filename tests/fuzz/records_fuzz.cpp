@@ -37,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   there_and_back<records::Pushed>(payload);
   there_and_back<records::SnorkyCall>(payload);
   there_and_back<records::BackendCall>(payload);
+  there_and_back<records::ConsoleCall>(payload);
   there_and_back<records::SnorkyAnswer>(payload);
   there_and_back<records::BackendAnswer>(payload);
   there_and_back<records::Resume>(payload);

@@ -1,6 +1,7 @@
 """Chromium without a screen, driven over its DevTools protocol (https://chromedevtools.github.io/devtools-protocol/)."""
 
 import asyncio
+import base64
 import contextlib
 import functools
 import http.server
@@ -91,6 +92,15 @@ class Page:
     async def set_cookie(self, url, name, value, **attributes):
         done = await self.command("Network.setCookie", url=url, name=name, value=value, **attributes)
         assert done["success"], done
+
+    async def look(self, width, height, dark):
+        """A window of this size, and what its owner prefers."""
+        await self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
+    async def screenshot(self):
+        """PNG."""
+        return base64.b64decode((await self.command("Page.captureScreenshot", format="png"))["data"])
 
     async def end(self):
         self._reader.cancel()

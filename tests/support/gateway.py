@@ -47,21 +47,25 @@ class Edge:
         self.port = None
         self.backend_port = None  # where backends are heard; 0: nowhere
         self.lines_port = None    # where JSON lines are spoken; 0: nowhere
+        self.console_port = None  # where the console is; 0: nowhere
         self.process = None
 
     def start(self):
         port_file = self.gateway.folder / f"edge{self.number}.port"
         backend_port_file = self.gateway.folder / f"edge{self.number}.backend-port"
         lines_port_file = self.gateway.folder / f"edge{self.number}.lines-port"
-        for file in (port_file, backend_port_file, lines_port_file):
+        console_port_file = self.gateway.folder / f"edge{self.number}.console-port"
+        for file in (port_file, backend_port_file, lines_port_file, console_port_file):
             file.unlink(missing_ok=True)
-        self.process = self.gateway.run(f"edge{self.number}", "nuropb-edge", "--port-file", port_file, "--backend-port-file", backend_port_file, "--lines-port-file", lines_port_file)
+        self.process = self.gateway.run(f"edge{self.number}", "nuropb-edge", "--port-file", port_file, "--backend-port-file", backend_port_file, "--lines-port-file", lines_port_file,
+                                        "--console-port-file", console_port_file)
 
         def listening():
             assert self.process.running(), f"edge {self.number} ended with {self.process.popen.returncode}:\n{self.process.tail()}"
-            return all(file.exists() and file.read_text().strip() for file in (port_file, backend_port_file, lines_port_file))
+            return all(file.exists() and file.read_text().strip() for file in (port_file, backend_port_file, lines_port_file, console_port_file))
         wait_until(listening, lambda: f"edge {self.number} listens:\n{self.process.tail()}")
-        self.port, self.backend_port, self.lines_port = (int(file.read_text()) for file in (port_file, backend_port_file, lines_port_file))
+        self.port, self.backend_port, self.lines_port, self.console_port = (
+            int(file.read_text()) for file in (port_file, backend_port_file, lines_port_file, console_port_file))
 
     @property
     def url(self):

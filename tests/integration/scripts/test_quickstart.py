@@ -1,5 +1,6 @@
 """scripts/quickstart: what it prints works, and when it ends nothing of it is left. (.ci/run runs its --smoke.)"""
 
+import json
 import os
 import re
 import shlex
@@ -55,11 +56,14 @@ def test_what_it_prints_works_and_ctrl_c_ends_it(quickstart):
     assert done.returncode == 0 and '"result": 3' in done.stdout, done.stdout + done.stderr
     health = shell(re.search(r"curl (http://\S+/healthz)$", printed, re.MULTILINE)[0])
     assert '"broker":"ready"' in health.stdout, health.stdout + health.stderr
-    page = re.search(r"^  page +(http://\S+)#(ws://\S+)$", printed, re.MULTILINE)
+    page = re.search(r"^  console +(http://\S+)#token=(\S+)$", printed, re.MULTILINE)
     assert "NuroPb gateway" in shell(f"curl -fsS {shlex.quote(page[1])}").stdout
+    figures = shell(f"curl -fsS -H 'Authorization: Bearer {page[2]}' {page[1]}api/status").stdout
+    assert len(json.loads(figures)["workers"]) == 3, figures
     # The page's origin may connect, as a browser does it: with a cookie, and without a header of its own.
+    url = json.loads(shell(f"curl -fsS {page[1]}api/about").stdout)["url"]
     upgrade = shell(f"curl -sS -i -m 3 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "
-                    f"-H 'Origin: {page[1].rstrip('/')}' -H 'Cookie: Authorization=demo-token' {shlex.quote(page[2].replace('ws:', 'http:'))}")
+                    f"-H 'Origin: {page[1].rstrip('/')}' -H 'Cookie: Authorization=demo-token' {shlex.quote(url.replace('ws:', 'http:'))}")
     assert upgrade.stdout.startswith("HTTP/1.1 101") and '"topic":"hello"' in upgrade.stdout, upgrade.stdout + upgrade.stderr
 
     assert len(belonging_to(quickstart.run_folder)) > 6  # the search below can find something

@@ -297,6 +297,11 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
          bytes_of(SnorkyCall{1, 2, false, topic, topic, trace, params}), bytes_of(SnorkyCall{}));
   expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}),
          bytes_of(BackendCall{}));
+  const std::string long_token(max_credential, 't'), question(max_console_params, '1');
+  expect(bounds_to_meshd(number(Type::console_call), 5000), bytes_of(ConsoleCall{long_token, topic, question}),
+         bytes_of(ConsoleCall{}));
+  EXPECT_TRUE(decode<ConsoleCall>(bytes_of(ConsoleCall{long_token, topic, question})));
+  EXPECT_FALSE(decode<ConsoleCall>(bytes_of(ConsoleCall{long_token + "t", "", ""})));
   expect(bounds_to_edge(number(Type::snorky_answer), 5000),
          bytes_of(SnorkyAnswer{1, 2, standing, standing, std::string(5000 + max_error, 't')}),
          bytes_of(SnorkyAnswer{}));

@@ -1,4 +1,4 @@
-#include "edge/backend_listener.hpp"
+#include "edge/http_listener.hpp"
 
 #include <sys/socket.h>
 
@@ -12,7 +12,6 @@
 
 #include "common/error_names.hpp"
 #include "common/messages.hpp"
-#include "common/records.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -31,15 +30,21 @@ constexpr auto accept_pause = std::chrono::milliseconds(100);
 
 }  // namespace
 
-struct BackendListener::Impl : std::enable_shared_from_this<Impl> {
-  Impl(asio::io_context& context, Settings s, OnRequest handler)
-      : io(context), settings(std::move(s)), on_request(std::move(handler)), acceptor(context), retry(context) {}
+struct HttpListener::Impl : std::enable_shared_from_this<Impl> {
+  Impl(asio::io_context& context, Settings s, OnHead judge, OnRequest handler)
+      : io(context),
+        settings(std::move(s)),
+        on_head(std::move(judge)),
+        on_request(std::move(handler)),
+        acceptor(context),
+        retry(context) {}
 
   void accept();
   void take(tcp::socket socket);
 
   asio::io_context& io;
   Settings settings;
+  OnHead on_head;
   OnRequest on_request;
   tcp::acceptor acceptor;
   asio::steady_timer retry;
@@ -48,7 +53,7 @@ struct BackendListener::Impl : std::enable_shared_from_this<Impl> {
   bool stopped = false;
 };
 
-class BackendListener::Session : public std::enable_shared_from_this<Session> {
+class HttpListener::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<Impl> impl, tcp::socket socket, bool refuse)
       : impl_(std::move(impl)), stream_(std::move(socket)), deadline_(impl_->io), refuse_(refuse) {
@@ -109,24 +114,18 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
 
   void on_head() {
     const auto& request = parser_->get();
-    if (refuse_) {
-      HttpAnswer busy = come_again("all connections of backends are taken (backend.connections)");
-      return refuse(std::move(busy));
-    }
-    const std::string_view target(request.target().data(), request.target().size());
-    if (target.substr(0, target.find('?')) != "/backend")
-      return refuse(refusal(404, error_name::handling, "backends POST to /backend"));
-    if (request.method() != http::verb::post) {
-      HttpAnswer only = refusal(405, error_name::handling, "backends POST to /backend");
-      only.headers.emplace_back("Allow", "POST");
-      return refuse(std::move(only));
-    }
-    const auto key = request.find("X-Backend-Key");
-    if (key == request.end() || key->value().empty())
-      return refuse(refusal(401, error_name::authentication, "Missing X-Backend-Key header"));
-    if (key->value().size() > records::max_backend_key)
-      return refuse(refusal(401, error_name::authentication, "Invalid API key"));
-    key_.assign(key->value().data(), key->value().size());
+    const HttpListener::Settings& settings = impl_->settings;
+    if (refuse_)
+      return refuse(
+          come_again("all connections of " + settings.who + " are taken (" + settings.section + ".connections)"));
+    const auto view = [](boost::beast::string_view text) { return std::string_view(text.data(), text.size()); };
+    const std::string_view target = view(request.target());
+    Head head{view(request.method_string()), target.substr(0, target.find('?')), [&](std::string_view name) {
+                const auto found = request.find(boost::beast::string_view(name.data(), name.size()));
+                return found == request.end() ? std::string_view() : view(found->value());
+              }};
+    request_ = {std::string(head.method), std::string(head.path), {}, std::string(head.field("Host")), {}};
+    if (auto refusal = impl_->on_head(head, request_)) return refuse(std::move(*refusal));
     if (!continued_ && beast::iequals(request[http::field::expect], "100-continue")) return say_continue();
     read_body();
   }
@@ -144,9 +143,10 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
     http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](const error_code& error, std::size_t) {
       if (error) return self->failed(error);
       self->deadline_.cancel();  // the edge answers in its own time
-      self->impl_->on_request(
-          {std::move(self->key_), std::move(self->parser_->get().body())},
-          [self](HttpAnswer answer) { self->answer(std::move(answer), !self->parser_->keep_alive()); });
+      self->request_.body = std::move(self->parser_->get().body());
+      self->impl_->on_request(std::move(self->request_), [self](HttpAnswer answer) {
+        self->answer(std::move(answer), !self->parser_->keep_alive());
+      });
     });
   }
 
@@ -160,7 +160,8 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
     if (late_ && (buffer_.size() > 0 || parser_->is_header_done()))
       return refuse(refusal(
           408, error_name::timeout,
-          "the request took longer than " + std::to_string(impl_->settings.timeout_ms) + " ms (backend.timeout_ms)"));
+          "the request took longer than " + std::to_string(impl_->settings.timeout_ms) + " ms (" +
+              impl_->settings.section + ".timeout_ms)"));
     // Whoever says nothing, or ends, gets no answer; what is no HTTP does.
     if (error == http::error::end_of_stream || error == http::error::partial_message ||
         error.category() != http::make_error_code(http::error::bad_method).category())
@@ -212,14 +213,14 @@ class BackendListener::Session : public std::enable_shared_from_this<Session> {
   beast::flat_buffer buffer_{max_head + (64U << 10)};
   std::optional<http::request_parser<http::string_body>> parser_;
   asio::steady_timer deadline_;
-  std::string key_;
+  Request request_;
   std::array<char, 4096> rest_;
   std::size_t read_out_ = 0;
   std::list<Session*>::iterator place_;
   bool refuse_, idle_ = false, answered_ = true, continued_ = false, late_ = false;
 };
 
-void BackendListener::Impl::accept() {
+void HttpListener::Impl::accept() {
   acceptor.async_accept([self = shared_from_this()](const error_code& error, tcp::socket socket) {
     if (self->stopped) return;
     if (!error) {
@@ -234,7 +235,7 @@ void BackendListener::Impl::accept() {
   });
 }
 
-void BackendListener::Impl::take(tcp::socket socket) {
+void HttpListener::Impl::take(tcp::socket socket) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   bool refuse = sessions >= settings.connections;
@@ -246,14 +247,14 @@ void BackendListener::Impl::take(tcp::socket socket) {
   std::make_shared<Session>(shared_from_this(), std::move(socket), refuse)->start();
 }
 
-BackendListener::BackendListener(asio::io_context& io, Settings settings, OnRequest on_request)
-    : impl_(std::make_shared<Impl>(io, std::move(settings), std::move(on_request))) {}
-BackendListener::~BackendListener() { stop(); }
+HttpListener::HttpListener(asio::io_context& io, Settings settings, OnHead on_head, OnRequest on_request)
+    : impl_(std::make_shared<Impl>(io, std::move(settings), std::move(on_head), std::move(on_request))) {}
+HttpListener::~HttpListener() { stop(); }
 
-std::string BackendListener::listen() {
+std::string HttpListener::listen() {
   error_code error;
   const auto address = asio::ip::make_address(impl_->settings.address, error);
-  if (error) return "backend.address '" + impl_->settings.address + "' is not an IP address";
+  if (error) return impl_->settings.section + ".address '" + impl_->settings.address + "' is not an IP address";
   const tcp::endpoint endpoint(address, impl_->settings.port);
   impl_->acceptor.open(endpoint.protocol(), error);
   if (!error) impl_->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
@@ -264,18 +265,18 @@ std::string BackendListener::listen() {
   if (!error) impl_->acceptor.bind(endpoint, error);
   if (!error) impl_->acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error)
-    return "can't listen for backends on " + impl_->settings.address + " port " + std::to_string(impl_->settings.port) +
+    return "can't listen for " + impl_->settings.who + " on " + impl_->settings.address + " port " + std::to_string(impl_->settings.port) +
            ": " + error.message();
   impl_->accept();
   return {};
 }
 
-std::uint16_t BackendListener::port() const {
+std::uint16_t HttpListener::port() const {
   error_code error;
   return impl_->acceptor.local_endpoint(error).port();
 }
 
-void BackendListener::stop() {
+void HttpListener::stop() {
   if (impl_->stopped) return;
   impl_->stopped = true;
   impl_->retry.cancel();

@@ -1,0 +1,15 @@
+#pragma once
+// The console's files (edge/web/console), compiled in: an edge opens none once it runs.
+
+#include <span>
+#include <string_view>
+
+namespace nuropb::edge {
+
+struct ConsoleFile {
+  std::string_view name;  ///< "index.html"
+  std::string_view bytes;
+};
+std::span<const ConsoleFile> console_files();
+
+}  // namespace nuropb::edge

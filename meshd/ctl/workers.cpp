@@ -1,0 +1,140 @@
+// nuropb-ctl drain, reload: what is told to meshd, and by it to the edges.
+
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "meshd/ctl/say.hpp"
+
+namespace nuropb::ctl {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds look{100};
+constexpr std::chrono::seconds say_again{2};
+constexpr std::chrono::seconds to_come_back{15};  // the launcher's longest pause is 10
+
+struct Drain {
+  std::optional<std::uint64_t> slot;
+  bool all = false, no_wait = false;
+};
+
+struct Worker {
+  std::uint64_t slot = 0, generation = 0, pid = 0, sessions = 0;
+};
+
+Result<std::vector<Worker>> workers(const Config& config) {
+  const auto now = ask(config, "status", json::object());
+  if (!now) return tl::unexpected(now.error());
+  std::vector<Worker> out;
+  for (const json& one : now->value("workers", json::array()))
+    out.push_back({number(one, "slot"), number(one, "generation"), number(one, "pid"), number(one, "sessions")});
+  return out;
+}
+
+std::string name(const Worker& worker) {
+  return "worker " + std::to_string(worker.slot) + " (pid " + std::to_string(worker.pid) + ")";
+}
+
+/// Until `over` says so; every two seconds what is waited for. False: not in time, or meshd can't be asked.
+bool wait(const Config& config, std::chrono::milliseconds limit,
+          const std::function<bool(const std::vector<Worker>&, std::string& what)>& over) {
+  const auto since = Clock::now();
+  auto said = since;
+  while (Clock::now() - since < limit) {
+    std::string what = "meshd does not answer";
+    if (const auto now = workers(config); now && over(*now, what)) return true;
+    if (Clock::now() - said >= say_again) {
+      said = Clock::now();
+      std::cerr << what << ": " << std::chrono::duration_cast<std::chrono::seconds>(said - since).count()
+                << " s of at most " << std::chrono::duration_cast<std::chrono::seconds>(limit).count() << " s\n";
+    }
+    std::this_thread::sleep_for(look);
+  }
+  return false;
+}
+
+/// 0, or why not.
+int drain_one(const Config& config, const Worker& worker, bool wait_for_it) {
+  const auto told = ask(config, "drain_worker", {{"slot", worker.slot}});
+  if (!told) return fail(not_done, told.error());
+  if (!wait_for_it) return done;
+  const Config::Drain& times = config.drain;
+  const std::chrono::milliseconds limit(std::uint64_t{times.grace_ms} + times.spread_ms + times.limit_ms + 5000);
+  const bool gone = wait(config, limit, [&](const std::vector<Worker>& now, std::string& what) {
+    for (const Worker& one : now) {
+      if (one.slot != worker.slot || one.generation != worker.generation) continue;
+      what = name(worker) + " drains, " + std::to_string(one.sessions) + " sessions left";
+      return false;
+    }
+    return true;
+  });
+  return gone ? done : fail(not_done, name(worker) + " did not drain in time (drain.*); its log says why");
+}
+
+int drain(const Invocation& invocation, const Drain& options) {
+  if (options.slot.has_value() == options.all) return fail(usage_mistake, "say which: one of SLOT, --all");
+  const Config& config = invocation.config;
+  const auto now = workers(config);
+  if (!now) return fail(not_done, now.error());
+  json drained = json::array();
+  for (const Worker& worker : *now) {
+    if (!options.all && worker.slot != *options.slot) continue;
+    if (const int code = drain_one(config, worker, !options.no_wait || options.all); code != done) return code;
+    drained.push_back({{"slot", worker.slot}, {"generation", worker.generation}, {"pid", worker.pid}});
+    if (!invocation.json)
+      std::cout << name(worker) << (options.no_wait && !options.all ? " drains\n" : " drained\n") << std::flush;
+    if (!options.all) continue;
+    // One after the other: the next one goes only when there are as many again as there were.
+    const bool back = wait(config, to_come_back, [&](const std::vector<Worker>& then, std::string& what) {
+      what = std::to_string(then.size()) + " of " + std::to_string(now->size()) + " workers are attached";
+      return then.size() >= now->size();
+    });
+    if (!back)
+      return fail(not_done, "nobody has come in place of " + name(worker) +
+                                ": the others are left alone (who starts edges here? see docs/tasks/drain-and-restart.md)");
+  }
+  if (drained.empty())
+    return fail(not_done, options.all ? "no worker is attached" : "there is no worker in slot " + std::to_string(*options.slot));
+  if (invocation.json) std::cout << written({{"drained", drained}}) << '\n';
+  return done;
+}
+
+int reload(const Invocation& invocation) {
+  const auto told = ask(invocation.config, "reload", json::object());
+  if (!told) return fail(not_done, told.error());
+  if (invocation.json) std::cout << written(*told) << '\n';
+  else
+    std::cout << "tokens, keys and policy are read; " << told->value("edges", json::array()).size()
+              << " edges were told to read their certificates\n";
+  return done;
+}
+
+}  // namespace
+
+void add_worker_commands(CLI::App& app, Invocation& invocation) {
+  const auto options = std::make_shared<Drain>();
+  CLI::App* const drained = app.add_subcommand(
+      "drain",
+      "Lets an edge finish what is pending, close its sockets and end; whoever runs it starts another in its place. --all: "
+      "each, one after the other\n"
+      "Exit codes: 0 done; 1 it could not be done, or not in time; 2 wrong command or settings");
+  drained->add_option("slot", options->slot, "Which, as `status` shows it: the number before the dot");
+  drained->add_flag("--all", options->all, "Each, once the one before has its successor");
+  drained->add_flag("--no-wait", options->no_wait, "Does not wait for its end");
+  drained->callback([&invocation, options] {
+    invocation.run = [&invocation, options] { return drain(invocation, *options); };
+  });
+  CLI::App* const reloaded = app.add_subcommand(
+      "reload",
+      "Has meshd read tokens, keys and policy again, and edges their certificates. No socket is dropped but of those who "
+      "may be here no more\n"
+      "Exit codes: 0 done; 1 something could not be read, and what was before stays in force; 2 wrong command or settings");
+  reloaded->callback([&invocation] { invocation.run = [&invocation] { return reload(invocation); }; });
+}
+
+}  // namespace nuropb::ctl

@@ -1,0 +1,136 @@
+"""The console in Chromium, as somebody uses it. With NUROPB_SCREENSHOTS=1 the pictures of docs/tasks/console.md are made anew."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from support.consumer import Consumer
+from support.paths import ROOT
+from support.waiting import eventually
+
+PICTURES = {dark: ROOT / "docs" / "tasks" / f"console-{'dark' if dark else 'light'}.png" for dark in (False, True)}
+LARGEST = 150_000
+OPEN = 'default = ["request", "describe", "subscribe", "event"]\n'
+
+
+def console(gateways, **options):
+    settings = {"auth": {"policy_file": "policy.toml"}, "console": {"enabled": True, "port": 0, "users": ["ann"], **options}}
+    return gateways(edges=2, files={"policy.toml": OPEN}, settings=settings)
+
+
+async def connected(browser, gateway, token="secret-ann"):
+    page = await browser.page(f"http://127.0.0.1:{gateway.edges[0].console_port}/#token={token}")
+    await page.until("document.getElementById('state').textContent.startsWith('connected as')")
+    return page
+
+
+def text_of(selector):
+    return f"document.querySelector({json.dumps(selector)})?.textContent"
+
+
+async def fill(page, selector, value):
+    await page.evaluate(f"(() => {{ const it = document.querySelector({json.dumps(selector)}); it.value = {json.dumps(value)}; it.dispatchEvent(new Event('input')); it.dispatchEvent(new Event('change')); }})()")
+
+
+async def press(page, selector):
+    await page.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+async def picture(page, dark):
+    await page.look(1180, 1000, dark)
+    await page.until(f"matchMedia('(prefers-color-scheme: dark)').matches === {json.dumps(dark)} && innerWidth === 1180")
+    paper = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    taken = await page.screenshot()
+    assert taken.startswith(b"\x89PNG") and len(taken) < LARGEST, len(taken)
+    if os.environ.get("NUROPB_SCREENSHOTS"):
+        PICTURES[dark].write_bytes(taken)
+    return paper
+
+
+async def test_a_service_is_called_through_its_description(gateways, demo, browser):
+    gateway = console(gateways, kill_workers=True)
+    async with browser:
+        page = await connected(browser, gateway)
+        assert await page.evaluate("location.hash") == "" and await page.evaluate("document.cookie") == ""  # the token stays nowhere
+        await fill(page, "#service", demo)
+        await press(page, "#describe button")
+        await page.until("!document.getElementById('call').hidden")
+        await fill(page, "#method", "add")
+        await page.until("document.querySelector('#field-b') !== null")
+        await fill(page, "#field-a", "40")
+        await fill(page, "#field-b", "2")
+        await press(page, "#call > button")
+        answer = await page.until("/^answer/.test(document.getElementById('answer').textContent) && document.getElementById('answer').textContent")
+        assert answer.split("\n", 1)[1] == "42", answer
+
+        await press(page, "#subscribe button")  # to all
+        await page.until("document.querySelectorAll('#topics li').length === 1")
+        await fill(page, "#event-topic", "news.sport")
+        await fill(page, "#event", '{"text": "<b>a goal</b>"}')
+        await press(page, "#publish button")
+        shown = await page.until(text_of("#events li"))
+        assert shown == 'news.sport {"text":"<b>a goal</b>"}', shown  # as text, whatever it looks like
+
+        await page.until("document.querySelectorAll('#workers tr').length === 2")
+        assert await page.until(text_of("#number-broker")) == "ready"
+        light, dark = await picture(page, False), await picture(page, True)
+        assert light != dark
+        assert not [entry for entry in page.console if "exceptionDetails" in entry or entry.get("entry", {}).get("level") == "error"], page.console
+
+
+async def test_a_worker_is_killed_and_the_others_carry_on(gateways, demo, browser):
+    gateway = console(gateways, kill_workers=True)
+    doomed = gateway.edges[1]
+    async with browser:
+        page = await connected(browser, gateway)
+        await page.until(f"document.querySelector('tr[data-pid=\"{doomed.process.pid}\"] button') !== null")
+        doomed.process.killed = True  # by the page
+        await press(page, f'tr[data-pid="{doomed.process.pid}"] button')
+        await eventually(lambda: not doomed.process.running(), gateway.meshd.tail)
+        assert doomed.process.popen.returncode == -signal.SIGKILL
+        await page.until("document.querySelectorAll('#workers tr').length === 1")
+        # The socket of the page is another edge's, and works.
+        await fill(page, "#service", demo)
+        await press(page, "#describe button")
+        await page.until("!document.getElementById('call').hidden")
+        assert (await page.evaluate(text_of("#state"))).startswith("connected as ann")
+        doomed.start()
+        await page.until("document.querySelectorAll('#workers tr').length === 2")
+
+
+async def test_who_may_not_see_figures_sees_none_and_still_calls(gateways, demo, browser):
+    gateway = console(gateways)
+    async with browser:
+        page = await connected(browser, gateway, "secret-bob")
+        assert "console.users" in await page.until("document.getElementById('figures-state').textContent.includes('no figures') && document.getElementById('figures-state').textContent")
+        await fill(page, "#service", demo)
+        await press(page, "#describe button")
+        await page.until("!document.getElementById('call').hidden")
+        assert await page.evaluate("document.querySelectorAll('#workers tr').length") == 0
+
+
+async def test_another_page_gets_nothing_of_it(gateways, stranger, browser):
+    gateway = console(gateways, kill_workers=True)
+    origin = f"http://127.0.0.1:{gateway.edges[0].console_port}"
+    async with browser:
+        page = await browser.page(stranger)
+        for path in ("/", "/api/about", "/api/status"):
+            tried = f"fetch({json.dumps(origin + path)}, {{headers: {{Authorization: 'Bearer secret-ann'}}}}).then(() => 'got it', () => 'nothing')"
+            assert await page.evaluate(tried) == "nothing", path
+        killed = f"fetch({json.dumps(origin + '/api/kill')}, {{method: 'POST', mode: 'no-cors', body: '{{\"slot\": 0}}'}}).then((answer) => answer.type, () => 'nothing')"
+        await page.evaluate(killed)
+        framed = f"new Promise((done) => {{ const frame = document.createElement('iframe'); frame.src = {json.dumps(origin)}; frame.onload = () => done(frame.contentDocument === null); document.body.append(frame); }})"
+        assert await page.evaluate(framed)
+        # And its socket is refused by its origin, with the right token.
+        refused = f"new Promise((done) => {{ const socket = new WebSocket({json.dumps(gateway.url)}, ['nuropb', 'bearer.secret-ann']); socket.onclose = ({{code}}) => done(code); socket.onopen = () => done('open'); }})"
+        assert await page.evaluate(refused) == 1006
+    assert all(edge.process.running() for edge in gateway.edges)
+    ann = await Consumer.open(gateway.url)
+    await ann.close()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_pictures_of_the_docs_are_there(dark):
+    assert 5_000 < PICTURES[dark].stat().st_size < LARGEST
