@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from collections import Counter
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from support import tracing
 from support.consumer import Closed, Consumer
 from support.gateway import TOKENS, health, tokens_toml, toml
 from support.manual_service import ManualService
+from support.metrics import OverUnix
 from support.paths import BIN, ROOT, binary
 from support.ports import free_port
 from support.processes import Process
@@ -24,6 +26,7 @@ from support.services import unique
 from support.waiting import eventually, wait_until
 
 SCRIPT = ROOT / "scripts" / "nuropb-gateway"
+LIMIT = 60.0  # seconds that a start, a roll or a stop may take on a machine that does other things as well
 
 
 class Launched:
@@ -54,9 +57,21 @@ class Launched:
     def until_ready(self):
         def ready():
             assert self.process.running(), f"the launcher ended with {self.process.popen.returncode}:\n{self.process.tail()}"
-            return self.ready_file.exists() and self.health()[1].get("broker") == "ready"
-        wait_until(ready, lambda: f"the gateway is ready:\n{self.process.tail()}")
+            return self.ready_file.exists() and self.attached() == self.settings["gateway"]["edges"] and self.health()[1].get("broker") == "ready"
+        wait_until(ready, lambda: f"the gateway is ready:\n{self.process.tail()}", LIMIT)
         return self
+
+    def attached(self):
+        """How many edges meshd has; None while it does not say. /healthz is answered by any of them."""
+        link = OverUnix(self.folder / "run" / "admin.sock")
+        try:
+            link.request("GET", "/metrics")
+            found = re.search(r"^nuropb_gateway_workers (\d+)$", link.getresponse().read().decode(), re.MULTILINE)
+            return found and int(found[1])
+        except (OSError, HTTPException):
+            return None
+        finally:
+            link.close()
 
     def health(self):
         return health(self.port)
@@ -72,11 +87,11 @@ class Launched:
     def children(self):
         return [pid for name in ("meshd", r"edge \d+") for pid in self.pids(name) if alive(pid)]
 
-    def ended(self, timeout=20.0):
+    def ended(self, timeout=LIMIT):
         wait_until(lambda: not self.process.running(), lambda: f"the launcher ends:\n{self.process.tail()}", timeout)
         return self.process.popen.returncode
 
-    async def code(self, timeout=20.0):
+    async def code(self, timeout=LIMIT):
         return await asyncio.to_thread(self.ended, timeout)
 
 
@@ -98,8 +113,8 @@ def launch(folder, broker_url):
 
     yield make
     for launched in started:
-        launched.process.stop(30)
-        assert not launched.children(), launched.process.log()
+        launched.process.stop(LIMIT)
+        wait_until(lambda: not launched.children(), launched.process.log)  # of one that was killed they end in their own time
         text = launched.process.log()
         assert not any(token in text for token in TOKENS), "a token in a log"
 
@@ -107,7 +122,7 @@ def launch(folder, broker_url):
 async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
     gateway = launch()
     wait_until(gateway.ready_file.exists, lambda: f"it says so:\n{gateway.process.tail()}")
-    assert gateway.health()[0] is not None, "all edges listen"
+    assert gateway.attached() == 2, "all edges take consumers"
     gateway.until_ready()
     consumers = [await Consumer.open(gateway.url) for _ in range(6)]
     for consumer in consumers:
@@ -119,6 +134,23 @@ async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
     assert not gateway.ready_file.exists()
 
 
+def test_edges_that_only_listen_are_not_ready(launch, folder):
+    """Before meshd has taken them in they turn consumers away."""
+    bin = versions(folder, other=False)
+    (bin / "nuropb-edge").unlink()
+    (bin / "nuropb-edge").write_text(
+        f'#!/bin/sh\n[ "$1" != --version ] || exec {binary("nuropb-edge")} --version\nwhile [ "$1" != --port-file ]; do shift; done\necho 1 >"$2"\nexec tail -f /dev/null\n')
+    (bin / "nuropb-edge").chmod(0o755)
+    gateway = launch(bin=bin)
+    wait_until(lambda: all((folder / "run" / f"edge-{n}.port").exists() and (folder / "run" / f"edge-{n}.port").read_text() for n in (0, 1)), gateway.process.tail)
+    versions(folder, other=False)
+    for number in (0, 1):
+        os.kill(gateway.pids(f"edge {number}")[0], signal.SIGKILL)
+    gateway.until_ready()
+    said = gateway.process.log()
+    assert said.index("nuropb-gateway: ready") > said.rindex(" started, pid ") and said[:said.index("nuropb-gateway: ready")].count("worker attached") == 2, said
+
+
 async def test_sigterm_lets_pending_requests_finish(launch, broker_url):
     gateway = launch(edges=1).until_ready()
     async with ManualService(broker_url, unique("held")) as service:
@@ -128,7 +160,7 @@ async def test_sigterm_lets_pending_requests_finish(launch, broker_url):
         gateway.process.signal(signal.SIGTERM)
         await eventually(lambda: "draining" in gateway.process.log(), "the edge drains")
         service.answer(call, result="finished")
-        assert (await asyncio.wait_for(answer, 10))["result"] == "finished"
+        assert (await asyncio.wait_for(answer, LIMIT))["result"] == "finished"
         assert (await consumer.closed())[0] == 1001
     assert await gateway.code() == 0
 
@@ -147,7 +179,7 @@ async def test_an_edge_that_dies_comes_back(launch, demo):
     await eventually(lambda: len(gateway.pids("edge 0")) == 2, "edge 0 is started again")
     assert len(gateway.pids("edge 1")) == 1 and len(gateway.pids("meshd")) == 1
     # The new one may not be attached yet when it is asked.
-    await eventually(lambda: gateway.process.log().count("worker attached") == 3, lambda: gateway.process.tail())
+    await eventually(lambda: gateway.process.log().count("worker attached") == 3 and gateway.attached() == 2, lambda: gateway.process.tail())
     for _ in range(4):
         async with await Consumer.open(gateway.url) as consumer:
             assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
@@ -226,7 +258,7 @@ async def ask_all_the_time(gateway, service, outcomes, stop):
 
 
 async def rolled(gateway, times=1):
-    await eventually(lambda: gateway.process.log().count("nuropb-gateway: rolled\n") >= times, lambda: f"it has rolled:\n{gateway.process.tail()}", 60)
+    await eventually(lambda: gateway.process.log().count("nuropb-gateway: rolled\n") >= times, lambda: f"it has rolled:\n{gateway.process.tail()}", 2 * LIMIT)
 
 
 async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo):
@@ -371,7 +403,7 @@ async def test_a_meshd_that_comes_back_in_another_version_takes_the_edges_along(
     os.kill(gateway.pids("meshd")[0], signal.SIGKILL)
     await eventually(lambda: "processes of several versions run (ABI" in gateway.process.log(), lambda: gateway.process.tail())
     await rolled(gateway)
-    await eventually(lambda: gateway.health()[1].get("broker") == "ready", lambda: gateway.process.tail())
+    gateway.until_ready()
     async with await Consumer.open(gateway.url) as consumer:
         assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
     assert [len(gateway.pids(name)) for name in ("meshd", "edge 0", "edge 1")] == [2, 2, 2]
@@ -416,7 +448,7 @@ def test_new_edges_that_do_not_start_leave_the_old_ones(launch, folder):
     # And from there the old ones can be rolled to.
     versions(folder, other=False)
     gateway.process.signal(signal.SIGHUP)
-    gateway.process.wait_for_log("nuropb-gateway: rolled")
+    gateway.process.wait_for_log("nuropb-gateway: rolled", LIMIT)
 
 
 def test_a_roll_with_wrong_settings_changes_nothing(launch):
@@ -435,7 +467,7 @@ def test_what_breaks_a_restart_later_does_not_end_what_runs(launch):
     gateway.process.wait_for_log("meshd ended after .* exit code 78")
     assert alive(gateway.pids("edge 0")[0])
     (gateway.folder / "away").rename(gateway.tokens)
-    wait_until(lambda: gateway.health()[1].get("broker") == "ready", lambda: f"meshd is back:\n{gateway.process.tail()}")
+    wait_until(lambda: gateway.health()[1].get("broker") == "ready", lambda: f"meshd is back:\n{gateway.process.tail()}", LIMIT)
 
 
 def test_a_mistake_in_the_settings_ends_it_at_once(launch):
