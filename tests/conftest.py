@@ -13,7 +13,7 @@ from support.broker import Broker, declare_exchanges
 from support.certificates import Certificates
 from support.etcd import Etcd
 from support.gateway import TOKENS, Gateway
-from support.launched import Launched
+from support.launched import LIMIT, Launched
 from support.processes import Process
 from support.services import demo_service, python_service
 
@@ -177,7 +177,7 @@ def launch(folder, broker_url):
 
     yield make
     for launched in started:
-        launched.process.stop(30)
-        assert not launched.children(), launched.process.log()
+        launched.process.stop(LIMIT)
+        wait_until(lambda: not launched.children(), launched.process.log)  # of one that was killed they end in their own time
         text = launched.process.log()
         assert not any(token in text for token in TOKENS), "a token in a log"

@@ -88,6 +88,9 @@ int main(int argc, char** argv) {
   settings.ca_file = ca_file;
 
   boost::asio::io_context timers{1};
+  // Before it is ready: whoever waits for that may then end it.
+  boost::asio::signal_set signals(timers, SIGTERM, SIGINT);
+  signals.async_wait([&](const boost::system::error_code&, int) { timers.stop(); });
   mesh::ServiceHost host(service, NUROPB_VERSION, "Demonstration service of the NuroPb gateway");
   add_methods(host, timers);
   mesh::Api api(settings);
@@ -98,8 +101,6 @@ int main(int argc, char** argv) {
   }
   std::cout << "ready" << std::endl;
 
-  boost::asio::signal_set signals(timers, SIGTERM, SIGINT);
-  signals.async_wait([&](const boost::system::error_code&, int) { timers.stop(); });
   timers.run();
   api.stop();
   return 0;

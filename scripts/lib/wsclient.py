@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import struct
+import time
 import urllib.parse
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -16,10 +17,22 @@ class Refused(Exception):
 
 
 class WebSocket:
-    def __init__(self, url, token, timeout=10.0):
+    def __init__(self, url, token, timeout=30.0, patience=20.0):
+        """503 means come again (an edge that waits for its meshd, or stops): for `patience` seconds that is done."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "ws" or not parts.hostname:
             raise ValueError(f"{url}: begins not with ws://HOST")
+        until = time.monotonic() + patience
+        while True:
+            try:
+                return self._connect(parts, token, timeout)
+            except Refused as refusal:
+                self.socket.close()
+                if " 503 " not in str(refusal) or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
+    def _connect(self, parts, token, timeout):
         self.socket = socket.create_connection((parts.hostname, parts.port or 80), timeout)
         self.buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()

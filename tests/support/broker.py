@@ -21,7 +21,7 @@ class Broker:
         self.folder, self.certificates, self.script, self.management, self.lines, self.join = folder, certificates, script, management, lines, join
         self._urls = {}
 
-    def _run(self, *words, timeout=120):
+    def _run(self, *words, timeout=300):
         done = subprocess.run(
             [str(self.script), *words],
             env={**os.environ, "NUROPB_BROKER_DIR": str(self.folder)},

@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from http.client import HTTPException
 from pathlib import Path
 
 from .gateway import TOKENS, health, tokens_toml, toml
+from .metrics import OverUnix
 from .paths import BIN, ROOT
 from .ports import free_port
 from .processes import Process
@@ -12,6 +14,7 @@ from .services import unique
 from .waiting import wait_until
 
 SCRIPT = ROOT / "scripts" / "nuropb-gateway"
+LIMIT = 60.0  # seconds that a start, a roll or a stop may take on a machine that does other things as well
 
 
 class Launched:
@@ -42,9 +45,21 @@ class Launched:
     def until_ready(self):
         def ready():
             assert self.process.running(), f"the launcher ended with {self.process.popen.returncode}:\n{self.process.tail()}"
-            return self.ready_file.exists() and self.health()[1].get("broker") == "ready"
-        wait_until(ready, lambda: f"the gateway is ready:\n{self.process.tail()}")
+            return self.ready_file.exists() and self.attached() == self.settings["gateway"]["edges"] and self.health()[1].get("broker") == "ready"
+        wait_until(ready, lambda: f"the gateway is ready:\n{self.process.tail()}", LIMIT)
         return self
+
+    def attached(self):
+        """How many edges meshd has; None while it does not say. /healthz is answered by any of them."""
+        link = OverUnix(self.folder / "run" / "admin.sock")
+        try:
+            link.request("GET", "/metrics")
+            found = re.search(r"^nuropb_gateway_workers (\d+)$", link.getresponse().read().decode(), re.MULTILINE)
+            return found and int(found[1])
+        except (OSError, HTTPException):
+            return None
+        finally:
+            link.close()
 
     def health(self):
         return health(self.port)
@@ -60,11 +75,11 @@ class Launched:
     def children(self):
         return [pid for name in ("meshd", r"edge \d+") for pid in self.pids(name) if alive(pid)]
 
-    def ended(self, timeout=20.0):
+    def ended(self, timeout=LIMIT):
         wait_until(lambda: not self.process.running(), lambda: f"the launcher ends:\n{self.process.tail()}", timeout)
         return self.process.popen.returncode
 
-    async def code(self, timeout=20.0):
+    async def code(self, timeout=LIMIT):
         return await asyncio.to_thread(self.ended, timeout)
 
 

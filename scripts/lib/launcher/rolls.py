@@ -4,7 +4,7 @@ import signal
 
 from launcher.processes import STEADY_AFTER, abi_of, say
 
-STOP_GRACE = 5.0
+STOP_GRACE = 10.0
 
 
 class Rolls:
@@ -44,6 +44,9 @@ class Rolls:
                 if not new.listens():
                     say(f"the new edge {number} does not start: {new.kill()}; the old ones go on")
                     break
+                code = self.wait_for_meshd(lambda: [*self.edges, new])
+                if code is not None or self.told_to_stop():
+                    return code
                 if number == len(self.edges):
                     self.edges.append(new)
                     continue
@@ -58,6 +61,12 @@ class Rolls:
             say("rolled")
         self.changing = []
         return None
+
+    def wait_for_meshd(self, edges):
+        """Until it has taken them in, so that nobody is turned away. Should it be away itself, that is no reason to wait for ever."""
+        def wanted():
+            return min(sum(edge.running() for edge in edges()), self.config["gateway"]["max_workers"])
+        return self.wait_while(lambda: not self.attached(wanted()), STEADY_AFTER)
 
     def see_off(self, olds):
         """Those have successors, so they drain at once."""
@@ -109,6 +118,8 @@ class Rolls:
         self.changing = []
         if code is None and not self.told_to_stop() and self.meshd.abi != abi:
             code = self.replace_meshd()
+        if code is None and not self.told_to_stop():
+            code = self.wait_for_meshd(lambda: self.edges)
         if code is None and not self.told_to_stop():
             say("rolled")
         return code

@@ -37,7 +37,7 @@ def writing(text):
 
 
 def run(tree, *words):
-    return subprocess.run([tree / "scripts" / "bench", *words, "--json", tree / "all.json"], capture_output=True, text=True, timeout=30)
+    return subprocess.run([tree / "scripts" / "bench", *words, "--json", tree / "all.json"], capture_output=True, text=True, timeout=90)
 
 
 def test_figures_are_merged(tree):

@@ -27,7 +27,7 @@ def load(echo, *words):
 
 
 def found(generator):
-    out, _ = generator.communicate(timeout=60)
+    out, _ = generator.communicate(timeout=120)
     assert generator.returncode == 0
     return json.loads(out.splitlines()[-1])
 
@@ -45,7 +45,7 @@ def test_every_request_is_sent_once_and_answered(echo, words):
 def test_an_open_loop_charges_a_stall_to_all_that_were_due(echo, who):
     """A closed loop asks nothing meanwhile: one late answer for each socket, and a p99 that knows of nothing. And should the
     generator itself be held up, what it sends late has been waiting all the same."""
-    generator = load(echo, "--connections", 2, "--rate", 500, "--seconds", 2, "--wait")
+    generator = load(echo, "--connections", 2, "--rate", 500, "--seconds", 4, "--wait")
     assert json.loads(generator.stdout.readline()) == {"open": 2}
     stalled = echo.pid if who == "server" else generator.pid
     generator.stdin.write("\n")
@@ -55,7 +55,7 @@ def test_an_open_loop_charges_a_stall_to_all_that_were_due(echo, who):
     time.sleep(0.6)  # the stall itself
     os.kill(stalled, signal.SIGCONT)
     told = found(generator)
-    assert told["answered"] == 1000
+    assert told["answered"] == 2000
     assert told["p99_us"] > 500_000, "the requests that were due at the stall's beginning waited for 0.6 s"
 
 
@@ -65,7 +65,7 @@ def test_held_sockets_are_open_until_the_input_ends(echo):
     sockets = [fd for fd in os.listdir(f"/proc/{holder.pid}/fd") if os.readlink(f"/proc/{holder.pid}/fd/{fd}").startswith("socket:")]
     assert len(sockets) == 50 and holder.poll() is None
     holder.stdin.close()
-    assert holder.wait(20) == 0
+    assert holder.wait(60) == 0
     holder.stdout.close()
 
 
@@ -75,5 +75,5 @@ def test_a_server_that_goes_is_an_error(echo):
     generator.stdin.write("\n")
     generator.stdin.flush()
     echo.kill()
-    generator.communicate(timeout=20)
+    generator.communicate(timeout=60)
     assert generator.returncode == 1

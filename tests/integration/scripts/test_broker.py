@@ -23,7 +23,7 @@ class Node:
 
     def run(self, *words, check=True):
         done = subprocess.run([*self.command, *words], env={**os.environ, "NUROPB_BROKER_DIR": str(self.folder)},
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
         assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
@@ -42,6 +42,10 @@ class Node:
                 if str(self.folder).encode() in words:
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
         return found
+
+    def leaves_nothing(self):
+        """Erlang's helpers end by themselves, a moment after the node."""
+        wait_until(lambda: not self.processes(), lambda: f"nothing is left: {self.processes()}")
 
 
 def listening(port):
@@ -84,7 +88,7 @@ def test_a_node_from_start_to_end(node):
         link.channel().queue_declare("kept", passive=True)
 
     node.run("stop")
-    assert node.processes() == {}
+    node.leaves_nothing()
     assert not [name for name, port in ports(node).items() if listening(port)]
     node.run("stop")  # once more is no mistake
 
@@ -93,7 +97,7 @@ def test_after_a_kill_stop_cleans_up_too(node):
     node.run("start")
     node.run("kill")
     node.run("stop")
-    assert node.processes() == {}
+    node.leaves_nothing()
     assert not listening(ports(node)["epmd_port"])
 
 
@@ -107,7 +111,7 @@ def test_a_suspended_node_is_silent_and_comes_back(node):
         pass
     node.run("suspend")
     node.run("stop")
-    assert node.processes() == {}
+    node.leaves_nothing()
 
 
 def test_two_nodes_do_not_know_of_each_other(node, folder):
@@ -127,9 +131,9 @@ def test_tls_management_and_lines_of_its_config(node, folder):
     made = Certificates(folder / "certificates")
     node.run("start", "--tls", made.certificate, made.key, made.ca, "--management", "--config-line", "heartbeat = 7")
     seen = subprocess.run(["openssl", "s_client", "-connect", f"localhost:{urlsplit(node.say('url', '--tls')).port}", "-CAfile", made.ca, "-verify_return_error"],
-                          input="", capture_output=True, text=True, timeout=20)
+                          input="", capture_output=True, text=True, timeout=60)
     assert "Verify return code: 0" in seen.stdout, seen.stdout + seen.stderr
-    subprocess.run(["curl", "-fsS", node.say("url", "--management") + "api/overview"], check=True, capture_output=True, timeout=20)
+    subprocess.run(["curl", "-fsS", node.say("url", "--management") + "api/overview"], check=True, capture_output=True, timeout=60)
     assert "{heartbeat,7}" in node.say("ctl", "--quiet", "environment").replace(" ", "")
 
 
@@ -150,7 +154,7 @@ def test_a_stale_pid_file_harms_nobody(node):
 def test_a_start_that_fails_says_so_and_leaves_nothing(node):
     done = node.run("start", "--config-line", "no.such.key = 1", check=False)
     assert done.returncode == 1 and "ended while starting" in done.stderr, done.stderr
-    wait_until(lambda: not node.processes(), lambda: f"nothing is left: {node.processes()}")
+    node.leaves_nothing()
     node.run("start", "--config-line", "heartbeat = 7")
 
 
@@ -170,7 +174,7 @@ def test_an_unprivileged_user_may_run_one():
             assert node.say("ctl", "--quiet", "list_vhosts", "name") == "name\n/"
         finally:
             node.run("stop")
-        assert node.processes() == {}
+        node.leaves_nothing()
     finally:
         shutil.rmtree(home)
 

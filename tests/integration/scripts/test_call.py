@@ -10,7 +10,7 @@ from support.ports import free_port
 
 
 def call(*words):
-    return subprocess.run([ROOT / "scripts" / "call", *words], capture_output=True, text=True, timeout=30)
+    return subprocess.run([ROOT / "scripts" / "call", *words], capture_output=True, text=True, timeout=90)
 
 
 def test_an_answer(gateway, demo):

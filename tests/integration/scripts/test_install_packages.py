@@ -33,7 +33,7 @@ def machine(folder):
 
 
 def run(machine, *words):
-    return subprocess.run([SCRIPT, *words], env={**os.environ, "PATH": f"{machine / 'path'}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=30)
+    return subprocess.run([SCRIPT, *words], env={**os.environ, "PATH": f"{machine / 'path'}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=90)
 
 
 def calls(machine):

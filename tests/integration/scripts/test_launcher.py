@@ -14,7 +14,7 @@ import websockets
 from support import tracing
 from support.consumer import Closed, Consumer
 from support.gateway import TOKENS, toml
-from support.launched import Launched, alive
+from support.launched import LIMIT, Launched, alive
 from support.manual_service import ManualService
 from support.paths import binary
 from support.resuming import Resuming
@@ -25,7 +25,7 @@ from support.waiting import eventually, wait_until
 async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
     gateway = launch()
     wait_until(gateway.ready_file.exists, lambda: f"it says so:\n{gateway.process.tail()}")
-    assert gateway.health()[0] is not None, "all edges listen"
+    assert gateway.attached() == 2, "all edges take consumers"
     gateway.until_ready()
     consumers = [await Consumer.open(gateway.url) for _ in range(6)]
     for consumer in consumers:
@@ -37,6 +37,23 @@ async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
     assert not gateway.ready_file.exists()
 
 
+def test_edges_that_only_listen_are_not_ready(launch, folder):
+    """Before meshd has taken them in they turn consumers away."""
+    bin = versions(folder, other=False)
+    (bin / "nuropb-edge").unlink()
+    (bin / "nuropb-edge").write_text(
+        f'#!/bin/sh\n[ "$1" != --version ] || exec {binary("nuropb-edge")} --version\nwhile [ "$1" != --port-file ]; do shift; done\necho 1 >"$2"\nexec tail -f /dev/null\n')
+    (bin / "nuropb-edge").chmod(0o755)
+    gateway = launch(bin=bin)
+    wait_until(lambda: all((folder / "run" / f"edge-{n}.port").exists() and (folder / "run" / f"edge-{n}.port").read_text() for n in (0, 1)), gateway.process.tail)
+    versions(folder, other=False)
+    for number in (0, 1):
+        os.kill(gateway.pids(f"edge {number}")[0], signal.SIGKILL)
+    gateway.until_ready()
+    said = gateway.process.log()
+    assert said.index("nuropb-gateway: ready") > said.rindex(" started, pid ") and said[:said.index("nuropb-gateway: ready")].count("worker attached") == 2, said
+
+
 async def test_sigterm_lets_pending_requests_finish(launch, broker_url):
     gateway = launch(edges=1).until_ready()
     async with ManualService(broker_url, unique("held")) as service:
@@ -46,7 +63,7 @@ async def test_sigterm_lets_pending_requests_finish(launch, broker_url):
         gateway.process.signal(signal.SIGTERM)
         await eventually(lambda: "draining" in gateway.process.log(), "the edge drains")
         service.answer(call, result="finished")
-        assert (await asyncio.wait_for(answer, 10))["result"] == "finished"
+        assert (await asyncio.wait_for(answer, LIMIT))["result"] == "finished"
         assert (await consumer.closed())[0] == 1001
     assert await gateway.code() == 0
 
@@ -65,7 +82,7 @@ async def test_an_edge_that_dies_comes_back(launch, demo):
     await eventually(lambda: len(gateway.pids("edge 0")) == 2, "edge 0 is started again")
     assert len(gateway.pids("edge 1")) == 1 and len(gateway.pids("meshd")) == 1
     # The new one may not be attached yet when it is asked.
-    await eventually(lambda: gateway.process.log().count("worker attached") == 3, lambda: gateway.process.tail())
+    await eventually(lambda: gateway.process.log().count("worker attached") == 3 and gateway.attached() == 2, lambda: gateway.process.tail())
     for _ in range(4):
         async with await Consumer.open(gateway.url) as consumer:
             assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
@@ -144,7 +161,7 @@ async def ask_all_the_time(gateway, service, outcomes, stop):
 
 
 async def rolled(gateway, times=1):
-    await eventually(lambda: gateway.process.log().count("nuropb-gateway: rolled\n") >= times, lambda: f"it has rolled:\n{gateway.process.tail()}", 60)
+    await eventually(lambda: gateway.process.log().count("nuropb-gateway: rolled\n") >= times, lambda: f"it has rolled:\n{gateway.process.tail()}", 2 * LIMIT)
 
 
 async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo):
@@ -289,7 +306,7 @@ async def test_a_meshd_that_comes_back_in_another_version_takes_the_edges_along(
     os.kill(gateway.pids("meshd")[0], signal.SIGKILL)
     await eventually(lambda: "processes of several versions run (ABI" in gateway.process.log(), lambda: gateway.process.tail())
     await rolled(gateway)
-    await eventually(lambda: gateway.health()[1].get("broker") == "ready", lambda: gateway.process.tail())
+    gateway.until_ready()
     async with await Consumer.open(gateway.url) as consumer:
         assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
     assert [len(gateway.pids(name)) for name in ("meshd", "edge 0", "edge 1")] == [2, 2, 2]
@@ -334,7 +351,7 @@ def test_new_edges_that_do_not_start_leave_the_old_ones(launch, folder):
     # And from there the old ones can be rolled to.
     versions(folder, other=False)
     gateway.process.signal(signal.SIGHUP)
-    gateway.process.wait_for_log("nuropb-gateway: rolled")
+    gateway.process.wait_for_log("nuropb-gateway: rolled", LIMIT)
 
 
 def test_a_roll_with_wrong_settings_changes_nothing(launch):
@@ -353,7 +370,7 @@ def test_what_breaks_a_restart_later_does_not_end_what_runs(launch):
     gateway.process.wait_for_log("meshd ended after .* exit code 78")
     assert alive(gateway.pids("edge 0")[0])
     (gateway.folder / "away").rename(gateway.tokens)
-    wait_until(lambda: gateway.health()[1].get("broker") == "ready", lambda: f"meshd is back:\n{gateway.process.tail()}")
+    wait_until(lambda: gateway.health()[1].get("broker") == "ready", lambda: f"meshd is back:\n{gateway.process.tail()}", LIMIT)
 
 
 def test_a_mistake_in_the_settings_ends_it_at_once(launch):

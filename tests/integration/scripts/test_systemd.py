@@ -21,7 +21,7 @@ def units(folder):
 
 
 def analyze(*words, folder):
-    done = subprocess.run(["systemd-analyze", *words], cwd=folder, env={"PATH": "/usr/bin:/bin", "SYSTEMD_COLORS": "0", "LANG": "C.UTF-8"}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["systemd-analyze", *words], cwd=folder, env={"PATH": "/usr/bin:/bin", "SYSTEMD_COLORS": "0", "LANG": "C.UTF-8"}, capture_output=True, text=True, timeout=150)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -53,7 +53,7 @@ def run(tree, *words, peers=True, **environment):
     else:
         environment |= {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": ""}
     environment = {**os.environ, "NUROPB_REQUIRE_INTEROP": "0", "FAILING": "", "PATH": f"{tree / 'path'}:{os.environ['PATH']}", **environment}
-    return subprocess.run([tree / "scripts" / "test", *words], env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run([tree / "scripts" / "test", *words], env=environment, capture_output=True, text=True, timeout=400)
 
 
 def test_all_passed(tree):
@@ -85,7 +85,7 @@ def test_a_venv_of_another_list_is_made_again(tree):
     (tree / "build" / "peers-venv").mkdir(parents=True)
     (tree / "build" / "peers-venv" / "complete").write_text("something else\n")
     done = subprocess.run([tree / "scripts" / "test", "interop"], env={**os.environ, "FAILING": "", "PATH": f"{tree / 'path'}:{os.environ['PATH']}"},
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tree / "build" / "peers-venv" / "complete").read_text() == "# nothing\n" and (tree / "build" / "peers-venv" / "bin" / "python").exists()
 
