@@ -16,6 +16,7 @@ from support.gateway import TOKENS, Gateway
 from support.launched import LIMIT, Launched
 from support.processes import Process
 from support.services import demo_service, python_service
+from support.waiting import wait_until
 
 TEST_LIMIT = 150.0  # for the one that hangs; several suites may share the machine
 
