@@ -57,7 +57,8 @@ bool RingLoop::gateway_operation(std::string_view name, const json& params, cons
 
 json RingLoop::status() {
   json workers = json::array();
-  EdgeCounts all = gone_edges_;
+  EdgeCounts all;  // of those that are gone, too
+  for (const auto& [number, slot] : slots_seen_) all.add(slot.edge);
   std::size_t sessions = 0;
   for (auto& [id, attached] : workers_) {
     Worker& worker = attached->worker;
@@ -71,7 +72,7 @@ json RingLoop::status() {
                 {"pid", worker.peer().pid},
                 {"sessions", worker.sessions().open()},
                 {"request_ring", {{"bytes", worker.unread()}, {"capacity", config_.rings.request_bytes}}},
-                {"return_ring", {{"bytes", worker.unread_answers()}, {"capacity", config_.rings.return_bytes}}},
+                {"return_ring", {{"bytes", worker.unheard()}, {"capacity", config_.rings.return_bytes}}},
                 {"outbox_bytes", worker.outbox_bytes()},
                 {"silent_s", worker.silent_beats()}});
     workers.push_back(std::move(one));

@@ -91,7 +91,6 @@ class Worker {
   Result<void> signal(int number);
 
   // For those who look (ring_admin.cpp).
-  [[nodiscard]] std::size_t unread_answers() { return static_cast<std::size_t>(responses_.depth()); }
   [[nodiscard]] std::uint32_t silent_beats() const { return silent_beats_; }
 
  private:

@@ -248,7 +248,7 @@ function drawFigures(now) {
     return pair;
   }));
   // Whole requests if the gateway counts them, else whatever is counted first; else our own calls.
-  const chosen = now.latencies.find(({ labels }) => /stage="(total|all)"/.test(labels)) ?? now.latencies[0];
+  const chosen = now.latencies.find(({ labels }) => /stage="(whole|total|all)"/.test(labels)) ?? now.latencies[0];
   let [low, high] = chosen ? quantiles(chosen, same ? before.latencies.find((one) => one.name === chosen.name && one.labels === chosen.labels) : undefined) : [];
   if (!chosen && took.length) [low, high] = [Math.min(...took), Math.max(...took)];
   took.length = 0;
