@@ -36,9 +36,11 @@ install(FILES deploy/systemd/nuropb-gateway.sysusers.conf DESTINATION /usr/lib/s
 install(FILES deploy/systemd/nuropb-gateway.tmpfiles.conf DESTINATION /usr/lib/tmpfiles.d RENAME nuropb-gateway.conf COMPONENT gateway)
 install(FILES deploy/package/gateway.toml DESTINATION /etc/nuropb-gateway COMPONENT gateway)
 
+set(contact "NuroPb gateway developers <nuropb-gateway@example.org>")
+
 # The documents keep their places to one another, so that their links hold.
 set(documents share/doc/nuropb-gateway)
-install(FILES deploy/package/copyright README.md DESTINATION ${documents} COMPONENT gateway)
+install(FILES deploy/package/copyright README.md CHANGELOG.md DESTINATION ${documents} COMPONENT gateway)
 install(DIRECTORY docs DESTINATION ${documents} COMPONENT gateway)
 install(FILES deploy/nuropb-gateway.toml DESTINATION ${documents}/deploy COMPONENT gateway)
 foreach(folder nginx haproxy prometheus grafana)
@@ -54,7 +56,9 @@ install(CODE [[
   file(CREATE_LINK ../share/nuropb-gateway/nuropb-gateway "${root}/bin/nuropb-gateway" SYMBOLIC)
 ]] COMPONENT gateway)
 install(CODE "
-  configure_file(\"${PROJECT_SOURCE_DIR}/CHANGELOG.md\" \"\${root}/${documents}/changelog\" COPYONLY)
+  string(TIMESTAMP day \"%a, %d %b %Y %H:%M:%S +0000\" UTC)
+  file(WRITE \"\${root}/${documents}/changelog\"
+    \"nuropb-gateway (${PROJECT_VERSION}) unstable; urgency=medium\\n\\n  * What is new: CHANGELOG.md beside this file.\\n\\n -- ${contact}  \${day}\\n\")
   foreach(file \${manuals} \"\${root}/${documents}/changelog\")
     execute_process(COMMAND gzip -9nf \"\${file}\" COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
@@ -63,7 +67,7 @@ install(CODE "
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME nuropb-gateway)
 set(CPACK_PACKAGE_VENDOR "NuroPb gateway")
-set(CPACK_PACKAGE_CONTACT "NuroPb gateway developers <nuropb-gateway@localhost>")
+set(CPACK_PACKAGE_CONTACT "${contact}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "WebSocket gateway to a NuroPb service mesh on RabbitMQ")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "WebSocket consumers call services on a NuroPb mesh, which lives on RabbitMQ.

@@ -1,8 +1,5 @@
 """Everything is killed, stopped, cut off and filled up under traffic, and every single request has to end as it should."""
 
-import asyncio
-import time
-
 import pytest
 
 from chaos import scheduler

@@ -7,7 +7,7 @@ import pytest
 from support.gateway import TOKENS, Gateway
 from support.paths import ROOT, peers_python
 from support.processes import Process
-from support.services import python_service, unique
+from support.services import unique
 
 from .comparison import shake_hands, talk
 from .messages import HANDSHAKES, MESSAGES
