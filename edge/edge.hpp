@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/config.hpp"
+#include "common/log_pause.hpp"
 #include "common/topic.hpp"
 #include "edge/backend_listener.hpp"
 #include "edge/consumer_handler.hpp"
@@ -152,7 +153,15 @@ class Edge {
   void expire_backend(SteadyTime now);
 
   // What is measured (edge_measures.cpp)
-  void measure_answered(const PendingRequests::Taken& asked, const records::Stages& stages);
+  [[nodiscard]] records::Origin origin_of(const ConsumerHandler& handler, const ClientRequest& message,
+                                          SteadyTime arrived) const;
+  static std::unique_ptr<PendingRequest::Called> called_of(const ClientRequest& message, std::uint32_t waited_us);
+  static void log_sent(const ConsumerHandler& handler, const ClientRequest& message, std::string_view trace_id,
+                       const records::Origin& origin);
+  void measure_answered(ConsumerHandler& handler, const PendingRequests::Taken& asked, RequestOutcome outcome,
+                        const records::Stages& stages);
+  void ended(ConsumerHandler& handler, const PendingRequests::Taken& asked, RequestOutcome outcome, SteadyTime now,
+             const records::Stages& stages);
   void count_abandoned(ConsumerHandler& handler);
   void show_state();
 
@@ -244,6 +253,7 @@ class Edge {
   };
   std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
   std::unique_ptr<BackendListener> backend_;
+  log::Pause slow_pause_{milliseconds(10)};  // a hundred lines a second
 };
 
 }  // namespace nuropb::edge
