@@ -154,9 +154,9 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
     request.target = target.value.text;
   }
   if (traceparent.value.kind == Kind::string && traceparent.value.present()) {
-    const std::string text = json::is_plain(traceparent.value) ? std::string(json::plain(traceparent.value))
+    const std::string said = json::is_plain(traceparent.value) ? std::string(json::plain(traceparent.value))
                                                                : json::unescape(traceparent.value);
-    if (const auto parent = parse_traceparent(text)) request.traceparent = parent->text();
+    if (const auto parent = parse_traceparent(said)) request.traceparent = parent->text();
   }
   request.params = verb->event ? event.value.text : params.value.text;
   request.trace_id = trace.value.text;

@@ -65,17 +65,17 @@ async def test_without_a_collector_it_is_passed_on_as_it_came(gateway, broker_ur
         assert (await arrived(ann, service, traceparent=another))[0]["traceparent"] == another
 
 
-async def test_spans_and_who_is_whose_child(traced, collector, python_service):
+async def test_spans_and_who_is_whose_child(traced, collector, python):
     trace, span, parent = fresh()
     async with await Consumer.open(traced.url) as ann:
-        context = await ann.result(python_service, "context", traceparent=parent)
+        context = await ann.result(python, "context", traceparent=parent)
     await eventually(lambda: len(collector.of(trace)) == 2, lambda: f"{collector.posts} posts\n{traced.meshd.tail()}")
     server, client = sorted(collector.of(trace), key=lambda one: one.kind)
     assert (server.kind, client.kind) == (2, 3)
     assert server.parent == span and client.parent == server.id
     assert context["traceparent"] == f"00-{trace}-{client.id}-01"
-    assert server.name == f"request {python_service}.context" and server.error is None and client.error is None
-    assert server.attributes["rpc.service"] == python_service and server.attributes["rpc.method"] == "context"
+    assert server.name == f"request {python}.context" and server.error is None and client.error is None
+    assert server.attributes["rpc.service"] == python and server.attributes["rpc.method"] == "context"
     assert server.attributes["enduser.id"] == "ann" and server.attributes["nuropb.trace_id"] == context["trace_id"]
     assert server.attributes["nuropb.outcome"] == "ok"
     assert server.start <= client.start <= client.end <= server.end
@@ -145,7 +145,7 @@ async def test_the_lines_of_one_request(gateways, broker_url, folder):
     assert "outcome=timeout" in slow["late-one"][0]
 
 
-def test_settings_that_are_none(gateways, broker_url):
+def test_settings_that_are_none(broker_url):
     for wrong in ({"otlp_url": "127.0.0.1:4318"}, {"sample_ratio": "1.5"}, {"sample_ratio": "many"}):
         with pytest.raises(AssertionError, match="meshd ended with 2"):
-            gateways(settings={"tracing": wrong})
+            Gateway(broker_url, settings={"tracing": wrong}).start()
