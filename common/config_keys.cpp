@@ -285,7 +285,7 @@ std::span<const ConfigSection> config_sections() {
       {"resume", "Taking up a session whose socket was lost, without missing a message."},
       {"drain", "Stopping."},
       {"metrics", "What meshd tells of the whole gateway (docs/tasks/metrics.md).", true},
-      {"tracing", "Spans of requests, by OpenTelemetry (docs/tasks/tracing.md). Only meshd uses these.", true},
+      {"tracing", "Spans of requests, by OpenTelemetry (docs/tasks/metrics.md). Only meshd uses these.", true},
       {"hardening", "What the processes may do once they run (docs/tasks/hardening.md)."},
       {"log", "Logs never contain a token or a password."},
   };

@@ -5,6 +5,7 @@
 #include "common/error_names.hpp"
 #include "common/messages.hpp"
 #include "common/records.hpp"
+#include "common/trace.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -55,7 +56,7 @@ ClientMistake no_attribute(Kind kind, std::string trace_id = {}) {
 }  // namespace
 
 ClientMessage decode_client_message(std::string_view text, json::Limits limits) {
-  std::array<json::Field, 11> payload{{{"service"},
+  std::array<json::Field, 12> payload{{{"service"},
                                        {"method"},
                                        {"params"},
                                        {"trace_id"},
@@ -65,7 +66,8 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
                                        {"target"},
                                        {"idempotent"},
                                        {"token"},
-                                       {"seq"}}};
+                                       {"seq"},
+                                       {"traceparent"}}};
   std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
   json::Slice root;
   if (const auto problem = json::scan(text, message, &root, limits)) {
@@ -73,7 +75,8 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   }
   if (root.kind != Kind::object) return no_attribute(root.kind);
   const auto& [type, body] = message;
-  const auto& [service, method, params, trace, ttl, topic, event, target, idempotent, token, seq] = payload;
+  const auto& [service, method, params, trace, ttl, topic, event, target, idempotent, token, seq, traceparent] =
+      payload;
 
   const auto mistake = [raw = trace.value.text](std::string_view name, std::string description) {
     return ClientMistake{std::string(name), std::move(description),
@@ -149,6 +152,11 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
     if (target.value.kind != Kind::null && target.value.kind != Kind::array)
       return unusable("'target' is neither null nor a list of user ids");
     request.target = target.value.text;
+  }
+  if (traceparent.value.kind == Kind::string && traceparent.value.present()) {
+    const std::string said = json::is_plain(traceparent.value) ? std::string(json::plain(traceparent.value))
+                                                               : json::unescape(traceparent.value);
+    if (const auto parent = parse_traceparent(said)) request.traceparent = parent->text();
   }
   request.params = verb->event ? event.value.text : params.value.text;
   request.trace_id = trace.value.text;

@@ -27,6 +27,7 @@ struct ClientRequest {
   std::string_view target = "null";  ///< raw JSON: null, or the user ids that an event is for
   std::string_view trace_id;         ///< raw JSON; empty: the consumer sent none
   std::optional<std::uint64_t> ttl_ms;
+  std::string traceparent;  ///< W3C, in version 00's form; empty: the consumer sent none that is valid
   bool idempotent = false;  ///< may run twice, so it is sent again where it is not known whether it ran
 };
 

@@ -107,6 +107,13 @@ class ConsumerHandler final : public Handler, public Receiver {
   void number_messages(std::string_view token, std::uint64_t last, const SessionId& session);
   FoundToken& credential() { return credential_; }
   std::string& peer() { return peer_; }
+  /// W3C traceparent of its handshake: the parent of messages that bring none. Empty: it had none.
+  void begin_trace(std::string traceparent) {
+    if (!traceparent.empty()) traceparent_ = std::make_unique<std::string>(std::move(traceparent));
+  }
+  [[nodiscard]] std::string_view traceparent() const {
+    return traceparent_ ? std::string_view(*traceparent_) : std::string_view();
+  }
 
  private:
   struct Held {
@@ -139,7 +146,8 @@ class ConsumerHandler final : public Handler, public Receiver {
   // Lists: nearly always empty, when a deque takes half a kilobyte.
   std::list<Held> held_;
   std::list<Unsent> unsent_;
-  std::unique_ptr<Numbered> numbered_;  ///< nothing: it has not asked for it
+  std::unique_ptr<std::string> traceparent_;  ///< nearly always nothing
+  std::unique_ptr<Numbered> numbered_;        ///< nothing: it has not asked for it
 };
 
 }  // namespace nuropb::edge

@@ -201,7 +201,7 @@ void Edge::on_response(const shm::RecordHeader& header, const records::Response&
   link_.count(shm::EdgeCounter::responses);
   count_outcome(record.outcome);
   conclude(*handler, asked->trace_id, record.result, record.error, header.sequence);
-  measure_answered(*asked, record.stages);
+  measure_answered(*handler, *asked, record.outcome, record.stages);
 }
 
 bool Edge::may_send() const { return link_.attached() && !link_.full() && link_.broker() == shm::BrokerState::ready; }

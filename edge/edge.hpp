@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/config.hpp"
+#include "common/log_pause.hpp"
 #include "common/topic.hpp"
 #include "edge/consumer_handler.hpp"
 #include "edge/handler_manager.hpp"
@@ -154,9 +155,18 @@ class Edge {
   void expire_backend(SteadyTime now);
 
   // What is measured (edge_measures.cpp)
-  void measure_answered(const PendingRequests::Taken& asked, const records::Stages& stages);
+  [[nodiscard]] records::Origin origin_of(const ConsumerHandler& handler, const ClientRequest& message,
+                                          SteadyTime arrived) const;
+  static std::unique_ptr<PendingRequest::Called> called_of(const ClientRequest& message, std::uint32_t waited_us);
+  static void log_sent(const ConsumerHandler& handler, const ClientRequest& message, std::string_view trace_id,
+                       const records::Origin& origin);
+  void measure_answered(ConsumerHandler& handler, const PendingRequests::Taken& asked, RequestOutcome outcome,
+                        const records::Stages& stages);
+  void ended(ConsumerHandler& handler, const PendingRequests::Taken& asked, RequestOutcome outcome, SteadyTime now,
+             const records::Stages& stages);
   void count_abandoned(ConsumerHandler& handler);
   void show_state();
+
   // The console (edge_console.cpp)
   Result<void> start_console();
   [[nodiscard]] std::optional<HttpAnswer> judge_console(const HttpListener::Head& head,
@@ -253,6 +263,7 @@ class Edge {
   };
   std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
   std::unique_ptr<HttpListener> backend_, console_;  // nullptr: the config does not open it
+  log::Pause slow_pause_{milliseconds(10)};  // a hundred lines a second
 };
 
 }  // namespace nuropb::edge

@@ -6,6 +6,7 @@
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
+#include "common/trace.hpp"
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
 #include "edge/origin.hpp"
@@ -62,6 +63,7 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
 std::unique_ptr<Receiver> Edge::on_open(Connection& connection, const Handshake& handshake) {
   auto handler = take_in(connection, HandlerKind::web_socket, token_of(handshake), handshake.remote());
   if (at_snorky(handshake)) handler->speak_snorky();
+  if (const auto parent = parse_traceparent(handshake.header("traceparent"))) handler->begin_trace(parent->text());
   return begin(std::move(handler));
 }
 
@@ -290,16 +292,13 @@ bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime 
     return true;
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
-  const SteadyTime sent = clock_.now();
-  const records::Origin origin{latency::to_us(sent),
-                               static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                                   latency::between(latency::to_us(arrived), latency::to_us(sent)), UINT32_MAX)),
-                               {}};
+  const records::Origin origin = origin_of(handler, message, arrived);
   if (!write(handler, message, origin, deadline, trace_id, sequence)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
   link_.count_message(message.verb);
   link_.measure(latency::EdgeStage::edge_in, origin.waited_us);
+  if (log::enabled(log::Level::debug)) log_sent(handler, message, trace_id, origin);
   if (message.verb == records::Type::unsubscribe) {
     unsubscribed(handler, message.topic);
     for (PendingRequest& request : handler.requests().list) {
@@ -312,6 +311,7 @@ bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime 
                    message.verb == records::Type::subscribe ? std::move(message.topic) : std::string());
   pending.verb = message.verb;
   pending.arrived = arrived;
+  if (config_.log.slow_request_ms > 0) pending.called = called_of(message, origin.waited_us);
   if (message.verb == records::Type::command && link_.broker() != shm::BrokerState::ready)
     early_commands_ += message.params.size() + command_cost;
   pending.ring_end = link_.written();
@@ -377,12 +377,14 @@ void Edge::on_released(ConsumerHandler& handler) { held_.erase(&handler); }
 void Edge::end_pending(ConsumerHandler& handler, const PendingRequests::Taken& taken, std::string_view error) {
   if (taken.trace_id.empty()) return;
   count_outcome(RequestOutcome::unknown);
+  ended(handler, taken, RequestOutcome::unknown, clock_.now(), {});
   if (handler.speaks_snorky()) fail_call(handler, taken.trace_id, "The gateway was interrupted; the call may have run");
   else conclude(handler, taken.trace_id, "null", error);
 }
 
 void Edge::expire(ConsumerHandler& handler, const PendingRequests::Taken& taken) {
   if (taken.trace_id.empty()) return;
+  ended(handler, taken, RequestOutcome::timeout, clock_.now(), {});
   if (handler.speaks_snorky()) {
     link_.count(shm::EdgeCounter::timeouts);
     count_outcome(RequestOutcome::timeout);

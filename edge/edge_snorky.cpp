@@ -92,7 +92,7 @@ void Edge::on_snorky_answer(const shm::RecordHeader& header, const records::Snor
   link_.count(shm::EdgeCounter::responses);
   count_outcome(RequestOutcome::ok);
   handler->write_message(record.text);
-  measure_answered(*asked, {});
+  measure_answered(*handler, *asked, RequestOutcome::ok, {});
 }
 
 bool Edge::restore_standing(ConsumerHandler& handler) {

@@ -62,7 +62,8 @@ std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequen
   const auto found = requests_.find(sequence);
   if (found == requests_.end()) return {};
   Taken taken{found->second.request.session, std::move(found->second.request.trace_id),
-              std::move(found->second.request.topic), found->second.request.arrived};
+              std::move(found->second.request.topic), found->second.request.arrived,
+              std::move(found->second.request.called)};
   --found->second.of->count;
   found->second.of->copied_bytes -= found->second.request.again.size();
   requests_.erase(found);  // unlinks itself from both lists

@@ -8,6 +8,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,12 @@ struct PendingRequest : SessionHook, DeadlineHook {
   bool announced = false;      ///< this meshd knows that its predecessor has published it
   std::string again;           ///< its record, where it may run twice; else empty
   SteadyTime arrived{};        ///< when its message was read off the socket
+  /// For the log, where log.slow_request_ms asks for it.
+  struct Called {
+    std::string service, method;
+    std::uint32_t waited_us = 0;  ///< from `arrived` until its record lay in the request ring
+  };
+  std::unique_ptr<Called> called{};
 };
 
 /// The pending requests of one session; lies in its handler.
@@ -66,6 +73,7 @@ class PendingRequests {
     std::string trace_id;
     std::string topic;
     SteadyTime arrived;
+    std::unique_ptr<PendingRequest::Called> called{};
   };
   /// Ends a request with its answer: once.
   std::optional<Taken> take(std::uint64_t sequence);

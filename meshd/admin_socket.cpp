@@ -6,6 +6,8 @@
 
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include "meshd/one_answer.hpp"
+
 namespace nuropb::meshd {
 namespace {
 

@@ -16,7 +16,7 @@
 #include <string>
 
 #include "common/result.hpp"
-#include "meshd/one_answer.hpp"
+#include "meshd/pages.hpp"
 
 namespace nuropb::meshd {
 

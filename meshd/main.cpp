@@ -16,6 +16,7 @@
 #include "meshd/ring_loop.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/settings.hpp"
+#include "meshd/tracing/otlp.hpp"
 #include "shm/layout.hpp"
 
 namespace {
@@ -82,9 +83,13 @@ int main(int argc, char** argv) {
   auto snorky = meshd::snorky::Hub::parts(*config);
   if (!snorky) return fail(snorky.error());
 
+  auto exporter = meshd::OtlpExporter::make(*config, *instance);
+  if (!exporter) return fail(exporter.error());
+
   meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance,
                         meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy),
-                        mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky), std::move(*edges)});
+                        mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky), std::move(*edges),
+                        std::move(*exporter)});
   if (const auto started = loop.start(); !started) return fail(started.error());
   // It listens, and has not said a word to anybody yet.
   if (const auto given = program::give_up(config->hardening, sandbox::Role::meshd); !given) return fail(given.error());

@@ -223,6 +223,9 @@ void process(Page& page, const Counted& counted) {
   page.line("start_time_seconds", "", Page::seconds(static_cast<std::uint64_t>(counted.started_at * 1e6)));
   page.head("cpu_seconds_total", "CPU time of meshd.", "counter");
   page.line("cpu_seconds_total", "", Page::seconds(static_cast<std::uint64_t>(counted.cpu_s * 1e6)));
+  page.counter("spans_exported_total", "Spans that the collector has taken.", counted.spans.exported);
+  page.counter("spans_dropped_total", "Spans that could not be kept for the collector, or that it refused.",
+               counted.spans.dropped);
   page.gauge("ready", "1 where /readyz says so.", counted.readiness.ready() ? 1 : 0);
   page.gauge("users", "Users with sessions that are open.", counted.users);
 }

@@ -13,6 +13,7 @@
 #include "meshd/mesh/transport.hpp"
 #include "meshd/pushes.hpp"
 #include "meshd/service_mesh_manager.hpp"
+#include "meshd/tracing/otlp.hpp"
 #include "shm/segment.hpp"
 
 namespace nuropb::meshd {
@@ -93,6 +94,7 @@ struct Counted {
   std::vector<SlotCounts> slots{};
   Readiness readiness{};
   std::uint64_t users = 0, pending = 0, unmeasured = 0;
+  OtlpExporter::Counters spans{};
   std::uint64_t request_ring_size = 0, return_ring_size = 0;
   double started_at = 0, cpu_s = 0;
   std::uint32_t abi = 0;

@@ -3,6 +3,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "common/authority.hpp"
+#include "meshd/one_answer.hpp"
 
 namespace nuropb::meshd {
 namespace {

@@ -14,6 +14,8 @@
 #include <string>
 #include <utility>
 
+#include "meshd/pages.hpp"
+
 namespace nuropb::meshd {
 
 namespace http = boost::beast::http;
@@ -111,15 +113,6 @@ class OneAnswerServer : public std::enable_shared_from_this<OneAnswerServer<Prot
   std::size_t visits_ = 0;
 };
 
-/// GET /metrics, /healthz, /readyz: what may be asked of anybody who may read them.
-struct Pages {
-  std::function<std::string()> metrics;  ///< in Prometheus' text format
-  struct Health {
-    bool ready = false;
-    std::string json;
-  };
-  std::function<Health()> health;
-};
 /// Nothing: it is none of them, or not asked for with GET.
 std::optional<OneAnswer> answer_page(const Pages& pages, const OneRequest& asked);
 

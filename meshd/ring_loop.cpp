@@ -40,6 +40,7 @@ RingLoop::RingLoop(Parts parts)
       mesh_authorizer_(parts.mesh_authorizer),
       policy_(std::move(parts.policy)),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
+      exporter_(std::move(parts.spans)),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       attach_limit_(parts.config.gateway.max_workers),
       request_settings_{milliseconds(parts.config.request.max_ttl_ms),
@@ -68,6 +69,9 @@ RingLoop::RingLoop(Parts parts)
                               [this](Face& face) { on_events(face); }});
   }
   start_snorky(std::move(parts.snorky));
+  if (exporter_)
+    spans_.emplace(std::stod(config_.tracing.sample_ratio),
+                   [this](std::vector<Span>&& spans) { exporter_->add(std::move(spans)); });
 }
 
 RingLoop::~RingLoop() {
@@ -90,6 +94,7 @@ Result<void> RingLoop::start() {
   authorizer_.start([this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); });
   if (const auto admin = admin_.start(); !admin) return admin;
   if (const auto listens = metrics_listener_.start(); !listens) return listens;
+  if (exporter_) exporter_->start();
   each_face([](Face& face) { face.start_peers(); });
   wait_for_connection();
   wait_for_signal();
@@ -134,6 +139,8 @@ void RingLoop::leave() {
   });
   web().manager.stop(stop_grace);  // waits for the broker's confirms
   each_face([this](Face& face) { on_events(face); });
+  if (spans_) spans_->expire(UINT64_MAX);
+  if (exporter_) exporter_->stop();
 }
 
 void RingLoop::wait_for_signal() {
@@ -160,6 +167,7 @@ void RingLoop::beat() {
   drop_kept();
   each_face([](Face& face) { face.peers.tick(); });
   users_.forget_idle(clock_.now());
+  if (spans_) spans_->expire(latency::to_us(clock_.now()));
   look_at_expiries();
   if (mesh_authorizer_) mesh_authorizer_->tick(clock_.now());
   each_face([this](Face& face) {

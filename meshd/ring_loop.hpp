@@ -46,6 +46,7 @@
 #include "meshd/service_mesh_manager.hpp"
 #include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
+#include "meshd/tracing/otlp.hpp"
 #include "meshd/translate.hpp"
 #include "meshd/user_limits.hpp"
 #include "meshd/worker.hpp"
@@ -68,6 +69,7 @@ class RingLoop : private Pushes::Edges {
     mesh::TransportSettings transport;
     std::optional<snorky::Hub::Parts> snorky;
     std::optional<sandbox::Identity> edge_user;  ///< of edges that are not of our own user
+    std::unique_ptr<OtlpExporter> spans{};       ///< nothing: none are made
   };
   explicit RingLoop(Parts parts);
   ~RingLoop() override;
@@ -212,6 +214,10 @@ class RingLoop : private Pushes::Edges {
   void measure_read(Attached& attached, const ReturnAddress& from, const records::Origin& origin);
   void measure_report(Attached& attached, const ReturnAddress& to, const mesh::Report& report);
   records::Stages measure_answer(Attached& attached, const ReturnAddress& to, bool from_service);
+  std::string begin_span(records::Type verb, std::string_view service, std::string_view method, const Session& session,
+                         const ReturnAddress& from, std::string_view raw_trace_id, const records::Origin& origin,
+                         std::uint64_t deadline_ms);
+  void end_span(const Returned& returned, const records::Stages& stages);
   SlotCounts& slot_counts(std::uint32_t slot);
   SlotCounts look_at(Attached& attached);
   void keep_counts(Attached& attached);
@@ -257,6 +263,8 @@ class RingLoop : private Pushes::Edges {
   RefusedByLimit refused_;
   std::uint64_t killed_workers_ = 0;
   LoopCounts counts_;
+  std::unique_ptr<OtlpExporter> exporter_;  // nothing: no spans are made
+  std::optional<Spans> spans_;
   std::map<std::uint32_t, SlotCounts> slots_seen_;  // of edges that are gone, by slot; no more than 256
   double started_at_ = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   WorkerSlots slots_;

@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "common/json/scan.hpp"
+#include "common/log.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/ring_loop.hpp"
 #include "shm/layout.hpp"
@@ -13,6 +15,13 @@ double seconds_of(clockid_t clock) {
   timespec at{};
   if (::clock_gettime(clock, &at) != 0) return 0;
   return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) / 1e9;
+}
+
+/// A text as it is; anything else as raw JSON.
+std::string readable(std::string_view raw) {
+  json::Slice slice;
+  if (json::validate(raw, &slice)) return {};
+  return slice.kind == json::Kind::string ? json::unescape(slice) : std::string(raw);
 }
 
 }  // namespace
@@ -44,6 +53,31 @@ records::Stages RingLoop::measure_answer(Attached& attached, const ReturnAddress
   }
   return {now, left->ring_us, left->broker_us,
           static_cast<std::uint32_t>(std::min<std::uint64_t>(service, UINT32_MAX))};
+}
+
+/// What its message has as traceparent, where spans are made; and a line in the log, where it asks for all.
+std::string RingLoop::begin_span(records::Type verb, std::string_view service, std::string_view method,
+                                 const Session& session, const ReturnAddress& from, std::string_view raw_trace_id,
+                                 const records::Origin& origin, std::uint64_t deadline_ms) {
+  if (log::enabled(log::Level::debug)) {
+    log::debug("request", {{"trace_id", readable(raw_trace_id)},
+                           {"type", static_cast<unsigned>(verb)},
+                           {"service", service},
+                           {"method", method},
+                           {"user_id", session.identity.user_id()},
+                           {"session", session.id.hex()},
+                           {"traceparent", origin.traceparent}});
+  }
+  if (!spans_) return {};
+  const std::string trace_id = readable(raw_trace_id);
+  return spans_->begin(from, {verb, service, method, session.identity.user_id(), trace_id, origin,
+                              latency::to_us(moment_), latency::to_us(deadline_of(deadline_ms))});
+}
+
+void RingLoop::end_span(const Returned& returned, const records::Stages& stages) {
+  if (spans_->open() == 0) return;
+  if (const auto record = records::decode<records::Response>(returned.payload))
+    spans_->end(returned.to, record->outcome, stages, latency::to_us(moment_));
 }
 
 SlotCounts& RingLoop::slot_counts(std::uint32_t slot) {
@@ -116,6 +150,7 @@ std::string RingLoop::metrics() {
   counted.started_at = started_at_;
   counted.cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
   counted.abi = shm::abi;
+  if (exporter_) counted.spans = exporter_->counters();
   auto slots = slots_seen_;
   for (const auto& [id, attached] : workers_) {
     // Two generations may have one slot: one that has come again while the other is not seen to be gone.

@@ -214,7 +214,11 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
                                                                 const ReturnAddress& from) {
         if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) {
           measure_read(attached, from, event.origin);
-          return publish(attached, face(session), to_outgoing(event, session, from, turn_began_, request_settings_));
+          records::Event traced = event;
+          const std::string parent =
+              begin_span(type, event.topic, {}, session, from, event.trace_id, event.origin, event.deadline_ms);
+          if (spans_) traced.origin.traceparent = parent;
+          return publish(attached, face(session), to_outgoing(traced, session, from, turn_began_, request_settings_));
         }
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization,
@@ -247,8 +251,12 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
         auto refused = refused_by_policy(type, request, session, from);
         if (!refused) {
           measure_read(attached, from, request.origin);
+          records::Request traced = request;
+          const std::string parent = begin_span(type, request.service, request.method, session, from, request.trace_id,
+                                                request.origin, request.deadline_ms);
+          if (spans_) traced.origin.traceparent = parent;
           return publish(attached, face(session),
-                         to_outgoing(type, request, session, from, turn_began_, request_settings_), request.method);
+                         to_outgoing(type, traced, session, from, turn_began_, request_settings_), request.method);
         }
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
@@ -324,6 +332,8 @@ void RingLoop::on_events(Face& face) {
       continue;
     }
     auto returned = to_returned(message, face.instance, config_.limits.message_bytes, config_.limits.json_depth);
+    if (log::enabled(log::Level::debug))
+      log::debug("answer", {{"trace_id", message.trace_id}, {"taken", returned.has_value()}});
     if (returned) deliver(std::move(*returned), receipt);
     else delivered(receipt);  // nobody here asked for it
   }
@@ -357,6 +367,7 @@ void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Re
   if (attached) {
     const records::Stages stages = measure_answer(*attached, returned.to, receipt.has_value());
     if (stages.taken_us > 0) records::set_stages(returned.payload, stages);
+    if (spans_) end_span(returned, stages);
   }
   if (mailboxes_.count() > 0 && deliver_numbered(returned)) {
     if (receipt) delivered(*receipt);

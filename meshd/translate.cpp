@@ -5,6 +5,7 @@
 #include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 #include "common/messages.hpp"
+#include "common/trace.hpp"
 
 namespace nuropb::meshd {
 namespace {
@@ -14,6 +15,15 @@ std::string response_record(const ReturnAddress& to, std::string_view result, st
   std::string payload;
   records::encode(records::Response{to.session, result, error, outcome}, payload);
   return payload;
+}
+
+/// Of a request that we have refused.
+RequestOutcome outcome_of(std::string_view error) {
+  if (error == error_name::transport) return RequestOutcome::refused;
+  if (error == error_name::not_delivered) return RequestOutcome::not_delivered;
+  if (error == error_name::timeout) return RequestOutcome::timeout;
+  if (error == error_name::authorization || error == error_name::authentication) return RequestOutcome::denied;
+  return RequestOutcome::error;
 }
 
 std::optional<ReturnAddress> ours(const std::string& correlation_id, std::uint32_t instance) {
@@ -31,12 +41,15 @@ std::string not_delivered(const mesh::Report& report) {
 }
 
 /// What all messages of consumers share.
-Result<mesh::Outgoing> begin(std::string_view raw_trace_id, const ReturnAddress& from, std::uint64_t deadline_ms,
-                             SteadyTime now, const RequestSettings& settings) {
+Result<mesh::Outgoing> begin(std::string_view raw_trace_id, std::string_view traceparent, const ReturnAddress& from,
+                             std::uint64_t deadline_ms, SteadyTime now, const RequestSettings& settings) {
   json::Slice trace;
   if (const auto problem = json::validate(raw_trace_id, &trace, json::Limits{settings.json_depth}))
     return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
+  if (!traceparent.empty() && !parse_traceparent(traceparent))
+    return failure("traceparent is none", "record of a consumer's message");
   mesh::Outgoing out;
+  out.traceparent = traceparent;
   out.correlation_id = from.correlation_id();
   out.trace_id = trace.kind == json::Kind::string ? json::unescape(trace) : std::string(trace.text);
   out.deadline = std::min(from_ring_ms(deadline_ms), now + settings.max_ttl);
@@ -44,7 +57,8 @@ Result<mesh::Outgoing> begin(std::string_view raw_trace_id, const ReturnAddress&
 }
 
 /// {"user_id":"ann","Authorisation":"tok","trace_id":…}
-std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, std::string_view raw_trace_id) {
+std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, std::string_view raw_trace_id,
+                       std::string_view traceparent) {
   std::string out = "{";
   const auto put_key = [&](std::string_view key) {
     json::append_quoted(out, key);
@@ -62,6 +76,7 @@ std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, 
     put_key(keys.claims);
     out.append(identity.claims()).push_back(',');
   }
+  if (!traceparent.empty()) put_text("traceparent", traceparent);
   put_key("trace_id");
   out.append(raw_trace_id).push_back('}');
   return out;
@@ -78,7 +93,7 @@ Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& r
   if (problem) return failure("params are not JSON: " + problem->text(), "request record");
   if (request.service.empty() || request.method.empty() != describe)
     return failure("no service or no method", "request record");
-  auto out = begin(request.trace_id, from, request.deadline_ms, now, settings);
+  auto out = begin(request.trace_id, request.origin.traceparent, from, request.deadline_ms, now, settings);
   if (!out) return out;
   out->type = type == records::Type::command ? MessageType::command : MessageType::request;
   out->routing_key = request.service;
@@ -86,7 +101,8 @@ Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& r
   out->body =
       encode_call(out->type, {std::string(request.service), describe ? "nuropb_describe" : std::string(request.method),
                               describe ? "{}" : request.params, out->correlation_id,
-                              context_of(session.identity, settings.context, request.trace_id), request.trace_id});
+                              context_of(session.identity, settings.context, request.trace_id, out->traceparent),
+                              request.trace_id});
   return out;
 }
 
@@ -101,12 +117,12 @@ Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& s
     return failure("target is not JSON: " + problem->text(), "event record");
   if (target.kind != json::Kind::null && target.kind != json::Kind::array)
     return failure("target is neither null nor a list", "event record");
-  auto out = begin(event.trace_id, from, event.deadline_ms, now, settings);
+  auto out = begin(event.trace_id, event.origin.traceparent, from, event.deadline_ms, now, settings);
   if (!out) return out;
   out->type = MessageType::event;
   out->routing_key = event.topic;
-  const std::string context =
-      context_of(session.identity, {settings.context.user, {}, settings.context.claims}, event.trace_id);
+  const std::string context = context_of(session.identity, {settings.context.user, {}, settings.context.claims},
+                                         event.trace_id, out->traceparent);
   out->body =
       encode_event({std::string(event.topic), event.event, context, out->correlation_id, event.trace_id, event.target});
   return out;
@@ -162,11 +178,7 @@ Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::st
 }
 
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description) {
-  const RequestOutcome outcome = error == error_name::transport ? RequestOutcome::refused
-                                 : error == error_name::authorization || error == error_name::authentication
-                                     ? RequestOutcome::denied
-                                     : RequestOutcome::error;
-  return {to, response_record(to, "null", error_json(error, description), outcome)};
+  return {to, response_record(to, "null", error_json(error, description), outcome_of(error))};
 }
 
 Returned done(const ReturnAddress& to) { return done(to, "null"); }

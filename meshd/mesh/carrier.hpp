@@ -27,6 +27,7 @@ struct Outgoing {
   std::string trace_id;  ///< header text
   std::string body;
   bool encrypted = false;
+  std::string traceparent{};  ///< W3C, a header; empty: none
   std::optional<std::uint8_t> priority;
   /// Requests and commands: when the sender gives up. Published with what is really left of it as expiration;
   /// past it before it was published, it is dropped (Outcome::expired).

@@ -56,6 +56,7 @@ amqp::Properties to_properties(const Outgoing& message, std::string_view reply_t
                  {"nuropb_type", to_text(message.type)},
                  {"trace_id", message.trace_id},
                  {"encrypted", message.encrypted ? "yes" : ""}};
+  if (!message.traceparent.empty()) out.headers.emplace_back("traceparent", message.traceparent);
   return out;
 }
 

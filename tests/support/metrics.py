@@ -4,6 +4,8 @@ import http.client
 import re
 import socket
 
+from .exposition import parse
+
 
 class OverUnix(http.client.HTTPConnection):
     def __init__(self, path, timeout=30):
@@ -27,3 +29,10 @@ def value(gateway, name):
     status, page = ask(gateway)
     assert status == 200
     return int(re.search(rf"^nuropb_gateway_{re.escape(name)} (\d+)$", page, re.MULTILINE)[1])
+
+
+def families(gateway):
+    """All of the page, strictly read (exposition.py): {name without its prefix: Family}."""
+    status, page = ask(gateway)
+    assert status == 200
+    return {name.removeprefix("nuropb_gateway_"): family for name, family in parse(page).items()}

@@ -127,13 +127,45 @@ TEST(Records, OnlyWholeOnesAreTaken) {
 
 TEST(Records, LengthsThatLieAreRefused) {
   const std::string good = bytes_of(Request{1, 2, 3, "ss", "mm", "tt", "pp"});
-  for (std::size_t at = 16; at < 32; at += 4) {
+  for (std::size_t at = 32; at < 48; at += 4) {
     for (const std::uint32_t lie : {0u, 1u, 3u, 0x7fffffffu, 0xffffffffu}) {
       std::string bad = good;
       std::memcpy(bad.data() + at, &lie, sizeof lie);
       EXPECT_FALSE(decode<Request>(bad)) << at << " " << lie;
     }
   }
+}
+
+TEST(Records, WhereAMessageComesFromTravelsWithIt) {
+  const Origin from{17, 4, "00-parent"};
+  const std::string request = bytes_of(Request{1, 2, 3, "s", "m", "null", "{}", from});
+  EXPECT_EQ(decode<Request>(request)->origin.sent_us, 17u);
+  EXPECT_EQ(decode<Request>(request)->origin.waited_us, 4u);
+  EXPECT_EQ(decode<Request>(request)->origin.traceparent, "00-parent");
+  EXPECT_EQ(decode<Request>(request)->params, "{}");
+  const std::string event = bytes_of(Event{1, 2, 3, "a.b", "null", "{}", "[]", from});
+  EXPECT_EQ(decode<Event>(event)->origin.traceparent, "00-parent");
+  EXPECT_EQ(decode<Event>(event)->target, "[]");
+  const std::string longer(max_traceparent + 1, 'x');
+  EXPECT_FALSE(decode<Request>(bytes_of(Request{1, 2, 3, "s", "m", "null", "{}", {0, 0, longer}})));
+  EXPECT_FALSE(decode<Event>(bytes_of(Event{1, 2, 3, "a.b", "null", "{}", "[]", {0, 0, longer}})));
+}
+
+TEST(Records, WhatWasMeasuredIsPutIntoAnAnswer) {
+  std::string response = bytes_of(Response{9, "[1]", "null", RequestOutcome::not_delivered});
+  EXPECT_EQ(decode<Response>(response)->stages.taken_us, 0u);
+  set_stages(response, {100, 1, 2, 3});
+  const auto read = decode<Response>(response);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->outcome, RequestOutcome::not_delivered);
+  EXPECT_EQ(read->stages.taken_us, 100u);
+  EXPECT_EQ(read->stages.request_ring_us + 10 * read->stages.broker_us + 100 * read->stages.service_us, 321u);
+  EXPECT_EQ(read->result, "[1]");
+  std::string unknown = bytes_of(Response{9, "1", "null", static_cast<RequestOutcome>(request_outcomes)});
+  EXPECT_FALSE(decode<Response>(unknown));
+  const std::string numbered = bytes_of(Numbered{1, 2, 3, true, false, true, "{}", RequestOutcome::timeout});
+  EXPECT_EQ(decode<Numbered>(numbered)->outcome, RequestOutcome::timeout);
+  EXPECT_FALSE(decode<Numbered>(bytes_of(Numbered{1, 2, 3, true, false, true, "{}", static_cast<RequestOutcome>(99)})));
 }
 
 TEST(Records, NamesAndTokensHaveTheirBounds) {

@@ -23,6 +23,20 @@ TEST(ClientMessage, ARequestIsCutUp) {
   EXPECT_TRUE(request->idempotent);
 }
 
+TEST(ClientMessage, ATraceparentThatIsNoneIsIgnored) {
+  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto with = [](const std::string& raw) {
+    const std::string text =
+        R"({"type":"request","payload":{"service":"s","method":"m","params":{},"traceparent":)" + raw + "}}";
+    const auto message = decode(text);
+    return std::holds_alternative<ClientRequest>(message) ? std::get<ClientRequest>(message).traceparent : "mistake";
+  };
+  EXPECT_EQ(with("\"" + parent + "\""), parent);
+  EXPECT_EQ(with("\"\\u0030" + parent.substr(1) + "\""), parent);
+  EXPECT_EQ(with("\"cc" + parent.substr(2) + "-later\""), parent);
+  for (const char* none : {"null", "7", "\"\"", "\"00-x\"", "[]"}) EXPECT_EQ(with(none), "") << none;
+}
+
 TEST(ClientMessage, TraceIdMayBeAnythingOrNothing) {
   for (const char* trace : {"7", "null", "{\"a\":1}", "\"\"", "1208925819614629174706176"}) {
     const std::string text =

@@ -25,6 +25,35 @@ const SteadyTime now(std::chrono::seconds(990));
 const RequestSettings limits{std::chrono::hours(1), 64, {"user_id", "Authorisation", ""}};
 const RequestSettings claims_too{std::chrono::hours(1), 64, {"user_id", "Authorisation", "claims"}};
 
+TEST(Translate, ATraceIsPassedOnInContextAndHeader) {
+  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  auto traced = request();
+  EXPECT_FALSE(nlohmann::json::parse(
+                   to_outgoing(records::Type::request, traced, session_of_ann(), from, now, limits)->body)["context"]
+                   .contains("traceparent"));
+  traced.origin.traceparent = parent;
+  const auto out = to_outgoing(records::Type::request, traced, session_of_ann(), from, now, limits);
+  ASSERT_TRUE(out) << out.error().text();
+  EXPECT_EQ(out->traceparent, parent);
+  EXPECT_EQ(nlohmann::json::parse(out->body)["context"]["traceparent"], parent);
+  // No honest edge writes another.
+  for (const std::string bad : {std::string("x"), parent + "\"", parent.substr(1), std::string(55, '0')}) {
+    traced.origin.traceparent = bad;
+    EXPECT_FALSE(to_outgoing(records::Type::request, traced, session_of_ann(), from, now, limits)) << bad;
+  }
+}
+
+TEST(Translate, ARefusalSaysHowItCounts) {
+  const auto outcome = [](std::string_view error) {
+    return records::decode<records::Response>(refusal(from, error, "why").payload)->outcome;
+  };
+  EXPECT_EQ(outcome("NuropbTransportError"), RequestOutcome::refused);
+  EXPECT_EQ(outcome("NuropbAuthorizationError"), RequestOutcome::denied);
+  EXPECT_EQ(outcome("NuropbNotDeliveredError"), RequestOutcome::not_delivered);
+  EXPECT_EQ(outcome("NuropbTimeoutError"), RequestOutcome::timeout);
+  EXPECT_EQ(outcome("NuropbHandlingError"), RequestOutcome::error);
+}
+
 TEST(Translate, ARequestCarriesTheIdentityFromOurRecord) {
   const auto out = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, limits);
   ASSERT_TRUE(out) << out.error().text();

@@ -1,0 +1,108 @@
+#include "meshd/tracing/spans.hpp"
+
+#include <algorithm>
+
+#include "common/trace.hpp"
+
+namespace nuropb::meshd {
+namespace {
+
+std::string_view name_of(records::Type verb) {
+  switch (verb) {
+    case records::Type::command: return "command";
+    case records::Type::describe: return "describe";
+    case records::Type::event: return "event";
+    default: return "request";
+  }
+}
+
+bool went_well(RequestOutcome outcome) { return outcome == RequestOutcome::ok; }
+
+}  // namespace
+
+Spans::Spans(double ratio, Export to) : ratio_(ratio), export_(std::move(to)), random_(std::random_device{}()) {}
+
+std::string Spans::random_id(int words) {
+  std::string out;
+  for (int i = 0; i < words; ++i) {
+    std::uint64_t word = 0;
+    while (word == 0) word = random_();
+    out += to_hex(std::string_view(reinterpret_cast<const char*>(&word), sizeof word));
+  }
+  return out;
+}
+
+std::string Spans::begin(const ReturnAddress& who, const Began& what) {
+  const auto parent = parse_traceparent(what.origin.traceparent);
+  const bool sampled = parent ? parent->sampled : std::uniform_real_distribution<double>()(random_) < ratio_;
+  if (!sampled || open_.size() >= most_open || open_.contains(who)) return parent ? parent->text() : std::string();
+
+  Open open;
+  open.deadline_us = what.deadline_us;
+  Span& server = open.server;
+  server.trace_id = parent ? std::string(parent->trace_id) : random_id(2);
+  server.span_id = random_id(1);
+  if (parent) server.parent_id = parent->span_id;
+  std::string target(what.service);
+  if (!what.method.empty()) target.append(".").append(what.method);
+  server.name = std::string(name_of(what.verb)) + " " + target;
+  // Both were written by an edge: not before what can be, and not after we have read it.
+  const std::uint64_t sent = std::min(what.origin.sent_us, what.read_us);
+  server.start_us = sent - std::min<std::uint64_t>(sent, what.origin.waited_us);
+  server.attributes = {
+      {"rpc.system", "nuropb"},
+      {what.verb == records::Type::event ? "messaging.destination.name" : "rpc.service", std::string(what.service)},
+      {"nuropb.trace_id", std::string(what.trace_id)},
+      {"nuropb.worker", static_cast<std::int64_t>(who.slot)},
+      {"nuropb.edge_in_us", static_cast<std::int64_t>(what.origin.waited_us)}};
+  if (!what.method.empty()) server.attributes.emplace_back("rpc.method", std::string(what.method));
+  if (!what.user_id.empty()) server.attributes.emplace_back("enduser.id", std::string(what.user_id));
+
+  Span& client = open.client;
+  client.trace_id = server.trace_id;
+  client.span_id = random_id(1);
+  client.parent_id = server.span_id;
+  client.name = target;
+  client.kind = what.verb == records::Type::request || what.verb == records::Type::describe ? Span::Kind::client
+                                                                                            : Span::Kind::producer;
+  client.start_us = what.read_us;
+  client.attributes = {{"messaging.system", "rabbitmq"}, {"messaging.message.conversation_id", who.correlation_id()}};
+  const std::string child = TraceParent{client.trace_id, client.span_id, true}.text();
+  open_.emplace(who, std::move(open));
+  return child;
+}
+
+void Spans::end(const ReturnAddress& who, RequestOutcome outcome, const records::Stages& stages, std::uint64_t now_us) {
+  if (open_.empty()) return;
+  if (auto found = open_.extract(who)) finish(std::move(found.mapped()), outcome, stages, now_us);
+}
+
+void Spans::finish(Open&& open, RequestOutcome outcome, const records::Stages& stages, std::uint64_t now_us) {
+  const std::string name(request_outcome_names[static_cast<std::size_t>(outcome)]);
+  open.server.attributes.emplace_back("nuropb.outcome", name);
+  open.server.attributes.emplace_back("nuropb.request_ring_us", static_cast<std::int64_t>(stages.request_ring_us));
+  open.client.attributes.emplace_back("nuropb.broker_us", static_cast<std::int64_t>(stages.broker_us));
+  open.client.attributes.emplace_back("nuropb.service_us", static_cast<std::int64_t>(stages.service_us));
+  for (Span* span : {&open.server, &open.client}) {
+    span->end_us = std::max(now_us, span->start_us);
+    if (!went_well(outcome)) span->error = name;
+  }
+  std::vector<Span> both;
+  both.push_back(std::move(open.server));
+  both.push_back(std::move(open.client));
+  export_(std::move(both));
+}
+
+void Spans::expire(std::uint64_t now_us) {
+  for (auto at = open_.begin(); at != open_.end();) {
+    if (at->second.deadline_us > now_us) {
+      ++at;
+      continue;
+    }
+    Open open = std::move(at->second);
+    at = open_.erase(at);
+    finish(std::move(open), RequestOutcome::timeout, {}, now_us);
+  }
+}
+
+}  // namespace nuropb::meshd

@@ -1,0 +1,151 @@
+"""Traces: what consumers say of them gets to services and back to a collector, and one request's lines are found in all logs."""
+
+import re
+import secrets
+
+import pytest
+
+from support.consumer import Consumer
+from support.gateway import Gateway
+from support.manual_service import ManualService
+from support.metrics import value
+from support.otlp import Collector
+from support.ports import free_port
+from support.services import demo_service, unique
+from support.waiting import eventually, wait_until
+
+OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
+
+
+def fresh(sampled=True):
+    """(trace id, span id, traceparent)"""
+    trace, span = secrets.token_hex(16), secrets.token_hex(8)
+    return trace, span, f"00-{trace}-{span}-{'01' if sampled else '00'}"
+
+
+@pytest.fixture(scope="module")
+def collector():
+    with Collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def traced(broker_url, collector, module_folder):
+    settings = {"tracing": {"otlp_url": collector.url, "sample_ratio": "0"}, "auth": {"policy_file": "policy.toml"}}
+    with Gateway(broker_url, settings=settings, files={"policy.toml": OPEN}) as gateway:
+        yield gateway
+
+
+async def arrived(consumer, service, **members):
+    """What the service's queue got: (context, AMQP headers)."""
+    answer = await consumer.begin(service.name, "m", **members)
+    call = await service.next_call()
+    service.answer(call)
+    await answer
+    return call.body["context"], call.properties.headers
+
+
+async def test_without_a_collector_it_is_passed_on_as_it_came(gateway, broker_url):
+    trace, _, parent = fresh()
+    async with await Consumer.open(gateway.url) as ann, ManualService(broker_url, unique("traced")) as service:
+        context, headers = await arrived(ann, service, traceparent=parent)
+        assert context["traceparent"] == parent == headers["traceparent"]
+        # The trace_id of NuroPb is what it was.
+        assert set(context) == {"user_id", "Authorisation", "trace_id", "traceparent"} and headers["trace_id"] == context["trace_id"]
+        for wrong in (None, 7, "", "00-x", parent[:-1], parent.upper(), parent.replace(trace, "0" * 32), "ff" + parent[2:], {"traceparent": parent}):
+            context, headers = await arrived(ann, service, traceparent=wrong)
+            assert "traceparent" not in context and "traceparent" not in headers, wrong
+        context, _ = await arrived(ann, service, traceparent="cc" + parent[2:] + "-later")
+        assert context["traceparent"] == parent
+    # A handshake's is the parent of what brings none.
+    async with await Consumer.open(gateway.url, headers={"traceparent": parent}) as ann, ManualService(broker_url, unique("traced")) as service:
+        context, headers = await arrived(ann, service)
+        assert context["traceparent"] == parent == headers["traceparent"]
+        _, _, another = fresh()
+        assert (await arrived(ann, service, traceparent=another))[0]["traceparent"] == another
+
+
+async def test_spans_and_who_is_whose_child(traced, collector, python):
+    trace, span, parent = fresh()
+    async with await Consumer.open(traced.url) as ann:
+        context = await ann.result(python, "context", traceparent=parent)
+    await eventually(lambda: len(collector.of(trace)) == 2, lambda: f"{collector.posts} posts\n{traced.meshd.tail()}")
+    server, client = sorted(collector.of(trace), key=lambda one: one.kind)
+    assert (server.kind, client.kind) == (2, 3)
+    assert server.parent == span and client.parent == server.id
+    assert context["traceparent"] == f"00-{trace}-{client.id}-01"
+    assert server.name == f"request {python}.context" and server.error is None and client.error is None
+    assert server.attributes["rpc.service"] == python and server.attributes["rpc.method"] == "context"
+    assert server.attributes["enduser.id"] == "ann" and server.attributes["nuropb.trace_id"] == context["trace_id"]
+    assert server.attributes["nuropb.outcome"] == "ok"
+    assert server.start <= client.start <= client.end <= server.end
+    assert server.resource["service.name"] == traced.name
+    await eventually(lambda: value(traced, "spans_exported_total") >= 2 and value(traced, "spans_dropped_total") == 0, "they are counted")
+
+
+async def test_commands_events_and_errors(traced, collector, broker_url, folder):
+    with demo_service(broker_url, folder) as demo:
+        async with await Consumer.open(traced.url) as ann:
+            traces = {name: fresh() for name in ("fail", "nobody", "command", "event", "late", "unsampled")}
+            await ann.request(demo.service, "fail", traceparent=traces["fail"][2])
+            await ann.request(unique("nobody"), "m", traceparent=traces["nobody"][2])
+            await ann.done("command", service=demo.service, method="echo", params={}, traceparent=traces["command"][2])
+            await ann.done("event", topic="t.traced", event={}, traceparent=traces["event"][2])
+            await ann.request(demo.service, "slow", {"ms": 60_000}, ttl=100, traceparent=traces["late"][2])
+            await ann.request(demo.service, "echo", traceparent=fresh(sampled=False)[2])
+    found = lambda name: {(span.kind, span.error) for span in collector.of(traces[name][0])}
+    expected = {"fail": {(2, "error"), (3, "error")}, "nobody": {(2, "not_delivered"), (3, "not_delivered")}, "command": {(2, None), (4, None)},
+                "event": {(2, None), (4, None)}, "late": {(2, "timeout"), (3, "timeout")}, "unsampled": set()}
+    await eventually(lambda: {name: found(name) for name in traces} == expected, lambda: str({name: found(name) for name in traces}))
+
+
+async def test_traces_that_begin_here_and_a_collector_that_is_away(gateways, broker_url, folder):
+    port = free_port()
+    gateway = gateways(settings={"tracing": {"otlp_url": f"http://127.0.0.1:{port}/v1/traces", "queued_spans": 16, "timeout_ms": 500}})
+    with demo_service(broker_url, folder) as demo:
+        async with await Consumer.open(gateway.url) as ann:
+            for _ in range(600):
+                await ann.result(demo.service, "echo")
+            # Nobody waits for it, and what does not fit is dropped and counted.
+            await eventually(lambda: value(gateway, "spans_dropped_total") > 0, "some are dropped")
+            gateway.meshd.wait_for_log("spans can't be exported")
+            with Collector(port) as collector:
+                await eventually(lambda: collector.spans, lambda: gateway.meshd.tail())
+                gateway.meshd.wait_for_log("spans are exported again")
+                assert all(span.parent is None for span in collector.spans if span.kind == 2)
+                collector.status = 400
+                await ann.result(demo.service, "echo")
+                dropped = value(gateway, "spans_dropped_total")
+                await eventually(lambda: value(gateway, "spans_dropped_total") > dropped, "what is refused for good is dropped")
+
+
+def lines(text, trace_id):
+    return [line for line in text.splitlines() if f'trace_id={trace_id}' in line]
+
+
+async def test_the_lines_of_one_request(gateways, broker_url, folder):
+    gateway = gateways(settings={"log": {"level": "debug", "slow_request_ms": 300}})
+    with demo_service(broker_url, folder) as demo:
+        async with await Consumer.open(gateway.url) as ann:
+            await ann.result(demo.service, "echo", trace_id="quick-one")
+            await ann.result(demo.service, "slow", {"ms": 400}, trace_id="slow-one")
+            await ann.request(demo.service, "slow", {"ms": 60_000}, ttl=350, trace_id="late-one")
+    edge, meshd = gateway.edges[0].process, gateway.meshd
+    for trace_id in ("quick-one", "slow-one"):
+        wait_until(lambda: len(lines(meshd.log(), trace_id)) == 2 and "request ended" in edge.log(), lambda: meshd.tail())
+        assert any("request sent" in line for line in lines(edge.log(), trace_id)) and any("request ended" in line for line in lines(edge.log(), trace_id))
+    wait_until(lambda: any("slow request" in line for line in lines(edge.log(), "late-one")), lambda: edge.tail())
+    slow = {trace_id: [line for line in lines(edge.log(), trace_id) if "slow request" in line] for trace_id in ("quick-one", "slow-one", "late-one")}
+    assert [len(found) for found in slow.values()] == [0, 1, 1], slow
+    line = slow["slow-one"][0]
+    assert "WARNING" in line and f"service={demo.service} method=slow user_id=ann" in line and "outcome=ok" in line
+    times = {name: float(number) for name, number in re.findall(r"(\w*ms)=([\d.]+)", line)}
+    assert set(times) == {"ms", "edge_in_ms", "request_ring_ms", "broker_ms", "service_ms", "return_ring_ms", "edge_out_ms"}
+    assert 300 < times["service_ms"] <= times["ms"]
+    assert "outcome=timeout" in slow["late-one"][0]
+
+
+def test_settings_that_are_none(broker_url):
+    for wrong in ({"otlp_url": "127.0.0.1:4318"}, {"sample_ratio": "1.5"}, {"sample_ratio": "many"}):
+        with pytest.raises(AssertionError, match="meshd ended with 2"):
+            Gateway(broker_url, settings={"tracing": wrong}).start()
