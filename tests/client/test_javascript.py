@@ -6,6 +6,7 @@ import pytest
 
 from support.authorities import Issuer
 from support.ctl import ctl
+from support.cut import Cut
 from support.javascript import JsError
 from support.manual_service import ManualService
 from support.metrics import value as metric
@@ -134,6 +135,38 @@ async def test_what_is_said_without_a_connection_waits(node, opened, demo):
         await node.run(CLOSE)
 
 
+async def test_a_gateway_that_says_nothing_is_left(node, opened, demo):
+    """At the handshake, and later: the network goes away without a word."""
+    gateway = opened()
+    async with node, Cut("127.0.0.1", gateway.edges[0].port) as way:
+        await node.run("globalThis.more = {connectTimeout: 300, heartbeat: 100, grace: 100};" + CONNECT, url=f"ws://127.0.0.1:{way.port}/websocket")
+        assert await node.run("return client.request(service, 'echo', {n: 1})", service=demo) == {"n": 1}
+        way.hang()
+        async def reasons():
+            return {down["reason"] for down in await seen(node, "down", 0)} >= {"nothing was heard for as long as a call may take", "no session in time"}
+        await eventually(reasons, "it gave up the socket, and then one that did not begin")
+        way.mend()
+        assert await node.run("return client.request(service, 'echo', {n: 2})", service=demo) == {"n": 2}
+        await node.run(CLOSE)
+
+
+async def test_rubbish_harms_nobody(node, opened, demo):
+    gateway = opened()
+    async with node:
+        await node.run(CONNECT, url=gateway.url)
+        await seen(node, "open")
+        pushes = [{"type": "response"}, {"type": "event"}, {"type": "event", "payload": {"topic": "hello"}}, {"error": "X", "description": "y"}, {"type": "response", "payload": {"trace_id": "nobody's"}}]
+        for message in pushes:
+            ctl(gateway, "send", "--user", "ann", json.dumps(message))
+        assert await seen(node, "error") == ["y"]
+        with pytest.raises(JsError, match="BigInt"):
+            await node.run("return client.request(service, 'echo', {n: 1n})", service=demo)
+        await node.run("client.on('event', () => { throw new Error('a mistake of the app'); }); return client.publish('a.b', 1)")
+        assert await node.run("return [await client.request(service, 'echo', {n: 2}), client._calls.size]", service=demo) == [{"n": 2}, 0]
+        assert await seen(node, "message") == [{"type": "response"}, {"type": "event"}]
+        await node.run(CLOSE)
+
+
 @pytest.mark.parametrize("how", ["resumed", "meshd was killed too", "without resume"])
 async def test_a_lost_socket(node, opened, broker_url, how):
     """One request is under way, and one that may run twice. What becomes of them, and of the subscription."""
@@ -208,6 +241,7 @@ async def test_tokens(js, opened):
           start("wrong");
           start(async (why) => { heard.push(why.refused); return heard.length < 2 ? "wrong" : "secret-ann"; });
           start(() => "wrong");
+          start(({refused}) => (refused ? undefined : "wrong"));
           let asked = 0;
           start(() => { if (++asked < 3) throw new Error("the server of tokens is away"); return "secret-ann"; });
           const users = await Promise.all(told);
@@ -215,7 +249,7 @@ async def test_tokens(js, opened):
           return [users, heard, asked];
         """, url=gateway.url, odd=odd)
         refused = "closed with 4501 token refused"
-        assert users == [["odd", refused, "ann", refused, "ann"], [False, True], 3]
+        assert users == [["odd", refused, "ann", refused, refused, "ann"], [False, True], 3]
 
 
 async def test_the_token_in_the_first_message(node, opened):
