@@ -229,11 +229,11 @@ async def test_a_session_that_is_taken_elsewhere_is_not_taken_back(node, opened)
         await node.run(CLOSE)
 
 
-async def test_tokens(js, opened):
+async def test_tokens(node, opened):
     odd = "a token with ünïcödé, / and ="
-    gateway = opened(js, tokens={"secret-ann": {"user_id": "ann"}, odd: {"user_id": "odd"}})
-    async with js:
-        users = await js.run("""
+    gateway = opened(tokens={"secret-ann": {"user_id": "ann"}, odd: {"user_id": "odd"}})
+    async with node:
+        users = await node.run("""
           const tell = (client) => new Promise((done) => { client.on("open", ({user_id}) => done(user_id)); client.on("close", (why) => done(why.message)); });
           const heard = [], clients = [], told = [];
           const start = (token) => { clients.push(connect(url, {token, minDelay: 1, maxDelay: 5})); told.push(tell(clients.at(-1))); };
