@@ -94,9 +94,9 @@ async def test_errors_say_what_may_be_done(node, opened, demo, broker_url):
         assert (error.retryable, error.unknownOutcome) == (False, False)
         error = await failure("client.request(5, 'm')")
         assert (error.name, error.message, error.retryable) == ("NuropbValidationError", "'service' is not a string", False)
-        error = await failure("client.request(service, 'never', {}, {ttl: 50})", service=service.name)
+        error = await failure("client.request(service, 'never', {}, {ttl: 400})", service=service.name)
         assert (error.name, error.retryable, error.unknownOutcome) == ("NuropbTimeoutError", False, True)
-        error = await failure("client.request(service, 'never', {}, {signal: AbortSignal.abort()})", service=service.name)
+        error = await failure("client.request(service, 'aborted', {}, {signal: AbortSignal.abort()})", service=service.name)
         assert error.name == "AbortError"
         error = await failure("""(async () => {
             const abort = new AbortController(), answer = client.request(service, 'stopped', {}, {signal: abort.signal});
@@ -104,7 +104,10 @@ async def test_errors_say_what_may_be_done(node, opened, demo, broker_url):
             return answer;
         })()""", service=service.name)
         assert (error.name, error.message) == ("RangeError", "enough")
-        assert {(await service.next_call()).method for _ in range(2)} == {"never", "stopped"}, "what was aborted before it was sent was not sent"
+        called = []
+        while "stopped" not in called:
+            called.append((await service.next_call()).method)
+        assert "aborted" not in called, "what was aborted before it was sent was not sent"
         await node.run("globalThis.last = client.request(service, 'unanswered').catch((error) => error.unknownOutcome)", service=service.name)
         await service.next_call()
         assert await node.run("client.close(); return last") is True
