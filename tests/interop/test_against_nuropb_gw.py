@@ -1,11 +1,13 @@
 """The same messages to the real nuropb-gw 0.1.4 and to our gateway, on one broker, before the same real service."""
 
 import asyncio
+import re
 
 import pytest
 
 from support.consumer import Consumer
 from support.manual_service import ManualService
+from support.paths import ROOT
 from support.services import unique
 
 from .differences import HANDSHAKE_DIFFERENCES, MESSAGE_DIFFERENCES
@@ -36,6 +38,13 @@ def test_handshake(name, handshakes):
 def test_no_declaration_is_left_over():
     assert not set(MESSAGE_DIFFERENCES) - {"hello", *MESSAGES}, "declared for a message that is not sent"
     assert not set(HANDSHAKE_DIFFERENCES) - set(HANDSHAKES), "declared for a handshake that is not tried"
+
+
+def test_the_guide_names_each_difference():
+    """docs/tasks/moving-from-nuropb-gw.md, in the last column of its tables."""
+    guide = (ROOT / "docs" / "tasks" / "moving-from-nuropb-gw.md").read_text().split("## Every difference")[1]
+    named = [name for row in re.findall(r"^\|.*\| ([^|]*) \|$", guide, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(named) == sorted([*MESSAGE_DIFFERENCES, *HANDSHAKE_DIFFERENCES])
 
 
 async def test_two_connections_of_one_user(nuropb_gw, ours, python):

@@ -87,5 +87,5 @@ def alive(pid):
     """Not gone and no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
+    except (OSError, IndexError):  # gone, also between being opened and being read
         return False

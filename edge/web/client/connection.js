@@ -3,7 +3,6 @@
 
 const TRANSPORT = "NuropbTransportError", TIMEOUT = "NuropbTimeoutError";
 const PAUSE = [4002, 4005, 4006]; // "reconnect after a pause" (docs/reference/close-codes.md)
-const GRACE = 3000; // ms beyond a call's time in which the gateway's own word on it may still come
 const STEADY = 10000; // ms after which a socket counts as good, whatever was heard on it
 
 /** What a call ends with in place of a result: the gateway's words, a service's, or, where nobody could say, ours. */
@@ -35,11 +34,12 @@ export class Connection {
   #turn; // of connecting: what belongs to an earlier one is nobody's any more
   #guard;
   #dialled;
+  #beat;
 
   constructor(url, options) {
     this.url = url;
     /** ms, and how many calls may wait for a connection. */
-    this.options = { WebSocket: globalThis.WebSocket, ttl: 60000, queue: 1000, minDelay: 200, maxDelay: 20000, connectTimeout: 15000, ...options };
+    this.options = { WebSocket: globalThis.WebSocket, ttl: 60000, grace: 3000, queue: 1000, minDelay: 200, maxDelay: 20000, connectTimeout: 15000, ...options };
     if (!this.options.WebSocket) throw new TypeError("there is no WebSocket here: name one in the options");
     this.open();
   }
@@ -93,7 +93,7 @@ export class Connection {
       return;
     }
     if (turn !== this.#turn) return;
-    if (refused && token === this._shown) return this.#end(refused);
+    if (refused && (!token || token === this._shown)) return this.#end(refused);
     this._shown = token;
     const protocols = ["nuropb"];
     if (token && !options.tokenInMessage) protocols.push(/^[\w.~!#$%&'*+^`|-]+$/.test(token) ? `bearer.${token}` : `base64url.bearer.authorization.nuropb.${base64url(token)}`);
@@ -126,6 +126,8 @@ export class Connection {
   _ready(what) {
     clearTimeout(this.#guard);
     this.state = "open";
+    const { heartbeat } = this.options;
+    if (heartbeat) this.#beat = setInterval(() => performance.now() - this._heard > heartbeat && this._probe(heartbeat).catch(() => {}), heartbeat);
     this._emit("open", what);
     this._flush();
   }
@@ -138,6 +140,7 @@ export class Connection {
   #leave() {
     const socket = this._socket;
     clearTimeout(this.#guard);
+    clearInterval(this.#beat);
     this.#turn = this._socket = null;
     if (socket) socket.onopen = socket.onerror = socket.onmessage = socket.onclose = null;
     return socket;
@@ -182,6 +185,7 @@ export class Connection {
 
   /** A call: `message(id, ttl)` is what is written for it, now or once there is a session. */
   _call(message, { ttl = this.options.ttl, signal, idempotent } = {}) {
+    const { grace } = this.options;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const full = () => [...this._calls.values()].filter((call) => !call.sent).length >= this.options.queue;
@@ -196,7 +200,7 @@ export class Connection {
       };
       const abort = () => end(reject, signal.reason);
       const late = () => {
-        if (call.sent && performance.now() < until + GRACE) return void (timer = setTimeout(late, GRACE));
+        if (call.sent && performance.now() < until + grace) return void (timer = setTimeout(late, grace));
         const silent = call.sent && this.state === "open" && this._heard < call.sent;
         call.fail({ error: TIMEOUT, description: call.sent ? "no answer in time; it may have run" : "no connection in time; it was not sent" });
         if (silent) this._drop("nothing was heard for as long as a call may take");
@@ -205,9 +209,9 @@ export class Connection {
       const call = {
         sent: 0, // when it was written to a socket that may have taken it
         idempotent,
-        text: () => message(id, Math.max(1, Math.round(until - performance.now()))),
+        text: () => JSON.stringify(message(id, Math.max(1, Math.round(until - performance.now())))),
         done: (result) => end(resolve, result),
-        fail: (error) => end(reject, new GatewayError(error)),
+        fail: (error) => end(reject, error instanceof Error ? error : new GatewayError(error)),
       };
       signal?.addEventListener("abort", abort);
       this._calls.set(id, call);
@@ -217,8 +221,13 @@ export class Connection {
   }
 
   #send(call) {
-    call.sent = performance.now();
-    this._write(call.text());
+    try {
+      const text = call.text();
+      call.sent = performance.now();
+      this._socket.send(text);
+    } catch (error) {
+      call.fail(error); // a value that JSON has no words for
+    }
   }
   _flush() {
     for (const call of [...this._calls.values()]) if (!call.sent && this.state === "open") this.#send(call);

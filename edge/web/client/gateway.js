@@ -91,6 +91,10 @@ export class Gateway extends Connection {
   _busy() {
     return this._calls.size || this.#topics.size;
   }
+  /** Something that costs nothing and is answered. */
+  _probe(ttl) {
+    return this.#say("unsubscribe", { topic: "-" }, { ttl });
+  }
   _opened() {
     this.#step = "hello";
     if (this.options.tokenInMessage) this._write({ type: "authorize", payload: { token: this._shown } });
@@ -108,8 +112,8 @@ export class Gateway extends Connection {
     const { type, payload, seq } = message ?? {};
     if (this.#step === "hello") return type === "event" && this.#greet(payload.event);
     if (this.#step === "asking") {
-      if (type === "response" && payload.trace_id === this.#asked.id) return this.#answered(payload, seq);
-      if (type === "event" && payload.topic === "resumed") return this.#resumed(payload.event);
+      if (type === "response" && payload?.trace_id === this.#asked.id) return this.#answered(payload, seq);
+      if (type === "event" && payload?.topic === "resumed") return this.#resumed(payload.event);
       return this.#held.push(message);
     }
     if (this.#kept && Number.isInteger(seq)) {
@@ -188,7 +192,7 @@ export class Gateway extends Connection {
 
   #dispatch(message) {
     const { type, payload, error } = message ?? {};
-    if (type === "response") {
+    if (type === "response" && payload) {
       const call = this._calls.get(payload.trace_id);
       if (payload.error) call?.fail(payload.error);
       else call?.done(payload.result);

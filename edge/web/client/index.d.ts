@@ -36,6 +36,8 @@ export interface Options {
   WebSocket?: unknown;
   /** How long a call may take, in ms; 60000. */
   ttl?: number;
+  /** How much longer the gateway's own word on a call that was sent may take, in ms; 3000. */
+  grace?: number;
   /** How many calls may wait for a connection; 1000. */
   queue?: number;
   /** Pauses between two connects are random, up to minDelay (200 ms) at first, doubled each time up to maxDelay (20000 ms). */
@@ -43,6 +45,8 @@ export interface Options {
   maxDelay?: number;
   /** ms for a socket to become a session; 15000. */
   connectTimeout?: number;
+  /** After so many ms without a word the gateway is asked for one, and the socket given up if none comes; without it, only by calls. */
+  heartbeat?: number;
 }
 export interface GatewayOptions extends Options {
   /** false: a lost socket is a lost session. */

@@ -25,6 +25,9 @@ export class Snorky extends Connection {
   _busy() {
     return this._calls.size || [...this.#services.values()].some((service) => service._channels.size);
   }
+  _probe(ttl) {
+    return this.service("gateway").call("probe", {}, { ttl });
+  }
   _opened() {
     this._ready({});
     for (const service of this.#services.values()) service._renew();

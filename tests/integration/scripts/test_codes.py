@@ -15,7 +15,7 @@ BEGINS = re.compile(r"^(?:TEST(?:_F|_P)?\(|(?:async )?def test_)")
 
 
 def codes():
-    return {name: number for name, number in re.findall(r"uint16_t (\w+) = (\d+);", HEADER)}
+    return {name: number for name, number in re.findall(r"uint16_t (\w+) =\s+(\d+);", HEADER)}
 
 
 def names():

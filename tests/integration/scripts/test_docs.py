@@ -4,7 +4,7 @@ A page's ```sh blocks run in order, in one bash with `set -euo pipefail`, in a t
 other than the first begin where that one ends, with its gateway running. Each line of a ```console block has to occur
 in the output of the block before it, `…` standing for anything. Ports of the pages are replaced by free ones.
 
-```cpp and ```cmake blocks have to stand in a file of tests/package, which a test builds and runs.
+```cpp, ```cmake and ```js blocks have to stand in a file of tests/package or examples, which a test builds and runs.
 
 A block under `<!-- not run here -->` must stand in NOT_RUN_HERE, with the file that runs the same command.
 """
@@ -28,7 +28,8 @@ NOT_RUN_HERE = {
     "scripts/build release nuropb-meshd nuropb-edge nuropb-ctl nuropb-demo-service": (
         {"docs/tasks/install-and-run.md"}, "scripts/quickstart", "scripts/build release nuropb-meshd nuropb-edge nuropb-ctl nuropb-demo-service"),
 }
-COMPILED = [path for path in (ROOT / "tests" / "package").iterdir() if path.is_file()]  # by the test mesh_package
+# By the test mesh_package, and tests/client/test_examples.py.
+COMPILED = [path for folder in ("tests/package", "examples") for path in (ROOT / folder).iterdir() if path.is_file()]
 PORTS = ("8880", "8881", "9880", "2379", "2380", "5801")
 LIMIT = 600  # seconds for a page, on a machine that does other things as well
 
@@ -60,10 +61,10 @@ def blocks_of(page):
         if line != "```":
             inside.append(line)
             continue
-        assert fence in ("sh", "console", "json", "cpp", "cmake", ""), f"{page}:{begun}: nothing runs a block of '{fence}'"
-        if fence in ("cpp", "cmake"):
+        assert fence in ("sh", "console", "json", "cpp", "cmake", "js", ""), f"{page}:{begun}: nothing runs a block of '{fence}'"
+        if fence in ("cpp", "cmake", "js"):
             text = "\n".join(inside)
-            assert any(text in path.read_text() for path in COMPILED), f"{page}:{begun}: no file that a test compiles has this block"
+            assert any(text in path.read_text() for path in COMPILED), f"{page}:{begun}: no file that a test runs has this block"
         if fence == "sh":
             found.append(Block(str(page.relative_to(ROOT)), begun, "\n".join(inside), before != "<!-- not run here -->", section))
         elif fence == "console":
@@ -106,7 +107,7 @@ def clone(folder, tmp_path_factory):
     """What a reader has in front of them, but with a .run of its own."""
     if BIN.resolve() != (ROOT / "build" / "release" / "bin").resolve():
         pytest.skip("the pages run what scripts/build has built, and NUROPB_BIN names something else")
-    for name in ("scripts", "deploy", "docs", "build", "tests", "connectors"):
+    for name in ("scripts", "deploy", "docs", "build", "tests", "connectors", "examples"):
         (folder / name).symlink_to(ROOT / name)
     yield folder
     subprocess.run([ROOT / "scripts" / "broker", "stop"], env={**os.environ, "NUROPB_BROKER_DIR": str(folder / "broker")}, check=True, timeout=200)
