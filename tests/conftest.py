@@ -18,7 +18,7 @@ from support.processes import Process
 from support.services import demo_service, python_service
 from support.waiting import wait_until
 
-TEST_LIMIT = 150.0  # for the one that hangs; several suites may share the machine
+TEST_LIMIT = 240.0  # for the one that hangs; several suites may share the machine
 
 
 @pytest.hookimpl(tryfirst=True)

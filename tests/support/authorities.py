@@ -84,7 +84,7 @@ class Issuer(Server):
 
     def settings(self, **auth):
         """Of a gateway that trusts it."""
-        return {"auth": {"authorizers": ["tokens", "jwt"], **auth}, "jwt": {"jwks_url": self.url + "/keys", "issuer": self.name, "leeway_s": 0, "jwks_retry_s": 1}}
+        return {"auth": {"authorizers": ["tokens", "jwt"], **auth}, "jwt": {"jwks_url": self.url + "/keys", "issuer": self.name, "leeway_s": 0, "jwks_retry_s": 1, "jwks_timeout_ms": 20_000}}
 
 
 class AuthorizationServer(Server):

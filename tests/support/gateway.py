@@ -61,8 +61,11 @@ class Edge:
                                         "--console-port-file", console_port_file)
 
         def listening():
+            # First the files: one that is made to crash may have done so right behind them.
+            if all(file.exists() and file.read_text().strip() for file in (port_file, backend_port_file, lines_port_file, console_port_file)):
+                return True
             assert self.process.running(), f"edge {self.number} ended with {self.process.popen.returncode}:\n{self.process.tail()}"
-            return all(file.exists() and file.read_text().strip() for file in (port_file, backend_port_file, lines_port_file, console_port_file))
+            return False
         wait_until(listening, lambda: f"edge {self.number} listens:\n{self.process.tail()}")
         self.port, self.backend_port, self.lines_port, self.console_port = (
             int(file.read_text()) for file in (port_file, backend_port_file, lines_port_file, console_port_file))
@@ -84,7 +87,7 @@ class Edge:
 
     def open_sockets(self):
         """As the kernel counts them; on a shared port /healthz answers for any edge."""
-        return sum(os.readlink(fd).startswith("socket:") for fd in Path(f"/proc/{self.process.pid}/fd").iterdir())
+        return sum(what.startswith("socket:") for what in self.process.descriptors().values())
 
     def attached(self):
         """To meshd; it takes consumers."""

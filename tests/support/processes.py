@@ -51,6 +51,16 @@ class Process:
         """By SIGSTOP."""
         return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
 
+    def descriptors(self):
+        """{number: what it is}, but for those that are closed meanwhile."""
+        found = {}
+        for fd in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                found[int(fd.name)] = os.readlink(fd)
+            except FileNotFoundError:
+                pass
+        return found
+
     def log(self):
         """What this process has written so far."""
         try:

@@ -20,7 +20,7 @@ def demo_service(url, folder, name=None, instance=None, wait_ready=True):
     command = [binary("nuropb-demo-service"), "--url", url, "--service", name, *(["--instance", instance] if instance else [])]
     with Process("demo-service", command, folder) as process:
         if wait_ready:
-            process.wait_for_log("ready")
+            process.wait_for_log("^ready$")
         process.service = name
         yield process
 

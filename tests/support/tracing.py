@@ -8,6 +8,8 @@ import struct
 
 import pytest
 
+from .waiting import wait_until
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 _libc.ptrace.restype = ctypes.c_long
@@ -36,19 +38,27 @@ def _stopped(pid):
     return not ended
 
 
+def _caught_waiting(pid, registers):
+    """Its registers, and it is ours; None, and it goes on: it had work to do."""
+    _ptrace(_ATTACH, pid)
+    assert _stopped(pid)
+    _ptrace(_GETREGS, pid, registers)
+    found = dict(zip(_NAMES, struct.unpack(f"{len(_NAMES)}Q", registers.raw)))
+    # The instruction that got it into a system call is the one before it goes on.
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        memory.seek(found["rip"] - 2)
+        if memory.read(2) == b"\x0f\x05":
+            return found
+    _ptrace(_DETACH, pid)
+    return None
+
+
 def call(pid, name, *arguments):
     """What the process's main thread gets from this system call; None: it was its last."""
     if platform.machine() != "x86_64":
         pytest.skip("knows the registers of x86-64 only")
-    _ptrace(_ATTACH, pid)
-    assert _stopped(pid)
     registers = ctypes.create_string_buffer(8 * len(_NAMES))
-    _ptrace(_GETREGS, pid, registers)
-    before = dict(zip(_NAMES, struct.unpack(f"{len(_NAMES)}Q", registers.raw)))
-    # It waits in a system call: the instruction that got it there is the one before it goes on.
-    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        memory.seek(before["rip"] - 2)
-        assert memory.read(2) == b"\x0f\x05", "not in a system call"
+    before = wait_until(lambda: _caught_waiting(pid, registers), "it waits in a system call")
     changed = {**before, "rip": before["rip"] - 2, "rax": CALLS[name], "orig_rax": 2**64 - 1}
     changed.update({register: value % 2**64 for register, value in zip(_ARGUMENTS, arguments)})
     _ptrace(_SETREGS, pid, struct.pack(f"{len(_NAMES)}Q", *changed.values()))

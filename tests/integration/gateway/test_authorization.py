@@ -344,6 +344,6 @@ async def test_one_refresh_at_a_time(opened, issuer):
     gateway = opened(issuer.settings())
     async with await Consumer.open(gateway.url, issuer.token()) as consumer:
         both = [await consumer.begin_verb("authorize", token=issuer.token()) for _ in range(2)]
-        first, second = [await asyncio.wait_for(one, 20) for one in both]
+        first, second = [await asyncio.wait_for(one, 45) for one in both]
         assert first["error"] is None
         assert second["error"] is None or second["error"]["error"] == "NuropbTransportError"

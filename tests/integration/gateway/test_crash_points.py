@@ -60,7 +60,7 @@ class Traffic:
             n += 1
             name, twice = f"{number}-{n}", n % 3 == 0
             try:
-                answer = await asyncio.wait_for(await consumer.begin(self.service.name, "count", {"id": name}, **({"idempotent": True} if twice else {})), 30)
+                answer = await asyncio.wait_for(await consumer.begin(self.service.name, "count", {"id": name}, **({"idempotent": True} if twice else {})), 75)
             except (Closed, ConnectionClosed, OSError) as closed:
                 assert may_drop, closed
                 return
@@ -81,7 +81,7 @@ class Traffic:
 
     async def finish(self):
         self.stopping = True
-        await asyncio.wait_for(asyncio.gather(*self.tasks), 40)
+        await asyncio.wait_for(asyncio.gather(*self.tasks), 90)
         self.serving.cancel()
         for consumer, may_drop in self.consumers:
             assert all(len(seen) == 1 for seen in consumer.answers.values())
@@ -91,7 +91,7 @@ class Traffic:
 
 
 async def stopped_dead(process, where):
-    await eventually(lambda: not process.running(), lambda: f"{where} is reached:\n{process.tail(20)}", 15)
+    await eventually(lambda: not process.running(), lambda: f"{where} is reached:\n{process.tail(20)}")
     assert process.popen.returncode == -signal.SIGKILL, f"{where}: ended with {process.popen.returncode}\n{process.tail(20)}"
     process.killed = True
 
@@ -124,7 +124,7 @@ async def test_meshd_at_every_step(gateways, broker_url):
             await stopped_dead(gateway.meshd, point)
             gateway.start_meshd()
             await ready(gateway)
-            assert (await asyncio.wait_for(waits, 20))["result"] == point, "it was published and confirmed, so its answer comes"
+            assert (await asyncio.wait_for(waits, 45))["result"] == point, "it was published and confirmed, so its answer comes"
         await traffic.goes_on()
         await traffic.finish()
         assert traffic.outcomes["answered"] > 20 * len(points("MESHD"))

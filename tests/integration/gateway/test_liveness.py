@@ -16,7 +16,7 @@ async def opened(gateway):
 
 
 async def test_one_that_answers_no_ping_is_closed_with_4003(gateways):  # provokes: 4003
-    gateway = gateways(settings={"listen": {"ping_interval_s": 1, "pong_timeout_s": 1}})
+    gateway = gateways(settings={"listen": {"ping_interval_s": 1, "pong_timeout_s": 3}})
     async with await opened(gateway) as dead, await opened(gateway) as talking, await Consumer.open(gateway.url) as answering:
         assert (await dead.read_frame())[0] == 9
 

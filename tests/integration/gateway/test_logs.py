@@ -52,6 +52,7 @@ async def test_no_secret_in_any_log(named_user, gateways, folder, form):
     gateway.start_meshd()
     await asyncio.to_thread(gateway.until_ready)
     assert gateway.leaked_secrets() == []
+    await asyncio.to_thread(gateway.stop)  # so that no line is half written
     lines = [line for text in gateway.logs().values() for line in text.splitlines()]
     assert lines, "there are logs to search"
     if form == "json":

@@ -75,8 +75,7 @@ def test_an_edge_has_no_more_than_it_needs(gateway):
         assert is_now["Gid"].split() == [str(user.pw_gid)] * 4
         assert is_now["Groups"].split() == [str(user.pw_gid)]
     # Nothing is open but sockets, what they are waited for with, and the log.
-    opened = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
-    odd = {fd: name for fd, name in opened.items() if fd > 2 and not name.startswith(("socket:", "anon_inode:", "pipe:"))}
+    odd = {fd: name for fd, name in gateway.edges[0].process.descriptors().items() if fd > 2 and not name.startswith(("socket:", "anon_inode:", "pipe:"))}
     assert not odd, odd
 
 
@@ -144,7 +143,7 @@ def test_a_forbidden_call_is_an_edges_last(broker_url):
             wait_until(edge.attached, "attached")
             edge.process.killed = True
             assert tracing.call(edge.process.pid, name, *arguments) is None, name
-            assert tracing.ended_by_sigsys(edge.process.popen.wait(10)), name
+            assert tracing.ended_by_sigsys(edge.process.popen.wait(45)), name
 
 
 @pytest.mark.parametrize("name", FORBIDDEN_TO_MESHD)
@@ -153,7 +152,7 @@ def test_a_forbidden_call_is_meshds_last(broker_url, name):
         gateway.meshd.wait_for_log("broker ready")
         gateway.meshd.killed = True
         assert tracing.call(gateway.meshd.pid, name, *FORBIDDEN_TO_MESHD[name]) is None
-        assert tracing.ended_by_sigsys(gateway.meshd.popen.wait(10))
+        assert tracing.ended_by_sigsys(gateway.meshd.popen.wait(45))
 
 
 async def test_an_edge_opens_no_file_and_is_told_so(gateway):
@@ -229,7 +228,7 @@ def test_an_edge_is_turned_away_from_the_admin_socket(gateway):
 
     def visit():
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as admin:
-            admin.settimeout(10)
+            admin.settimeout(45)
             admin.connect(str(gateway.folder / "run" / "admin.sock"))
             try:
                 admin.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -238,7 +237,7 @@ def test_an_edge_is_turned_away_from_the_admin_socket(gateway):
                 return b""
     assert visit().startswith(b"HTTP/1.1 200")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as worker:
-        worker.settimeout(10)
+        worker.settimeout(45)
         worker.connect(str(gateway.folder / "run" / "meshd.sock"))
         worker.send(struct.pack("=III", 0x4C48504E, abi, 0))
         assert worker.recv(1024)[:4] == b"NPWM", "welcome"
@@ -253,7 +252,7 @@ def test_a_user_that_does_not_exist_is_no_user(broker_url):
         for program in ("nuropb-edge", "nuropb-meshd"):
             process = gateway.run("refused", program, "--set", "hardening.edge_user=no-such-user")
             process.killed = True
-            assert process.popen.wait(10) == 78
+            assert process.popen.wait(45) == 78
             assert "there is no user 'no-such-user'" in process.log()
 
 
@@ -294,9 +293,9 @@ async def test_as_the_units_of_systemd_run_it(broker_url, folder, demo):
                 assert places_of(edge.pid, [(gateway.folder / ("run/secret" if target == b"secret" else "password")).read_bytes()]) == []
 
 
-def listeners(pid):
-    """The addresses that a process listens on."""
-    inodes = {os.readlink(fd)[8:-1] for fd in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(fd).startswith("socket:[")}
+def listeners(process):
+    """The addresses that it listens on."""
+    pid, inodes = process.pid, {what[8:-1] for what in process.descriptors().values() if what.startswith("socket:[")}
     found = set()
     for table in ("tcp", "tcp6", "udp", "udp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
@@ -314,7 +313,7 @@ def listeners(pid):
 async def test_meshd_listens_on_its_unix_sockets_only(gateway):
     async with await Consumer.open(gateway.url):
         run = gateway.folder / "run"
-        heard = listeners(gateway.meshd.pid)
+        heard = listeners(gateway.meshd)
         loopback = {address for address in heard if address.startswith("tcp 0100007F:")}
         assert heard - loopback == {str(run / "meshd.sock"), str(run / "admin.sock")}
-        assert any(address.startswith("tcp ") for address in listeners(gateway.edges[0].process.pid)), "the search finds nothing at all"
+        assert any(address.startswith("tcp ") for address in listeners(gateway.edges[0].process)), "the search finds nothing at all"

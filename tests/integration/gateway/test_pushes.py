@@ -13,7 +13,9 @@ from support.snorky import SnorkyClient, options
 from support.waiting import eventually
 
 USERS = {f"secret-of-{name}": {"user_id": name, "username": name.title()} for name in ("ann", "bob", "cid")}
-QUICK = {"push": {"timeout_ms": 2000, "presence_ms": 200}}
+# A gateway that is silent for three and a half times presence_ms is not asked: time enough for one that is starved, and for
+# nuropb-ctl to start while one hangs.
+QUICK = {"push": {"timeout_ms": 3000, "presence_ms": 800}}
 OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 
 
@@ -168,7 +170,7 @@ async def test_two_gateways_are_one(gateways):
 
 
 async def test_a_gateway_is_killed_while_it_is_asked(gateways):
-    first = gateways(tokens=USERS, settings={"push": {"timeout_ms": 3000, "presence_ms": 200}})
+    first = gateways(tokens=USERS, settings=QUICK)
     second = gateways(tokens=USERS, settings=QUICK, name=first.name)
     here = await connect(first.edges, {"ann": 1})
     await both_know(first, second)
@@ -182,7 +184,7 @@ async def test_a_gateway_is_killed_while_it_is_asked(gateways):
 
 
 async def test_an_edge_is_killed_during_a_push(gateways):
-    gateway = gateways(edges=3, tokens=USERS, settings={"push": {"timeout_ms": 20_000}})
+    gateway = gateways(edges=3, tokens=USERS, settings={"push": {"timeout_ms": 50_000}})
     consumers = await connect(gateway.edges, {"ann": 6})
     dead = gateway.edges[2]
     dead.process.popen.send_signal(signal.SIGSTOP)
@@ -191,9 +193,9 @@ async def test_an_edge_is_killed_during_a_push(gateways):
     await got(living, 1)
     dead.process.kill()
     # Its death is known at once: nobody waits out the limit.
-    told = await asyncio.wait_for(asked, 15)
+    told = await asyncio.wait_for(asked, 40)
     assert told == {"connections": 4, "unanswered": [], "silent_edges": 1}
-    assert ctl(gateway, "sessions", "--count")["count"]["sessions"] == 4
+    await all_of(gateway, 4)
     await leave(consumers)
 
 
@@ -237,9 +239,11 @@ async def test_reserved_topics_are_not_for_consumers(gateways, broker_url, folde
     assert ctl(second, "send", "--user", "ann", '"pushed"')["connections"] == 1
     topic = unique("seen")
     await ann.done("event", topic=topic, event=1)
-    seen = [await ann.other(), await ann.other()]
-    assert {"type": "event", "payload": {"topic": topic, "event": 1}} in seen and "pushed" in seen, "all that `#` brings, and nothing of the gateways' own"
-    silent([ann])
+    seen = []
+    while {"type": "event", "payload": {"topic": topic, "event": 1}} not in seen or "pushed" not in seen:
+        seen.append(await ann.other())
+    own = [message for message in seen if "nuropb-gateway" in json.dumps(message)]
+    assert not own, "all that `#` brings, of whoever shares the broker too, and nothing of the gateways' own"
     await ann.done("unsubscribe", topic="#")
     await ann.done("unsubscribe", topic="*.*")
     await both_know(first, second)

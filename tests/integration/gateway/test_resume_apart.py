@@ -118,7 +118,7 @@ async def test_an_operator_ends_it(gateways):
     await parked(gateway, 1)
     await ann.connect(gateway.edges[1].url)
     assert ctl(gateway, "kick", "--user", "ann")["connections"] == 2
-    await asyncio.wait_for(ann.ws.wait_closed(), 20)
+    await asyncio.wait_for(ann.ws.wait_closed(), 45)
     assert ann.ws.close_code == 1000
     assert await why(ann, gateway.edges[1].url) == "ended"
     await ann.close()
@@ -191,7 +191,7 @@ async def test_over_json_lines(gateways, broker_url, loss):
             await ann.lost()
         else:
             gateway.edges[0].process.kill()
-            await asyncio.wait_for(ann.reader, 20)
+            await asyncio.wait_for(ann.reader, 45)
         await parked(gateway, 1)
         service.answer(calls[0], result=0)
         await bob.done("event", topic=topic, event=1)
@@ -207,7 +207,7 @@ async def test_over_json_lines(gateways, broker_url, loss):
         ann.end()
         service.answer(calls[1], result=[1, 2])
         assert (await ann.answer(asked[1]))["result"] == [1, 2]
-        await asyncio.wait_for(ann.reader, 20)
+        await asyncio.wait_for(ann.reader, 45)
         assert ann.ws.close_code is None and not ann.unnumbered
         ann.check()
         await ann.ws.close()

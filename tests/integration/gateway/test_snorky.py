@@ -185,10 +185,11 @@ async def test_a_call_that_meshd_never_read_goes_to_the_next_one(gateways):
         await one.call("pubsub", "subscribe", channel="x")
         gateway.meshd.signal(signal.SIGSTOP)
         waiting = await one.begin("pubsub", "publish", channel="x", message=1)
+        await eventually(lambda: gateway.edges[0].health()[1]["pending"] == 1, "it is in the ring")
         gateway.meshd.kill()
         gateway.start_meshd()
         gateway.until_ready()
-        frame = await asyncio.wait_for(waiting, 20)
+        frame = await asyncio.wait_for(waiting, 45)
         assert frame["message"]["type"] == "response"
         assert (await one.notification("pubsub"))["message"] == 1, "its subscription was back before it"
         assert await one.refused("pubsub", "subscribe", channel="x") == "Already subscribed"
@@ -196,12 +197,12 @@ async def test_a_call_that_meshd_never_read_goes_to_the_next_one(gateways):
 
 
 async def test_rates_are_refused_in_snorkys_words(gateways):
-    gateway = gateways(**options(limits={"messages_per_s": 5, "messages_burst": 5}))
+    gateway = gateways(**options(limits={"messages_per_s": 1, "messages_burst": 5}))
     async with await SnorkyClient.open(gateway.edges[0].snorky_url) as one:
         frames = await asyncio.gather(*[await one.begin("pubsub", "publish", channel="x", message=n) for n in range(8)])
         refused = [frame["message"]["message"] for frame in frames if frame["message"]["type"] == "error"]
         assert refused and all("limits.messages_per_s" in text for text in refused)
-    gateway = gateways(**options(limits={"user_messages_per_s": 5, "user_messages_burst": 5}))
+    gateway = gateways(**options(limits={"user_messages_per_s": 1, "user_messages_burst": 5}))
     async with await SnorkyClient.open(gateway.edges[0].snorky_url) as one:
         frames = await asyncio.gather(*[await one.begin("pubsub", "publish", channel="x", message=n) for n in range(8)])
         refused = [frame["message"]["message"] for frame in frames if frame["message"]["type"] == "error"]
