@@ -46,7 +46,7 @@ class Etcd:
                 return json.loads(self._open("/health"))["health"] == "true"
             except OSError:
                 return False
-        wait_until(healthy, lambda: f"etcd is healthy:\n{self.process.tail()}", 90)
+        wait_until(healthy, lambda: f"etcd is healthy:\n{self.process.tail()}", 30)
 
     def stop(self):
         self.process.stop()
@@ -58,7 +58,7 @@ class Etcd:
         context = ssl.create_default_context(cafile=str(self.certificates.ca)) if self.certificates else None
         headers = {"Content-Type": "application/json", **({"Authorization": self.token} if self.token else {})}
         request = urllib.request.Request(self.url + path, data=None if body is None else json.dumps(body).encode(), headers=headers)
-        with urllib.request.urlopen(request, timeout=40, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
             return answer.read()
 
     def call(self, path, **body):
