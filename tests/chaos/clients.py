@@ -14,7 +14,7 @@ from support.snorky import SnorkyClient
 # What is asked, and how often.
 KINDS = {"plain": 60, "slow": 12, "idempotent": 14, "command": 10, "hold": 1, "nobody": 3}
 TOPICS = 4
-TTL = 6.0  # seconds that an answer may take
+TTL = 10.0  # seconds that an answer may take
 
 
 class Client:

@@ -15,7 +15,7 @@ from support.broker import connection
 from support.consumer import Closed, Consumer
 from support.waiting import eventually
 
-BACK = 60.0  # seconds; how long it took is in the table, here it only must not hang
+BACK = 120.0  # seconds; how long it took is in the table, here it only must not hang
 
 
 class Faults:

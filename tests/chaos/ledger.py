@@ -100,7 +100,7 @@ class Ledger:
 class Verdict:
     """`lost`, `duplicated` and `unexplained` are lists of sentences; all empty if every outcome is right."""
 
-    settle = 4.0  # after a fault's end, for a machine that is slow
+    settle = 6.0  # after a fault's end, for a machine that is slow
 
     def __init__(self, ledger):
         self.ledger = ledger

@@ -24,7 +24,7 @@ class Run:
         self.seconds = seconds
         planned = scheduler.plan(self.world.seed, seconds, self.every, self.without)
         tasks = [asyncio.create_task(client.run()) for client in self.clients]
-        await eventually(lambda: self._open() == len(tasks), lambda: f"all sockets are open: {self._open()}, {self.ledger.refused_connects}", 60)
+        await eventually(lambda: self._open() == len(tasks), lambda: f"all sockets are open: {self._open()}, {self.ledger.refused_connects}", 120)
         begun = time.monotonic()
         await paced(self.quiet, self._progress)
         self.quiet_from, self.quiet_until = begun, time.monotonic()
@@ -35,7 +35,7 @@ class Run:
         finally:
             for client in self.clients:
                 client.stop()
-        await asyncio.wait_for(asyncio.gather(*tasks), 60)
+        await asyncio.wait_for(asyncio.gather(*tasks), 120)
         self.costs.append(await self._cost("after"))
         self.verdict = Verdict(self.ledger)
         return self
@@ -58,7 +58,7 @@ class Run:
         """All is well again, and stays so for a while: what is asked now has no excuse."""
         async def well():
             return self._open() == len(self.clients) and (await self.world.health()).get("broker") == "ready"
-        await eventually(well, lambda: f"all sockets are open again: {self._open()}", 60)
+        await eventually(well, lambda: f"all sockets are open again: {self._open()}", 120)
         await asyncio.sleep(Verdict.settle + 1)
 
     def _open(self):

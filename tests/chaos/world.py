@@ -56,9 +56,9 @@ class World:
         for name, text in (("tokens.toml", tokens_toml(TOKENS)), ("policy.toml", POLICY), ("services.toml", SERVICES)):
             (self.folder / name).write_text(text)
         sections = {
-            "gateway": {"service": self.name, "runtime_dir": str(self.folder / "run"), "edges": self.edges, "hung_after_s": 3},
+            "gateway": {"service": self.name, "runtime_dir": str(self.folder / "run"), "edges": self.edges, "hung_after_s": 5},
             "listen": {"port": self.port},
-            "amqp": {"urls": [with_parts(self.broker.url, port=self.way.port)], "reconnect_min_ms": 50, "reconnect_max_ms": 500, "heartbeat_s": 2},
+            "amqp": {"urls": [with_parts(self.broker.url, port=self.way.port)], "reconnect_min_ms": 50, "reconnect_max_ms": 500, "heartbeat_s": 5},
             "auth": {"token_file": str(self.folder / "tokens.toml"), "policy_file": str(self.folder / "policy.toml")},
             "snorky": {"path": "/ws", "services_file": str(self.folder / "services.toml")},
         }
@@ -66,7 +66,7 @@ class World:
             sections.setdefault(section, {}).update(keys)
         (self.folder / "gateway.toml").write_text(toml(sections))
         self.launcher = Process("gateway", [ROOT / "scripts" / "nuropb-gateway", "--config", self.folder / "gateway.toml", "--bin", BIN, "--ready-file", self.folder / "ready"], self.folder)
-        await eventually(lambda: (self.folder / "ready").exists() and health(self.port)[1].get("broker") == "ready", self.launcher.tail, 60)
+        await eventually(lambda: (self.folder / "ready").exists() and health(self.port)[1].get("broker") == "ready", self.launcher.tail, 120)
         self.demo = demo_service(self.broker.url, self.folder)
         self.probe = Process("probe", ["/usr/bin/python3", "-m", "chaos.probe", self.url, self.demo.__enter__().service, self.probed], self.folder, {"PYTHONPATH": str(ROOT / "tests")})
         return self
@@ -78,7 +78,7 @@ class World:
     async def __aexit__(self, kind, *_):
         self.probe.kill()
         self.demo.__exit__(None, None, None)
-        code = self.launcher.stop(20)
+        code = self.launcher.stop(90)
         self.service.stop()
         await self.way.__aexit__()
         assert kind or code == 0, f"the launcher ended with {code}:\n{self.launcher.tail()}"

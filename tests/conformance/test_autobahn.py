@@ -30,7 +30,7 @@ def echo(folder):
 
 def cases(url, *wanted):
     command = [peers_python(), Path(__file__).with_name("run_cases.py"), url, *wanted]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     lines = done.stdout.splitlines()  # kosoku tells of failures in lines of its own
     assert lines and lines[-1].startswith("["), done.stdout + done.stderr
     return json.loads(lines[-1])

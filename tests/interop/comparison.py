@@ -9,7 +9,7 @@ from support.consumer import ANSWER_TIMEOUT, Consumer, RawSocket
 from support.consumer import Closed
 
 HEX32 = r"[0-9a-f]{32}"
-REPLY_TIMEOUT = 5.0
+REPLY_TIMEOUT = 20.0  # every message has a reply of ours
 
 
 def normal(value):

@@ -21,7 +21,7 @@ def nuropb_gw(broker_url, python, module_folder):
     script = ROOT / "tests" / "interop" / "peers" / "gateway.py"
     command = [peers_python(), script, broker_url, unique("nuropb-gw"), json.dumps(TOKENS), json.dumps(ORIGINS)]
     with Process("nuropb-gw", command, module_folder) as process:
-        port = int(process.wait_for_log(r"^port (\d+)$", timeout=60)[1])
+        port = int(process.wait_for_log(r"^port (\d+)$", timeout=120)[1])
         yield SimpleNamespace(port=port, url=f"ws://127.0.0.1:{port}/websocket")
 
 
@@ -36,11 +36,11 @@ def conversations(nuropb_gw, ours, python):
     """What each gateway said to each message: (theirs, ours)."""
     async def both():
         return await asyncio.gather(talk(nuropb_gw.url, python, MESSAGES, False), talk(ours.url, python, MESSAGES, True))
-    return asyncio.run(asyncio.wait_for(both(), 180))
+    return asyncio.run(asyncio.wait_for(both(), 400))
 
 
 @pytest.fixture(scope="module")
 def handshakes(nuropb_gw, ours):
     async def both():
         return await asyncio.gather(shake_hands(nuropb_gw.port, HANDSHAKES), shake_hands(ours.port, HANDSHAKES))
-    return asyncio.run(asyncio.wait_for(both(), 60))
+    return asyncio.run(asyncio.wait_for(both(), 200))

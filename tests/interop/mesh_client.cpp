@@ -19,7 +19,7 @@ namespace {
 
 mesh::CallOptions options_of(const json& call) {
   mesh::CallOptions options;
-  options.ttl = std::chrono::milliseconds(call.value("ttl", 10'000));
+  options.ttl = std::chrono::milliseconds(call.value("ttl", 30'000));
   options.context = call.value("context", json::object());
   options.trace_id = call.value("trace_id", "");
   if (call.contains("priority")) options.priority = call["priority"].get<std::uint8_t>();

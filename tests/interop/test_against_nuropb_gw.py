@@ -62,7 +62,7 @@ async def test_two_connections_of_one_user(nuropb_gw, ours, python):
 async def test_answers_come_in_the_order_of_completion(ours, python):
     """0.1.4 takes one message of a socket at a time, whatever its documentation says; ours all at once."""
     async with await Consumer.open(ours.url) as consumer:
-        slow = await consumer.begin(python, "later", {"value": "slow", "ms": 300})
+        slow = await consumer.begin(python, "later", {"value": "slow", "ms": 2000})
         quick = await consumer.begin(python, "later", {"value": "quick", "ms": 1})
         assert (await quick)["result"] == "quick"
         assert not slow.done()
@@ -141,7 +141,7 @@ async def test_a_response_that_cannot_be_read(ours, broker_url, body):
         async with await Consumer.open(ours.url) as consumer:
             answer = await consumer.begin(service.name, "method")
             service.answer_raw(await service.next_call(), body)
-            payload = await asyncio.wait_for(answer, 10)
+            payload = await asyncio.wait_for(answer, 45)
             assert set(payload) == {"trace_id", "result", "error"}
             if payload["error"] is not None:
                 assert payload["error"]["error"] == "NuropbMessageError", payload

@@ -27,7 +27,7 @@ class Client:
 
     def close(self):
         self.process.stdin.close()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(90) == 0
 
 
 class Wire:
@@ -53,7 +53,7 @@ class Wire:
 def secretive(url, folder, name):
     script = ROOT / "tests" / "interop" / "peers" / "encrypted_service.py"
     with Process("secretive", [peers_python(), script, url, name], folder) as process:
-        process.wait_for_log("^ready$", timeout=60)
+        process.wait_for_log("^ready$", timeout=120)
         yield process
 
 
@@ -126,7 +126,7 @@ def test_case(outcomes, service, name):
         assert header == encrypted
         assert (call["method"].encode() in body) == (not encrypted)
         assert properties.priority == call.get("priority")
-        assert 0 < int(properties.expiration) <= 10_000
+        assert 0 < int(properties.expiration) <= 30_000
         assert body.startswith(b"{") == (not encrypted)
 
 

@@ -19,8 +19,8 @@ def trusting(broker_url, folder):
     declare_exchanges(broker_url)
     name = unique("users")
     with Process("users", [peers_python(), ROOT / "tests" / "interop" / "peers" / "users.py", broker_url, name], folder) as users:
-        users.wait_for_log("^ready$", timeout=60)
-        with Gateway(broker_url, settings={"auth": {"authorizers": ["tokens", "mesh"], "mesh_service": name, "context_claims_key": "claims"}}) as running:
+        users.wait_for_log("^ready$", timeout=120)
+        with Gateway(broker_url, settings={"auth": {"authorizers": ["tokens", "mesh"], "mesh_service": name, "mesh_timeout_ms": 30_000, "verdict_timeout_ms": 40_000, "context_claims_key": "claims"}}) as running:
             running.secrets.add("token-of-carol")
             yield running
 

@@ -15,7 +15,7 @@ SECRET = "a secret of nobody's"  # of peers/gateway.py
 @pytest.fixture(scope="module")
 def cookie(nuropb_gw):
     page = urllib.request.Request(f"http://127.0.0.1:{nuropb_gw.port}/login", headers={"Authorization": "Bearer secret-ann"})
-    with urllib.request.urlopen(page, timeout=10) as answer:
+    with urllib.request.urlopen(page, timeout=60) as answer:
         return SimpleCookie(answer.headers["Set-Cookie"])["session"].value
 
 

@@ -20,7 +20,7 @@ def snorky(broker_url):
 
 def backend(edge, *calls, key=KEY):
     script = ROOT / "tests" / "interop" / "peers" / "snorky_backend.py"
-    done = subprocess.run([str(peers_python()), str(script), edge.backend_url, key, json.dumps(calls)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(peers_python()), str(script), edge.backend_url, key, json.dumps(calls)], capture_output=True, text=True, timeout=150)
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(outcomes) == len(calls), done.stdout + done.stderr
     return outcomes

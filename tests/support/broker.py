@@ -76,7 +76,7 @@ class Broker:
         parts = urlsplit(self.management_url)
         login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
         request = urllib.request.Request(f"http://{parts.hostname}:{parts.port}/api/{what}", headers={"Authorization": f"Basic {login}"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
 

@@ -30,13 +30,13 @@ class Browser:
         self.process = Process("chromium", ["chromium", *flags, "about:blank"], self.folder, {"HOME": str(self.folder)})
         # It writes two lines, port and path, and not in one piece.
         where = profile / "DevToolsActivePort"
-        lines = await eventually(lambda: where.exists() and len(where.read_text().split()) == 2 and where.read_text().split(), self.process.tail, timeout=60)
+        lines = await eventually(lambda: where.exists() and len(where.read_text().split()) == 2 and where.read_text().split(), self.process.tail, timeout=120)
         self.port = int(lines[0])
         return self
 
     async def page(self, url):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/json/new?about:blank", method="PUT")
-        target = await asyncio.to_thread(lambda: json.loads(urllib.request.urlopen(request, timeout=20).read()))
+        target = await asyncio.to_thread(lambda: json.loads(urllib.request.urlopen(request, timeout=60).read()))
         page = Page(await websockets.connect(target["webSocketDebuggerUrl"], max_size=None, ping_interval=None, compression=None))
         self.pages.append(page)
         await page.open(url)
@@ -68,7 +68,7 @@ class Page:
         number = next(self._numbers)
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         await self._ws.send(json.dumps({"id": number, "method": method, "params": params}))
-        answer = await asyncio.wait_for(future, 30)
+        answer = await asyncio.wait_for(future, 90)
         assert "error" not in answer, f"{method}: {answer['error']}"
         return answer["result"]
 
@@ -77,7 +77,7 @@ class Page:
             await self.command(f"{domain}.enable")
         self.loaded.clear()
         await self.command("Page.navigate", url=url)
-        await asyncio.wait_for(self.loaded.wait(), 30)
+        await asyncio.wait_for(self.loaded.wait(), 90)
 
     async def evaluate(self, expression):
         """The value of a JavaScript expression, awaited if it is a promise."""
@@ -85,7 +85,7 @@ class Page:
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
-    async def until(self, expression, timeout=30):
+    async def until(self, expression, timeout=90):
         """Waits until the expression is true for the page, and returns its value."""
         return await eventually(lambda: self.evaluate(expression), lambda: f"{expression}; console: {self.console}", timeout)
 

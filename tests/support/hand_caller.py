@@ -65,9 +65,9 @@ class HandCaller:
             assert time.monotonic() < deadline, f"nothing came to {queue}"
             self.link.process_data_events(0.01)
 
-    def answer(self, correlation_id):
+    def answer(self, correlation_id, **options):
         """The next answer, which has to be this one."""
-        came = self.take(self.answers_queue)
+        came = self.take(self.answers_queue, **options)
         assert came.properties.correlation_id == correlation_id, (came.properties, came.bytes)
         assert came.body["correlation_id"] == correlation_id and came.body["tag"] == "response"
         return came

@@ -33,7 +33,7 @@ def python_service(url, folder, name=None, instance=None, wait_ready=True):
     script = ROOT / "tests" / "interop" / "peers" / "service.py"
     with Process("python-service", [peers_python(), script, url, name, *([instance] if instance else [])], folder) as process:
         if wait_ready:
-            process.wait_for_log("^ready$", timeout=60)
+            process.wait_for_log("^ready$", timeout=120)
         process.service = name
         yield process
 

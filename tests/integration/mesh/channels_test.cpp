@@ -50,7 +50,7 @@ class Channels : public ::testing::Test {
   }
   /// Publishes an event until the client gets it.
   bool event_arrives(const std::string& topic) {
-    for (int i = 0; i < 300; ++i) {
+    for (int i = 0; i < tries; ++i) {
       const std::string id = random_hex32();
       service_->publish(MessageType::event, topic, "{}", id);
       if (client_->sees(
@@ -58,7 +58,7 @@ class Channels : public ::testing::Test {
                 return std::any_of(s.events.begin(), s.events.end(),
                                    [&](const Incoming& e) { return e.correlation_id == id; });
               },
-              milliseconds(100)))
+              patience(i)))
         return true;
     }
     return false;
@@ -145,7 +145,7 @@ TEST_F(Channels, ADeletedQueueIsDeclaredAndConsumedAgain) {
   ASSERT_TRUE(event_arrives(name_ + ".1"));
   broker_->run("ctl delete_queue nuropb-" + name_ + "-sq");
   EXPECT_TRUE([&] {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < until) {
       if (client_->publish(MessageType::request, name_, "{}").outcome == Outcome::confirmed) return true;
     }
@@ -155,9 +155,9 @@ TEST_F(Channels, ADeletedQueueIsDeclaredAndConsumedAgain) {
   broker_->run("ctl delete_queue " + client_->transport.response_queue());
   // An answer finds the queue again, once it is declared.
   EXPECT_TRUE([&] {
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < tries; ++i) {
       service_->publish(MessageType::response, client_->transport.response_queue(), "{}");
-      if (client_->sees([](const auto& s) { return !s.responses.empty(); }, milliseconds(100))) return true;
+      if (client_->sees([](const auto& s) { return !s.responses.empty(); }, patience(i))) return true;
     }
     return false;
   }());

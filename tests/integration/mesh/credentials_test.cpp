@@ -11,6 +11,7 @@
 #include "meshd/mesh/api.hpp"
 #include "tests/integration/mesh/participant.hpp"
 #include "tests/integration/mesh/private_broker.hpp"
+#include "tests/integration/mesh/settings.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -126,7 +127,7 @@ class Credentials : public ::testing::Test {
       --traffic->open;
     });
   }
-  static bool eventually(const std::function<bool()>& holds, seconds limit = seconds(30)) {
+  static bool eventually(const std::function<bool()>& holds, seconds limit = seconds(60)) {
     const auto until = std::chrono::steady_clock::now() + limit;
     while (!holds()) {
       if (std::chrono::steady_clock::now() > until) return false;
@@ -186,28 +187,28 @@ TEST_F(Credentials, AFreshTokenIsTakenUpUnderTrafficWithoutALoss) {
   EXPECT_EQ(traffic->wrong, 0) << traffic->error;
   EXPECT_EQ(redelivered, 0) << "no request ran twice";
   EXPECT_EQ(calls, traffic->right);
-  EXPECT_EQ(connections(name), 1);
+  EXPECT_TRUE(eventually([&] { return connections(name) == 1; })) << "of the former ones none is left";
 }
 
 TEST_F(Credentials, ATokenThatExpiresIsReplacedBeforeItDoes) {
   // The broker refuses whatever is done with an expired one.
   const std::string name = "expires-" + random_hex32().substr(0, 8);
-  put(file_, issuer_->token(name, seconds(6)));
+  put(file_, issuer_->token(name, seconds(8)));
+  const auto expired = std::chrono::steady_clock::now() + seconds(9);
   Participant participant(settings(name, true));
   const auto up = participant.start();
   ASSERT_TRUE(up) << up.error().text();
   put(file_, issuer_->token(name, seconds(3600)));
   ASSERT_TRUE(eventually([&] { return participant.transport.counters().handovers == 1; }));
-  const auto expired = std::chrono::steady_clock::now() + seconds(7);
   while (std::chrono::steady_clock::now() < expired) {
     EXPECT_EQ(participant.publish(MessageType::event, "t", "{}").outcome, Outcome::confirmed);
     std::this_thread::sleep_for(milliseconds(100));
   }
   ASSERT_TRUE(participant.transport.bind_event("t." + name));  // declaring asks for permissions anew
   EXPECT_TRUE([&] {
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < tries; ++i) {
       participant.publish(MessageType::event, "t." + name, "{}");
-      if (participant.sees([](const auto& s) { return !s.events.empty(); }, milliseconds(100))) return true;
+      if (participant.sees([](const auto& s) { return !s.events.empty(); }, patience(i))) return true;
     }
     return false;
   }());
@@ -218,12 +219,11 @@ TEST_F(Credentials, AnExpiredTokenIsSaidAndTheNextOneIsTaken) {
   const std::string name = "expired-" + random_hex32().substr(0, 8);
   put(file_, issuer_->token(name, seconds(-60)));
   Participant participant(settings(name, true));
-  const auto refused = participant.start(milliseconds(2000));
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().text().find("refused"), std::string::npos) << refused.error().text();
-  EXPECT_NE(refused.error().text().find(file_), std::string::npos) << refused.error().text();
+  const auto refused = reason_with(participant.transport, participant.start(milliseconds(2000)), "refused");
+  EXPECT_NE(refused.find("refused"), std::string::npos) << refused;
+  EXPECT_NE(refused.find(file_), std::string::npos) << refused;
   put(file_, issuer_->token(name, seconds(3600)));
-  EXPECT_TRUE(participant.transport.wait_ready(milliseconds(20'000)));
+  EXPECT_TRUE(participant.transport.wait_ready(milliseconds(60'000)));
 }
 
 TEST_F(Credentials, AnUnusableOneLeavesTheConnectionAlone) {

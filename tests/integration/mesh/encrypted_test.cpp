@@ -43,7 +43,7 @@ class HandMadeService {
                                         .on_state = nullptr,
                                         .on_batch_end = nullptr}) {
     transport_.start();
-    const auto up = transport_.wait_ready(seconds(10));
+    const auto up = transport_.wait_ready(seconds(60));
     if (!up) throw std::runtime_error(up.error().text());
   }
 
@@ -82,7 +82,7 @@ class HandMadeService {
   }
   std::size_t wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, seconds(10), [&] { return seen_.size() >= count; });
+    changed_.wait_for(lock, seconds(60), [&] { return seen_.size() >= count; });
     return seen_.size();
   }
 
@@ -133,7 +133,7 @@ class EncryptedTest : public ::testing::Test {
   }
   Answer ask(const std::string& method, const json& params = json::object(), CallOptions options = {}) {
     auto future = client_.request(name_, method, params, std::move(options));
-    EXPECT_EQ(future.wait_for(seconds(20)), std::future_status::ready) << method;
+    EXPECT_EQ(future.wait_for(seconds(60)), std::future_status::ready) << method;
     return future.get();
   }
   static std::string text(const Answer& answer) {
@@ -208,9 +208,9 @@ TEST_F(EncryptedTest, AMethodThatIsKeptSecretFromNowOn) {
 
 TEST_F(EncryptedTest, NothingIsSentToAServiceThatDoesNotAnswerTheQuestion) {
   service_.describe = [](const auto&) {};
-  EXPECT_EQ(text(ask("secret", json::object(), {.ttl = milliseconds(300)})),
+  EXPECT_EQ(text(ask("secret", json::object(), {.ttl = milliseconds(1500)})),
             "NuropbTimeoutError: no answer from " + name_ + ".secret in time");
-  EXPECT_EQ(text(ask("open", json::object(), {.ttl = milliseconds(300), .encryption = Encryption::never})), "{}");
+  EXPECT_EQ(text(ask("open", json::object(), {.encryption = Encryption::never})), "{}");
   EXPECT_THAT(service_.seen(), ElementsAre("describe", "plain open null"));
 }
 
@@ -255,9 +255,9 @@ TEST_F(EncryptedTest, StoppingEndsWhatWaitsForADescription) {
   ASSERT_TRUE(client_.command(name_, "secret", json::object()));
   service_.wait_for(1);
   client_.stop();
-  ASSERT_EQ(waiting.wait_for(seconds(1)), std::future_status::ready);
+  ASSERT_EQ(waiting.wait_for(seconds(60)), std::future_status::ready);
   EXPECT_EQ(waiting.get().error().name, error_name::transport);
-  ASSERT_EQ(described.wait_for(seconds(1)), std::future_status::ready);
+  ASSERT_EQ(described.wait_for(seconds(60)), std::future_status::ready);
   EXPECT_EQ(described.get().error().name, error_name::transport);
 }
 

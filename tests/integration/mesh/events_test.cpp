@@ -23,7 +23,7 @@ class Events : public ::testing::Test {
   }
   /// Publishes until it arrives: binding takes effect at some time soon.
   bool arrives(const std::string& topic) {
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < tries; ++i) {
       const std::string id = random_hex32();
       EXPECT_EQ(sender_.publish(MessageType::event, topic, "{}", id).outcome, Outcome::confirmed);
       if (listener_.sees(
@@ -31,7 +31,7 @@ class Events : public ::testing::Test {
                 return std::any_of(s.events.begin(), s.events.end(),
                                    [&](const Incoming& e) { return e.correlation_id == id; });
               },
-              milliseconds(100)))
+              patience(i)))
         return true;
     }
     return false;
@@ -109,9 +109,9 @@ TEST_F(Events, BoundBeforeTheTransportStarts) {
   ASSERT_TRUE(early.transport.bind_event(topic_ + ".early"));
   ASSERT_TRUE(early.start());
   bool came = false;
-  for (int i = 0; i < 100 && !came; ++i) {
+  for (int i = 0; i < tries && !came; ++i) {
     sender_.publish(MessageType::event, topic_ + ".early", "{}");
-    came = early.sees([](const auto& s) { return !s.events.empty(); }, milliseconds(100));
+    came = early.sees([](const auto& s) { return !s.events.empty(); }, patience(i));
   }
   EXPECT_TRUE(came);
 }

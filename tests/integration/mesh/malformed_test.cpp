@@ -44,7 +44,7 @@ class Malformed : public ::testing::Test {
   }
   /// The next answer, as the body that came.
   json answer() {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < until) {
       amqp_frame_t frame;
       const auto got = hand_->next_frame(frame);
@@ -127,13 +127,7 @@ class MalformedOnOwnQueues : public ::testing::Test {
     ASSERT_TRUE(hand_->open_channel(channel));
     topic_ = "malformed-" + random_hex32().substr(0, 8);
     ASSERT_TRUE(participant_->transport.bind_event(topic_));
-    // Bound when a good one comes.
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (participant_->seen().events.empty() && std::chrono::steady_clock::now() < until) {
-      put("nuropb-events-exchange", topic_, headers("event"), "{}", "c");
-      participant_->sees([](const auto& s) { return !s.events.empty(); }, milliseconds(50));
-    }
-    ASSERT_FALSE(participant_->seen().events.empty());
+    ASSERT_TRUE(participant_->sees([](const auto& s) { return s.bound.size() == 1; }));
   }
   static Headers headers(std::string_view type) {
     return {{"nuropb_protocol", "0.1.1"},

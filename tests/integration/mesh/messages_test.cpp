@@ -40,7 +40,7 @@ class Messages : public ::testing::Test {
   Message next(const std::string& correlation_id) {
     Message out;
     std::string key;
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < until) {
       amqp_frame_t frame;
       const auto got = hand_->next_frame(frame);

@@ -1,6 +1,8 @@
 #pragma once
 // A transport with everything that it says kept, to be waited for.
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -20,6 +22,7 @@ class Participant {
     std::vector<std::pair<State, std::string>> states;
     std::vector<std::pair<std::string, std::string>> refused;  // pattern, reason
     std::vector<std::string> bound;                            // patterns
+    std::vector<std::uint64_t> reported;                       // for each report, which it was of all participants'
   };
 
   explicit Participant(TransportSettings settings) : transport(std::move(settings), callbacks()) {}
@@ -28,12 +31,12 @@ class Participant {
       : transport(first.transport, std::move(settings), callbacks()) {}
   ~Participant() { transport.stop(); }
 
-  Result<void> start(milliseconds timeout = milliseconds(20'000)) {
+  Result<void> start(milliseconds timeout = milliseconds(60'000)) {
     transport.start();
     return transport.wait_ready(timeout);
   }
   /// Waits until what was seen is so.
-  bool sees(const std::function<bool(const Seen&)>& so, milliseconds limit = milliseconds(30'000)) {
+  bool sees(const std::function<bool(const Seen&)>& so, milliseconds limit = milliseconds(60'000)) {
     std::unique_lock lock(mutex_);
     return news_.wait_for(lock, limit, [&] { return so(seen_); });
   }
@@ -70,7 +73,11 @@ class Participant {
             .on_event_bound = [this](const std::string& p) { keep(seen_.bound, p); },
             .on_event_refused = [this](const std::string& p,
                                        const std::string& why) { keep(seen_.refused, std::pair(p, why)); },
-            .on_report = [this](Report&& r) { keep(seen_.reports, std::move(r)); },
+            .on_report =
+                [this](Report&& r) {
+                  keep(seen_.reported, ++reports_of_all);
+                  keep(seen_.reports, std::move(r));
+                },
             .on_state = [this](State s, const std::string& detail) { keep(seen_.states, std::pair(s, detail)); },
             .on_batch_end = {}};
   }
@@ -82,6 +89,7 @@ class Participant {
     }
     news_.notify_all();
   }
+  static inline std::atomic<std::uint64_t> reports_of_all{0};
   std::mutex mutex_;
   std::condition_variable news_;
   Seen seen_;

@@ -1,6 +1,7 @@
 #pragma once
 // Settings of participants on the broker of a test: the one that scripts/test names, or a private one.
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -17,6 +18,19 @@ inline amqp::Url broker_url() {
 }
 
 enum class Kind { service, client };
+
+/// How long to wait the i-th time for what may not have come because it was sent too early: soon again, on a machine
+/// that does other things as well more patiently. Sixty times of it are more than a minute.
+inline milliseconds patience(int i) { return milliseconds(std::min(2000, 100 + 50 * i)); }
+inline constexpr int tries = 60;
+
+/// Why `start(how long)` did not succeed, and whatever else it said until `part` was among it.
+template <class Transport>
+std::string reason_with(Transport& transport, Result<void> started, const std::string& part) {
+  for (int i = 0; !started && started.error().text().find(part) == std::string::npos && i < tries; ++i)
+    started = transport.wait_ready(milliseconds(500));
+  return started ? "connected" : started.error().text();
+}
 
 /// With an instance id of its own, on a broker that is this test's alone.
 inline TransportSettings participant_settings(const std::string& name, Kind kind, const amqp::Url& url) {

@@ -116,7 +116,7 @@ def test_error_names(caller, name):
 
 def test_many_wait_at_a_time_and_each_gets_its_own(caller):
     """As many as the prefetch are under way; an answer is not held up by a slower one before it."""
-    slow = caller.put(body(caller.service, "later", {"value": "slow", "ms": 300}))
+    slow = caller.put(body(caller.service, "later", {"value": "slow", "ms": 2000}))
     quick = [caller.put(body(caller.service, "later", {"value": n, "ms": 1})) for n in range(5)]
     came = [caller.take(caller.answers_queue) for _ in range(6)]
     assert {c.properties.correlation_id: c.body["result"] for c in came} == {slow: "slow", **dict(zip(quick, range(5)))}

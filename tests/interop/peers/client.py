@@ -30,7 +30,7 @@ async def outcome(api, call):
         if "topic" in call:
             api.publish_event(**{"context": {}, "trace_id": "trace-of-client", **call})
             return {"result": None}
-        return {"result": await asyncio.wait_for(api.request(**{"context": {"from": "client"}, "trace_id": "trace-of-client", **call}), 5)}
+        return {"result": await asyncio.wait_for(api.request(**{"context": {"from": "client"}, "trace_id": "trace-of-client", **call}), 40)}
     except NuropbException as error:
         return {"raised": type(error).__name__, "description": error.description}
     except Exception as error:

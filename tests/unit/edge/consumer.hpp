@@ -29,7 +29,7 @@ class Consumer {
     std::string reason;
     bool operator==(const Close&) const = default;
   };
-  static constexpr int patience_ms = 10'000;
+  static constexpr int patience_ms = 60'000;
 
   /// Connected, nothing said yet. `receive_buffer`: the kernel's, where a test wants a small one.
   explicit Consumer(std::uint16_t port, int receive_buffer = 0)

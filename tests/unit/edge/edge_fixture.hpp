@@ -95,7 +95,7 @@ class EdgeTest : public ::testing::Test {
   }
   template <class Condition>
   bool eventually(Condition&& condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < until) {
       if (condition()) return true;
       std::this_thread::sleep_for(milliseconds(2));

@@ -124,7 +124,7 @@ TEST_F(EdgeRecoveryTest, WhatMayRunTwiceIsSentAgainAsTheSame) {
 TEST_F(EdgeRecoveryTest, WhatWaitsToBeSentAgainEndsWithItsTime) {
   start_attached();
   const auto consumer = connect();
-  consumer->send(call("late", "echo", R"(,"ttl":300)"));
+  consumer->send(call("late", "echo", R"(,"ttl":2000)"));
   pending(1);
   meshd_.reset();
   EXPECT_EQ(payload(*consumer)["error"]["error"], "NuropbTimeoutError");

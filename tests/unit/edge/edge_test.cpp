@@ -109,7 +109,7 @@ TEST_F(EdgeTest, NoVerdictInTimeCloses) {  // provokes: 4002
 }
 
 TEST_F(EdgeTest, AVerdictForASocketThatIsGoneIsNotItsSuccessors) {
-  config_.auth.verdict_timeout_ms = 1000;  // so long nobody reads, or sees the end
+  config_.auth.verdict_timeout_ms = 3000;  // so long nobody reads, or sees the end
   start_attached();
   records::OpenSession before;
   {

@@ -17,7 +17,7 @@ namespace nuropb::edge {
 
 class RingSide {
  public:
-  static constexpr int patience_ms = 10'000;
+  static constexpr int patience_ms = 60'000;
 
   explicit RingSide(const std::string& path, shm::Geometry geometry = {1 << 16, 1 << 16}) : geometry_(geometry) {
     auto listener = shm::ControlListener::listen(path);

@@ -68,7 +68,7 @@ TEST(HttpClient, AsksAndHears) {
   url.user = "ann";
   url.password = "s3cret";
   url.base = "/base";
-  const auto answer = client(url).send({"PUT", "/api/x", "{}", {{"X-Own", "1"}}}, 5s);
+  const auto answer = client(url).send({"PUT", "/api/x", "{}", {{"X-Own", "1"}}}, 30s);
   ASSERT_TRUE(answer) << answer.error().text();
   EXPECT_EQ(answer->status, 201U);
   EXPECT_EQ(answer->body, "hello");
@@ -82,18 +82,18 @@ TEST(HttpClient, AsksAndHears) {
 
 TEST(HttpClient, AnswersInChunksAndUpToTheEnd) {
   Server chunks({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "2\r\nde\r\n0\r\n\r\n"});
-  EXPECT_EQ(client(chunks.url()).send({"GET", "/", "", {}}, 5s)->body, "abcde");
+  EXPECT_EQ(client(chunks.url()).send({"GET", "/", "", {}}, 30s)->body, "abcde");
   Server to_the_end({"HTTP/1.0 200 OK\r\n\r\nabc"});
-  EXPECT_EQ(client(to_the_end.url()).send({"GET", "/", "", {}}, 5s)->body, "abc");
+  EXPECT_EQ(client(to_the_end.url()).send({"GET", "/", "", {}}, 30s)->body, "abc");
 }
 
 TEST(HttpClient, NobodyListens) {
   Url url;
   url.host = "127.0.0.1";
   url.port = 1;
-  EXPECT_EQ(client(url).send({"GET", "/", "", {}}, 5s).error().what, "connection refused");
+  EXPECT_EQ(client(url).send({"GET", "/", "", {}}, 30s).error().what, "connection refused");
   url.host = "no-such-host.invalid";
-  EXPECT_NE(client(url).send({"GET", "/", "", {}}, 5s).error().what.find("can't be resolved"), std::string::npos);
+  EXPECT_NE(client(url).send({"GET", "/", "", {}}, 30s).error().what.find("can't be resolved"), std::string::npos);
 }
 
 TEST(HttpClient, ASilentServerCostsTheTimeout) {
@@ -102,32 +102,32 @@ TEST(HttpClient, ASilentServerCostsTheTimeout) {
   const auto answer = client(server.url()).send({"GET", "/", "", {}}, 100ms);
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().what.find("no answer in time"), std::string::npos) << answer.error().text();
-  EXPECT_LT(std::chrono::steady_clock::now() - from, 5s);
+  EXPECT_LT(std::chrono::steady_clock::now() - from, 30s);
 }
 
 TEST(HttpClient, OtherThanHttp) {
   Server amqp({std::string("AMQP\0\0\x09\x01", 8)});
-  EXPECT_NE(client(amqp.url()).send({"GET", "/", "", {}}, 5s).error().what.find("not HTTP"), std::string::npos);
+  EXPECT_NE(client(amqp.url()).send({"GET", "/", "", {}}, 30s).error().what.find("not HTTP"), std::string::npos);
   Server gone({});
-  const auto answer = client(gone.url()).send({"GET", "/", "", {}}, 5s);
+  const auto answer = client(gone.url()).send({"GET", "/", "", {}}, 30s);
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().what.find("closed"), std::string::npos) << answer.error().text();
   Server broken({"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"});
-  EXPECT_FALSE(client(broken.url()).send({"GET", "/", "", {}}, 5s));
+  EXPECT_FALSE(client(broken.url()).send({"GET", "/", "", {}}, 30s));
 }
 
 TEST(HttpClient, AnAnswerIsBounded) {
   Server announced({"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"}, true);
-  EXPECT_EQ(client(announced.url()).send({"GET", "/", "", {}}, 5s).error().what, "the answer is too large");
+  EXPECT_EQ(client(announced.url()).send({"GET", "/", "", {}}, 30s).error().what, "the answer is too large");
   Server endless({"HTTP/1.0 200 OK\r\n\r\n" + std::string(2000, 'x')}, true);
-  EXPECT_EQ(client(endless.url()).send({"GET", "/", "", {}}, 5s).error().what, "the answer is too large");
+  EXPECT_EQ(client(endless.url()).send({"GET", "/", "", {}}, 30s).error().what, "the answer is too large");
   Server head({"HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x')}, true);
   EXPECT_FALSE(client(head.url()).send({"GET", "/", "", {}}, 5s));
 }
 
 TEST(HttpClient, ATokenCannotBringAHeader) {
   Server server({});
-  const auto answer = client(server.url()).send({"GET", "/", "", {{"Authorization", "x\r\nX-Evil: 1"}}}, 5s);
+  const auto answer = client(server.url()).send({"GET", "/", "", {{"Authorization", "x\r\nX-Evil: 1"}}}, 30s);
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().what.find("control characters"), std::string::npos);
 }
@@ -145,39 +145,39 @@ TEST(HttpClient, CancelEndsTheCallUnderWayAndLaterOnes) {
 TEST(HttpClient, LinesOfAStreamHoweverTheyAreCut) {
   Server server({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n", "5\r\ntwo\nt\r\n4\r\nhree\r\n",
                  "6\r\n\n\nlast\r\n0\r\n\r\n"});
-  const auto stream = client(server.url()).stream({"POST", "/v3/watch", "{}", {}}, 5s);
+  const auto stream = client(server.url()).stream({"POST", "/v3/watch", "{}", {}}, 30s);
   ASSERT_TRUE(stream) << stream.error().text();
   EXPECT_EQ((*stream)->status(), 200U);
   for (const char* line : {"one", "two", "three", "", "last"}) {
-    const auto next = (*stream)->next_line(5s);
+    const auto next = (*stream)->next_line(30s);
     ASSERT_TRUE(next && *next) << line;
     EXPECT_EQ(**next, line);
   }
-  EXPECT_FALSE((*stream)->next_line(5s)->has_value()) << "its end";
+  EXPECT_FALSE((*stream)->next_line(30s)->has_value()) << "its end";
 }
 
 TEST(HttpClient, AStreamThatBreaksOrHangsOrFloods) {
   Server breaks({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n"});
-  auto stream = client(breaks.url()).stream({"POST", "/", "", {}}, 5s);
+  auto stream = client(breaks.url()).stream({"POST", "/", "", {}}, 30s);
   ASSERT_TRUE(stream);
-  EXPECT_TRUE((*stream)->next_line(5s));
-  EXPECT_FALSE((*stream)->next_line(5s));
+  EXPECT_TRUE((*stream)->next_line(30s));
+  EXPECT_FALSE((*stream)->next_line(30s));
   Server hangs({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}, true);
-  stream = client(hangs.url()).stream({"POST", "/", "", {}}, 5s);
+  stream = client(hangs.url()).stream({"POST", "/", "", {}}, 30s);
   ASSERT_TRUE(stream);
   EXPECT_NE((*stream)->next_line(50ms).error().what.find("in time"), std::string::npos);
   Server floods({"HTTP/1.0 200 OK\r\n\r\n" + std::string(2 << 20, 'x')});
-  stream = client(floods.url()).stream({"POST", "/", "", {}}, 5s);
+  stream = client(floods.url()).stream({"POST", "/", "", {}}, 30s);
   ASSERT_TRUE(stream);
-  EXPECT_NE((*stream)->next_line(5s).error().what.find("longer than 1 MiB"), std::string::npos);
+  EXPECT_NE((*stream)->next_line(30s).error().what.find("longer than 1 MiB"), std::string::npos);
   stream->reset();  // before its server, which still writes
 }
 
 TEST(HttpClient, CancelEndsAStream) {
   Server server({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n"}, true);
-  const auto stream = client(server.url()).stream({"POST", "/", "", {}}, 5s);
+  const auto stream = client(server.url()).stream({"POST", "/", "", {}}, 30s);
   ASSERT_TRUE(stream);
-  EXPECT_EQ(**(*stream)->next_line(5s), "one");
+  EXPECT_EQ(**(*stream)->next_line(30s), "one");
   auto waits = std::async(std::launch::async, [&] { return (*stream)->next_line(60s); });
   (*stream)->cancel();
   EXPECT_EQ(waits.get().error().what, "cancelled");

@@ -46,7 +46,7 @@ class ControlTest : public ::testing::Test {
 
 bool readable(int fd) {
   pollfd p{fd, POLLIN, 0};
-  return ::poll(&p, 1, 5000) == 1;
+  return ::poll(&p, 1, 60'000) == 1;
 }
 
 TEST_F(ControlTest, Handshake) {
