@@ -100,7 +100,7 @@ void ConsumerHandler::on_message(std::string_view text) {
   if (state_ == State::closing) return;
   edge_.count(shm::EdgeCounter::bytes_in, text.size());
   if (state_ == State::silent) return edge_.on_first_message(*this, text);
-  const SteadyTime now = edge_.now();
+  const SteadyTime now = edge_.look();
   if (edge_.limits().connection.any() && !within_rates(text, now)) return;
   // Behind what is held back already, and before the verdict, nothing is even looked at.
   if (state_ == State::judging || !held_.empty()) return hold(text, now, SteadyTime::max());
@@ -136,6 +136,7 @@ void ConsumerHandler::hold(std::string_view text, SteadyTime arrived, SteadyTime
 void ConsumerHandler::resume() {
   if (state_ == State::silent || state_ == State::judging || state_ == State::closing) return;
   edge_.send_again(*this);
+  if (!held_.empty()) edge_.look();
   while (!held_.empty()) {
     if (const auto until = edge_.handle_message(*this, held_.front().text, held_.front().arrived)) {
       held_.front().until = *until;

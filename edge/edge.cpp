@@ -69,7 +69,7 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
              .on_record = [this](const shm::RecordHeader& header,
                                  const std::string& payload) { on_record(header, payload); },
-             .on_batch_end = nullptr,
+             .on_batch_end = [this] { measure_batch(); },
              .on_change =
                  [this] {
                    close_waiting();
@@ -224,6 +224,7 @@ void Edge::on_attached(bool same_address) {
 }
 
 void Edge::on_lost(const MeshLink::Lost& lost) {
+  answered_.clear();
   to_present_.clear();
   to_subscribe_.clear();
   to_say_.clear();

@@ -64,7 +64,8 @@ class Edge {
   /// Nothing, once the message was dealt with. Else it can't go on now, and the handler holds it back: it will be
   /// resumed when it can, or at this time, when its sender stops waiting.
   std::optional<SteadyTime> handle_message(ConsumerHandler& handler, std::string_view text, SteadyTime arrived);
-  [[nodiscard]] SteadyTime now() const { return clock_.now(); }
+  /// Looks at the clock: what is taken up until the next look is taken up at this moment.
+  SteadyTime look() { return moment_ = clock_.now(); }
   void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
   void count_close(std::uint16_t code) { link_.count_close(code); }
   void count_outcome(RequestOutcome which) { link_.count_outcome(which); }
@@ -162,6 +163,7 @@ class Edge {
                        const records::Origin& origin);
   void measure_answered(ConsumerHandler& handler, const PendingRequests::Taken& asked, RequestOutcome outcome,
                         const records::Stages& stages);
+  void measure_batch();
   void ended(ConsumerHandler& handler, const PendingRequests::Taken& asked, RequestOutcome outcome, SteadyTime now,
              const records::Stages& stages);
   void count_abandoned(ConsumerHandler& handler);
@@ -263,6 +265,8 @@ class Edge {
   };
   std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
   std::unique_ptr<HttpListener> backend_, console_;  // nullptr: the config does not open it
+  SteadyTime moment_{};                      // the last look()
+  std::vector<std::uint64_t> answered_;      // in the batch at hand: when their requests had arrived, in microseconds
   log::Pause slow_pause_{milliseconds(10)};  // a hundred lines a second
 };
 

@@ -37,7 +37,7 @@ double ms(std::uint64_t us) { return static_cast<double>(us) / 1000.0; }
 
 records::Origin Edge::origin_of(const ConsumerHandler& handler, const ClientRequest& message,
                                 SteadyTime arrived) const {
-  const std::uint64_t sent = latency::to_us(clock_.now());
+  const std::uint64_t sent = latency::to_us(moment_);
   const std::uint64_t waited = std::min<std::uint64_t>(latency::between(latency::to_us(arrived), sent), UINT32_MAX);
   return {sent, static_cast<std::uint32_t>(waited),
           message.traceparent.empty() ? handler.traceparent() : std::string_view(message.traceparent)};
@@ -66,13 +66,23 @@ void Edge::log_sent(const ConsumerHandler& handler, const ClientRequest& message
 /// Its answer has just been handed to its socket.
 void Edge::measure_answered(ConsumerHandler& handler, const PendingRequests::Taken& asked, RequestOutcome outcome,
                             const records::Stages& stages) {
-  using latency::EdgeStage;
-  const SteadyTime end = clock_.now();
-  const std::uint64_t now = latency::to_us(end), taken = latency::to_us(link_.taken_at());
-  if (stages.taken_us > 0) link_.measure(EdgeStage::return_ring, latency::between(stages.taken_us, taken));
-  link_.measure(EdgeStage::edge_out, latency::between(taken, now));
-  link_.measure(EdgeStage::whole, latency::between(latency::to_us(asked.arrived), now));
-  ended(handler, asked, outcome, end, stages);
+  if (stages.taken_us > 0) {
+    link_.measure(latency::EdgeStage::return_ring, latency::between(stages.taken_us, latency::to_us(link_.taken_at())));
+  }
+  answered_.push_back(latency::to_us(asked.arrived));
+  if (asked.called || log::enabled(log::Level::debug)) ended(handler, asked, outcome, clock_.now(), stages);
+}
+
+/// One look at the clock for all answers that were taken out of the ring together: they go to the kernel together, too.
+void Edge::measure_batch() {
+  if (answered_.empty()) return;
+  const std::uint64_t now = latency::to_us(clock_.now());
+  const std::uint64_t out = latency::between(latency::to_us(link_.taken_at()), now);
+  for (const std::uint64_t arrived : answered_) {
+    link_.measure(latency::EdgeStage::edge_out, out);
+    link_.measure(latency::EdgeStage::whole, latency::between(arrived, now));
+  }
+  answered_.clear();
 }
 
 /// One way or the other. `stages` are known of those that were answered.

@@ -68,7 +68,7 @@ std::string RingLoop::begin_span(records::Type verb, std::string_view service, s
                            {"session", session.id.hex()},
                            {"traceparent", origin.traceparent}});
   }
-  if (!spans_) return {};
+  if (!spans_) return std::string(origin.traceparent);
   const std::string trace_id = readable(raw_trace_id);
   return spans_->begin(from, {verb, service, method, session.identity.user_id(), trace_id, origin,
                               latency::to_us(moment_), latency::to_us(deadline_of(deadline_ms))});

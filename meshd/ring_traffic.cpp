@@ -214,11 +214,15 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
                                                                 const ReturnAddress& from) {
         if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) {
           measure_read(attached, from, event.origin);
-          records::Event traced = event;
+          const auto send = [&](const records::Event& record) {
+            return publish(attached, face(session), to_outgoing(record, session, from, turn_began_, request_settings_));
+          };
+          if (!traced()) return send(event);
+          records::Event changed = event;
           const std::string parent =
               begin_span(type, event.topic, {}, session, from, event.trace_id, event.origin, event.deadline_ms);
-          if (spans_) traced.origin.traceparent = parent;
-          return publish(attached, face(session), to_outgoing(traced, session, from, turn_began_, request_settings_));
+          changed.origin.traceparent = parent;
+          return send(changed);
         }
         worker.settle(worker.begin_work());
         deliver(refusal(from, error_name::authorization,
@@ -251,12 +255,16 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
         auto refused = refused_by_policy(type, request, session, from);
         if (!refused) {
           measure_read(attached, from, request.origin);
-          records::Request traced = request;
+          const auto send = [&](const records::Request& record) {
+            return publish(attached, face(session),
+                           to_outgoing(type, record, session, from, turn_began_, request_settings_), record.method);
+          };
+          if (!traced()) return send(request);
+          records::Request changed = request;
           const std::string parent = begin_span(type, request.service, request.method, session, from, request.trace_id,
                                                 request.origin, request.deadline_ms);
-          if (spans_) traced.origin.traceparent = parent;
-          return publish(attached, face(session),
-                         to_outgoing(type, traced, session, from, turn_began_, request_settings_), request.method);
+          changed.origin.traceparent = parent;
+          return send(changed);
         }
         worker.settle(worker.begin_work());
         deliver(std::move(*refused), {});
