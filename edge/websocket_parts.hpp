@@ -108,7 +108,7 @@ class BoundedDeflate {
     if (answer.empty())
       return {websocketpp::processor::error::make_error_code(websocketpp::processor::error::extension_parse_error), {}};
     deflate_ = std::move(deflate);
-    return {{}, std::move(answer)};
+    return {{}, answer};
   }
 
   ErrorCode compress(const std::string& in, std::string& out) { return code(deflate_->fold(in, out)); }

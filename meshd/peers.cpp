@@ -113,7 +113,7 @@ void Peers::heard_of(const std::string& instance) {
 }
 
 void Peers::forget(const std::string& name) {
-  const std::string instance = name;  // it may be the key itself
+  const std::string instance = name;  // it may be the key itself NOLINT(performance-unnecessary-copy-initialization)
   if (heard_.erase(instance) == 0) return;
   log::info("gateway of the same service gone", {{"instance", instance}});
   if (on_gone) on_gone(instance);

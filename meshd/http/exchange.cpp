@@ -93,7 +93,7 @@ ErrorCode Exchange::run(SteadyTime deadline, Begin begin) {
   });
   bool late = false;
   io_.restart();
-  while (!done) {
+  while (!done) {  // NOLINT(bugprone-infinite-loop): what runs sets it
     if (!late && io_.run_one_until(deadline) == 0) {
       late = true;
       ErrorCode ignored;

@@ -105,6 +105,7 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
       ask = !std::exchange(found->second.asking, true);
     }
   }
+  // NOLINTNEXTLINE(bugprone-use-after-move): it was moved away only where there is room and no description
   if (description) ready(std::move(description));
   else if (!room) ready(error(error_name::transport, "not sent: too much waits for descriptions of services"));
   if (ask) ask_(service);

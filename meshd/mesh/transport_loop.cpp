@@ -260,8 +260,9 @@ void TransportLoop::end_batch() {
       expect_company();
       continue;
     }
-    const bool news = std::exchange(one->something_ran, false) | std::exchange(one->confirmed_requests, false);
-    if (news && one->callbacks.on_batch_end) one->callbacks.on_batch_end();
+    const bool ran = std::exchange(one->something_ran, false);
+    const bool confirmed = std::exchange(one->confirmed_requests, false);
+    if ((ran || confirmed) && one->callbacks.on_batch_end) one->callbacks.on_batch_end();
   }
 }
 

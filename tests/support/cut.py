@@ -10,15 +10,17 @@ class Cut:
     `hang()` passes nothing on, as a network does that loses every packet, and `lost` is the beginning of what it has lost;
     `slow(bytes_a_second)` is a narrow one; `mend()` ends each of them."""
 
-    def __init__(self, host, port):
-        self.target, self.port = (host, port), None
+    def __init__(self, host, port, listening=None):
+        """`listening`: a socket that does, where it is not to be a free port of 127.0.0.1."""
+        self.target, self.port, self._listening = (host, port), None, listening
         self._server, self._open = None, set()
         self._refusing, self._passing, self._rate = False, asyncio.Event(), None
         self._passing.set()
         self.lost = b""
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._come, "127.0.0.1", 0)
+        where = {"sock": self._listening} if self._listening else {"host": "127.0.0.1", "port": 0}
+        self._server = await asyncio.start_server(self._come, **where)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
