@@ -85,6 +85,8 @@ class Process:
     def signal(self, number):
         if self.running():
             self.popen.send_signal(number)
+            if number == signal.SIGSTOP:  # which takes its time on a busy machine
+                wait_until(lambda: self.stopped() or not self.running(), lambda: f"{self.name} stands still")
 
     def kill(self):
         """As a crash: no handler runs."""

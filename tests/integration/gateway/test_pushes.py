@@ -157,7 +157,7 @@ async def test_two_gateways_are_one(gateways):
     assert await far.closed() == (4000, "there")
 
     # One that hangs is named and not waited for beyond the limit; one that is gone is not even asked.
-    second.meshd.popen.send_signal(signal.SIGSTOP)
+    second.meshd.signal(signal.SIGSTOP)
     told = ctl(first, "send", "--user", "ann", "2", code=1)
     assert told["connections"] == 3 and len(told["unanswered"]) == 1
     second.meshd.kill()
@@ -174,7 +174,7 @@ async def test_a_gateway_is_killed_while_it_is_asked(gateways):
     second = gateways(tokens=USERS, settings=QUICK, name=first.name)
     here = await connect(first.edges, {"ann": 1})
     await both_know(first, second)
-    second.meshd.popen.send_signal(signal.SIGSTOP)
+    second.meshd.signal(signal.SIGSTOP)
     asked = asyncio.create_task(ctl_async(first, "send", "--user", "ann", "1", code=1))
     await got(here["ann"], 1)  # here it never waits for there
     second.meshd.kill()
@@ -187,7 +187,7 @@ async def test_an_edge_is_killed_during_a_push(gateways):
     gateway = gateways(edges=3, tokens=USERS, settings={"push": {"timeout_ms": 50_000}})
     consumers = await connect(gateway.edges, {"ann": 6})
     dead = gateway.edges[2]
-    dead.process.popen.send_signal(signal.SIGSTOP)
+    dead.process.signal(signal.SIGSTOP)
     asked = asyncio.create_task(ctl_async(gateway, "send", "--user", "ann", "1", code=1))
     living = [one for number, one in enumerate(consumers["ann"]) if number % 3 != 2]
     await got(living, 1)
