@@ -247,7 +247,7 @@ class Edge {
     std::optional<HttpAnswer> mistake;  // for one whose key was to be judged first
   };
   std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
-  std::unique_ptr<HttpListener> backend_, console_;  // nullptr: the config does not open it
+  std::unique_ptr<HttpListener> backend_, console_;     // nullptr: the config does not open it
 };
 
 }  // namespace nuropb::edge

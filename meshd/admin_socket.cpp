@@ -10,6 +10,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
+#include <utility>
 
 namespace nuropb::meshd {
 namespace {
@@ -21,18 +22,19 @@ using Local = asio::local::stream_protocol;
 constexpr std::size_t most_connections = 16;
 constexpr auto patience = std::chrono::seconds(5);
 constexpr std::uint32_t largest_head = 8 * 1024;
+constexpr std::size_t most_waiting = 256 * 1024;  // lines of a tap whose reader is slow
 
 }  // namespace
 
 struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
   /// One who asks: a request, an answer, the end.
-  struct Visit : std::enable_shared_from_this<Visit> {
+  struct Visit : Taps::Reader, std::enable_shared_from_this<Visit> {
     Visit(Local::socket socket, std::shared_ptr<Impl> to) : stream(std::move(socket)), owner(std::move(to)) {
       ++owner->visits;
       request.header_limit(largest_head);
       request.body_limit(owner->largest_body);
     }
-    ~Visit() { --owner->visits; }
+    ~Visit() override { --owner->visits; }
 
     void read() {
       stream.expires_after(patience);
@@ -54,10 +56,11 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
               self->say(done.good ? http::status::ok : http::status::bad_request, done.json + "\n", "application/json");
             });
       }
+      if (posts && target == "/tap" && owner->callbacks.tap) return tap();
       if (gets && target == "/metrics") say(http::status::ok, owner->callbacks.metrics(), "text/plain; version=0.0.4");
       else if (target == "/metrics" || target.starts_with(operations))
         say(http::status::method_not_allowed, "GET /metrics, POST /operations/NAME\n", "text/plain");
-      else say(http::status::not_found, "there is GET /metrics and POST /operations/NAME\n", "text/plain");
+      else say(http::status::not_found, "there is GET /metrics, POST /operations/NAME and POST /tap\n", "text/plain");
     }
     void say(http::status status, std::string body, const char* type) {
       response.result(status);
@@ -72,6 +75,49 @@ struct AdminSocket::Impl : std::enable_shared_from_this<AdminSocket::Impl> {
       });
     }
 
+    // A tap: lines until its reader leaves.
+    void tap() {
+      stream.expires_never();
+      lines = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n";
+      if (const auto refused = owner->callbacks.tap(request.get().body(), shared_from_this())) {
+        lines.clear();
+        return say(http::status::bad_request, refused->json + "\n", "application/json");
+      }
+      taps = true;
+      write_lines();
+      // It has nothing more to say: what comes is its end.
+      stream.async_read_some(asio::buffer(&one, 1), [self = shared_from_this()](const boost::system::error_code&,
+                                                                                std::size_t) { self->leave(); });
+    }
+    void write(std::string_view line) override {
+      if (left) return;
+      if (lines.size() + line.size() > most_waiting) {
+        ++left_out;
+        return;
+      }
+      if (left_out > 0) lines += "{\"left_out\":" + std::to_string(std::exchange(left_out, 0)) + "}\n";
+      lines.append(line) += '\n';
+      if (taps && under_way.empty()) write_lines();
+    }
+    [[nodiscard]] bool gone() const override { return left; }
+    void write_lines() {
+      under_way = std::exchange(lines, {});
+      asio::async_write(stream, asio::buffer(under_way),
+                        [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                          self->under_way.clear();
+                          if (error) self->leave();
+                          else if (!self->lines.empty()) self->write_lines();
+                        });
+    }
+    void leave() {
+      left = true;
+      stream.close();
+    }
+
+    std::string lines, under_way;
+    std::size_t left_out = 0;
+    bool taps = false, left = false;
+    char one = 0;
     boost::beast::basic_stream<Local> stream;
     boost::beast::flat_buffer buffer{largest_head};
     http::request_parser<http::string_body> request;

@@ -158,11 +158,12 @@ bool RingLoop::console_record(Attached& attached, const shm::RecordHeader& heade
     say(503, error_json(error_name::authorization, "the console is off (console.enabled)"));
     return true;
   }
-  authorizer_.judge({records::CredentialKind::header, std::string(record->token)},
-                    [this, say, what = std::string(record->what), params = std::string(record->params)](Verdict verdict) {
-                      auto [code, text] = console_answer(verdict, what, params);
-                      say(code, std::move(text));
-                    });
+  authorizer_.judge(
+      {records::CredentialKind::header, std::string(record->token)},
+      [this, say, what = std::string(record->what), params = std::string(record->params)](Verdict verdict) {
+        auto [code, text] = console_answer(verdict, what, params);
+        say(code, std::move(text));
+      });
   return true;
 }
 

@@ -59,7 +59,10 @@ RingLoop::RingLoop(Parts parts)
              {[this] { return metrics(); },
               [this](const std::string& name, const std::string& body,
                      std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
-              [this](pid_t who) { return is_worker(who); }}) {
+              [this](pid_t who) { return is_worker(who); },
+              [this](const std::string& body, std::shared_ptr<Taps::Reader> reader) {
+                return start_tap(body, std::move(reader));
+              }}) {
   for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
     faces_[index_of(identity.kind)] = std::make_unique<Face>(
         identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(),
@@ -157,6 +160,7 @@ void RingLoop::beat() {
   }
   for (const WorkerId id : hung) detach(id, "no heartbeat", true);
   drop_kept();
+  look_at_taps();
   each_face([](Face& face) { face.peers.tick(); });
   users_.forget_idle(clock_.now());
   look_at_expiries();

@@ -190,7 +190,10 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     Session* const session = worker.sessions().find(record->session, record->serial);
     if (!session) return impossible("of a session that is not open");
     const ReturnAddress from = face(*session).address(worker.id(), record->session, header.sequence);
-    switch (allowed(type, session->state)) {
+    const Verb verb = allowed(type, session->state);
+    if (taps_.watching() && verb != Verb::violation && verb != Verb::ignore) [[unlikely]]
+      tap(type, *record, *session, from);
+    switch (verb) {
       case Verb::publish:
       case Verb::authorize:
       case Verb::subscribe:
@@ -340,6 +343,8 @@ void RingLoop::on_report(Face& face, mesh::Report&& report, SteadyTime now) {
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
+  if (taps_.watching()) [[unlikely]]
+    tap_answer(returned);
   if (mailboxes_.count() > 0 && deliver_numbered(returned)) {
     if (receipt) delivered(*receipt);
     return;

@@ -29,7 +29,7 @@ NOT_RUN_HERE = {
         {"docs/tasks/install-and-run.md"}, "scripts/quickstart", "scripts/build release nuropb-meshd nuropb-edge nuropb-ctl nuropb-demo-service"),
 }
 COMPILED = [path for path in (ROOT / "tests" / "package").iterdir() if path.is_file()]  # by the test mesh_package
-PORTS = ("8880", "8881", "9880", "2379", "2380", "5801")
+PORTS = ("8880", "8881", "8882", "9880", "2379", "2380", "5801")
 LIMIT = 120
 
 
