@@ -19,6 +19,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::chrono::milliseconds figures_are_new{250};
+
 std::string written(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 const char* word_for(mesh::State state) {
@@ -184,7 +186,14 @@ std::pair<std::uint16_t, std::string> RingLoop::console_answer(const Verdict& ve
   const auto& users = config_.console.users;
   if (std::none_of(users.begin(), users.end(), [&](const std::string& one) { return one == "*" || one == user; }))
     return refuse(403, error_name::authorization, "this user may not see the gateway's figures (console.users)");
-  if (what == "status") return {std::uint16_t{200}, written(status())};
+  if (what == "status") {
+    // An edge that has such a token, and asks without end, does not have the figures gathered without end.
+    if (clock_.now() >= console_status_until_) {
+      console_status_ = written(status());
+      console_status_until_ = clock_.now() + figures_are_new;
+    }
+    return {std::uint16_t{200}, console_status_};
+  }
   if (what != "kill") return refuse(404, error_name::handling, "there is no such thing");
   if (!config_.console.kill_workers)
     return refuse(403, error_name::authorization, "edges can't be killed from here (console.kill_workers)");

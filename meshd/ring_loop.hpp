@@ -214,7 +214,7 @@ class RingLoop : private Pushes::Edges {
   Result<nlohmann::json> signal_worker(const nlohmann::json& params, int number);
   Result<nlohmann::json> reload_all();
   bool console_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
-  [[nodiscard]] std::pair<std::uint16_t, std::string> console_answer(const Verdict& verdict, const std::string& what,
+  std::pair<std::uint16_t, std::string> console_answer(const Verdict& verdict, const std::string& what,
                                                                      const std::string& params);
 
   // Operators who watch (ring_taps.cpp)
@@ -303,6 +303,8 @@ class RingLoop : private Pushes::Edges {
   std::uint64_t dropped_events_ = 0;
 
   Taps taps_;
+  std::string console_status_;  // for those who ask in the same moment
+  SteadyTime console_status_until_{};
   log::Pause backend_pause_{std::chrono::seconds(10)}, console_pause_{std::chrono::seconds(10)};
   std::unique_ptr<snorky::Outlet> snorky_outlet_;
   std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none

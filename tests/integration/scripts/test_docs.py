@@ -155,5 +155,5 @@ def test_settings_that_pages_name_exist():
             sections.setdefault(section, set()).add(key[1])
     for page in PAGES:
         for section, key in re.findall(r"`(\w+)\.([a-z_]+)`", page.read_text()):
-            if section in sections:
+            if section in sections and f"{section}.{key}" != "admin.sock":  # a file
                 assert key in sections[section], f"{page}: {section}.{key}"
