@@ -36,7 +36,7 @@ std::string spelled(const CLI::Option& option) {
 
 void options_of(const CLI::App& app, std::string& out) {
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_name(true).empty() || option->check_name("--help")) continue;
+    if (option->check_name("--help")) continue;
     out += ".TP\n.B " + roff(spelled(*option)) + "\n" + roff(option->get_description());
     if (!option->get_default_str().empty()) out += " (default: " + roff(option->get_default_str()) + ")";
     out += "\n";

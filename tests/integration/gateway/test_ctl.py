@@ -284,6 +284,7 @@ def test_manual_pages_are_such(page, word):
     if page == "nuropb-ctl":
         for command in ("status", "top", "sessions", "send", "kick", "drain", "reload", "mesh call", "config doc", "token make"):
             assert f".SS {command}" in made
+        assert ".B \\-\\-expires\\-s INT\n" in made and ".B \\-\\-config TEXT\n" in made
     done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-Wbreak"], input=made, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert word in re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)

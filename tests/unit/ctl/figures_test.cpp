@@ -43,7 +43,7 @@ TEST(Rates, OfProcessesThatBeganAnewAreNone) {
   EXPECT_EQ(rates(answer(0), answer(50), 0)["requests"], 0.0);
 }
 
-json measured(std::initializer_list<std::uint64_t> counts) {
+json measured(const std::vector<std::uint64_t>& counts) {
   json out = answer(0);
   out["latencies"] =
       json::array({{{"name", "x_seconds"}, {"labels", ""}, {"le", {0.001, 0.01, nullptr}}, {"counts", counts}}});
@@ -75,7 +75,7 @@ TEST(Screen, ShowsWorkersAndTheirRings) {
   EXPECT_THAT(lines, Contains(HasSubstr("half within 1 ms")));
   EXPECT_THAT(lines,
               Contains(HasSubstr(
-                  "0.7       101      3         25       [#.........] 0.1 %   [#####.....]  50 %   silent for 4 s")));
+                  "0.7       101      3         25       [#.........] 0.1 %  [#####.....]  50 %  silent for 4 s")));
   for (const std::string& line : screen(answer(1), {}, {}, 20)) EXPECT_LE(line.size(), 20U);
 }
 
