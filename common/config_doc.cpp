@@ -95,14 +95,11 @@ std::string config_doc_roff() {
     return (!out.empty() && (out.front() == '.' || out.front() == '\'') ? "\\&" : "") + out;
   };
   std::string out;
-  each(
-      [&](const ConfigSection& section) {
-        out += ".SH [" + roff(section.name) + "]\n" + roff(section.doc) + "\n";
-      },
-      [&](const ConfigKey& key) {
-        out += ".TP\n.B " + roff(key.name) + "\n" + roff(key.doc) + " (" + roff(kind_of(key)) + "; default " +
-               roff(to_toml(key.get(defaults))) + ")\n";
-      });
+  each([&](const ConfigSection& section) { out += ".SH [" + roff(section.name) + "]\n" + roff(section.doc) + "\n"; },
+       [&](const ConfigKey& key) {
+         out += ".TP\n.B " + roff(key.name) + "\n" + roff(key.doc) + " (" + roff(kind_of(key)) + "; default " +
+                roff(to_toml(key.get(defaults))) + ")\n";
+       });
   return out;
 }
 

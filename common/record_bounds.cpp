@@ -14,8 +14,7 @@ std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_mess
                                                                         2 * max_name + max_trace_id) +
                                                  max_message};
     case Type::console_call:
-      return Bounds{sizeof(ConsoleCallHead),
-                    sizeof(ConsoleCallHead) + max_credential + max_name + max_console_params};
+      return Bounds{sizeof(ConsoleCallHead), sizeof(ConsoleCallHead) + max_credential + max_name + max_console_params};
     case Type::pushed: return Bounds{sizeof(PushedHead), sizeof(PushedHead)};
     case Type::subscribe:
     case Type::unsubscribe: return Bounds{sizeof(SubscriptionHead), sizeof(SubscriptionHead) + max_name + max_trace_id};

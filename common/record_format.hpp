@@ -116,8 +116,8 @@ static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 24 && sizeof(R
 static_assert(sizeof(SessionAcceptedHead) == 24 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 40);
 static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 32 && sizeof(PushedHead) == 16 &&
               sizeof(SessionRef) == 8);
-static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(ConsoleCallHead) == 12 && sizeof(SnorkyAnswerHead) == 20 &&
-              sizeof(BackendAnswerHead) == 8);
+static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(ConsoleCallHead) == 12 &&
+              sizeof(SnorkyAnswerHead) == 20 && sizeof(BackendAnswerHead) == 8);
 
 inline constexpr std::uint32_t flag_restoring = 1;                  // in SnorkyCallHead
 inline constexpr std::uint32_t flag_all = 1, flag_whole_frame = 2;  // in PushHead and CloseSessionsHead

@@ -344,8 +344,8 @@ struct BackendCall {
 /// What somebody at the console asks, with the token that was shown: who that is, and what he may, meshd says. Answered
 /// by one BackendAnswer with its sequence.
 struct ConsoleCall {
-  std::string_view token;  ///< a bearer token; never logged
-  std::string_view what;   ///< "status" or "kill"
+  std::string_view token;     ///< a bearer token; never logged
+  std::string_view what;      ///< "status" or "kill"
   std::string_view params{};  ///< raw JSON
 };
 

@@ -82,7 +82,8 @@ Result<void> Edge::start_console() {
 std::optional<HttpAnswer> Edge::judge_console(const HttpListener::Head& head, HttpListener::Request& request) const {
   const auto host = host_in(head.field("Host"));
   const auto& names = config_.console.hosts;
-  if (!host || (!local(*host) && !IpAddress::parse(*host) && std::find(names.begin(), names.end(), *host) == names.end()))
+  if (!host ||
+      (!local(*host) && !IpAddress::parse(*host) && std::find(names.begin(), names.end(), *host) == names.end()))
     return refusal(421, error_name::authorization, "the console is not asked for under this name (console.hosts)");
   // Pages of other origins have no business here, not even with what a browser sends by itself.
   const std::string_view origin = head.field("Origin"), site = head.field("Sec-Fetch-Site");
@@ -101,7 +102,8 @@ std::optional<HttpAnswer> Edge::judge_console(const HttpListener::Head& head, Ht
   // In a header that no page of another origin can set, and never in a cookie: nobody can be made to ask.
   request.credential = strip_bearer(head.field("Authorization"));
   if (request.credential.empty() || request.credential.size() > records::max_credential) {
-    HttpAnswer unknown = refusal(401, error_name::authentication, "a bearer token is needed in the Authorization header");
+    HttpAnswer unknown =
+        refusal(401, error_name::authentication, "a bearer token is needed in the Authorization header");
     unknown.headers.emplace_back("WWW-Authenticate", "Bearer");
     return unknown;
   }
@@ -127,12 +129,12 @@ HttpAnswer Edge::console_page(const HttpListener::Request& request) const {
   const auto host = host_in(request.host);
   const std::string socket = host ? scheme + "://" + in_address(*host) + ":" + std::to_string(listener_->port()) : "";
   if (request.path == about_path) {
-    return hardened({200,
-                     R"({"version":)" + json::quoted(NUROPB_VERSION) + R"(,"url":)" +
-                         json::quoted(socket + config_.listen.path) + R"(,"kill_workers":)" +
-                         (config_.console.kill_workers ? "true" : "false") + "}\n",
-                     {}},
-                    "");
+    return hardened(
+        {200,
+         R"({"version":)" + json::quoted(NUROPB_VERSION) + R"(,"url":)" + json::quoted(socket + config_.listen.path) +
+             R"(,"kill_workers":)" + (config_.console.kill_workers ? "true" : "false") + "}\n",
+         {}},
+        "");
   }
   const ConsoleFile* const file = file_at(request.path);
   if (!file) return refusal(404, error_name::handling, "there is no such page");

@@ -158,10 +158,9 @@ class HttpListener::Session : public std::enable_shared_from_this<Session> {
     if (error == http::error::header_limit)
       return refuse(refusal(431, error_name::validation, "the head is larger than 16 KiB"));
     if (late_ && (buffer_.size() > 0 || parser_->is_header_done()))
-      return refuse(refusal(
-          408, error_name::timeout,
-          "the request took longer than " + std::to_string(impl_->settings.timeout_ms) + " ms (" +
-              impl_->settings.section + ".timeout_ms)"));
+      return refuse(refusal(408, error_name::timeout,
+                            "the request took longer than " + std::to_string(impl_->settings.timeout_ms) + " ms (" +
+                                impl_->settings.section + ".timeout_ms)"));
     // Whoever says nothing, or ends, gets no answer; what is no HTTP does.
     if (error == http::error::end_of_stream || error == http::error::partial_message ||
         error.category() != http::make_error_code(http::error::bad_method).category())
@@ -265,8 +264,8 @@ std::string HttpListener::listen() {
   if (!error) impl_->acceptor.bind(endpoint, error);
   if (!error) impl_->acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error)
-    return "can't listen for " + impl_->settings.who + " on " + impl_->settings.address + " port " + std::to_string(impl_->settings.port) +
-           ": " + error.message();
+    return "can't listen for " + impl_->settings.who + " on " + impl_->settings.address + " port " +
+           std::to_string(impl_->settings.port) + ": " + error.message();
   impl_->accept();
   return {};
 }

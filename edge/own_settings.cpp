@@ -66,8 +66,11 @@ int begin_second_life(const OwnSettings& settings, char** argv) {
     return fail("no memory for the settings");
   if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     return fail("the settings can't be sealed");
-  const std::vector<std::string> words{argv[0], std::string(second_life), settings.port_file,
-                                       settings.backend_port_file, settings.lines_port_file,
+  const std::vector<std::string> words{argv[0],
+                                       std::string(second_life),
+                                       settings.port_file,
+                                       settings.backend_port_file,
+                                       settings.lines_port_file,
                                        settings.console_port_file};
   std::vector<char*> arguments, environment;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -117,13 +120,13 @@ tl::expected<OwnSettings, int> handed_over(char** argv) {
 tl::expected<OwnSettings, int> own_settings(int argc, char** argv) {
   if (argc == 6 && argv[1] == second_life) return handed_over(argv);
   OwnSettings out;
-  auto config =
-      config_from_command_line(argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
-                               {{"--port-file", "Writes the port that it listens on to this file", &out.port_file},
-                                {"--backend-port-file", "The same for the port of backends", &out.backend_port_file},
-                                {"--lines-port-file", "The same for the port of JSON lines", &out.lines_port_file},
-                                {"--console-port-file", "The same for the port of the console", &out.console_port_file}},
-                               " (ABI " + std::to_string(shm::abi) + ")");
+  auto config = config_from_command_line(
+      argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
+      {{"--port-file", "Writes the port that it listens on to this file", &out.port_file},
+       {"--backend-port-file", "The same for the port of backends", &out.backend_port_file},
+       {"--lines-port-file", "The same for the port of JSON lines", &out.lines_port_file},
+       {"--console-port-file", "The same for the port of the console", &out.console_port_file}},
+      " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return tl::unexpected(config.error());
   out.config = std::move(*config);
   return tl::unexpected(begin_second_life(out, argv));

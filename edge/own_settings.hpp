@@ -14,7 +14,8 @@ namespace nuropb::edge {
 
 struct OwnSettings {
   Config config;
-  std::string port_file, backend_port_file, lines_port_file, console_port_file;  ///< from the command line: where the ports are written to
+  std::string port_file, backend_port_file, lines_port_file,
+      console_port_file;  ///< from the command line: where the ports are written to
 };
 
 /// In the first life it does not return, unless with the exit code with which the process should end at once.

@@ -4,8 +4,10 @@
 //
 //   curl --unix-socket RUNTIME_DIR/admin.sock http://meshd/metrics        /healthz, /readyz
 //   curl --unix-socket RUNTIME_DIR/admin.sock http://meshd/operations/sessions -d '{"limit": 10}'
+//   curl -N --unix-socket RUNTIME_DIR/admin.sock http://meshd/tap -d '{"user_id": "ann"}'
 //
-// One answer to a connection (one_answer.hpp). Owner thread: that of the io_context.
+// One answer to a connection (one_answer.hpp); to a tap, lines without end, of which those are left out and counted that its
+// reader does not take. Owner thread: that of the io_context.
 
 #include <sys/types.h>
 
@@ -13,10 +15,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/result.hpp"
 #include "meshd/pages.hpp"
+#include "meshd/taps.hpp"
 
 namespace nuropb::meshd {
 
@@ -33,6 +37,8 @@ class AdminSocket {
     std::function<void(const std::string& name, const std::string& body, std::function<void(Answer)>)> operate;
     /// Whether this process is turned away. Where edges are of meshd's own user, the socket's mode does not keep them out.
     std::function<bool(pid_t)> refuses{};
+    /// POST /tap: lines from now on, until the reader leaves; or the answer, if it is no.
+    std::function<std::optional<Answer>(const std::string& body, std::shared_ptr<Taps::Reader>)> tap{};
   };
   /// `largest_body` bounds what is read of a POST.
   AdminSocket(boost::asio::io_context& io, std::string path, std::size_t largest_body, Callbacks callbacks);

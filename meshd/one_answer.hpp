@@ -31,12 +31,17 @@ template <class Protocol>
 class OneAnswerServer : public std::enable_shared_from_this<OneAnswerServer<Protocol>> {
  public:
   using Socket = typename Protocol::socket;
+  using Stream = boost::beast::basic_stream<Protocol>;
   static constexpr std::size_t most_connections = 16;
   struct Callbacks {
     /// The answer once, from here or later. While it is waited for, nobody's time runs but the answerer's.
     std::function<void(const OneRequest&, std::function<void(OneAnswer)>)> answer;
     /// Whether whoever has connected is turned away; nothing: nobody is.
     std::function<bool(Socket&)> refuses{};
+    /// True: it has answered, or goes on with the connection by itself as long as it holds `visit`, in which `stream` is.
+    std::function<bool(const OneRequest&, Stream& stream, std::shared_ptr<void> visit,
+                       const std::function<void(OneAnswer)>& answer)>
+        goes_on{};
   };
   OneAnswerServer(boost::asio::io_context& io, std::size_t largest_body, Callbacks called)
       : callbacks(std::move(called)), acceptor(io), pause_(io), largest_body_(largest_body) {}
@@ -56,6 +61,7 @@ class OneAnswerServer : public std::enable_shared_from_this<OneAnswerServer<Prot
   /// Who still asks gets nothing of what is gone.
   void close() {
     callbacks.answer = [](const OneRequest&, const std::function<void(OneAnswer)>&) {};
+    callbacks.goes_on = nullptr;
     boost::system::error_code ignored;
     if (acceptor.is_open()) acceptor.close(ignored);
     pause_.cancel();
@@ -82,8 +88,10 @@ class OneAnswerServer : public std::enable_shared_from_this<OneAnswerServer<Prot
                        [self = this->shared_from_this()](const boost::system::error_code& error, std::size_t) {
                          if (error) return;
                          self->stream.expires_never();
-                         self->owner->callbacks.answer(self->request.get(),
-                                                       [self](OneAnswer done) { self->say(std::move(done)); });
+                         const auto& called = self->owner->callbacks;
+                         const auto say = [self](OneAnswer done) { self->say(std::move(done)); };
+                         if (called.goes_on && called.goes_on(self->request.get(), self->stream, self, say)) return;
+                         called.answer(self->request.get(), say);
                        });
     }
     void say(OneAnswer done) {
@@ -101,7 +109,7 @@ class OneAnswerServer : public std::enable_shared_from_this<OneAnswerServer<Prot
                         });
     }
 
-    boost::beast::basic_stream<Protocol> stream;
+    Stream stream;
     boost::beast::flat_buffer buffer{largest_head};
     http::request_parser<http::string_body> request;
     http::response<http::string_body> response;

@@ -19,6 +19,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::chrono::milliseconds figures_are_new{250};
+
 std::string written(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 const char* word_for(mesh::State state) {
@@ -159,11 +161,12 @@ bool RingLoop::console_record(Attached& attached, const shm::RecordHeader& heade
     say(503, error_json(error_name::authorization, "the console is off (console.enabled)"));
     return true;
   }
-  authorizer_.judge({records::CredentialKind::header, std::string(record->token)},
-                    [this, say, what = std::string(record->what), params = std::string(record->params)](Verdict verdict) {
-                      auto [code, text] = console_answer(verdict, what, params);
-                      say(code, std::move(text));
-                    });
+  authorizer_.judge(
+      {records::CredentialKind::header, std::string(record->token)},
+      [this, say, what = std::string(record->what), params = std::string(record->params)](Verdict verdict) {
+        auto [code, text] = console_answer(verdict, what, params);
+        say(code, std::move(text));
+      });
   return true;
 }
 
@@ -184,7 +187,14 @@ std::pair<std::uint16_t, std::string> RingLoop::console_answer(const Verdict& ve
   const auto& users = config_.console.users;
   if (std::none_of(users.begin(), users.end(), [&](const std::string& one) { return one == "*" || one == user; }))
     return refuse(403, error_name::authorization, "this user may not see the gateway's figures (console.users)");
-  if (what == "status") return {std::uint16_t{200}, written(status())};
+  if (what == "status") {
+    // An edge that has such a token, and asks without end, does not have the figures gathered without end.
+    if (clock_.now() >= console_status_until_) {
+      console_status_ = written(status());
+      console_status_until_ = clock_.now() + figures_are_new;
+    }
+    return {std::uint16_t{200}, console_status_};
+  }
   if (what != "kill") return refuse(404, error_name::handling, "there is no such thing");
   if (!config_.console.kill_workers)
     return refuse(403, error_name::authorization, "edges can't be killed from here (console.kill_workers)");

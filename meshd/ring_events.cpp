@@ -130,6 +130,8 @@ void RingLoop::on_mesh_event(Face& face, const mesh::Incoming& message) {
     }
     return;
   }
+  if (taps_.watching()) [[unlikely]]
+    tap_event(face.kind, message.routing_key, *payload);
   if (mailboxes_.count() > 0) say_event(face.kind, message.routing_key, *payload);
   for (const WorkerId id : interested_) {
     Attached* const attached = find(id);

@@ -59,7 +59,10 @@ RingLoop::RingLoop(Parts parts)
              {pages(),
               [this](const std::string& name, const std::string& body,
                      std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
-              [this](pid_t who) { return is_worker(who); }}),
+              [this](pid_t who) { return is_worker(who); },
+              [this](const std::string& body, std::shared_ptr<Taps::Reader> reader) {
+                return start_tap(body, std::move(reader));
+              }}),
       metrics_listener_(io_, config_.metrics.listen, pages()) {
   for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
     faces_[index_of(identity.kind)] = std::make_unique<Face>(
@@ -165,6 +168,7 @@ void RingLoop::beat() {
   }
   for (const WorkerId id : hung) detach(id, "no heartbeat", true);
   drop_kept();
+  look_at_taps();
   each_face([](Face& face) { face.peers.tick(); });
   users_.forget_idle(clock_.now());
   if (spans_) spans_->expire(latency::to_us(clock_.now()));

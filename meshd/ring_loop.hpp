@@ -48,6 +48,7 @@
 #include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/tracing/otlp.hpp"
+#include "meshd/taps.hpp"
 #include "meshd/translate.hpp"
 #include "meshd/user_limits.hpp"
 #include "meshd/worker.hpp"
@@ -233,8 +234,19 @@ class RingLoop : private Pushes::Edges {
   Result<nlohmann::json> signal_worker(const nlohmann::json& params, int number);
   Result<nlohmann::json> reload_all();
   bool console_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
-  [[nodiscard]] std::pair<std::uint16_t, std::string> console_answer(const Verdict& verdict, const std::string& what,
+  std::pair<std::uint16_t, std::string> console_answer(const Verdict& verdict, const std::string& what,
                                                                      const std::string& params);
+
+  // Operators who watch (ring_taps.cpp)
+  std::optional<AdminSocket::Answer> start_tap(const std::string& body, std::shared_ptr<Taps::Reader> reader);
+  void look_at_taps();
+  void tap(records::Type type, const records::Request& record, const Session& session, const ReturnAddress& from);
+  void tap(records::Type type, const records::Event& record, const Session& session, const ReturnAddress& from);
+  void tap(records::Type type, const records::Subscription& record, const Session& session, const ReturnAddress& from);
+  void tap(records::Type type, const records::Authorize& record, const Session& session, const ReturnAddress& from);
+  void tap_answer(const Returned& returned);
+  void tap_push(WorkerId worker, const std::string& payload);
+  void tap_event(HandlerKind kind, const std::string& topic, const std::string& payload);
 
   [[nodiscard]] std::string metrics();
   // What the kinds of handlers don't share. The WebSockets' face serves all that is of the gateway as a whole, too: Snorky,
@@ -315,6 +327,9 @@ class RingLoop : private Pushes::Edges {
       dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
   std::uint64_t dropped_events_ = 0;
 
+  Taps taps_;
+  std::string console_status_;  // for those who ask in the same moment
+  SteadyTime console_status_until_{};
   log::Pause backend_pause_{std::chrono::seconds(10)}, console_pause_{std::chrono::seconds(10)};
   std::unique_ptr<snorky::Outlet> snorky_outlet_;
   std::unique_ptr<snorky::Hub> snorky_;  // nullptr: the config wants none

@@ -21,6 +21,8 @@ void RingLoop::each(const std::function<void(WorkerId, SessionTable&)>& work) {
 }
 
 void RingLoop::send(WorkerId worker, records::Type type, std::string payload) {
+  if (taps_.watching() && type == records::Type::push) [[unlikely]]
+    tap_push(worker, payload);
   if (worker == numbered_worker) return push_numbered(type, payload);
   Attached* const attached = find(worker);
   if (!attached) return;

@@ -190,7 +190,10 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     Session* const session = worker.sessions().find(record->session, record->serial);
     if (!session) return impossible("of a session that is not open");
     const ReturnAddress from = face(*session).address(worker.id(), record->session, header.sequence);
-    switch (allowed(type, session->state)) {
+    const Verb verb = allowed(type, session->state);
+    if (taps_.watching() && verb != Verb::violation && verb != Verb::ignore) [[unlikely]]
+      tap(type, *record, *session, from);
+    switch (verb) {
       case Verb::publish:
       case Verb::authorize:
       case Verb::subscribe:
@@ -371,6 +374,8 @@ void RingLoop::on_report(Face& face, mesh::Report&& report, SteadyTime now) {
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
+  if (taps_.watching()) [[unlikely]]
+    tap_answer(returned);
   Attached* const attached = find({returned.to.slot, returned.to.generation});
   if (attached) {
     const records::Stages stages = measure_answer(*attached, returned.to, receipt.has_value());

@@ -46,17 +46,22 @@ std::string bash_completion(const CLI::App& app) {
          "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} path= words= i\n"
          "  case $previous in\n"
          "    --config|--secret-file|--key-file) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n"
-         "    " + with_values + ") COMPREPLY=(); return ;;\n"
+         "    " +
+         with_values +
+         ") COMPREPLY=(); return ;;\n"
          "  esac\n"
          "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
          "    case ${COMP_WORDS[i]} in\n"
-         "      " + with_values + ") i=$((i + 1)) ;;\n"
+         "      " +
+         with_values +
+         ") i=$((i + 1)) ;;\n"
          "      -*) ;;\n"
          "      *) path=${path:+$path }${COMP_WORDS[i]} ;;\n"
          "    esac\n"
          "  done\n"
          "  while :; do\n"
-         "    case $path in\n" + cases +
+         "    case $path in\n" +
+         cases +
          "    *) case $path in *' '*) path=${path% *}; continue ;; esac ;;\n"
          "    esac\n"
          "    break\n"
@@ -76,7 +81,8 @@ std::string zsh_completion(const CLI::App& app) {
 
 void add_manual_commands(CLI::App& app, Invocation& invocation) {
   const auto shell = std::make_shared<std::string>("bash");
-  CLI::App* const completion = app.add_subcommand("completion", "Prints completion for a shell: source <(nuropb-ctl completion bash)");
+  CLI::App* const completion =
+      app.add_subcommand("completion", "Prints completion for a shell: source <(nuropb-ctl completion bash)");
   completion->add_option("shell", *shell, "bash or zsh")->check(CLI::IsMember({"bash", "zsh"}))->capture_default_str();
   completion->callback([&app, &invocation, shell] {
     invocation.without_settings = true;
@@ -93,7 +99,9 @@ void add_manual_commands(CLI::App& app, Invocation& invocation) {
   manual->callback([&app, &invocation, page] {
     invocation.without_settings = true;
     invocation.run = [&app, page] {
-      std::cout << (*page == "nuropb-ctl" ? manual_of_commands(app) : *page == "nuropb-gateway" ? manual_of_gateway() : manual_of_settings());
+      std::cout << (*page == "nuropb-ctl"       ? manual_of_commands(app)
+                    : *page == "nuropb-gateway" ? manual_of_gateway()
+                                                : manual_of_settings());
       return std::cout.flush() ? done : not_done;
     };
   });

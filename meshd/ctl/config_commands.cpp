@@ -62,14 +62,15 @@ void add_config_commands(CLI::App& app, Invocation& invocation) {
       "check",
       "Says whether the settings, and the files that they name for meshd, are right; every mistake with its place\n"
       "Exit codes: 0 they are; 2 they are not");
-  checked->add_flag("--only-settings", *only_file, "Does not look at tokens, keys and policy, which only meshd may read");
+  checked->add_flag("--only-settings", *only_file,
+                    "Does not look at tokens, keys and policy, which only meshd may read");
   checked->callback([&invocation, only_file] {
     invocation.without_settings = true;  // it loads them itself
     invocation.run = [&invocation, only_file] { return check(invocation, !*only_file); };
   });
 
-  CLI::App* const sample =
-      config->add_subcommand("default", "Prints a commented config file with every key and its default; --json: the values");
+  CLI::App* const sample = config->add_subcommand(
+      "default", "Prints a commented config file with every key and its default; --json: the values");
   sample->callback([&invocation] {
     invocation.without_settings = true;
     invocation.run = [&invocation] {
@@ -77,7 +78,8 @@ void add_config_commands(CLI::App& app, Invocation& invocation) {
     };
   });
 
-  CLI::App* const explained = config->add_subcommand("doc", "Prints what every key means, as Markdown; --json: as JSON");
+  CLI::App* const explained =
+      config->add_subcommand("doc", "Prints what every key means, as Markdown; --json: as JSON");
   explained->callback([&invocation] {
     invocation.without_settings = true;
     invocation.run = [&invocation] { return print(invocation.json ? config_doc_json() + "\n" : config_doc()); };

@@ -42,7 +42,8 @@ std::string bar(const json& ring) {
   const auto share = static_cast<double>(std::min(bytes, capacity)) / static_cast<double>(capacity);
   // What is not empty is seen.
   const auto full = bytes == 0 ? 0 : std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::lround(share * cells)));
-  return "[" + std::string(full, '#') + std::string(cells - full, '.') + "]" + padded(rounded(share * 100), 4, false) + " %";
+  return "[" + std::string(full, '#') + std::string(cells - full, '.') + "]" + padded(rounded(share * 100), 4, false) +
+         " %";
 }
 
 const json* same_worker(const json& all, const json& worker) {
@@ -114,9 +115,10 @@ std::vector<std::string> screen(const json& now, const json& rated, const json& 
                 duration(number(now, "uptime_s")) + "  pid " + std::to_string(number(now, "pid")));
   std::string line = "broker    " + text(broker, "state");
   if (text(now, "mesh") == "loopback") line += " (there is none: loopback)";
-  else line += "  connections " + std::to_string(number(broker, "connections")) + " of " +
-               std::to_string(number(broker, "attempts")) + " attempts  waiting to be published " +
-               std::to_string(number(broker, "queued_bytes")) + " bytes";
+  else
+    line += "  connections " + std::to_string(number(broker, "connections")) + " of " +
+            std::to_string(number(broker, "attempts")) + " attempts  waiting to be published " +
+            std::to_string(number(broker, "queued_bytes")) + " bytes";
   out.push_back(line);
   line = "sessions  " + std::to_string(number(now, "sessions"));
   for (const auto& [kind, count] : at(now, "handler_sessions").items())
@@ -135,21 +137,25 @@ std::vector<std::string> screen(const json& now, const json& rated, const json& 
     out.push_back(line);
   }
   for (const json& one : measured) {
-    const auto ms = [&](const char* name) { return at(one, name).is_number() ? rounded(at(one, name).get<double>()) : "-"; };
-    out.push_back("latency   " + text(one, "name") + " " + (text(one, "labels") == "-" ? "" : text(one, "labels") + " ") +
-                  "half within " + ms("p50_ms") + " ms, 90 % " + ms("p90_ms") + " ms, 99 % " + ms("p99_ms") + " ms");
+    const auto ms = [&](const char* name) {
+      return at(one, name).is_number() ? rounded(at(one, name).get<double>()) : "-";
+    };
+    out.push_back("latency   " + text(one, "name") + " " +
+                  (text(one, "labels") == "-" ? "" : text(one, "labels") + " ") + "half within " + ms("p50_ms") +
+                  " ms, 90 % " + ms("p90_ms") + " ms, 99 % " + ms("p99_ms") + " ms");
   }
   out.emplace_back();
   const bool rates_too = rated.is_object();
-  out.push_back(padded("worker", 10) + padded("pid", 9) + padded("sessions", 10) + (rates_too ? padded("req/s", 9) : "") +
-                padded("request ring", 20) + padded("return ring", 20) + "heartbeat");
+  out.push_back(padded("worker", 10) + padded("pid", 9) + padded("sessions", 10) +
+                (rates_too ? padded("req/s", 9) : "") + padded("request ring", 20) + padded("return ring", 20) +
+                "heartbeat");
   std::size_t place = 0;
   for (const json& worker : at(now, "workers")) {
     const json& its = rates_too ? at(rated, "workers") : rated;
     const std::uint64_t silent = number(worker, "silent_s");
-    std::string row = padded(std::to_string(number(worker, "slot")) + "." + std::to_string(number(worker, "generation")), 10) +
-                      padded(std::to_string(number(worker, "pid")), 9) +
-                      padded(std::to_string(number(worker, "sessions")), 10);
+    std::string row =
+        padded(std::to_string(number(worker, "slot")) + "." + std::to_string(number(worker, "generation")), 10) +
+        padded(std::to_string(number(worker, "pid")), 9) + padded(std::to_string(number(worker, "sessions")), 10);
     if (rates_too) {
       const json& requests = its.is_array() && place < its.size() ? at(its[place], "requests") : rated;
       row += padded(requests.is_number() ? rounded(requests.get<double>()) : "-", 9);

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   app.add_flag("--json", invocation.json, "The answer as JSON, on one line");
   ctl::add_status_commands(app, invocation);
   ctl::add_consumer_commands(app, invocation);
+  ctl::add_tap_command(app, invocation);
   ctl::add_worker_commands(app, invocation);
   ctl::add_mesh_commands(app, invocation);
   ctl::add_config_commands(app, invocation);

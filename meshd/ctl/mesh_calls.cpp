@@ -63,8 +63,7 @@ std::string type_of(const json& about) {
 }  // namespace
 
 int mesh_call(const Invocation& invocation, const MeshCall& what) {
-  const std::string text =
-      what.params == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : what.params;
+  const std::string text = what.params == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : what.params;
   const json params = json::parse(text, nullptr, false), context = json::parse(what.context, nullptr, false);
   if (params.is_discarded()) return fail(usage_mistake, "the parameters are not JSON: " + shown(text.substr(0, 80)));
   if (!context.is_object()) return fail(usage_mistake, "--context is no JSON object");
@@ -131,10 +130,11 @@ void add_mesh_commands(CLI::App& app, Invocation& invocation) {
   });
 
   const auto called = std::make_shared<MeshCall>();
-  CLI::App* const call = mesh->add_subcommand(
-      "call",
-      "Calls a method of a service, without the gateway, and prints its result\n"
-      "Exit codes: 0 it answered; 1 the broker can't be reached; 2 wrong command or settings; 3 the answer is an error");
+  CLI::App* const call =
+      mesh->add_subcommand("call",
+                           "Calls a method of a service, without the gateway, and prints its result\n"
+                           "Exit codes: 0 it answered; 1 the broker can't be reached; 2 wrong command or settings; 3 "
+                           "the answer is an error");
   call->add_option("service", called->service, "Its name")->required();
   call->add_option("method", called->method, "The method")->required();
   call->add_option("params", called->params, "JSON; - reads it from standard input")->capture_default_str();
@@ -142,9 +142,8 @@ void add_mesh_commands(CLI::App& app, Invocation& invocation) {
   call->add_option("--ttl-ms", called->ttl_ms, "How long the answer is waited for")
       ->check(CLI::Range(1U, 3'600'000U))
       ->capture_default_str();
-  call->callback([&invocation, called] {
-    invocation.run = [&invocation, called] { return mesh_call(invocation, *called); };
-  });
+  call->callback(
+      [&invocation, called] { invocation.run = [&invocation, called] { return mesh_call(invocation, *called); }; });
 }
 
 }  // namespace nuropb::ctl

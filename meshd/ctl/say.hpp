@@ -18,14 +18,15 @@ inline constexpr int done = 0, not_done = 1, usage_mistake = 2;
 /// What the command line asks for. Commands register themselves and set `run` when they are named.
 struct Invocation {
   ConfigSources sources;
-  bool json = false;             ///< --json: the answer as JSON, one object a line
+  bool json = false;              ///< --json: the answer as JSON, one object a line
   bool without_settings = false;  ///< `run` needs no config, or reads it itself
-  Config config;                 ///< before `run`
+  Config config;                  ///< before `run`
   std::function<int()> run;
 };
 
 void add_status_commands(CLI::App& app, Invocation& invocation);    // status.cpp, top.cpp
 void add_consumer_commands(CLI::App& app, Invocation& invocation);  // consumers.cpp
+void add_tap_command(CLI::App& app, Invocation& invocation);        // tap.cpp
 void add_worker_commands(CLI::App& app, Invocation& invocation);    // workers.cpp
 void add_mesh_commands(CLI::App& app, Invocation& invocation);      // mesh_configure.cpp, mesh_calls.cpp
 void add_config_commands(CLI::App& app, Invocation& invocation);    // config_commands.cpp

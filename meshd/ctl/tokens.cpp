@@ -21,8 +21,8 @@
 namespace nuropb::ctl {
 namespace {
 
-using nlohmann::json;
 using meshd::Verdict;
+using nlohmann::json;
 
 constexpr int refused = 3;
 constexpr std::size_t largest_key = 64U << 10, largest_token = 64U << 10;
@@ -62,7 +62,9 @@ Result<std::string> rsa(const std::string& key_file, std::string_view input) {
   const std::unique_ptr<BIO, decltype(&::BIO_free)> bio(::BIO_new_mem_buf(text->data(), static_cast<int>(text->size())),
                                                         ::BIO_free);
   const std::unique_ptr<EVP_PKEY, decltype(&::EVP_PKEY_free)> key(
-      ::PEM_read_bio_PrivateKey(bio.get(), nullptr, [](char*, int, int, void*) { return 0; }, nullptr), ::EVP_PKEY_free);
+      ::PEM_read_bio_PrivateKey(
+          bio.get(), nullptr, [](char*, int, int, void*) { return 0; }, nullptr),
+      ::EVP_PKEY_free);
   if (!key || ::EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA) return failure("is no private RSA key in PEM", key_file);
   const std::unique_ptr<EVP_MD_CTX, decltype(&::EVP_MD_CTX_free)> sign(::EVP_MD_CTX_new(), ::EVP_MD_CTX_free);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(input.data());
@@ -118,7 +120,8 @@ Result<Verdict> judge(const Config& config, meshd::Credential credential) {
   auto authorizers = meshd::make_authorizers(config);
   if (!authorizers) return tl::unexpected(authorizers.error());
   if (authorizers->mesh)
-    authorizers->mesh->connect([](mesh::Outgoing&&, const std::string&) { return false; });  // meshd alone is on the mesh
+    authorizers->mesh->connect(
+        [](mesh::Outgoing&&, const std::string&) { return false; });  // meshd alone is on the mesh
   boost::asio::io_context io;
   const auto work = boost::asio::make_work_guard(io);
   std::optional<Verdict> verdict;
@@ -199,9 +202,8 @@ void add_token_commands(CLI::App& app, Invocation& invocation) {
   made->add_option("--secret-file", wanted->secret_file, "HS256, under its first line (default: jwt.secret_file)");
   made->add_option("--key-file", wanted->key_file, "RS256, under this private key in PEM");
   made->add_option("--kid", wanted->kid, "The name of the key");
-  made->callback([&invocation, wanted] {
-    invocation.run = [&invocation, wanted] { return make(invocation, *wanted); };
-  });
+  made->callback(
+      [&invocation, wanted] { invocation.run = [&invocation, wanted] { return make(invocation, *wanted); }; });
 
   const auto asked = std::make_shared<Check>();
   CLI::App* const checked = token->add_subcommand(
@@ -211,9 +213,8 @@ void add_token_commands(CLI::App& app, Invocation& invocation) {
       "Exit codes: 0 accepted; 1 it can't be judged; 2 wrong command or settings; 3 refused");
   checked->add_option("token", asked->token, "The token; -: from standard input")->capture_default_str();
   checked->add_flag("--session-cookie", asked->session_cookie, "It is the value of auth.session_cookie");
-  checked->callback([&invocation, asked] {
-    invocation.run = [&invocation, asked] { return check(invocation, *asked); };
-  });
+  checked->callback(
+      [&invocation, asked] { invocation.run = [&invocation, asked] { return check(invocation, *asked); }; });
 }
 
 }  // namespace nuropb::ctl

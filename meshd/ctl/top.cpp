@@ -86,7 +86,8 @@ class Stop {
       if (::poll(fds, keys ? 3 : 2, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) <= 0) return false;
       if (fds[0].revents != 0 || (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return true;
       char key = 0;
-      if (fds[2].revents != 0 && (::read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q' || key == 4)) return true;
+      if (fds[2].revents != 0 && (::read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q' || key == 4))
+        return true;
     }
   }
 

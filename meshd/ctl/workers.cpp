@@ -95,11 +95,13 @@ int drain(const Invocation& invocation, const Drain& options) {
       return then.size() >= now->size();
     });
     if (!back)
-      return fail(not_done, "nobody has come in place of " + name(worker) +
-                                ": the others are left alone (who starts edges here? see docs/tasks/drain-and-restart.md)");
+      return fail(not_done,
+                  "nobody has come in place of " + name(worker) +
+                      ": the others are left alone (who starts edges here? see docs/tasks/drain-and-restart.md)");
   }
   if (drained.empty())
-    return fail(not_done, options.all ? "no worker is attached" : "there is no worker in slot " + std::to_string(*options.slot));
+    return fail(not_done,
+                options.all ? "no worker is attached" : "there is no worker in slot " + std::to_string(*options.slot));
   if (invocation.json) std::cout << written({{"drained", drained}}) << '\n';
   return done;
 }
@@ -118,22 +120,23 @@ int reload(const Invocation& invocation) {
 
 void add_worker_commands(CLI::App& app, Invocation& invocation) {
   const auto options = std::make_shared<Drain>();
-  CLI::App* const drained = app.add_subcommand(
-      "drain",
-      "Lets an edge finish what is pending, close its sockets and end; whoever runs it starts another in its place. --all: "
-      "each, one after the other\n"
-      "Exit codes: 0 done; 1 it could not be done, or not in time; 2 wrong command or settings");
+  CLI::App* const drained =
+      app.add_subcommand("drain",
+                         "Lets an edge finish what is pending, close its sockets and end; whoever runs it starts "
+                         "another in its place. --all: "
+                         "each, one after the other\n"
+                         "Exit codes: 0 done; 1 it could not be done, or not in time; 2 wrong command or settings");
   drained->add_option("slot", options->slot, "Which, as `status` shows it: the number before the dot");
   drained->add_flag("--all", options->all, "Each, once the one before has its successor");
   drained->add_flag("--no-wait", options->no_wait, "Does not wait for its end");
-  drained->callback([&invocation, options] {
-    invocation.run = [&invocation, options] { return drain(invocation, *options); };
-  });
-  CLI::App* const reloaded = app.add_subcommand(
-      "reload",
-      "Has meshd read tokens, keys and policy again, and edges their certificates. No socket is dropped but of those who "
-      "may be here no more\n"
-      "Exit codes: 0 done; 1 something could not be read, and what was before stays in force; 2 wrong command or settings");
+  drained->callback(
+      [&invocation, options] { invocation.run = [&invocation, options] { return drain(invocation, *options); }; });
+  CLI::App* const reloaded = app.add_subcommand("reload",
+                                                "Has meshd read tokens, keys and policy again, and edges their "
+                                                "certificates. No socket is dropped but of those who "
+                                                "may be here no more\n"
+                                                "Exit codes: 0 done; 1 something could not be read, and what was "
+                                                "before stays in force; 2 wrong command or settings");
   reloaded->callback([&invocation] { invocation.run = [&invocation] { return reload(invocation); }; });
 }
 

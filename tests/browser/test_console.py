@@ -1,8 +1,10 @@
 """The console in Chromium, as somebody uses it. With NUROPB_SCREENSHOTS=1 the pictures of docs/tasks/console.md are made anew."""
 
+import asyncio
 import json
 import os
 import signal
+import time
 
 import pytest
 
@@ -49,6 +51,15 @@ async def picture(page, dark):
     return paper
 
 
+async def some_traffic(gateway, demo):
+    """So that there is something in the charts of a picture."""
+    consumers = [await Consumer.open(gateway.edges[n % 2].url) for n in range(12)]
+    for second in range(25):
+        until = time.monotonic() + 1
+        await asyncio.gather(*(consumer.request(demo, "echo", {"n": n}) for n, consumer in enumerate(consumers * (1 + second % 7))))
+        await asyncio.sleep(max(0, until - time.monotonic()))
+
+
 async def test_a_service_is_called_through_its_description(gateways, demo, browser):
     gateway = console(gateways, kill_workers=True)
     async with browser:
@@ -75,6 +86,10 @@ async def test_a_service_is_called_through_its_description(gateways, demo, brows
 
         await page.until("document.querySelectorAll('#workers tr').length === 2")
         assert await page.until(text_of("#number-broker")) == "ready"
+        drawn = "(() => { const it = document.getElementById('sessions'), bytes = it.getContext('2d').getImageData(0, 0, it.width, it.height).data; for (let i = 0; i < bytes.length; i += 4) if (bytes[i + 2] > bytes[i] + 80) return true; })()"
+        await page.until(drawn)  # a line in the colour of lines
+        if os.environ.get("NUROPB_SCREENSHOTS"):
+            await some_traffic(gateway, demo)
         light, dark = await picture(page, False), await picture(page, True)
         assert light != dark
         assert not [entry for entry in page.console if "exceptionDetails" in entry or entry.get("entry", {}).get("level") == "error"], page.console

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstring>
 #include <functional>
 #include <iostream>
@@ -22,6 +23,7 @@
 
 #include "common/clock.hpp"
 #include "common/config.hpp"
+#include "common/record_format.hpp"
 #include "tests/hostile/attacker.hpp"
 
 namespace nuropb::hostile {
@@ -151,7 +153,7 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
        [&] {
          std::string payload;
          records::encode(Attacker::request(0, 1, service, "echo", "{}"), payload);
-         std::memset(payload.data() + 16, 0xff, 4);
+         std::memset(payload.data() + offsetof(records::RequestHead, service), 0xff, 4);
          edge.put(static_cast<std::uint16_t>(Type::request), payload);
        }},
       {"request-of-nobody", [&] { edge.put(Type::request, Attacker::request(5, 1, service, "echo", "{}"), 1); }},
@@ -190,6 +192,13 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
        [&] {
          session(0);
          edge.put(Type::request, Attacker::request(0, 1, service, "echo", std::string(100'000, '[')), 1);
+       }},
+      {"console-call-that-lies",
+       [&] {
+         std::string payload;
+         records::encode(records::ConsoleCall{"token", "status", "{}"}, payload);
+         std::memset(payload.data(), 0xff, 4);
+         edge.put(static_cast<std::uint16_t>(Type::console_call), payload);
        }},
       {"count-nobody-asked-for",
        [&] {
@@ -360,6 +369,25 @@ void ghost(Attacker& edge, const Arguments& arguments) {
   std::getline(std::cin, line);
 }
 
+/// Asks what the console asks, with each of the tokens: what HTTP would be told.
+void console(Attacker& edge, const Arguments& arguments) {
+  json heard = json::array();
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    for (const char* what : {"status", "kill"})
+      edge.put(Type::console_call, records::ConsoleCall{arguments[i], what, R"({"slot":0})"}, i);
+    for (int answers = 0; answers < 2;) {
+      const auto record = edge.next();
+      if (!record) give_up("no answer in time");
+      if (record->first.type != static_cast<std::uint16_t>(Type::backend_answer)) continue;
+      const auto answer = records::decode<records::BackendAnswer>(record->second);
+      if (!answer) give_up("an answer that can't be decoded");
+      heard.push_back(answer->status);
+      ++answers;
+    }
+  }
+  report(heard);
+}
+
 // ------------------------------------------------------------------------------------------------ the control socket
 
 [[noreturn]] void control(Attacker& edge, const Arguments& arguments) {
@@ -473,6 +501,7 @@ int main(int argc, char** argv) {
       {"victim", victim},
       {"session-id", session_id},
       {"ghost", ghost},
+      {"console", console},
       {"control", control}};
   const auto found = attached.find(attack);
   if (found == attached.end()) give_up("no such attack: " + attack);

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -193,6 +194,72 @@ async def test_drain_ends_one_worker_in_order(gateways):
     assert "SLOT, --all" in ctl(gateway, "drain", code=2)["stderr"]
 
 
+def tapped(gateway, *words):
+    """The running tap, once meshd has it."""
+    before = gateway.meshd.log().count("an operator watches messages")
+    tap = subprocess.Popen([CTL, "--config", gateway.config_file, "tap", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    wait_until(lambda: gateway.meshd.log().count("an operator watches messages") > before, lambda: f"somebody watches:\n{gateway.meshd.tail()}")
+    return tap
+
+
+async def test_tap_shows_one_user_and_no_value(gateways, demo):
+    gateway = gateways(files={"policy.toml": 'default = ["request", "subscribe", "event", "command"]\n'}, settings={"auth": {"policy_file": "policy.toml"}, "admin": {"tap": True}})
+    tap = await asyncio.to_thread(tapped, gateway, "--user", "ann", "--json", "--count", "10")
+    bob, ann = await Consumer.open(gateway.url, "secret-bob"), await Consumer.open(gateway.url)
+    for consumer in (bob, ann):
+        await consumer.request(demo, "echo", {"card": "4111-1111", "pin": 1234})
+    await ann.request(demo, "fail", {"message": "5555-5555"})
+    await ann.done("subscribe", topic="news.*")
+    await ann.done("event", topic="news.sport", event={"goal": "7777-7777"})
+    ann_lines = []
+    # The event comes to her, too; before or after it is confirmed.
+    for _ in range(10):
+        ann_lines.append(json.loads(await asyncio.wait_for(asyncio.to_thread(tap.stdout.readline), 30)))
+        if len(ann_lines) == 9:
+            await asyncio.to_thread(ctl, gateway, "send", "--user", "ann", '{"news": "8888-8888"}')
+    assert await asyncio.to_thread(tap.wait, 30) == 0
+    tap.stdout.close()
+    assert {line["user_id"] for line in ann_lines} == {"ann"} and {line["session_id"] for line in ann_lines} == {ann.session_id}
+    request, answer = ann_lines[:2]
+    shape = {"card": "text of 9 bytes", "pin": "number"}
+    assert (request["direction"], request["what"], request["service"], request["method"], request["params"]) == ("in", "request", demo, "echo", shape)
+    assert (answer["direction"], answer["of"], answer["result"], answer["sequence"]) == ("out", "request", shape, request["sequence"]) and answer["took_ms"] > 0
+    assert ann_lines[3]["error"] == "NuropbException" and "result" not in ann_lines[3]
+    assert [line["what"] for line in ann_lines[4:6]] == ["subscribe", "answer"]
+    assert sorted((line["direction"], line["what"]) for line in ann_lines[6:9]) == [("in", "event"), ("out", "answer"), ("out", "event")]
+    assert ann_lines[9]["what"] == "push" and ann_lines[9]["message"] == {"news": "text of 9 bytes"}
+    text = json.dumps(ann_lines)
+    assert not any(secret in text for secret in ("4111", "1234", "5555", "7777", "8888", "secret-ann")), text
+    gateway.meshd.wait_for_log("an operator watches no more")
+    await ann.close()
+    await bob.close()
+
+
+def test_tap_is_refused_unless_it_is_allowed(gateway):
+    assert "admin.tap" in ctl(gateway, "tap", "--user", "ann", code=1)["stderr"]
+    assert "an operator watches" not in gateway.meshd.log()
+
+
+async def test_a_tap_that_is_not_read_holds_nobody_up(gateways, demo):
+    gateway = gateways(settings={"admin": {"tap": True}})
+    with socket.socket(socket.AF_UNIX) as slow:
+        slow.connect(str(gateway.folder / "run" / "admin.sock"))
+        body = b'{"user_id": "ann"}'
+        slow.sendall(b"POST /tap HTTP/1.1\r\nHost: meshd\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await asyncio.to_thread(gateway.meshd.wait_for_log, "an operator watches messages")
+        ann = await Consumer.open(gateway.url)
+        params = {f"{'k' * 50}{n}": n for n in range(32)}
+        for answer in await asyncio.gather(*(ann.request(demo, "echo", params) for _ in range(200))):
+            assert answer["error"] is None
+        seen = b""
+        slow.settimeout(30)
+        while b'"left_out":' not in seen:
+            if b"\n" in seen:  # what waited is out: the next line says what was left out
+                await ann.request(demo, "echo", {})
+            seen += await asyncio.to_thread(slow.recv, 1 << 20)
+        await ann.close()
+
+
 def completed(line):
     """What bash offers at the end of the line."""
     words = line.split(" ")
@@ -217,6 +284,7 @@ def test_manual_pages_are_such(page, word):
     if page == "nuropb-ctl":
         for command in ("status", "top", "sessions", "send", "kick", "drain", "reload", "mesh call", "config doc", "token make"):
             assert f".SS {command}" in made
+        assert ".B \\-\\-expires\\-s INT\n" in made and ".B \\-\\-config TEXT\n" in made
     done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-Wbreak"], input=made, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0 and not done.stderr, done.stderr
     assert word in re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)

@@ -34,6 +34,7 @@ RECORDS = {
     "params-that-break-out": "params are not JSON",
     "trace-id-that-breaks-out": "trace_id is not JSON",
     "deep-json": "Nested too deeply",
+    "console-call-that-lies": "record type 16: can't be decoded",
     "count-nobody-asked-for": "a count that nobody asked for",
     "backend-where-there-is-none": "there is no backend",
     "say-beyond-any-message": "it says more than a message can have",
@@ -226,6 +227,18 @@ async def test_a_session_that_waits_is_in_no_chat(gateways):
         assert [(await ann.notification("chat"))["status"] for _ in range(2)] == ["joined", "left"]
         await eventually(lambda: metrics.value(gateway, "sessions_parked") == 1, "its session waits")
         assert (await ghost.ended("over\n"))[0] == 0
+
+
+async def test_the_console_gives_an_edge_no_more_than_its_tokens(gateways, broker_url):
+    """No figures and no kill without a token of a user who is named; and where that is off, no kill with one."""
+    async with honest_world(gateways, broker_url, settings={"console": {"enabled": True, "port": 0, "users": ["ann"]}}) as world:
+        code, said, complaint = await Attack(world, "console", "", "x" * 16_000, "secret-bob", "secret-ann").ended()
+        assert code == 0 and said == [401, 401, 401, 401, 403, 403, 200, 403], (said, complaint)
+
+
+async def test_where_there_is_no_console_nobody_is_told_anything(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        assert (await Attack(world, "console", "secret-ann").ended())[:2] == (0, [503, 503])
 
 
 async def test_a_flood_of_connections(gateways, broker_url):
