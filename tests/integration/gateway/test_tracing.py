@@ -91,7 +91,8 @@ async def test_commands_events_and_errors(traced, collector, broker_url, folder)
             await ann.request(unique("nobody"), "m", traceparent=traces["nobody"][2])
             await ann.done("command", service=demo.service, method="echo", params={}, traceparent=traces["command"][2])
             await ann.done("event", topic="t.traced", event={}, traceparent=traces["event"][2])
-            await ann.request(demo.service, "slow", {"ms": 60_000}, ttl=100, traceparent=traces["late"][2])
+            # Time enough to be sent, so that it has both spans, however slow the machine.
+            await ann.request(demo.service, "slow", {"ms": 60_000}, ttl=2000, traceparent=traces["late"][2])
             await ann.request(demo.service, "echo", traceparent=fresh(sampled=False)[2])
     found = lambda name: {(span.kind, span.error) for span in collector.of(traces[name][0])}
     expected = {"fail": {(2, "error"), (3, "error")}, "nobody": {(2, "not_delivered"), (3, "not_delivered")}, "command": {(2, None), (4, None)},
@@ -124,15 +125,16 @@ def lines(text, trace_id):
 
 
 async def test_the_lines_of_one_request(gateways, broker_url, folder):
-    gateway = gateways(settings={"log": {"level": "debug", "slow_request_ms": 300}})
+    gateway = gateways(settings={"log": {"level": "debug", "slow_request_ms": 1500}})
     with demo_service(broker_url, folder) as demo:
         async with await Consumer.open(gateway.url) as ann:
+            await ann.result(demo.service, "echo")  # so that the quick one waits for no description
             await ann.result(demo.service, "echo", trace_id="quick-one")
-            await ann.result(demo.service, "slow", {"ms": 400}, trace_id="slow-one")
-            await ann.request(demo.service, "slow", {"ms": 60_000}, ttl=350, trace_id="late-one")
+            await ann.result(demo.service, "slow", {"ms": 1600}, trace_id="slow-one")
+            await ann.request(demo.service, "slow", {"ms": 60_000}, ttl=1600, trace_id="late-one")
     edge, meshd = gateway.edges[0].process, gateway.meshd
     for trace_id in ("quick-one", "slow-one"):
-        wait_until(lambda: len(lines(meshd.log(), trace_id)) == 2 and "request ended" in edge.log(), lambda: meshd.tail())
+        wait_until(lambda: len(lines(meshd.log(), trace_id)) == 2 and any("request ended" in line for line in lines(edge.log(), trace_id)), lambda: meshd.tail())
         assert any("request sent" in line for line in lines(edge.log(), trace_id)) and any("request ended" in line for line in lines(edge.log(), trace_id))
     wait_until(lambda: any("slow request" in line for line in lines(edge.log(), "late-one")), lambda: edge.tail())
     slow = {trace_id: [line for line in lines(edge.log(), trace_id) if "slow request" in line] for trace_id in ("quick-one", "slow-one", "late-one")}
@@ -141,7 +143,7 @@ async def test_the_lines_of_one_request(gateways, broker_url, folder):
     assert "WARNING" in line and f"service={demo.service} method=slow user_id=ann" in line and "outcome=ok" in line
     times = {name: float(number) for name, number in re.findall(r"(\w*ms)=([\d.]+)", line)}
     assert set(times) == {"ms", "edge_in_ms", "request_ring_ms", "broker_ms", "service_ms", "return_ring_ms", "edge_out_ms"}
-    assert 300 < times["service_ms"] <= times["ms"]
+    assert 1500 < times["service_ms"] <= times["ms"]
     assert "outcome=timeout" in slow["late-one"][0]
 
 
