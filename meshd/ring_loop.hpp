@@ -24,7 +24,6 @@
 #include "common/clock.hpp"
 #include "common/config.hpp"
 #include "common/life_sign.hpp"
-#include "common/log.hpp"
 #include "common/log_pause.hpp"
 #include "common/sandbox.hpp"
 #include "meshd/admin_socket.hpp"
@@ -216,8 +215,6 @@ class RingLoop : private Pushes::Edges {
   void measure_read(Attached& attached, const ReturnAddress& from, const records::Origin& origin);
   void measure_report(Attached& attached, const ReturnAddress& to, const mesh::Report& report);
   records::Stages measure_answer(Attached& attached, const ReturnAddress& to, bool from_service);
-  /// Whether begin_span() has anything to do.
-  [[nodiscard]] bool traced() const { return spans_ || log::enabled(log::Level::debug); }
   std::string begin_span(records::Type verb, std::string_view service, std::string_view method, const Session& session,
                          const ReturnAddress& from, std::string_view raw_trace_id, const records::Origin& origin,
                          std::uint64_t deadline_ms);

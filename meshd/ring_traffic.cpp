@@ -220,7 +220,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
           const auto send = [&](const records::Event& record) {
             return publish(attached, face(session), to_outgoing(record, session, from, turn_began_, request_settings_));
           };
-          if (!traced()) return send(event);
+          if (!spans_ && !log::enabled(log::Level::debug)) return send(event);
           records::Event changed = event;
           const std::string parent =
               begin_span(type, event.topic, {}, session, from, event.trace_id, event.origin, event.deadline_ms);
@@ -262,7 +262,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
             return publish(attached, face(session),
                            to_outgoing(type, record, session, from, turn_began_, request_settings_), record.method);
           };
-          if (!traced()) return send(request);
+          if (!spans_ && !log::enabled(log::Level::debug)) return send(request);
           records::Request changed = request;
           const std::string parent = begin_span(type, request.service, request.method, session, from, request.trace_id,
                                                 request.origin, request.deadline_ms);

@@ -355,8 +355,15 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   const auto whole_event = bounds_to_meshd(number(Type::event), 5000);
   ASSERT_TRUE(whole_event);
   EXPECT_EQ(whole_event->minimum, bytes_of(Event{}).size());
-  EXPECT_EQ(whole_event->maximum,
-            bytes_of(Event{1, 2, 3, topic, std::string(max_trace_id, '1'), std::string(4996, 'e'), "null"}).size())
+  EXPECT_EQ(whole_event->maximum, bytes_of(Event{1,
+                                                 2,
+                                                 3,
+                                                 topic,
+                                                 std::string(max_trace_id, '1'),
+                                                 std::string(4996, 'e'),
+                                                 "null",
+                                                 {0, 0, std::string(max_traceparent, '0')}})
+                                      .size())
       << "event and target of one message";
   const auto response = bounds_to_edge(number(Type::response), 5000);
   ASSERT_TRUE(response);
@@ -365,8 +372,14 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
 }
 
 TEST(Records, BoundsHoldWhatEncodersWriteAndKnowTheirDirection) {
-  const std::string request = bytes_of(
-      Request{1, 2, 3, std::string(255, 's'), std::string(255, 'm'), std::string(1024, '1'), std::string(5000, 'p')});
+  const std::string request = bytes_of(Request{1,
+                                               2,
+                                               3,
+                                               std::string(255, 's'),
+                                               std::string(255, 'm'),
+                                               std::string(1024, '1'),
+                                               std::string(5000, 'p'),
+                                               {0, 0, std::string(max_traceparent, '0')}});
   const auto bounds = bounds_to_meshd(static_cast<std::uint16_t>(Type::request), 5000);
   ASSERT_TRUE(bounds);
   EXPECT_EQ(bounds->maximum, request.size());
