@@ -38,14 +38,14 @@ constexpr std::size_t bucket_of(std::uint64_t us) {
 
 /// Where a request's time goes. Those that the edge measures stand in its segment.
 enum class EdgeStage : std::size_t {
-  edge_in,      ///< from reading the message off the socket until its record lies in the request ring
+  edge_in,      ///< from reading the message off the socket until it is taken up: at once, unless it is held back
   return_ring,  ///< from meshd's taking the answer until the edge takes it out of the return ring
   edge_out,     ///< from there until it is handed to its socket
   whole,        ///< all of it
   count_
 };
 enum class MeshStage : std::size_t {
-  request_ring,  ///< from the record's being in the request ring until meshd reads it
+  request_ring,  ///< from there until meshd has read its record
   broker,        ///< from there until the broker has confirmed the message
   service,       ///< from there until meshd takes the answer
   count_

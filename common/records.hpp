@@ -108,7 +108,7 @@ struct CloseSession {
 
 /// Where a message of a consumer's comes from, in time and in traces. Nothing is decided by it: it is measured, and passed on.
 struct Origin {
-  std::uint64_t sent_us = 0;       ///< when the edge wrote the record; latency.hpp, to_us
+  std::uint64_t sent_us = 0;       ///< when the edge took it up; latency.hpp, to_us
   std::uint32_t waited_us = 0;     ///< how long before that its message was read off the socket
   std::string_view traceparent{};  ///< W3C, as the consumer sent it; empty: it sent none that is valid
 };

@@ -37,7 +37,7 @@ TEST(Translate, ATraceIsPassedOnInContextAndHeader) {
   EXPECT_EQ(out->traceparent, parent);
   EXPECT_EQ(nlohmann::json::parse(out->body)["context"]["traceparent"], parent);
   // No honest edge writes another.
-  for (const std::string bad : {std::string("x"), parent + "\"", parent.substr(1), std::string(55, '0')}) {
+  for (const std::string& bad : {std::string("x"), parent + "\"", parent.substr(1), std::string(55, '0')}) {
     traced.origin.traceparent = bad;
     EXPECT_FALSE(to_outgoing(records::Type::request, traced, session_of_ann(), from, now, limits)) << bad;
   }

@@ -95,7 +95,8 @@ TEST_F(WorkerTest, MeshdsOwnRecordsAreNotTakenFromAnEdge) {
 }
 
 TEST_F(WorkerTest, ARecordLargerThanAMessageMayBeIsAViolation) {
-  write(static_cast<std::uint16_t>(Type::request), std::string(1024 + 255 + 255 + 1024 + 32 + 1, 'x'));
+  write(static_cast<std::uint16_t>(Type::request),
+        std::string(1024 + 255 + 255 + 1024 + records::max_traceparent + 48 + 1, 'x'));
   EXPECT_EQ(next(), Worker::Next::violation);
   EXPECT_NE(worker_->why().find("record type 3 with"), std::string::npos) << worker_->why();
 }
