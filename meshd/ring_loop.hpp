@@ -232,7 +232,7 @@ class RingLoop : private Pushes::Edges {
   Result<nlohmann::json> reload_all();
   bool console_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::pair<std::uint16_t, std::string> console_answer(const Verdict& verdict, const std::string& what,
-                                                                     const std::string& params);
+                                                       const std::string& params);
 
   // Operators who watch (ring_taps.cpp)
   std::optional<AdminSocket::Answer> start_tap(const std::string& body, std::shared_ptr<Taps::Reader> reader);
