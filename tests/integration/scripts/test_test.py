@@ -17,12 +17,13 @@ echo "100% tests passed, 0 tests failed out of 2"
 """
 STUBS = {
     "scripts/install-packages": "exit 0",
+    "scripts/lint": '[ "$FAILING" != lint ]',
     "scripts/build": '[ "$FAILING" != "build-$1" ]',
     "scripts/broker": 'case $1 in start) [ "$FAILING" != broker ] ;; url) echo amqp://nobody@127.0.0.1:1/ ;; esac',
     "build/tsan/bin/ring_stress": 'echo "[==========] 3 tests from 1 test suite ran."; [ "$FAILING" != tsan ]',
 }
 
-SUITES = ("integration/gateway", "integration/scripts", "integration/service", "interop", "conformance", "browser", "client", "chaos")
+SUITES = ("integration/gateway", "integration/scripts", "integration/deploy", "integration/service", "interop", "conformance", "browser", "client", "chaos")
 
 DOCS = "integration/scripts/test_docs.py"  # a suite of its own, and not run twice
 
@@ -60,12 +61,12 @@ def test_all_passed(tree):
     done = run(tree)
     assert done.returncode == 0 and "all passed" in done.stdout, done.stdout + done.stderr
     table = done.stdout.split("== results\n")[1]
-    for name in ("unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "docs", "scripts", "interop", "conformance", "pages in Chromium", "chaos"):
+    for name in ("lint", "unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "docs", "scripts", "interop", "conformance", "pages in Chromium", "chaos"):
         assert name in table, table
     assert table.count("2 passed") == 5 and table.count("1 passed") == len(SUITES) + 1 and table.count("3 passed") == 1, table
 
 
-@pytest.mark.parametrize("what", ["build-asan", "build-tsan", "build-release", "ctest", "tsan", "broker", *SUITES])
+@pytest.mark.parametrize("what", ["build-asan", "lint", "build-tsan", "build-release", "ctest", "tsan", "broker", *SUITES])
 def test_one_failure_is_enough(tree, what):
     done = run(tree, FAILING=what)
     assert done.returncode == 1 and "all passed" not in done.stdout, done.stdout + done.stderr
