@@ -264,8 +264,8 @@ class Edge {
     std::optional<HttpAnswer> mistake;  // for one whose key was to be judged first
   };
   std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
-  std::unique_ptr<HttpListener> backend_, console_;  // nullptr: the config does not open it
-  SteadyTime moment_{};                      // the last look()
+  std::unique_ptr<HttpListener> backend_, console_;     // nullptr: the config does not open it
+  SteadyTime moment_{};                                 // the last look()
   std::vector<std::uint64_t> answered_;      // in the batch at hand: when their requests had arrived, in microseconds
   log::Pause slow_pause_{milliseconds(10)};  // a hundred lines a second
 };

@@ -1,6 +1,5 @@
 """What the page of metrics says of a gateway at work, over TCP; and that whatever is deployed to read it reads what is there."""
 
-import asyncio
 import json
 import re
 import signal

@@ -8,7 +8,6 @@ import signal
 import socket
 from collections import Counter
 
-import pytest
 import websockets
 
 from support import tracing
