@@ -112,18 +112,16 @@ void requests(Page& page, const Counted& counted) {
            "direction",
            std::array{std::pair("in", counted.edges[shm::EdgeCounter::bytes_in]),
                       std::pair("out", counted.edges[shm::EdgeCounter::bytes_out])});
-  using latency::EdgeStage;
-  using latency::MeshStage;
-  const auto edge = [&](EdgeStage which) { return counted.edges.stages[static_cast<std::size_t>(which)]; };
-  const auto mesh = [&](MeshStage which) { return counted.loop.stages[static_cast<std::size_t>(which)]; };
-  page.head("stage_seconds", "Where the time of requests goes, by stage (docs/tasks/metrics.md).", "histogram");
-  for (const auto& [stage, of] :
-       {std::pair("edge_in", edge(EdgeStage::edge_in)), std::pair("request_ring", mesh(MeshStage::request_ring)),
-        std::pair("broker", mesh(MeshStage::broker)), std::pair("service", mesh(MeshStage::service)),
-        std::pair("return_ring", edge(EdgeStage::return_ring)), std::pair("edge_out", edge(EdgeStage::edge_out))})
-    page.histogram("stage_seconds", quoted("stage", stage), of);
-  page.head("request_seconds", "From reading a request off its socket until its answer is handed to it.", "histogram");
-  page.histogram("request_seconds", "", edge(EdgeStage::whole));
+  std::string_view family;
+  for (const Taken& one : taken(counted)) {
+    if (std::exchange(family, one.family) != one.family) {
+      page.head(family,
+                one.stage.empty() ? "From reading a request off its socket until its answer is handed to it."
+                                  : "Where the time of requests goes, by stage (docs/tasks/metrics.md).",
+                "histogram");
+    }
+    page.histogram(std::string(family), one.stage.empty() ? "" : quoted("stage", one.stage), one.of);
+  }
   page.counter("unmeasured_requests_total", "Requests whose stages in meshd were not measured: too many outstanding.",
                counted.unmeasured);
 }
@@ -359,6 +357,25 @@ std::string metrics_page(const Counted& counted) {
               counted.sessions_of[kind]);
   page.gauge("topics", "Topic patterns that somebody is subscribed to.", counted.topics);
   return page.text;
+}
+
+std::vector<Taken> taken(const Counted& counted) {
+  using latency::EdgeStage;
+  using latency::MeshStage;
+  const auto edge = [&](EdgeStage which) -> const auto& {
+    return counted.edges.stages[static_cast<std::size_t>(which)];
+  };
+  const auto mesh = [&](MeshStage which) -> const auto& {
+    return counted.loop.stages[static_cast<std::size_t>(which)];
+  };
+  constexpr std::string_view by_stage = "stage_seconds";
+  return {{by_stage, "edge_in", edge(EdgeStage::edge_in)},
+          {by_stage, "request_ring", mesh(MeshStage::request_ring)},
+          {by_stage, "broker", mesh(MeshStage::broker)},
+          {by_stage, "service", mesh(MeshStage::service)},
+          {by_stage, "return_ring", edge(EdgeStage::return_ring)},
+          {by_stage, "edge_out", edge(EdgeStage::edge_out)},
+          {"request_seconds", "", edge(EdgeStage::whole)}};
 }
 
 }  // namespace nuropb::meshd

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/close_codes.hpp"
@@ -109,5 +110,13 @@ struct Counted {
 };
 
 std::string metrics_page(const Counted& counted);
+
+/// How long requests took: as the page shows it, for those who show it in another way.
+struct Taken {
+  std::string_view family;  ///< of the page, without the prefix that all have
+  std::string_view stage;   ///< empty: the family has just one
+  const latency::Histogram& of;
+};
+std::vector<Taken> taken(const Counted& counted);  ///< no longer than `counted`
 
 }  // namespace nuropb::meshd

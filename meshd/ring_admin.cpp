@@ -11,7 +11,6 @@
 #include "common/log.hpp"
 #include "common/messages.hpp"
 #include "meshd/attached.hpp"
-#include "meshd/histograms.hpp"
 #include "meshd/ring_loop.hpp"
 
 namespace nuropb::meshd {
@@ -45,6 +44,22 @@ json counts_of(const EdgeCounts& edges) {
           {"late_responses", edges[EdgeCounter::late_responses]},
           {"ring_stalls", edges[EdgeCounter::ring_stalls]},
           {"dropped_events", edges[EdgeCounter::dropped_events]}};
+}
+
+/// Cumulative, as on the page of metrics; the last bucket has no bound.
+json latencies(const Counted& counted) {
+  json out = json::array();
+  for (const Taken& one : taken(counted)) {
+    json bounds = json::array(), counts = json::array();
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < latency::buckets; ++i) {
+      bounds.push_back(i < latency::bounds_us.size() ? json(static_cast<double>(latency::bounds_us[i]) / 1e6) : json());
+      counts.push_back(sum += one.of.counts[i]);
+    }
+    const std::string labels = one.stage.empty() ? "" : "stage=\"" + std::string(one.stage) + "\"";
+    out.push_back({{"name", one.family}, {"labels", labels}, {"le", std::move(bounds)}, {"counts", std::move(counts)}});
+  }
+  return out;
 }
 
 }  // namespace
@@ -107,7 +122,7 @@ json RingLoop::status() {
           {"peers", peers},
           {"counts", std::move(counts)},
           {"workers", std::move(workers)},
-          {"latencies", histograms_of(metrics())}};
+          {"latencies", latencies(count())}};
 }
 
 Result<json> RingLoop::signal_worker(const json& params, int number) {

@@ -246,6 +246,7 @@ class RingLoop : private Pushes::Edges {
   void tap_event(HandlerKind kind, const std::string& topic, const std::string& payload);
 
   [[nodiscard]] std::string metrics();
+  [[nodiscard]] Counted count();
   // What the kinds of handlers don't share. The WebSockets' face serves all that is of the gateway as a whole, too: Snorky,
   // backends, authorization by a service.
   Face* face(HandlerKind kind) { return faces_[index_of(kind)].get(); }  // nullptr: the config does not open that kind

@@ -131,7 +131,9 @@ Pages RingLoop::pages() {
           }};
 }
 
-std::string RingLoop::metrics() {
+std::string RingLoop::metrics() { return metrics_page(count()); }
+
+Counted RingLoop::count() {
   Counted counted;
   counted.events_dropped = dropped_events_;
   counted.refused = refused_;
@@ -168,7 +170,7 @@ std::string RingLoop::metrics() {
                 face.subscriptions.patterns());
     counted.users += face.sessions.users();
   });
-  return metrics_page(counted);
+  return counted;
 }
 
 }  // namespace nuropb::meshd

@@ -247,8 +247,7 @@ function drawFigures(now) {
     pair.append(element("dt", name), element("dd", text, { id: "number-" + name.replace("/", "-") }));
     return pair;
   }));
-  // Whole requests if the gateway counts them, else whatever is counted first; else our own calls.
-  const chosen = now.latencies.find(({ labels }) => /stage="(whole|total|all)"/.test(labels)) ?? now.latencies[0];
+  const chosen = now.latencies.find(({ name }) => name === "request_seconds");
   let [low, high] = chosen ? quantiles(chosen, same ? before.latencies.find((one) => one.name === chosen.name && one.labels === chosen.labels) : undefined) : [];
   if (!chosen && took.length) [low, high] = [Math.min(...took), Math.max(...took)];
   took.length = 0;
