@@ -228,7 +228,7 @@ template <>
 std::optional<Response> decode<Response>(std::string_view payload) {
   Reader in(payload);
   ResponseHead h;
-  if (!in.head(h) || h.outcome >= request_outcomes) return {};
+  if (!in.head(h) || h.outcome >= request_outcomes || h.reserved != 0) return {};
   Response r{h.session, {}, {}, static_cast<RequestOutcome>(h.outcome), {}};
   r.stages = {h.taken_us, h.request_ring_us, h.broker_us, h.service_us};
   r.result = in.text(h.result, no_bound);
