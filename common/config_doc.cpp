@@ -89,6 +89,7 @@ std::string config_doc_roff() {
     for (const char c : text) {
       if (c == '\\') out += "\\e";
       else if (c == '-') out += "\\-";
+      else if (c == ':') out += ":\\:";  // a long list of names may be broken there
       else out += c;
     }
     // A line that begins with a dot or a quote would be a request.

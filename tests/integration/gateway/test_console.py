@@ -1,7 +1,5 @@
 """The console's listener: who gets what of it. (The page in a browser: tests/browser/test_console.py.)"""
 
-# provokes: NuropbAuthenticationError, NuropbAuthorizationError
-
 import http.client
 import json
 

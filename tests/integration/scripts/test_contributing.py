@@ -9,7 +9,7 @@ from support.paths import ROOT
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 # The folders of the design, and what a root has.
 IN_ROOT = {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "CMakeLists.txt", "CMakePresets.json", "common", "shm", "edge", "meshd", "tests", "bench",
-           "scripts", "deploy", "docs", "cmake", "connectors"}
+           "scripts", "deploy", "docs", "cmake", "connectors", "examples"}
 
 
 def test_files_that_it_names_exist():
@@ -47,5 +47,5 @@ def test_the_root_holds_what_belongs_there():
 
 
 def test_each_folder_has_a_readme():
-    for folder in ("common", "shm", "edge", "meshd", "tests", "bench", "scripts", "deploy", "docs", "connectors"):
+    for folder in ("common", "shm", "edge", "meshd", "tests", "bench", "scripts", "deploy", "docs", "connectors", "examples"):
         assert (ROOT / folder / "README.md").exists(), folder
