@@ -18,8 +18,9 @@ std::string roff(std::string_view text) {
 }
 
 std::string head(const std::string& name, const char* section, const std::string& about) {
-  return ".TH \"" + roff(name) + "\" " + section + " \"\" \"nuropb-gateway " NUROPB_VERSION "\" \"NuroPb gateway\"\n.ad l\n" +
-         ".SH NAME\n" + roff(name) + " \\- " + roff(about) + "\n";
+  return ".TH \"" + roff(name) + "\" " + section +
+         " \"\" \"nuropb-gateway " NUROPB_VERSION "\" \"NuroPb gateway\"\n.ad l\n" + ".SH NAME\n" + roff(name) +
+         " \\- " + roff(about) + "\n";
 }
 
 /// "--user TEXT", "SLOT", "[PARAMS]"
