@@ -83,13 +83,6 @@ constexpr std::array<std::pair<std::string_view, mesh::State>, 5> states{{{"conn
                                                                           {"blocked", mesh::State::blocked},
                                                                           {"away", mesh::State::away},
                                                                           {"stopped", mesh::State::stopped}}};
-std::string_view name_of(mesh::State state) {
-  for (const auto& [name, of] : states) {
-    if (of == state) return name;
-  }
-  return "stopped";
-}
-
 /// What consumers asked for, what became of it, and where the time went.
 void requests(Page& page, const Counted& counted) {
   page.head("requests_total", "Requests, commands, events and subscriptions of consumers that ended, by outcome.",
@@ -229,6 +222,13 @@ void process(Page& page, const Counted& counted) {
 }
 
 }  // namespace
+
+std::string_view name_of(mesh::State state) {
+  for (const auto& [name, of] : states) {
+    if (of == state) return name;
+  }
+  return "stopped";
+}
 
 std::string Readiness::json() const {
   const char* const status = edges == 0 ? "no edges" : edges == draining ? "draining" : ready() ? "ok" : "no broker";

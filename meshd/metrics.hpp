@@ -65,6 +65,9 @@ struct SlotCounts {
   EdgeCounts edge{};  ///< of all that had it
 };
 
+/// As it stands on the pages: ready, blocked, connecting, away or stopped.
+std::string_view name_of(mesh::State state);
+
 /// Whether the gateway may be sent consumers (GET /readyz).
 struct Readiness {
   std::size_t edges = 0, draining = 0;

@@ -22,17 +22,6 @@ constexpr std::chrono::milliseconds figures_are_new{250};
 
 std::string written(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-const char* word_for(mesh::State state) {
-  switch (state) {
-    case mesh::State::ready: return "ready";
-    case mesh::State::blocked: return "blocked";
-    case mesh::State::connecting: return "connecting";
-    case mesh::State::away: return "away";
-    case mesh::State::stopped: return "stopped";
-  }
-  return "";
-}
-
 json counts_of(const EdgeCounts& edges) {
   using shm::EdgeCounter;
   return {{"requests", edges[EdgeCounter::requests]},
@@ -73,16 +62,12 @@ bool RingLoop::gateway_operation(std::string_view name, const json& params, cons
 }
 
 json RingLoop::status() {
+  const Counted counted = count();
   json workers = json::array();
-  EdgeCounts all;  // of those that are gone, too
-  for (const auto& [number, slot] : slots_seen_) all.add(slot.edge);
-  std::size_t sessions = 0;
   for (auto& [id, attached] : workers_) {
     Worker& worker = attached->worker;
     EdgeCounts own;
     own.add(worker.segments());
-    all.add(worker.segments());
-    sessions += worker.sessions().open();
     json one = counts_of(own);
     one.update({{"slot", id.slot},
                 {"generation", id.generation},
@@ -95,34 +80,27 @@ json RingLoop::status() {
     workers.push_back(std::move(one));
   }
   json kinds = json::object();
-  std::uint64_t queued = 0, topics = 0, peers = 0;
-  each_face([&](Face& one) {
-    kinds[std::string(name_of(one.kind))] = one.sessions.sessions();
-    queued += one.manager.queued_bytes();
-    topics += one.subscriptions.patterns();
-    peers = std::max<std::uint64_t>(peers, one.peers.alive().size());
-  });
-  const auto amqp = web().manager.counters();
-  json counts = counts_of(all);
-  counts["killed_workers"] = killed_workers_;
+  each_face([&](Face& one) { kinds[std::string(name_of(one.kind))] = counted.sessions_of[index_of(one.kind)]; });
+  json counts = counts_of(counted.edges);
+  counts["killed_workers"] = counted.killed_workers;
   return {{"version", NUROPB_VERSION},
           {"service", config_.gateway.service},
           {"pid", ::getpid()},
           {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(clock_.now() - started_).count()},
           {"mesh", config_.gateway.mesh == MeshKind::loopback ? "loopback" : "rabbitmq"},
           {"broker",
-           {{"state", word_for(broker_)},
-            {"connections", amqp.connections},
-            {"attempts", amqp.attempts},
-            {"queued_bytes", queued}}},
-          {"sessions", sessions},
+           {{"state", name_of(counted.readiness.broker)},
+            {"connections", counted.transport.connections},
+            {"attempts", counted.transport.attempts},
+            {"queued_bytes", counted.queued_bytes}}},
+          {"sessions", counted.sessions},
           {"handler_sessions", std::move(kinds)},
-          {"sessions_waiting", parked_.open()},
-          {"topics", topics},
-          {"peers", peers},
+          {"sessions_waiting", counted.waiting},
+          {"topics", counted.topics},
+          {"peers", counted.peers},
           {"counts", std::move(counts)},
           {"workers", std::move(workers)},
-          {"latencies", latencies(count())}};
+          {"latencies", latencies(counted)}};
 }
 
 Result<json> RingLoop::signal_worker(const json& params, int number) {

@@ -129,16 +129,14 @@ void add_consumer_commands(CLI::App& app, Invocation& invocation) {
   listed->add_option("--cursor", listing->cursor, "Where the page before ended");
   listed->add_flag("--count", listing->count, "Only how many");
   listed->add_option("--handler", listing->handler, handler_help)->capture_default_str();
-  listed->callback(
-      [&invocation, listing] { invocation.run = [&invocation, listing] { return sessions(invocation, *listing); }; });
+  runs(listed, invocation, sessions, listing);
 
   const auto sending = std::make_shared<Send>();
   CLI::App* const sent =
       app.add_subcommand("send", std::string("Sends a message to consumers, wherever they are connected\n") + codes);
   add_whom(sent, sending->whom);
   sent->add_option("message", sending->message, "JSON, sent as it is; - reads it from standard input")->required();
-  sent->callback(
-      [&invocation, sending] { invocation.run = [&invocation, sending] { return send(invocation, *sending); }; });
+  runs(sent, invocation, send, sending);
 
   const auto kicking = std::make_shared<Kick>();
   CLI::App* const kicked = app.add_subcommand("kick", std::string("Closes connections of consumers\n") + codes);
@@ -148,8 +146,7 @@ void add_consumer_commands(CLI::App& app, Invocation& invocation) {
                    "1000, 1001, or 4000 to 4999: clients come again after 4000 to 4499, and not after 4500 to 4999")
       ->capture_default_str();
   kicked->add_option("--reason", kicking->reason, "At most 123 bytes");
-  kicked->callback(
-      [&invocation, kicking] { invocation.run = [&invocation, kicking] { return kick(invocation, *kicking); }; });
+  runs(kicked, invocation, kick, kicking);
 }
 
 }  // namespace nuropb::ctl

@@ -118,16 +118,12 @@ void add_mesh_commands(CLI::App& app, Invocation& invocation) {
   configuring->add_option("--management-url", configure->management_url,
                           "RabbitMQ's management (default: amqp.management_url, else the AMQP host, port + 10000)");
   configuring->add_flag("--dry-run", configure->dry_run, "Only says what is missing");
-  configuring->callback([&invocation, configure] {
-    invocation.run = [&invocation, configure] { return mesh_configure(invocation, *configure); };
-  });
+  runs(configuring, invocation, mesh_configure, configure);
 
   const auto described = std::make_shared<MeshCall>();
   CLI::App* const describe = mesh->add_subcommand("describe", "What a service of the mesh says of itself");
   describe->add_option("service", described->service, "Its name")->required();
-  describe->callback([&invocation, described] {
-    invocation.run = [&invocation, described] { return mesh_describe(invocation, *described); };
-  });
+  runs(describe, invocation, mesh_describe, described);
 
   const auto called = std::make_shared<MeshCall>();
   CLI::App* const call =
@@ -142,8 +138,7 @@ void add_mesh_commands(CLI::App& app, Invocation& invocation) {
   call->add_option("--ttl-ms", called->ttl_ms, "How long the answer is waited for")
       ->check(CLI::Range(1U, 3'600'000U))
       ->capture_default_str();
-  call->callback(
-      [&invocation, called] { invocation.run = [&invocation, called] { return mesh_call(invocation, *called); }; });
+  runs(call, invocation, mesh_call, called);
 }
 
 }  // namespace nuropb::ctl

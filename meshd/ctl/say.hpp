@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -23,6 +24,15 @@ struct Invocation {
   Config config;                  ///< before `run`
   std::function<int()> run;
 };
+
+/// Named, `command` is what is run, with the options that it was given.
+template <class Options>
+void runs(CLI::App* command, Invocation& invocation, int (*act)(const Invocation&, const Options&),
+          std::shared_ptr<Options> options) {
+  command->callback([&invocation, act, options] {
+    invocation.run = [&invocation, act, options] { return act(invocation, *options); };
+  });
+}
 
 void add_status_commands(CLI::App& app, Invocation& invocation);    // status.cpp, top.cpp
 void add_consumer_commands(CLI::App& app, Invocation& invocation);  // consumers.cpp

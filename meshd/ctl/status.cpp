@@ -44,8 +44,7 @@ void add_status_commands(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   live->add_flag("--once", options->once, "One look over one interval, then the end");
   live->add_option("--count", options->count, "So many looks, then the end");
-  live->callback(
-      [&invocation, options] { invocation.run = [&invocation, options] { return top(invocation, *options); }; });
+  runs(live, invocation, top, options);
 }
 
 }  // namespace nuropb::ctl

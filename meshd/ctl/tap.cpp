@@ -125,8 +125,7 @@ void add_tap_command(CLI::App& app, Invocation& invocation) {
   tapped->add_option("--user", options->user, "All sessions of this user, here");
   tapped->add_option("--session", options->session, "One session, by its id");
   tapped->add_option("--count", options->count, "So many messages, then the end");
-  tapped->callback(
-      [&invocation, options] { invocation.run = [&invocation, options] { return tap(invocation, *options); }; });
+  runs(tapped, invocation, tap, options);
 }
 
 }  // namespace nuropb::ctl

@@ -202,8 +202,7 @@ void add_token_commands(CLI::App& app, Invocation& invocation) {
   made->add_option("--secret-file", wanted->secret_file, "HS256, under its first line (default: jwt.secret_file)");
   made->add_option("--key-file", wanted->key_file, "RS256, under this private key in PEM");
   made->add_option("--kid", wanted->kid, "The name of the key");
-  made->callback(
-      [&invocation, wanted] { invocation.run = [&invocation, wanted] { return make(invocation, *wanted); }; });
+  runs(made, invocation, make, wanted);
 
   const auto asked = std::make_shared<Check>();
   CLI::App* const checked = token->add_subcommand(
@@ -213,8 +212,7 @@ void add_token_commands(CLI::App& app, Invocation& invocation) {
       "Exit codes: 0 accepted; 1 it can't be judged; 2 wrong command or settings; 3 refused");
   checked->add_option("token", asked->token, "The token; -: from standard input")->capture_default_str();
   checked->add_flag("--session-cookie", asked->session_cookie, "It is the value of auth.session_cookie");
-  checked->callback(
-      [&invocation, asked] { invocation.run = [&invocation, asked] { return check(invocation, *asked); }; });
+  runs(checked, invocation, check, asked);
 }
 
 }  // namespace nuropb::ctl

@@ -129,8 +129,7 @@ void add_worker_commands(CLI::App& app, Invocation& invocation) {
   drained->add_option("slot", options->slot, "Which, as `status` shows it: the number before the dot");
   drained->add_flag("--all", options->all, "Each, once the one before has its successor");
   drained->add_flag("--no-wait", options->no_wait, "Does not wait for its end");
-  drained->callback(
-      [&invocation, options] { invocation.run = [&invocation, options] { return drain(invocation, *options); }; });
+  runs(drained, invocation, drain, options);
   CLI::App* const reloaded = app.add_subcommand("reload",
                                                 "Has meshd read tokens, keys and policy again, and edges their "
                                                 "certificates. No socket is dropped but of those who "
