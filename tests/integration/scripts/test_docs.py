@@ -83,8 +83,9 @@ ITS_SESSION_HAS_ENDED = Block("the test itself", 0, "until build/release/bin/nur
 def run(blocks, folder, broker_folder):
     """Runs them in one bash and returns the output of each."""
     script = "set -euo pipefail\n" + "".join(f"echo '@@{number}'\n{block.text}\n" for number, block in enumerate(blocks)) + "echo @@end\n"
-    for port in PORTS:
-        script = script.replace(port, str(free_port()))
+    # In one pass: a free port may have the digits of another of these in it.
+    instead = {port: str(free_port()) for port in PORTS}
+    script = re.sub(rf"\b({'|'.join(PORTS)})\b", lambda port: instead[port[0]], script)
     done = subprocess.run(
         # Should a page fail half-way, what it has started ends with its shell.
         ["bash", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT\n" + script],
