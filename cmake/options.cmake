@@ -41,3 +41,17 @@ function(nuropb_precompile target)
   target_precompile_headers(${target} PRIVATE <string> <string_view> <vector> <memory> <functional> <optional> <unordered_map> <chrono> ${ARGN})
 endfunction()
 set(nuropb_asio_headers <boost/asio/io_context.hpp> <boost/asio/posix/stream_descriptor.hpp> <boost/asio/signal_set.hpp> <boost/asio/steady_timer.hpp>)
+
+# Several files of one translation unit, so that what they all include is instantiated once: six at a time of the whole
+# target, or the files that are named. Two files' helpers of one name then clash, so it is not for every target.
+function(nuropb_in_batches target)
+  if(NOT NUROPB_BATCHES)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  if(ARGN)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
+    list(GET ARGN 0 first)
+    set_source_files_properties(${ARGN} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${first})
+  endif()
+endfunction()

@@ -34,6 +34,9 @@
 
 namespace nuropb::meshd {
 
+/// What a client is told of a topic that its user may not subscribe to.
+inline constexpr std::string_view may_not_subscribe = "this user may not subscribe to it (policy)";
+
 enum class Use : std::uint8_t { request, command, describe, event, subscribe, publish };
 
 /// Who calls a method of the gateway's controller: what the call says of its user, and whose response queue it names.

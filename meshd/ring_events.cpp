@@ -9,18 +9,12 @@
 #include "meshd/ring_loop.hpp"
 
 namespace nuropb::meshd {
-namespace {
-
-constexpr std::string_view not_allowed = "this user may not subscribe to it (policy)";
-
-}  // namespace
-
 void RingLoop::subscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
   if (session.topics.contains(record.topic))
     return deliver(done(from), {});  // when it takes effect, the first asking is told
   if (Peers::reserved(record.topic) || !session.policy.allows_topic(Use::subscribe, record.topic)) {
     return deliver(refusal(from, error_name::authorization,
-                           "Topic " + std::string(record.topic) + ": " + std::string(not_allowed)),
+                           "Topic " + std::string(record.topic) + ": " + std::string(may_not_subscribe)),
                    {});
   }
   if (session.topics.size() >= config_.events.subscriptions_per_session) {

@@ -13,7 +13,6 @@
 namespace nuropb::meshd {
 namespace {
 
-constexpr std::string_view not_allowed = "this user may not subscribe to it (policy)";
 constexpr std::string_view try_again = "the token can't be judged now: try again";
 
 std::string expiry_text(std::int64_t expires) { return expires == 0 ? "null" : std::to_string(expires); }
@@ -170,8 +169,8 @@ void RingLoop::reconsider_topics(Attached* attached, WorkerId worker, std::uint3
     const auto removed = face(session).subscriptions.remove(topic, holder(worker, slot, session));
     if (removed.last) face(session).manager.unsubscribe(topic);
     for (const ReturnAddress& asker : removed.waiting)
-      deliver(refusal(asker, error_name::authorization, not_allowed), {});
-    end_subscription(attached, slot, session, topic, error_name::authorization, not_allowed);
+      deliver(refusal(asker, error_name::authorization, may_not_subscribe), {});
+    end_subscription(attached, slot, session, topic, error_name::authorization, may_not_subscribe);
   }
 }
 

@@ -18,7 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int refused = 3;
 constexpr std::chrono::seconds say_again{2};
 
 Result<std::unique_ptr<mesh::Api>> connected(const Config& config) {

@@ -13,8 +13,8 @@
 
 namespace nuropb::ctl {
 
-/// Exit codes. Others are a command's own.
-inline constexpr int done = 0, not_done = 1, usage_mistake = 2;
+/// Exit codes; `refused` is a token, or a request by its service. Others are a command's own.
+inline constexpr int done = 0, not_done = 1, usage_mistake = 2, refused = 3;
 
 /// What the command line asks for. Commands register themselves and set `run` when they are named.
 struct Invocation {

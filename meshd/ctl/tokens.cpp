@@ -24,7 +24,6 @@ namespace {
 using meshd::Verdict;
 using nlohmann::json;
 
-constexpr int refused = 3;
 constexpr std::size_t largest_key = 64U << 10, largest_token = 64U << 10;
 
 struct Make {

@@ -5,7 +5,6 @@
 namespace nuropb::edge {
 namespace {
 
-using What = RequestHead::What;
 using namespace std::string_literals;
 
 constexpr HeadLimits limits{100, 600, 10};
@@ -63,7 +62,7 @@ TEST(RequestHead, Table) {
   };
   for (const Row& row : rows) {
     const RequestHead head = parse_request_head(row.bytes, limits);
-    const int outcome = head.what == What::complete ? 0 : head.what == What::incomplete ? 1 : head.status;
+    const int outcome = head.what == RequestHead::What::complete ? 0 : head.what == RequestHead::What::incomplete ? 1 : head.status;
     EXPECT_EQ(outcome, row.status) << row.bytes << " " << head.reason;
   }
 }
@@ -75,10 +74,10 @@ TEST(RequestHead, IsTheSameHoweverItIsCutUp) {
     const RequestHead head = parse_request_head(std::string_view(bytes).substr(0, n), limits, searched);
     searched = n;
     if (n < bytes.size() - 4) {
-      ASSERT_EQ(head.what, What::incomplete) << n;
+      ASSERT_EQ(head.what, RequestHead::What::incomplete) << n;
       continue;
     }
-    ASSERT_EQ(head.what, What::complete);
+    ASSERT_EQ(head.what, RequestHead::What::complete);
     EXPECT_EQ(head.length, bytes.size() - 4);
     EXPECT_EQ(head.header("sec-websocket-PROTOCOL"), "x, y");
     EXPECT_EQ(head.target, "/websocket");
