@@ -1,0 +1,104 @@
+// Attacks on meshd by its control socket.
+
+#include "tests/hostile/attacks.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace nuropb::hostile {
+namespace {
+
+using nlohmann::json;
+using records::CredentialKind;
+
+[[noreturn]] void control(Attacker& edge, const Arguments& arguments) {
+  const std::string& what = arguments.at(0);
+  if (what == "second-hello") (void)edge.channel().send_hello({shm::abi, ""});
+  else if (what == "welcome") (void)edge.channel().send_welcome({1, 2, "x"}, edge.fd_m(), edge.fd_e());
+  else if (what == "rubbish") (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
+  else if (what == "doorbells")
+    for (;;) edge.channel().ring();
+  else give_up("no such thing: " + what);
+  edge.await_death();
+}
+
+/// Connects, and connects, with everything that fits into a packet, and with nothing.
+void flood(const std::string& path, const Arguments& arguments) {
+  const int rounds = std::stoi(arguments.at(0));
+  const int null = ::open("/dev/null", O_RDONLY);
+  std::vector<shm::ControlChannel> open;
+  int connected = 0;
+  for (int i = 0; i < rounds; ++i) {
+    auto channel = shm::ControlChannel::connect(path);
+    if (!channel) continue;  // its queue is full
+    ++connected;
+    switch (i % 5) {
+      case 0: (void)channel->send_hello({shm::abi + 1, std::string(400, 't')}); break;
+      case 1: (void)!::send(channel->fd(), "rubbish", 7, MSG_NOSIGNAL | MSG_DONTWAIT); break;
+      case 2: (void)channel->send_welcome({0, 0, "w"}, null, null); break;
+      case 3: channel->ring(); break;
+      default: break;  // says nothing
+    }
+    open.push_back(std::move(*channel));
+    if (open.size() > 200) open.erase(open.begin(), open.begin() + 100);
+  }
+  report({{"connected", connected}});
+}
+
+/// As many workers as there are places, from one process.
+void all_slots(const std::string& path, const Arguments& arguments) {
+  std::vector<std::unique_ptr<Attacker>> workers;
+  for (int i = 0; i < std::stoi(arguments.at(0)); ++i) workers.push_back(std::make_unique<Attacker>(path));
+  report({{"attached", workers.size()}});
+  std::string line;
+  std::getline(std::cin, line);
+}
+
+/// Processes, each a worker that meshd has to end.
+void swarm(const std::string& path, const Arguments& arguments) {
+  int killed = 0, refused = 0, children = 0;
+  const auto wait = [&] {
+    int status = 0;
+    if (::wait(&status) <= 0) give_up("no child to wait for");
+    --children;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ++killed;
+    else ++refused;
+  };
+  for (int i = 0; i < std::stoi(arguments.at(0)); ++i) {
+    if (children == 8) wait();  // or there would be no place for them, which is another reason to be refused
+    if (::fork() == 0) {
+      Attacker edge(path);
+      (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
+      edge.await_death();
+    }
+    ++children;
+  }
+  while (children > 0) wait();
+  report({{"killed", killed}, {"refused", refused}});
+}
+
+/// With the ticket of a worker that lives: it gets a place of its own, and not that one's.
+void worker_ticket(const std::string& path, const Arguments& arguments) {
+  Attacker edge(path, from_hex(arguments.at(0)).value());
+  json refused;
+  if (arguments.size() > 1)
+    refused = edge.open(0, 1, CredentialKind::ticket, from_hex(arguments.at(1)).value()).refused;
+  report({{"slot", edge.welcome().slot}, {"generation", edge.welcome().generation}, {"refused", refused}});
+}
+
+}  // namespace
+
+Attacks on_control_socket() { return {{"control", control}}; }
+
+LoneAttacks without_attaching() {
+  return {{"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}, {"swarm", swarm}};
+}
+
+}  // namespace nuropb::hostile
