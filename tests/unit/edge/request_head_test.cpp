@@ -62,7 +62,9 @@ TEST(RequestHead, Table) {
   };
   for (const Row& row : rows) {
     const RequestHead head = parse_request_head(row.bytes, limits);
-    const int outcome = head.what == RequestHead::What::complete ? 0 : head.what == RequestHead::What::incomplete ? 1 : head.status;
+    const int outcome = head.what == RequestHead::What::complete     ? 0
+                        : head.what == RequestHead::What::incomplete ? 1
+                                                                     : head.status;
     EXPECT_EQ(outcome, row.status) << row.bytes << " " << head.reason;
   }
 }
