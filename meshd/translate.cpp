@@ -59,7 +59,10 @@ Result<mesh::Outgoing> begin(std::string_view raw_trace_id, std::string_view tra
 /// {"user_id":"ann","Authorisation":"tok","trace_id":…}
 std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, std::string_view raw_trace_id,
                        std::string_view traceparent) {
-  std::string out = "{";
+  std::string out;
+  out.reserve(128 + identity.user_id().size() + identity.token().size() + identity.claims().size() +
+              raw_trace_id.size());
+  out = "{";
   const auto put_key = [&](std::string_view key) {
     json::append_quoted(out, key);
     out += ':';

@@ -2,6 +2,8 @@
 // The part of a text that is the same inside a JSON string: most of nearly every string, so it goes sixteen bytes at a time.
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #if defined(__SSE2__)
@@ -24,6 +26,16 @@ inline std::size_t plain_ascii(std::string_view text) {
     if (mask != 0) return at + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
   }
 #endif
+  // Short strings, and what is left of long ones: eight bytes at a time, if none of them is special.
+  for (; text.size() - at >= 8; at += 8) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data() + at, 8);
+    constexpr std::uint64_t ones = 0x0101010101010101, highest = 0x80 * ones;
+    const auto zero = [](std::uint64_t x) {
+      return (x - ones) & ~x;
+    };  // highest bits: those of bytes that are 0, at least
+    if (((bytes - 0x20 * ones) | bytes | zero(bytes ^ '"' * ones) | zero(bytes ^ '\\' * ones)) & highest) break;
+  }
   const auto plain = [](char c) {
     return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\';
   };  // above ASCII it is negative

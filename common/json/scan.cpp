@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "common/json/plain_ascii.hpp"
 
@@ -17,11 +18,9 @@ constexpr std::size_t tracked_levels = 8;  // nesting of wanted members; what li
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
-void clear_all(std::span<Field> fields) {
-  for (Field& field : fields) {
-    field.value = {};
-    clear_all(field.members);
-  }
+void clear(Field& field) {
+  field.value = {};
+  for (Field& member : field.members) clear(member);
 }
 
 /// Bytes of the UTF-8 sequence at `p`, or 0 if it is none (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
@@ -66,55 +65,34 @@ class Scanner {
   }
 
  private:
-  /// The whole value, from its first byte to behind its last.
+  /// The whole value, from its first byte to behind its last. A turn of the outer loop is one value's beginning, a turn of
+  /// the inner one the end of something.
   bool document() {
-    enum class Expect { value, first_member, member, first_element, after_value } expect = Expect::value;
     for (;;) {
       skip_space();
-      switch (expect) {
-        case Expect::first_member:
-          if (at_ < end_ && *at_ == '}') {
-            if (close()) return true;
-            expect = Expect::after_value;
-            break;
-          }
-          [[fallthrough]];
-        case Expect::member:
-          if (at_ == end_ || *at_ != '"') return fail("Expecting property name enclosed in double quotes");
-          if (!member_name()) return false;
-          expect = Expect::value;
-          break;
-        case Expect::first_element:
-          if (at_ < end_ && *at_ == ']') {
-            if (close()) return true;
-            expect = Expect::after_value;
-            break;
-          }
-          [[fallthrough]];
-        case Expect::value:
-          if (at_ == end_) return fail("Expecting value");
-          if (*at_ == '{' || *at_ == '[') {
-            if (!open()) return false;
-            expect = in_object() ? Expect::first_member : Expect::first_element;
-            break;
-          }
-          if (!scalar()) return false;
-          if (depth_ == 0) return true;
-          expect = Expect::after_value;
-          break;
-        case Expect::after_value: {
-          const bool object = in_object();
-          if (at_ == end_) return fail("Expecting ',' delimiter");
-          if (*at_ == ',') {
-            ++at_;
-            expect = object ? Expect::member : Expect::value;
-          } else if (*at_ == (object ? '}' : ']')) {
-            if (close()) return true;
-          } else {
-            return fail("Expecting ',' delimiter");
-          }
-          break;
+      if (at_ == end_) return fail("Expecting value");
+      if (*at_ == '{' || *at_ == '[') {
+        if (!open()) return false;
+        skip_space();
+        if (at_ == end_ || *at_ != closing()) {
+          if (in_object_ && !member_name()) return false;
+          continue;
         }
+        if (close()) return true;
+      } else {
+        if (!scalar()) return false;
+        if (depth_ == 0) return true;
+      }
+      for (;;) {
+        skip_space();
+        if (at_ < end_ && *at_ == ',') break;
+        if (at_ == end_ || *at_ != closing()) return fail("Expecting ',' delimiter");
+        if (close()) return true;
+      }
+      ++at_;
+      if (in_object_) {
+        skip_space();
+        if (!member_name()) return false;
       }
     }
   }
@@ -125,7 +103,7 @@ class Scanner {
     // Members are looked for in the top-level object, and in a wanted member that has wanted members of its own.
     if (object && levels_ == depth_ && levels_ < tracked_levels &&
         (depth_ == 0 || (pending_ && !pending_->members.empty()))) {
-      tracked_[levels_++] = depth_ > 0 ? &pending_->members : &top_;
+      tracked_[levels_++] = {depth_ > 0 ? pending_->members : top_, 0};
     }
     if (depth_ < owner_.size()) {
       owner_[depth_] = pending_;
@@ -136,6 +114,7 @@ class Scanner {
     std::uint64_t& word = objects_[depth_ / 64];
     if (depth_++ % 64 == 0) word = 0;
     word = object ? word | bit : word & ~bit;
+    in_object_ = object;
     ++at_;
     return true;
   }
@@ -143,25 +122,26 @@ class Scanner {
   /// True if this was the end of the document.
   bool close() {
     ++at_;
-    const bool object = in_object();
+    const Kind kind = in_object_ ? Kind::object : Kind::array;
     --depth_;
     if (levels_ > depth_) levels_ = depth_;
-    if (depth_ < owner_.size() && owner_[depth_]) {
-      owner_[depth_]->value = {object ? Kind::object : Kind::array, view(start_[depth_], at_)};
-    }
-    return depth_ == 0;
+    if (depth_ < owner_.size() && owner_[depth_]) owner_[depth_]->value = {kind, view(start_[depth_], at_)};
+    if (depth_ == 0) return true;
+    in_object_ = objects_[(depth_ - 1) / 64] >> ((depth_ - 1) % 64) & 1;
+    return false;
   }
 
-  /// Whether the innermost that is open is an object, not an array.
-  [[nodiscard]] bool in_object() const { return objects_[(depth_ - 1) / 64] >> ((depth_ - 1) % 64) & 1; }
+  /// What ends the innermost that is open.
+  [[nodiscard]] unsigned char closing() const { return in_object_ ? '}' : ']'; }
 
   bool member_name() {
+    if (at_ == end_ || *at_ != '"') return fail("Expecting property name enclosed in double quotes");
     const unsigned char* const start = at_;
     if (!string()) return false;
-    if (levels_ == depth_ && depth_ > 0) {
-      pending_ = wanted(view(start, at_), *tracked_[levels_ - 1]);
+    if (levels_ == depth_) {
+      pending_ = wanted(view(start, at_), tracked_[levels_ - 1]);
       // Where a name stands twice the last one wins whole, with nothing left of what lay inside the one before.
-      if (pending_) clear_all({pending_, 1});
+      if (pending_ && pending_->value.present()) clear(*pending_);
     }
     skip_space();
     if (at_ == end_ || *at_ != ':') return fail("Expecting ':' delimiter");
@@ -169,33 +149,41 @@ class Scanner {
     return true;
   }
 
-  static Field* wanted(std::string_view quoted_name, std::span<Field> fields) {
+  /// The fields that are looked for in an object that is open. Whoever writes a message keeps to an order, mostly ours: so
+  /// the next one is looked at first.
+  struct Wanted {
+    std::span<Field> fields;
+    std::size_t next;
+  };
+
+  Field* wanted(std::string_view quoted_name, Wanted& among) const {
     const Slice slice{Kind::string, quoted_name};
-    if (is_plain(slice)) {
-      for (Field& field : fields) {
-        if (field.name == plain(slice)) return &field;
-      }
-      return nullptr;
-    }
-    const std::string name = unescape(slice);
-    for (Field& field : fields) {
-      if (field.name == name) return &field;
+    if (escaped_) return named(unescape(slice), among);
+    return named(plain(slice), among);
+  }
+
+  static Field* named(std::string_view name, Wanted& among) {
+    const std::size_t count = among.fields.size();
+    for (std::size_t i = 0, at = among.next; i < count; ++i, ++at) {
+      if (at >= count) at = 0;
+      if (among.fields[at].name != name) continue;
+      among.next = at + 1;
+      return &among.fields[at];
     }
     return nullptr;
   }
 
   bool scalar() {
-    Field* const owner = pending_;
-    pending_ = nullptr;
+    Field* const owner = std::exchange(pending_, nullptr);
     const unsigned char* const start = at_;
-    const Kind kind = next_kind();
+    Kind kind = Kind::absent;
     bool ok = false;
-    switch (kind) {
-      case Kind::string: ok = string(); break;
-      case Kind::number: ok = number(); break;
-      case Kind::boolean: ok = *at_ == 't' ? literal("true") : literal("false"); break;
-      case Kind::null: ok = literal("null"); break;
-      default: ok = fail("Expecting value");
+    switch (*at_) {
+      case '"': kind = Kind::string, ok = string(); break;
+      case 't': kind = Kind::boolean, ok = literal("true"); break;
+      case 'f': kind = Kind::boolean, ok = literal("false"); break;
+      case 'n': kind = Kind::null, ok = literal("null"); break;
+      default: kind = Kind::number, ok = number();
     }
     if (ok && owner) owner->value = {kind, view(start, at_)};
     return ok;
@@ -245,9 +233,10 @@ class Scanner {
   }
 
   bool string() {
+    escaped_ = false;
     ++at_;
     for (;;) {
-      skip_plain_ascii();
+      at_ += plain_ascii(view(at_, end_));  // most of a string
       if (at_ == end_) return fail("Unterminated string");
       const unsigned char c = *at_;
       if (c == '"') {
@@ -268,10 +257,8 @@ class Scanner {
     }
   }
 
-  /// Most of a string.
-  void skip_plain_ascii() { at_ += plain_ascii(view(at_, end_)); }
-
   bool escape() {
+    escaped_ = true;
     ++at_;
     if (at_ == end_) return fail("Unterminated string");
     switch (*at_) {
@@ -295,7 +282,7 @@ class Scanner {
   }
 
   void skip_space() {
-    while (at_ < end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
+    while (at_ < end_ && *at_ <= ' ' && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
   }
 
   bool fail(const char* what) {
@@ -313,11 +300,13 @@ class Scanner {
   std::size_t max_depth_;
   std::size_t depth_ = 0;     // open arrays and objects
   std::size_t levels_ = 0;    // the outermost of them whose members are looked for
+  bool in_object_ = false;    // what is innermost: an object, not an array
+  bool escaped_ = false;      // the last string had escapes
   Field* pending_ = nullptr;  // the field that the value to come belongs to
   std::span<Field> top_;      // what is wanted of the top-level object
   // By depth. Not set before there is something of that depth: a scan is too short to clear half a kilobyte first.
   std::array<std::uint64_t, depth_bound / 64> objects_;  // a bit for each: an object, not an array
-  std::array<const std::span<Field>*, tracked_levels> tracked_;
+  std::array<Wanted, tracked_levels> tracked_;
   std::array<Field*, tracked_levels + 1> owner_;  // whom an open array or object will be given to
   std::array<const unsigned char*, tracked_levels + 1> start_;
   const char* what_ = "";
@@ -330,7 +319,7 @@ std::optional<Problem> validate(std::string_view text, Slice* root, Limits limit
 }
 
 std::optional<Problem> scan(std::string_view text, std::span<Field> fields, Slice* root, Limits limits) {
-  clear_all(fields);
+  for (Field& field : fields) clear(field);
   return Scanner(text, fields, limits).run(root);
 }
 
