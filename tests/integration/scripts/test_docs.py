@@ -137,6 +137,17 @@ def test_what_is_not_run_here_is_run_elsewhere():
         assert re.search(rf"^{re.escape(line)}$", (ROOT / file).read_text(), re.MULTILINE), f"{file} does not run: {line}"
 
 
+def test_the_figures_of_the_readme_are_those_of_the_performance_page():
+    measured = dict(re.findall(r"^\| ([a-z_]+\.\w+) \| (\S+) ", (ROOT / "docs" / "reference" / "performance.md").read_text(), re.MULTILINE))
+    rows = re.findall(r"^\|[^|]+\| ([^|]+) \| ([^|]+) \| (\w+\.\w+), (\w+\.\w+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(rows) == 5
+    for here, beside, our_figure, their_figure in rows:
+        for cell, figure in ((here, our_figure), (beside, their_figure)):
+            number, unit = re.match(r"([\d.,]+) ?(ms|kB)?", cell).groups()
+            shown = float(number.replace(",", "")) * (1000 if unit else 1)  # the page has them in µs and B
+            assert shown == pytest.approx(float(measured[figure].replace(",", "")), rel=0.005), f"{figure}: README.md says {cell}"
+
+
 def test_links_lead_somewhere():
     for page in [*PAGES, *ROOT.glob("scripts/*.md"), *ROOT.glob("deploy/*.md")]:
         prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
