@@ -66,12 +66,31 @@ def test_all_passed(tree):
     assert table.count("2 passed") == 5 and table.count("1 passed") == len(SUITES) + 1 and table.count("3 passed") == 1, table
 
 
-@pytest.mark.parametrize("what", ["build-asan", "lint", "build-tsan", "build-release", "ctest", "tsan", "broker", *SUITES])
+# What fails, and a label that comes upon it.
+FAILURES = {"lint": "lint", "build-asan": "fuzz", "build-tsan": "stress", "build-release": "mesh", "ctest": "unit", "tsan": "stress",
+            "integration/gateway": "integration", "integration/service": "integration", "integration/scripts": "scripts", "integration/deploy": "deploy"}
+FAILURES |= {suite: suite for suite in SUITES if suite not in FAILURES}
+
+
+@pytest.mark.parametrize("what", FAILURES)
 def test_one_failure_is_enough(tree, what):
-    done = run(tree, FAILING=what)
+    done = run(tree, FAILURES[what], "model", FAILING=what)
     assert done.returncode == 1 and "all passed" not in done.stdout, done.stdout + done.stderr
-    if what != "broker":
-        assert "FAILED" in done.stdout and "interop with" in done.stdout, "the others still run"
+    table = done.stdout.split("== results\n")[1]
+    assert "FAILED" in table and "model" in table, "the others still run"
+
+
+def test_without_a_broker_nothing_of_it_is_run(tree):
+    done = run(tree, "interop", "model", FAILING="broker")
+    assert done.returncode == 1 and "without a broker" in done.stderr and "all passed" not in done.stdout
+
+
+def test_a_lane_that_ends_too_early_is_a_failure(tree):
+    text = (tree / "scripts" / "test").read_text()
+    assert text.count("\nby_themselves() {\n") == 1
+    (tree / "scripts" / "test").write_text(text.replace("\nby_themselves() {\n", "\nby_themselves() {\n  exit 3\n"))
+    done = run(tree, "browser", "model")
+    assert done.returncode == 1 and "all passed" not in done.stdout and "model" in done.stdout.split("== results\n")[1]
 
 
 def test_without_pypi_it_says_so_loudly(tree):
