@@ -62,11 +62,12 @@ void add_methods(mesh::ServiceHost& host, boost::asio::io_context& timers) {
 
 int main(int argc, char** argv) {
   CLI::App app("A NuroPb service with echo, add, slow and fail", "nuropb-demo-service");
-  std::string url, service = "demo", instance, ca_file;
+  std::string url, password_file, service = "demo", instance, ca_file;
   std::uint16_t prefetch = 200;
   app.add_option("--url", url, "The broker: amqp://user:password@host:port/vhost")
       ->envname("NUROPB_DEMO_URL")
       ->required();
+  app.add_option("--password-file", password_file, "A file with the password, in place of the URL's");
   app.add_option("--service", service, "Its name on the mesh")->capture_default_str();
   app.add_option("--instance", instance,
                  "Its instance id; with a fixed one there can be one instance only (default: a random one)");
@@ -82,6 +83,7 @@ int main(int argc, char** argv) {
   }
   mesh::TransportSettings settings;
   settings.urls = {*parsed};
+  settings.password_file = password_file;
   settings.service_name = service;
   settings.instance_id = instance.empty() ? random_hex32() : instance;
   settings.prefetch = prefetch;

@@ -23,6 +23,7 @@ class Run:
     async def go(self, seconds):
         self.seconds = seconds
         planned = scheduler.plan(self.world.seed, seconds, self.every, self.without)
+        self.say(f"{len(self.clients)} sockets connect, then {self.quiet:g} s without a fault")
         tasks = [asyncio.create_task(client.run()) for client in self.clients]
         await eventually(lambda: self._open() == len(tasks), lambda: f"all sockets are open: {self._open()}, {self.ledger.refused_connects}", 120)
         begun = time.monotonic()
@@ -30,11 +31,14 @@ class Run:
         self.quiet_from, self.quiet_until = begun, time.monotonic()
         self.costs.append(await self._cost("before"))
         try:
+            self.say(f"{len(planned)} faults in {seconds:g} s")
             await self._inject(planned)
+            self.say(f"all comes back, and rests for {Verdict.settle + 1:g} s")
             await self._settle()
         finally:
             for client in self.clients:
                 client.stop()
+        self.say("the sockets close")
         await asyncio.wait_for(asyncio.gather(*tasks), 120)
         self.costs.append(await self._cost("after"))
         self.verdict = Verdict(self.ledger)

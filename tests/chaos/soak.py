@@ -15,9 +15,11 @@ from support.broker import Broker
 
 async def soak(arguments, folder):
     node = Broker(folder / "broker", lines=[f"max_message_size = {LARGEST_MESSAGE}"])
+    print("a broker, a service and the gateway start", flush=True)
     try:
         async with World(folder, node, arguments.seed, edges=arguments.edges) as world:
             run = await Run(world, arguments.sockets, every=arguments.every, quiet=10.0, without=arguments.without).go(60 * arguments.minutes)
+            print("the gateway and the broker stop", flush=True)
     finally:
         node.stop()
     print(run.table())

@@ -38,7 +38,7 @@ class Rolls:
                 new = self.make_edge(number)
                 self.changing = [new]
                 new.start()
-                code = self.wait_while(lambda: new.running() and not new.listens(), STEADY_AFTER)
+                code = self.wait_while(lambda: new.running() and not new.listens(), STEADY_AFTER, f"edge {number} starts")
                 if code is not None or self.told_to_stop():
                     return code
                 if not new.listens():
@@ -66,7 +66,7 @@ class Rolls:
         """Until it has taken them in, so that nobody is turned away. Should it be away itself, that is no reason to wait for ever."""
         def wanted():
             return min(sum(edge.running() for edge in edges()), self.config["gateway"]["max_workers"])
-        return self.wait_while(lambda: not self.attached(wanted()), STEADY_AFTER)
+        return self.wait_while(lambda: not self.attached(wanted()), STEADY_AFTER, "meshd takes the edges in")
 
     def see_off(self, olds):
         """Those have successors, so they drain at once."""
@@ -94,7 +94,7 @@ class Rolls:
             say("the old meshd does not stop: it is killed")
         self.meshd.kill()
         self.meshd.start()
-        return self.wait_while(lambda: self.meshd.running() and not self.meshd_listens(), STEADY_AFTER)
+        return self.wait_while(lambda: self.meshd.running() and not self.meshd_listens(), STEADY_AFTER, "meshd starts")
 
     def roll_to_another_abi(self, abi):
         """Old edges and a new meshd, or the reverse, don't understand each other. What is pending can only be finished by
@@ -106,7 +106,7 @@ class Rolls:
         self.changing = olds
         for edge in self.edges:
             edge.start()
-        code = self.wait_while(lambda: any(edge.running() and not edge.listens() for edge in self.edges), STEADY_AFTER)
+        code = self.wait_while(lambda: any(edge.running() and not edge.listens() for edge in self.edges), STEADY_AFTER, "edges start")
         if code is None and not self.told_to_stop() and not all(edge.listens() for edge in self.edges):
             for edge in self.edges:
                 edge.kill()

@@ -11,7 +11,7 @@ import pytest
 from support.chroot import Chroot
 from support.consumer import Consumer
 from support.gateway import health, tokens_toml
-from support.paths import BIN, ROOT
+from support.paths import ROOT
 from support.ports import free_port
 from support.processes import Process
 from support.waiting import eventually
@@ -19,16 +19,6 @@ from support.waiting import eventually
 CONFIG = "/etc/nuropb-gateway/gateway.toml"
 SECRETS = "/etc/nuropb-gateway/secrets"
 USERS = ("nuropb-meshd", "nuropb-edge")
-
-
-@pytest.fixture(scope="module")
-def package(module_folder):
-    """What scripts/package makes."""
-    if BIN.resolve() != (ROOT / "build" / "release" / "bin").resolve():
-        pytest.skip("cpack packs what scripts/build has built, and NUROPB_BIN names something else")
-    made = subprocess.run([ROOT / "scripts" / "package", module_folder], capture_output=True, text=True, timeout=300)
-    assert made.returncode == 0, made.stdout + made.stderr
-    return made.stdout.strip()
 
 
 @pytest.fixture(scope="module")

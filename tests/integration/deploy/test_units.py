@@ -13,13 +13,13 @@ from support.ports import free_port
 from support.services import demo_service
 from support.waiting import eventually
 
-from test_package import CONFIG, SECRETS, package  # noqa: F401
+from test_package import CONFIG, SECRETS
 
 UNITS = ("nuropb-meshd.service", "nuropb-edge@0.service", "nuropb-edge@1.service")
 
 
 @pytest.fixture
-def machine(folder, package):  # noqa: F811
+def machine(folder, package):
     with Booted(folder) as machine:
         if machine.why_not:
             pytest.skip(f"the units are not started anywhere: {machine.why_not}")

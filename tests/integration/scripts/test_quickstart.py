@@ -70,6 +70,11 @@ def test_what_it_prints_works_and_ctrl_c_ends_it(quickstart):
     quickstart.signal(signal.SIGINT)
     wait_until(lambda: not quickstart.running(), lambda: f"it ends:\n{quickstart.tail()}", 150)
     assert quickstart.popen.returncode == 130
+    # Each of what takes longer than a moment said so first.
+    phases = ("packages", "building", "starting a private RabbitMQ", "starting the demo service", "starting the gateway",
+              "stopping the gateway", "stopping the demo service", "stopping RabbitMQ")
+    said = re.findall(r"^quickstart: (.*)$", quickstart.log(), re.MULTILINE)
+    assert [phase for line in said for phase in phases if line.startswith(phase)] == list(phases), said
 
 
 def test_killed_it_takes_the_gateway_with_it(quickstart):

@@ -36,6 +36,8 @@ def tree(folder):
         file.write_text(f"#!/bin/sh\n{text}\n")
         file.chmod(0o755)
     shutil.copy(ROOT / "scripts" / "test", folder / "scripts" / "test")
+    (folder / "scripts" / "lib").mkdir()
+    shutil.copy(ROOT / "scripts" / "lib" / "progress.sh", folder / "scripts" / "lib")
     (folder / "path").mkdir()
     (folder / "path" / "ctest").write_text(CTEST)
     (folder / "path" / "ctest").chmod(0o755)

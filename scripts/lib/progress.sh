@@ -1,0 +1,45 @@
+# Sourced by scripts that take long: whoever waits for more than two seconds is told what for. A log gets a line every
+# NUROPB_SAY_EVERY seconds (30).
+# shellcheck shell=bash
+
+# patiently WHAT LOG COMMAND...: runs the command, whose words go to the file LOG. Meanwhile, on standard error, how long
+# it takes by now and the last that it said: on a terminal in one line that changes, in a log now and then.
+patiently() {
+  local what=$1 log=$2 code=0 hold teller
+  shift 2
+  : >"$log"
+  # It tells until this end of the pipe is closed, so it ends with this script, however that ends.
+  exec {hold}> >(tell_while_open "$what" "$log" >&2)
+  teller=$!
+  "$@" >"$log" 2>&1 {hold}>&- || code=$?
+  exec {hold}>&-
+  wait "$teller" || true
+  return $code
+}
+
+tell_while_open() {
+  local pause=${NUROPB_SAY_EVERY:-30} from=$SECONDS code said
+  [ ! -t 2 ] || pause=2
+  while code=0; read -rt "$pause" || code=$?; [ $code -gt 128 ]; do
+    said=$(tail -c 400 "$2" | tr '\r' '\n' | grep . | tail -n 1 || true)
+    said="$1, $((SECONDS - from)) s so far${said:+: $said}"
+    if [ -t 2 ]; then
+      printf '\r\033[K%.*s' "$(($(tput cols 2>/dev/null || echo 80) - 1))" "$said"
+    else
+      echo "$said"
+    fi
+  done
+  [ ! -t 2 ] || printf '\r\033[K'
+}
+
+# thinned: what ninja writes to a log. Not a line for each file, but one now and then, and the last; and all else.
+thinned() {
+  local line next=0
+  while IFS= read -r line; do
+    if [[ $line =~ ^\[[a-z]+\ ([0-9]+)/([0-9]+)\]\  ]] && [ "${BASH_REMATCH[1]}" != "${BASH_REMATCH[2]}" ]; then
+      [ $SECONDS -ge $next ] || continue
+      next=$((SECONDS + ${NUROPB_SAY_EVERY:-30}))
+    fi
+    printf '%s\n' "$line"
+  done
+}
