@@ -2,7 +2,8 @@
 A node of the cluster is killed and comes back; then a host is cut off with its node, and comes back."""
 
 import asyncio
-import json
+import re
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,16 +14,17 @@ from support.consumer import Consumer
 from support.ctl import ctl
 from support.gateway import Gateway
 from support.hosts import Network
-from support.paths import binary
+from support.paths import ROOT, binary
 from support.processes import Process
 from support.services import demo_service, unique
 from support.waiting import eventually
 
 PORT = 8880
 USERS = {f"secret-of-{name}": {"user_id": name, "username": name.title()} for name in ("ann", "bob")}
-# As the page has them, but for the time after which a silent node counts as gone.
-CLUSTER = ["cluster_partition_handling = pause_minority", "net_ticktime = 8"]
-MIRRORED = ("set_policy", "nuropb-services", "^nuropb-.*-(sq|dl)$", json.dumps({"ha-mode": "all", "ha-sync-mode": "automatic"}), "--apply-to", "queues")
+PAGE = (ROOT / "docs" / "tasks" / "several-hosts.md").read_text()
+# As the page has it, but for where the others are, and the time after which a silent one is gone.
+CLUSTER = re.findall(r"^cluster_partition_handling = .*$", PAGE, re.MULTILINE) + ["net_ticktime = 8"]
+MIRRORED = shlex.split(re.search(r"^rabbitmqctl (set_policy .*)$", PAGE, re.MULTILINE)[1])
 
 
 class HostGateway(Gateway):
@@ -119,7 +121,7 @@ def answered(consumer, service, method, params, result):
 async def test_a_node_is_lost_and_a_host_is_cut_off(network, hosts, nodes, folder):
     gateways, name = [], unique("gateway")
     urls = [node.url for node in nodes]
-    await asyncio.to_thread(nodes[0].ctl, *MIRRORED)
+    mirrored = asyncio.create_task(asyncio.to_thread(nodes[0].ctl, *MIRRORED))
     try:
         with demo_service(urls[2], folder, host=hosts[2]) as demo:
             service = demo.service
@@ -138,6 +140,8 @@ async def test_a_node_is_lost_and_a_host_is_cut_off(network, hosts, nodes, folde
             assert await bob.other() == "to the other host"
             assert (await asked(second, "--all", '"to both"'))["connections"] == 2
             assert await ann.other() == await bob.other() == "to both"
+
+            await mirrored
 
             # The node beside the first gateway is killed, with its response queue, and the queue of the gateway's own methods, on it.
             held = await ann.begin(service, "slow", {"ms": 4000}, ttl=15_000)
