@@ -23,7 +23,7 @@ PORT = 8880
 USERS = {f"secret-of-{name}": {"user_id": name, "username": name.title()} for name in ("ann", "bob")}
 PAGE = (ROOT / "docs" / "tasks" / "several-hosts.md").read_text()
 # As the page has it, but for where the others are, and the time after which a silent one is gone.
-CLUSTER = re.findall(r"^cluster_partition_handling = .*$", PAGE, re.MULTILINE) + ["net_ticktime = 8"]
+CLUSTER = re.findall(r"^cluster_partition_handling = .*$", PAGE, re.MULTILINE) + ["net_ticktime = 10"]
 MIRRORED = shlex.split(re.search(r"^rabbitmqctl (set_policy .*)$", PAGE, re.MULTILINE)[1])
 
 
