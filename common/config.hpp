@@ -242,6 +242,7 @@ struct Config {
   struct Tracing {
     std::string otlp_url;            ///< empty: spans are not exported
     std::string ca_file;             ///< empty: the system's
+    std::string headers_file;        ///< empty: none but HTTP's own
     std::string sample_ratio = "1";  ///< of traces that begin here
     std::uint32_t timeout_ms = 5000;
     std::uint32_t queued_spans = 8192;

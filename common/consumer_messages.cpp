@@ -13,6 +13,7 @@ std::string encode_consumer_event(const records::MeshEvent& event) {
   out += event.event;
   if (!event.context.empty()) out.append(",\"context\":").append(event.context);
   if (!event.target.empty() && event.target != "null") out.append(",\"target\":").append(event.target);
+  if (!event.traceparent.empty()) json::append_quoted(out.append(",\"traceparent\":"), event.traceparent);
   return out + "}}";
 }
 

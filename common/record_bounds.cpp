@@ -8,7 +8,8 @@ std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_mess
     case Type::close_session: return Bounds{sizeof(CloseSessionHead), sizeof(CloseSessionHead)};
     case Type::snorky_call:
       return Bounds{sizeof(SnorkyCallHead),
-                    static_cast<std::uint32_t>(sizeof(SnorkyCallHead) + 2 * max_name + max_trace_id) + max_message};
+                    static_cast<std::uint32_t>(sizeof(SnorkyCallHead) + 2 * max_name + max_trace_id + max_traceparent) +
+                        max_message};
     case Type::backend_call:
       return Bounds{sizeof(BackendCallHead), static_cast<std::uint32_t>(sizeof(BackendCallHead) + max_backend_key +
                                                                         2 * max_name + max_trace_id) +
@@ -17,7 +18,8 @@ std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_mess
       return Bounds{sizeof(ConsoleCallHead), sizeof(ConsoleCallHead) + max_credential + max_name + max_console_params};
     case Type::pushed: return Bounds{sizeof(PushedHead), sizeof(PushedHead)};
     case Type::subscribe:
-    case Type::unsubscribe: return Bounds{sizeof(SubscriptionHead), sizeof(SubscriptionHead) + max_name + max_trace_id};
+    case Type::unsubscribe:
+      return Bounds{sizeof(SubscriptionHead), sizeof(SubscriptionHead) + max_name + max_trace_id + max_traceparent};
     case Type::authorize: return Bounds{sizeof(AuthorizeHead), sizeof(AuthorizeHead) + max_credential + max_trace_id};
     case Type::resume:
       return Bounds{
@@ -49,7 +51,8 @@ std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_messa
       return Bounds{sizeof(NumberedHead), static_cast<std::uint32_t>(sizeof(NumberedHead) + max_framing) + max_message};
     case Type::resumed: return Bounds{sizeof(ResumedHead), sizeof(ResumedHead) + max_resume_token + max_resumed_text};
     case Type::mesh_event:
-      return Bounds{sizeof(MeshEventHead), static_cast<std::uint32_t>(sizeof(MeshEventHead) + max_name) + max_message};
+      return Bounds{sizeof(MeshEventHead),
+                    static_cast<std::uint32_t>(sizeof(MeshEventHead) + max_name + max_traceparent) + max_message};
     case Type::subscription_ended:
       return Bounds{sizeof(SubscriptionEndedHead), sizeof(SubscriptionEndedHead) + max_name + max_error};
     case Type::push:

@@ -39,6 +39,8 @@ struct EventHead {
 struct SubscriptionHead {
   std::uint32_t session, serial;
   std::uint64_t deadline_ms;
+  std::uint64_t sent_us;
+  std::uint32_t waited_us, traceparent;
   std::uint32_t topic, trace_id;
 };
 struct AuthorizeHead {
@@ -58,6 +60,8 @@ struct NumberedHead {
   std::uint32_t session, serial;
   std::uint64_t number;
   std::uint32_t flags, text;
+  std::uint64_t taken_us;
+  std::uint32_t request_ring_us, broker_us, service_us, reserved;
 };
 struct ResumedHead {
   std::uint32_t what, session, serial, token;
@@ -66,7 +70,7 @@ struct ResumedHead {
   std::uint32_t text, reserved;
 };
 struct MeshEventHead {
-  std::uint32_t topic, event, context, target, handler;
+  std::uint32_t topic, event, context, target, handler, traceparent;
 };
 struct SubscriptionEndedHead {
   std::uint32_t session, serial, topic, error;
@@ -95,7 +99,9 @@ struct PushedHead {
   std::uint32_t taken, reserved;
 };
 struct SnorkyCallHead {
-  std::uint32_t session, serial, flags, service, command, call_id, params;
+  std::uint64_t sent_us;
+  std::uint32_t waited_us, traceparent;
+  std::uint32_t session, serial, flags, service, command, call_id, params, reserved;
 };
 struct BackendCallHead {
   std::uint32_t key, service, command, call_id, params;
@@ -110,13 +116,13 @@ struct BackendAnswerHead {
   std::uint32_t status, text;
 };
 static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 48);
-static_assert(sizeof(EventHead) == 48 && sizeof(SubscriptionHead) == 24 && sizeof(AuthorizeHead) == 24 &&
-              sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 20 && sizeof(SubscriptionEndedHead) == 16);
-static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 24 && sizeof(ResumedHead) == 48);
+static_assert(sizeof(EventHead) == 48 && sizeof(SubscriptionHead) == 40 && sizeof(AuthorizeHead) == 24 &&
+              sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 24 && sizeof(SubscriptionEndedHead) == 16);
+static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 48 && sizeof(ResumedHead) == 48);
 static_assert(sizeof(SessionAcceptedHead) == 24 && sizeof(EndingHead) == 16 && sizeof(ResponseHead) == 40);
 static_assert(sizeof(PushHead) == 24 && sizeof(CloseSessionsHead) == 32 && sizeof(PushedHead) == 16 &&
               sizeof(SessionRef) == 8);
-static_assert(sizeof(SnorkyCallHead) == 28 && sizeof(BackendCallHead) == 20 && sizeof(ConsoleCallHead) == 12 &&
+static_assert(sizeof(SnorkyCallHead) == 48 && sizeof(BackendCallHead) == 20 && sizeof(ConsoleCallHead) == 12 &&
               sizeof(SnorkyAnswerHead) == 20 && sizeof(BackendAnswerHead) == 8);
 
 inline constexpr std::uint32_t flag_restoring = 1;                  // in SnorkyCallHead

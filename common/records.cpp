@@ -41,8 +41,10 @@ void encode(const Event& r, std::string& out) {
       {r.topic, r.trace_id, r.origin.traceparent, r.event, r.target});
 }
 void encode(const Subscription& r, std::string& out) {
-  put(out, SubscriptionHead{r.session, r.serial, r.deadline_ms, size32(r.topic), size32(r.trace_id)},
-      {r.topic, r.trace_id});
+  put(out,
+      SubscriptionHead{r.session, r.serial, r.deadline_ms, r.origin.sent_us, r.origin.waited_us,
+                       size32(r.origin.traceparent), size32(r.topic), size32(r.trace_id)},
+      {r.topic, r.trace_id, r.origin.traceparent});
 }
 void encode(const Authorize& r, std::string& out) {
   put(out, AuthorizeHead{r.session, r.serial, r.deadline_ms, size32(r.token), size32(r.trace_id)},
@@ -52,8 +54,10 @@ void encode(const SessionNotice& r, std::string& out) {
   put(out, SessionNoticeHead{r.session, r.serial, size32(r.text)}, {r.text});
 }
 void encode(const MeshEvent& r, std::string& out) {
-  put(out, MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target), number_of(r.handler)},
-      {r.topic, r.event, r.context, r.target});
+  put(out,
+      MeshEventHead{size32(r.topic), size32(r.event), size32(r.context), size32(r.target), number_of(r.handler),
+                    size32(r.traceparent)},
+      {r.topic, r.event, r.context, r.target, r.traceparent});
 }
 void encode(const SubscriptionEnded& r, std::string& out) {
   put(out, SubscriptionEndedHead{r.session, r.serial, size32(r.topic), size32(r.error)}, {r.topic, r.error});
@@ -149,9 +153,10 @@ std::optional<Subscription> decode<Subscription>(std::string_view payload) {
   Reader in(payload);
   SubscriptionHead h;
   if (!in.head(h)) return {};
-  Subscription r{h.session, h.serial, {}, h.deadline_ms, {}};
+  Subscription r{h.session, h.serial, {}, h.deadline_ms, {}, {}};
   r.topic = in.text(h.topic, max_name);
   r.trace_id = in.text(h.trace_id, max_trace_id);
+  r.origin = {h.sent_us, h.waited_us, in.text(h.traceparent, max_traceparent)};
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 
@@ -188,6 +193,7 @@ std::optional<MeshEvent> decode<MeshEvent>(std::string_view payload) {
   r.event = in.text(h.event, no_bound);
   r.context = in.text(h.context, no_bound);
   r.target = in.text(h.target, no_bound);
+  r.traceparent = in.text(h.traceparent, max_traceparent);
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 

@@ -8,6 +8,9 @@
 //
 // `session` is the edge's slot for a socket, below ReturnAddress::max_session; `serial` tells successive sockets in one
 // slot apart, so that a verdict for a socket that is gone can't be taken for its successor's.
+//
+// Here are the table, and the records of sessions, requests and events; those of numbered messages, of messages to many and
+// of Snorky are in records_*.hpp, which this header includes.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +21,10 @@
 #include "common/handler_kinds.hpp"
 #include "common/ids.hpp"
 #include "common/outcome.hpp"
+#include "common/records_measured.hpp"
+#include "common/records_pushes.hpp"
+#include "common/records_resume.hpp"
+#include "common/records_snorky.hpp"
 
 namespace nuropb::records {
 
@@ -106,13 +113,6 @@ struct CloseSession {
   bool lost = false;  ///< its consumer did not mean to leave, and may come back for what it misses
 };
 
-/// Where a message of a consumer's comes from, in time and in traces. Nothing is decided by it: it is measured, and passed on.
-struct Origin {
-  std::uint64_t sent_us = 0;       ///< when the edge took it up; latency.hpp, to_us
-  std::uint32_t waited_us = 0;     ///< how long before that its message was read off the socket
-  std::string_view traceparent{};  ///< W3C, as the consumer sent it; empty: it sent none that is valid
-};
-
 /// A request, command or describe (whose method and params are empty). `sequence` travels in the ring header; each is
 /// answered by one Response with it: a command once the broker has it.
 struct Request {
@@ -145,6 +145,7 @@ struct Subscription {
   std::string_view topic;  ///< plain text
   std::uint64_t deadline_ms = 0;
   std::string_view trace_id{};  ///< raw JSON; empty: the edge asks by itself, for what stood before a restart of meshd
+  Origin origin{};
 };
 
 /// A consumer's fresh token for the session that it has. Answered by one Response, and if it is good by another
@@ -155,60 +156,6 @@ struct Authorize {
   std::string_view token;  ///< never logged
   std::uint64_t deadline_ms = 0;
   std::string_view trace_id{};  ///< raw JSON
-};
-
-/// What a session says of its numbered messages (design, *Resume*). keep and resume are answered by their sequence.
-struct Resume {
-  enum class What : std::uint32_t {
-    keep = 1,    ///< number this session's messages from now on, and keep them
-    resume = 2,  ///< take over the session that `token` is for; `number` is the last message that its consumer has seen
-    seen = 3,    ///< the consumer has seen all up to `number`
-    again = 4,   ///< to a new meshd: this session was numbered, `token` is its token, `number` the last it was given
-    pending = 5,  ///< to a new meshd, behind `again`: this sequence is still to be answered
-    say =
-        6,  ///< an answer that the edge has, made up or come before meshd knew of the numbers: to be numbered. `text` is raw
-            ///< JSON, `number` the sequence that it answers, and one more; 0: of none that meshd was told of
-  };
-  static constexpr std::uint32_t last_what = 6;
-  What what = What::keep;
-  std::uint32_t session = 0;
-  std::uint32_t serial = 0;
-  std::uint64_t number = 0;
-  std::uint64_t deadline_ms = 0;
-  std::string_view token{};
-  std::string_view trace_id{};  ///< raw JSON
-  std::string_view text{};
-};
-
-/// A message of a session whose messages are numbered. With `answers`, it is the answer to the edge's own request
-/// `sequence`; with `inherited`, to the one that `sequence` was announced for in Resumed::What::pending.
-struct Numbered {
-  std::uint32_t session = 0;
-  std::uint32_t serial = 0;
-  std::uint64_t number = 0;
-  bool answers = false;
-  bool inherited = false;
-  bool refused = false;                         ///< it is an answer, and says no
-  std::string_view text;                        ///< the message, raw JSON, without its number
-  RequestOutcome outcome = RequestOutcome::ok;  ///< of the request that it answers
-};
-
-/// What becomes of a session's messages.
-struct Resumed {
-  enum class What : std::uint32_t {
-    kept = 1,     ///< they are numbered from now on; the answer follows
-    resumed = 2,  ///< the socket has the session `session_id` now; `text` tells the consumer. Topics and pending follow
-    topic = 3,    ///< `text` is a pattern that it is subscribed to
-    pending = 4,  ///< `text` is the trace_id of a request of an earlier socket; `sequence` names it
-  };
-  static constexpr std::uint32_t last_what = 4;
-  What what = What::kept;
-  std::uint32_t session = 0;
-  std::uint32_t serial = 0;
-  std::uint64_t number = 0;  ///< the last message that its consumer has
-  SessionId session_id;
-  std::string_view token;  ///< what it can be resumed with next
-  std::string_view text;
 };
 
 struct SessionAccepted {
@@ -225,12 +172,6 @@ struct SessionRefused {
   std::uint32_t serial = 0;
   std::uint16_t code = 0;   ///< WebSocket close code (common/close_codes.hpp)
   std::string_view reason;  ///< at most 123 bytes
-};
-
-/// What meshd has measured of a request.
-struct Stages {
-  std::uint64_t taken_us = 0;  ///< when it took the answer; latency.hpp, to_us. 0: nothing was measured
-  std::uint32_t request_ring_us = 0, broker_us = 0, service_us = 0;
 };
 
 /// `sequence` of the request travels in the ring header.
@@ -263,6 +204,7 @@ struct MeshEvent {
   std::string_view context;                       ///< raw JSON; empty: not for consumers (events.forward_context)
   std::string_view target;                        ///< raw JSON: null or a list of user ids
   HandlerKind handler = HandlerKind::web_socket;  ///< for sessions of this kind only
+  std::string_view traceparent{};                 ///< W3C, as it came with the event; empty: none did that is valid
 };
 
 /// A subscription that a changed policy, or the broker, does not allow any more.
@@ -271,95 +213,6 @@ struct SubscriptionEnded {
   std::uint32_t serial = 0;
   std::string_view topic;
   std::string_view error;  ///< raw JSON: an error object
-};
-
-/// One socket of an edge.
-struct SessionRef {
-  std::uint32_t session = 0;
-  std::uint32_t serial = 0;
-  auto operator<=>(const SessionRef&) const = default;
-};
-
-/// Many of them, as they lie in a record. Views bytes that live as long as the record's payload.
-class SessionRefs {
- public:
-  static constexpr std::size_t entry = sizeof(SessionRef);
-  SessionRefs() = default;
-  /// `bytes` is whole entries.
-  explicit SessionRefs(std::string_view bytes) : bytes_(bytes) {}
-  [[nodiscard]] std::size_t size() const { return bytes_.size() / entry; }
-  [[nodiscard]] SessionRef operator[](std::size_t i) const;
-  [[nodiscard]] std::string_view bytes() const { return bytes_; }
-  /// Adds one to text that becomes such bytes.
-  static void append(std::string& bytes, SessionRef ref);
-
- private:
-  std::string_view bytes_;
-};
-
-/// A message for many sockets of one edge at once: it is framed once.
-struct Push {
-  std::uint64_t op = 0;      ///< answered by one Pushed with it; 0: nobody counts
-  bool all = false;          ///< every session of the edge that is of the kind `handler`; `sessions` is empty then
-  bool whole_frame = false;  ///< goes to a /ws socket as it is, not inside an envelope
-  SessionRefs sessions;      ///< those that are gone are passed over
-  std::string_view text;     ///< raw JSON
-  HandlerKind handler = HandlerKind::web_socket;
-};
-
-struct CloseSessions {
-  std::uint64_t op = 0;
-  bool all = false;
-  std::uint16_t code = 0;
-  SessionRefs sessions;
-  std::string_view reason;
-  HandlerKind handler = HandlerKind::web_socket;
-};
-
-/// How many connections took a push, or were closed.
-struct Pushed {
-  std::uint64_t op = 0;
-  std::uint32_t taken = 0;
-};
-
-/// A consumer's call to a Snorky service, or a backend's, sliced out of its envelope (protocol.md section 3). Answered by
-/// one SnorkyAnswer, or BackendAnswer, with its sequence.
-struct SnorkyCall {
-  std::uint32_t session = 0;
-  std::uint32_t serial = 0;
-  bool restoring = false;    ///< the edge brings back what stood before a restart of meshd
-  std::string_view service;  ///< plain text
-  std::string_view command;  ///< plain text
-  std::string_view call_id;  ///< raw JSON; empty: the call had none
-  std::string_view params;   ///< raw JSON
-};
-struct BackendCall {
-  std::string_view key;      ///< as it came in X-Backend-Key; never logged
-  std::string_view service;  ///< empty: only the key is to be judged
-  std::string_view command;
-  std::string_view call_id;
-  std::string_view params;
-};
-
-/// What somebody at the console asks, with the token that was shown: who that is, and what he may, meshd says. Answered
-/// by one BackendAnswer with its sequence.
-struct ConsoleCall {
-  std::string_view token;     ///< a bearer token; never logged
-  std::string_view what;      ///< "status" or "kill"
-  std::string_view params{};  ///< raw JSON
-};
-
-struct SnorkyAnswer {
-  std::uint32_t session = 0;
-  std::uint32_t serial = 0;
-  /// The edge keeps `call` under `key`, to bring it to the next meshd; without a `call` it lets go of what it keeps there.
-  std::string_view key;   ///< empty: neither
-  std::string_view call;  ///< an envelope: raw JSON
-  std::string_view text;  ///< the frame for the consumer
-};
-struct BackendAnswer {
-  std::uint16_t status = 0;  ///< of HTTP
-  std::string_view text;     ///< the body, raw JSON
 };
 
 /// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.

@@ -37,9 +37,10 @@ void encode(const CloseSessions& r, std::string& out) {
 void encode(const Pushed& r, std::string& out) { put(out, PushedHead{r.op, r.taken, 0}, {}); }
 void encode(const SnorkyCall& r, std::string& out) {
   put(out,
-      SnorkyCallHead{r.session, r.serial, r.restoring ? flag_restoring : 0, size32(r.service), size32(r.command),
-                     size32(r.call_id), size32(r.params)},
-      {r.service, r.command, r.call_id, r.params});
+      SnorkyCallHead{r.origin.sent_us, r.origin.waited_us, size32(r.origin.traceparent), r.session, r.serial,
+                     r.restoring ? flag_restoring : 0, size32(r.service), size32(r.command), size32(r.call_id),
+                     size32(r.params), 0},
+      {r.service, r.command, r.call_id, r.origin.traceparent, r.params});
 }
 void encode(const BackendCall& r, std::string& out) {
   put(out, BackendCallHead{size32(r.key), size32(r.service), size32(r.command), size32(r.call_id), size32(r.params)},
@@ -96,11 +97,12 @@ template <>
 std::optional<SnorkyCall> decode<SnorkyCall>(std::string_view payload) {
   Reader in(payload);
   SnorkyCallHead h;
-  if (!in.head(h) || (h.flags & ~flag_restoring) != 0) return {};
-  SnorkyCall r{h.session, h.serial, (h.flags & flag_restoring) != 0, {}, {}, {}, {}};
+  if (!in.head(h) || (h.flags & ~flag_restoring) != 0 || h.reserved != 0) return {};
+  SnorkyCall r{h.session, h.serial, (h.flags & flag_restoring) != 0, {}, {}, {}, {}, {}};
   r.service = in.text(h.service, max_name);
   r.command = in.text(h.command, max_name);
   r.call_id = in.text(h.call_id, max_trace_id);
+  r.origin = {h.sent_us, h.waited_us, in.text(h.traceparent, max_traceparent)};
   r.params = in.text(h.params, no_bound);
   return in.complete() ? std::optional(r) : std::nullopt;
 }

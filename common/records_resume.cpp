@@ -14,7 +14,10 @@ void encode(const Numbered& r, std::string& out) {
   const std::uint32_t flags = (r.answers ? flag_answers : 0U) | (r.inherited ? flag_inherited : 0U) |
                               (r.refused ? flag_refused : 0U) |
                               (static_cast<std::uint32_t>(r.outcome) << outcome_shift);
-  put(out, NumberedHead{r.session, r.serial, r.number, flags, size32(r.text)}, {r.text});
+  put(out,
+      NumberedHead{r.session, r.serial, r.number, flags, size32(r.text), r.stages.taken_us, r.stages.request_ring_us,
+                   r.stages.broker_us, r.stages.service_us, 0},
+      {r.text});
 }
 void encode(const Resumed& r, std::string& out) {
   ResumedHead h{
@@ -40,7 +43,8 @@ std::optional<Numbered> decode<Numbered>(std::string_view payload) {
   Reader in(payload);
   NumberedHead h;
   constexpr std::uint32_t known = flag_answers | flag_inherited | flag_refused;
-  if (!in.head(h) || (h.flags & ((1U << outcome_shift) - 1)) > known || h.flags >> outcome_shift >= request_outcomes)
+  if (!in.head(h) || (h.flags & ((1U << outcome_shift) - 1)) > known || h.flags >> outcome_shift >= request_outcomes ||
+      h.reserved != 0)
     return {};
   Numbered r{h.session,
              h.serial,
@@ -49,7 +53,8 @@ std::optional<Numbered> decode<Numbered>(std::string_view payload) {
              (h.flags & flag_inherited) != 0,
              (h.flags & flag_refused) != 0,
              {},
-             static_cast<RequestOutcome>(h.flags >> outcome_shift)};
+             static_cast<RequestOutcome>(h.flags >> outcome_shift),
+             {h.taken_us, h.request_ring_us, h.broker_us, h.service_us}};
   r.text = in.text(h.text, no_bound);
   return in.complete() ? std::optional(r) : std::nullopt;
 }

@@ -10,6 +10,7 @@
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
+#include "common/process_figures.hpp"
 #include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
@@ -82,7 +83,7 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
   if (read_certificates) settings.door.tls.read = read_certificates;
-  settings.door.arrivals = std::make_shared<Arrivals>(settings.door.limits);
+  settings.door.arrivals = arrivals_ = std::make_shared<Arrivals>(settings.door.limits);
   make_lines(settings.door);
   settings.max_message = config.limits.message_bytes;
   settings.liveness = {seconds(config.listen.ping_interval_s), seconds(config.listen.pong_timeout_s),
@@ -109,6 +110,8 @@ Result<void> Edge::start() {
   if (const auto console = start_console(); !console) return console;
   wait_for_signal();
   reload_later();
+  own_files_ = open_files().value_or(0) + 1;  // and the one to meshd
+  most_files_ = most_files();
   return {};
 }
 

@@ -143,7 +143,7 @@ class Edge {
   }
   std::optional<SteadyTime> handle_snorky(ConsumerHandler& handler, std::string_view text, SteadyTime arrived);
   void refuse_call(ConsumerHandler& handler, std::string_view text, std::string_view why);
-  bool call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime deadline);
+  bool call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime arrived, SteadyTime deadline);
   bool restore_standing(ConsumerHandler& handler);
   void fail_call(ConsumerHandler& handler, std::string_view head, std::string_view text);
   void on_snorky_answer(const shm::RecordHeader& header, const records::SnorkyAnswer& record);
@@ -156,7 +156,7 @@ class Edge {
   void expire_backend(SteadyTime now);
 
   // What is measured (edge_measures.cpp)
-  [[nodiscard]] records::Origin origin_of(const ConsumerHandler& handler, const ClientRequest& message,
+  [[nodiscard]] records::Origin origin_of(const ConsumerHandler& handler, std::string_view traceparent,
                                           SteadyTime arrived) const;
   static std::unique_ptr<PendingRequest::Called> called_of(const ClientRequest& message, std::uint32_t waited_us);
   static void log_sent(const ConsumerHandler& handler, const ClientRequest& message, std::string_view trace_id,
@@ -250,6 +250,8 @@ class Edge {
   SteadyTime next_look_{};          // at whether those held back are still there
   bool timer_armed_ = false;
   Phase phase_ = Phase::serving;
+  std::shared_ptr<Arrivals> arrivals_;            // of all doors for consumers
+  std::uint64_t own_files_ = 0, most_files_ = 0;  // file descriptors: those before any consumer, and the limit
   SteadyTime drain_until_{};
   std::vector<std::pair<SteadyTime, records::SessionRef>>
       goodbyes_;                                  // when each socket is told to go; the last is the next

@@ -292,7 +292,7 @@ bool Edge::request(ConsumerHandler& handler, ClientRequest& message, SteadyTime 
     return true;
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
-  const records::Origin origin = origin_of(handler, message, arrived);
+  const records::Origin origin = origin_of(handler, message.traceparent, arrived);
   if (!write(handler, message, origin, deadline, trace_id, sequence)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
@@ -333,9 +333,9 @@ bool Edge::write(ConsumerHandler& handler, const ClientRequest& message, const r
       break;
     case Type::subscribe:
     case Type::unsubscribe:
-      records::encode(
-          records::Subscription{handler.slot(), handler.serial(), message.topic, to_ring_ms(deadline), trace_id},
-          record_);
+      records::encode(records::Subscription{handler.slot(), handler.serial(), message.topic, to_ring_ms(deadline),
+                                            trace_id, origin},
+                      record_);
       break;
     case Type::resume:
       records::encode(

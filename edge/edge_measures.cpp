@@ -35,12 +35,12 @@ double ms(std::uint64_t us) { return static_cast<double>(us) / 1000.0; }
 
 }  // namespace
 
-records::Origin Edge::origin_of(const ConsumerHandler& handler, const ClientRequest& message,
+/// `traceparent`: what the message brought; without one, the handshake's counts.
+records::Origin Edge::origin_of(const ConsumerHandler& handler, std::string_view traceparent,
                                 SteadyTime arrived) const {
   const std::uint64_t sent = latency::to_us(moment_);
   const std::uint64_t waited = std::min<std::uint64_t>(latency::between(latency::to_us(arrived), sent), UINT32_MAX);
-  return {sent, static_cast<std::uint32_t>(waited),
-          message.traceparent.empty() ? handler.traceparent() : std::string_view(message.traceparent)};
+  return {sent, static_cast<std::uint32_t>(waited), traceparent.empty() ? handler.traceparent() : traceparent};
 }
 
 /// Events and subscriptions have a topic where requests have a service.
@@ -128,6 +128,9 @@ void Edge::show_state() {
   link_.set(shm::EdgeCounter::sessions, connections_);
   link_.set(shm::EdgeCounter::pending, pending_.size());
   link_.set(shm::EdgeCounter::draining, phase_ == Phase::serving ? 0 : 1);
+  // Not counted one by one: an edge has no files by now, and may have very many sockets.
+  link_.set(shm::EdgeCounter::open_files, own_files_ + arrivals_->connections());
+  link_.set(shm::EdgeCounter::most_files, most_files_);
 }
 
 }  // namespace nuropb::edge

@@ -62,7 +62,7 @@ void Edge::on_numbered(const shm::RecordHeader& header, const records::Numbered&
     link_.count(shm::EdgeCounter::responses);
     if (asked) {
       count_outcome(record.outcome);
-      measure_answered(*handler, *asked, record.outcome, {});
+      measure_answered(*handler, *asked, record.outcome, record.stages);
     }
   } else if (record.inherited) {
     numbers.inherited.erase(header.sequence);

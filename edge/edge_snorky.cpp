@@ -23,7 +23,7 @@ std::optional<SteadyTime> Edge::handle_snorky(ConsumerHandler& handler, std::str
   const SteadyTime deadline = arrived + milliseconds(config_.request.ttl_ms);
   const bool known =
       handler.state() == ConsumerHandler::State::open;  // to this meshd: else the record would be a violation
-  if (known && may_call() && takes_from(handler) && handler.unsent().empty() && call(handler, ours, deadline))
+  if (known && may_call() && takes_from(handler) && handler.unsent().empty() && call(handler, ours, arrived, deadline))
     return {};
   if (clock_.now() < deadline) return deadline;
   link_.count(shm::EdgeCounter::timeouts);
@@ -41,7 +41,7 @@ void Edge::refuse_call(ConsumerHandler& handler, std::string_view text, std::str
   handler.write_message(encode_snorky_error(mistake.service, mistake.call_id, why));
 }
 
-bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime deadline) {
+bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTime arrived, SteadyTime deadline) {
   if (handler.requests().count >= config_.limits.pending_per_session) {
     count(shm::EdgeCounter::over_pending);
     count_outcome(RequestOutcome::refused);
@@ -52,9 +52,10 @@ bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTi
   }
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
   record_.clear();
-  records::encode(records::SnorkyCall{handler.slot(), handler.serial(), false, message.service, message.command,
-                                      message.call_id, message.params},
-                  record_);
+  records::encode(
+      records::SnorkyCall{handler.slot(), handler.serial(), false, message.service, message.command, message.call_id,
+                          message.params, origin_of(handler, message.traceparent, arrived)},
+      record_);
   if (!link_.write(records::Type::snorky_call, sequence, record_)) return false;
   ++next_sequence_;
   link_.count(shm::EdgeCounter::requests);
@@ -64,7 +65,7 @@ bool Edge::call(ConsumerHandler& handler, const SnorkyRequest& message, SteadyTi
   head.append(message.call_id.empty() ? "null" : message.call_id).append(",\"message\":");
   PendingRequest& pending = pending_.add(sequence, handler.slot(), handler.requests(), deadline, std::move(head));
   pending.verb = records::Type::snorky_call;
-  pending.arrived = clock_.now();
+  pending.arrived = arrived;
   pending.ring_end = link_.written();
   arm_timer();
   return true;
@@ -103,7 +104,7 @@ bool Edge::restore_standing(ConsumerHandler& handler) {
     const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
     record_.clear();
     records::encode(
-        records::SnorkyCall{handler.slot(), handler.serial(), true, call->service, call->command, {}, call->params},
+        records::SnorkyCall{handler.slot(), handler.serial(), true, call->service, call->command, {}, call->params, {}},
         record_);
     if (!link_.write(records::Type::snorky_call, sequence, record_)) return false;
     ++next_sequence_;

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/records.hpp"
+#include "common/trace.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -20,11 +21,11 @@ std::string text_of(json::Slice string) {
 
 SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
   std::array<json::Field, 3> call{{{"command"}, {"params"}, {"callId"}}};
-  std::array<json::Field, 2> envelope{{{"service"}, {"message", {}, call}}};
+  std::array<json::Field, 3> envelope{{{"service"}, {"message", {}, call}, {"traceparent"}}};
   json::Slice root;
   if (const auto problem = json::scan(text, envelope, &root, limits))
     return SnorkyMistake{"Invalid JSON: " + problem->text(), {}, {}};
-  const auto& [service, message] = envelope;
+  const auto& [service, message, traceparent] = envelope;
   const auto& [command, params, call_id] = call;
 
   SnorkyRequest request;
@@ -53,6 +54,10 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
   }
   request.call_id = call_id.value.text;
   request.params = params.value.text;
+  if (traceparent.value.kind == Kind::string && traceparent.value.present()) {
+    const std::string said = text_of(traceparent.value);
+    if (const auto parent = parse_traceparent(said)) request.traceparent = parent->text();
+  }
   return request;
 }
 

@@ -17,6 +17,7 @@ struct SnorkyRequest {
   std::string service, command;  ///< plain text; never empty
   std::string_view call_id;      ///< raw JSON; empty: none
   std::string_view params;       ///< raw JSON of any kind: the service judges it
+  std::string traceparent;       ///< W3C, in version 00's form, beside service and message; empty: none that is valid
 };
 
 struct SnorkyMistake {

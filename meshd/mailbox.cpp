@@ -105,12 +105,10 @@ void Mailboxes::add(Mailbox& box, std::shared_ptr<const std::string> text) {
 }
 
 bool Mailboxes::answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text,
-                       RequestOutcome outcome) {
-  auto taken = take(box, pending);
+                       RequestOutcome outcome, const records::Stages& stages) {
+  const auto taken = take(box, pending);
   if (!taken) return false;
-  taken->trace_id.clear();
-  taken->topic.clear();
-  put(box, {0, std::move(text), std::move(taken), pending, outcome});
+  put(box, {0, std::move(text), Mailbox::Asked{taken->from, taken->serial}, pending, outcome, stages});
   return true;
 }
 

@@ -61,12 +61,18 @@ class Mailbox {
     std::string topic;     ///< of a subscription
     SteadyTime deadline;
   };
+  /// What is remembered of a request once its answer is here.
+  struct Asked {
+    ReturnAddress from;
+    std::uint32_t serial = 0;
+  };
   struct Message {
     std::uint64_t number = 0;
-    std::shared_ptr<const std::string> text;      ///< shared by all who get it
-    std::optional<Pending> answers;               ///< without its texts
+    std::shared_ptr<const std::string> text;  ///< shared by all who get it
+    std::optional<Asked> answers;
     std::uint64_t pending = 0;                    ///< its number, where it answers
     RequestOutcome outcome = RequestOutcome::ok;  ///< of what it answers
+    records::Stages stages{};                     ///< the same
   };
 
   Mailbox(Mailboxes& all, Session& owner, std::uint64_t last);
@@ -135,7 +141,8 @@ class Mailboxes {
   /// Numbers a message. trim() has to follow, once it was handed to the edge if it can be.
   void add(Mailbox& box, std::shared_ptr<const std::string> text);
   /// The same of an answer. False if nobody waits for it any more.
-  bool answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, RequestOutcome outcome);
+  bool answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, RequestOutcome outcome,
+              const records::Stages& stages = {});
   /// Lets go of the oldest messages: of this one while it is over its bound, of whoever has most while all are over theirs.
   void trim(Mailbox& box);
   /// Those of which something went that their edges had not got: they can't go on.

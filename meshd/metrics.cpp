@@ -183,6 +183,16 @@ void workers(Page& page, const Counted& counted) {
        false, [](Slot s) { return s.edge[shm::EdgeCounter::requests]; });
   each("worker_cpu_seconds_total", "CPU time of the edge in a worker slot.", "counter", true,
        [](Slot s) { return Page::seconds(s.cpu_us); });
+  page.head("worker_resident_memory_bytes", "Memory of the edge in a worker slot, what it shares with meshd included.",
+            "gauge");
+  for (const SlotCounts& slot : counted.slots) {
+    if (slot.present && slot.resident_bytes)
+      page.line("worker_resident_memory_bytes", "{" + quoted("worker", std::to_string(slot.slot)) + "}",
+                *slot.resident_bytes);
+  }
+  each("worker_open_fds", "File descriptors of the edge in a worker slot: its own, and one for each socket.", "gauge",
+       true, [](Slot s) { return s.open_files; });
+  each("worker_max_fds", "File descriptors that it may have.", "gauge", true, [](Slot s) { return s.most_files; });
   each("worker_outbox_bytes", "Answers that wait for room in a return ring.", "gauge", true,
        [](Slot s) { return s.outbox_bytes; });
   const auto rings = [&](std::string_view name, std::string_view help, std::string_view type, bool of_now,
@@ -214,6 +224,10 @@ void process(Page& page, const Counted& counted) {
   page.line("start_time_seconds", "", Page::seconds(static_cast<std::uint64_t>(counted.started_at * 1e6)));
   page.head("cpu_seconds_total", "CPU time of meshd.", "counter");
   page.line("cpu_seconds_total", "", Page::seconds(static_cast<std::uint64_t>(counted.cpu_s * 1e6)));
+  if (counted.resident_bytes)
+    page.gauge("resident_memory_bytes", "Memory of meshd, all rings included.", *counted.resident_bytes);
+  if (counted.open_files) page.gauge("open_fds", "File descriptors of meshd.", *counted.open_files);
+  page.gauge("max_fds", "File descriptors that meshd may have.", counted.most_files);
   page.counter("spans_exported_total", "Spans that the collector has taken.", counted.spans.exported);
   page.counter("spans_dropped_total", "Spans that could not be kept for the collector, or that it refused.",
                counted.spans.dropped);

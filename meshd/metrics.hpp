@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,8 @@ struct SlotCounts {
   bool present = false;
   bool draining = false;
   std::uint64_t sessions = 0, pending = 0, cpu_us = 0, outbox_bytes = 0;
+  std::uint64_t open_files = 0, most_files = 0;
+  std::optional<std::uint64_t> resident_bytes{};    ///< nothing: /proc does not say
   std::uint64_t request_ring = 0, return_ring = 0;  ///< bytes in them
   std::uint64_t return_stalls = 0;
   EdgeCounts edge{};  ///< of all that had it
@@ -101,6 +104,8 @@ struct Counted {
   OtlpExporter::Counters spans{};
   std::uint64_t request_ring_size = 0, return_ring_size = 0;
   double started_at = 0, cpu_s = 0;
+  std::optional<std::uint64_t> resident_bytes{}, open_files{};
+  std::uint64_t most_files = 0;
   std::uint32_t abi = 0;
   ResumeCounts resumes{};
   std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;

@@ -104,7 +104,7 @@ class RingLoop : private Pushes::Edges {
   void leave();
   void beat();
 
-  // The traffic (ring_traffic.cpp)
+  // The way out (ring_traffic.cpp)
   void activate(Attached& attached);
   void schedule_turn();
   void turn();
@@ -117,6 +117,8 @@ class RingLoop : private Pushes::Edges {
   void send_encrypted(Face& face);
   void publish_waiting();
   [[nodiscard]] bool outgoing() const;
+
+  // The way back (ring_answers.cpp)
   void on_events(Face& face);
   void on_report(Face& face, mesh::Report&& report, SteadyTime now);
   void on_state(const ServiceMeshManager::StateChange& change);
@@ -124,6 +126,8 @@ class RingLoop : private Pushes::Edges {
   void deliver_kept(WorkerId id);
   void drop_kept();
   void deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt);
+  void touch(Attached& attached);
+  void flush_touched();
 
   // Who the sessions are (ring_sessions.cpp)
   bool open_session(Attached& attached, const std::string& payload);
@@ -176,7 +180,7 @@ class RingLoop : private Pushes::Edges {
   bool note_pending(const Record& record, records::Type type, Session& session, const ReturnAddress& from);
   bool deliver_numbered(const Returned& returned);
   void end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error,
-                   RequestOutcome outcome);
+                   RequestOutcome outcome, const records::Stages& stages = {});
   void say(Mailbox& box, std::shared_ptr<const std::string> text);
   void say(Mailbox& box, std::string text);
   void say_event(HandlerKind kind, const std::string& routing_key, const std::string& payload);
@@ -215,6 +219,11 @@ class RingLoop : private Pushes::Edges {
   void measure_read(Attached& attached, const ReturnAddress& from, const records::Origin& origin);
   void measure_report(Attached& attached, const ReturnAddress& to, const mesh::Report& report);
   records::Stages measure_answer(Attached& attached, const ReturnAddress& to, bool from_service);
+  /// Spans are made, or lines of a trace are logged.
+  [[nodiscard]] bool traced() const { return spans_ || log::enabled(log::Level::debug); }
+  template <class Record, class Send>
+  bool in_span(records::Type verb, std::string_view service, std::string_view method, const Session& session,
+               const ReturnAddress& from, const Record& record, const Send& send);
   std::string begin_span(records::Type verb, std::string_view service, std::string_view method, const Session& session,
                          const ReturnAddress& from, std::string_view raw_trace_id, const records::Origin& origin,
                          std::uint64_t deadline_ms);
@@ -243,6 +252,7 @@ class RingLoop : private Pushes::Edges {
   void tap(records::Type type, const records::Authorize& record, const Session& session, const ReturnAddress& from);
   void tap_answer(const Returned& returned);
   void tap_push(WorkerId worker, const std::string& payload);
+  void tap_push(const Session& session, std::string_view text);
   void tap_event(HandlerKind kind, const std::string& topic, const std::string& payload);
 
   [[nodiscard]] std::string metrics();
@@ -257,8 +267,6 @@ class RingLoop : private Pushes::Edges {
   [[nodiscard]] ReturnAddress address(WorkerId worker, std::uint32_t slot, const Session& session) {
     return face(session).address(worker, slot);
   }
-  void touch(Attached& attached);
-  void flush_touched();
   Attached* find(WorkerId id);
 
   const Config& config_;

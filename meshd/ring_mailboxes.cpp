@@ -54,12 +54,12 @@ bool RingLoop::deliver_numbered(const Returned& returned) {
     if (!found.box) return false;
   }
   const auto record = records::decode<records::Response>(returned.payload);
-  if (record) end_pending(*found.box, found.pending, record->result, record->error, record->outcome);
+  if (record) end_pending(*found.box, found.pending, record->result, record->error, record->outcome, record->stages);
   return true;
 }
 
 void RingLoop::end_pending(Mailbox& box, std::uint64_t number, std::string_view result, std::string_view error,
-                           RequestOutcome outcome) {
+                           RequestOutcome outcome, const records::Stages& stages) {
   const auto found = box.pending().find(number);
   if (found == box.pending().end()) return;
   const Mailbox::Pending& pending = found->second;
@@ -77,7 +77,7 @@ void RingLoop::end_pending(Mailbox& box, std::uint64_t number, std::string_view 
   }
   std::string text;
   encode_response(text, pending.trace_id, result, error);
-  mailboxes_.answer(box, number, shared(std::move(text)), outcome);
+  mailboxes_.answer(box, number, shared(std::move(text)), outcome, stages);
   hand_over(box);
 }
 
@@ -108,16 +108,23 @@ void RingLoop::hand_over(Mailbox& box) {
         mailboxes_.wait_for_room(box);
         break;
       }
-      records::Numbered record{
-          box.place()->slot, box.owner().serial, message->number, false, false, message->outcome != RequestOutcome::ok,
-          *message->text,    message->outcome};
+      records::Numbered record{box.place()->slot,
+                               box.owner().serial,
+                               message->number,
+                               false,
+                               false,
+                               message->outcome != RequestOutcome::ok,
+                               *message->text,
+                               message->outcome,
+                               {}};
       std::uint64_t sequence = 0;
       if (message->answers) {
-        const Mailbox::Pending& asked = *message->answers;
+        const Mailbox::Asked& asked = *message->answers;
         record.answers = WorkerId{asked.from.slot, asked.from.generation} == worker.id() &&
                          asked.from.session == box.place()->slot && asked.serial == box.owner().serial;
         record.inherited = !record.answers && message->number > box.inherited_from;
         sequence = record.answers ? asked.from.sequence : record.inherited ? message->pending : 0;
+        if (record.answers) record.stages = message->stages;  // another edge would take its wait for the ring's
       }
       std::string payload;
       records::encode(record, payload);
@@ -175,6 +182,8 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
     kind = record->handler;
     const auto text = shared(numberable(record->text));
     const auto work = [&](Mailbox& box) {
+      if (taps_.watching()) [[unlikely]]
+        tap_push(box.owner(), record->text);
       say(box, text);
       ++taken;
     };

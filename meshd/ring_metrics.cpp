@@ -1,9 +1,12 @@
 // What the ring loop measures of requests on their way, and what it tells of itself and of all workers.
 
+#include <unistd.h>
+
 #include <ctime>
 
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
+#include "common/process_figures.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/ring_loop.hpp"
 #include "shm/layout.hpp"
@@ -96,6 +99,9 @@ SlotCounts RingLoop::look_at(Attached& attached) {
   out.sessions = worker.sessions().open();
   out.pending = segments.counter(shm::EdgeCounter::pending);
   out.cpu_us = segments.counter(shm::EdgeCounter::cpu_us);
+  out.open_files = segments.counter(shm::EdgeCounter::open_files);
+  out.most_files = segments.counter(shm::EdgeCounter::most_files);
+  out.resident_bytes = resident_bytes(worker.peer().pid);
   out.outbox_bytes = worker.outbox_bytes();
   out.request_ring = worker.unread();
   out.return_ring = worker.unheard();
@@ -151,6 +157,9 @@ Counted RingLoop::count() {
   counted.return_ring_size = config_.rings.return_bytes;
   counted.started_at = started_at_;
   counted.cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+  counted.resident_bytes = resident_bytes(::getpid());
+  counted.open_files = open_files();
+  counted.most_files = most_files();
   counted.abi = shm::abi;
   if (exporter_) counted.spans = exporter_->counters();
   auto slots = slots_seen_;

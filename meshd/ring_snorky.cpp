@@ -79,9 +79,15 @@ bool RingLoop::snorky_record(Attached& attached, const shm::RecordHeader& header
     send_to_worker(from.worker, records::Type::snorky_answer, header.sequence, std::move(out));
     return true;
   }
+  const ReturnAddress address = face(*session).address(worker.id(), record->session, header.sequence);
+  if (traced() && !record->restoring) {
+    (void)begin_span(records::Type::snorky_call, record->service, record->command, *session, address, record->call_id,
+                     record->origin, to_ring_ms(moment_ + milliseconds(config_.request.ttl_ms)));
+  }
   const bool honest = snorky_->consumer_call(
       *record, {from, std::string(session->identity.user_id()), &session->policy, {}},
-      [this, from, sequence = header.sequence](const snorky::ConsumerAnswer& answer) {
+      [this, from, address, sequence = header.sequence](const snorky::ConsumerAnswer& answer) {
+        if (spans_) spans_->end(address, RequestOutcome::ok, {}, latency::to_us(clock_.now()));
         std::string out;
         records::encode(records::SnorkyAnswer{from.slot, from.serial, answer.key, answer.call, answer.text}, out);
         send_to_worker(from.worker, records::Type::snorky_answer, sequence, std::move(out));

@@ -83,8 +83,17 @@ void RingLoop::tap(records::Type, const records::Authorize&, const Session& sess
 }
 
 void RingLoop::tap_answer(const Returned& returned) {
-  if (const auto record = records::decode<records::Response>(returned.payload))
-    taps_.answered(returned.to, record->result, record->error, clock_.now());
+  const auto record = records::decode<records::Response>(returned.payload);
+  if (!record) return;
+  ReturnAddress to = returned.to;
+  if (to.slot == numbered_worker.slot) {  // a mailbox waits for it, in the place of whoever has asked
+    const Mailbox* const box = mailboxes_.find(to.session);
+    if (!box) return;
+    const auto asked = box->pending().find(to.sequence);
+    if (asked == box->pending().end()) return;
+    to = asked->second.from;
+  }
+  taps_.answered(to, record->result, record->error, clock_.now());
 }
 
 void RingLoop::tap_push(WorkerId worker, const std::string& payload) {
@@ -92,14 +101,18 @@ void RingLoop::tap_push(WorkerId worker, const std::string& payload) {
   Attached* const attached = record ? find(worker) : nullptr;
   if (!attached) return;
   attached->worker.sessions().each([&](std::uint32_t slot, const Session& session) {
-    if (session.state != SessionState::open || session.handler != record->handler || !taps_.wants(who_is(session)))
-      return;
+    if (session.state != SessionState::open || session.handler != record->handler || session.mailbox) return;
+    if (!taps_.wants(who_is(session))) return;
     bool meant = record->all;
     for (std::size_t i = 0; !meant && i < record->sessions.size(); ++i)
       meant = record->sessions[i] == records::SessionRef{slot, session.serial};
-    if (!meant) return;
-    taps_.tell(who_is(session), "out", "push", {{"bytes", record->text.size()}, {"message", shape_of(record->text)}});
+    if (meant) tap_push(session, record->text);
   });
+}
+
+void RingLoop::tap_push(const Session& session, std::string_view text) {
+  if (taps_.wants(who_is(session)))
+    taps_.tell(who_is(session), "out", "push", {{"bytes", text.size()}, {"message", shape_of(text)}});
 }
 
 void RingLoop::tap_event(HandlerKind kind, const std::string& topic, const std::string& payload) {

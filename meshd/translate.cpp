@@ -1,6 +1,7 @@
 #include "meshd/translate.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "common/error_names.hpp"
 #include "common/json/scan.hpp"
@@ -189,6 +190,24 @@ Returned done(const ReturnAddress& to, std::string_view raw_result) {
   return {to, response_record(to, raw_result, "null", RequestOutcome::ok)};
 }
 
+namespace {
+
+/// Of whoever published it: beside the message, or in its context, which a service passes on from the request that it is about.
+std::string traceparent_of(const mesh::Incoming& message, std::string_view raw_context, std::size_t json_depth) {
+  if (const auto parent = parse_traceparent(message.traceparent)) return parent->text();
+  std::array<json::Field, 1> fields{{{"traceparent"}}};
+  // Hardly any has one, and this is much faster than reading it.
+  if (raw_context.find(R"("traceparent")") == std::string_view::npos || !raw_context.starts_with('{') ||
+      json::scan(raw_context, fields, nullptr, {json_depth}))
+    return {};
+  const json::Slice& said = fields[0].value;
+  if (said.kind != json::Kind::string || !said.present() || !json::is_plain(said)) return {};
+  const auto parent = parse_traceparent(json::plain(said));
+  return parent ? parent->text() : std::string();
+}
+
+}  // namespace
+
 Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message,
                                   std::size_t json_depth, bool forward_context) {
   if (message.encrypted) return failure("is encrypted, and events are for everybody", "event");
@@ -200,11 +219,13 @@ Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind han
   }
   const auto body = decode_event(message.body, json::Limits{json_depth});
   if (!body) return tl::unexpected(body.error());
+  const std::string traceparent = traceparent_of(message, body->context, json_depth);
   std::string payload;
   // The topic is the one that the broker matched; what the publisher wrote beside it may be another.
-  records::encode(records::MeshEvent{message.routing_key, body->event,
-                                     forward_context ? body->context : std::string_view(), body->target, handler},
-                  payload);
+  records::encode(
+      records::MeshEvent{message.routing_key, body->event, forward_context ? body->context : std::string_view(),
+                         body->target, handler, traceparent},
+      payload);
   return payload;
 }
 

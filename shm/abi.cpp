@@ -2,6 +2,6 @@
 
 namespace nuropb::shm {
 
-const std::uint32_t abi = 5;
+const std::uint32_t abi = 6;
 
 }  // namespace nuropb::shm

@@ -93,6 +93,8 @@ enum class EdgeCounter : std::size_t {
   no_token,          ///< handshakes without one
   wrong_origin,      ///< handshakes of pages that may not connect
   no_first_message,  ///< sockets that did not bring their token in time (auth.first_message)
+  open_files,        ///< its file descriptors: those that it began with, and sockets
+  most_files,        ///< how many it may have
   count_
 };
 /// Kinds of messages from consumers, by their records' types (common/records.hpp).

@@ -71,6 +71,7 @@ struct Incoming {
   MessageType type = MessageType::request;
   std::string correlation_id;
   std::string trace_id;
+  std::string traceparent;  ///< as it came, whatever it is
   std::string reply_to;
   std::string routing_key;
   bool redelivered = false;

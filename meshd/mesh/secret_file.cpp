@@ -21,7 +21,7 @@ bool SecretFile::changed() const {
          now.changed.tv_sec != read_.changed.tv_sec || now.changed.tv_nsec != read_.changed.tv_nsec;
 }
 
-Result<std::string> SecretFile::read() {
+Result<std::string> SecretFile::read_lines() {
   read_ = look();  // before reading: what changes meanwhile is seen as a change
   // Not waiting for a writer, should somebody have put a pipe there.
   const shm::UniqueFd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -35,13 +35,18 @@ Result<std::string> SecretFile::read() {
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  const std::string of_one_line = setting_ + " names a file with a password or token and nothing else";
-  if (size > largest) return failure("is larger than 64 KiB", path_, of_one_line);
+  if (size > largest) return failure("is larger than 64 KiB", path_, setting_ + " names it");
   out.resize(size);
   while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
-  if (out.empty()) return failure("is empty", path_, of_one_line);
-  if (out.find_first_of(std::string_view("\0\n", 2)) != std::string::npos)
-    return failure("holds more than one line of text", path_, of_one_line);
+  if (out.empty()) return failure("is empty", path_, setting_ + " names it");
+  return out;
+}
+
+Result<std::string> SecretFile::read() {
+  auto out = read_lines();
+  if (out && out->find_first_of(std::string_view("\0\n", 2)) != std::string::npos)
+    return failure("holds more than one line of text", path_,
+                   setting_ + " names a file with a password or token and nothing else");
   return out;
 }
 

@@ -21,6 +21,8 @@ class SecretFile {
 
   /// Its text without the line's end. An error names the file, never what is in it.
   Result<std::string> read();
+  /// The same of one that may have several lines.
+  Result<std::string> read_lines();
   /// It looks different from when it was read: another file, size, or time of change. Also while it can't be looked at.
   [[nodiscard]] bool changed() const;
 

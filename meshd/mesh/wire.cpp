@@ -29,6 +29,7 @@ tl::expected<void, Malformed> read_properties(ReceivedProperties&& properties, I
   const std::string type = header("nuropb_type");
   const auto known = message_type(type);
   if (known) message.type = *known;
+  if (message.type == MessageType::event) message.traceparent = header("traceparent");
   if (const std::string version = header("nuropb_protocol"); version != protocol_version) {
     return tl::unexpected(
         Malformed{{version.empty() ? "is missing" : "'" + version.substr(0, 32) + "' is not supported",

@@ -1,7 +1,7 @@
 #include "meshd/tracing/otlp.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "common/latency.hpp"
@@ -14,6 +14,14 @@ using Json = nlohmann::json;
 
 constexpr auto last_moment = milliseconds(1500);  // at the end, for what is still here
 constexpr milliseconds first_pause{500};
+constexpr const char* setting_of_headers = "tracing.headers_file";
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view blank = " \t\r";
+  const auto first = text.find_first_not_of(blank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
 
 Json attribute(const std::string& key, const std::variant<std::string, std::int64_t>& value) {
   // OTLP's JSON writes 64-bit numbers as texts.
@@ -63,7 +71,45 @@ std::string encode_otlp(const std::vector<Span>& spans, const SpanResource& reso
   return request.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-OtlpExporter::OtlpExporter(Settings settings) : settings_(std::move(settings)), client_(settings_.server) {}
+Result<Headers> parse_headers(std::string_view text) {
+  constexpr std::size_t most = 32;
+  // RFC 9110, section 5.6.2.
+  constexpr std::string_view token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  constexpr std::array<std::string_view, 6> not_theirs{"host",       "content-length",    "content-type",
+                                                       "connection", "transfer-encoding", "expect"};
+  Headers out;
+  std::size_t number = 0;
+  while (!text.empty()) {
+    const std::string_view whole = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(whole.size() + 1, text.size()));
+    ++number;
+    const auto wrong = [&](const char* what) {
+      return failure("line " + std::to_string(number) + ": " + what, setting_of_headers,
+                     "write \"Name: value\" a line");
+    };
+    const std::string_view line = trimmed(whole);
+    if (line.empty()) continue;
+    const std::string_view name = line.substr(0, line.find(':'));
+    if (name.size() == line.size()) return wrong("no ':'");
+    if (name.empty() || name.find_first_not_of(token) != std::string_view::npos)
+      return wrong("that is no header's name");
+    std::string lower(name);
+    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (std::find(not_theirs.begin(), not_theirs.end(), lower) != not_theirs.end())
+      return wrong("that header is HTTP's own");
+    const std::string_view value = trimmed(line.substr(name.size() + 1));
+    if (std::any_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }))
+      return wrong("a character that no header may have");
+    if (out.size() == most) return wrong("more than 32 headers");
+    out.emplace_back(name, value);
+  }
+  return out;
+}
+
+OtlpExporter::OtlpExporter(Settings settings)
+    : settings_(std::move(settings)),
+      client_(settings_.server),
+      headers_file_(settings_.headers_file, setting_of_headers) {}
 OtlpExporter::~OtlpExporter() { stop(); }
 
 Result<std::unique_ptr<OtlpExporter>> OtlpExporter::make(const Config& config, const std::string& instance) {
@@ -75,9 +121,22 @@ Result<std::unique_ptr<OtlpExporter>> OtlpExporter::make(const Config& config, c
   out.server.tls.ca_file = config.tracing.ca_file;
   out.server.max_body = 64 * 1024;
   out.timeout = milliseconds(config.tracing.timeout_ms);
+  out.headers_file = config.tracing.headers_file;
   out.queued = config.tracing.queued_spans;
   out.resource = {config.gateway.service, instance, NUROPB_VERSION};
-  return std::make_unique<OtlpExporter>(std::move(out));
+  auto made = std::make_unique<OtlpExporter>(std::move(out));
+  if (const auto read = made->read_headers(); !read) return tl::unexpected(read.error());
+  return made;
+}
+
+Result<void> OtlpExporter::read_headers() {
+  if (!headers_file_.named()) return {};
+  const auto text = headers_file_.read_lines();
+  if (!text) return tl::unexpected(text.error());
+  auto headers = parse_headers(*text);
+  if (!headers) return tl::unexpected(headers.error());
+  headers_ = std::move(*headers);
+  return {};
 }
 
 void OtlpExporter::start() {
@@ -149,10 +208,17 @@ void OtlpExporter::run() {
 }
 
 OtlpExporter::Sent OtlpExporter::send(const std::vector<Span>& spans) {
-  const http::Request request{"POST", "", encode_otlp(spans, settings_.resource, unix_us_at_zero()), {}};
-  const auto answer = client_.send(request, settings_.timeout);
   Sent sent = Sent::later;
   std::string why;
+  // One that can't be read may be in the midst of being renewed: the former ones go on meanwhile.
+  if (headers_file_.named() && headers_file_.changed()) {
+    const auto read = read_headers();
+    if (!read && !stale_headers_)
+      log::warning("headers for the collector not changed", {{"reason", read.error().text()}});
+    stale_headers_ = !read;
+  }
+  const http::Request request{"POST", "", encode_otlp(spans, settings_.resource, unix_us_at_zero()), headers_};
+  const auto answer = client_.send(request, settings_.timeout);
   if (!answer) why = answer.error().text();
   else if (answer->status / 100 == 2) sent = Sent::yes;
   else {

@@ -11,12 +11,15 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/clock.hpp"
 #include "common/config.hpp"
 #include "meshd/http/client.hpp"
+#include "meshd/mesh/secret_file.hpp"
 #include "meshd/tracing/spans.hpp"
 
 namespace nuropb::meshd {
@@ -28,11 +31,17 @@ struct SpanResource {
 /// An ExportTraceServiceRequest. `unix_us_at_zero` is Unix time where to_us() is 0. Pure.
 std::string encode_otlp(const std::vector<Span>& spans, const SpanResource& resource, std::int64_t unix_us_at_zero);
 
+/// "Name: value" a line, as in tracing.headers_file; empty lines count for nothing. HTTP's own, which say how long a body is
+/// and whose, are no headers to give. Errors name the line, never what is in it. Pure.
+using Headers = std::vector<std::pair<std::string, std::string>>;
+Result<Headers> parse_headers(std::string_view text);
+
 class OtlpExporter {
  public:
   struct Settings {
     http::Client::Settings server;
     milliseconds timeout{5000};
+    std::string headers_file{};
     std::size_t queued = 8192;
     SpanResource resource;
     milliseconds every{1000};            ///< how long a span may wait for company
@@ -47,6 +56,8 @@ class OtlpExporter {
   ~OtlpExporter();
   /// nullptr: the config wants none.
   static Result<std::unique_ptr<OtlpExporter>> make(const Config& config, const std::string& instance);
+  /// Reads the headers; until then, and where there is no file, none are sent.
+  Result<void> read_headers();
 
   void start();
   /// Sends what it has, for a moment, and ends the thread.
@@ -62,6 +73,9 @@ class OtlpExporter {
 
   Settings settings_;
   http::Client client_;
+  mesh::SecretFile headers_file_;  // with headers_, the thread's own once it runs
+  Headers headers_;
+  bool stale_headers_ = false;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Span> queue_;  // under mutex_

@@ -12,8 +12,19 @@ std::string_view name_of(records::Type verb) {
     case records::Type::command: return "command";
     case records::Type::describe: return "describe";
     case records::Type::event: return "event";
+    case records::Type::subscribe: return "subscribe";
+    case records::Type::unsubscribe: return "unsubscribe";
+    case records::Type::snorky_call: return "snorky";
     default: return "request";
   }
+}
+
+/// What meshd passes on to nobody: the whole of it is one span.
+bool ends_here(records::Type verb) {
+  return verb == records::Type::subscribe || verb == records::Type::unsubscribe || verb == records::Type::snorky_call;
+}
+bool has_topic(records::Type verb) {
+  return verb == records::Type::event || verb == records::Type::subscribe || verb == records::Type::unsubscribe;
 }
 
 bool went_well(RequestOutcome outcome) { return outcome == RequestOutcome::ok; }
@@ -49,16 +60,21 @@ std::string Spans::begin(const ReturnAddress& who, const Began& what) {
   // Both were written by an edge: not before what can be, and not after we have read it.
   const std::uint64_t sent = std::min(what.origin.sent_us, what.read_us);
   server.start_us = sent - std::min<std::uint64_t>(sent, what.origin.waited_us);
-  server.attributes = {
-      {"rpc.system", "nuropb"},
-      {what.verb == records::Type::event ? "messaging.destination.name" : "rpc.service", std::string(what.service)},
-      {"nuropb.trace_id", std::string(what.trace_id)},
-      {"nuropb.worker", static_cast<std::int64_t>(who.slot)},
-      {"nuropb.edge_in_us", static_cast<std::int64_t>(what.origin.waited_us)}};
+  server.attributes = {{"rpc.system", what.verb == records::Type::snorky_call ? "snorky" : "nuropb"},
+                       {has_topic(what.verb) ? "messaging.destination.name" : "rpc.service", std::string(what.service)},
+                       {"nuropb.trace_id", std::string(what.trace_id)},
+                       {"nuropb.worker", static_cast<std::int64_t>(who.slot)},
+                       {"nuropb.edge_in_us", static_cast<std::int64_t>(what.origin.waited_us)}};
   if (!what.method.empty()) server.attributes.emplace_back("rpc.method", std::string(what.method));
   if (!what.user_id.empty()) server.attributes.emplace_back("enduser.id", std::string(what.user_id));
 
-  Span& client = open.client;
+  if (ends_here(what.verb)) {
+    std::string own = TraceParent{server.trace_id, server.span_id, true}.text();
+    open_.emplace(who, std::move(open));
+    return own;
+  }
+
+  Span& client = open.client.emplace();
   client.trace_id = server.trace_id;
   client.span_id = random_id(1);
   client.parent_id = server.span_id;
@@ -81,16 +97,18 @@ void Spans::finish(Open&& open, RequestOutcome outcome, const records::Stages& s
   const std::string name(request_outcome_names[static_cast<std::size_t>(outcome)]);
   open.server.attributes.emplace_back("nuropb.outcome", name);
   open.server.attributes.emplace_back("nuropb.request_ring_us", static_cast<std::int64_t>(stages.request_ring_us));
-  open.client.attributes.emplace_back("nuropb.broker_us", static_cast<std::int64_t>(stages.broker_us));
-  open.client.attributes.emplace_back("nuropb.service_us", static_cast<std::int64_t>(stages.service_us));
-  for (Span* span : {&open.server, &open.client}) {
-    span->end_us = std::max(now_us, span->start_us);
-    if (!went_well(outcome)) span->error = name;
+  if (open.client) {
+    open.client->attributes.emplace_back("nuropb.broker_us", static_cast<std::int64_t>(stages.broker_us));
+    open.client->attributes.emplace_back("nuropb.service_us", static_cast<std::int64_t>(stages.service_us));
   }
-  std::vector<Span> both;
-  both.push_back(std::move(open.server));
-  both.push_back(std::move(open.client));
-  export_(std::move(both));
+  std::vector<Span> spans;
+  spans.push_back(std::move(open.server));
+  if (open.client) spans.push_back(std::move(*open.client));
+  for (Span& span : spans) {
+    span.end_us = std::max(now_us, span.start_us);
+    if (!went_well(outcome)) span.error = name;
+  }
+  export_(std::move(spans));
 }
 
 void Spans::expire(std::uint64_t now_us) {

@@ -4,12 +4,15 @@
 //   the consumer's span ─► SERVER "request service.method"   from the socket until the answer is on its way to the edge
 //                            └─► CLIENT "service.method"     from meshd's reading it on; its id is what the service gets
 //
+// What ends in meshd has the first alone: subscriptions, calls of Snorky's services.
+//
 // A request is sampled if the traceparent that came with it says so; without one, by tracing.sample_ratio. One that is not
 // has its traceparent passed on as it came. What is open is bounded: beyond it nothing is sampled. Owner thread: the ring
 // loop's.
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -64,7 +67,8 @@ class Spans {
     }
   };
   struct Open {
-    Span server, client;
+    Span server;
+    std::optional<Span> client;  // of what goes to a service, or to whoever hears of an event
     std::uint64_t deadline_us = 0;
   };
   std::string random_id(int words);

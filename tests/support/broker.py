@@ -15,16 +15,18 @@ from .paths import BROKER_SCRIPT
 class Broker:
     """A node in a folder of its own. start() and stop() keep its port and what it stored."""
 
-    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False, lines=(), join=None):
+    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False, lines=(), join=None, host=None):
         """With certificates it also listens with TLS; with management it has that plugin. `lines` are put into its config. `join`: another
-        Broker that runs, of whose cluster it becomes a node; it is stopped first."""
+        Broker that runs, of whose cluster it becomes a node; it is stopped first. `host`: of hosts.py, where it lives; not here then."""
         self.folder, self.certificates, self.script, self.management, self.lines, self.join = folder, certificates, script, management, lines, join
+        self.host = host
         self._urls = {}
 
     def _run(self, *words, timeout=300):
+        command = [str(self.script), *words]
         done = subprocess.run(
-            [str(self.script), *words],
-            env={**os.environ, "NUROPB_BROKER_DIR": str(self.folder)},
+            self.host.command(*command) if self.host else command,
+            env={**os.environ, "NUROPB_BROKER_DIR": str(self.folder), **({"NUROPB_BROKER_ADDRESS": self.host.address} if self.host else {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

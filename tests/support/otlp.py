@@ -42,12 +42,14 @@ class Collector:
 
     def __init__(self, port=0):
         self.spans, self.mistakes, self.posts, self.status = [], [], 0, 200
+        self.headers = {}  # of the last post, by their names in lower case
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.posts += 1
+                outer.headers = {name.lower(): value for name, value in self.headers.items()}
                 status = outer.status
                 try:
                     assert self.path == "/v1/traces" and self.headers["Content-Type"] == "application/json", (self.path, self.headers["Content-Type"])

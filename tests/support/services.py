@@ -14,11 +14,11 @@ def unique(name):
 
 
 @contextmanager
-def demo_service(url, folder, name=None, instance=None, wait_ready=True):
-    """nuropb-demo-service, which is built on our mesh library: echo, add, slow(ms), fail."""
+def demo_service(url, folder, name=None, instance=None, wait_ready=True, host=None):
+    """nuropb-demo-service, which is built on our mesh library: echo, add, slow(ms), fail. `host`: of hosts.py, where it runs; not here then."""
     name = name or unique("demo")
     command = [binary("nuropb-demo-service"), "--url", url, "--service", name, *(["--instance", instance] if instance else [])]
-    with Process("demo-service", command, folder) as process:
+    with Process("demo-service", host.command(*command) if host else command, folder) as process:
         if wait_ready:
             process.wait_for_log("^ready$")
         process.service = name

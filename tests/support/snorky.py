@@ -70,8 +70,8 @@ class SnorkyClient:
         self._reader = None
 
     @classmethod
-    async def open(cls, url, token="secret-ann", **options):
-        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    async def open(cls, url, token="secret-ann", headers=None, **options):
+        headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token is not None else {})}
         options = {"compression": None, "ping_interval": None, "max_size": None, "open_timeout": HELLO_TIMEOUT, "close_timeout": 3, **options}
         self = cls(await websockets.connect(url, extra_headers=headers, **options))
         self._reader = asyncio.create_task(self._read())

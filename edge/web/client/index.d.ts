@@ -83,6 +83,8 @@ export interface MeshEvent {
   context?: any;
   /** Events that a too slow socket has missed before this one. */
   dropped?: number;
+  /** W3C: the span that the event comes from. */
+  traceparent?: string;
 }
 
 declare class Connection {

@@ -16,6 +16,7 @@ import pytest
 from support.consumer import Consumer
 from support.ctl import ctl
 from support.paths import ROOT, binary
+from support.resuming import Resuming
 from support.waiting import wait_until
 
 CTL = str(binary("nuropb-ctl"))
@@ -233,6 +234,20 @@ async def test_tap_shows_one_user_and_no_value(gateways, demo):
     gateway.meshd.wait_for_log("an operator watches no more")
     await ann.close()
     await bob.close()
+
+
+async def test_tap_shows_sessions_whose_messages_are_numbered(gateways):
+    gateway = gateways(files={"policy.toml": 'default = ["subscribe"]\n'}, settings={"auth": {"policy_file": "policy.toml"}, "admin": {"tap": True}})
+    async with await Resuming.open(gateway.url) as ann:
+        tap = await asyncio.to_thread(tapped, gateway, "--user", "ann", "--json", "--count", "4")
+        await ann.done("subscribe", topic="news.*")
+        for words in (("--user", "ann"), ("--all",)):
+            await asyncio.to_thread(ctl, gateway, "send", *words, '{"news": "8888-8888"}')
+        shown = [json.loads(await asyncio.wait_for(asyncio.to_thread(tap.stdout.readline), 30)) for _ in range(4)]
+        assert await asyncio.to_thread(tap.wait, 30) == 0
+        tap.stdout.close()
+    assert [(line["direction"], line["what"], line.get("of")) for line in shown] == [("in", "subscribe", None), ("out", "answer", "subscribe"), ("out", "push", None), ("out", "push", None)], shown
+    assert {line["session_id"] for line in shown} == {ann.session_id} and "8888" not in json.dumps(shown)
 
 
 def test_tap_is_refused_unless_it_is_allowed(gateway):

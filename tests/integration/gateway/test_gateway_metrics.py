@@ -1,20 +1,24 @@
 """What the page of metrics says of a gateway at work, over TCP; and that whatever is deployed to read it reads what is there."""
 
 import json
+import os
 import re
 import signal
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from support.consumer import Consumer
+from support.ctl import ctl
 from support.exposition import parse, promtool
 from support.gateway import Gateway
 from support.metrics import ask, families, value
 from support.paths import ROOT
 from support.ports import free_port
+from support.resuming import Resuming
 from support.services import demo_service, unique
 from support.waiting import eventually, wait_until
 
@@ -80,6 +84,41 @@ async def test_stages_and_their_sum(world):
     assert 0.29 < sums["service"] <= sums["whole"] + 1e-6, sums
     assert sum(sums[stage] for stage in STAGES) <= sums["whole"] + 3 * 10e-6, sums
     assert value(world, "unmeasured_requests_total") == 0
+
+
+async def test_numbered_answers_have_all_stages(world):
+    before = {stage: families(world)["stage_seconds"].value("_count", stage=stage) for stage in STAGES}
+    async with await Resuming.open(world.url) as ann:
+        kept = 1  # asking for it is a request of its own, which no service answers
+        await ann.answer(await ann.request(world.service, "echo", {}))
+    counts = lambda: {stage: families(world)["stage_seconds"].value("_count", stage=stage) - before[stage] for stage in STAGES}
+    expected = {stage: 1 for stage in STAGES} | {"edge_in": 1 + kept, "edge_out": 1 + kept}
+    await eventually(lambda: counts() == expected, lambda: f"{expected}\n{counts()}")
+
+
+async def test_what_processes_cost(world):
+    """Memory and descriptors, as /proc says of them."""
+    def rss(process):
+        return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def fds(edge, name="open"):
+        return families(world)[f"worker_{name}_fds"].value(worker=str(slot_of(edge)))
+
+    def slot_of(edge):
+        return next(worker["slot"] for worker in ctl(world, "status")["workers"] if worker["pid"] == edge.process.pid)
+    page = families(world)
+    assert 0.5 < page["resident_memory_bytes"].value() / rss(world.meshd) < 2
+    assert abs(page["open_fds"].value() - len(world.meshd.descriptors())) <= 3
+    for edge in world.edges:
+        assert 0.5 < page["worker_resident_memory_bytes"].value(worker=str(slot_of(edge))) / rss(edge.process) < 2
+        soft = int(re.search(r"Max open files\s+(\d+)", Path(f"/proc/{edge.process.pid}/limits").read_text())[1])
+        assert fds(edge, "max") == soft
+    edge = world.edges[0]
+    consumers = [await Consumer.open(edge.url) for _ in range(20)]
+    await eventually(lambda: abs(fds(edge) - len(edge.process.descriptors())) <= 4 and fds(edge) > 25, lambda: f"{fds(edge)}, {edge.process.descriptors()}")
+    for consumer in consumers:
+        await consumer.close()
+    await eventually(lambda: fds(edge) < 25 and abs(fds(edge) - len(edge.process.descriptors())) <= 4, lambda: f"{fds(edge)}, {edge.process.descriptors()}")
 
 
 async def test_who_is_refused_and_why(world):

@@ -1,10 +1,14 @@
 """Traces: what consumers say of them gets to services and back to a collector, and one request's lines are found in all logs."""
 
+import asyncio
+import json
 import re
 import secrets
 
+import pika
 import pytest
 
+from support.broker import connection
 from support.consumer import Consumer
 from support.gateway import Gateway
 from support.manual_service import ManualService
@@ -12,6 +16,7 @@ from support.metrics import value
 from support.otlp import Collector
 from support.ports import free_port
 from support.services import demo_service, unique
+from support.snorky import SnorkyClient, options
 from support.waiting import eventually, wait_until
 
 OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
@@ -118,6 +123,73 @@ async def test_traces_that_begin_here_and_a_collector_that_is_away(gateways, bro
                 await ann.result(demo.service, "echo")
                 dropped = value(gateway, "spans_dropped_total")
                 await eventually(lambda: value(gateway, "spans_dropped_total") > dropped, "what is refused for good is dropped")
+
+
+async def test_headers_for_the_collector(gateways, collector, broker_url, folder):
+    gateway = gateways(settings={"tracing": {"otlp_url": collector.url, "headers_file": "headers"}}, files={"headers": "Authorization: Bearer first-secret\nx-team: us\n"},
+                       secrets={"first-secret", "second-secret"})
+    file = gateway.folder / "headers"
+
+    async def sent():
+        """The headers with which a span comes."""
+        trace, _, parent = fresh()
+        await ann.request(unique("nobody"), "m", traceparent=parent)
+        await eventually(lambda: collector.of(trace), lambda: gateway.meshd.tail())
+        return collector.headers.get("authorization"), collector.headers.get("x-team")
+    async with await Consumer.open(gateway.url) as ann:
+        assert await sent() == ("Bearer first-secret", "us")
+        (gateway.folder / "new").write_text("Authorization: Bearer second-secret\n")
+        (gateway.folder / "new").rename(file)
+        assert await sent() == ("Bearer second-secret", None)
+        # While there are none that can be used, the former ones go on.
+        file.write_text("Bearer third-secret\n")
+        assert await sent() == ("Bearer second-secret", None)
+    assert "headers for the collector not changed" in gateway.meshd.log() and "third-secret" not in gateway.meshd.log()
+
+
+def publish(url, topic, event, context):
+    """As a service does while it deals with a request of that context."""
+    body = {"tag": "event", "topic": topic, "event": event, "context": context, "trace_id": "t", "correlation_id": "c", "target": None}
+    headers = {"nuropb_protocol": "0.1.1", "nuropb_version": "0.1.8", "nuropb_type": "event", "trace_id": "t", "encrypted": ""}
+    with connection(url) as link:
+        link.channel().basic_publish("nuropb-events-exchange", topic, json.dumps(body).encode(), pika.BasicProperties(content_type="application/json", correlation_id="c", headers=headers))
+
+
+async def test_subscriptions_and_events(traced, collector, broker_url):
+    """A consumer's event, and a service's that is about a traced request, come with their trace to whoever hears of them."""
+    traces = {name: fresh() for name in ("subscribe", "unsubscribe", "refused", "event")}
+    topic = unique("traced")
+    async with await Consumer.open(traced.url) as ann, ManualService(broker_url, unique("traced")) as service:
+        await ann.done("subscribe", topic=topic, traceparent=traces["subscribe"][2])
+        assert await ann.refused("subscribe", topic="nuropb-gateway.x", traceparent=traces["refused"][2])
+        await ann.done("event", topic=topic, event=1, traceparent=traces["event"][2])
+        from_consumer = (await ann.other())["payload"]
+        context, _ = await arrived(ann, service, traceparent=fresh(sampled=False)[2])
+        await asyncio.to_thread(publish, broker_url, topic, 2, context)
+        from_service = (await ann.other())["payload"]
+        await asyncio.to_thread(publish, broker_url, topic, 3, {"traceparent": "none"})
+        assert await ann.other() == {"type": "event", "payload": {"topic": topic, "event": 3}}
+        await ann.done("unsubscribe", topic=topic, traceparent=traces["unsubscribe"][2])
+    assert from_service == {"topic": topic, "event": 2, "traceparent": context["traceparent"]}
+    seen = lambda: {name: [(span.kind, span.name, span.parent, span.error) for span in sorted(collector.of(trace), key=lambda one: one.kind)][:1] for name, (trace, _, _) in traces.items()}
+    expected = {"subscribe": (f"subscribe {topic}", None), "refused": ("subscribe nuropb-gateway.x", "denied"), "unsubscribe": (f"unsubscribe {topic}", None), "event": (f"event {topic}", None)}
+    expected = {name: [(2, expected[name][0], traces[name][1], expected[name][1])] for name in traces}
+    await eventually(lambda: seen() == expected, lambda: str(seen()))
+    producer = [span for span in collector.of(traces["event"][0]) if span.kind == 4]
+    assert from_consumer == {"topic": topic, "event": 1, "traceparent": f"00-{traces['event'][0]}-{producer[0].id}-01"}
+
+
+async def test_calls_of_snorky(gateways, collector):
+    made = options(tracing={"otlp_url": collector.url, "sample_ratio": "0"})
+    gateway = gateways(**made)
+    trace, span, parent = fresh()
+    another, _, handshake = fresh()
+    async with await SnorkyClient.open(gateway.edges[0].snorky_url, headers={"traceparent": handshake}) as ann:
+        await ann.call("pubsub", "subscribe", channel="c")
+        await ann.send({"service": "pubsub", "message": {"command": "publish", "params": {"channel": "c", "message": 1}}, "traceparent": parent})
+        await eventually(lambda: collector.of(trace) and collector.of(another), lambda: f"{collector.spans}")
+    assert [(one.name, one.kind, one.parent, one.attributes["rpc.system"]) for one in collector.of(trace)] == [("snorky pubsub.publish", 2, span, "snorky")]
+    assert [one.name for one in collector.of(another)] == ["snorky pubsub.subscribe"]
 
 
 def lines(text, trace_id):

@@ -89,14 +89,25 @@ TEST(Records, GoThrough) {
   EXPECT_EQ(std::string(e->topic) + "," + std::string(e->trace_id) + "," + std::string(e->event) + "," +
                 std::string(e->target),
             "topic,trace,event,target");
-  const std::string from_mesh = bytes_of(MeshEvent{"topic", "event", "context", "target"});
+  const std::string from_mesh = bytes_of(MeshEvent{"topic", "event", "context", "target", {}, "parent"});
   const auto m = decode<MeshEvent>(from_mesh);
   EXPECT_EQ(std::string(m->topic) + "," + std::string(m->event) + "," + std::string(m->context) + "," +
                 std::string(m->target),
             "topic,event,context,target");
+  EXPECT_EQ(m->traceparent, "parent");
   const std::string ended = bytes_of(SubscriptionEnded{1, 2, "topic", "error"});
   EXPECT_EQ(decode<SubscriptionEnded>(ended)->error, "error");
   EXPECT_EQ(decode<SubscriptionEnded>(ended)->topic, "topic");
+  const std::string subscription = bytes_of(Subscription{1, 2, "a.#", 3, "t", {4, 5, "parent"}}),
+                    call = bytes_of(SnorkyCall{1, 2, true, "s", "c", "1", "{}", {4, 5, "parent"}});
+  for (const Origin& origin : {decode<Subscription>(subscription)->origin, decode<SnorkyCall>(call)->origin}) {
+    EXPECT_EQ(origin.sent_us, 4u);
+    EXPECT_EQ(origin.waited_us, 5u);
+    EXPECT_EQ(origin.traceparent, "parent");
+  }
+  const std::string answered = bytes_of(Numbered{1, 2, 3, true, false, false, "{}", RequestOutcome::ok, {4, 5, 6, 7}});
+  EXPECT_EQ(decode<Numbered>(answered)->stages.taken_us, 4u);
+  EXPECT_EQ(decode<Numbered>(answered)->stages.service_us, 7u);
   const std::string close = bytes_of(CloseSession{7, 8});
   EXPECT_EQ(decode<CloseSession>(close)->serial, 8u);
 }
@@ -112,8 +123,9 @@ TEST(Records, OnlyWholeOnesAreTaken) {
   only_whole(SessionNotice{1, 2, "{}"});
   only_whole(EndSession{1, 2, 3, "r"});
   only_whole(Event{1, 2, 3, "a.b", "null", "{}", "[]"});
-  only_whole(Subscription{1, 2, "a.#", 3, "\"t\""});
-  only_whole(MeshEvent{"a.b", "{}", "{}", "null"});
+  only_whole(Subscription{1, 2, "a.#", 3, "\"t\"", {4, 5, "parent"}});
+  only_whole(MeshEvent{"a.b", "{}", "{}", "null", {}, "parent"});
+  only_whole(SnorkyCall{1, 2, true, "s", "c", "1", "{}", {4, 5, "parent"}});
   only_whole(SubscriptionEnded{1, 2, "a.#", "{}"});
   const std::string two = refs_of({{1, 2}, {3, 4}});
   only_whole(Push{5, false, true, SessionRefs(two), "[1]"});
@@ -313,9 +325,10 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
   EXPECT_TRUE(
       decode<SessionAccepted>(bytes_of(SessionAccepted{1, 2, user, name, ticket, std::string(max_resume_token, 'r')})));
   const std::string topic(max_name, 't');
+  const Origin origin{UINT64_MAX, UINT32_MAX, std::string_view(name).substr(0, max_traceparent)};
   for (const Type type : {Type::subscribe, Type::unsubscribe})
-    expect(bounds_to_meshd(number(type), 5000), bytes_of(Subscription{1, 2, topic, 3, std::string(max_trace_id, '1')}),
-           bytes_of(Subscription{}));
+    expect(bounds_to_meshd(number(type), 5000),
+           bytes_of(Subscription{1, 2, topic, 3, std::string(max_trace_id, '1'), origin}), bytes_of(Subscription{}));
   expect(bounds_to_edge(number(Type::subscription_ended), 5000),
          bytes_of(SubscriptionEnded{1, 2, topic, std::string(max_error, 'e')}), bytes_of(SubscriptionEnded{}));
   const std::string named = refs_of(std::vector<SessionRef>(max_named_sessions));
@@ -326,7 +339,7 @@ TEST(Records, BoundsAreThoseOfTheLargestAndTheEmptyRecord) {
          bytes_of(CloseSessions{1, false, 4000, SessionRefs(named), reason}), bytes_of(CloseSessions{}));
   const std::string trace(max_trace_id, '1'), key(max_backend_key, 'k'), standing(max_standing, 's'), params(5000, 'p');
   expect(bounds_to_meshd(number(Type::snorky_call), 5000),
-         bytes_of(SnorkyCall{1, 2, false, topic, topic, trace, params}), bytes_of(SnorkyCall{}));
+         bytes_of(SnorkyCall{1, 2, false, topic, topic, trace, params, origin}), bytes_of(SnorkyCall{}));
   expect(bounds_to_meshd(number(Type::backend_call), 5000), bytes_of(BackendCall{key, topic, topic, trace, params}),
          bytes_of(BackendCall{}));
   const std::string long_token(max_credential, 't'), question(max_console_params, '1');

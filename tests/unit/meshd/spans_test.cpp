@@ -52,6 +52,22 @@ TEST_F(SpansTest, TheServiceIsTheChildOfOursAndOursOfTheConsumers) {
   EXPECT_TRUE(server.error.empty());
 }
 
+TEST_F(SpansTest, WhatEndsInMeshdIsOneSpan) {
+  Spans spans = make(0);
+  Spans::Began what = request(sampled);
+  for (const auto verb : {records::Type::subscribe, records::Type::unsubscribe, records::Type::snorky_call}) {
+    what.verb = verb;
+    what.method = verb == records::Type::snorky_call ? "publish" : "";
+    spans.begin(who(1), what);
+    spans.end(who(1), RequestOutcome::ok, {}, 2000);
+  }
+  ASSERT_EQ(exported_.size(), 3u);
+  EXPECT_EQ(exported_[0].name, "subscribe demo");
+  EXPECT_EQ(exported_[1].name, "unsubscribe demo");
+  EXPECT_EQ(exported_[2].name, "snorky demo.publish");
+  for (const Span& span : exported_) EXPECT_EQ(span.parent_id, parent);
+}
+
 TEST_F(SpansTest, WhatIsNotSampledIsPassedOnAsItCame) {
   Spans none = make(0);
   EXPECT_EQ(none.begin(who(1), request(unsampled)), unsampled);
@@ -111,6 +127,33 @@ TEST_F(SpansTest, AreEncodedAsOtlpHasThem) {
   EXPECT_EQ(list[0].at("status").at("code"), 2);
   EXPECT_EQ(json.at("resourceSpans").at(0).at("resource").at("attributes").at(0).at("value").at("stringValue"),
             "gateway");
+}
+
+TEST(HeadersForTheCollectorTest, ALineEach) {
+  const auto headers = parse_headers("Authorization: Bearer a.b:c\r\n\n  x-team :ignored\n");
+  EXPECT_FALSE(headers);  // a blank before the colon is no name's
+  const auto good = parse_headers("Authorization: Bearer a.b:c\r\n\nx-team:  us \nempty:\n");
+  ASSERT_TRUE(good);
+  EXPECT_EQ(*good, (Headers{{"Authorization", "Bearer a.b:c"}, {"x-team", "us"}, {"empty", ""}}));
+  EXPECT_TRUE(parse_headers("")->empty());
+}
+
+TEST(HeadersForTheCollectorTest, WhatIsNoneIsSaidWithItsLineAndNotItsText) {
+  for (const auto& [text, why] : {std::pair("a: b\nsecret", "line 2: no ':'"),
+                                  {": secret", "line 1: that is no header's name"},
+                                  {"a b: secret", "line 1: that is no header's name"},
+                                  {"Host: secret", "line 1: that header is HTTP's own"},
+                                  {"CONTENT-LENGTH: secret", "line 1: that header is HTTP's own"},
+                                  {"a: secret\x01", "line 1: a character that no header may have"},
+                                  {"a: secret\xc3\xa4", "line 1: a character that no header may have"}}) {
+    const auto headers = parse_headers(text);
+    ASSERT_FALSE(headers) << text;
+    EXPECT_EQ(headers.error().what, why);
+    EXPECT_EQ(headers.error().text().find("secret"), std::string::npos);
+  }
+  std::string many;
+  for (int i = 0; i < 33; ++i) many += "a: b\n";
+  EXPECT_FALSE(parse_headers(many));
 }
 
 }  // namespace

@@ -288,6 +288,29 @@ TEST(Translate, AnEventOfTheMeshForConsumers) {
       records::decode<records::MeshEvent>(*to_mesh_event(message, HandlerKind::web_socket, 1000, 64, true))->context,
       R"({"Authorisation":"secret"})");
 
+  const auto traceparent = [&] {
+    const auto made = to_mesh_event(message, HandlerKind::web_socket, 1000, 64, false);
+    return made ? std::string(records::decode<records::MeshEvent>(*made)->traceparent) : made.error().text();
+  };
+  EXPECT_EQ(traceparent(), "");
+  const std::string one = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                    other = "00-" + one.substr(3, 32) + "-1111111111111111-00";
+  const auto with_context = [&](const std::string& context) {
+    message.body = R"({"tag":"event","topic":"t","event":1,"context":)" + context +
+                   R"(,"trace_id":"t","correlation_id":"c","target":null})";
+  };
+  with_context(R"({"traceparent":")" + one + "\"}");
+  EXPECT_EQ(traceparent(), one) << "a service passes its context on";
+  message.traceparent = other;
+  EXPECT_EQ(traceparent(), other) << "what stands beside the message counts first";
+  message.traceparent = "none";
+  EXPECT_EQ(traceparent(), one);
+  for (const char* context :
+       {"{}", "null", R"({"traceparent":7})", R"({"traceparent":"none"})", R"({"traceparent":""})"}) {
+    with_context(context);
+    EXPECT_EQ(traceparent(), "") << context;
+  }
+
   EXPECT_FALSE(to_mesh_event(message, HandlerKind::web_socket, 10, 64, false)) << "too large";
   message.body = "{}";
   EXPECT_FALSE(to_mesh_event(message, HandlerKind::web_socket, 1000, 64, false));
