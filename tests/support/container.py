@@ -83,6 +83,9 @@ class Container:
         for volume in self.service.get("volumes", []):
             binds[(FOLDER / volume["source"]).resolve()] = volume["target"]
         tmpfs = [(path, options or "mode=1777") for path, _, options in (entry.partition(":") for entry in self.service.get("tmpfs", []))]
+        # What an engine makes of a VOLUME: an empty one with the rights that the folder has in the image.
+        volume = self.machine.run("stat", "-c", "uid=%u,gid=%g,mode=%a", said("VOLUME")).strip()
+        tmpfs.append((said("VOLUME"), volume))
         targets = [f"mkdir -p .{path}" for path, _ in tmpfs] + [f"mkdir -p .{Path(path).parent} && touch .{path}" for path in binds.values()]
         mounts = [f"mount -t tmpfs -o nosuid,nodev,{options} nuropb-test .{path}" for path, options in tmpfs]
         mounts += [f"mount --bind {source} .{path} && mount -o remount,bind,ro .{path}" for source, path in binds.items()]
