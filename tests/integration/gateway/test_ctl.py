@@ -213,12 +213,14 @@ async def test_tap_shows_one_user_and_no_value(gateways, demo):
         await consumer.request(demo, "echo", {"card": "4111-1111", "pin": 1234})
     await ann.request(demo, "fail", {"message": "5555-5555"})
     await ann.done("subscribe", topic="news.*")
+    await bob.done("event", topic="news.secret", event={"for": "bob"}, target=["bob"])  # she does not get it, so it is not shown
     await ann.done("event", topic="news.sport", event={"goal": "7777-7777"})
     ann_lines = []
     # The event comes to her, too; before or after it is confirmed.
     for _ in range(10):
         ann_lines.append(json.loads(await asyncio.wait_for(asyncio.to_thread(tap.stdout.readline), 30)))
         if len(ann_lines) == 9:
+            await asyncio.to_thread(ctl, gateway, "send", "--user", "bob", '{"not": "hers"}')
             await asyncio.to_thread(ctl, gateway, "send", "--user", "ann", '{"news": "8888-8888"}')
     assert await asyncio.to_thread(tap.wait, 30) == 0
     tap.stdout.close()
