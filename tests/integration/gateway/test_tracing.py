@@ -140,6 +140,8 @@ async def test_the_lines_of_one_request(gateways, broker_url, folder):
     slow = {trace_id: [line for line in lines(edge.log(), trace_id) if "slow request" in line] for trace_id in ("quick-one", "slow-one", "late-one")}
     assert [len(found) for found in slow.values()] == [0, 1, 1], slow
     line = slow["slow-one"][0]
+    # Others in the same moment would be left out, and counted: there were none.
+    assert "left_out=0" in line and "left_out=0" in slow["late-one"][0]
     assert "WARNING" in line and f"service={demo.service} method=slow user_id=ann" in line and "outcome=ok" in line
     times = {name: float(number) for name, number in re.findall(r"(\w*ms)=([\d.]+)", line)}
     assert set(times) == {"ms", "edge_in_ms", "request_ring_ms", "broker_ms", "service_ms", "return_ring_ms", "edge_out_ms"}
