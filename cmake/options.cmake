@@ -25,7 +25,7 @@ if(NUROPB_COVERAGE)
   # Threads count exactly; and the counts are files written at the end of a process, which no list of system calls has.
   target_compile_options(nuropb_options INTERFACE --coverage -fprofile-update=atomic)
   target_compile_definitions(nuropb_options INTERFACE NUROPB_NO_SECCOMP)
-  target_link_options(nuropb_options INTERFACE --coverage -Wl,--wrap=_exit)
+  target_link_options(nuropb_options INTERFACE --coverage -Wl,--wrap=_exit,--wrap=execve)
   add_library(nuropb_count_on_exit STATIC ${PROJECT_SOURCE_DIR}/cmake/count_on_exit.cpp)
   target_link_libraries(nuropb_options INTERFACE $<BUILD_INTERFACE:nuropb_count_on_exit>)
 endif()
