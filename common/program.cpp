@@ -30,4 +30,11 @@ Result<void> give_up(const Config::Hardening& settings, sandbox::Role role) {
   return {};
 }
 
+void ask_no_more() {
+  sigset_t requests;
+  ::sigemptyset(&requests);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) ::sigaddset(&requests, number);
+  ::pthread_sigmask(SIG_BLOCK, &requests, nullptr);  // their handlers go with what had the loop
+}
+
 }  // namespace nuropb::program

@@ -1,5 +1,5 @@
 #pragma once
-// How the gateway's programs begin: the log, what is said where one can't start, and what it gives up once it has.
+// How the gateway's programs begin and end: the log, what is said where one can't start, and what it gives up once it has.
 
 #include <string>
 
@@ -20,5 +20,8 @@ int fail(const Error& error);
 
 /// The end of the start: privileges, core dumps and system calls that the role has no use for.
 Result<void> give_up(const Config::Hardening& settings, sandbox::Role role);
+
+/// The loop has ended: who asks once more makes no other end of it, and the exit code stays that of an orderly one.
+void ask_no_more();
 
 }  // namespace nuropb::program

@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   for (auto& [file, port] : ports) file << port << '\n';
   ports.clear();
   const int code = edge.run();
+  program::ask_no_more();
   log::info("stopped", {{"code", code}});
   return code;
 }

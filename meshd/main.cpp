@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
   }
   for (auto& container : containers) container->start();
   const int code = loop.run();
+  program::ask_no_more();
   for (auto& container : containers) container->stop();
   log::info("stopped", {{"code", code}});
   return code;

@@ -164,7 +164,11 @@ async def test_rubbish_harms_nobody(node, opened, demo):
         assert await seen(node, "error") == ["y"]
         with pytest.raises(JsError, match="BigInt"):
             await node.run("return client.request(service, 'echo', {n: 1n})", service=demo)
-        await node.run("client.on('event', () => { throw new Error('a mistake of the app'); }); return client.publish('a.b', 1)")
+        heard = await node.run("""
+          client.on("event", () => { throw new Error("a mistake of the app"); });
+          return new Promise((done) => { client.on("event", ({topic}) => done(topic)); client.subscribe("a.b", () => {}).then(() => client.publish("a.b", 1)); });
+        """)
+        assert heard == "a.b", "another listener hears it none the less"
         assert await node.run("return [await client.request(service, 'echo', {n: 2}), client._calls.size]", service=demo) == [{"n": 2}, 0]
         assert await seen(node, "message") == [{"type": "response"}, {"type": "event"}]
         await node.run(CLOSE)
@@ -216,6 +220,66 @@ async def test_a_lost_socket(node, opened, broker_url, how):
         await node.run(CLOSE)
 
 
+async def test_what_a_session_that_was_resumed_goes_on_with(node, opened, demo, broker_url):
+    """What may happen on the way: a request that nobody took, one that is still under way, a message to the old session and the
+    new one, and numbers that come twice."""
+    gateway = opened()
+    topic = unique("way")
+    async with node, ManualService(broker_url, unique("slow")) as service:
+        await node.run("""
+          globalThis.net = {};
+          globalThis.more = {WebSocket: class extends WebSocket {
+            async send(text) {
+              const {type, payload} = JSON.parse(text);
+              if (net.loses && payload.method === net.loses) return;
+              if (type === "resume" && net.opens) await net.opens(net.asked = true);
+              super.send(text);
+            }
+            set onmessage(take) {
+              super.onmessage = take && ((message) => { take(message); if (net.repeats && JSON.parse(message.data).seq) take(message); });
+            }
+          }};
+        """ + CONNECT + """
+          globalThis.events = [];
+          await client.subscribe(topic, (event) => events.push(event));
+          globalThis.under = client.request(service, "under-way");
+        """, url=gateway.url, topic=topic, service=service.name)
+        under_way = await service.next_call()
+        await node.run("""
+          net.loses = "never-taken";
+          globalThis.never = client.request(service, "never-taken");
+          net.loses = null;
+          const open = new Promise((done) => { net.open = done; });
+          net.opens = () => open;
+        """, service=service.name)
+        ctl(gateway, "kick", "--user", "ann", "--code", "4200", "--reason", "come again")
+
+        async def asks():
+            return await node.run("return net.asked ?? false")
+        await eventually(asks, "it asks for its session")
+        ctl(gateway, "send", "--user", "ann", '"to both sessions"')
+        await node.run("net.open()")
+        assert (await seen(node, "open", 2))[1]["resumed"] is True
+        again = await service.next_call()
+        assert again.method == "never-taken"
+        service.answer(again, result="taken")
+        service.answer(under_way, result="waited for")
+        assert await node.run("return Promise.all([never, under])") == ["taken", "waited for"]
+        assert await node.run("""
+          net.repeats = true;
+          for (const n of [1, 2, 3]) await client.publish(topic, n);
+          while (events.at(-1) !== 3) await new Promise((done) => setTimeout(done, 5));
+          await client.request(demo, "echo");
+          return events;
+        """, topic=topic, demo=demo) == [1, 2, 3]
+        # What it has seen it says, so that the gateway need not keep it.
+        before = metric(gateway, "mailbox_bytes")
+        await node.run("await client.request(demo, 'echo', large)", demo=demo, large={"text": "x" * 100_000})
+        await eventually(lambda: metric(gateway, "mailbox_bytes") <= before, lambda: f"{before}, {metric(gateway, 'mailbox_bytes')}")
+        assert await seen(node, "message") == ["to both sessions"] and service.calls.empty()
+        await node.run(CLOSE)
+
+
 async def test_a_session_that_is_taken_elsewhere_is_not_taken_back(node, opened):
     gateway = opened()
     async with node:
@@ -229,6 +293,25 @@ async def test_a_session_that_is_taken_elsewhere_is_not_taken_back(node, opened)
         assert (await seen(node, "open", 2))[1]["resumed"] is False
         ctl(gateway, "kick", "--user", "ann", "--code", "4200", "--reason", "come again")
         assert (await seen(node, "open", 3))[2]["resumed"] is True
+        await node.run(CLOSE)
+
+
+async def test_when_it_comes_back(node, opened, demo):
+    gateway = opened()
+    async with node:
+        await node.run("Math.random = () => 0.5;" + CONNECT, url=gateway.url)
+        # At once, after a pause, or, when nobody wants anything of it, not before somebody does.
+        for number, (code, delay) in enumerate((("4200", 10), ("4005", 100)), 1):
+            await seen(node, "open", number)
+            ctl(gateway, "kick", "--user", "ann", "--code", code)
+            assert (await seen(node, "down", number))[-1]["delay"] == delay
+        await seen(node, "open", 3)
+        ctl(gateway, "kick", "--user", "ann", "--code", "4004")
+        assert "delay" not in (await seen(node, "down", 3))[-1] and await node.run("return client.state") == "idle"
+        assert await node.run("return client.request(service, 'echo', {n: 1})", service=demo) == {"n": 1}
+        await node.run("return client.subscribe('a.b', () => {})")
+        ctl(gateway, "kick", "--user", "ann", "--code", "4004")
+        await seen(node, "open", 5)
         await node.run(CLOSE)
 
 

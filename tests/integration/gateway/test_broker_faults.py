@@ -11,6 +11,7 @@ from support.broker import connection, with_parts
 from support.consumer import Consumer, RawSocket
 from support.cut import Cut
 from support.manual_service import ManualService
+from support.resuming import Resuming
 from support.services import demo_service, unique
 from support.waiting import eventually
 
@@ -87,6 +88,37 @@ async def started(gateways, url, **more):
     gateway = gateways(**options(url, wait_ready=False, **more))
     await is_ready(gateway)
     return gateway
+
+
+async def test_a_topic_that_the_broker_refuses_is_said_and_the_rest_goes_on(private_broker, gateways):
+    """When it is asked for, that is the answer; after another connection, whoever had it is told."""
+    user = unique("limited")
+
+    def may_read(pattern):
+        private_broker.ctl("--quiet", "set_topic_permissions", user, "nuropb-events-exchange", ".*", pattern)
+    private_broker.ctl("--quiet", "add_user", user, "limited-password")
+    private_broker.ctl("--quiet", "set_permissions", user, ".*", ".*", ".*")
+    may_read("^(?!secret)")
+    gateway = await started(gateways, with_parts(private_broker.url, user=user, password="limited-password"))
+    async with await Consumer.open(gateway.url) as ann, await Resuming.open(gateway.url, "secret-bob") as bob:
+        for topic in ("open.a", "later.a"):
+            await ann.done("subscribe", topic=topic)
+            await bob.done("subscribe", topic=topic)
+        assert await ann.refused("subscribe", topic="secret.a") == "NuropbTransportError"
+        await ann.done("event", topic="later.a", event=1)
+        assert (await ann.other())["payload"]["event"] == 1
+        await asyncio.to_thread(may_read, "^(?!secret|later)")
+        await asyncio.to_thread(private_broker.ctl, "--quiet", "close_all_connections", "another one, please")
+        told = {"error": "NuropbTransportError", "description": "Topic later.a: the broker refuses the topic"}
+        assert await ann.other() == told
+        await bob.until(lambda: bob.others, "it is told, too")
+        assert [{name: value for name, value in message.items() if name != "seq"} for message in bob.others] == [told]
+        await is_ready(gateway)
+        assert await bob.done("event", topic="open.a", event=2) is None
+        assert (await ann.other())["payload"] == {"topic": "open.a", "event": 2}
+        await bob.until(lambda: bob.events == [("later.a", 1), ("open.a", 2)], lambda: str(bob.events))
+        assert await ann.refused("subscribe", topic="later.a") == "NuropbTransportError"
+        bob.check()
 
 
 async def test_deleted_queues_come_back_and_subscriptions_with_them(broker_url, gateways):

@@ -271,6 +271,33 @@ async def test_who_ignores_all_this(gateways, demo, broker_url):
         kept.check()
 
 
+async def test_what_was_subscribed_to_before_goes_along(gateways):
+    """A session may ask to be kept at any time: what its edge did for it until then, its mailbox does."""
+    gateway = gateways(edges=2)
+    topic = unique("before")
+    async with await Consumer.open(gateway.edges[1].url, token="secret-bob") as bob:
+        async with await Resuming.open(gateway.edges[0].url, keep=False) as ann, await Consumer.open(gateway.edges[0].url) as beside:
+            await beside.done("subscribe", topic=topic)
+            await ann.send("subscribe", topic=topic, trace_id="subscribed")
+            await ann.keep()
+            await ann.answer("subscribed")
+            await publish(bob, topic, [1])
+            await ann.until(lambda: ann.events == [(topic, 1)], lambda: f"its event: {ann.events}")
+            await ann.lost()
+            await parked(gateway, 1)
+            await publish(bob, topic, [2])
+            await ann.resume(gateway.edges[1].url)
+            await ann.until(lambda: ann.events == [(topic, 1), (topic, 2)], lambda: f"what it missed: {ann.events}")
+            assert [(await beside.other())["payload"]["event"] for _ in range(2)] == [1, 2]
+            await ann.done("unsubscribe", topic=topic)
+            assert metric(gateway, "topics") == 1
+            await publish(bob, topic, [3])
+            assert (await beside.other())["payload"]["event"] == 3
+            await beside.done("unsubscribe", topic=topic)
+            assert ann.events == [(topic, 1), (topic, 2)] and metric(gateway, "topics") == 0
+            ann.check()
+
+
 async def test_off(gateways):  # provokes: NuropbResumeFailed
     gateway = gateways(edges=1, settings={"resume": {"enabled": False}})
     async with await Consumer.open(gateway.url) as ann:

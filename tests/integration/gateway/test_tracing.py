@@ -91,14 +91,14 @@ async def test_spans_and_who_is_whose_child(traced, collector, python):
 async def test_commands_events_and_errors(traced, collector, broker_url, folder):
     with demo_service(broker_url, folder) as demo:
         async with await Consumer.open(traced.url) as ann:
-            traces = {name: fresh() for name in ("fail", "nobody", "command", "event", "late", "unsampled")}
+            traces = {name: fresh(sampled=name != "unsampled") for name in ("unsampled", "fail", "nobody", "command", "event", "late")}
+            await ann.request(demo.service, "echo", traceparent=traces["unsampled"][2])  # its spans would be there before the others'
             await ann.request(demo.service, "fail", traceparent=traces["fail"][2])
             await ann.request(unique("nobody"), "m", traceparent=traces["nobody"][2])
             await ann.done("command", service=demo.service, method="echo", params={}, traceparent=traces["command"][2])
             await ann.done("event", topic="t.traced", event={}, traceparent=traces["event"][2])
             # Time enough to be sent, so that it has both spans, however slow the machine.
             await ann.request(demo.service, "slow", {"ms": 60_000}, ttl=2000, traceparent=traces["late"][2])
-            await ann.request(demo.service, "echo", traceparent=fresh(sampled=False)[2])
     found = lambda name: {(span.kind, span.error) for span in collector.of(traces[name][0])}
     expected = {"fail": {(2, "error"), (3, "error")}, "nobody": {(2, "not_delivered"), (3, "not_delivered")}, "command": {(2, None), (4, None)},
                 "event": {(2, None), (4, None)}, "late": {(2, "timeout"), (3, "timeout")}, "unsampled": set()}
@@ -212,6 +212,8 @@ async def test_the_lines_of_one_request(gateways, broker_url, folder):
     slow = {trace_id: [line for line in lines(edge.log(), trace_id) if "slow request" in line] for trace_id in ("quick-one", "slow-one", "late-one")}
     assert [len(found) for found in slow.values()] == [0, 1, 1], slow
     line = slow["slow-one"][0]
+    # Others in the same moment would be left out, and counted: there were none.
+    assert "left_out=0" in line and "left_out=0" in slow["late-one"][0]
     assert "WARNING" in line and f"service={demo.service} method=slow user_id=ann" in line and "outcome=ok" in line
     times = {name: float(number) for name, number in re.findall(r"(\w*ms)=([\d.]+)", line)}
     assert set(times) == {"ms", "edge_in_ms", "request_ring_ms", "broker_ms", "service_ms", "return_ring_ms", "edge_out_ms"}

@@ -52,6 +52,26 @@ TEST(Subscriptions, WhoeverLeavesWaitsNoLonger) {
   EXPECT_EQ(all.bound("a").size(), 1u) << "of the one who stayed";
 }
 
+TEST(Subscriptions, MoveToAnotherHolderAndStayBound) {
+  Subscriptions all;
+  EXPECT_EQ(all.add("news.#", asker(0, 1, 1)), Added::first);
+  EXPECT_EQ(all.add("news.#", asker(0, 2, 2)), Added::waiting);
+  all.move("news.#", asker(0, 1, 0), asker(5, 1, 0));
+  EXPECT_EQ(who(all, "news.a"), (std::vector<WorkerId>{{0, 1}, {5, 1}})) << "the other session is where it was";
+  all.move("news.#", asker(0, 2, 0), asker(5, 2, 0));
+  EXPECT_EQ(who(all, "news.a"), (std::vector<WorkerId>{{5, 1}}));
+  EXPECT_EQ(all.bound("news.#").size(), 2u) << "whoever waits is not touched";
+
+  all.move("news.#", asker(5, 1, 0), asker(5, 9, 0));
+  all.move("news.#", asker(3, 1, 0), asker(4, 1, 0));
+  all.move("other", asker(5, 1, 0), asker(4, 1, 0));
+  EXPECT_EQ(who(all, "news.a"), (std::vector<WorkerId>{{5, 1}})) << "none of these holds anything, or moves";
+  EXPECT_FALSE(all.remove("news.#", asker(0, 1, 0)).last);
+  EXPECT_FALSE(all.remove("news.#", asker(5, 1, 0)).last);
+  EXPECT_TRUE(all.remove("news.#", asker(5, 2, 0)).last);
+  EXPECT_TRUE(who(all, "news.a").empty());
+}
+
 TEST(Subscriptions, WhatTheBrokerRefusesIsNobodys) {
   Subscriptions all;
   EXPECT_EQ(all.add("a", asker(0, 1, 1)), Added::first);
