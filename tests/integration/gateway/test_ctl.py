@@ -36,6 +36,8 @@ async def test_status_tells_of_every_worker(gateway):
     [worker] = said["workers"]
     assert worker["pid"] == gateway.edges[0].process.pid and worker["sessions"] == 1 and worker["request_ring"]["capacity"] == 8 << 20
     shown = run("--config", gateway.config_file, "status")
+    listed = run("--config", gateway.config_file, "sessions")
+    assert listed.startswith(f"{ann.session_id}  ann  edge {worker['slot']}") and listed.endswith("\n1 sessions, 1 users, 1 gateways\n"), listed
     assert "broker    ready" in shown and re.search(rf"^{worker['slot']}\.{worker['generation']} +{worker['pid']} +1 ", shown, re.MULTILINE), shown
     await ann.close()
 
@@ -182,6 +184,8 @@ def test_reload_reads_tokens_again(gateways):
     gateway.edges[0].process.wait_for_log("certificates read again")
     (gateway.folder / "tokens.toml").write_text("not TOML [")
     assert "tokens.toml" in ctl(gateway, "reload", code=1)["stderr"]
+    (gateway.folder / "tokens.toml").write_text('[tokens.second-token]\nuser_id = "ann"\n')
+    assert "1 edges were told to read their certificates" in run("--config", gateway.config_file, "reload")
 
 
 async def test_drain_ends_one_worker_in_order(gateways):
@@ -210,8 +214,14 @@ async def test_tap_shows_one_user_and_no_value(gateways, demo):
     gateway = gateways(files={"policy.toml": 'default = ["request", "subscribe", "event", "command"]\n'}, settings={"auth": {"policy_file": "policy.toml"}, "admin": {"tap": True}})
     tap = await asyncio.to_thread(tapped, gateway, "--user", "ann", "--json", "--count", "10")
     bob, ann = await Consumer.open(gateway.url, "secret-bob"), await Consumer.open(gateway.url)
+    for_people = await asyncio.to_thread(tapped, gateway, "--session", bob.session_id, "--count", "2")
     for consumer in (bob, ann):
         await consumer.request(demo, "echo", {"card": "4111-1111", "pin": 1234})
+    shown = [await asyncio.wait_for(asyncio.to_thread(for_people.stdout.readline), 30) for _ in range(2)]
+    assert await asyncio.to_thread(for_people.wait, 30) == 0
+    for_people.stdout.close()
+    assert all(line.endswith(f"(bob, {bob.session_id[:8]})\n") and "text of 9 bytes" in line and "4111" not in line for line in shown), shown
+    assert "  >> request  " in shown[0] and "method echo" in shown[0] and "  << answer  " in shown[1]
     await ann.request(demo, "fail", {"message": "5555-5555"})
     await ann.done("subscribe", topic="news.*")
     await bob.done("event", topic="news.secret", event={"for": "bob"}, target=["bob"])  # she does not get it, so it is not shown

@@ -56,6 +56,10 @@ def test_it_makes_all_and_the_second_time_all_is_there(managed_broker, url, vhos
         assert code == 0 and words_of(said) == {"there"} and said.endswith("all was there\n"), said + errors
     code, said, _ = configure(url, "--service", "sandbox", *bindings, "--rpc-binding", "third", "--dry-run", management=management)
     assert code == 3 and "missing binding of nuropb-sandbox-sq to nuropb-rpc-exchange with 'third'\n" in said
+    code, said, _ = configure(url, "--service", "sandbox", *bindings, "--rpc-binding", "third", "--dry-run", "--json", management=management)
+    told = json.loads(said)
+    assert code == 3 and (told["service"], told["made"], told["missing"]) == ("sandbox", 0, 1) and len(told["items"]) == 12
+    assert [item for item in told["items"] if item["state"] != "there"] == [{"what": "binding of nuropb-sandbox-sq to nuropb-rpc-exchange with 'third'", "state": "missing"}]
 
 
 def test_names_and_arguments_are_those_of_the_protocol(managed_broker, url, vhost):

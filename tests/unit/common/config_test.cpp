@@ -212,5 +212,60 @@ TEST(Config, AFileThatCantBeReadIsNamed) {
   EXPECT_NE(folder.error().text().find("can't be read"), std::string::npos) << folder.error().text();
 }
 
+struct Said {
+  tl::expected<Config, int> config;
+  std::string out, error, port_file;
+};
+Said command_line(std::vector<std::string> words) {
+  words.insert(words.begin(), "nuropb-test");
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  std::string port_file;
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  auto config = config_from_command_line(static_cast<int>(arguments.size()), arguments.data(), "nuropb-test", "tests",
+                                         {{"--port-file", "where", &port_file}}, " (more)");
+  std::string out = testing::internal::GetCapturedStdout();
+  return {std::move(config), std::move(out), testing::internal::GetCapturedStderr(), port_file};
+}
+
+TEST(CommandLine, SetsWhatItNames) {
+  const auto said = command_line({"--set", "listen.port=9", "--port-file", "p", "--set", "log.file=/a=b"});
+  ASSERT_TRUE(said.config) << said.error;
+  EXPECT_EQ(said.config->listen.port, 9);
+  EXPECT_EQ(said.config->log.file, "/a=b") << "the first equals sign is the one that is meant";
+  EXPECT_EQ(said.port_file, "p");
+  EXPECT_EQ(said.out + said.error, "");
+}
+
+TEST(CommandLine, SaysWhatIsAskedAndEnds) {
+  const std::vector<std::string> with_password{"--set", "amqp.urls=amqp://a:hidden@b/"};
+  auto printed = command_line({with_password[0], with_password[1], "--print-config"});
+  EXPECT_EQ(printed.config.error(), 0);
+  EXPECT_EQ(nlohmann::json::parse(printed.out)["listen"]["port"], 8880) << printed.out;
+  EXPECT_EQ(printed.out.find("hidden"), std::string::npos);
+  const auto checked = command_line({"--check-config"});
+  EXPECT_EQ(checked.config.error(), 0);
+  EXPECT_EQ(checked.out, "settings: ok\n");
+  const auto sample = command_line({"--sample-config", "--set", "wrong.key=1"});
+  EXPECT_EQ(sample.config.error(), 0) << "for whoever has no settings yet";
+  EXPECT_EQ(sample.out, sample_config());
+  const auto version = command_line({"--version"});
+  EXPECT_EQ(version.config.error(), 0);
+  EXPECT_NE(version.out.find(NUROPB_VERSION " (more)"), std::string::npos) << version.out;
+}
+
+TEST(CommandLine, AMistakeIsSaidWithoutWhatMayBeSecret) {
+  const auto set = command_line({"--set", "amqp://a:hidden@b/"});
+  EXPECT_EQ(set.config.error(), 2);
+  EXPECT_NE(set.error.find("--set section.key=value"), std::string::npos);
+  EXPECT_EQ(set.error.find("hidden"), std::string::npos);
+  EXPECT_EQ(command_line({"--no-such-option"}).config.error(), 2);
+  const auto file = command_line({"--config", "/nowhere/gw.toml", "--check-config"});
+  EXPECT_EQ(file.config.error(), 2);
+  EXPECT_NE(file.error.find("/nowhere/gw.toml"), std::string::npos) << file.error;
+  EXPECT_EQ(file.out, "");
+}
+
 }  // namespace
 }  // namespace nuropb
