@@ -241,7 +241,7 @@ std::vector<ConfigKey> make_keys() {
 
       checked(text<&C::tracing, &C::Tracing::otlp_url>("tracing", "otlp_url", "Where spans go by OTLP over HTTP, as JSON: \"http://127.0.0.1:4318/v1/traces\". Empty: none are made, and traceparent is passed on as it came."), plain_http_url),
       path<&C::tracing, &C::Tracing::ca_file>("tracing", "ca_file", "https: certificates that the collector's must be signed by (PEM). Empty: the system's."),
-      path<&C::tracing, &C::Tracing::headers_file>("tracing", "headers_file", "A file with headers for the collector, \"Name: value\" a line: \"Authorization: Bearer …\". Read again when it has changed. Empty: none."),
+      path<&C::tracing, &C::Tracing::headers_file>("tracing", "headers_file", "A file with headers for the collector, \"Name: value\" a line: \"Authorization: Bearer TOKEN\". Read again when it has changed. Empty: none."),
       checked(text<&C::tracing, &C::Tracing::sample_ratio>("tracing", "sample_ratio", "Which part of the requests without a traceparent begins a trace that is exported: \"0.01\" is every hundredth. Of those with one, its sampled flag decides."), ratio),
       integer<&C::tracing, &C::Tracing::timeout_ms>("tracing", "timeout_ms", 100, 60'000, "How long the collector may take to answer."),
       integer<&C::tracing, &C::Tracing::queued_spans>("tracing", "queued_spans", 16, 1'000'000, "Spans that may wait to be sent; those beyond are dropped, and counted."),
