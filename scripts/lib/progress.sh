@@ -18,9 +18,11 @@ patiently() {
 }
 
 tell_while_open() {
-  local pause=${NUROPB_SAY_EVERY:-30} from=$SECONDS code said
-  [ ! -t 2 ] || pause=2
+  local every=${NUROPB_SAY_EVERY:-30} from=$SECONDS pause code said
+  [ ! -t 2 ] || every=2
+  pause=$((every < 5 ? every : 5))
   while code=0; read -rt "$pause" || code=$?; [ $code -gt 128 ]; do
+    pause=$every
     said=$(tail -c 400 "$2" | tr '\r' '\n' | grep . | tail -n 1 || true)
     said="$1, $((SECONDS - from)) s so far${said:+: $said}"
     if [ -t 2 ]; then

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -42,7 +43,13 @@ def main():
         arguments.without = set(scheduler.FAULTS) - set(arguments.only)
     print(f"seed {arguments.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="nuropb-soak-"))
-    well = asyncio.run(soak(arguments, folder))
+    # Asked to end, it stops what it has started, its broker above all, which no other end of it would.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        well = asyncio.run(soak(arguments, folder))
+    except KeyboardInterrupt:
+        print(f"ended before its time; the logs are in {folder}")
+        sys.exit(130)
     print(f"the logs are in {folder}")
     sys.exit(0 if well else 1)
 

@@ -45,6 +45,8 @@ def test_edges_that_only_listen_are_not_ready(launch, folder):
     (bin / "nuropb-edge").chmod(0o755)
     gateway = launch(bin=bin)
     wait_until(lambda: all((folder / "run" / f"edge-{n}.port").exists() and (folder / "run" / f"edge-{n}.port").read_text() for n in (0, 1)), gateway.process.tail)
+    # What it waits for, it says.
+    wait_until(lambda: "nuropb-gateway: starting: meshd has not taken all edges in yet" in gateway.process.log(), gateway.process.tail)
     versions(folder, other=False)
     for number in (0, 1):
         os.kill(gateway.pids(f"edge {number}")[0], signal.SIGKILL)
