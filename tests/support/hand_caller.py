@@ -101,7 +101,8 @@ class HandCaller:
             letter = self.take(self.letters_queue)
             if letter.properties.correlation_id == last:
                 return
-            assert letter.headers.get("trace_id") != "t-hand", (letter.properties, letter.bytes)
+            of_ours = letter.headers.get("x-first-death-queue") == f"nuropb-{self.service}-sq"  # all services' letters come here
+            assert not of_ours or letter.headers.get("trace_id") != "t-hand", (letter.properties, letter.bytes)
 
     def __enter__(self):
         return self
