@@ -1,42 +1,52 @@
 #include "common/ids.hpp"
 
+#include <endian.h>
 #include <sys/random.h>
 
 #include <array>
 #include <cassert>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 namespace nuropb {
 namespace {
 
 constexpr char digits[] = "0123456789abcdef";
+constexpr std::uint64_t ones = 0x0101010101010101;
 
-/// What a digit stands for, by its character; negative: it is none.
-constexpr auto nibbles = [] {
-  std::array<std::int8_t, 256> out{};
-  out.fill(-1);
-  for (std::int8_t value = 0; value < 16; ++value) out[static_cast<unsigned char>(digits[value])] = value;
-  return out;
-}();
-
-void put_hex(std::string& out, std::uint64_t value, unsigned width) {
-  out.resize(out.size() + width);
-  for (char* at = out.data() + out.size(); width > 0; --width, value >>= 4) *--at = digits[value & 15];
+/// The digits for eight values below 16, a byte each: all bytes of the word at once.
+std::uint64_t spelled(std::uint64_t nibbles) {
+  const std::uint64_t letters = (nibbles + 6 * ones) >> 4 & ones;  // 1 where it is 10 or more
+  return nibbles + '0' * ones + letters * ('a' - '9' - 1);
 }
 
-/// Lower case only: one value has one spelling.
-std::optional<std::uint64_t> get_hex(std::string_view text) {
-  std::uint64_t value = 0;
-  int wrong = 0;  // negative once a character was no digit
-  for (const char c : text) {
-    const int n = nibbles[static_cast<unsigned char>(c)];
-    wrong |= n;
-    value = value << 4 | static_cast<std::uint64_t>(n & 15);
-  }
-  if (wrong < 0) return {};
-  return value;
+void put_eight(char* out, std::uint32_t value) {
+  std::uint64_t nibbles = value;  // moved apart, until each has a byte of its own
+  nibbles = (nibbles | nibbles << 16) & 0x0000'ffff'0000'ffff;
+  nibbles = (nibbles | nibbles << 8) & 0x00ff'00ff'00ff'00ff;
+  nibbles = (nibbles | nibbles << 4) & 0x0f * ones;
+  const std::uint64_t text = htobe64(spelled(nibbles));
+  std::memcpy(out, &text, sizeof text);
 }
+
+/// False if one of them is no digit. Lower case only, as one value has one spelling: what was read as eight values below 16
+/// was right if they are spelled as it came. What was no digit may be read as up to 24, which still carries into no other byte.
+inline bool get_eight(const char* in, std::uint32_t& value) {
+  std::uint64_t text = 0;
+  std::memcpy(&text, in, sizeof text);
+  text = be64toh(text);
+  const std::uint64_t letters = text >> 6 & ones;
+  std::uint64_t nibbles = (text & 0x0f * ones) + letters * 9;
+  if ((nibbles & 0xf0 * ones) != 0 || spelled(nibbles) != text) return false;
+  nibbles = (nibbles | nibbles >> 4) & 0x00ff'00ff'00ff'00ff;
+  nibbles = (nibbles | nibbles >> 8) & 0x0000'ffff'0000'ffff;
+  value = static_cast<std::uint32_t>(nibbles | nibbles >> 16);
+  return true;
+}
+
+/// What a digit stands for; negative: it is none.
+int nibble(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
 }  // namespace
 
@@ -56,7 +66,11 @@ void random_bytes(void* out, std::size_t size) {
 std::string to_hex(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size() * 2);
-  for (const char c : bytes) put_hex(out, static_cast<unsigned char>(c), 2);
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out.push_back(digits[byte >> 4]);
+    out.push_back(digits[byte & 15]);
+  }
   return out;
 }
 
@@ -65,9 +79,9 @@ std::optional<std::string> from_hex(std::string_view text) {
   std::string out;
   out.reserve(text.size() / 2);
   for (std::size_t i = 0; i < text.size(); i += 2) {
-    const auto byte = get_hex(text.substr(i, 2));
-    if (!byte) return {};
-    out.push_back(static_cast<char>(*byte));
+    const int high = nibble(text[i]), low = nibble(text[i + 1]);
+    if (high < 0 || low < 0) return {};
+    out.push_back(static_cast<char>(high << 4 | low));
   }
   return out;
 }
@@ -92,28 +106,22 @@ SessionId SessionId::random() {
 
 std::string ReturnAddress::correlation_id() const {
   assert(slot <= max_slot && generation <= max_generation && session <= max_session && sequence <= max_sequence);
-  std::string out;
-  out.reserve(32);
-  put_hex(out, instance, 8);
-  put_hex(out, slot, 2);
-  put_hex(out, generation, 6);
-  put_hex(out, session, 6);
-  put_hex(out, sequence, 10);
+  std::string out(32, '0');
+  put_eight(out.data(), instance);
+  put_eight(out.data() + 8, slot << 24 | generation);
+  put_eight(out.data() + 16, session << 8 | static_cast<std::uint32_t>(sequence >> 32));
+  put_eight(out.data() + 24, static_cast<std::uint32_t>(sequence));
   return out;
 }
 
 std::optional<ReturnAddress> ReturnAddress::parse(std::string_view id) {
   if (id.size() != 32) return {};
-  const auto high = get_hex(id.substr(0, 16));
-  const auto low = get_hex(id.substr(16));
-  if (!high || !low) return {};
-  ReturnAddress out;
-  out.instance = static_cast<std::uint32_t>(*high >> 32);
-  out.slot = static_cast<std::uint32_t>(*high >> 24 & max_slot);
-  out.generation = static_cast<std::uint32_t>(*high & max_generation);
-  out.session = static_cast<std::uint32_t>(*low >> 40 & max_session);
-  out.sequence = *low & max_sequence;
-  return out;
+  std::array<std::uint32_t, 4> words{};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (!get_eight(id.data() + 8 * i, words[i])) return {};
+  }
+  return ReturnAddress{words[0], words[1] >> 24, words[1] & max_generation, words[2] >> 8,
+                       std::uint64_t{words[2] & 0xff} << 32 | words[3]};
 }
 
 std::uint32_t ReturnAddress::instance_hash(std::string_view instance_id) {

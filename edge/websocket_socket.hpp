@@ -14,12 +14,14 @@
 #include <websocketpp/logger/stub.hpp>
 #include <websocketpp/message_buffer/alloc.hpp>
 #include <websocketpp/message_buffer/message.hpp>
+#include <websocketpp/processors/hybi13.hpp>
 #include <websocketpp/random/random_device.hpp>
 #include <websocketpp/server.hpp>
 #include <websocketpp/transport/asio/endpoint.hpp>
 
 #include "common/close_codes.hpp"
 #include "edge/pulse.hpp"
+#include "edge/unmask_in_words.hpp"
 #include "edge/utf8_in_runs.hpp"
 #include "edge/websocket.hpp"
 #include "edge/websocket_parts.hpp"
@@ -130,6 +132,34 @@ struct Configuration {
   static const bool enable_extensions = true;
   using permessage_deflate_type = BoundedDeflate;
 };
+
+}  // namespace nuropb::edge
+
+/// Takes in a piece of a frame's payload: without its mask, unfolded, and checked. websocketpp's own member for this config,
+/// with the mask taken off by the word; has to be seen before that is instantiated.
+template <>
+inline std::size_t websocketpp::processor::hybi13<nuropb::edge::Configuration>::process_payload_bytes(
+    std::uint8_t* piece, std::size_t size, websocketpp::lib::error_code& error) {
+  msg_metadata& message = *m_current_msg;
+  if (frame::get_masked(m_basic_header)) message.prepared_key = nuropb::edge::unmask(piece, size, message.prepared_key);
+  std::string& payload = message.msg_ptr->get_raw_payload();
+  const auto before = static_cast<std::string::difference_type>(payload.size());
+  if (m_permessage_deflate.is_enabled() && message.msg_ptr->get_compressed()) {
+    error = m_permessage_deflate.decompress(piece, size, payload);
+    if (error) return 0;
+  } else {
+    payload.append(reinterpret_cast<const char*>(piece), size);
+  }
+  const bool text = message.msg_ptr->get_opcode() == frame::opcode::text;
+  if (text && !message.validator.decode(payload.begin() + before, payload.end())) {
+    error = make_error_code(error::invalid_utf8);
+    return 0;
+  }
+  m_bytes_needed -= size;
+  return size;
+}
+
+namespace nuropb::edge {
 
 using Server = websocketpp::server<Configuration>;
 using Socket = Server::connection_type;

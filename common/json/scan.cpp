@@ -18,9 +18,11 @@ constexpr std::size_t tracked_levels = 8;  // nesting of wanted members; what li
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
-void clear(Field& field) {
-  field.value = {};
-  for (Field& member : field.members) clear(member);
+void clear(std::span<Field> fields) {
+  for (Field& field : fields) {
+    field.value = {};
+    if (!field.members.empty()) clear(field.members);
+  }
 }
 
 /// Bytes of the UTF-8 sequence at `p`, or 0 if it is none (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
@@ -52,13 +54,13 @@ class Scanner {
         max_depth_(std::min(limits.max_depth, depth_bound)),
         top_(fields) {}
 
-  std::optional<Problem> run(Slice* root) {
-    skip_space();
+  /// All of it becomes this one function, or where it stands would go to memory and back with every token.
+  [[gnu::flatten, gnu::noinline]] std::optional<Problem> run(Slice* root) {
+    const Kind kind = kind_of(next());
     const unsigned char* const start = at_;
-    const Kind kind = next_kind();
     if (!document()) return Problem{static_cast<std::size_t>(at_ - begin_), what_};
     const unsigned char* const stop = at_;
-    skip_space();
+    next();
     if (at_ != end_) return Problem{static_cast<std::size_t>(at_ - begin_), "Extra data"};
     if (root) *root = {kind, view(start, stop)};
     return {};
@@ -69,31 +71,26 @@ class Scanner {
   /// the inner one the end of something.
   bool document() {
     for (;;) {
-      skip_space();
-      if (at_ == end_) return fail("Expecting value");
-      if (*at_ == '{' || *at_ == '[') {
+      const unsigned char first = next();
+      if (first == '{' || first == '[') {
         if (!open()) return false;
-        skip_space();
-        if (at_ == end_ || *at_ != closing()) {
+        if (next() != closing()) {
           if (in_object_ && !member_name()) return false;
           continue;
         }
         if (close()) return true;
       } else {
-        if (!scalar()) return false;
+        if (!scalar(first)) return false;
         if (depth_ == 0) return true;
       }
       for (;;) {
-        skip_space();
-        if (at_ < end_ && *at_ == ',') break;
-        if (at_ == end_ || *at_ != closing()) return fail("Expecting ',' delimiter");
+        const unsigned char then = next();
+        if (then == ',') break;
+        if (then != closing()) return fail("Expecting ',' delimiter");
         if (close()) return true;
       }
       ++at_;
-      if (in_object_) {
-        skip_space();
-        if (!member_name()) return false;
-      }
+      if (in_object_ && !member_name()) return false;
     }
   }
 
@@ -135,16 +132,15 @@ class Scanner {
   [[nodiscard]] unsigned char closing() const { return in_object_ ? '}' : ']'; }
 
   bool member_name() {
-    if (at_ == end_ || *at_ != '"') return fail("Expecting property name enclosed in double quotes");
+    if (next() != '"') return fail("Expecting property name enclosed in double quotes");
     const unsigned char* const start = at_;
     if (!string()) return false;
     if (levels_ == depth_) {
       pending_ = wanted(view(start, at_), tracked_[levels_ - 1]);
       // Where a name stands twice the last one wins whole, with nothing left of what lay inside the one before.
-      if (pending_ && pending_->value.present()) clear(*pending_);
+      if (pending_ && pending_->value.present()) clear({pending_, 1});
     }
-    skip_space();
-    if (at_ == end_ || *at_ != ':') return fail("Expecting ':' delimiter");
+    if (next() != ':') return fail("Expecting ':' delimiter");
     ++at_;
     return true;
   }
@@ -158,9 +154,11 @@ class Scanner {
 
   Field* wanted(std::string_view quoted_name, Wanted& among) const {
     const Slice slice{Kind::string, quoted_name};
-    if (escaped_) return named(unescape(slice), among);
+    if (escaped_) return named_with_escapes(slice, among);
     return named(plain(slice), among);
   }
+
+  [[gnu::noinline]] static Field* named_with_escapes(Slice name, Wanted& among) { return named(unescape(name), among); }
 
   static Field* named(std::string_view name, Wanted& among) {
     const std::size_t count = among.fields.size();
@@ -173,12 +171,12 @@ class Scanner {
     return nullptr;
   }
 
-  bool scalar() {
+  bool scalar(unsigned char first) {
     Field* const owner = std::exchange(pending_, nullptr);
     const unsigned char* const start = at_;
     Kind kind = Kind::absent;
     bool ok = false;
-    switch (*at_) {
+    switch (first) {
       case '"': kind = Kind::string, ok = string(); break;
       case 't': kind = Kind::boolean, ok = literal("true"); break;
       case 'f': kind = Kind::boolean, ok = literal("false"); break;
@@ -189,16 +187,15 @@ class Scanner {
     return ok;
   }
 
-  Kind next_kind() const {
-    if (at_ == end_) return Kind::absent;
-    switch (*at_) {
+  static Kind kind_of(unsigned char first) {
+    switch (first) {
       case '{': return Kind::object;
       case '[': return Kind::array;
       case '"': return Kind::string;
       case 't':
       case 'f': return Kind::boolean;
       case 'n': return Kind::null;
-      default: return *at_ == '-' || is_digit(*at_) ? Kind::number : Kind::absent;
+      default: return first == '-' || is_digit(first) ? Kind::number : Kind::absent;
     }
   }
 
@@ -210,7 +207,7 @@ class Scanner {
   }
 
   bool number() {
-    if (*at_ == '-') ++at_;
+    if (at_ < end_ && *at_ == '-') ++at_;
     if (at_ == end_ || !is_digit(*at_)) return fail("Expecting value");
     if (*at_ == '0') ++at_;
     else skip_digits();
@@ -281,8 +278,13 @@ class Scanner {
     return true;
   }
 
-  void skip_space() {
-    while (at_ < end_ && *at_ <= ' ' && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
+  /// Goes on to what comes next apart from white space. 0 at the end: no byte of that value is wanted anywhere, either.
+  unsigned char next() {
+    for (; at_ < end_; ++at_) {
+      const unsigned char c = *at_;
+      if (c > ' ' || (c != ' ' && c != '\n' && c != '\r' && c != '\t')) return c;
+    }
+    return '\0';
   }
 
   bool fail(const char* what) {
@@ -319,7 +321,7 @@ std::optional<Problem> validate(std::string_view text, Slice* root, Limits limit
 }
 
 std::optional<Problem> scan(std::string_view text, std::span<Field> fields, Slice* root, Limits limits) {
-  for (Field& field : fields) clear(field);
+  clear(fields);
   return Scanner(text, fields, limits).run(root);
 }
 

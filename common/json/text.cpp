@@ -82,6 +82,7 @@ bool is_plain(Slice string) { return std::memchr(string.text.data(), '\\', strin
 
 std::string unescape(Slice string) {
   const std::string_view in = plain(string);
+  if (is_plain(string)) return std::string(in);
   std::string out;
   out.reserve(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
@@ -114,14 +115,14 @@ std::string unescape(Slice string) {
   return out;
 }
 
-void append_quoted(std::string& out, std::string_view text) {
-  out.push_back('"');
-  for (std::size_t i = 0; i < text.size();) {
-    const std::string_view plain = text.substr(i, plain_ascii(text.substr(i)));
-    const std::size_t as_it_is = std::min(plain.find('\x7f'), plain.size());
-    out.append(plain, 0, as_it_is);
-    i += as_it_is;
-    if (i == text.size()) break;
+namespace {
+
+/// `text`, whose first `plain` bytes are to be written as they are.
+void append_escaped_where_needed(std::string& out, std::string_view text, std::size_t plain) {
+  for (std::size_t i = 0;; plain = plain_ascii(text.substr(i))) {
+    out.append(text, i, plain);
+    i += plain;
+    if (i == text.size()) return;
     const auto c = static_cast<unsigned char>(text[i]);
     if (c >= 0x80) {
       const std::size_t length = utf8_at(text, i);
@@ -144,6 +145,19 @@ void append_quoted(std::string& out, std::string_view text) {
     }
     ++i;
   }
+}
+
+}  // namespace
+
+void append_quoted(std::string& out, std::string_view text) {
+  const std::size_t plain = plain_ascii(text), before = out.size();
+  if (plain == text.size()) {
+    out.resize(before + plain + 2, '"');  // nothing but quotes, and the text over all except the outermost
+    text.copy(out.data() + before + 1, plain);
+    return;
+  }
+  out.push_back('"');
+  append_escaped_where_needed(out, text, plain);
   out.push_back('"');
 }
 

@@ -33,6 +33,21 @@ TEST(ReturnAddress, WhatIsNoneOfOursIsNothing) {
   }
 }
 
+TEST(ReturnAddress, NoOtherByteIsADigitAnywhere) {
+  const std::string good = ReturnAddress{0x01239abc, 0xde, 0xf09a90, 0xff00ff, 0x90af09fa09}.correlation_id();
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int byte = 0; byte < 256; ++byte) {
+      const char c = static_cast<char>(byte);
+      std::string id = good;
+      id[at] = c;
+      const auto parsed = ReturnAddress::parse(id);
+      EXPECT_EQ(parsed.has_value(), (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))
+          << "byte " << byte << " at " << at;
+      if (parsed) { EXPECT_EQ(parsed->correlation_id(), id); }
+    }
+  }
+}
+
 TEST(ReturnAddress, TheInstanceHashIsTheSameInEveryVersion) {
   EXPECT_EQ(ReturnAddress::instance_hash(""), 2166136261U);
   EXPECT_EQ(ReturnAddress::instance_hash("a"), 0xe40c292cU);
@@ -50,7 +65,7 @@ TEST(Hex, BothWays) {
   EXPECT_EQ(to_hex(std::string("\x00\xff\x10", 3)), "00ff10");
   EXPECT_EQ(from_hex("00ff10"), std::string("\x00\xff\x10", 3));
   EXPECT_FALSE(from_hex("0"));
-  EXPECT_FALSE(from_hex("0x"));
+  for (const char* none : {"0x", "/0", "0:", "`0", "0g", "A0", "0F", "\x80\x30", "0\xff"}) EXPECT_FALSE(from_hex(none));
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "common/json/plain_ascii.hpp"
+
 namespace nuropb::json {
 namespace {
 
@@ -265,6 +267,22 @@ TEST(Text, UnescapeAndQuoteAreInverse) {
     ASSERT_FALSE(validate(quoted_text, &slice)) << quoted_text;
     EXPECT_EQ(unescape(slice), text);
     EXPECT_EQ(nlohmann::json::parse(quoted_text).get<std::string>(), text);
+  }
+}
+
+TEST(Text, AByteThatIsNotPlainIsFoundWhereverItStands) {
+  for (std::size_t length = 0; length <= 49; ++length) {
+    EXPECT_EQ(plain_ascii(std::string(length, '~')), length);
+    for (std::size_t at = 0; at < length; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string text(length, ' ');
+        text[at] = static_cast<char>(byte);
+        const bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+        ASSERT_EQ(plain_ascii(text), plain ? length : at) << "byte " << byte << " at " << at << " of " << length;
+        if (at + 1 < length) text.back() = '\n';  // another one behind it
+        ASSERT_EQ(plain_ascii(text), plain && at + 1 < length ? length - 1 : plain ? length : at);
+      }
+    }
   }
 }
 
