@@ -2,6 +2,7 @@
 A node of the cluster is killed and comes back; then a host is cut off with its node, and comes back."""
 
 import asyncio
+import json
 import re
 import shlex
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,12 @@ PAGE = (ROOT / "docs" / "tasks" / "several-hosts.md").read_text()
 # As the page has it, but for where the others are, and the time after which a silent one is gone.
 CLUSTER = re.findall(r"^cluster_partition_handling = .*$", PAGE, re.MULTILINE) + ["net_ticktime = 10"]
 MIRRORED = shlex.split(re.search(r"^rabbitmqctl (set_policy .*)$", PAGE, re.MULTILINE)[1])
+
+
+def have_copies(node):
+    """A policy is in force before there are copies; a queue whose node goes first is lost."""
+    queues = [queue for queue in json.loads(node.ctl("-q", "list_queues", "name", "policy", "synchronised_slave_pids", "--formatter=json")) if queue["policy"]]
+    return queues and all(queue["synchronised_slave_pids"] for queue in queues)
 
 
 class HostGateway(Gateway):
@@ -142,6 +149,7 @@ async def test_a_node_is_lost_and_a_host_is_cut_off(network, hosts, nodes, folde
             assert await ann.other() == await bob.other() == "to both"
 
             await mirrored
+            await eventually(lambda: asyncio.to_thread(have_copies, nodes[0]), "each mirrored queue has a copy that is up to date", 60)
 
             # The node beside the first gateway is killed, with its response queue, and the queue of the gateway's own methods, on it.
             held = await ann.begin(service, "slow", {"ms": 4000}, ttl=15_000)
