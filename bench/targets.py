@@ -57,19 +57,18 @@ BY_FIGURE = {target.figure: target for target in ALL}
 
 # Why a target is missed where it is; beside the figures, by hand, as no run can say it.
 WHY = {
-    "ring.wakeup": "a doorbell is a byte in a Unix socket that is sent, polled and received, where the bare eventfd is written and read. An eventfd between processes that distrust each other is no doorbell: its O_NONBLOCK and its counter belong to both, so a hostile edge could have meshd wait in a write or a read",
     "gateway.loopback_rate": "two processes with validation, identity and correlation of every request between them, beside one that sends back what came",
-    "gateway.loopback_cpu": "an edge alone costs about what the echo costs; meshd's part is mostly JSON that is scanned twice, as untrusted input and as the echo's answer, and correlation ids (callgrind, bench/instructions)",
+    "gateway.loopback_cpu": "an edge alone costs about what the echo costs; meshd's part is mostly JSON that is scanned twice, as untrusted input and as the echo's answer (callgrind, bench/instructions)",
     "gateway.rabbitmq_rate": "two cores shared with broker, service and load generator: the rate is what everybody together spends on a request, and the gateway pays for confirms and for acknowledging answers, which the bare client goes without (bench/README.md)",
     "gateway.vs_nuropb_gw": "nuropb-gw spends most of its CPU in its own process, so on two shared cores it has one for itself; broker, service and load generator alone cost some 70 µs a request. By those costs (bench/README.md) a gateway that costs nothing would have about 4 times its rate on two cores that nobody else wants. By own CPU it is gateway.rabbitmq_cpu_us of nuropb_gw.cpu_us",
-    "scaling.edges_8": "the same 64 sockets over more edges: each of them wakes up for less. Counted by strace, edges and meshd make 453 system calls for 1,000 requests with 2 edges and 665 with 8: 120 instead of 34 waits, 46 instead of 9 reads of doorbells",
-    "scaling.meshd_cpu_workers_16": "each of 16 rings has a sixteenth of the requests and runs empty more often. Counted by strace, meshd makes 32 doorbells, 32 reads of such and 32 epoll_ctl (by which Asio waits again) for 1,000 requests, with one worker 4, 1 and 1",
+    "scaling.edges_8": "with 2 edges both cores are busy to the full, and 8 share them with meshd and the load: the same 64 sockets over more edges, each of which wakes up for less. Counted by strace, edges and meshd make 497 system calls for 1,000 requests with 2 edges and 573 with 8: 85 instead of 54 waits, 64 instead of 42 reads of doorbells",
+    "scaling.meshd_cpu_workers_16": "each of 16 rings has a sixteenth of the requests and runs empty more often. Counted by strace, meshd rings 31 times for 1,000 requests and reads 63 times what it heard (twice for a doorbell, as Asio does), with one worker 11 and 3",
     "latency.p99_half_load": "where the bare echo's p99 in the same round (latency.echo_p99) is as high, the machine's other users are what is measured",
     "latency.p999_half_load": "the same",
 }
 
 # What one look at a noisy machine can tell: instructions, memory, CPU of processes; no rates. For CI, in less than 90 s.
-QUICK = ("fanout", "instructions", "loopback", "memory")
+QUICK = ("fanout", "idle", "instructions", "loopback", "memory")
 QUICK_PROGRAMS = ("nuropb-meshd", "nuropb-edge", "nuropb-loadgen", "bench_fanout", "bench_echo_websocketpp", "bench_second_life")
 
 

@@ -1,16 +1,15 @@
-// Our ring in real segments, woken over a real control socket: the edge's side sends, meshd's side receives.
+// Our ring in real segments, woken by a real doorbell: the edge's side sends, meshd's side receives.
 
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "bench/ring/transport.hpp"
-#include "shm/control.hpp"
+#include "shm/doorbell.hpp"
 #include "shm/segment.hpp"
 
 namespace nuropb::bench {
@@ -25,10 +24,9 @@ class RingTransport : public Transport {
     auto segments = shm::MeshdSegments::create(0, 1, {buffer_bytes, shm::min_capacity});
     if (!segments) fail(segments.error().text().c_str());
     segments_.emplace(std::move(*segments));
-    int fds[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) fail("no socket pair");
-    receiver_bell_ = shm::ControlChannel(shm::UniqueFd(fds[0]));
-    sender_bell_ = shm::ControlChannel(shm::UniqueFd(fds[1]));
+    auto bells = shm::Doorbell::pair();
+    if (!bells) fail(bells.error().text().c_str());
+    std::tie(receiver_bell_, sender_bell_) = std::move(*bells);
   }
 
   void send(std::uint64_t count) override {
@@ -95,10 +93,8 @@ class RingTransport : public Transport {
     spin.wait();
     return true;
   }
-  static void sleep_on(shm::ControlChannel& bell) {
-    pollfd waiting{bell.fd(), POLLIN, 0};
-    ::poll(&waiting, 1, -1);
-    (void)bell.drain_doorbells();
+  static void sleep_on(shm::Doorbell& bell) {
+    if (!bell.wait()) fail("nobody is there to ring");
   }
 
   std::size_t size_;
@@ -106,7 +102,7 @@ class RingTransport : public Transport {
   Idle idle_;
   int spun_ = 0;  // each of the two processes has its own
   std::optional<shm::MeshdSegments> segments_;
-  shm::ControlChannel receiver_bell_, sender_bell_;
+  shm::Doorbell receiver_bell_, sender_bell_;
 };
 
 }  // namespace

@@ -1,18 +1,18 @@
 // There and back: send() asks and waits for the answer, receive() answers. The ring in real segments with both of its
 // rings, beside the least that two processes can do it with. As everywhere here, each message is looked at on both sides.
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/lockfree/spsc_queue.hpp>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "bench/ring/transport.hpp"
-#include "shm/control.hpp"
+#include "shm/doorbell.hpp"
 #include "shm/segment.hpp"
 
 namespace nuropb::bench {
@@ -21,7 +21,23 @@ namespace {
 constexpr std::size_t message_bytes = 64;
 using Message = char[message_bytes];
 
-enum class Idle { sleep, spin };
+enum class Idle { sleep, sleep_in_loop, spin };
+
+/// What an event loop waits by, with one descriptor in it. Each process makes its own.
+class Loop {
+ public:
+  void wait(int fd) {
+    epoll_event event{EPOLLIN, {}};
+    if (!epoll_) {
+      epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+      if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) fail("no epoll");
+    }
+    (void)::epoll_wait(epoll_.get(), &event, 1, -1);
+  }
+
+ private:
+  shm::UniqueFd epoll_;
+};
 
 class RingRoundTrip : public Transport {
  public:
@@ -29,10 +45,9 @@ class RingRoundTrip : public Transport {
     auto segments = shm::MeshdSegments::create(0, 1, {buffer_bytes, buffer_bytes});
     if (!segments) fail(segments.error().text().c_str());
     segments_.emplace(std::move(*segments));
-    int fds[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) fail("no socket pair");
-    meshd_bell_ = shm::ControlChannel(shm::UniqueFd(fds[0]));
-    edge_bell_ = shm::ControlChannel(shm::UniqueFd(fds[1]));
+    auto bells = shm::Doorbell::pair();
+    if (!bells) fail(bells.error().text().c_str());
+    std::tie(meshd_bell_, edge_bell_) = std::move(*bells);
   }
 
   void send(std::uint64_t count) override {
@@ -57,14 +72,14 @@ class RingRoundTrip : public Transport {
   }
 
  private:
-  void write(shm::RingWriter& ring, shm::ControlChannel& bell, std::uint64_t n) {
+  void write(shm::RingWriter& ring, shm::Doorbell& bell, std::uint64_t n) {
     Message message;
     stamp(message, sizeof message, n);
     if (!ring.write(1, 0, n, {{message, sizeof message}})) fail("a ring with one record is full");
-    if (ring.commit() && idle_ == Idle::sleep) bell.ring();
+    if (ring.commit() && idle_ != Idle::spin) bell.ring();
   }
 
-  void read(shm::RingReader& ring, shm::ControlChannel& bell, std::uint64_t n) {
+  void read(shm::RingReader& ring, shm::Doorbell& bell, std::uint64_t n) {
     shm::RecordHeader header;
     Spin spin;
     while (ring.peek(header) != shm::RingReader::Next::record) {
@@ -72,9 +87,12 @@ class RingRoundTrip : public Transport {
       if (idle_ == Idle::spin) {
         spin.wait();
       } else if (ring.prepare_sleep()) {
-        pollfd waiting{bell.fd(), POLLIN, 0};
-        ::poll(&waiting, 1, -1);
-        (void)bell.drain_doorbells();
+        if (idle_ == Idle::sleep_in_loop) {
+          loop_.wait(bell.fd());
+          (void)bell.hear();
+        } else if (!bell.wait()) {
+          fail("nobody is there to ring");
+        }
         ring.cancel_sleep();
       }
     }
@@ -84,8 +102,9 @@ class RingRoundTrip : public Transport {
   }
 
   Idle idle_;
+  Loop loop_;
   std::optional<shm::MeshdSegments> segments_;
-  shm::ControlChannel meshd_bell_, edge_bell_;
+  shm::Doorbell meshd_bell_, edge_bell_;
   std::string payload_;
 };
 
@@ -122,10 +141,11 @@ class SpscRoundTrip : public Transport {
   Shared<Queue> requests_, responses_;
 };
 
-/// A wake-up and nothing that was said by it: a blocking write and read of a counter in the kernel.
+/// A wake-up and nothing that was said by it: a write and a read of a counter in the kernel.
 class EventFdRoundTrip : public Transport {
  public:
-  EventFdRoundTrip() : there_(::eventfd(0, EFD_CLOEXEC)), back_(::eventfd(0, EFD_CLOEXEC)) {
+  explicit EventFdRoundTrip(Idle idle)
+      : idle_(idle), there_(::eventfd(0, EFD_CLOEXEC)), back_(::eventfd(0, EFD_CLOEXEC)) {
     if (!there_ || !back_) fail("no eventfd");
   }
   void send(std::uint64_t count) override {
@@ -146,10 +166,13 @@ class EventFdRoundTrip : public Transport {
     const std::uint64_t one = 1;
     if (::write(fd, &one, sizeof one) != sizeof one) fail("an eventfd can't be written");
   }
-  static void wait(int fd) {
+  void wait(int fd) {
+    if (idle_ == Idle::sleep_in_loop) loop_.wait(fd);
     std::uint64_t times = 0;
     if (::read(fd, &times, sizeof times) != sizeof times || times != 1) fail("an eventfd says something else");
   }
+  Idle idle_;
+  Loop loop_;
   shm::UniqueFd there_, back_;
 };
 
@@ -160,6 +183,12 @@ std::unique_ptr<Transport> ring_round_trip_sleeping(std::size_t) {
   return std::make_unique<RingRoundTrip>(Idle::sleep);
 }
 std::unique_ptr<Transport> spsc_round_trip(std::size_t) { return std::make_unique<SpscRoundTrip>(); }
-std::unique_ptr<Transport> eventfd_round_trip(std::size_t) { return std::make_unique<EventFdRoundTrip>(); }
+std::unique_ptr<Transport> eventfd_round_trip(std::size_t) { return std::make_unique<EventFdRoundTrip>(Idle::sleep); }
+std::unique_ptr<Transport> ring_round_trip_in_loops(std::size_t) {
+  return std::make_unique<RingRoundTrip>(Idle::sleep_in_loop);
+}
+std::unique_ptr<Transport> eventfd_round_trip_in_loops(std::size_t) {
+  return std::make_unique<EventFdRoundTrip>(Idle::sleep_in_loop);
+}
 
 }  // namespace nuropb::bench

@@ -97,5 +97,8 @@ std::unique_ptr<Transport> ring_round_trip_spinning(std::size_t size);
 std::unique_ptr<Transport> ring_round_trip_sleeping(std::size_t size);  ///< both sides sleep, woken by doorbells
 std::unique_ptr<Transport> spsc_round_trip(std::size_t size);           ///< two queues; spins
 std::unique_ptr<Transport> eventfd_round_trip(std::size_t size);        ///< two eventfds and no message; sleeps
+// The same two, in whose loops other descriptors could be.
+std::unique_ptr<Transport> ring_round_trip_in_loops(std::size_t size);
+std::unique_ptr<Transport> eventfd_round_trip_in_loops(std::size_t size);
 
 }  // namespace nuropb::bench
