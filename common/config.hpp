@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "common/log.hpp"
@@ -301,7 +300,7 @@ std::string config_doc_roff();
 struct ExtraOption {
   std::string flag;  ///< "--port-file"
   std::string help;
-  std::variant<bool*, std::string*> target;  ///< a switch, or an option with a value
+  std::string* value;  ///< where what follows it is put
 };
 
 /// What both processes' command lines have in common: --config FILE, --set KEY=VALUE, --check-config, --print-config,

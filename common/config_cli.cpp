@@ -22,10 +22,7 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   app.add_flag("--check-config", check, "Says whether the settings are right, and ends");
   app.add_flag("--print-config", print, "Prints the settings in force as JSON, without passwords, and ends");
   app.add_flag("--sample-config", sample, "Prints a commented config file with every key, and ends");
-  for (auto& option : extra) {
-    if (auto** flag = std::get_if<bool*>(&option.target)) app.add_flag(option.flag, **flag, option.help);
-    else app.add_option(option.flag, **std::get_if<std::string*>(&option.target), option.help);
-  }
+  for (auto& option : extra) app.add_option(option.flag, *option.value, option.help);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) { return tl::unexpected(app.exit(e) == 0 ? 0 : usage_mistake); }

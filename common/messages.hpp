@@ -1,7 +1,8 @@
 #pragma once
 // The bodies of NuroPb messages on AMQP (protocol.md section 1, "Bodies"): bytes in, slices out, and back.
-// Pure; nothing here knows AMQP, rings or clocks. `raw` members are JSON text that is passed on unchanged.
+// Texts are views of what outlives the body. Pure; nothing here knows AMQP, rings or clocks. `raw` members are JSON text that is passed on unchanged.
 
+#include <forward_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,19 +21,19 @@ std::optional<MessageType> message_type(std::string_view text);
 
 /// A request or a command.
 struct CallBody {
-  std::string service;
-  std::string method;
+  std::string_view service;
+  std::string_view method;
   std::string_view params;  ///< raw JSON; "{}" where there are none
-  std::string correlation_id;
+  std::string_view correlation_id;
   std::string_view context;   ///< raw JSON object
   std::string_view trace_id;  ///< raw JSON: a string, or null
 };
 
 struct EventBody {
-  std::string topic;
+  std::string_view topic;
   std::string_view event;    ///< raw JSON
   std::string_view context;  ///< raw JSON object
-  std::string correlation_id;
+  std::string_view correlation_id;
   std::string_view trace_id;  ///< raw JSON
   std::string_view target;    ///< raw JSON: null or an array
 };
@@ -40,11 +41,11 @@ struct EventBody {
 struct ResponseBody {
   std::string_view result;  ///< raw JSON
   std::string_view error;   ///< raw JSON: null, or {"error":NAME,"description":TEXT}
-  std::string correlation_id;
+  std::string_view correlation_id;
   std::string_view trace_id;  ///< raw JSON
   std::string_view context;   ///< raw JSON object: the request's
   std::string_view warning;   ///< raw JSON: null or a string
-  std::string reply_to;
+  std::string_view reply_to;
 };
 
 /// Encoders write the peer's key order. Raw members must be valid JSON already; an empty one is written as null
@@ -53,11 +54,20 @@ std::string encode_call(MessageType type, const CallBody& body);
 std::string encode_event(const EventBody& body);
 std::string encode_response(const ResponseBody& body);
 
+/// What a decoder has read, and the few texts in it that stood there with escapes.
+template <class Body>
+struct Decoded : Body {
+  Decoded() = default;
+  Decoded(Decoded&&) noexcept = default;  // a list's elements stay where they are
+  Decoded& operator=(Decoded&&) noexcept = default;
+  std::forward_list<std::string> unescaped{};
+};
+
 /// Decoders accept any key order, unknown keys, and null or absent for what a peer may leave out. Views point into
-/// `text` (or to static text for defaults). An error says which member is wrong and how.
-Result<CallBody> decode_call(std::string_view text, MessageType type, json::Limits limits = {});
-Result<EventBody> decode_event(std::string_view text, json::Limits limits = {});
-Result<ResponseBody> decode_response(std::string_view text, json::Limits limits = {});
+/// `text`, into what is returned, or to static text for defaults. An error says which member is wrong and how.
+Result<Decoded<CallBody>> decode_call(std::string_view text, MessageType type, json::Limits limits = {});
+Result<Decoded<EventBody>> decode_event(std::string_view text, json::Limits limits = {});
+Result<Decoded<ResponseBody>> decode_response(std::string_view text, json::Limits limits = {});
 
 /// {"error":NAME,"description":TEXT}
 std::string error_json(std::string_view name, std::string_view description);

@@ -142,11 +142,14 @@ inline std::uint32_t size32(std::string_view text) {
 
 template <class Head>
 void put(std::string& out, const Head& head, std::initializer_list<std::string_view> texts) {
-  std::size_t size = out.size() + sizeof head;
+  const std::size_t before = out.size();
+  std::size_t size = before + sizeof head;
   for (const auto text : texts) size += text.size();
-  out.reserve(size);
-  out.append(reinterpret_cast<const char*>(&head), sizeof head);
-  for (const auto text : texts) out.append(text);
+  out.resize(size);  // once, and not by each piece: most are shorter than an append is long
+  char* at = out.data() + before;
+  std::memcpy(at, &head, sizeof head);
+  at += sizeof head;
+  for (const auto text : texts) at += text.copy(at, text.size());
 }
 
 /// Cuts the texts off the payload one by one. Good only if every length was within its bound and nothing is left over.

@@ -30,4 +30,11 @@ std::string TraceParent::text() const {
   return out;
 }
 
+std::string traceparent_of(json::Slice member) {
+  if (member.kind != json::Kind::string) return {};
+  const std::string said = json::unescape(member);
+  const auto parent = parse_traceparent(said);
+  return parent ? parent->text() : std::string();
+}
+
 }  // namespace nuropb

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/json/scan.hpp"
+
 namespace nuropb {
 
 struct TraceParent {
@@ -20,5 +22,7 @@ struct TraceParent {
 /// Nothing, if the text is none: then a new trace may begin, and this one is not passed on. What a later version than ours
 /// has behind the flags is left out. Views point into `text`.
 std::optional<TraceParent> parse_traceparent(std::string_view text);
+/// That of a consumer's message, in version 00's form; empty if the member is missing, no string or none that is valid.
+std::string traceparent_of(json::Slice member);
 
 }  // namespace nuropb

@@ -118,18 +118,18 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
        {Name{service, verb->service, request.service}, Name{method, verb->method, request.method},
         Name{topic, verb->topic, request.topic}, Name{token, verb->token, request.token}}) {
     if (!needed) continue;
-    const std::string name(field.name);
-    if (field.value.kind != Kind::string) return unusable("'" + name + "' is not a string");
-    to = json::is_plain(field.value) ? std::string(json::plain(field.value)) : json::unescape(field.value);
-    if (to.empty()) return unusable("'" + name + "' is empty");
+    const auto named = [&field = field] { return "'" + std::string(field.name) + "'"; };
+    if (field.value.kind != Kind::string) return unusable(named() + " is not a string");
+    to = json::unescape(field.value);
+    if (to.empty()) return unusable(named() + " is empty");
     if (verb->token && to.size() > records::max_credential) return unusable("'token' is longer than 16 KiB");
-    if (!verb->token && to.size() > records::max_name) return unusable("'" + name + "' is longer than 255 bytes");
+    if (!verb->token && to.size() > records::max_name) return unusable(named() + " is longer than 255 bytes");
   }
   if (verb->type == records::Type::resume) {
     request.ack = verb->name == "ack";
     if (!request.ack && token.value.present() && token.value.kind != Kind::null) {
       if (token.value.kind != Kind::string) return unusable("'token' is not a string");
-      request.token = json::is_plain(token.value) ? std::string(json::plain(token.value)) : json::unescape(token.value);
+      request.token = json::unescape(token.value);
       if (request.token.empty()) return unusable("'token' is empty");
     }
     if (request.ack || !request.token.empty()) {
@@ -153,11 +153,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
       return unusable("'target' is neither null nor a list of user ids");
     request.target = target.value.text;
   }
-  if (traceparent.value.kind == Kind::string && traceparent.value.present()) {
-    const std::string said = json::is_plain(traceparent.value) ? std::string(json::plain(traceparent.value))
-                                                               : json::unescape(traceparent.value);
-    if (const auto parent = parse_traceparent(said)) request.traceparent = parent->text();
-  }
+  request.traceparent = traceparent_of(traceparent.value);
   request.params = verb->event ? event.value.text : params.value.text;
   request.trace_id = trace.value.text;
   return request;

@@ -1,8 +1,7 @@
-// meshd's side of the edge, and its clock. The consumers' side is in edge_consumers.cpp, its end in edge_drain.cpp.
+// meshd's side of the edge. The consumers' side is in edge_consumers.cpp, its end in edge_drain.cpp.
 
 #include "edge/edge.hpp"
 
-#include <algorithm>
 #include <unordered_map>
 
 #include "common/close_codes.hpp"
@@ -16,7 +15,6 @@
 namespace nuropb::edge {
 namespace {
 
-constexpr auto vanished_look = std::chrono::seconds(1);
 using std::chrono::seconds;
 
 DoorSettings door_settings(const Config& config) {
@@ -63,6 +61,7 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
       signals_(io_, SIGTERM, SIGINT, SIGUSR2),
       reload_(io_, SIGHUP),
       timer_(io_),
+      opening_timer_(io_),
       drain_timer_(io_),
       queue_rules_(config.events.when_full),
       link_(io_, std::move(control_socket), config.limits.message_bytes,
@@ -79,7 +78,8 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
                    say_all_unsaid();
                    say_waiting();
                    resume_held();
-                 }}) {
+                 },
+             .on_beat = [this] { show_state(); }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
   if (read_certificates) settings.door.tls.read = read_certificates;
@@ -110,7 +110,7 @@ Result<void> Edge::start() {
   if (const auto console = start_console(); !console) return console;
   wait_for_signal();
   reload_later();
-  own_files_ = open_files().value_or(0) + 1;  // and the one to meshd
+  own_files_ = open_files().value_or(0) + 3;  // and those to meshd: a socket, two ends of a doorbell
   most_files_ = most_files();
   return {};
 }
@@ -306,72 +306,6 @@ void Edge::resume_held() {
     if (takes_from(*handler) && (handler->speaks_snorky() ? may_call() : may_send())) handler->resume();
     else held_.insert(handler);
   }
-}
-
-void Edge::arm_timer() {
-  if (timer_armed_) return;
-  if (pending_.size() == 0 && verdicts_.empty() && first_messages_.empty() && held_.empty() && backend_calls_.empty())
-    return;  // nothing to watch: an idle edge sleeps
-  timer_armed_ = true;
-  timer_.expires_after(PendingRequests::tick);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    timer_armed_ = false;
-    if (!error) on_timer();
-  });
-}
-
-void Edge::on_timer() {
-  const auto now = clock_.now();
-  pending_.expire(now, [&](const PendingRequests::Taken& taken) {
-    if (ConsumerHandler* const handler = find(taken.session)) expire(*handler, taken);
-  });
-  show_state();
-  expire_held(now);
-  expire_backend(now);
-  while (!verdicts_.empty() && verdicts_.front().first <= now) {
-    const auto [slot, serial] = verdicts_.front().second;
-    verdicts_.pop_front();
-    ConsumerHandler* const handler = find(slot);
-    if (handler && handler->serial() == serial && handler->state() == ConsumerHandler::State::judging) {
-      handler->close(close_code::mesh_unavailable, "no verdict on the token in time");
-    }
-  }
-  while (!first_messages_.empty() && first_messages_.begin()->first <= now) {
-    const auto [slot, serial] = first_messages_.begin()->second;
-    first_messages_.erase(first_messages_.begin());
-    ConsumerHandler* const handler = find(slot);
-    if (handler && handler->serial() == serial && handler->state() == ConsumerHandler::State::silent) {
-      link_.count(shm::EdgeCounter::no_first_message);
-      handler->close(close_code::authorize_timeout, "no authorize message in time");
-    }
-  }
-  arm_timer();
-}
-
-void Edge::expire_held(SteadyTime now) {
-  if (held_.empty()) return;
-  std::vector<ConsumerHandler*> due;
-  for (ConsumerHandler* handler : held_) {
-    if (handler->held_until() <= now) due.push_back(handler);
-  }
-  for (ConsumerHandler* handler : due) {
-    held_.erase(handler);
-    handler->resume();
-  }
-  if (next_look_ <= now) {
-    next_look_ = now + vanished_look;
-    drop_vanished();
-  }
-}
-
-void Edge::drop_vanished() {
-  // Nobody reads from a socket that is held back, so its end would be seen only after the broker's return: until then
-  // consumers that give up and come again would fill the limit of connections.
-  std::vector<ConsumerHandler*> gone;
-  for (ConsumerHandler* handler : held_) {
-    if (handler->peer_gone()) gone.push_back(handler);
-  }
-  for (ConsumerHandler* handler : gone) handler->close(close_code::going_away, "");
 }
 
 }  // namespace nuropb::edge

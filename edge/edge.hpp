@@ -95,7 +95,6 @@ class Edge {
   [[nodiscard]] HttpAnswer probe(std::string_view page) const;
   [[nodiscard]] std::size_t sessions() const;
   [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
-  void await_verdict(const ConsumerHandler& handler);
   void present(ConsumerHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
   bool request(ConsumerHandler& handler, ClientRequest& message, SteadyTime arrived, SteadyTime deadline);
@@ -198,8 +197,17 @@ class Edge {
   [[nodiscard]] bool may_call() const;
 
   // Time
+  // A new socket that has to have left a state by its deadline.
+  struct Opening {
+    std::uint32_t slot, serial;
+    ConsumerHandler::State past;
+  };
   void arm_timer();
   void on_timer();
+  void await_opening(const ConsumerHandler& handler, milliseconds limit);
+  [[nodiscard]] bool waits(const Opening& opening) const;
+  void watch_opening();
+  void expire_opening();
   void expire_held(SteadyTime now);
   void drop_vanished();
   void reload_later();
@@ -223,7 +231,7 @@ class Edge {
   SystemClock clock_;
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_, reload_;
-  boost::asio::steady_timer timer_, drain_timer_;
+  boost::asio::steady_timer timer_, opening_timer_, drain_timer_;
   std::array<HandlerManager, handler_kinds> managers_;
   PendingRequests pending_;
   std::vector<ConsumerHandler*> handlers_;  // by slot
@@ -239,12 +247,10 @@ class Edge {
   std::deque<ConsumerHandler*> to_subscribe_;            // those whose topics a new meshd has to be told of
   std::deque<records::CloseSession> to_close_;           // those that found none
   std::unordered_set<ConsumerHandler*> to_say_;          // those with something unsaid that found no room
-  std::deque<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>>
-      verdicts_;                                 // deadlines of (slot, serial), in order
-  std::deque<records::Pushed> unsaid_;           // counts that found no room in the request ring
-  std::unordered_set<ConsumerHandler*> silent_;  // those that owe their first message
-  std::multimap<SteadyTime, std::pair<std::uint32_t, std::uint32_t>>
-      first_messages_;              // their deadlines: (slot, serial)
+  std::deque<records::Pushed> unsaid_;                   // counts that found no room in the request ring
+  std::unordered_set<ConsumerHandler*> silent_;          // those that owe their first message
+  std::multimap<SteadyTime, Opening> opening_;           // of new sockets, and of some that are no more
+  std::optional<SteadyTime> opening_timer_at_;
   std::size_t early_commands_ = 0;  // bytes of those that were sent to meshd while the broker took nothing
   std::string record_, answer_;     // reused for every message
   SteadyTime next_look_{};          // at whether those held back are still there

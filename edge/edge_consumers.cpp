@@ -85,13 +85,12 @@ std::unique_ptr<ConsumerHandler> Edge::take_in(Connection& connection, HandlerKi
   link_.set(shm::EdgeCounter::sessions, connections_);
   if (token) {
     handler->credential() = *token;
-    await_verdict(*handler);
+    await_opening(*handler, milliseconds(config_.auth.verdict_timeout_ms));
   } else {
     silent_.insert(handler.get());
     const std::uint32_t limit =
         kind == HandlerKind::lines ? config_.lines.first_line_ms : config_.auth.first_message_ms;
-    first_messages_.emplace(clock_.now() + milliseconds(limit), std::pair(slot, handler->serial()));
-    arm_timer();
+    await_opening(*handler, milliseconds(limit));
   }
   return handler;
 }
@@ -142,12 +141,6 @@ std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
   return found;
 }
 
-void Edge::await_verdict(const ConsumerHandler& handler) {
-  verdicts_.push_back(
-      {clock_.now() + milliseconds(config_.auth.verdict_timeout_ms), {handler.slot(), handler.serial()}});
-  arm_timer();
-}
-
 void Edge::on_first_message(ConsumerHandler& handler, std::string_view text) {
   std::string token;
   if (handler.kind() == HandlerKind::lines && !text.starts_with('{')) {
@@ -164,7 +157,7 @@ void Edge::on_first_message(ConsumerHandler& handler, std::string_view text) {
   silent_.erase(&handler);
   handler.credential() = {records::CredentialKind::message, std::move(token)};
   handler.begin_judging();
-  await_verdict(handler);
+  await_opening(handler, milliseconds(config_.auth.verdict_timeout_ms));
   if (link_.attached()) present(handler);  // else when it is
 }
 

@@ -123,7 +123,7 @@ void Edge::count_abandoned(ConsumerHandler& handler) {
   }
 }
 
-/// Of the moment: what meshd reads of it is never older than a tick while requests are pending.
+/// Of the moment: what meshd reads of it is never older than a tick while requests are pending, and never than a beat.
 void Edge::show_state() {
   link_.set(shm::EdgeCounter::sessions, connections_);
   link_.set(shm::EdgeCounter::pending, pending_.size());

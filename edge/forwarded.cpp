@@ -1,13 +1,9 @@
 #include "edge/forwarded.hpp"
 
+#include "common/trimmed.hpp"
+
 namespace nuropb::edge {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 bool same_word(std::string_view a, std::string_view lower) {
   if (a.size() != lower.size()) return false;

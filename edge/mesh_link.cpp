@@ -14,6 +14,9 @@ constexpr auto beat_interval = std::chrono::seconds(1);
 // What is read in one turn: sockets write only between turns, and what one turn brings has to fit into their queues.
 constexpr int records_per_turn = 512;
 constexpr std::size_t bytes_per_turn = 128 * 1024;
+// What is written is shown before the turn's end once it is so much: else meshd would sleep while we read a hundred
+// messages from sockets, and we while it passes them on.
+constexpr int records_unshown = 64;
 
 }  // namespace
 
@@ -38,9 +41,16 @@ void MeshLink::stop() {
   ++attachment_;
   retry_.cancel();
   beat_.cancel();
-  if (wait_) wait_->release();  // the channel owns the descriptor
-  wait_.reset();
+  drop_descriptors();
+}
+
+void MeshLink::drop_descriptors() {
+  for (auto* const waiting : {&wait_, &bell_wait_}) {
+    if (*waiting) (*waiting)->release();
+    waiting->reset();
+  }
   channel_.close();
+  bell_ = {};
 }
 
 void MeshLink::attach() {
@@ -81,7 +91,7 @@ void MeshLink::wait_for_control() {
 
 void MeshLink::on_control() {
   using What = shm::ControlChannel::Received::What;
-  auto received = attached() ? channel_.drain_doorbells() : channel_.receive();
+  auto received = channel_.receive();
   switch (received.what) {
     case What::closed: return lose("its control socket closed", true);
     case What::rubbish: return lose("rubbish on the control socket: " + received.rubbish);
@@ -91,17 +101,28 @@ void MeshLink::on_control() {
       if (attached()) return lose("a second welcome");
       on_welcome(std::move(received));
       break;
-    case What::nothing:
-    case What::doorbell:
-      if (attached()) look();
-      break;
+    case What::nothing: break;
   }
   if (wait_) wait_for_control();
+}
+
+void MeshLink::wait_for_doorbell() {
+  // An error is meshd's end, which the control socket tells as well.
+  bell_wait_->async_read_some(boost::asio::buffer(bells_),
+                              [this, now = attachment_](const boost::system::error_code& error, std::size_t) {
+                                if (error || now != attachment_) return;
+                                look();
+                                if (bell_wait_ && now == attachment_) wait_for_doorbell();
+                              });
 }
 
 void MeshLink::on_welcome(shm::ControlChannel::Received&& received) {
   auto segments = shm::EdgeSegments::open(std::move(received.fd_m), std::move(received.fd_e));
   if (!segments) return lose("unusable segments: " + segments.error().text());
+  bell_ = std::move(received.bell);
+  boost::system::error_code wrong;
+  bell_wait_.emplace(io_).assign(bell_.fd(), wrong);
+  if (wrong) return lose("an unusable doorbell: " + wrong.message());
   retry_.cancel();
   ticket_ = std::move(received.welcome.ticket);
   segments_.emplace(std::move(*segments));
@@ -111,6 +132,7 @@ void MeshLink::on_welcome(shm::ControlChannel::Received&& received) {
   full_ = false;
   wanted_room_ = 0;
   last_failure_.clear();
+  wait_for_doorbell();
   log::info("attached to meshd", {{"slot", segments_->slot()}, {"generation", segments_->generation()}});
   const std::pair address{segments_->slot(), segments_->generation()};
   const bool again = std::exchange(address_, address) == address;
@@ -124,9 +146,7 @@ void MeshLink::lose(const std::string& reason, bool ended, std::chrono::millisec
   if (was_attached || reason != last_failure_) log::warning("meshd lost", {{"reason", reason}});
   last_failure_ = reason;
   ++attachment_;
-  if (wait_) wait_->release();
-  wait_.reset();
-  channel_.close();
+  drop_descriptors();
   if (was_attached) {
     // What it had put into the ring before it died is good: whole records only. Nothing is sent into the dead ring on
     // their account: it would only end as unknown.
@@ -203,7 +223,7 @@ bool MeshLink::read_records() {
     callbacks_.on_record(header, payload_);
     NUROPB_CRASH_POINT(answer_given);
   }
-  if (responses_.release()) channel_.ring();
+  if (responses_.release()) bell_.ring();
   NUROPB_CRASH_POINT(answers_released);
   return more;
 }
@@ -218,6 +238,7 @@ bool MeshLink::write(records::Type type, std::uint64_t sequence, std::string_vie
     return false;
   }
   NUROPB_CRASH_POINT(request_staged);
+  if (++unshown_ == records_unshown) show();
   schedule_flush();
   return true;
 }
@@ -231,11 +252,16 @@ void MeshLink::schedule_flush() {
   });
 }
 
-void MeshLink::flush() {
-  if (!attached()) return;
+void MeshLink::show() {
+  unshown_ = 0;
   const bool asleep = requests_.commit();
   NUROPB_CRASH_POINT(requests_shown);
-  if (asleep) channel_.ring();
+  if (asleep) bell_.ring();
+}
+
+void MeshLink::flush() {
+  if (!attached()) return;
+  show();
   if (requests_.poisoned()) return lose("impossible position of the request ring");
   if (full_ && !requests_.await_space(wanted_room_)) {
     full_ = false;
@@ -247,6 +273,7 @@ void MeshLink::beat() {
   life_sign_.give();
   if (segments_) {
     segments_->beat();
+    callbacks_.on_beat();
     timespec cpu{};
     if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
       segments_->set(shm::EdgeCounter::cpu_us, static_cast<std::uint64_t>(cpu.tv_sec) * 1'000'000 +

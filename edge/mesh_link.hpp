@@ -6,15 +6,16 @@
 //       ▲            │ refused, HUP
 //       └────────────┘
 //
-// Records that are written in one turn of the event loop become visible together, with at most one doorbell
-// (flush() runs at the end of the turn). Each attachment has fresh segments; the worker ticket of the last one asks a
-// new meshd for the same slot and generation, so that answers on their way still find us.
+// Records that are written in one turn of the event loop become visible at its end (flush()), many of them in parts, so
+// that meshd works while we do; a doorbell is rung only if it sleeps. Each attachment has fresh segments; the worker
+// ticket of the last one asks a new meshd for the same slot and generation, so that answers on their way still find us.
 //
 // One thread: the edge's io_context.
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -46,6 +47,8 @@ class MeshLink {
     std::function<void()> on_batch_end;
     /// Room in the request ring after a write() that failed, or a new word on the broker.
     std::function<void()> on_change;
+    /// Once a second while attached: what meshd reads of the moment is to be set anew.
+    std::function<void()> on_beat;
   };
 
   MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message, Callbacks callbacks);
@@ -89,12 +92,15 @@ class MeshLink {
   void attach_later(std::chrono::milliseconds pause);
   void wait_for_control();
   void on_control();
+  void wait_for_doorbell();
+  void drop_descriptors();
   void on_welcome(shm::ControlChannel::Received&& received);
   /// `ended`: meshd has closed the socket itself, which it does only when it ends, so it touches our rings no more.
   void lose(const std::string& reason, bool ended = false, std::chrono::milliseconds pause = retry_pause);
   void look();  // at the return ring, the broker's word, the room
   bool read_records();
   void schedule_flush();
+  void show();
   void flush();
   void beat();
 
@@ -103,7 +109,9 @@ class MeshLink {
   std::uint32_t max_message_;
   Callbacks callbacks_;
   shm::ControlChannel channel_;
-  std::optional<boost::asio::posix::stream_descriptor> wait_;
+  shm::Doorbell bell_;
+  std::optional<boost::asio::posix::stream_descriptor> wait_, bell_wait_;  // for what channel_ and bell_ own
+  std::array<char, shm::Doorbell::at_once> bells_;                         // what is heard of them
   boost::asio::steady_timer retry_, beat_;
   LifeSign life_sign_;
   std::optional<shm::EdgeSegments> segments_;
@@ -118,6 +126,7 @@ class MeshLink {
   SteadyTime taken_at_{};
   std::uint64_t attachment_ = 0;  // tells handlers of an earlier attachment that they are stale
   bool full_ = false;
+  int unshown_ = 0;  // records since the last show()
   bool flush_scheduled_ = false;
   bool look_scheduled_ = false;
   bool stopped_ = false;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/trimmed.hpp"
+
 namespace nuropb::edge {
 namespace {
 
@@ -21,12 +23,6 @@ bool is_token(char c) {
 bool all_tokens(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token); }
 bool is_value(char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f); }
 bool is_target(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 RequestHead refused(int status, const char* reason) {
   RequestHead out;

@@ -13,10 +13,6 @@ using json::Kind;
 /// What the service would say of a command that can't be one.
 constexpr std::string_view unknown_command = "Unknown command";
 
-std::string text_of(json::Slice string) {
-  return json::is_plain(string) ? std::string(json::plain(string)) : json::unescape(string);
-}
-
 }  // namespace
 
 SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
@@ -37,7 +33,7 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
   if (root.kind != Kind::object) return wrong("not an object");
   if (!service.value.present()) return wrong("no 'service'");
   if (service.value.kind != Kind::string) return wrong("'service' is not a string");
-  request.service = text_of(service.value);
+  request.service = json::unescape(service.value);
   if (request.service.empty() || request.service.size() > records::max_name)
     return wrong("'service' is empty, or longer than 255 bytes");
   mistake.service = request.service;
@@ -47,17 +43,14 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
   mistake.call_id = std::string(call_id.value.text);
   if (!command.value.present()) return wrong("no 'command'");
   if (!params.value.present()) return wrong("no 'params'");
-  if (command.value.kind == Kind::string) request.command = text_of(command.value);
+  if (command.value.kind == Kind::string) request.command = json::unescape(command.value);
   if (request.command.empty() || request.command.size() > records::max_name) {
     mistake.text = unknown_command;
     return mistake;
   }
   request.call_id = call_id.value.text;
   request.params = params.value.text;
-  if (traceparent.value.kind == Kind::string && traceparent.value.present()) {
-    const std::string said = text_of(traceparent.value);
-    if (const auto parent = parse_traceparent(said)) request.traceparent = parent->text();
-  }
+  request.traceparent = traceparent_of(traceparent.value);
   return request;
 }
 

@@ -3,20 +3,27 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <array>
 
 #include "meshd/ring_loop.hpp"
 
 namespace nuropb::meshd {
 
 struct RingLoop::Attached {
+  static constexpr std::size_t bells_at_once = 16;  // an honest edge rings once or twice before we look
+
   Attached(boost::asio::io_context& io, Worker&& w)
-      : worker(std::move(w)), wait(io, worker.channel().fd()), pause(io) {}
-  ~Attached() { wait.release(); }  // the channel owns the descriptor
+      : worker(std::move(w)), end(io, worker.channel().fd()), bell(io, worker.bell().fd()), pause(io) {}
+  ~Attached() {  // the worker owns the descriptors
+    end.release();
+    bell.release();
+  }
   Worker worker;
-  boost::asio::posix::stream_descriptor wait;
-  boost::asio::steady_timer pause;  // of one that rings too often
-  bool active = false;              // in turn_order_; not asleep on its ring
-  bool touched = false;             // in touched_
+  boost::asio::posix::stream_descriptor end, bell;
+  std::array<char, bells_at_once> bells;  // what is heard of them
+  boost::asio::steady_timer pause;        // of one that rings too often
+  bool active = false;                    // in turn_order_; not asleep on its ring
+  bool touched = false;                   // in touched_
 };
 
 template <class Work>

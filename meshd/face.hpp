@@ -66,6 +66,7 @@ struct Face {
   Peers peers;
   Pushes pushes;
   std::vector<mesh::Outgoing> outgoing;  // taken from rings, not yet taken by the transport
+  ServiceMeshManager::Events events;     // the batch at hand; reused
   ServiceMeshManager manager;            // last: its thread wakes the ring loop
 
  private:

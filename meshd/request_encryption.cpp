@@ -1,6 +1,9 @@
 #include "meshd/request_encryption.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
+#include <utility>
 
 #include "common/error_names.hpp"
 #include "common/ids.hpp"
@@ -24,7 +27,7 @@ RequestEncryption::RequestEncryption(mesh::RequestKeys keys, mesh::Discovery::Se
 
 void RequestEncryption::add(mesh::Outgoing&& message, std::string_view method, SteadyTime now) {
   now_ = now;
-  if (method == mesh::name_of_describe) return output_.send.push_back(std::move(message));
+  if (method == mesh::name_of_describe) return send_.push_back(std::move(message));
   if (const auto description = discovery_.known(message.routing_key, now))
     return release(description, std::move(message), method);
   const std::string service = message.routing_key;
@@ -35,8 +38,15 @@ void RequestEncryption::add(mesh::Outgoing&& message, std::string_view method, S
   });
 }
 
+std::vector<RequestEncryption::Refused> RequestEncryption::take_output(std::vector<mesh::Outgoing>& send) {
+  if (send.empty()) send.swap(send_);  // nearly always, and with the room that it has for the next
+  std::move(send_.begin(), send_.end(), std::back_inserter(send));
+  send_.clear();
+  return std::exchange(refused_, {});
+}
+
 void RequestEncryption::release(const mesh::Described& described, mesh::Outgoing&& message, std::string_view method) {
-  const auto refuse = [&](mesh::ServiceError why) { output_.refused.push_back({std::move(message), std::move(why)}); };
+  const auto refuse = [&](mesh::ServiceError why) { refused_.push_back({std::move(message), std::move(why)}); };
   if (!described) {
     const std::string& service = message.routing_key;
     const auto& why = described.error();
@@ -53,7 +63,7 @@ void RequestEncryption::release(const mesh::Described& described, mesh::Outgoing
       awaited_[message.correlation_id] = {message.routing_key, message.deadline.value_or(now_ + mesh::describe_ttl)};
     }
   }
-  output_.send.push_back(std::move(message));
+  send_.push_back(std::move(message));
 }
 
 void RequestEncryption::ask(const std::string& service) {
@@ -63,10 +73,10 @@ void RequestEncryption::ask(const std::string& service) {
   question.trace_id = random_hex32();
   question.deadline = now_ + mesh::describe_ttl;
   const std::string trace = json::quoted(question.trace_id);
-  question.body = encode_call(
-      MessageType::request, {service, std::string(mesh::name_of_describe), "{}", question.correlation_id, "{}", trace});
+  question.body =
+      encode_call(MessageType::request, {service, mesh::name_of_describe, "{}", question.correlation_id, "{}", trace});
   questions_[question.correlation_id] = {service, *question.deadline};
-  output_.send.push_back(std::move(question));
+  send_.push_back(std::move(question));
 }
 
 void RequestEncryption::answered(const std::string& correlation_id, SteadyTime now, const mesh::Answer& answer) {

@@ -2,7 +2,7 @@
 // Encryption for consumers who know nothing of it: their requests and commands are encrypted where the service's
 // description requires it, and answers are opened on their way back. Stands on both sides of the transport:
 //
-//   to_outgoing() ──► add() ──► take_output().send ──► ServiceMeshManager::publish()
+//   to_outgoing() ──► add() ──► take_output() ──► ServiceMeshManager::publish()
 //                      └─ waits for the service's description, which is asked for in the same stream
 //   to_returned() ◄── open() ◄── take_events()
 //
@@ -28,17 +28,14 @@ class RequestEncryption {
     mesh::Outgoing message;
     mesh::ServiceError error;
   };
-  /// Messages of one sender to one service keep their order.
-  struct Output {
-    std::vector<mesh::Outgoing> send;
-    std::vector<Refused> refused;
-  };
 
   explicit RequestEncryption(mesh::RequestKeys keys, mesh::Discovery::Settings settings = {});
 
-  /// A request or command on its way out; it is in the output now, or once its service has described itself.
+  /// A request or command on its way out; it is taken from here now, or once its service has described itself.
   void add(mesh::Outgoing&& message, std::string_view method, SteadyTime now);
-  Output take_output() { return std::exchange(output_, {}); }
+  /// What may be sent, behind what is in `send` already, and what never will be. Messages of one sender to one service keep
+  /// their order.
+  std::vector<Refused> take_output(std::vector<mesh::Outgoing>& send);
 
   /// True if the message was the answer to a question of our own: nobody else is waiting for it. Of anything else an
   /// encrypted body is opened in place; one that can't be opened becomes a response that says so.
@@ -72,7 +69,8 @@ class RequestEncryption {
   std::unordered_map<std::string, Question> questions_;  // by correlation id
   std::unordered_map<std::string, Awaited> awaited_;     // by correlation id; at most max_awaited
   SteadyTime next_look_{};
-  Output output_;
+  std::vector<mesh::Outgoing> send_;
+  std::vector<Refused> refused_;
   SteadyTime now_{};  // of the call that is going on
   mesh::Discovery discovery_;
 };

@@ -26,7 +26,8 @@ shm::BrokerState word_for(mesh::State state) {
 }  // namespace
 
 void RingLoop::on_events(Face& face) {
-  ServiceMeshManager::Events events = face.manager.take_events();
+  ServiceMeshManager::Events& events = face.events;
+  face.manager.take_events(events);
   const SteadyTime now = moment_ = clock_.now();
   counts_.responses += events.responses.size();
   counts_.events += events.events.size();
@@ -56,6 +57,7 @@ void RingLoop::on_events(Face& face) {
     counts_.bytes_in += message.body.size();
     on_mesh_event(face, message);
   }
+  events.clear();
   flush_touched();
   if (!turn_order_.empty() || outgoing()) schedule_turn();
 }
@@ -141,7 +143,7 @@ void RingLoop::on_state(const ServiceMeshManager::StateChange& change) {
     absent_until_ = clock_.now() + wait_for_edges;
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().set_broker(word_for(change.state));
-    attached->worker.channel().ring();
+    attached->worker.bell().ring();
   }
   if (change.state == mesh::State::stopped) {
     log::error("the broker refuses us for good", {{"detail", change.detail}});

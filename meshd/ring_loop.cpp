@@ -20,7 +20,6 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr auto beat_interval = std::chrono::seconds(1);  // gateway.hung_after_s counts these
-constexpr int bells_at_once = 16;                        // an honest edge rings once or twice before we look
 constexpr auto bell_pause = std::chrono::milliseconds(5);
 constexpr auto stop_grace = std::chrono::milliseconds(2000);
 
@@ -192,28 +191,42 @@ bool RingLoop::is_worker(pid_t who) const {
   return id.has_value();
 }
 
-void RingLoop::wait_for_doorbell(Attached& attached) {
-  attached.wait.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                           [this, id = attached.worker.id()](const boost::system::error_code& error) {
-                             if (!error) on_doorbell(id);
-                           });
+/// An attached edge says nothing there any more.
+void RingLoop::wait_for_end(Attached& attached) {
+  attached.end.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                          [this, id = attached.worker.id()](const boost::system::error_code& error) {
+                            if (!error) on_control(id);
+                          });
 }
 
-void RingLoop::on_doorbell(WorkerId id) {
+void RingLoop::on_control(WorkerId id) {
   Attached* const attached = find(id);
   if (!attached) return;
-  int doorbells = 0;
-  const auto received = attached->worker.channel().drain_doorbells(doorbells, bells_at_once);
   using What = shm::ControlChannel::Received::What;
-  if (received.what == What::closed) drain_ring(*attached);
-  if (received.what == What::closed) return detach(id, "its control socket closed", false);
-  if (received.what != What::nothing && received.what != What::doorbell)
-    return detach(id, "rubbish on the control socket", true);
-  if (!attached->worker.rung(doorbells)) return detach(id, "rings without end, and for nothing", true);
+  switch (attached->worker.channel().receive().what) {
+    case What::nothing: return wait_for_end(*attached);
+    case What::closed: drain_ring(*attached); return detach(id, "its control socket closed", false);
+    default: return detach(id, "rubbish on the control socket", true);
+  }
+}
+
+void RingLoop::wait_for_doorbell(Attached& attached) {
+  // An error is its end, or that it has closed what it rings: the first is on_control()'s, the second its own loss.
+  attached.bell.async_read_some(
+      boost::asio::buffer(attached.bells),
+      [this, id = attached.worker.id()](const boost::system::error_code& error, std::size_t bells) {
+        if (!error) on_doorbell(id, bells);
+      });
+}
+
+void RingLoop::on_doorbell(WorkerId id, std::size_t bells) {
+  Attached* const attached = find(id);
+  if (!attached) return;
+  if (!attached->worker.rung(static_cast<int>(bells))) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
-  if (doorbells < bells_at_once) return wait_for_doorbell(*attached);
-  // Its next bells wait in the socket, where there is room for a few hundred.
+  if (bells < attached->bells.size()) return wait_for_doorbell(*attached);
+  // Its next bells wait in the pipe, where there is room for some.
   attached->pause.expires_after(bell_pause);
   attached->pause.async_wait([this, id](const boost::system::error_code& error) {
     Attached* const again = error ? nullptr : find(id);

@@ -96,8 +96,10 @@ class RingLoop : private Pushes::Edges {
   [[nodiscard]] std::optional<WorkerId> worker_of(pid_t process) const;
 
   // Workers going (ring_loop.cpp)
+  void wait_for_end(Attached& attached);
+  void on_control(WorkerId id);
   void wait_for_doorbell(Attached& attached);
-  void on_doorbell(WorkerId id);
+  void on_doorbell(WorkerId id, std::size_t bells);
   void detach(WorkerId id, const std::string& reason, bool kill);
   void drain_ring(Attached& attached);
   void wait_for_signal();

@@ -122,8 +122,14 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   segments->set_broker(broker_ == mesh::State::ready     ? shm::BrokerState::ready
                        : broker_ == mesh::State::blocked ? shm::BrokerState::blocked
                                                          : shm::BrokerState::away);
+  auto bells = shm::Doorbell::pair();
+  if (!bells) {
+    slots_.release(*id);
+    return refuse(bells.error().text());
+  }
+  auto& [ours, theirs] = *bells;
   if (const auto sent = newcomer.channel.send_welcome({id->slot, id->generation, tickets_.seal_worker(*id)},
-                                                      segments->fd_m(), segments->fd_e());
+                                                      segments->fd_m(), segments->fd_e(), theirs);
       !sent) {
     slots_.release(*id);
     return refuse(sent.error().text());
@@ -134,13 +140,15 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   newcomer.wait.release();
   const WorkerLimits limits{config_.limits.connections, config_.limits.message_bytes,
                             std::size_t{4} * config_.rings.return_bytes};
-  auto attached = std::make_unique<Attached>(
-      io_, Worker(*id, std::move(newcomer.channel), std::move(*segments), newcomer.peer, std::move(pidfd), limits));
+  auto attached =
+      std::make_unique<Attached>(io_, Worker(*id, std::move(newcomer.channel), std::move(ours), std::move(*segments),
+                                             newcomer.peer, std::move(pidfd), limits));
   attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered(receipt); };
   log::info("worker attached",
             {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});
   ++slot_counts(id->slot).attached;
   Attached& place = *(workers_[*id] = std::move(attached));
+  wait_for_end(place);
   wait_for_doorbell(place);
   activate(place);
   deliver_kept(place.worker.id());

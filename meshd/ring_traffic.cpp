@@ -15,8 +15,9 @@
 namespace nuropb::meshd {
 namespace {
 
-// What one worker may have read in one turn before the next one's turn comes.
-constexpr int turn_records = 256;
+// What one worker may have read in one turn before the next one's turn comes; and before its answers are shown to it, which
+// it then sends while we read on.
+constexpr int turn_records = 64;
 constexpr std::size_t turn_bytes = 1U << 20;
 
 }  // namespace
@@ -302,9 +303,7 @@ bool RingLoop::publish(Attached& attached, Face& face, Result<mesh::Outgoing> me
 /// What encryption has let through, or has refused.
 void RingLoop::send_encrypted(Face& face) {
   if (!face.encryption) return;
-  auto output = face.encryption->take_output();
-  std::move(output.send.begin(), output.send.end(), std::back_inserter(face.outgoing));
-  for (const auto& [message, error] : output.refused) {
+  for (const auto& [message, error] : face.encryption->take_output(face.outgoing)) {
     if (mesh_authorizer_ && mesh_authorizer_->refused(message.correlation_id, error.description)) continue;
     const auto to = ReturnAddress::parse(message.correlation_id);
     if (!to) continue;

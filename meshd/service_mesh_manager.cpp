@@ -71,9 +71,21 @@ void ServiceMeshManager::publish(std::vector<mesh::Outgoing>& messages) {
   messages.erase(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(taken));
 }
 
-ServiceMeshManager::Events ServiceMeshManager::take_events() {
+void ServiceMeshManager::Events::clear() {
+  constexpr std::size_t usual = 256;
+  const auto emptied = [](auto& part) {
+    part.clear();
+    if (part.capacity() > usual) part.shrink_to_fit();
+  };
+  emptied(responses);
+  emptied(reports);
+  emptied(states);
+  emptied(events);
+  emptied(patterns);
+}
+
+void ServiceMeshManager::take_events(Events& events) {
   bool resume = false;
-  Events events;
   {
     const std::lock_guard lock(mutex_);
     std::swap(events, inbox_);
@@ -82,7 +94,6 @@ ServiceMeshManager::Events ServiceMeshManager::take_events() {
     resume = std::exchange(paused_, false);
   }
   if (resume) carrier_->pause_deliveries(false);
-  return events;
 }
 
 void ServiceMeshManager::acknowledge() {

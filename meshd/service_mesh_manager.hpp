@@ -39,6 +39,8 @@ class ServiceMeshManager {
     std::vector<StateChange> states;
     std::vector<mesh::Incoming> events;  ///< of patterns that were subscribed to
     std::vector<Pattern> patterns;       ///< what the broker said of them
+    /// Empty again, with the room that a batch usually takes.
+    void clear();
   };
 
   /// With a connection of its own, or on that of the first. `loopback`: on a mesh in the process instead.
@@ -64,7 +66,8 @@ class ServiceMeshManager {
   void publish(std::vector<mesh::Outgoing>& messages);
   /// One of our own; false, and nothing published, if there is no room for it now.
   bool publish(mesh::Outgoing&& message) { return carrier_->submit(std::move(message)); }
-  Events take_events();
+  /// Into `events`, which has to be empty; what room it has is used for the next.
+  void take_events(Events& events);
   /// The gateway's own face on the mesh, for methods to be added to before start(). They run on the carrier's thread.
   mesh::ServiceHost& controller() { return controller_; }
 

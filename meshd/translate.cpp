@@ -58,31 +58,24 @@ Result<mesh::Outgoing> begin(std::string_view raw_trace_id, std::string_view tra
 }
 
 /// {"user_id":"ann","Authorisation":"tok","trace_id":…}
-std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, std::string_view raw_trace_id,
-                       std::string_view traceparent) {
+std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, bool with_token,
+                       std::string_view raw_trace_id, std::string_view traceparent) {
   std::string out;
   out.reserve(128 + identity.user_id().size() + identity.token().size() + identity.claims().size() +
               raw_trace_id.size());
-  out = "{";
-  const auto put_key = [&](std::string_view key) {
-    json::append_quoted(out, key);
-    out += ':';
-  };
+  out = '{';
   const auto put_text = [&](std::string_view key, std::string_view text) {
     if (key.empty()) return;
-    put_key(key);
+    out += key;
     json::append_quoted(out, text);
     out += ',';
   };
-  put_text(keys.user, identity.user_id());
-  put_text(keys.token, identity.token());
-  if (!keys.claims.empty() && !identity.claims().empty()) {
-    put_key(keys.claims);
-    out.append(identity.claims()).push_back(',');
-  }
-  if (!traceparent.empty()) put_text("traceparent", traceparent);
-  put_key("trace_id");
-  out.append(raw_trace_id).push_back('}');
+  put_text(keys.user.text(), identity.user_id());
+  if (with_token) put_text(keys.token.text(), identity.token());
+  if (!keys.claims.empty() && !identity.claims().empty())
+    out.append(keys.claims.text()).append(identity.claims()).push_back(',');
+  if (!traceparent.empty()) put_text(R"("traceparent":)", traceparent);
+  out.append(R"("trace_id":)").append(raw_trace_id).push_back('}');
   return out;
 }
 
@@ -103,9 +96,9 @@ Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& r
   out->routing_key = request.service;
   if (out->type == MessageType::request) out->abandoned = session.gone();
   out->body =
-      encode_call(out->type, {std::string(request.service), describe ? "nuropb_describe" : std::string(request.method),
+      encode_call(out->type, {request.service, describe ? "nuropb_describe" : request.method,
                               describe ? "{}" : request.params, out->correlation_id,
-                              context_of(session.identity, settings.context, request.trace_id, out->traceparent),
+                              context_of(session.identity, settings.context, true, request.trace_id, out->traceparent),
                               request.trace_id});
   return out;
 }
@@ -125,10 +118,8 @@ Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& s
   if (!out) return out;
   out->type = MessageType::event;
   out->routing_key = event.topic;
-  const std::string context = context_of(session.identity, {settings.context.user, {}, settings.context.claims},
-                                         event.trace_id, out->traceparent);
-  out->body =
-      encode_event({std::string(event.topic), event.event, context, out->correlation_id, event.trace_id, event.target});
+  const std::string context = context_of(session.identity, settings.context, false, event.trace_id, out->traceparent);
+  out->body = encode_event({event.topic, event.event, context, out->correlation_id, event.trace_id, event.target});
   return out;
 }
 
@@ -152,13 +143,15 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
 
 std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance) {
   if (report.type == MessageType::response) return {};
+  // What becomes of nearly every message, before anything else is looked at.
+  if (report.outcome == mesh::Outcome::confirmed && report.type == MessageType::request) return {};
   const auto to = ours(report.correlation_id, instance);
   if (!to) return {};
   const char* const what = report.type == MessageType::request   ? "request"
                            : report.type == MessageType::command ? "command"
                                                                  : "event";
   switch (report.outcome) {
-    case mesh::Outcome::confirmed: return report.type == MessageType::request ? std::nullopt : std::optional(done(*to));
+    case mesh::Outcome::confirmed: return done(*to);
     case mesh::Outcome::expired: return {};
     case mesh::Outcome::not_delivered:
       return Returned{*to, response_record(*to, "null", not_delivered(report), RequestOutcome::not_delivered)};

@@ -7,6 +7,7 @@
 
 #include "common/clock.hpp"
 #include "common/ids.hpp"
+#include "common/json/scan.hpp"
 #include "common/records.hpp"
 #include "common/result.hpp"
 #include "meshd/mesh/transport.hpp"
@@ -14,16 +15,29 @@
 
 namespace nuropb::meshd {
 
+/// A member's name with quotes and colon, as it goes into message after message. Nothing, if the name is empty.
+class MemberName {
+ public:
+  MemberName() = default;
+  MemberName(const std::string& name) : text_(name.empty() ? std::string() : json::quoted(name) + ':') {}
+  MemberName(const char* name) : MemberName(std::string(name)) {}
+  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] bool empty() const { return text_.empty(); }
+
+ private:
+  std::string text_;
+};
+
 /// Under which keys of the context a service finds what our own record of the session says, and no edge (protocol.md,
 /// "Context"). Any may be empty: it is not sent then. Events, which anybody may read, never carry the token.
 struct ContextKeys {
-  std::string_view user, token, claims;
+  MemberName user, token, claims;
 };
 
 struct RequestSettings {
   milliseconds max_ttl{0};
   std::size_t json_depth = 256;
-  ContextKeys context{};  ///< views of what outlives this
+  ContextKeys context{};
 };
 
 /// The message for the broker: of a request, command or describe, or of an event. An error says which part of the record

@@ -11,10 +11,11 @@
 
 namespace nuropb::meshd {
 
-Worker::Worker(WorkerId id, shm::ControlChannel channel, shm::MeshdSegments segments, shm::PeerCredentials peer,
-               shm::UniqueFd pidfd, WorkerLimits limits)
+Worker::Worker(WorkerId id, shm::ControlChannel channel, shm::Doorbell bell, shm::MeshdSegments segments,
+               shm::PeerCredentials peer, shm::UniqueFd pidfd, WorkerLimits limits)
     : id_(id),
       channel_(std::move(channel)),
+      bell_(std::move(bell)),
       segments_(std::move(segments)),
       peer_(peer),
       pidfd_(std::move(pidfd)),
@@ -50,7 +51,7 @@ void Worker::violate(std::string why) {
 
 void Worker::end_of_reading() {
   NUROPB_CRASH_POINT(requests_read);
-  if (requests_.release()) channel_.ring();
+  if (requests_.release()) bell_.ring();
   NUROPB_CRASH_POINT(taken_stored);
 }
 
@@ -91,7 +92,7 @@ void Worker::flush() {
       outbox_.pop_front();
     }
     // What is staged must be visible before we wait for room, or the edge has nothing to make room from.
-    if (responses_.commit()) channel_.ring();
+    if (responses_.commit()) bell_.ring();
     if (outbox_.empty() || responses_.await_space(outbox_.front().payload.size())) break;
   }
   NUROPB_CRASH_POINT(answers_shown);

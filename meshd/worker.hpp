@@ -17,6 +17,7 @@
 #include "meshd/session_table.hpp"
 #include "meshd/watermark.hpp"
 #include "shm/control.hpp"
+#include "shm/doorbell.hpp"
 #include "shm/segment.hpp"
 
 namespace nuropb::meshd {
@@ -29,12 +30,13 @@ struct WorkerLimits {
 
 class Worker {
  public:
-  Worker(WorkerId id, shm::ControlChannel channel, shm::MeshdSegments segments, shm::PeerCredentials peer,
-         shm::UniqueFd pidfd, WorkerLimits limits);
+  Worker(WorkerId id, shm::ControlChannel channel, shm::Doorbell bell, shm::MeshdSegments segments,
+         shm::PeerCredentials peer, shm::UniqueFd pidfd, WorkerLimits limits);
 
   [[nodiscard]] WorkerId id() const { return id_; }
   [[nodiscard]] const shm::PeerCredentials& peer() const { return peer_; }
   shm::ControlChannel& channel() { return channel_; }
+  shm::Doorbell& bell() { return bell_; }
   shm::MeshdSegments& segments() { return segments_; }
   SessionTable& sessions() { return sessions_; }
 
@@ -105,6 +107,7 @@ class Worker {
 
   WorkerId id_;
   shm::ControlChannel channel_;
+  shm::Doorbell bell_;
   shm::MeshdSegments segments_;
   shm::PeerCredentials peer_;
   shm::UniqueFd pidfd_;

@@ -2,6 +2,6 @@
 
 namespace nuropb::shm {
 
-const std::uint32_t abi = 6;
+const std::uint32_t abi = 7;
 
 }  // namespace nuropb::shm

@@ -11,12 +11,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/crash_points.hpp"
-
 namespace nuropb::shm {
 namespace {
 
-// A message is one packet: a head, then the text. A doorbell is a single byte and nothing else.
+// A message is one packet: a head, then the text.
 enum class Kind : std::uint32_t { hello = 0x4c48'504e, welcome = 0x4d57'504e, refusal = 0x4652'504e };
 struct Head {
   Kind kind;
@@ -24,7 +22,7 @@ struct Head {
 };
 constexpr std::size_t max_text = 512;
 constexpr std::size_t max_packet = sizeof(Head) + max_text;
-constexpr int max_fds = 2;
+constexpr int max_fds = 4;  // of a welcome: M, E, what the edge hears, what it rings
 
 std::string reason() { return std::strerror(errno); }
 
@@ -88,20 +86,12 @@ Result<PeerCredentials> ControlChannel::peer() const {
 Result<void> ControlChannel::send_hello(const Hello& hello) {
   return send_packet(fd_.get(), {Kind::hello, hello.abi, 0}, hello.ticket, nullptr, 0);
 }
-Result<void> ControlChannel::send_welcome(const Welcome& welcome, int fd_m, int fd_e) {
-  const int fds[max_fds] = {fd_m, fd_e};
+Result<void> ControlChannel::send_welcome(const Welcome& welcome, int fd_m, int fd_e, const Doorbell& theirs) {
+  const int fds[max_fds] = {fd_m, fd_e, theirs.fd(), theirs.ring_fd()};
   return send_packet(fd_.get(), {Kind::welcome, welcome.slot, welcome.generation}, welcome.ticket, fds, max_fds);
 }
 Result<void> ControlChannel::send_refusal(const Refusal& refusal) {
   return send_packet(fd_.get(), {Kind::refusal, 0, 0}, refusal.reason, nullptr, 0);
-}
-
-void ControlChannel::ring() {
-  const char bell = 1;
-  NUROPB_CRASH_POINT(bell_to_be_rung);
-  // EAGAIN: bells enough are waiting. EPIPE and ECONNRESET: the loop will read of the death itself.
-  (void)::send(fd_.get(), &bell, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  NUROPB_CRASH_POINT(bell_rung);
 }
 
 namespace {
@@ -123,7 +113,10 @@ struct Place {
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_fds)];
 };
 
-bool is_doorbell(const msghdr& message, std::size_t n) { return n == 1 && message.msg_controllen == 0; }
+bool is_pipe(const UniqueFd& fd) {
+  struct stat found {};
+  return ::fstat(fd.get(), &found) == 0 && S_ISFIFO(found.st_mode);
+}
 
 ControlChannel::Received::What why_none() {
   using What = ControlChannel::Received::What;
@@ -151,10 +144,6 @@ ControlChannel::Received understand(msghdr& message, std::size_t n) {
     out.what = What::closed;  // nobody sends an empty packet
     return out;
   }
-  if (n == 1 && fd_count == 0) {
-    out.what = What::doorbell;
-    return out;
-  }
   const auto rubbish = [&](const char* why) {
     out.what = What::rubbish;
     out.rubbish = why;
@@ -172,11 +161,13 @@ ControlChannel::Received understand(msghdr& message, std::size_t n) {
       out.hello = {head.a, std::move(text)};
       return out;
     case Kind::welcome:
-      if (fd_count != max_fds) return rubbish("a welcome without its two descriptors");
+      if (fd_count != max_fds) return rubbish("a welcome without its four descriptors");
+      if (!is_pipe(fds[2]) || !is_pipe(fds[3])) return rubbish("a welcome whose doorbell is none");
       out.what = What::welcome;
       out.welcome = {head.a, head.b, std::move(text)};
       out.fd_m = std::move(fds[0]);
       out.fd_e = std::move(fds[1]);
+      out.bell = Doorbell(std::move(fds[2]), std::move(fds[3]));
       return out;
     case Kind::refusal:
       out.what = What::refusal;
@@ -196,37 +187,6 @@ ControlChannel::Received ControlChannel::receive() {
   Received out;
   out.what = why_none();
   return out;
-}
-
-ControlChannel::Received ControlChannel::drain_doorbells(int& doorbells, int limit) {
-  // Several by one call, which says at once that there are no more: nearly always there was one.
-  constexpr int at_once = 4;
-  std::array<Place, at_once> places;
-  Received other;  // the first that was no doorbell
-  while (limit > 0 && other.what == Received::What::nothing) {
-    const int wanted = std::min(limit, at_once);
-    std::array<mmsghdr, at_once> messages;
-    for (int i = 0; i < wanted; ++i)
-      messages[static_cast<std::size_t>(i)] = {places[static_cast<std::size_t>(i)].message(), 0};
-    const int got =
-        ::recvmmsg(fd_.get(), messages.data(), static_cast<unsigned>(wanted), MSG_DONTWAIT | MSG_CMSG_CLOEXEC, nullptr);
-    if (got < 0) {
-      other.what = why_none();
-      return other;
-    }
-    for (int i = 0; i < got; ++i) {
-      auto& [message, size] = messages[static_cast<std::size_t>(i)];
-      if (is_doorbell(message, size)) {
-        if (other.what == Received::What::nothing) ++doorbells;
-        continue;
-      }
-      Received taken = understand(message, size);  // whatever came along is ours to close
-      if (other.what == Received::What::nothing) other = std::move(taken);
-    }
-    if (got < wanted) break;
-    limit -= got;
-  }
-  return other;
 }
 
 Result<ControlListener> ControlListener::listen(const std::string& path, mode_t mode) {

@@ -1,11 +1,10 @@
 #pragma once
-// The Unix control socket between meshd and its workers: handshake, doorbell and death notice in one descriptor.
+// The Unix control socket between meshd and its workers: handshake and death notice in one descriptor.
 //
 //   edge                                        meshd
 //    │ connect (SOCK_SEQPACKET)                   │ accept, SO_PEERCRED
 //    │ Hello {magic, abi, ticket}  ──────────────►│ judges; picks slot and generation
-//    │◄────────  Welcome {slot, generation, ticket, settings} + descriptors of M and E
-//    │ one byte = doorbell  ◄────────────────────►│ one byte = doorbell
+//    │◄────────  Welcome {slot, generation, ticket} + descriptors of M, E and the doorbell
 //    │ HUP = the other side is dead               │
 //
 // All operations are non-blocking (MSG_DONTWAIT) and none loops on a peer's behaviour; waiting for readiness is the
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "common/result.hpp"
+#include "shm/doorbell.hpp"
 #include "shm/unique_fd.hpp"
 
 namespace nuropb::shm {
@@ -60,30 +60,22 @@ class ControlChannel {
   [[nodiscard]] Result<PeerCredentials> peer() const;
 
   Result<void> send_hello(const Hello& hello);
-  Result<void> send_welcome(const Welcome& welcome, int fd_m, int fd_e);
+  /// `theirs`: the edge's ends of the doorbell.
+  Result<void> send_welcome(const Welcome& welcome, int fd_m, int fd_e, const Doorbell& theirs);
   Result<void> send_refusal(const Refusal& refusal);
-
-  /// One byte. A full socket buffer counts as rung: the peer has doorbells to read already.
-  void ring();
 
   /// What is waiting to be read, one message per call.
   struct Received {
-    enum class What { nothing, doorbell, hello, welcome, refusal, closed, rubbish } what = What::nothing;
+    enum class What { nothing, hello, welcome, refusal, closed, rubbish } what = What::nothing;
     Hello hello;
     Welcome welcome;
     Refusal refusal;
     UniqueFd fd_m, fd_e;  ///< with a welcome
+    Doorbell bell;        ///< the same
     std::string rubbish;  ///< what was wrong with it, for the log
   };
   /// Never blocks. Descriptors that came with anything but a welcome are closed.
   Received receive();
-  /// Reads doorbells until nothing waits or `limit` were read (a flooding peer must not hold us here); counts them.
-  /// Returns the first message that was no doorbell; `nothing` if there was none.
-  Received drain_doorbells(int& doorbells, int limit = 64);
-  Received drain_doorbells() {
-    int ignored = 0;
-    return drain_doorbells(ignored);
-  }
 
  private:
   UniqueFd fd_;

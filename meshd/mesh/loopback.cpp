@@ -66,7 +66,7 @@ void Loopback::answer(Outgoing&& message) {
 
   Incoming response;
   response.type = MessageType::response;
-  response.correlation_id = message.correlation_id;
+  response.correlation_id = std::move(message.correlation_id);
   response.trace_id = std::move(message.trace_id);
   ResponseBody body;
   std::string result, error;
@@ -79,7 +79,7 @@ void Loopback::answer(Outgoing&& message) {
     body.context = call->context;
     body.trace_id = call->trace_id;
   }
-  body.correlation_id = std::move(message.correlation_id);
+  body.correlation_id = response.correlation_id;
   response.body = encode_response(body);
   callbacks_.on_response(std::move(response));
 }

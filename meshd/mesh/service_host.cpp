@@ -116,28 +116,29 @@ void ServiceHost::call(const Incoming& message, Reply reply) {
   reply.state_->context = body->context;
   const auto found = methods_.find(body->method);
   if (found == methods_.end())
-    return refuse(reply, message, {Refusal::method, error_name::handling, "Unknown method " + body->method});
+    return refuse(reply, message, {Refusal::method, error_name::handling, "Unknown method " + reply.state_->name});
   // Where a message has no context, the view is of a static text.
   const bool has_context =
       body->context.data() >= message.body.data() && body->context.data() < message.body.data() + message.body.size();
-  guard(reply, service_name_ + "." + body->method, [&] { run(found->second, *body, has_context, message, reply); });
+  guard(reply, service_name_ + "." + reply.state_->name,
+        [&] { run(found->second, *body, has_context, message, reply); });
 }
 
 /// Checks the call against its declaration (the table in the header) and runs it.
 void ServiceHost::run(const Entry& entry, const CallBody& body, bool has_context, const Incoming& message,
                       Reply& reply) {
   const MethodInfo& info = entry.info;
+  const std::string method(body.method);
   const auto refused = [&](Refusal reason, std::string_view error, std::string description) {
     refuse(reply, message, {reason, error, std::move(description)});
   };
   if (info.requires_encryption && !message.encrypted)
-    return refused(Refusal::encryption, error_name::message,
-                   body.method + "() requires encryption and came unencrypted");
+    return refused(Refusal::encryption, error_name::message, method + "() requires encryption and came unencrypted");
   if (info.needs_context && !has_context)
-    return refused(Refusal::parameters, error_name::validation, body.method + "() needs a context");
+    return refused(Refusal::parameters, error_name::validation, method + "() needs a context");
   if (entry.raw && !info.authorize) return reply.raw_result(entry.raw(body.params));
 
-  Call call{body.method,
+  Call call{method,
             json::parse(body.params, nullptr, false),
             json::parse(body.context, nullptr, false),
             nullptr,
@@ -157,17 +158,17 @@ void ServiceHost::run(const Entry& entry, const CallBody& body, bool has_context
     const auto token = call.context.find(info.context_token_key);
     if (token == call.context.end() || !token->is_string()) {
       return refused(Refusal::identity, error_name::authentication,
-                     "the context has no token '" + info.context_token_key + "', which " + body.method + "() needs");
+                     "the context has no token '" + info.context_token_key + "', which " + method + "() needs");
     }
     try {
       call.claims = info.authorize(token->get_ref<const std::string&>());
     } catch (const CallError& e) { return refused(Refusal::identity, e.name(), e.what()); }
     if (call.claims.is_null())
       return refused(Refusal::identity, error_name::authorization,
-                     "the token is not one that " + body.method + "() accepts");
+                     "the token is not one that " + method + "() accepts");
   }
   if (entry.raw) return reply.raw_result(entry.raw(body.params));
-  if (const auto mistake = accept_parameters(info, body.method, call.params))
+  if (const auto mistake = accept_parameters(info, method, call.params))
     return refused(Refusal::parameters, error_name::validation, *mistake);
   reply.state_->events = call.events;
   if (entry.plain) return reply.success(entry.plain(call));
@@ -179,8 +180,8 @@ void ServiceHost::event(const Incoming& message, Reply reply) {
   if (!body) return refuse(reply, message, {Refusal::body, error_name::message, body.error().text()});
   reply.state_->name = body->topic;
   reply.state_->context = body->context;
-  guard(reply, "the handler of event " + body->topic, [&] {
-    Event event{body->topic,
+  guard(reply, "the handler of event " + reply.state_->name, [&] {
+    Event event{std::string(body->topic),
                 json::parse(body->event, nullptr, false),
                 json::parse(body->target, nullptr, false),
                 json::parse(body->context, nullptr, false),

@@ -83,7 +83,7 @@ void each_member(std::string_view object, Work&& work) {
     walk.take(':');
     const Slice value = walk.value();
     if (name.kind != Kind::string || !value.present()) return;
-    work(json::is_plain(name) ? std::string(json::plain(name)) : json::unescape(name), value);
+    work(json::unescape(name), value);
     walk.take(',');
   }
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/latency.hpp"
+#include "common/trimmed.hpp"
 #include "common/log.hpp"
 
 namespace nuropb::meshd {
@@ -15,13 +16,6 @@ using Json = nlohmann::json;
 constexpr auto last_moment = milliseconds(1500);  // at the end, for what is still here
 constexpr milliseconds first_pause{500};
 constexpr const char* setting_of_headers = "tracing.headers_file";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blank = " \t\r";
-  const auto first = text.find_first_not_of(blank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
 
 Json attribute(const std::string& key, const std::variant<std::string, std::int64_t>& value) {
   // OTLP's JSON writes 64-bit numbers as texts.
@@ -73,6 +67,7 @@ std::string encode_otlp(const std::vector<Span>& spans, const SpanResource& reso
 
 Result<Headers> parse_headers(std::string_view text) {
   constexpr std::size_t most = 32;
+  constexpr std::string_view blank = " \t\r";
   // RFC 9110, section 5.6.2.
   constexpr std::string_view token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   constexpr std::array<std::string_view, 6> not_theirs{"host",       "content-length",    "content-type",
@@ -87,7 +82,7 @@ Result<Headers> parse_headers(std::string_view text) {
       return failure("line " + std::to_string(number) + ": " + what, setting_of_headers,
                      "write \"Name: value\" a line");
     };
-    const std::string_view line = trimmed(whole);
+    const std::string_view line = trimmed(whole, blank);
     if (line.empty()) continue;
     const std::string_view name = line.substr(0, line.find(':'));
     if (name.size() == line.size()) return wrong("no ':'");
@@ -97,7 +92,7 @@ Result<Headers> parse_headers(std::string_view text) {
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (std::find(not_theirs.begin(), not_theirs.end(), lower) != not_theirs.end())
       return wrong("that header is HTTP's own");
-    const std::string_view value = trimmed(line.substr(name.size() + 1));
+    const std::string_view value = trimmed(line.substr(name.size() + 1), blank);
     if (std::any_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }))
       return wrong("a character that no header may have");
     if (out.size() == most) return wrong("more than 32 headers");

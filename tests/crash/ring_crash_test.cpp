@@ -42,17 +42,17 @@ class Words {
     ::munmap(m_, data_offset);
     ::munmap(e_, data_offset);
   }
-  void until_meshd_wants_room(const ControlChannel& bell) const {
+  void until_meshd_wants_room(const Doorbell& bell) const {
     until_odd(static_cast<const SegmentM*>(m_)->out_want_space.value, bell);
   }
-  void until_edge_wants_room(const ControlChannel& bell) const {
+  void until_edge_wants_room(const Doorbell& bell) const {
     until_odd(static_cast<const SegmentE*>(e_)->in_want_space.value, bell);
   }
 
  private:
   static void* map(int fd) { return ::mmap(nullptr, data_offset, PROT_READ, MAP_SHARED, fd, 0); }
   /// Or the other side is gone.
-  static void until_odd(const Word& word, const ControlChannel& bell) {
+  static void until_odd(const Word& word, const Doorbell& bell) {
     pollfd closed{bell.fd(), 0, 0};
     while ((word.load() & 1) == 0 && ::poll(&closed, 1, 1) == 0) {}
   }
@@ -85,7 +85,7 @@ class EdgeSide {
   };
 
   /// True once every request has its outcome; false when meshd is gone, and then its rings have been judged.
-  bool serve(EdgeSegments segments, ControlChannel& bell, const Words* first_life) {
+  bool serve(EdgeSegments segments, Doorbell& bell, const Words* first_life) {
     RingWriter out = segments.requests();
     RingReader in = segments.responses();
     for (bool lazy = first_life;;) {
@@ -120,7 +120,7 @@ class EdgeSide {
   std::string wrong;
 
  private:
-  void read(RingReader& in, ControlChannel& bell) {
+  void read(RingReader& in, Doorbell& bell) {
     RecordHeader header;
     while (in.peek(header) == RingReader::Next::record) {
       in.take(header, payload_);
@@ -175,7 +175,7 @@ class EdgeSide {
 };
 
 /// meshd as far as the rings see it: takes a batch, says so, carries it out, answers, says so. Until the edge is gone.
-std::string meshd(MeshdSegments& segments, ControlChannel& bell, Ledger& ledger, const Words* first_life) {
+std::string meshd(MeshdSegments& segments, Doorbell& bell, Ledger& ledger, const Words* first_life) {
   RingReader in = segments.requests();
   RingWriter out = segments.responses();
   struct Work {
@@ -252,17 +252,17 @@ TEST_P(AtEveryPoint, MeshdDiesAndEveryRequestHasOneOutcome) {
       auto [mine, theirs] = doorbell();
       const pid_t child = ::fork();
       if (child == 0) {
-        mine.close();
+        mine = {};
         if (first) crash::arm(GetParam(), nth);
         const std::string wrong = meshd(*segments, theirs, *ledger, first ? &words : nullptr);
         if (!wrong.empty()) std::fprintf(stderr, "meshd: %s\n", wrong.c_str());
         ::_exit(wrong.empty() ? 0 : 1);
       }
-      theirs.close();
+      theirs = {};
       auto mapped = EdgeSegments::open(UniqueFd(::dup(segments->fd_m())), UniqueFd(::dup(segments->fd_e())));
       ASSERT_TRUE(mapped);
       all = edge.serve(std::move(*mapped), mine, first ? &words : nullptr);
-      mine.close();
+      mine = {};
       const Ended ended = end_of(child);
       ASSERT_EQ(edge.wrong, "") << "the " << nth << ". time";
       if (nth == 1 && first) { EXPECT_TRUE(ended.at_the_point) << "never reached"; }
@@ -288,14 +288,14 @@ TEST_P(AtEveryPoint, AnEdgeDiesAndLeavesWholeRecords) {
     auto [mine, theirs] = doorbell();
     const pid_t child = ::fork();
     if (child == 0) {
-      mine.close();
+      mine = {};
       auto mapped = EdgeSegments::open(UniqueFd(::dup(segments->fd_m())), UniqueFd(::dup(segments->fd_e())));
       if (!mapped) ::_exit(2);
       crash::arm(GetParam(), nth);
       EdgeSide edge;
       ::_exit(edge.serve(std::move(*mapped), theirs, &words) && edge.wrong.empty() ? 0 : 1);
     }
-    theirs.close();
+    theirs = {};
     EXPECT_EQ(meshd(*segments, mine, *ledger, &words), "") << "the " << nth << ". time";
     const Ended ended = end_of(child);
     if (nth == 1) { EXPECT_TRUE(ended.at_the_point) << "never reached"; }

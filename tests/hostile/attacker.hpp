@@ -24,6 +24,7 @@ class Attacker {
 
   [[nodiscard]] const shm::Welcome& welcome() const { return welcome_; }
   shm::ControlChannel& channel() { return channel_; }
+  shm::Doorbell& bell() { return bell_; }
   shm::SegmentE& words() { return *e_; }
   [[nodiscard]] const shm::SegmentM& its_words() const { return *m_; }
   std::byte* request_bytes() { return reinterpret_cast<std::byte*>(e_) + shm::data_offset; }
@@ -57,11 +58,16 @@ class Attacker {
                                   std::string_view method, std::string_view params,
                                   std::string_view trace_id = "\"t\"");
 
+  /// From now on it looks for answers without ever reading its doorbell.
+  void hears_nothing() { deaf_ = true; }
+
   /// meshd has to kill us: this never returns, and where nothing comes in time the process says so and ends with 3.
   [[noreturn]] void await_death();
 
  private:
   shm::ControlChannel channel_;
+  shm::Doorbell bell_;
+  bool deaf_ = false;
   shm::Welcome welcome_;
   shm::UniqueFd fd_m_, fd_e_;
   const shm::SegmentM* m_ = nullptr;

@@ -21,12 +21,30 @@ using records::CredentialKind;
 [[noreturn]] void control(Attacker& edge, const Arguments& arguments) {
   const std::string& what = arguments.at(0);
   if (what == "second-hello") (void)edge.channel().send_hello({shm::abi, ""});
-  else if (what == "welcome") (void)edge.channel().send_welcome({1, 2, "x"}, edge.fd_m(), edge.fd_e());
+  else if (what == "welcome") (void)edge.channel().send_welcome({1, 2, "x"}, edge.fd_m(), edge.fd_e(), edge.bell());
   else if (what == "rubbish") (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
   else if (what == "doorbells")
-    for (;;) edge.channel().ring();
+    for (;;) edge.bell().ring();
   else give_up("no such thing: " + what);
   edge.await_death();
+}
+
+/// Where meshd rings for it there is no room, and then nobody; what it asks for comes all the same.
+void bell(Attacker& edge, const Arguments& arguments) {
+  if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
+  const std::string hearing = "/proc/self/fd/" + std::to_string(edge.bell().fd());
+  const int filling = ::open(hearing.c_str(), O_WRONLY | O_NONBLOCK);
+  if (filling < 0) give_up("its pipe can't be opened again");
+  const std::string rubbish(4096, 'x');
+  while (::write(filling, rubbish.data(), rubbish.size()) > 0) {}
+  for (const int fd : {edge.bell().fd(), edge.bell().ring_fd(), filling}) (void)::fcntl(fd, F_SETFL, 0);
+  edge.hears_nothing();
+  for (int n = 0; n < 20; ++n) (void)edge.ask(0, 1, arguments.at(1), "echo", "{}");
+  edge.put(records::Type::request, Attacker::request(0, 1, arguments.at(1), "echo", "{}"), 5000);
+  ::close(filling);
+  edge.bell() = {};
+  if (!edge.next()) give_up("no answer without a doorbell");
+  report({{"answered", true}});
 }
 
 /// Connects, and connects, with everything that fits into a packet, and with nothing.
@@ -42,8 +60,11 @@ void flood(const std::string& path, const Arguments& arguments) {
     switch (i % 5) {
       case 0: (void)channel->send_hello({shm::abi + 1, std::string(400, 't')}); break;
       case 1: (void)!::send(channel->fd(), "rubbish", 7, MSG_NOSIGNAL | MSG_DONTWAIT); break;
-      case 2: (void)channel->send_welcome({0, 0, "w"}, null, null); break;
-      case 3: channel->ring(); break;
+      case 2:
+        (void)channel->send_welcome({0, 0, "w"}, null, null,
+                                    shm::Doorbell(shm::UniqueFd(::dup(null)), shm::UniqueFd(::dup(null))));
+        break;
+      case 3: (void)!::send(channel->fd(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT); break;
       default: break;  // says nothing
     }
     open.push_back(std::move(*channel));
@@ -95,7 +116,7 @@ void worker_ticket(const std::string& path, const Arguments& arguments) {
 
 }  // namespace
 
-Attacks on_control_socket() { return {{"control", control}}; }
+Attacks on_control_socket() { return {{"control", control}, {"bell", bell}}; }
 
 LoneAttacks without_attaching() {
   return {{"flood", flood}, {"worker-ticket", worker_ticket}, {"all-slots", all_slots}, {"swarm", swarm}};

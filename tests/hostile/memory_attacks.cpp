@@ -24,7 +24,7 @@ using records::Type;
   auto* const words = reinterpret_cast<std::uint64_t*>(edge.request_bytes());
   for (std::size_t i = 0; i < 8192; ++i) words[i] = random();
   edge.words().in_tail.value.store(65'536, std::memory_order_seq_cst);
-  edge.channel().ring();
+  edge.bell().ring();
   edge.await_death();
 }
 
@@ -39,7 +39,7 @@ using records::Type;
   } else {
     edge.words().in_tail.value.store(positions.at(arguments.at(0)), std::memory_order_seq_cst);
   }
-  edge.channel().ring();
+  edge.bell().ring();
   edge.await_death();
 }
 

@@ -22,12 +22,12 @@ using test::sleep_on;
 using Held = std::optional<std::string>;
 
 /// Tells the writer what came of a turn, and whether this side may sleep as far as that ring goes.
-bool may_sleep(RingWriter& out, ControlChannel& bell, const Held& held) {
+bool may_sleep(RingWriter& out, Doorbell& bell, const Held& held) {
   if (out.commit()) bell.ring();
   return !held || out.await_space(held->size());
 }
 
-std::string edge(EdgeSegments segments, ControlChannel& bell, std::uint64_t count, std::size_t largest) {
+std::string edge(EdgeSegments segments, Doorbell& bell, std::uint64_t count, std::size_t largest) {
   RingWriter out = segments.requests();
   RingReader in = segments.responses();
   std::mt19937 random(1);
@@ -59,7 +59,7 @@ std::string edge(EdgeSegments segments, ControlChannel& bell, std::uint64_t coun
   return {};
 }
 
-std::string meshd(MeshdSegments& segments, ControlChannel& bell, std::uint64_t count) {
+std::string meshd(MeshdSegments& segments, Doorbell& bell, std::uint64_t count) {
   RingReader in = segments.requests();
   RingWriter out = segments.responses();
   std::uint64_t taken = 0, answered = 0;
@@ -108,14 +108,14 @@ TEST_P(Echo, EveryRecordComesBackOverTheOtherRing) {
   auto [mine, theirs] = doorbell();
   const pid_t child = ::fork();
   if (child == 0) {
-    mine.close();
+    mine = {};
     auto mapped = EdgeSegments::open(UniqueFd(::dup(segments->fd_m())), UniqueFd(::dup(segments->fd_e())));
     if (!mapped) ::_exit(2);
     const std::string wrong = edge(std::move(*mapped), theirs, c.count, largest);
     if (!wrong.empty()) std::fprintf(stderr, "edge: %s\n", wrong.c_str());
     ::_exit(wrong.empty() ? 0 : 1);
   }
-  theirs.close();
+  theirs = {};
   const std::string wrong = meshd(*segments, mine, c.count);
   if (!wrong.empty()) ::kill(child, SIGKILL);
   int status = 0;

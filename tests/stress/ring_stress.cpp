@@ -20,7 +20,7 @@ using test::payload_of;
 using test::sleep_on;
 
 /// Writes records [0, count), sleeping when the ring is full. False if the other side is gone.
-bool produce(RingWriter& ring, ControlChannel& bell, std::uint64_t count, std::size_t largest, unsigned seed) {
+bool produce(RingWriter& ring, Doorbell& bell, std::uint64_t count, std::size_t largest, unsigned seed) {
   std::mt19937 random(seed);
   std::string payload;
   for (std::uint64_t n = 0; n < count;) {
@@ -49,7 +49,7 @@ struct Consumed {
 };
 
 /// Reads on from record `from` until there are `count`, or the other side is gone and the ring is empty.
-Consumed consume(RingReader& ring, ControlChannel& bell, std::uint64_t from, std::uint64_t count, std::size_t largest,
+Consumed consume(RingReader& ring, Doorbell& bell, std::uint64_t from, std::uint64_t count, std::size_t largest,
                  unsigned seed) {
   std::mt19937 random(seed);
   Consumed out;
@@ -101,13 +101,13 @@ TEST_P(TwoProcesses, EveryRecordArrivesWholeAndInOrder) {
   auto [mine, theirs] = doorbell();
   const pid_t child = ::fork();
   if (child == 0) {
-    mine.close();
+    mine = {};
     auto edge = EdgeSegments::open(UniqueFd(::dup(meshd->fd_m())), UniqueFd(::dup(meshd->fd_e())));
     if (!edge) ::_exit(2);
     auto ring = edge->requests();
     ::_exit(produce(ring, theirs, c.count, largest, 3) ? 0 : 1);
   }
-  theirs.close();
+  theirs = {};
   auto ring = meshd->requests();
   const Consumed got = consume(ring, mine, 0, c.count, largest, 4);
   if (!got.wrong.empty()) ::kill(child, SIGKILL);
@@ -135,13 +135,13 @@ TEST(Killed, AProducerKilledAnywhereLeavesWholeRecordsOnly) {
     auto [mine, theirs] = doorbell();
     const pid_t child = ::fork();
     if (child == 0) {
-      mine.close();
+      mine = {};
       auto edge = EdgeSegments::open(UniqueFd(::dup(meshd->fd_m())), UniqueFd(::dup(meshd->fd_e())));
       auto ring = edge->requests();
       (void)produce(ring, theirs, ~0ULL, largest, static_cast<unsigned>(round));
       ::_exit(1);
     }
-    theirs.close();
+    theirs = {};
     auto ring = meshd->requests();
     Consumed got;
     if (round % 2 == 0) {

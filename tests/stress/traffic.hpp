@@ -2,14 +2,14 @@
 // Records that say what they must be, and the two ends of a doorbell.
 
 #include <poll.h>
-#include <sys/socket.h>
+#include <signal.h>
 
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <utility>
 
-#include "shm/control.hpp"
+#include "shm/doorbell.hpp"
 
 namespace nuropb::shm::test {
 
@@ -22,17 +22,18 @@ inline void payload_of(std::uint64_t n, std::size_t largest, std::string& out) {
   for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(x + i * 131);
 }
 
-inline std::pair<ControlChannel, ControlChannel> doorbell() {
-  int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) std::abort();
-  return {ControlChannel(UniqueFd(fds[0])), ControlChannel(UniqueFd(fds[1]))};
+inline std::pair<Doorbell, Doorbell> doorbell() {
+  ::signal(SIGPIPE, SIG_IGN);
+  auto made = Doorbell::pair();
+  if (!made) std::abort();
+  return std::move(*made);
 }
 
 /// Sleeps until rung. False if the other side is gone.
-inline bool sleep_on(ControlChannel& bell) {
+inline bool sleep_on(Doorbell& bell) {
   pollfd p{bell.fd(), POLLIN, 0};
   ::poll(&p, 1, -1);
-  return bell.drain_doorbells().what != ControlChannel::Received::What::closed;
+  return bell.hear().has_value();
 }
 
 }  // namespace nuropb::shm::test

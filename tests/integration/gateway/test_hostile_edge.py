@@ -162,6 +162,12 @@ async def test_memory_that_changes_while_it_is_read(gateways, broker_url):
             await world.answered()
 
 
+async def test_a_doorbell_that_would_block(gateways, broker_url):
+    async with honest_world(gateways, broker_url) as world:
+        code, done, complaint = await Attack(world, "bell", "secret-bob", world.service).ended()
+        assert code == 0 and done == {"answered": True}, complaint
+
+
 async def test_the_kernel_keeps_the_segments_as_they_are(gateways, broker_url):
     async with honest_world(gateways, broker_url) as world:
         code, done, complaint = await Attack(world, "shrink").ended()

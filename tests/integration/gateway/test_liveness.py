@@ -57,3 +57,16 @@ async def test_pings_of_one_who_does_not_read_do_not_pile_up(gateways):
             await other.send("{")
             assert await other.other()
         assert memory() - before < 50_000, (before, memory())
+
+
+async def test_who_says_nothing_wakes_nobody(gateways):
+    """Not even while the time for their verdicts, long given, has not passed."""
+    gateway = gateways(settings={"listen": {"ping_interval_s": 0}, "auth": {"verdict_timeout_ms": 600_000}})
+
+    def waits():
+        with open(f"/proc/{gateway.edges[0].process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("voluntary_ctxt_switches"))
+    async with await Consumer.open(gateway.url), await Consumer.open(gateway.url):
+        before = waits()
+        await asyncio.sleep(3)  # there is no state to wait for: that nothing happens is what is looked for
+        assert waits() - before < 30, "a beat a second is all"

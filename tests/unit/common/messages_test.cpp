@@ -51,6 +51,30 @@ TEST(Messages, EventsGoThrough) {
   EXPECT_EQ(decoded->target, "[\"ann\"]");
 }
 
+TEST(Messages, AreWrittenAsThePeerWritesThem) {
+  EXPECT_EQ(
+      encode_call(MessageType::command, {"s", "m", R"({"a":1})", "c", "", ""}),
+      R"({"tag":"command","service":"s","method":"m","params":{"a":1},"correlation_id":"c","context":{},"trace_id":null})");
+  EXPECT_EQ(encode_event({"t", "1", "", "c", "", ""}),
+            R"({"tag":"event","topic":"t","event":1,"context":{},"trace_id":null,"correlation_id":"c","target":null})");
+  EXPECT_EQ(
+      encode_response({"[]", "", "c", "\"t\"", "", "", "q"}),
+      R"({"tag":"response","result":[],"error":null,"correlation_id":"c","trace_id":"t","context":{},"warning":null,)"
+      R"("reply_to":"q"})");
+}
+
+TEST(Messages, TextsThatGrowWhenTheyAreQuotedHaveRoom) {
+  for (std::size_t size = 0; size < 1000; ++size) {
+    const std::string text(size, '\x01');
+    const auto call = nlohmann::json::parse(encode_call(MessageType::request, {text, text, "{}", text, "", ""}));
+    EXPECT_EQ(call["service"], text);
+    EXPECT_EQ(call["correlation_id"], text);
+    EXPECT_TRUE(call["trace_id"].is_null());
+    EXPECT_EQ(error_json(text, text),
+              "{\"error\":" + json::quoted(text) + ",\"description\":" + json::quoted(text) + "}");
+  }
+}
+
 TEST(Messages, WhatAPeerMayLeaveOutIsFilledIn) {
   const auto call =
       decode_call(R"({"service":"s","method":"m","params":null,"context":null,"trace_id":null})", MessageType::command);
@@ -62,6 +86,16 @@ TEST(Messages, WhatAPeerMayLeaveOutIsFilledIn) {
   ASSERT_TRUE(response);
   EXPECT_EQ(response->result, "null");
   EXPECT_EQ(response->error, "null");
+}
+
+TEST(Messages, TextsWithEscapesStayWithWhatWasRead) {
+  std::string text = R"({"service":"a\u0062","method":"\"m\"","correlation_id":"plain","params":{}})";
+  auto read = decode_call(text, MessageType::request);
+  ASSERT_TRUE(read);
+  const auto call = std::move(*read);  // short ones, which a string keeps inside of itself
+  EXPECT_EQ(call.service, "ab");
+  EXPECT_EQ(call.method, "\"m\"");
+  EXPECT_EQ(call.correlation_id, "plain");
 }
 
 TEST(Messages, AMistakeIsNamed) {

@@ -25,31 +25,36 @@ class RingSide {
     listener_.emplace(std::move(*listener));
   }
 
-  /// Takes the edge in: its hello, our welcome.
+  /// Takes the edge in: its hello, our welcome. On a machine that let it wait too long for that it has hung up, and comes again.
   shm::Hello welcome(std::uint32_t slot = 3, std::uint32_t generation = 9,
                      shm::BrokerState broker = shm::BrokerState::ready) {
-    shm::Hello hello = greet();
     auto segments = shm::MeshdSegments::create(slot, generation, geometry_);
     if (!segments) throw std::runtime_error(segments.error().text());
     segments_.emplace(std::move(*segments));
     segments_->set_broker(broker);
     requests_ = segments_->requests();
     answers_ = segments_->responses();
-    if (const auto sent =
-            channel_.send_welcome({slot, generation, "worker ticket"}, segments_->fd_m(), segments_->fd_e());
-        !sent)
-      throw std::runtime_error(sent.error().text());
-    return hello;
+    auto bells = shm::Doorbell::pair();
+    if (!bells) throw std::runtime_error(bells.error().text());
+    bell_ = std::move(bells->first);
+    for (;;) {
+      shm::Hello hello = greet();
+      if (channel_.send_welcome({slot, generation, "worker ticket"}, segments_->fd_m(), segments_->fd_e(),
+                                bells->second))
+        return hello;
+    }
   }
   shm::Hello greet() {
-    readable(listener_->fd(), "no edge connected");
-    auto channel = listener_->accept();
-    if (!channel) throw std::runtime_error("nobody to accept");
-    channel_ = std::move(*channel);
-    readable(channel_.fd(), "no hello");
-    auto received = channel_.receive();
-    if (received.what != shm::ControlChannel::Received::What::hello) throw std::runtime_error("not a hello");
-    return received.hello;
+    for (;;) {
+      readable(listener_->fd(), "no edge connected");
+      auto channel = listener_->accept();
+      if (!channel) throw std::runtime_error("nobody to accept");
+      channel_ = std::move(*channel);
+      readable(channel_.fd(), "no hello");
+      auto received = channel_.receive();
+      if (received.what == shm::ControlChannel::Received::What::hello) return received.hello;
+      if (received.what != shm::ControlChannel::Received::What::closed) throw std::runtime_error("not a hello");
+    }
   }
   shm::ControlChannel& channel() { return channel_; }
   shm::MeshdSegments& segments() { return *segments_; }
@@ -62,15 +67,14 @@ class RingSide {
     while (requests_.peek(header) != shm::RingReader::Next::record) {
       if (requests_.poisoned()) throw std::runtime_error("the edge wrote rubbish");
       if (!requests_.prepare_sleep()) continue;
-      readable(channel_.fd(), "no record came");
-      if (channel_.drain_doorbells().what == shm::ControlChannel::Received::What::closed)
-        throw std::runtime_error("the edge has gone");
+      readable(bell_.fd(), "no record came");
+      if (!bell_.hear()) throw std::runtime_error("the edge has gone");
       requests_.cancel_sleep();
     }
     if (header.type != static_cast<std::uint16_t>(type))
       throw std::runtime_error("a record of type " + std::to_string(header.type));
     requests_.take(header, payload_);
-    if (requests_.release()) channel_.ring();
+    if (requests_.release()) bell_.ring();
     const auto record = records::decode<Record>(payload_);
     if (!record) throw std::runtime_error("a record that can't be decoded");
     return {header, *record};
@@ -91,7 +95,7 @@ class RingSide {
   }
   void send_raw(std::uint16_t type, std::string_view payload, std::uint64_t sequence = 0) {
     if (!answers_.write(type, 0, sequence, {payload})) throw std::runtime_error("no room in the return ring");
-    if (answers_.commit()) channel_.ring();
+    if (answers_.commit()) bell_.ring();
   }
   void accept(const records::OpenSession& asked, std::string_view user = "user 1",
               std::string_view ticket = "session ticket") {
@@ -104,7 +108,7 @@ class RingSide {
   }
   void set_broker(shm::BrokerState state) {
     segments_->set_broker(state);
-    channel_.ring();
+    bell_.ring();
   }
 
  private:
@@ -115,6 +119,7 @@ class RingSide {
   shm::Geometry geometry_;
   std::optional<shm::ControlListener> listener_;
   shm::ControlChannel channel_;
+  shm::Doorbell bell_;
   std::optional<shm::MeshdSegments> segments_;
   shm::RingReader requests_;
   shm::RingWriter answers_;

@@ -37,8 +37,9 @@ class RequestEncryptionTest : public ::testing::Test {
   }
   /// Splits the output: questions are remembered, the rest is noted as "id plain", "id encrypted" or "id error: text".
   void collect() {
-    auto output = encryption_.take_output();
-    for (auto& message : output.send) {
+    std::vector<mesh::Outgoing> send;
+    const auto all_refused = encryption_.take_output(send);
+    for (auto& message : send) {
       if (message.correlation_id.starts_with("describe-")) {
         questions_.push_back(message);
         continue;
@@ -46,7 +47,7 @@ class RequestEncryptionTest : public ::testing::Test {
       told_.push_back(message.correlation_id + (message.encrypted ? " encrypted" : " plain"));
       sent_.push_back(std::move(message));
     }
-    for (auto& refused : output.refused) {
+    for (const auto& refused : all_refused) {
       EXPECT_EQ(refused.message.tag, 7U) << "whoever is told has to know what it was";
       told_.push_back(refused.message.correlation_id + " " + refused.error.name + ": " + refused.error.description);
     }
@@ -102,6 +103,24 @@ TEST_F(RequestEncryptionTest, AConsumersOwnDescribeGoesStraight) {
   add("1", "nuropb_describe");
   EXPECT_THAT(told_, ElementsAre("1 plain"));
   EXPECT_TRUE(questions_.empty());
+}
+
+TEST_F(RequestEncryptionTest, WhatMayBeSentGoesBehindWhatWaitsAlready) {
+  std::vector<mesh::Outgoing> send;
+  const auto describe = [&](const char* id) {
+    mesh::Outgoing message;
+    message.correlation_id = id;
+    encryption_.add(std::move(message), mesh::name_of_describe, clock_.now());
+  };
+  describe("1");
+  EXPECT_TRUE(encryption_.take_output(send).empty());
+  describe("2");
+  describe("3");
+  EXPECT_TRUE(encryption_.take_output(send).empty());
+  EXPECT_TRUE(encryption_.take_output(send).empty());
+  std::vector<std::string> ids;
+  for (const auto& message : send) ids.push_back(message.correlation_id);
+  EXPECT_THAT(ids, ElementsAre("1", "2", "3"));
 }
 
 TEST_F(RequestEncryptionTest, AnswersAreOpenedInPlace) {

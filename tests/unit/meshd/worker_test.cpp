@@ -21,10 +21,10 @@ class WorkerTest : public ::testing::Test {
     auto edge = shm::EdgeSegments::open(shm::UniqueFd(::dup(segments->fd_m())), shm::UniqueFd(::dup(segments->fd_e())));
     ASSERT_TRUE(edge);
     edge_.emplace(std::move(*edge));
-    int fds[2];
-    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-    edge_channel_ = shm::ControlChannel(shm::UniqueFd(fds[1]));
-    worker_.emplace(WorkerId{1, 2}, shm::ControlChannel(shm::UniqueFd(fds[0])), std::move(*segments),
+    auto bells = shm::Doorbell::pair();
+    ASSERT_TRUE(bells);
+    edge_bell_ = std::move(bells->second);
+    worker_.emplace(WorkerId{1, 2}, shm::ControlChannel(), std::move(bells->first), std::move(*segments),
                     shm::PeerCredentials{}, shm::UniqueFd(), WorkerLimits{10, 1024, 8192});
     worker_->on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered_.push_back(receipt.tag); };
     requests_ = edge_->requests();
@@ -52,7 +52,7 @@ class WorkerTest : public ::testing::Test {
   }
   std::optional<shm::EdgeSegments> edge_;
   std::optional<Worker> worker_;
-  shm::ControlChannel edge_channel_;
+  shm::Doorbell edge_bell_;
   shm::RingWriter requests_;
   shm::RingReader answers_;
   std::string payload_;
@@ -134,8 +134,7 @@ TEST_F(WorkerTest, WhatFindsNoRoomWaitsInOrderAndIsDeliveredLater) {
   EXPECT_EQ(delivered_.size(), 4u);
   EXPECT_GT(worker_->outbox_bytes(), 0u);
   EXPECT_EQ(read_answers(), 4u);
-  EXPECT_EQ(worker_->channel().receive().what, shm::ControlChannel::Received::What::nothing)
-      << "the test has not rung for the edge";
+  EXPECT_EQ(edge_bell_.hear(), 0) << "an edge that does not sleep is not woken";
   worker_->flush();
   EXPECT_EQ(delivered_, (std::vector<std::uint64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
   EXPECT_EQ(read_answers(), 4u);
@@ -185,7 +184,7 @@ TEST_F(WorkerTest, KillEndsTheVeryProcess) {
   }
   auto segments = shm::MeshdSegments::create(1, 3, {8192, 4096});
   ASSERT_TRUE(segments);
-  Worker worker({1, 3}, shm::ControlChannel(), std::move(*segments), {child, 0, 0},
+  Worker worker({1, 3}, shm::ControlChannel(), shm::Doorbell(), std::move(*segments), {child, 0, 0},
                 shm::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0))), {});
   worker.kill();
   int status = 0;

@@ -58,7 +58,11 @@ TEST_F(ControlTest, Handshake) {
   EXPECT_EQ(hello.hello.ticket, "ticket");
 
   UniqueFd a(::open("/dev/null", O_RDONLY | O_CLOEXEC)), b(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
-  ASSERT_TRUE(meshd.send_welcome({2, 9, std::string(300, 't')}, a.get(), b.get()));
+  auto bells = Doorbell::pair();
+  ASSERT_TRUE(bells);
+  auto [ours, theirs] = std::move(*bells);
+  ASSERT_TRUE(meshd.send_welcome({2, 9, std::string(300, 't')}, a.get(), b.get(), theirs));
+  theirs = {};
   auto welcome = edge.receive();
   ASSERT_EQ(welcome.what, What::welcome);
   EXPECT_EQ(welcome.welcome.slot, 2u);
@@ -67,6 +71,10 @@ TEST_F(ControlTest, Handshake) {
   char byte = 1;
   EXPECT_EQ(::read(welcome.fd_m.get(), &byte, 1), 0) << "/dev/null came first";
   EXPECT_EQ(::read(welcome.fd_e.get(), &byte, 1), 1) << "/dev/zero second";
+  welcome.bell.ring();
+  EXPECT_EQ(ours.hear(), 1);
+  ours.ring();
+  EXPECT_EQ(welcome.bell.hear(), 1);
 }
 
 TEST_F(ControlTest, RefusalSaysWhy) {
@@ -88,16 +96,6 @@ TEST_F(ControlTest, TheKernelSaysWhoIsThere) {
 TEST_F(ControlTest, NothingIsNothing) {
   auto [edge, meshd] = connect();
   EXPECT_EQ(meshd.receive().what, What::nothing);
-  EXPECT_EQ(meshd.drain_doorbells().what, What::nothing);
-}
-
-TEST_F(ControlTest, AFloodOfDoorbellsNeitherBlocksTheRingerNorHoldsTheListener) {
-  auto [edge, meshd] = connect();
-  for (int i = 0; i < 100'000; ++i) edge.ring();  // far more than the socket takes
-  int rung = 0;
-  EXPECT_EQ(meshd.drain_doorbells(rung, 64).what, What::nothing);
-  EXPECT_EQ(rung, 64);
-  EXPECT_EQ(meshd.receive().what, What::doorbell) << "64 were read, not all";
 }
 
 TEST_F(ControlTest, ADeadPeerIsSeenAtOnce) {
@@ -106,7 +104,7 @@ TEST_F(ControlTest, ADeadPeerIsSeenAtOnce) {
   const pid_t child = ::fork();
   if (child == 0) {
     auto edge = ControlChannel::connect(path_);
-    edge->ring();
+    (void)edge->send_hello({abi, ""});
     (void)!::write(ready[1], "x", 1);
     ::pause();
     ::_exit(0);
@@ -118,7 +116,7 @@ TEST_F(ControlTest, ADeadPeerIsSeenAtOnce) {
   ::kill(child, SIGKILL);
   siginfo_t info;
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);  // it stays a zombie
-  EXPECT_EQ(meshd->receive().what, What::doorbell) << "what it said before is still there";
+  EXPECT_EQ(meshd->receive().what, What::hello) << "what it said before is still there";
   ASSERT_TRUE(readable(meshd->fd()));
   EXPECT_EQ(meshd->receive().what, What::closed);
   ::waitpid(child, nullptr, 0);
@@ -160,13 +158,19 @@ TEST_F(ControlTest, RubbishIsNamedAndItsDescriptorsAreClosed) {
   send_raw(edge.fd(), std::string(10'000, 'x'));
   EXPECT_EQ(meshd.receive().what, What::rubbish);
   send_raw(edge.fd(), "x", {0});
-  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a doorbell with a descriptor";
+  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a byte with a descriptor";
   send_raw(edge.fd(), std::string("NPHL") + std::string(8, '\0'), {0, 1});
   EXPECT_EQ(meshd.receive().what, What::rubbish) << "a hello with descriptors";
-  send_raw(edge.fd(), std::string("NPHL") + std::string(8, '\0'), {0, 1, 2, 0, 1});
+  send_raw(edge.fd(), std::string("NPHL") + std::string(8, '\0'), {0, 1, 2, 0, 1, 2});
   EXPECT_EQ(meshd.receive().what, What::rubbish) << "more descriptors than we take";
   send_raw(edge.fd(), welcome_head, {0});
   EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome with one descriptor";
+  send_raw(edge.fd(), welcome_head, {0, 1, 2});
+  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome with half a doorbell";
+  UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  send_raw(edge.fd(), welcome_head, {null.get(), null.get(), null.get(), null.get()});
+  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome whose doorbell is none";
+  null.reset();
   EXPECT_EQ(open_fds(), before);
 }
 
