@@ -4,6 +4,7 @@
 // another are refused with an error instead, so that it does. The list is of names: what a kernel or an architecture
 // does not have is left out.
 
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -41,6 +42,7 @@ using Calls = std::vector<Call>;
 
 constexpr scmp_datum_t whole = ~scmp_datum_t{0};
 constexpr scmp_datum_t family = 0xffff'ffff;
+constexpr scmp_datum_t policy = 0xffff'ffff;
 
 /// What every C++ process does: memory that holds no code, time, waiting, its own end.
 const Calls& everyone() {
@@ -85,6 +87,8 @@ const Calls& everyone() {
       {"set_robust_list"},
       {"membarrier"},
       {"sched_getaffinity"},
+      {"sched_setscheduler", 1, policy, SCHED_OTHER},
+      {"sched_setscheduler", 1, policy, SCHED_BATCH},
       {"getcpu"},
       {"uname"},
       {"exit"},

@@ -206,7 +206,8 @@ bool MeshLink::read_records() {
   shm::RecordHeader header;
   bool more = true;
   std::size_t bytes = 0;
-  for (int i = 0; i < records_per_turn && bytes < bytes_per_turn; ++i) {
+  int i = 0;
+  for (; i < records_per_turn && bytes < bytes_per_turn; ++i) {
     if (responses_.peek(header) != shm::RingReader::Next::record) {
       more = false;
       break;
@@ -225,6 +226,7 @@ bool MeshLink::read_records() {
   }
   if (responses_.release()) bell_.ring();
   NUROPB_CRASH_POINT(answers_released);
+  scheduling_.handled(static_cast<std::size_t>(i));
   return more;
 }
 
@@ -271,6 +273,7 @@ void MeshLink::flush() {
 
 void MeshLink::beat() {
   life_sign_.give();
+  scheduling_.tick();
   if (segments_) {
     segments_->beat();
     callbacks_.on_beat();

@@ -25,6 +25,7 @@
 
 #include "common/life_sign.hpp"
 #include "common/records.hpp"
+#include "common/scheduling_by_load.hpp"
 #include "shm/control.hpp"
 #include "shm/segment.hpp"
 
@@ -114,6 +115,8 @@ class MeshLink {
   std::array<char, shm::Doorbell::at_once> bells_;                         // what is heard of them
   boost::asio::steady_timer retry_, beat_;
   LifeSign life_sign_;
+  SystemClock clock_;
+  SchedulingByLoad scheduling_{clock_};
   std::optional<shm::EdgeSegments> segments_;
   shm::RingWriter requests_;
   shm::RingReader responses_;

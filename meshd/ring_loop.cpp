@@ -160,6 +160,7 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   life_sign_.give();
+  scheduling_.tick();
   std::vector<WorkerId> hung;
   for (auto& [id, attached] : workers_) {
     attached->worker.segments().beat();

@@ -26,6 +26,7 @@
 #include "common/life_sign.hpp"
 #include "common/log_pause.hpp"
 #include "common/sandbox.hpp"
+#include "common/scheduling_by_load.hpp"
 #include "meshd/admin_socket.hpp"
 #include "meshd/attach_limit.hpp"
 #include "meshd/auth/authorizer.hpp"
@@ -298,6 +299,7 @@ class RingLoop : private Pushes::Edges {
   boost::asio::signal_set signals_;
   boost::asio::steady_timer beat_timer_;
   LifeSign life_sign_;
+  SchedulingByLoad scheduling_{clock_};
   std::unique_ptr<shm::ControlListener> listener_;
   boost::asio::posix::stream_descriptor listener_wait_;
   boost::asio::steady_timer listener_pause_;

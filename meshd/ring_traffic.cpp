@@ -87,7 +87,8 @@ bool RingLoop::read_requests(Attached& attached) {
   std::size_t bytes = 0;
   bool more = true;
   turn_began_ = moment_ = clock_.now();
-  for (int records = 0; records < turn_records && bytes < turn_bytes; ++records) {
+  int records = 0;
+  for (; records < turn_records && bytes < turn_bytes; ++records) {
     const auto next = attached.worker.next(header, payload_);
     if (next != Worker::Next::record) {
       more = false;
@@ -100,6 +101,7 @@ bool RingLoop::read_requests(Attached& attached) {
     }
   }
   attached.worker.end_of_reading();
+  scheduling_.handled(static_cast<std::size_t>(records));
   return more;
 }
 

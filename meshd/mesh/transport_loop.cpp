@@ -217,6 +217,7 @@ SteadyTime TransportLoop::next_timer(SteadyTime latest) const {
 }
 
 void TransportLoop::sleep(SteadyTime until, short watch_socket) {
+  scheduling_.tick();
   const bool soon = company_by_ != SteadyTime::max();
   until = std::min(until, company_by_);
   // One that has news is found out before anything is waited for; the others are then merely told to wake for nothing.

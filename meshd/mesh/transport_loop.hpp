@@ -32,6 +32,7 @@
 #include <random>
 #include <thread>
 
+#include "common/scheduling_by_load.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
 #include "meshd/mesh/declarations.hpp"
@@ -217,6 +218,8 @@ class TransportLoop {
         consumers_cancelled{0};
   };
   Counts counts_;
+  SystemClock clock_;
+  SchedulingByLoad scheduling_{clock_};
   std::minstd_rand jitter_{std::random_device{}()};
 };
 

@@ -43,6 +43,7 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   Participant& to = of(channel);
   const std::uint16_t trade = trade_of(channel);
   to.something_ran = moved_ = true;
+  scheduling_.handled(1);
   if (message.returned) {
     to.unconfirmed.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
     return;

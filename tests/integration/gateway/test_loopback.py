@@ -1,6 +1,8 @@
 """gateway.mesh = "loopback": all that consumers can do, with no broker anywhere."""
 
 import asyncio
+import json
+import os
 
 import pytest
 
@@ -8,6 +10,7 @@ from support.consumer import Consumer
 from support.lines import LineConsumer
 from support.ports import free_port
 from support.services import unique
+from support.waiting import eventually
 
 POLICY = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 
@@ -42,6 +45,29 @@ async def test_all_that_consumers_say_is_answered(loopback):
         await ann.done("event", topic=f"{topic}.b", event=None)
         assert await bob.result("any", "method") == {}
         assert bob.others.empty()
+
+
+async def test_with_much_to_do_they_stop_nobody_who_is_at_work(loopback):
+    """common/scheduling_by_load.hpp, as the kernel sees it, within the list of system calls."""
+    processes = [loopback.edges[0].process.pid, loopback.meshd.pid]
+
+    def policies():
+        return {os.sched_getscheduler(pid) for pid in processes}  # of the first thread of each, which has the rings
+
+    async with await LineConsumer.open(loopback.edges[0]) as line:
+        def messages():
+            """All at once: how fast we can write is not to matter."""
+            return b"\n".join(json.dumps({"type": "request", "payload": {"service": "any", "method": "m", "params": {}, "trace_id": f"b{n}"}}).encode() for n in range(1000))
+
+        async def burst():
+            await line.ws.send(messages())
+            assert await line.result("any", "echo", {"behind": "them"}) == {"behind": "them"}
+            return policies() == {os.SCHED_BATCH}
+
+        assert policies() == {os.SCHED_OTHER}
+        assert await line.result("any", "echo", {}) == {} and policies() == {os.SCHED_OTHER}
+        await eventually(burst, "edge and meshd run as batches")
+        await eventually(lambda: policies() == {os.SCHED_OTHER}, "and no longer so, with nothing to do")
 
 
 async def test_it_outlives_its_meshd(loopback):

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,6 +17,11 @@
 
 namespace nuropb::sandbox {
 namespace {
+
+int scheduled(int policy) {
+  const sched_param param{policy == SCHED_FIFO ? 1 : 0};
+  return ::sched_setscheduler(0, policy, &param) == 0 ? 0 : 1;
+}
 
 /// How a process of this role ends that does this: its exit code, or minus the signal that ended it.
 template <class Work>
@@ -42,6 +48,8 @@ TEST_F(Sandbox, AllowsWhatARoleNeeds) {
   EXPECT_EQ(
       end_of(Role::meshd, [] { return ::socket(AF_INET6, SOCK_STREAM, 0) >= 0 || errno == EAFNOSUPPORT ? 0 : 1; }), 0);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/dev/null", O_RDONLY) >= 0 ? 0 : 1; }), 0);
+  for (const Role role : {Role::edge, Role::meshd})
+    EXPECT_EQ(end_of(role, [] { return scheduled(SCHED_BATCH) + scheduled(SCHED_OTHER); }), 0);
   EXPECT_EQ(end_of(Role::meshd,
                    [] {
                      int seen = 0;
@@ -75,6 +83,7 @@ TEST_F(Sandbox, EndsWhoeverDoesAnythingElse) {
                      }),
               -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return ::listen(0, 1); }), -SIGSYS);
+    EXPECT_EQ(end_of(role, [] { return scheduled(SCHED_FIFO); }), -SIGSYS);
   }
   EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_INET, SOCK_STREAM, 0); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), -SIGSYS);
