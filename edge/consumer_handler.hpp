@@ -48,6 +48,10 @@ class ConsumerHandler final : public Handler, public Receiver {
   void write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule);
   void close(std::uint16_t code, std::string_view reason) override;
   [[nodiscard]] bool numbered() const override { return numbered_ != nullptr; }
+  void fetch(unsigned step) const override {
+    if (step == 0) __builtin_prefetch(&connection_);
+    else connection_.fetch(step - 1);
+  }
 
   // Receiver
   void on_message(std::string_view text) override;
@@ -130,6 +134,7 @@ class ConsumerHandler final : public Handler, public Receiver {
   Connection& connection_;
   SendQueue queue_;
   RateLimit rate_;
+  std::unique_ptr<Numbered> numbered_;  ///< nothing: it has not asked for it
   State state_ = State::judging;
   bool paused_ = true;
   bool snorky_ = false;
@@ -147,7 +152,6 @@ class ConsumerHandler final : public Handler, public Receiver {
   std::list<Held> held_;
   std::list<Unsent> unsent_;
   std::unique_ptr<std::string> traceparent_;  ///< nearly always nothing
-  std::unique_ptr<Numbered> numbered_;        ///< nothing: it has not asked for it
 };
 
 }  // namespace nuropb::edge

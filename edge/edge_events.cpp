@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "edge/ahead.hpp"
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
 #include "edge/shared_message.hpp"
@@ -70,12 +71,13 @@ void Edge::on_mesh_event(const records::MeshEvent& event) {
   const std::string text = encode_event(event);
   SharedMessage message(text, false);
   const QueueRules::Match rule = queue_rules_.find(event.topic);
-  for (const auto slot : interested_) {
-    ConsumerHandler* const handler = find(static_cast<std::uint32_t>(slot));
-    if (!handler || (users && std::find(users->begin(), users->end(), handler->user_id()) == users->end())) continue;
-    link_.count(shm::EdgeCounter::events);
-    handler->write_event(message, event.topic, rule);
-  }
+  for_each_ahead(
+      interested_.size(), [this](std::size_t n) { return find(static_cast<std::uint32_t>(interested_[n])); },
+      [&](ConsumerHandler& handler) {
+        if (users && std::find(users->begin(), users->end(), handler.user_id()) == users->end()) return;
+        link_.count(shm::EdgeCounter::events);
+        handler.write_event(message, event.topic, rule);
+      });
 }
 
 void Edge::on_subscription_ended(const records::SubscriptionEnded& record) {

@@ -26,6 +26,9 @@ class Handler {
   /// Its messages come from meshd one by one, numbered (design, *Resume*); it is left out of what all get.
   [[nodiscard]] virtual bool numbered() const { return false; }
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
+  /// Asks the processor for memory that the next message will need, as far as the last step has brought what leads there
+  /// (ahead.hpp). Steps are 0 to 2, after the handler's own memory.
+  virtual void fetch(unsigned step) const { (void)step; }
 };
 
 }  // namespace nuropb::edge

@@ -3,18 +3,27 @@
 #include <algorithm>
 #include <set>
 
+#include "edge/ahead.hpp"
 #include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
 
 void HandlerManager::register_handler(Handler& handler) {
-  handlers_[handler.session_id()] = &handler;
+  const auto [place, fresh] = places_.try_emplace(handler.session_id(), handlers_.size());
+  if (fresh) handlers_.push_back({&handler, place});
+  else handlers_[place->second].handler = &handler;
   by_user_[handler.user_id()].insert(&handler);
 }
 
 void HandlerManager::unregister_handler(Handler& handler) {
-  if (const auto found = handlers_.find(handler.session_id()); found != handlers_.end() && found->second == &handler)
-    handlers_.erase(found);
+  if (const auto found = places_.find(handler.session_id());
+      found != places_.end() && handlers_[found->second].handler == &handler) {
+    const std::size_t place = found->second;
+    handlers_[place] = handlers_.back();  // the last one moves up
+    handlers_[place].place->second = place;
+    handlers_.pop_back();
+    places_.erase(found);
+  }
   const auto user = by_user_.find(handler.user_id());
   if (user == by_user_.end()) return;
   user->second.erase(&handler);
@@ -22,14 +31,14 @@ void HandlerManager::unregister_handler(Handler& handler) {
 }
 
 Handler* HandlerManager::get_handler(const SessionId& session) const {
-  const auto found = handlers_.find(session);
-  return found == handlers_.end() ? nullptr : found->second;
+  const auto found = places_.find(session);
+  return found == places_.end() ? nullptr : handlers_[found->second].handler;
 }
 
 std::vector<Handler*> HandlerManager::all() const {
   std::vector<Handler*> out;
   out.reserve(handlers_.size());
-  for (const auto& [session, handler] : handlers_) out.push_back(handler);
+  for (const Entry& entry : handlers_) out.push_back(entry.handler);
   return out;
 }
 
@@ -44,9 +53,16 @@ std::vector<Handler*> HandlerManager::of(const std::vector<std::string>& user_id
 
 namespace {
 
-std::size_t send(const std::vector<Handler*>& handlers, SharedMessage& message) {
-  return static_cast<std::size_t>(std::count_if(handlers.begin(), handlers.end(),
-                                                [&](Handler* handler) { return handler->write_shared(message); }));
+enum class To { all, those_not_numbered };
+
+std::size_t send(const std::vector<Handler*>& handlers, SharedMessage& message, To to = To::all) {
+  std::size_t taken = 0;
+  for_each_ahead(
+      handlers.size(), [&](std::size_t n) { return handlers[n]; },
+      [&](Handler& handler) {
+        if ((to == To::all || !handler.numbered()) && handler.write_shared(message)) ++taken;
+      });
+  return taken;
 }
 
 std::size_t end(const std::vector<Handler*>& handlers, std::uint16_t code, std::string_view reason) {
@@ -72,11 +88,7 @@ std::size_t HandlerManager::send_message_to_all(std::string_view text) {
   return send(all(), message);
 }
 
-std::size_t HandlerManager::send_to_all(SharedMessage& message) {
-  auto handlers = all();
-  std::erase_if(handlers, [](const Handler* handler) { return handler->numbered(); });
-  return send(handlers, message);
-}
+std::size_t HandlerManager::send_to_all(SharedMessage& message) { return send(all(), message, To::those_not_numbered); }
 
 std::size_t HandlerManager::close(const SessionId& session, std::uint16_t code, std::string_view reason) {
   Handler* const handler = get_handler(session);

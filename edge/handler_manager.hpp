@@ -41,7 +41,14 @@ class HandlerManager {
   // A handler that is closed, or closes over a message, unregisters: so nobody walks over the tables themselves.
   [[nodiscard]] std::vector<Handler*> all() const;
   [[nodiscard]] std::vector<Handler*> of(const std::vector<std::string>& user_ids) const;
-  std::map<SessionId, Handler*> handlers_;
+  // Handlers lie in one piece of memory, for messages to all; sessions say where.
+  using Places = std::map<SessionId, std::size_t>;
+  struct Entry {
+    Handler* handler;
+    Places::iterator place;
+  };
+  Places places_;
+  std::vector<Entry> handlers_;
   std::unordered_map<std::string, std::unordered_set<Handler*>> by_user_;
 };
 

@@ -64,6 +64,8 @@ class Connection {
   virtual void send_text(std::string_view text) = 0;
   virtual void send_binary(std::string_view bytes) = 0;
   virtual void send_frame(const Frame& frame) = 0;
+  /// Handler::fetch(), whose first step has brought the connection's own memory: 0 and 1 are left.
+  virtual void fetch(unsigned step) const { (void)step; }
   /// Starts the closing handshake; it is cut short after a few seconds. Code 0, of lines only: there is nothing to be said.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   /// From within on_open or on_message only, where no read is on its way. What was read already still arrives: at most

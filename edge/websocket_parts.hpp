@@ -34,6 +34,8 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   inline static std::function<void(std::shared_ptr<Stream>)> farewell;
 
   Stream& stream() const { return *stream_; }
+  /// Asks for the memory that says where the stream is.
+  void fetch() const { __builtin_prefetch(&stream_); }
   Stream& get_socket() { return *stream_; }
   Stream& get_next_layer() { return *stream_; }
   Stream::Tcp& get_raw_socket() { return stream_->socket(); }

@@ -201,6 +201,19 @@ class SocketConnection final : public Connection {
     if (taken == 0) queue(message);
     else if (taken < bytes.size()) queue_bytes(bytes.substr(taken));
   }
+  void fetch(unsigned step) const override {
+    if (step == 0) {
+      __builtin_prefetch(&socket_.compress_from);
+      __builtin_prefetch(&socket_.corked);
+      __builtin_prefetch(&socket_.attachment);
+      // What is buffered stands before the request.
+      __builtin_prefetch(reinterpret_cast<const char*>(&socket_.get_request()) - 64);
+      socket_.fetch();
+    } else {
+      __builtin_prefetch(&socket_.stream());
+      __builtin_prefetch(reinterpret_cast<const char*>(&socket_.stream()) + 64);
+    }
+  }
   void uncork() {
     if (socket_.corked.empty()) return;
     std::string bytes = std::exchange(socket_.corked, {});

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <list>
+#include <random>
+
 #include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
@@ -92,6 +95,27 @@ TEST_F(HandlerManagerTest, All) {
   EXPECT_EQ(bob_.messages.size(), 1u);
   EXPECT_EQ(manager_.close_all(1001, "x"), 3u);
   EXPECT_EQ(ann1_.closed, "1001 x");
+}
+
+TEST_F(HandlerManagerTest, WhoeverComesAndGoesAllAreReachedOnce) {
+  std::list<RecordingHandler> here;
+  std::minstd_rand random(7);
+  for (int round = 0; round < 300; ++round) {
+    if (here.size() < 40 && (here.empty() || random() % 5 < 3)) {
+      manager_.register_handler(here.emplace_back("user" + std::to_string(random() % 7)));
+    } else {
+      const auto one = std::next(here.begin(), static_cast<std::ptrdiff_t>(random() % here.size()));
+      manager_.unregister_handler(*one);
+      here.erase(one);
+    }
+    for (RecordingHandler& handler : here) handler.messages.clear();
+    ASSERT_EQ(manager_.send_message_to_all("m"), here.size() + 3) << "and ann, twice, and bob";
+    for (RecordingHandler& handler : here) {
+      ASSERT_EQ(handler.messages.size(), 1u);
+      ASSERT_EQ(manager_.get_handler(handler.session_id()), &handler);
+    }
+  }
+  for (RecordingHandler& handler : here) manager_.unregister_handler(handler);
 }
 
 TEST_F(HandlerManagerTest, HandlersThatCloseWhileTheyAreWrittenToOrClosed) {
