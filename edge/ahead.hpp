@@ -19,7 +19,8 @@ void for_each_ahead(std::size_t count, At&& at, Work&& work) {
   };
   const auto begin = [&](std::size_t n) {
     if (n >= count) return;
-    const auto* const memory = reinterpret_cast<const char*>(at(n));  // asking for what is at nullptr does nothing
+    const auto* const memory = reinterpret_cast<const char*>(at(n));
+    if (!memory) return;
     __builtin_prefetch(memory);
     __builtin_prefetch(memory + 64);
     __builtin_prefetch(memory + 128);

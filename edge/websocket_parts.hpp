@@ -34,8 +34,13 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   inline static std::function<void(std::shared_ptr<Stream>)> farewell;
 
   Stream& stream() const { return *stream_; }
-  /// Asks for the memory that says where the stream is.
+  /// Ask for the memory that says where the stream is, and then for its own.
   void fetch() const { __builtin_prefetch(&stream_); }
+  void fetch_stream() const {
+    const auto* const memory = reinterpret_cast<const char*>(stream_.get());
+    __builtin_prefetch(memory);
+    __builtin_prefetch(memory + 64);
+  }
   Stream& get_socket() { return *stream_; }
   Stream& get_next_layer() { return *stream_; }
   Stream::Tcp& get_raw_socket() { return stream_->socket(); }

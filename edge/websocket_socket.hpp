@@ -210,8 +210,7 @@ class SocketConnection final : public Connection {
       __builtin_prefetch(reinterpret_cast<const char*>(&socket_.get_request()) - 64);
       socket_.fetch();
     } else {
-      __builtin_prefetch(&socket_.stream());
-      __builtin_prefetch(reinterpret_cast<const char*>(&socket_.stream()) + 64);
+      socket_.fetch_stream();
     }
   }
   void uncork() {
