@@ -32,17 +32,20 @@ namespace nuropb::sandbox {
 namespace {
 
 /// A condition on one argument: (argument & mask) == value. A mask of nothing: any.
-struct Call {
-  const char* name;
+struct Condition {
   unsigned argument = 0;
   scmp_datum_t mask = 0;
   scmp_datum_t value = 0;
 };
+/// Allowed if both hold.
+struct Call {
+  const char* name;
+  Condition first{}, second{};
+};
 using Calls = std::vector<Call>;
 
 constexpr scmp_datum_t whole = ~scmp_datum_t{0};
-constexpr scmp_datum_t family = 0xffff'ffff;
-constexpr scmp_datum_t policy = 0xffff'ffff;
+constexpr scmp_datum_t word = 0xffff'ffff;  // of an argument that is an int
 
 /// What every C++ process does: memory that holds no code, time, waiting, its own end.
 const Calls& everyone() {
@@ -59,8 +62,8 @@ const Calls& everyone() {
       {"munmap"},
       {"mremap"},
       {"madvise"},
-      {"mprotect", 2, PROT_EXEC, 0},
-      {"mmap", 2, PROT_EXEC, 0},
+      {"mprotect", {2, PROT_EXEC, 0}},
+      {"mmap", {2, PROT_EXEC, 0}},
       {"futex"},
       {"futex_waitv"},
       {"sched_yield"},
@@ -87,8 +90,9 @@ const Calls& everyone() {
       {"set_robust_list"},
       {"membarrier"},
       {"sched_getaffinity"},
-      {"sched_setscheduler", 1, policy, SCHED_OTHER},
-      {"sched_setscheduler", 1, policy, SCHED_BATCH},
+      // A thread for itself, and for no other.
+      {"sched_setscheduler", {0, word, 0}, {1, word, SCHED_OTHER}},
+      {"sched_setscheduler", {0, word, 0}, {1, word, SCHED_BATCH}},
       {"getcpu"},
       {"uname"},
       {"exit"},
@@ -129,11 +133,10 @@ const Calls& sockets() {
       {"timerfd_settime"},
       {"timerfd_gettime"},
       {"pipe2"},
-      {"fcntl"},
       {"dup"},
-      {"ioctl", 1, whole, FIONBIO},
-      {"ioctl", 1, whole, FIONREAD},
-      {"ioctl", 1, whole, TIOCOUTQ},
+      {"ioctl", {1, whole, FIONBIO}},
+      {"ioctl", {1, whole, FIONREAD}},
+      {"ioctl", {1, whole, TIOCOUTQ}},
   };
   return calls;
 }
@@ -141,8 +144,14 @@ const Calls& sockets() {
 const Calls& edge_only() {
   static const Calls calls{
       // To the next meshd. Its sockets to consumers are all made by accept().
-      {"socket", 0, family, AF_UNIX},
-      {"socketpair", 0, family, AF_UNIX},
+      {"socket", {0, word, AF_UNIX}},
+      {"socketpair", {0, word, AF_UNIX}},
+      // No larger pipes, and none of packets: its doorbells stay as meshd has made them.
+      {"fcntl", {1, word, F_GETFD}},
+      {"fcntl", {1, word, F_SETFD}},
+      {"fcntl", {1, word, F_GETFL}},
+      {"fcntl", {1, word, F_SETFL}, {2, O_DIRECT, 0}},
+      {"fcntl", {1, word, F_GET_SEALS}},
   };
   return calls;
 }
@@ -150,8 +159,8 @@ const Calls& edge_only() {
 const Calls& file_reader_only() {
   static const Calls calls{{"recvfrom"},
                            {"sendto"},
-                           {"openat", 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
-                           {"open", 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
+                           {"openat", {2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}},
+                           {"open", {1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}},
                            {"poll"},
                            {"ppoll"}};
   return calls;
@@ -159,8 +168,9 @@ const Calls& file_reader_only() {
 
 const Calls& meshd_only() {
   static const Calls calls{
+      {"fcntl"},
       // Threads, but no processes: clone3 keeps its flags where no table can see them, so glibc has to do without.
-      {"clone", 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM},
+      {"clone", {0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM}},
       {"set_tid_address"},
       {"prctl"},
       {"get_robust_list"},
@@ -169,13 +179,13 @@ const Calls& meshd_only() {
       {"sched_getscheduler"},
       {"sched_get_priority_max"},
       {"sched_get_priority_min"},
-      {"prlimit64", 2, whole, 0},
+      {"prlimit64", {2, whole, 0}},
       // Its broker, etcd, issuers of keys, and what the resolver asks of whom.
-      {"socket", 0, family, AF_UNIX},
-      {"socket", 0, family, AF_INET},
-      {"socket", 0, family, AF_INET6},
-      {"socket", 0, family, AF_NETLINK},
-      {"socketpair", 0, family, AF_UNIX},
+      {"socket", {0, word, AF_UNIX}},
+      {"socket", {0, word, AF_INET}},
+      {"socket", {0, word, AF_INET6}},
+      {"socket", {0, word, AF_NETLINK}},
+      {"socketpair", {0, word, AF_UNIX}},
       {"bind"},
       // Files that are read again, and those of the resolver. A module of it is code from a file; nothing else is.
       {"open"},
@@ -210,7 +220,7 @@ const Calls& meshd_only() {
       {"statfs"},
       {"sysinfo"},
       {"getrusage"},
-      {"mmap", 3, MAP_ANONYMOUS, 0},
+      {"mmap", {3, MAP_ANONYMOUS, 0}},
       // Workers: their memory, and their end.
       {"memfd_create"},
       {"ftruncate"},
@@ -243,10 +253,13 @@ Result<void> wrong(const char* what, int code) {
 int add(void* filter, const Call& call) {
   const int number = seccomp_syscall_resolve_name(call.name);
   if (number == __NR_SCMP_ERROR) return 0;
-  const scmp_arg_cmp masked{call.argument, SCMP_CMP_MASKED_EQ, call.mask,
-                            call.value};  // what its macros make of it is C, to clang
-  const int code = call.mask == 0 ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0)
-                                  : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, masked);
+  std::vector<scmp_arg_cmp> conditions;
+  for (const Condition& one : {call.first, call.second}) {
+    if (one.mask != 0)  // what libseccomp's macros make of it is C, to clang
+      conditions.push_back({one.argument, SCMP_CMP_MASKED_EQ, one.mask, one.value});
+  }
+  const int code = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, static_cast<unsigned>(conditions.size()),
+                                          conditions.data());
   return code == -EDOM || code == -EEXIST ? 0 : code;  // not of this architecture; said twice
 }
 
@@ -267,7 +280,7 @@ Result<void> allow_only(Role role) {
   if (role != Role::file_reader) append(sockets());
   append(role == Role::edge ? edge_only() : role == Role::meshd ? meshd_only() : file_reader_only());
   // A failed assertion ends in a signal to oneself; to others there is none.
-  allowed.push_back({"tgkill", 0, family, static_cast<scmp_datum_t>(::getpid())});
+  allowed.push_back({"tgkill", {0, word, static_cast<scmp_datum_t>(::getpid())}});
   for (const Call& call : allowed) {
     if (const int code = add(filter.get(), call); code != 0) return wrong(call.name, code);
   }

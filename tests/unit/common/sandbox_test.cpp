@@ -18,9 +18,9 @@
 namespace nuropb::sandbox {
 namespace {
 
-int scheduled(int policy) {
+int scheduled(int policy, pid_t who = 0) {
   const sched_param param{policy == SCHED_FIFO ? 1 : 0};
-  return ::sched_setscheduler(0, policy, &param) == 0 ? 0 : 1;
+  return ::sched_setscheduler(who, policy, &param) == 0 ? 0 : 1;
 }
 
 /// How a process of this role ends that does this: its exit code, or minus the signal that ended it.
@@ -84,10 +84,21 @@ TEST_F(Sandbox, EndsWhoeverDoesAnythingElse) {
               -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return ::listen(0, 1); }), -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return scheduled(SCHED_FIFO); }), -SIGSYS);
+    EXPECT_EQ(end_of(role, [] { return scheduled(SCHED_BATCH, ::getppid()); }), -SIGSYS);
   }
   EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_INET, SOCK_STREAM, 0); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/tmp/never", O_RDWR | O_CREAT, 0600); }), -SIGSYS);
+}
+
+TEST_F(Sandbox, LeavesAnEdgesDoorbellsAsTheyAre) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const int rung = ends[1];
+  EXPECT_EQ(end_of(Role::edge, [=] { return ::fcntl(rung, F_SETFL, ::fcntl(rung, F_GETFL) | O_NONBLOCK); }), 0);
+  EXPECT_EQ(end_of(Role::edge, [=] { return ::fcntl(rung, F_SETPIPE_SZ, 1 << 20); }), -SIGSYS);
+  EXPECT_EQ(end_of(Role::edge, [=] { return ::fcntl(rung, F_SETFL, O_DIRECT); }), -SIGSYS);
+  for (const int end : ends) ::close(end);
 }
 
 TEST_F(Sandbox, HoldsForThreadsThatWereThereBefore) {
