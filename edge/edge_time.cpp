@@ -1,5 +1,5 @@
 // What the edge does by the clock: requests, held messages and backends' calls that have waited too long, and new
-// sockets that don't become sessions. An edge whose consumers say nothing has no timer that runs.
+// sockets that don't become sessions. Where consumers say nothing, none of these timers run.
 
 #include "edge/edge.hpp"
 

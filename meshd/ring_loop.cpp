@@ -226,7 +226,10 @@ void RingLoop::on_doorbell(WorkerId id, std::size_t bells) {
   if (!attached->worker.rung(static_cast<int>(bells))) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
-  if (bells < attached->bells.size()) return wait_for_doorbell(*attached);
+  // However many come at a time: in a pipe of packets each comes alone.
+  const bool too_often =
+      bells == attached->bells.size() || attached->worker.idle_doorbells() >= static_cast<int>(Attached::bells_at_once);
+  if (!too_often) return wait_for_doorbell(*attached);
   // Its next bells wait in the pipe, where there is room for some.
   attached->pause.expires_after(bell_pause);
   attached->pause.async_wait([this, id](const boost::system::error_code& error) {

@@ -86,6 +86,8 @@ class Worker {
 
   /// Doorbells that came. False once far more of them have than there was news in either ring: an edge rings for one or the other.
   bool rung(int doorbells);
+  /// How many have come since there was news.
+  [[nodiscard]] int idle_doorbells() const { return idle_doorbells_; }
 
   /// Ends the process at the other end, for good reason.
   void kill();

@@ -10,13 +10,26 @@
 #include "common/crash_points.hpp"
 
 namespace nuropb::shm {
+namespace {
+
+/// Of a pipe. Room for thousands of bells; and what the other side can have the kernel copy while it holds the pipe's lock.
+constexpr int one_page = 4096;
+
+bool make_pipe(std::array<int, 2>& ends) {
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return false;
+  if (::fcntl(ends[1], F_SETPIPE_SZ, one_page) > 0) return true;
+  for (const int end : ends) ::close(end);
+  return false;
+}
+
+}  // namespace
 
 Result<std::pair<Doorbell, Doorbell>> Doorbell::pair() {
   std::array<int, 2> there{}, back{};  // each: where it is heard, where it is rung
   const auto no_pipe = [] { return failure(std::string("no pipe: ") + std::strerror(errno), "doorbell"); };
-  if (::pipe2(there.data(), O_CLOEXEC | O_NONBLOCK) != 0) return no_pipe();
+  if (!make_pipe(there)) return no_pipe();
   UniqueFd there_heard(there[0]), there_rung(there[1]);
-  if (::pipe2(back.data(), O_CLOEXEC | O_NONBLOCK) != 0) return no_pipe();
+  if (!make_pipe(back)) return no_pipe();
   return std::pair{Doorbell(UniqueFd(back[0]), std::move(there_rung)),
                    Doorbell(std::move(there_heard), UniqueFd(back[1]))};
 }

@@ -5,6 +5,10 @@
 // in a write. An end of a pipe has its own flags, and the other end is the other's. Not a byte on the control socket either:
 // the kernel takes twice the time for one.
 //
+// What both sides do share is the kernel's lock of the pipe, which one holds while the kernel copies for it. A hostile edge can
+// make that as long as its own memory takes to come, so a pipe is one page, and edges may not make theirs larger
+// (common/sandbox_calls.cpp): meshd waits for a page of the edge's at most.
+//
 // Says nothing of death: that is the control socket's. A ring that finds its pipe full, or its reader gone, is no
 // error: the first has bells enough to hear, the second nobody to hear them. SIGPIPE has to be ignored by the process.
 
@@ -16,7 +20,7 @@
 
 namespace nuropb::shm {
 
-/// One side's ends. No operation blocks but wait().
+/// One side's ends. No operation but wait() waits for the other side to ring, to hear, or to live.
 class Doorbell {
  public:
   Doorbell() = default;

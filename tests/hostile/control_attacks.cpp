@@ -23,8 +23,11 @@ using records::CredentialKind;
   if (what == "second-hello") (void)edge.channel().send_hello({shm::abi, ""});
   else if (what == "welcome") (void)edge.channel().send_welcome({1, 2, "x"}, edge.fd_m(), edge.fd_e(), edge.bell());
   else if (what == "rubbish") (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
-  else if (what == "doorbells")
+  else if (what == "doorbells" || what == "packets") {
+    // Of a pipe of packets each bell is read alone.
+    if (what == "packets" && ::fcntl(edge.bell().ring_fd(), F_SETFL, O_NONBLOCK | O_DIRECT) != 0) give_up("no packets");
     for (;;) edge.bell().ring();
+  }
   else give_up("no such thing: " + what);
   edge.await_death();
 }

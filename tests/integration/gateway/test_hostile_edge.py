@@ -48,7 +48,7 @@ SCRIBBLES = {
 }
 CONTROL = {
     ("control", "second-hello"): "rubbish on the control socket", ("control", "welcome"): "rubbish on the control socket",
-    ("control", "rubbish"): "rubbish on the control socket", ("control", "doorbells"): "rings without end",
+    ("control", "rubbish"): "rubbish on the control socket", ("control", "doorbells"): "rings without end", ("control", "packets"): "rings without end",
 }
 
 

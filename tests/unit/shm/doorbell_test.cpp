@@ -65,6 +65,11 @@ TEST_F(DoorbellTest, AnEdgeThatFillsItAndTakesItsFlagsAwayBlocksNobodyButItself)
   EXPECT_EQ(meshd_.hear(), 0);
 }
 
+/// Or who copies into it could hold the kernel's lock of it for long.
+TEST_F(DoorbellTest, IsOnePageEachWay) {
+  for (const int fd : {meshd_.fd(), meshd_.ring_fd()}) EXPECT_EQ(::fcntl(fd, F_GETPIPE_SZ), 4096);
+}
+
 TEST_F(DoorbellTest, WaitsUntilItIsRungAndUntilTheEnd) {
   std::thread edge([this] {
     edge_.ring();
