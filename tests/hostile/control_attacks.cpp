@@ -27,8 +27,7 @@ using records::CredentialKind;
     // Of a pipe of packets each bell is read alone.
     if (what == "packets" && ::fcntl(edge.bell().ring_fd(), F_SETFL, O_NONBLOCK | O_DIRECT) != 0) give_up("no packets");
     for (;;) edge.bell().ring();
-  }
-  else give_up("no such thing: " + what);
+  } else give_up("no such thing: " + what);
   edge.await_death();
 }
 
