@@ -230,11 +230,17 @@ void RingLoop::on_doorbell(WorkerId id, std::size_t bells) {
   const bool too_often =
       bells == attached->bells.size() || attached->worker.idle_doorbells() >= static_cast<int>(Attached::bells_at_once);
   if (!too_often) return wait_for_doorbell(*attached);
-  // Its next bells wait in the pipe, where there is room for some.
+  // Its next bells wait in the pipe, where there is room for some. And out of the epoll: each write to a pipe wakes who
+  // polls it, even one that finds no room.
+  (void)attached->bell.release();
   attached->pause.expires_after(bell_pause);
   attached->pause.async_wait([this, id](const boost::system::error_code& error) {
     Attached* const again = error ? nullptr : find(id);
-    if (again) wait_for_doorbell(*again);
+    if (!again) return;
+    boost::system::error_code wrong;
+    again->bell.assign(again->worker.bell().fd(), wrong);
+    if (wrong) return detach(id, "its doorbell can't be heard any more: " + wrong.message(), false);
+    wait_for_doorbell(*again);
   });
 }
 
