@@ -226,10 +226,9 @@ void RingLoop::on_doorbell(WorkerId id, std::size_t bells) {
   if (!attached->worker.rung(static_cast<int>(bells))) return detach(id, "rings without end, and for nothing", true);
   touch(*attached);  // it may have made room for what waits in its outbox
   activate(*attached);
-  // However many come at a time: in a pipe of packets each comes alone.
-  const bool too_often =
-      bells == attached->bells.size() || attached->worker.idle_doorbells() >= static_cast<int>(Attached::bells_at_once);
-  if (!too_often) return wait_for_doorbell(*attached);
+  // Counted since there was news, and not by how many come at a time: in a pipe of packets each comes alone.
+  if (attached->worker.idle_doorbells() < static_cast<int>(Attached::bells_at_once))
+    return wait_for_doorbell(*attached);
   // Its next bells wait in the pipe, where there is room for some. And out of the epoll: each write to a pipe wakes who
   // polls it, even one that finds no room.
   (void)attached->bell.release();
