@@ -36,6 +36,18 @@ install(FILES deploy/systemd/nuropb-gateway.sysusers.conf DESTINATION /usr/lib/s
 install(FILES deploy/systemd/nuropb-gateway.tmpfiles.conf DESTINATION /usr/lib/tmpfiles.d RENAME nuropb-gateway.conf COMPONENT gateway)
 install(FILES deploy/package/gateway.toml DESTINATION /etc/nuropb-gateway COMPONENT gateway)
 
+# A package runs on the release that it was built on, whose libraries it needs: the release is the end of its version, and so
+# in its file's name. 0.1.0+deb13 is newer than 0.1.0+deb12, so that an upgrade of the system brings the other package.
+cmake_host_system_information(RESULT system QUERY DISTRIB_INFO)
+set(package_release ${system_ID}${system_VERSION_ID})
+if(NOT system_VERSION_ID)
+  # Debian testing has a name and no number.
+  set(package_release ${system_ID}${system_VERSION_CODENAME})
+endif()
+string(REGEX REPLACE "^debian" "deb" package_release "${package_release}")
+string(REGEX REPLACE "[^A-Za-z0-9.]" "" package_release "${package_release}")
+set(package_version ${PROJECT_VERSION}+${package_release})
+
 set(contact "NuroPb gateway developers <nuropb-gateway@example.org>")
 
 # The documents keep their places to one another, so that their links hold.
@@ -58,7 +70,7 @@ install(CODE [[
 install(CODE "
   string(TIMESTAMP day \"%a, %d %b %Y %H:%M:%S +0000\" UTC)
   file(WRITE \"\${root}/${documents}/changelog\"
-    \"nuropb-gateway (${PROJECT_VERSION}) unstable; urgency=medium\\n\\n  * What is new: CHANGELOG.md beside this file.\\n\\n -- ${contact}  \${day}\\n\")
+    \"nuropb-gateway (${package_version}) unstable; urgency=medium\\n\\n  * What is new: CHANGELOG.md beside this file.\\n\\n -- ${contact}  \${day}\\n\")
   foreach(file \${manuals} \"\${root}/${documents}/changelog\")
     execute_process(COMMAND gzip -9nf \"\${file}\" COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
@@ -66,6 +78,7 @@ install(CODE "
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME nuropb-gateway)
+set(CPACK_DEBIAN_PACKAGE_VERSION ${package_version})
 set(CPACK_PACKAGE_VENDOR "NuroPb gateway")
 set(CPACK_PACKAGE_CONTACT "${contact}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "WebSocket gateway to a NuroPb service mesh on RabbitMQ")

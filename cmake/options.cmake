@@ -3,10 +3,19 @@ add_library(nuropb_options INTERFACE)
 # A program that uses the installed library finds the same headers elsewhere, and chooses its own warnings.
 target_include_directories(nuropb_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/nuropb-gateway>)
 target_compile_features(nuropb_options INTERFACE $<INSTALL_INTERFACE:cxx_std_20>)
-target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Werror>)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 sees overflows in `"text" + std::string` that are not there (GCC bug 105329, fixed in 13).
-  target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:-Wno-restrict;-Wno-stringop-overflow;-Wno-array-bounds>)
+# So does a parent project that links a library of ours: warnings are for targets in our folders.
+string(REGEX REPLACE "([][+.*()^$?|\\\\])" "\\\\\\1" our_folder "${PROJECT_SOURCE_DIR}")
+set(is_ours "$<BOOL:$<FILTER:$<TARGET_PROPERTY:SOURCE_DIR>,INCLUDE,^${our_folder}(/|$)>>")
+target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:$<${is_ours}:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor>>)
+if(NUROPB_WERROR)
+  target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:$<${is_ours}:-Werror>>)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 16)
+  # GCC 12 and 14 see overflows in `"text" + std::string` that are not there (GCC bug 105329, mended in part in 13); GCC 16 does not.
+  target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:$<${is_ours}:-Wno-restrict;-Wno-stringop-overflow;-Wno-array-bounds>>)
+elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # libstdc++ 12 calls a function that it declares deprecated (in std::stable_partition), and clang says so where ours is instantiated.
+  target_compile_options(nuropb_options INTERFACE $<BUILD_INTERFACE:$<${is_ours}:-Wno-deprecated-declarations>>)
 endif()
 target_compile_definitions(nuropb_options INTERFACE $<BUILD_INTERFACE:NUROPB_VERSION="${PROJECT_VERSION}">)
 
@@ -37,23 +46,3 @@ if(NUROPB_FUZZ)
   target_compile_options(nuropb_options INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(nuropb_options INTERFACE -fsanitize=address,undefined)
 endif()
-
-# Names the precompiled header of a target with many translation units: standard headers, and what else is given.
-function(nuropb_precompile target)
-  target_precompile_headers(${target} PRIVATE <string> <string_view> <vector> <memory> <functional> <optional> <unordered_map> <chrono> ${ARGN})
-endfunction()
-set(nuropb_asio_headers <boost/asio/io_context.hpp> <boost/asio/posix/stream_descriptor.hpp> <boost/asio/signal_set.hpp> <boost/asio/steady_timer.hpp>)
-
-# Several files of one translation unit, so that what they all include is instantiated once: six at a time of the whole
-# target, or the files that are named. Two files' helpers of one name then clash, so it is not for every target.
-function(nuropb_in_batches target)
-  if(NOT NUROPB_BATCHES)
-    return()
-  endif()
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
-  if(ARGN)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
-    list(GET ARGN 0 first)
-    set_source_files_properties(${ARGN} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${first})
-  endif()
-endfunction()

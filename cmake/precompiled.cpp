@@ -1,0 +1,1 @@
+// Only here so that a target exists which owns the precompiled header (cmake/compile_time.cmake).
