@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "common/percent.hpp"
+#include "common/same_letters.hpp"
 
 namespace nuropb {
 namespace {
@@ -23,6 +24,14 @@ std::optional<std::string> decode_text(std::string_view text) {
 }
 
 }  // namespace
+
+bool take_scheme(std::string_view& address, std::string_view scheme) {
+  constexpr std::string_view end = "://";
+  if (address.size() < scheme.size() + end.size() || address.substr(scheme.size(), end.size()) != end) return false;
+  if (!same_letters(address.substr(0, scheme.size()), scheme)) return false;
+  address.remove_prefix(scheme.size() + end.size());
+  return true;
+}
 
 tl::expected<Authority, const char*> parse_authority(std::string_view text) {
   const auto wrong = [](const char* what) { return tl::unexpected(what); };

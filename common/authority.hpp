@@ -16,6 +16,8 @@ struct Authority {
   std::string host;  ///< without the brackets of an IPv6 literal
   std::optional<std::uint16_t> port;
 };
+/// Takes `scheme` and "://" off the front of an address, in any case of letters (RFC 3986, section 3.1); false: it has another.
+bool take_scheme(std::string_view& address, std::string_view scheme);
 /// The error is the end of a sentence: "has no host". It shows nothing of the text.
 tl::expected<Authority, const char*> parse_authority(std::string_view text);
 

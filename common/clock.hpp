@@ -2,6 +2,7 @@
 // Time comes in through an interface, so that tests step it instead of sleeping.
 
 #include <chrono>
+#include <cstdint>
 
 namespace nuropb {
 

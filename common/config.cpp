@@ -5,11 +5,13 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <map>
 
 #include "common/config_keys.hpp"
 #include "common/json/scan.hpp"
+#include "common/service_link.hpp"
 #include "common/text_file.hpp"
 
 extern char** environ;
@@ -120,9 +122,15 @@ class Loader {
       std::transform(rest.begin(), rest.end(), rest.begin(),
                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       const auto underscore = rest.find('_');
-      // A variable of a section that we don't have is somebody else's.
+      // A variable of a section that we don't have belongs to another program.
       if (underscore == std::string::npos || !is_section(rest.substr(0, underscore))) continue;
-      text_key(variable, rest.substr(0, underscore), rest.substr(underscore + 1), text);
+      const std::string section = rest.substr(0, underscore), name = rest.substr(underscore + 1);
+      const ConfigKey* const key = find_config_key(section, name);
+      // The environment is not ours alone, as the file is: what is no key of ours there is no reason not to start. Nor is
+      // a service link that has the name of one: of a Service called nuropb-listen, for one, NUROPB_LISTEN_PORT=tcp://….
+      if (!key) leave_alone(variable, is_service_link(variable, text), suggestion(name, key_names(section)));
+      else if (key->type == ConfigKey::Type::integer && is_service_link_value(text)) leave_alone(variable, true, {});
+      else text_key(variable, section, name, text);
     }
   }
 
@@ -132,6 +140,9 @@ class Loader {
       if (dot == std::string::npos || !is_section(name.substr(0, dot)))
         mistake("--set", "unknown key '" + name + "'", "keys are named section.key");
       else text_key("--set " + name, name.substr(0, dot), name.substr(dot + 1), text);
+      const ConfigKey* const key =
+          dot == std::string::npos ? nullptr : find_config_key(name.substr(0, dot), name.substr(dot + 1));
+      if (key && key->secret && has_password(text)) config_.passwords_on_command_line.push_back(name);
     }
   }
 
@@ -155,6 +166,14 @@ class Loader {
         (tls.client_ca_file.empty() || tls.certificate_files.empty())) {
       mistake(set_at("tls.client_certificates", "tls.client_ca_file"),
               "tls.client_certificates: needs tls.certificate_files, and tls.client_ca_file to verify them against");
+    }
+    if (!tls.client_crl_file.empty() && tls.client_certificates == ClientCertificates::none) {
+      mistake(set_at("tls.client_crl_file", "tls.client_certificates"),
+              "tls.client_crl_file: does nothing without tls.client_certificates");
+    }
+    if (config_.push.accept_unsigned && config_.push.key_file.empty()) {
+      mistake(set_at("push.accept_unsigned", "push.key_file"),
+              "push.accept_unsigned: does nothing without push.key_file");
     }
     if (config_.listen.proxy_protocol && config_.listen.trusted_proxies.empty()) {
       mistake(set_at("listen.proxy_protocol", "listen.trusted_proxies"),
@@ -204,6 +223,10 @@ class Loader {
   }
 
  private:
+  void leave_alone(const std::string& variable, bool service_link, const std::string& hint) {
+    const std::string why = service_link ? "a service link of Kubernetes or Docker" : hint;
+    config_.ignored_variables.push_back(variable + (why.empty() ? "" : " (" + why + ")"));
+  }
   void mistake(std::string where, std::string what, std::string hint = {}) {
     errors_.errors.push_back({std::move(what), std::move(where), std::move(hint)});
   }
@@ -293,6 +316,24 @@ std::vector<std::pair<std::string, std::string>> config_environment() {
   }
   std::sort(out.begin(), out.end());
   return out;
+}
+
+bool has_password(std::string_view urls) {
+  for (auto at = urls.find("://"); at != std::string_view::npos; at = urls.find("://", at + 3)) {
+    const std::string_view authority = urls.substr(at + 3, urls.find_first_of("/ ,\"", at + 3) - at - 3);
+    const auto user_ends = authority.rfind('@');
+    if (user_ends != std::string_view::npos && authority.substr(0, user_ends).find(':') != std::string_view::npos)
+      return true;
+  }
+  return false;
+}
+
+std::string ignored_variables_text(const Config& config) {
+  constexpr std::size_t most = 20;
+  const auto& all = config.ignored_variables;
+  std::string out;
+  for (std::size_t at = 0; at < std::min(all.size(), most); ++at) out += (at == 0 ? "" : ", ") + all[at];
+  return all.size() > most ? out + " and " + std::to_string(all.size() - most) + " more" : out;
 }
 
 std::string config_json(const Config& config) {

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/json/scan.hpp"
 #include "common/log.hpp"
 #include "common/rate_limit.hpp"
 #include "common/result.hpp"
@@ -71,11 +72,12 @@ struct Config {
         "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
     ClientCertificates client_certificates = ClientCertificates::none;
     std::string client_ca_file;
+    std::string client_crl_file;  ///< empty: no certificate is revoked
     ClientName client_name = ClientName::cn;
   } tls;
   struct Limits {
     std::uint32_t connections = 10'000;       ///< per edge
-    std::uint32_t connections_per_ip = 0;     ///< per edge; 0: no limit
+    std::uint32_t connections_per_ip = 5000;  ///< per edge; 0: no limit
     std::uint32_t new_connections_per_s = 0;  ///< per edge; 0: no limit
     std::uint32_t request_line_bytes = 8192;
     std::uint32_t header_bytes = 16 * 1024;  ///< a handshake's whole head
@@ -84,14 +86,24 @@ struct Config {
     std::uint32_t pending_per_session = 1024;          ///< requests that one socket may have outstanding
     std::uint32_t send_queue_bytes = 8 * 1024 * 1024;  ///< waiting for a consumer that reads slowly
     std::uint32_t handshake_ms = 5000;
+    std::uint32_t memory_bytes =
+        256 * 1024 * 1024;                     ///< unfinished messages and unread queues of all sockets of an edge
+    std::uint32_t message_ms = 120'000;        ///< for the parts of one message to arrive
+    std::uint32_t control_frames_per_s = 100;  ///< of one socket, frames that complete no message; 0: no limit
+    std::uint32_t refused_tokens_per_s = 10;   ///< of one address, per edge; 0: no limit
     std::uint32_t json_depth = 256;
-    Rates connection{};                      ///< of one socket, judged by its edge
-    std::uint32_t connections_per_user = 0;  ///< over all edges; 0: no limit
-    Rates user{};                            ///< of one user, over all edges, judged by meshd
+    std::uint32_t number_bytes = 1000;
+    /// Of what clients write.
+    [[nodiscard]] json::Limits json() const { return {json_depth, number_bytes}; }
+    Rates connection{};                           ///< of one socket, judged by its edge
+    std::uint32_t connections_per_user = 5000;    ///< over all edges; 0: no limit
+    Rates user{};                                 ///< of one user, over all edges, judged by meshd
+    std::uint32_t pending_per_user = 50'000;      ///< requests without an answer, over all edges; 0: no limit
+    std::uint32_t pending_user_bytes = 64 << 20;  ///< the same in bytes; 0: no limit
   } limits;
   struct Request {
     std::uint32_t ttl_ms = 60'000;  ///< how long a consumer waits unless it says otherwise
-    std::uint32_t max_ttl_ms = 12 * 3600 * 1000;
+    std::uint32_t max_ttl_ms = 600'000;
     bool encryption = true;  ///< where the described method requires it
   } request;
   struct Rings {
@@ -113,6 +125,8 @@ struct Config {
     std::string rpc_exchange = "nuropb-rpc-exchange";
     std::string events_exchange = "nuropb-events-exchange";
     std::string dl_exchange = "nuropb-dl-exchange";
+    enum class DeadLetterQueue { automatic, transient, durable } dead_letter_queue = DeadLetterQueue::automatic;
+    enum class QueueType { classic, quorum, vhost } service_queue_type = QueueType::classic;
     std::uint32_t prefetch = 1;  ///< of the controller's service queue
     std::uint32_t response_queue_expires_ms = 60'000;
     std::string management_url;  ///< empty: beside the AMQP address
@@ -192,8 +206,9 @@ struct Config {
   } introspection;
   struct Events {
     std::uint32_t subscriptions_per_session = 100;
-    bool forward_context = false;        ///< whether consumers see the context of events
-    std::vector<std::string> when_full;  ///< "PATTERN POLICY" (queue_rules.hpp)
+    std::uint32_t subscriptions_per_user = 2000;  ///< different patterns, over all edges; 0: no limit
+    bool forward_context = false;                 ///< whether consumers see the context of events
+    std::vector<std::string> when_full;           ///< "PATTERN POLICY" (queue_rules.hpp)
   } events;
   struct Snorky {
     std::string path;           ///< empty: nobody is served there
@@ -222,6 +237,8 @@ struct Config {
   struct Push {
     std::uint32_t timeout_ms = 2000;   ///< how long edges and other gateways may take to say who took a message
     std::uint32_t presence_ms = 2000;  ///< between two signs of life to the other gateways
+    std::string key_file;              ///< of the keys that gateways of one service share; empty: none
+    bool accept_unsigned = false;      ///< with keys: messages without a MAC as well, while the keys are rolled out
   } push;
   struct Resume {
     bool enabled = true;
@@ -257,6 +274,11 @@ struct Config {
     std::string file;
     std::uint32_t slow_request_ms = 0;  ///< 0: none is logged for it
   } log;
+  /// No setting: variables of the environment that are named as ours are, and that are left alone since none of our keys is
+  /// meant; with the reason, where there is one. Never a value.
+  std::vector<std::string> ignored_variables;
+  /// No setting either: keys whose passwords stand on the command line, where every user of the host can read them.
+  std::vector<std::string> passwords_on_command_line;
 };
 
 struct ConfigSources {
@@ -279,6 +301,12 @@ tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::stri
 
 /// The NUROPB_… variables of this process.
 std::vector<std::pair<std::string, std::string>> config_environment();
+
+/// Whether one of these URLs has a password in it.
+bool has_password(std::string_view urls);
+
+/// Config::ignored_variables in one line, for a warning; empty: there are none.
+std::string ignored_variables_text(const Config& config);
 
 /// The effective settings as one JSON object by section, for the launcher. Passwords in URLs are kept out.
 std::string config_json(const Config& config);

@@ -5,7 +5,9 @@
 #include <charconv>
 #include <vector>
 
+#include "common/amqp_url.hpp"
 #include "common/authority.hpp"
+#include "common/http_url.hpp"
 #include "common/ip_address.hpp"
 #include "common/queue_rules.hpp"
 
@@ -66,21 +68,22 @@ std::optional<std::string> broker_urls(const ConfigValue& v) {
   const auto& urls = std::get<std::vector<std::string>>(v);
   if (urls.empty()) return "is empty: name at least one broker";
   for (const auto& url : urls) {
-    if (!url.starts_with("amqp://") && !url.starts_with("amqps://"))
-      return "has an entry that begins with neither amqp:// nor amqps://";
+    if (const auto parsed = amqp::parse_url(url); !parsed) return "has an entry that " + parsed.error().what;
   }
   return {};
 }
 
-std::optional<std::string> http_url(std::string_view url) {
-  if (!url.starts_with("http://") && !url.starts_with("https://")) return "begins with neither http:// nor https://";
-  return {};
+std::optional<std::string> base_url_or_empty(const ConfigValue& v) {
+  const auto& url = std::get<std::string>(v);
+  if (url.empty()) return {};
+  const auto parsed = http::parse_base_url(url);
+  return parsed ? std::optional<std::string>() : parsed.error().what;
 }
 std::optional<std::string> etcd_urls(const ConfigValue& v) {
   for (const auto& url : std::get<std::vector<std::string>>(v)) {
-    if (http_url(url)) return "has an entry that begins with neither http:// nor https://";
-    if (url.find('@') != std::string::npos)
-      return "has an entry with a user in it: use etcd.user and etcd.password_file";
+    const auto parsed = http::parse_base_url(url);
+    if (!parsed) return "has an entry that " + parsed.error().what;
+    if (!parsed->user.empty()) return "has an entry with a user in it: use etcd.user and etcd.password_file";
   }
   return {};
 }
@@ -110,8 +113,10 @@ std::optional<std::string> jwt_algorithms(const ConfigValue& v) {
 std::optional<std::string> plain_http_url(const ConfigValue& v) {
   const auto& url = std::get<std::string>(v);
   if (url.empty()) return {};
-  if (url.find('@') != std::string::npos) return "has a user in it";
-  return http_url(url);
+  const auto parsed = http::parse_url(url);
+  if (!parsed) return parsed.error().what;
+  if (!parsed->user.empty()) return "has a user in it";
+  return {};
 }
 
 std::optional<std::string> address_blocks(const ConfigValue& v) {

@@ -18,6 +18,7 @@ std::optional<std::string> absolute_path(const ConfigValue& v);
 std::optional<std::string> absolute_path_or_empty(const ConfigValue& v);
 std::optional<std::string> broker_urls(const ConfigValue& v);
 std::optional<std::string> etcd_urls(const ConfigValue& v);
+std::optional<std::string> base_url_or_empty(const ConfigValue& v);
 std::optional<std::string> etcd_prefix(const ConfigValue& v);
 std::optional<std::string> queue_rules(const ConfigValue& v);
 std::optional<std::string> authorizer_names(const ConfigValue& v);
@@ -27,7 +28,5 @@ std::optional<std::string> address_blocks(const ConfigValue& v);
 std::optional<std::string> host_names(const ConfigValue& v);
 std::optional<std::string> ip_and_port_or_empty(const ConfigValue& v);
 std::optional<std::string> ratio(const ConfigValue& v);
-
-std::optional<std::string> http_url(std::string_view url);
 
 }  // namespace nuropb::config_checks

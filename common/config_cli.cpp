@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "common/config.hpp"
+#include "common/standard_streams.hpp"
 
 namespace nuropb {
 
@@ -34,7 +35,7 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
     const auto equals = setting.find('=');
     if (equals == std::string::npos) {
       // It is not repeated: it may be a broker's URL that was meant to follow its key.
-      std::cerr << "--set: an argument has no '=' (use --set section.key=value)\n";
+      complain("--set: an argument has no '=' (use --set section.key=value)");
       return tl::unexpected(usage_mistake);
     }
     sources.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
@@ -42,9 +43,11 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   sources.environment = config_environment();
   auto config = load_config(sources);
   if (!config) {
-    std::cerr << config.error().text();
+    complain(config.error().text());
     return tl::unexpected(usage_mistake);
   }
+  if (check && !config->ignored_variables.empty())
+    std::cerr << "left alone, since they are no settings: " << ignored_variables_text(*config) << '\n';
   if (check) {
     std::cout << (sources.file.empty() ? "settings" : sources.file) << ": ok\n";
     return tl::unexpected(0);

@@ -7,23 +7,22 @@
 namespace nuropb {
 namespace {
 
-using Type = ConfigKey::Type;
-
-const char* name_of(Type type) {
+const char* name_of(ConfigKey::Type type) {
   switch (type) {
-    case Type::boolean: return "true or false";
-    case Type::integer: return "whole number";
-    case Type::text: return "text";
-    case Type::list: return "list of texts";
-    case Type::path: return "path";
-    case Type::choice: return "one of";
+    case ConfigKey::Type::boolean: return "true or false";
+    case ConfigKey::Type::integer: return "whole number";
+    case ConfigKey::Type::text: return "text";
+    case ConfigKey::Type::list: return "list of texts";
+    case ConfigKey::Type::path: return "path";
+    case ConfigKey::Type::choice: return "one of";
   }
   return "";
 }
 
 std::string kind_of(const ConfigKey& key) {
   std::string out = name_of(key.type);
-  if (key.type == Type::integer) out += ", " + std::to_string(key.minimum) + " to " + std::to_string(key.maximum);
+  if (key.type == ConfigKey::Type::integer)
+    out += ", " + std::to_string(key.minimum) + " to " + std::to_string(key.maximum);
   for (std::size_t i = 0; i < key.choices.size(); ++i) out += (i == 0 ? " " : ", ") + std::string(key.choices[i]);
   return out;
 }
@@ -72,7 +71,7 @@ std::string config_doc_json() {
              {"type", name_of(key.type)},
              {"doc", key.doc},
              {"default", nlohmann::json::parse(to_toml(key.get(defaults)))}};  // these values read the same in both
-         if (key.type == Type::integer) {
+         if (key.type == ConfigKey::Type::integer) {
            one["minimum"] = key.minimum;
            one["maximum"] = key.maximum;
          }

@@ -1,5 +1,5 @@
 #pragma once
-// Error names as NuroPb peers put them on the wire (protocol.md section 1, "Error names").
+// Error names as NuroPb peers put them on the wire (nuropb-wire.md section 1, "Error names").
 
 #include <array>
 #include <string_view>

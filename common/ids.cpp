@@ -74,6 +74,13 @@ std::string to_hex(std::string_view bytes) {
   return out;
 }
 
+void append_hex(std::string& out, std::uint64_t value) {
+  const std::size_t at = out.size();
+  out.resize(at + 16);
+  put_eight(out.data() + at, static_cast<std::uint32_t>(value >> 32));
+  put_eight(out.data() + at + 8, static_cast<std::uint32_t>(value));
+}
+
 std::optional<std::string> from_hex(std::string_view text) {
   if (text.size() % 2 != 0) return {};
   std::string out;
@@ -122,6 +129,20 @@ std::optional<ReturnAddress> ReturnAddress::parse(std::string_view id) {
   }
   return ReturnAddress{words[0], words[1] >> 24, words[1] & max_generation, words[2] >> 8,
                        std::uint64_t{words[2] & 0xff} << 32 | words[3]};
+}
+
+ReturnAddressHash::ReturnAddressHash() {
+  random_bytes(&a_, sizeof a_);
+  random_bytes(&b_, sizeof b_);
+}
+
+std::size_t ReturnAddressHash::operator()(const ReturnAddress& address) const {
+  const std::uint64_t x = std::uint64_t{address.generation} << 32 | address.session << 8 | address.slot;
+  const std::uint64_t y = std::uint64_t{address.instance} << 40 ^ address.sequence;
+  // The halves of a product of 128 bits: without the key, no two addresses can be found that meet.
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(x ^ a_) * static_cast<Wide>(y ^ b_);
+  return static_cast<std::size_t>(product ^ product >> 64);
 }
 
 std::uint32_t ReturnAddress::instance_hash(std::string_view instance_id) {

@@ -10,7 +10,7 @@
 
 namespace nuropb {
 
-/// 128 random bits; shown to clients as 32 lower-case hex digits (protocol.md section 2, `session_id`).
+/// 128 random bits; shown to clients as 32 lower-case hex digits (nuropb-wire.md section 2, `session_id`).
 struct SessionId {
   std::array<std::uint8_t, 16> bytes{};
   auto operator<=>(const SessionId&) const = default;
@@ -19,7 +19,7 @@ struct SessionId {
   static SessionId random();
 };
 
-/// Where an answer has to go, packed into the correlation id of the outgoing message (design rule 4), so that meshd
+/// Where an answer has to go, packed into the correlation id of the outgoing message (design.md, rule 4), so that meshd
 /// keeps no table of requests and a restarted meshd still delivers what its predecessor asked for.
 ///
 /// 32 lower-case hex digits, as the Python peer's ids look:
@@ -47,6 +47,16 @@ struct ReturnAddress {
   static std::uint32_t instance_hash(std::string_view instance_id);
 };
 
+/// For tables: edges choose the sequences, so the hash has a key that no edge has. One hash for each table.
+class ReturnAddressHash {
+ public:
+  ReturnAddressHash();
+  std::size_t operator()(const ReturnAddress& address) const;
+
+ private:
+  std::uint64_t a_, b_;
+};
+
 /// 32 lower-case hex digits of randomness: trace ids, correlation ids of our own calls, instance ids.
 std::string random_hex32();
 
@@ -54,6 +64,8 @@ std::string random_hex32();
 void random_bytes(void* out, std::size_t size);
 
 std::string to_hex(std::string_view bytes);
+/// 16 lower-case hex digits.
+void append_hex(std::string& out, std::uint64_t value);
 std::optional<std::string> from_hex(std::string_view text);
 
 }  // namespace nuropb

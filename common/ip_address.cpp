@@ -54,10 +54,6 @@ std::string IpAddress::text() const {
 
 IpAddress IpAddress::host() const { return is_v4() ? *this : masked(*this, 64); }
 
-std::size_t IpAddressHash::operator()(const IpAddress& address) const {
-  return std::hash<std::string_view>()({reinterpret_cast<const char*>(address.bytes.data()), address.bytes.size()});
-}
-
 bool AddressBlocks::add(std::string_view block) {
   const auto slash = block.find('/');
   const auto address = IpAddress::parse(block.substr(0, slash));

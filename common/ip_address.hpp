@@ -28,11 +28,14 @@ struct IpAddress {
   [[nodiscard]] IpAddress host() const;
 
   bool operator==(const IpAddress& other) const { return bytes == other.bytes; }
+  bool operator<(const IpAddress& other) const { return bytes < other.bytes; }
 };
 
-struct IpAddressHash {
-  std::size_t operator()(const IpAddress& address) const;
-};
+/// The address of a peer as texts name it: "10.0.0.7" of "10.0.0.7:4711", "::1" of "[::1]:4711", and one without a port itself.
+inline std::string_view host_in_peer(std::string_view peer) {
+  if (!peer.empty() && peer.front() == '[') return peer.substr(1, peer.find(']') - 1);
+  return peer.find(':') == peer.rfind(':') ? peer.substr(0, peer.find(':')) : peer;
+}
 
 class AddressBlocks {
  public:

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "common/service_notice.hpp"
+
 namespace nuropb {
 
 int LifeSign::inherited() {
@@ -17,7 +19,7 @@ int LifeSign::inherited() {
   int fd = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
   // A name that was inherited from somewhere else must not make us write into some other file of ours.
-  struct stat is {};
+  struct stat is{};
   if (error != std::errc() || end != text.data() + text.size() || fd < 0 || ::fstat(fd, &is) != 0 ||
       !S_ISFIFO(is.st_mode))
     return -1;
@@ -39,6 +41,7 @@ LifeSign::~LifeSign() {
 
 void LifeSign::give() {
   if (fd_ >= 0) (void)!::write(fd_, ".", 1);
+  ServiceNotice::ours().alive();
 }
 
 }  // namespace nuropb

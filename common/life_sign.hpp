@@ -1,5 +1,6 @@
 #pragma once
-// A sign of life for whoever started us: one byte now and then into a pipe whose descriptor is named by the environment.
+// A sign of life for what started us: WATCHDOG=1 for systemd (service_notice.hpp); for the launcher one byte now and then into
+// a pipe whose descriptor is named by the environment.
 // The launcher kills and replaces a process whose signs stop (gateway.hung_after_s). Between meshd and its edges the beat
 // words of shared memory say the same, but a meshd that was itself replaced has never seen an edge that hung meanwhile.
 //

@@ -1,34 +1,62 @@
 #include "common/log.hpp"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
+#include <mutex>
+#include <memory>
 
 #include "common/json/scan.hpp"
+#include "common/log_output.hpp"
 
 namespace nuropb::log {
 namespace {
 
-struct Logger {
-  Settings settings;
-  std::shared_ptr<spdlog::logger> sink;
+/// Writes by itself, and never waits for room.
+class OwnSink final : public Sink {
+ public:
+  explicit OwnSink(Output output) : output_(std::move(output)) {}
+  int put(const std::string& line) override { return output_.put(line, Output::Wait::no); }
+  void reopen() override { (void)output_.reopen(); }
+  std::uint64_t lost() override { return 0; }
+
+ private:
+  Output output_;
 };
 
-std::shared_ptr<spdlog::logger> logger_of(std::shared_ptr<spdlog::sinks::sink> sink) {
-  auto logger = std::make_shared<spdlog::logger>("nuropb", std::move(sink));
-  logger->set_pattern("%v");  // render() has made the line already
-  logger->set_level(spdlog::level::trace);
-  logger->flush_on(spdlog::level::trace);
-  return logger;
-}
+struct Logger {
+  std::mutex mutex;  // of everything but the settings, which change at the start only
+  Settings settings;
+  std::unique_ptr<Sink> sink;
+  std::uint64_t dropped = 0, unsaid = 0;
+  int error = 0;  // for which the last line was dropped
+
+  bool say_what_was_dropped() {
+    if (unsaid == 0) return true;
+    const std::string reason = error == EAGAIN ? "the reader of the log is too slow" : std::strerror(error);
+    if (const int now = sink->put(render_dropped(settings, unsaid, reason)); now != 0) {
+      error = now;
+      return false;
+    }
+    unsaid = 0;
+    return true;
+  }
+
+  void put(const std::string& line) {
+    int failed = error;
+    if (say_what_was_dropped()) failed = sink->put(line);
+    if (failed == 0) return;
+    error = failed;
+    ++dropped;
+    ++unsaid;
+  }
+};
 
 Logger& current() {
-  static Logger logger{{}, logger_of(std::make_shared<spdlog::sinks::stderr_sink_mt>())};
+  static Logger logger{{}, {}, std::make_unique<OwnSink>(std::move(*Output::open(""))), 0, 0, 0};
   return logger;
 }
 
@@ -120,25 +148,54 @@ std::string render(const Settings& settings, Level level, std::int64_t time_us, 
   return out;
 }
 
+std::string render_now(const Settings& settings, Level level, std::string_view message, Fields fields) {
+  const auto now =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
+  return render(settings, level, now.count(), message, fields);
+}
+
+std::string render_dropped(const Settings& settings, std::uint64_t count, std::string_view reason) {
+  const std::string message = std::to_string(count) + (count == 1 ? " line was dropped" : " lines were dropped");
+  return render_now(settings, Level::warning, message, {{"lines", count}, {"reason", reason}}) + '\n';
+}
+
 Result<void> configure(const Settings& settings) {
-  Logger next{settings, nullptr};
-  try {
-    if (settings.file.empty()) next.sink = logger_of(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    else next.sink = logger_of(std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file));
-  } catch (const spdlog::spdlog_ex& e) {
-    return failure(std::string("can't be opened: ") + e.what(), settings.file, "log.file names it");
-  }
-  current() = std::move(next);
+  auto output = Output::open(settings.file);
+  if (!output) return tl::unexpected(output.error());
+  configure(settings, std::make_unique<OwnSink>(std::move(*output)));
   return {};
+}
+
+void configure(const Settings& settings, std::unique_ptr<Sink> sink) {
+  Logger& logger = current();
+  const std::lock_guard lock(logger.mutex);
+  logger.settings = settings;
+  logger.sink = std::move(sink);
+}
+
+void reopen() {
+  const std::lock_guard lock(current().mutex);
+  current().sink->reopen();
+}
+
+void tick() {
+  const std::lock_guard lock(current().mutex);
+  (void)current().sink->lost();
+  (void)current().say_what_was_dropped();
+}
+
+std::uint64_t dropped() {
+  const std::lock_guard lock(current().mutex);
+  return current().dropped + current().sink->lost();
 }
 
 bool enabled(Level level) { return level >= current().settings.level; }
 
 void write(Level level, std::string_view message, Fields fields) {
   if (!enabled(level)) return;
-  const auto now =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
-  current().sink->info(render(current().settings, level, now.count(), message, fields));
+  const std::string line = render_now(current().settings, level, message, fields) + '\n';
+  const std::lock_guard lock(current().mutex);
+  current().put(line);
 }
 
 }  // namespace nuropb::log

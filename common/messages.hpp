@@ -1,5 +1,5 @@
 #pragma once
-// The bodies of NuroPb messages on AMQP (protocol.md section 1, "Bodies"): bytes in, slices out, and back.
+// The bodies of NuroPb messages on AMQP (nuropb-wire.md section 1, "Bodies"): bytes in, slices out, and back.
 // Texts are views of what outlives the body. Pure; nothing here knows AMQP, rings or clocks. `raw` members are JSON text that is passed on unchanged.
 
 #include <forward_list>
@@ -71,7 +71,7 @@ Result<Decoded<ResponseBody>> decode_response(std::string_view text, json::Limit
 
 /// {"error":NAME,"description":TEXT}
 std::string error_json(std::string_view name, std::string_view description);
-/// The same with "outcome":"unknown": it may have run (design rule 1).
+/// The same with "outcome":"unknown": it may have run (design.md, rule 1).
 std::string unknown_outcome_json(std::string_view description);
 
 }  // namespace nuropb

@@ -2,19 +2,52 @@
 
 #include <signal.h>
 
-#include <iostream>
-
 #include "common/log.hpp"
+#include "common/log_output.hpp"
+#include "common/log_writer.hpp"
+#include "common/service_notice.hpp"
+#include "common/standard_streams.hpp"
 
 namespace nuropb::program {
 
-bool begin(const std::string& name, const decltype(Config::log)& settings) {
-  if (const auto ok = log::configure({name, settings.level, settings.format, settings.file}); !ok) {
-    std::cerr << ok.error().text() << '\n';
+namespace {
+
+/// What a process may be told before it has handlers, and must not end by.
+sigset_t requests() {
+  sigset_t out;
+  ::sigemptyset(&out);
+  for (const int number : {SIGHUP, SIGUSR2}) ::sigaddset(&out, number);
+  return out;
+}
+
+}  // namespace
+
+bool begin(const std::string& name, const Config& config) {
+  const sigset_t early = requests();
+  ::pthread_sigmask(SIG_BLOCK, &early, nullptr);
+  for (const int number : {SIGPIPE, SIGUSR1}) ::signal(number, SIG_IGN);
+  (void)ServiceNotice::ours();
+  const log::Settings settings{name, config.log.level, config.log.format, config.log.file};
+  auto output = log::Output::open(settings.file);
+  if (!output) {
+    complain(output.error().text());
     return false;
   }
-  ::signal(SIGPIPE, SIG_IGN);
+  if (output->is_socket()) return log::configure(settings).has_value();
+  auto writer = log::Writer::start(settings, std::move(*output), config.hardening.seccomp && sandbox::available());
+  if (writer) {
+    log::configure(settings, std::move(*writer));
+    return true;
+  }
+  (void)log::configure(settings);
+  log::warning("the log is written by the process itself, which may have to wait for it",
+               {{"reason", writer.error().text()}});
   return true;
+}
+
+void allow_requests() {
+  const sigset_t early = requests();
+  ::pthread_sigmask(SIG_UNBLOCK, &early, nullptr);
 }
 
 int fail(const Error& error) {

@@ -12,8 +12,12 @@ namespace nuropb::program {
 /// The exit code (sysexits.h EX_CONFIG) where starting again would end the same way; the launcher knows it.
 inline constexpr int permanent_fault = 78;
 
-/// Opens the log, and lets no broken socket end the process. False where that can't be, which was said on standard error.
-bool begin(const std::string& name, const decltype(Config::log)& settings);
+/// Opens the log and starts its writer; a broken socket, and signals that come before their handlers, end nothing from
+/// here on. False where the log can't be opened, which was said on standard error.
+bool begin(const std::string& name, const Config& config);
+
+/// SIGHUP and SIGUSR2, those that came meanwhile included: there are handlers for them by now.
+void allow_requests();
 
 /// Logs it. The exit code.
 int fail(const Error& error);

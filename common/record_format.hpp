@@ -18,6 +18,7 @@ struct OpenSessionHead {
   std::uint32_t session, serial;
   std::uint8_t session_id[16];
   std::uint32_t kind, credential, peer, handler;
+  std::uint64_t valid_until;
 };
 struct CloseSessionHead {
   std::uint32_t session, serial, lost;
@@ -115,7 +116,7 @@ struct SnorkyAnswerHead {
 struct BackendAnswerHead {
   std::uint32_t status, text;
 };
-static_assert(sizeof(OpenSessionHead) == 40 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 48);
+static_assert(sizeof(OpenSessionHead) == 48 && sizeof(CloseSessionHead) == 12 && sizeof(RequestHead) == 48);
 static_assert(sizeof(EventHead) == 48 && sizeof(SubscriptionHead) == 40 && sizeof(AuthorizeHead) == 24 &&
               sizeof(SessionNoticeHead) == 12 && sizeof(MeshEventHead) == 24 && sizeof(SubscriptionEndedHead) == 16);
 static_assert(sizeof(ResumeHead) == 40 && sizeof(NumberedHead) == 48 && sizeof(ResumedHead) == 48);

@@ -18,9 +18,14 @@ std::optional<Ending> decode_ending(std::string_view payload) {
 }  // namespace
 
 void encode(const OpenSession& r, std::string& out) {
-  OpenSessionHead h{
-      r.session,           r.serial, {}, static_cast<std::uint32_t>(r.kind), size32(r.credential), size32(r.peer),
-      number_of(r.handler)};
+  OpenSessionHead h{r.session,
+                    r.serial,
+                    {},
+                    static_cast<std::uint32_t>(r.kind),
+                    size32(r.credential),
+                    size32(r.peer),
+                    number_of(r.handler),
+                    r.valid_until};
   std::memcpy(h.session_id, r.session_id.bytes.data(), sizeof h.session_id);
   put(out, h, {r.credential, r.peer});
 }
@@ -106,6 +111,8 @@ std::optional<OpenSession> decode<OpenSession>(std::string_view payload) {
   r.kind = static_cast<CredentialKind>(h.kind);
   r.credential = in.text(h.credential, r.kind == CredentialKind::ticket ? max_ticket : max_credential);
   r.peer = in.text(h.peer, max_peer);
+  r.valid_until = h.valid_until;
+  if (r.valid_until != 0 && r.kind != CredentialKind::client_certificate) return {};
   return in.complete() ? std::optional(r) : std::nullopt;
 }
 

@@ -3,7 +3,7 @@
 //
 // A record is a ring header (shm/ring.hpp: length, type, flags, sequence) and a payload. Each payload is a fixed
 // little-endian head followed by its texts, whose lengths stand in the head; encoder and decoder are pure functions.
-// Decoders take any bytes: meshd reads what a hostile edge wrote (design rule 2). The lengths in the head must add up
+// Decoders take any bytes: a hostile edge may have written them (design.md, rule 2). The lengths in the head must add up
 // to the payload's length exactly.
 //
 // `session` is the edge's slot for a socket, below ReturnAddress::max_session; `serial` tells successive sockets in one
@@ -82,7 +82,7 @@ inline constexpr std::size_t max_resumed_text = max_pending_text + 12 * 1024;
 inline constexpr std::size_t max_framing = 16 * 1024;    ///< what a consumer's message has around a service's text
 inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or close_sessions; more go in a second record
 
-/// Where the edge found the credential (protocol.md section 2, authorization order), or a ticket that meshd gave out
+/// Where the edge found the credential (nuropb-wire.md section 2, authorization order), or a ticket that meshd gave out
 /// for this session earlier and that stands in for the credential after a restart of meshd.
 enum class CredentialKind : std::uint8_t {
   header = 1,
@@ -105,6 +105,7 @@ struct OpenSession {
   std::string_view credential;  ///< the bare token, or ticket bytes; never logged
   std::string_view peer;        ///< the consumer's address as text, for logs and limits
   HandlerKind handler = HandlerKind::web_socket;
+  std::uint64_t valid_until = 0;  ///< of a client certificate: its end in Unix time; 0 for all other credentials
 };
 
 struct CloseSession {

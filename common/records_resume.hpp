@@ -10,7 +10,7 @@
 
 namespace nuropb::records {
 
-/// What a session says of its numbered messages (design, *Resume*). keep and resume are answered by their sequence.
+/// What a session says of its numbered messages (design.md, Resume). keep and resume are answered by their sequence.
 struct Resume {
   enum class What : std::uint32_t {
     keep = 1,    ///< number this session's messages from now on, and keep them

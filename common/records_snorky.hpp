@@ -8,7 +8,7 @@
 
 namespace nuropb::records {
 
-/// A consumer's call to a Snorky service, or a backend's, sliced out of its envelope (protocol.md section 3). Answered by
+/// A client's or a backend's call to a Snorky service, sliced out of its envelope (nuropb-wire.md section 3). Answered by
 /// one SnorkyAnswer, or BackendAnswer, with its sequence.
 struct SnorkyCall {
   std::uint32_t session = 0;

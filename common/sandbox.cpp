@@ -12,10 +12,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/errno_text.hpp"
+
 namespace nuropb::sandbox {
 namespace {
-
-std::string reason() { return std::strerror(errno); }
 
 std::optional<Identity> find_user(const std::string& name) {
   // Asked at the start only, and by one thread.
@@ -28,8 +28,8 @@ Result<void> no_capabilities() {
   __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
-    return failure("ambient capabilities stay: " + reason(), "hardening");
-  if (::syscall(SYS_capset, &head, none.data()) != 0) return failure("capabilities stay: " + reason(), "hardening");
+    return failure("ambient capabilities stay: " + errno_text(), "hardening");
+  if (::syscall(SYS_capset, &head, none.data()) != 0) return failure("capabilities stay: " + errno_text(), "hardening");
   return {};
 }
 
@@ -55,7 +55,7 @@ Result<void> become(const Identity& who) {
   const pid_t parent = ::getppid();
   if (::setgroups(1, &who.gid) != 0 || ::setresgid(who.gid, who.gid, who.gid) != 0 ||
       ::setresuid(who.uid, who.uid, who.uid) != 0) {
-    return failure("can't become the user '" + who.name + "': " + reason(), "hardening.edge_user");
+    return failure("can't become the user '" + who.name + "': " + errno_text(), "hardening.edge_user");
   }
   // Whoever can go back has not gone.
   if (who.uid != 0 && (::setuid(0) == 0 || ::seteuid(0) == 0))
@@ -70,14 +70,14 @@ Result<void> give_up(bool core_dumps, bool alone) {
   if (alone) {
     if (const auto done = no_capabilities(); !done) return done;
   }
-  if (alone && ::setrlimit(RLIMIT_NPROC, &nothing) != 0) return failure("RLIMIT_NPROC: " + reason(), "hardening");
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("no_new_privs: " + reason(), "hardening");
+  if (alone && ::setrlimit(RLIMIT_NPROC, &nothing) != 0) return failure("RLIMIT_NPROC: " + errno_text(), "hardening");
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("no_new_privs: " + errno_text(), "hardening");
   if (core_dumps) {
     ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // a change of user has taken it away
     return {};
   }
-  if (::setrlimit(RLIMIT_CORE, &nothing) != 0) return failure("RLIMIT_CORE: " + reason(), "hardening");
-  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failure("PR_SET_DUMPABLE: " + reason(), "hardening");
+  if (::setrlimit(RLIMIT_CORE, &nothing) != 0) return failure("RLIMIT_CORE: " + errno_text(), "hardening");
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failure("PR_SET_DUMPABLE: " + errno_text(), "hardening");
   return {};
 }
 

@@ -6,10 +6,12 @@
 //
 // Linux only, like all of it. One thread at the time of become(); allow_only() holds for every thread of the process.
 
+#include <linux/filter.h>
 #include <sys/types.h>
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/result.hpp"
 
@@ -33,8 +35,10 @@ Result<void> become(const Identity& who);
 Result<void> give_up(bool core_dumps, bool alone);
 
 enum class Role {
-  edge,         ///< no files, no new sockets but Unix ones, no processes, no code that was not there at the start
+  edge,         ///< no files, no new sockets but accepted ones, no processes, no code that was not there at the start
+  dialer,       ///< edge/control_dialer.hpp: connects to Unix sockets of type SOCK_SEQPACKET
   file_reader,  ///< edge/certificate_files.hpp: reads files
+  log_writer,   ///< common/log_writer.hpp: appends to files
   meshd,        ///< no programs, no listening, no debugging of others
 };
 
@@ -43,5 +47,9 @@ enum class Role {
 
 /// From here on, for all threads, only what the role's table has.
 Result<void> allow_only(Role role);
+
+/// The same as a program for the kernel of a machine of that architecture, as libseccomp calls it ("x86_64", "aarch64"): what
+/// each has in its table can be tested on any machine. Nothing is loaded.
+Result<std::vector<sock_filter>> program_of(Role role, const char* architecture);
 
 }  // namespace nuropb::sandbox

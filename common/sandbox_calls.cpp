@@ -12,12 +12,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <initializer_list>
+#include <linux/filter.h>
 #include <linux/sched.h>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "common/sandbox.hpp"
@@ -107,13 +111,9 @@ const Calls& sockets() {
       {"recvfrom"},
       {"recvmsg"},
       {"recvmmsg"},
-      {"sendto"},
-      {"sendmsg"},
-      {"sendmmsg"},
       {"shutdown"},
       {"accept"},
       {"accept4"},
-      {"connect"},
       {"getsockopt"},
       {"setsockopt"},
       {"getsockname"},
@@ -143,9 +143,11 @@ const Calls& sockets() {
 
 const Calls& edge_only() {
   static const Calls calls{
-      // To the next meshd. Its sockets to consumers are all made by accept().
-      {"socket", {0, word, AF_UNIX}},
-      {"socketpair", {0, word, AF_UNIX}},
+      // All its sockets are made by accept(), or handed over (edge/control_dialer.hpp). No connect(): that reaches every Unix
+      // socket of its user, and other hosts by a TCP socket that was disconnected before. MSG_FASTOPEN, and an address with
+      // what is sent, would do the same.
+      {"sendto", {3, MSG_FASTOPEN, 0}, {4, whole, 0}},
+      {"sendmsg", {2, MSG_FASTOPEN, 0}},
       // No larger pipes, and none of packets: its doorbells stay as meshd has made them.
       {"fcntl", {1, word, F_GETFD}},
       {"fcntl", {1, word, F_SETFD}},
@@ -153,6 +155,14 @@ const Calls& edge_only() {
       {"fcntl", {1, word, F_SETFL}, {2, O_DIRECT, 0}},
       {"fcntl", {1, word, F_GET_SEALS}},
   };
+  return calls;
+}
+
+const Calls& dialer_only() {
+  static const Calls calls{{"recvfrom"},
+                           {"sendmsg"},
+                           {"socket", {0, word, AF_UNIX}, {1, word, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK}},
+                           {"connect"}};
   return calls;
 }
 
@@ -166,9 +176,28 @@ const Calls& file_reader_only() {
   return calls;
 }
 
+const Calls& log_writer_only() {
+  static const Calls calls{{"recvfrom"},
+                           {"sendto"},
+                           {"poll"},
+                           {"ppoll"},
+                           {"openat", {2, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_WRONLY | O_APPEND | O_CREAT}},
+                           {"open", {1, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_WRONLY | O_APPEND | O_CREAT}},
+                           // A FIFO without a reader: another way of opening it than this waits, or is refused.
+                           {"openat", {2, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_RDWR | O_APPEND}},
+                           {"open", {1, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_RDWR | O_APPEND}},
+                           {"alarm"},
+                           {"setitimer"}};
+  return calls;
+}
+
 const Calls& meshd_only() {
   static const Calls calls{
       {"fcntl"},
+      {"connect"},
+      {"sendto"},
+      {"sendmsg"},
+      {"sendmmsg"},
       // Threads, but no processes: clone3 keeps its flags where no table can see them, so glibc has to do without.
       {"clone", {0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM}},
       {"set_tid_address"},
@@ -187,6 +216,9 @@ const Calls& meshd_only() {
       {"socket", {0, word, AF_NETLINK}},
       {"socketpair", {0, word, AF_UNIX}},
       {"bind"},
+      // The runtime folder, should a cleaner remove it. Not to listen: meshd/socket_maker.hpp does that.
+      {"chown"},
+      {"fchownat"},
       // Files that are read again, and those of the resolver. A module of it is code from a file; nothing else is.
       {"open"},
       {"openat"},
@@ -235,9 +267,9 @@ const Calls& meshd_only() {
 const std::initializer_list<std::pair<const char*, int>>& refused(Role role) {
   static const std::initializer_list<std::pair<const char*, int>> with_files{{"clone3", ENOSYS}, {"openat2", ENOSYS}};
   static const std::initializer_list<std::pair<const char*, int>> without_files{
-      {"open", EACCES},      {"openat", EACCES},     {"openat2", EACCES},    {"access", EACCES},
-      {"faccessat", EACCES}, {"faccessat2", EACCES}, {"stat", EACCES},       {"lstat", EACCES},
-      {"statx", EACCES},     {"readlink", EACCES},   {"readlinkat", EACCES}, {"unlink", EACCES}};
+      {"open", EACCES},       {"openat", EACCES}, {"openat2", EACCES}, {"access", EACCES}, {"faccessat", EACCES},
+      {"faccessat2", EACCES}, {"stat", EACCES},   {"lstat", EACCES},   {"statx", EACCES},  {"readlink", EACCES},
+      {"readlinkat", EACCES}, {"unlink", EACCES}, {"unlinkat", EACCES}};
   static const std::initializer_list<std::pair<const char*, int>> reader{{"statx", ENOSYS}};
   return role == Role::meshd ? with_files : role == Role::edge ? without_files : reader;
 }
@@ -246,7 +278,7 @@ struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
 
-Result<void> wrong(const char* what, int code) {
+tl::unexpected<Error> wrong(const char* what, int code) {
   return failure(std::string(what) + ": " + std::strerror(-code), "hardening.seccomp");
 }
 
@@ -263,22 +295,34 @@ int add(void* filter, const Call& call) {
   return code == -EDOM || code == -EEXIST ? 0 : code;  // not of this architecture; said twice
 }
 
-}  // namespace
+using Filter = std::unique_ptr<void, Release>;
 
-bool available() { return NUROPB_HAS_SECCOMP; }
-
-Result<void> allow_only(Role role) {
-  if (!available())
-    return failure("this build has no tables of system calls", "hardening.seccomp",
-                   "a build with sanitizers runs without");
-  const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
+/// Of this machine's architecture, or of the one that libseccomp calls so.
+Result<Filter> filter_of(Role role, const char* architecture) {
+  Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter)
     return failure("no filter can be made", "hardening.seccomp",
                    "whoever started it may forbid the system call seccomp (SystemCallFilter= of systemd)");
+  const std::uint32_t other = architecture ? seccomp_arch_resolve_name(architecture) : seccomp_arch_native();
+  if (other == 0) return failure("there is no architecture '" + std::string(architecture) + "'", "hardening.seccomp");
+  if (other != seccomp_arch_native() &&
+      (seccomp_arch_add(filter.get(), other) != 0 || seccomp_arch_remove(filter.get(), seccomp_arch_native()) != 0))
+    return failure("no filter can be made for '" + std::string(architecture) + "'", "hardening.seccomp");
   std::vector<Call> allowed = everyone();
   const auto append = [&](const Calls& calls) { allowed.insert(allowed.end(), calls.begin(), calls.end()); };
-  if (role != Role::file_reader) append(sockets());
-  append(role == Role::edge ? edge_only() : role == Role::meshd ? meshd_only() : file_reader_only());
+  switch (role) {
+    case Role::edge:
+      append(sockets());
+      append(edge_only());
+      break;
+    case Role::meshd:
+      append(sockets());
+      append(meshd_only());
+      break;
+    case Role::dialer: append(dialer_only()); break;
+    case Role::file_reader: append(file_reader_only()); break;
+    case Role::log_writer: append(log_writer_only()); break;
+  }
   // A failed assertion ends in a signal to oneself; to others there is none.
   allowed.push_back({"tgkill", {0, word, static_cast<scmp_datum_t>(::getpid())}});
   for (const Call& call : allowed) {
@@ -292,12 +336,38 @@ Result<void> allow_only(Role role) {
   }
   if (const int code = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS); code != 0)
     return wrong("SCMP_FLTATR_ACT_BADARCH", code);
-  if (const int code = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1); code != 0)
+  return filter;
+}
+
+}  // namespace
+
+bool available() { return NUROPB_HAS_SECCOMP; }
+
+Result<void> allow_only(Role role) {
+  if (!available())
+    return failure("this build has no tables of system calls", "hardening.seccomp",
+                   "a build with sanitizers runs without");
+  const auto filter = filter_of(role, nullptr);
+  if (!filter) return tl::unexpected(filter.error());
+  if (const int code = seccomp_attr_set(filter->get(), SCMP_FLTATR_CTL_TSYNC, 1); code != 0)
     return wrong("SCMP_FLTATR_CTL_TSYNC", code);
-  (void)seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE,
+  (void)seccomp_attr_set(filter->get(), SCMP_FLTATR_CTL_OPTIMIZE,
                          2);  // a search instead of a list; older kernels get the list
-  if (const int code = seccomp_load(filter.get()); code != 0) return wrong("can't be loaded", code);
+  if (const int code = seccomp_load(filter->get()); code != 0) return wrong("can't be loaded", code);
   return {};
+}
+
+Result<std::vector<sock_filter>> program_of(Role role, const char* architecture) {
+  const auto filter = filter_of(role, architecture);
+  if (!filter) return tl::unexpected(filter.error());
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+  if (!file) return wrong("no file for the program", -errno);
+  if (const int code = seccomp_export_bpf(filter->get(), ::fileno(file.get())); code != 0)
+    return wrong("can't be exported", code);
+  std::vector<sock_filter> program;
+  std::rewind(file.get());
+  for (sock_filter one{}; std::fread(&one, sizeof one, 1, file.get()) == 1;) program.push_back(one);
+  return program;
 }
 
 }  // namespace nuropb::sandbox

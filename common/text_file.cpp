@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include "common/byte_order_mark.hpp"
+
 namespace nuropb {
 
 Result<std::string> read_text_file(const std::string& file, std::size_t max_bytes) {
@@ -13,6 +15,8 @@ Result<std::string> read_text_file(const std::string& file, std::size_t max_byte
     return failure("can't be read", file);  // a folder, for one: it opens, and must not count as an empty file
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > max_bytes) return failure("larger than " + std::to_string(max_bytes / 1024) + " KiB", file);
+  if (looks_like_utf16(text)) return failure("is written in UTF-16", file, "save it as UTF-8");
+  if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
   return text;
 }
 

@@ -54,6 +54,33 @@ bool over_suffixes(const Words& a, const Words& b, Judge&& judge) {
 
 }  // namespace
 
+std::string canonical_pattern(std::string_view pattern) {
+  std::string out;
+  out.reserve(pattern.size());
+  const Words words = canonical(pattern);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) out += '.';
+    out += words[i];
+  }
+  return out;
+}
+
+std::optional<std::string> pattern_problem(std::string_view pattern) {
+  if (pattern.size() > max_topic) return "is longer than " + std::to_string(max_topic) + " bytes";
+  const Words words = split(pattern);
+  if (std::count(words.begin(), words.end(), hash) > static_cast<std::ptrdiff_t>(max_pattern_hashes))
+    return "has more than " + std::to_string(max_pattern_hashes) + " '#'";
+  if (words.size() > max_pattern_words) return "has more than " + std::to_string(max_pattern_words) + " words";
+  return {};
+}
+
+std::optional<std::string> topic_problem(std::string_view topic) {
+  if (topic.size() > max_topic) return "is longer than " + std::to_string(max_topic) + " bytes";
+  if (static_cast<std::size_t>(std::count(topic.begin(), topic.end(), '.')) >= max_topic_words)
+    return "has more than " + std::to_string(max_topic_words) + " words";
+  return {};
+}
+
 bool topic_covers(std::string_view allowed, std::string_view pattern) {
   const Words a = canonical(allowed), p = canonical(pattern);
   return over_suffixes(a, p, [&](std::size_t i, std::size_t j, const auto& at) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,19 @@ namespace nuropb {
 
 /// Longest topic or pattern in bytes: an AMQP routing key.
 inline constexpr std::size_t max_topic = 255;
+
+/// A broker follows every way in which the `#` of a pattern may divide a topic among them, so its work for one event grows
+/// with the words of the topic to the power of the number of `#`. These bounds keep that below a thousand steps.
+inline constexpr std::size_t max_pattern_hashes = 2;
+inline constexpr std::size_t max_pattern_words = 20;
+inline constexpr std::size_t max_topic_words = 32;
+
+/// The shortest of all patterns that stand for the same topics, which a broker is asked for: "#.*.#.#" is "*.#".
+std::string canonical_pattern(std::string_view pattern);
+/// Why a broker must not be asked for this pattern as it is written, to be put behind its name; nothing: it may be.
+std::optional<std::string> pattern_problem(std::string_view pattern);
+/// The same for the topic of an event that is published.
+std::optional<std::string> topic_problem(std::string_view topic);
 
 /// True only if every topic that `pattern` stands for is one that `allowed` stands for. Where the two are so entangled
 /// that it can't be told word by word, the answer is no: use it to grant.

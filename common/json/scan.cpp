@@ -52,6 +52,7 @@ class Scanner {
         at_(begin_),
         end_(begin_ + text.size()),
         max_depth_(std::min(limits.max_depth, depth_bound)),
+        max_number_(limits.max_number),
         top_(fields) {}
 
   /// All of it becomes this one function, or where it stands would go to memory and back with every token.
@@ -207,6 +208,14 @@ class Scanner {
   }
 
   bool number() {
+    const unsigned char* const start = at_;
+    if (!digits()) return false;
+    if (static_cast<std::size_t>(at_ - start) <= max_number_) return true;
+    at_ = start;
+    return fail("Number too long");
+  }
+
+  bool digits() {
     if (at_ < end_ && *at_ == '-') ++at_;
     if (at_ == end_ || !is_digit(*at_)) return fail("Expecting value");
     if (*at_ == '0') ++at_;
@@ -300,6 +309,7 @@ class Scanner {
   const unsigned char* at_;
   const unsigned char* end_;
   std::size_t max_depth_;
+  std::size_t max_number_;
   std::size_t depth_ = 0;     // open arrays and objects
   std::size_t levels_ = 0;    // the outermost of them whose members are looked for
   bool in_object_ = false;    // what is innermost: an object, not an array

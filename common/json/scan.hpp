@@ -1,9 +1,9 @@
 #pragma once
 // JSON without a tree: one pass over the text validates all of it and hands out slices of what was asked for.
 //
-// The gateway passes `params`, `result` and `error` on as the bytes that came in (design rule 6). So it needs to know
+// The gateway passes on `params`, `result` and `error` as the bytes that came in (design.md, rule 6). It needs to know
 // that a text is JSON, and where a few members begin and end; nothing else. The scanner accepts exactly RFC 8259 over
-// valid UTF-8, numbers of any length and any escaped code unit (lone surrogates too, as JSON.stringify writes them),
+// valid UTF-8, numbers of any length (unless Limits says otherwise) and any escaped code unit (lone surrogates too, as JSON.stringify writes them),
 // and is not recursive. Why not a library: simdjson's tree refuses numbers over 64 bits, its on-demand parser does not
 // validate what it skips, nlohmann's and RapidJSON's event parsers do not say where a value ended.
 //
@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,9 @@ struct Field {
 
 struct Limits {
   std::size_t max_depth = 256;  ///< arrays and objects inside one another; CPython's own parser gives up near 1,000
+  /// Bytes of a number. What clients write is passed on to services, some of whose parsers give up on long ones: CPython's
+  /// at 4,300 digits, Jackson's at 1,000 characters.
+  std::size_t max_number = std::numeric_limits<std::size_t>::max();
 };
 
 /// What is wrong with a text and at which byte.
@@ -69,5 +73,8 @@ std::string quoted(std::string_view text);
 
 /// An unsigned whole number of at most 2^53, or nothing.
 std::optional<std::uint64_t> as_unsigned(Slice number);
+/// The same for durations, however a library writes them (5000.0, 5e3), and as 2^53 whatever is larger: "for ever" is
+/// written as the largest number that there is. Nothing for what is below 0 or not whole.
+std::optional<std::uint64_t> as_duration(Slice number);
 
 }  // namespace nuropb::json

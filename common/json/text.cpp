@@ -1,6 +1,8 @@
 // Strings and numbers of scanned texts, and JSON strings made from any bytes.
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstring>
 
 #include "common/json/plain_ascii.hpp"
@@ -177,6 +179,21 @@ std::optional<std::uint64_t> as_unsigned(Slice number) {
   }
   if (value > (1ULL << 53)) return {};
   return value;
+}
+
+std::optional<std::uint64_t> as_duration(Slice number) {
+  constexpr std::uint64_t most = 1ULL << 53;
+  if (const auto plain = as_unsigned(number)) return plain;
+  if (number.kind != Kind::number || number.text.starts_with('-')) return {};
+  double value = 0;
+  const char* const end = number.text.data() + number.text.size();
+  const auto read = std::from_chars(number.text.data(), end, value);
+  if (read.ec == std::errc::result_out_of_range)  // of the two ends, a negative exponent leads to the small one
+    return number.text.find("e-") == std::string_view::npos && number.text.find("E-") == std::string_view::npos
+               ? std::optional(most)
+               : std::nullopt;
+  if (read.ec != std::errc() || read.ptr != end || std::floor(value) != value) return {};
+  return value >= static_cast<double>(most) ? most : static_cast<std::uint64_t>(value);
 }
 
 }  // namespace nuropb::json
