@@ -2,6 +2,6 @@
 
 namespace nuropb::shm {
 
-const std::uint32_t abi = 7;
+const std::uint32_t abi = 9;
 
 }  // namespace nuropb::shm

@@ -10,6 +10,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <string_view>
+
+#include "common/errno_text.hpp"
 
 namespace nuropb::shm {
 namespace {
@@ -23,8 +27,6 @@ struct Head {
 constexpr std::size_t max_text = 512;
 constexpr std::size_t max_packet = sizeof(Head) + max_text;
 constexpr int max_fds = 4;  // of a welcome: M, E, what the edge hears, what it rings
-
-std::string reason() { return std::strerror(errno); }
 
 Result<sockaddr_un> address(const std::string& path) {
   sockaddr_un out{};
@@ -57,7 +59,7 @@ Result<void> send_packet(int fd, const Head& head, std::string_view text, const 
     std::memcpy(CMSG_DATA(c), fds, sizeof(int) * static_cast<std::size_t>(fd_count));
   }
   if (::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-    return failure("can't be sent to: " + reason(), "control socket");
+    return failure("can't be sent to: " + errno_text(), "control socket");
   return {};
 }
 
@@ -67,9 +69,9 @@ Result<ControlChannel> ControlChannel::connect(const std::string& path) {
   const auto to = address(path);
   if (!to) return tl::unexpected(to.error());
   UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return failure("no socket: " + reason(), path);
+  if (!fd) return failure("no socket: " + errno_text(), path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*to), sizeof *to) != 0) {
-    return failure("can't be connected to: " + reason(), path,
+    return failure("can't be connected to: " + errno_text(), path,
                    "is nuropb-meshd running with this gateway.runtime_dir?");
   }
   return ControlChannel(std::move(fd));
@@ -79,7 +81,7 @@ Result<PeerCredentials> ControlChannel::peer() const {
   ucred who{};
   socklen_t size = sizeof who;
   if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-    return failure("no credentials: " + reason(), "control socket");
+    return failure("no credentials: " + errno_text(), "control socket");
   return PeerCredentials{who.pid, who.uid, who.gid};
 }
 
@@ -110,11 +112,11 @@ struct Place {
   }
   std::array<char, max_packet> packet;
   iovec part;
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_fds)];
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * max_fds) + CMSG_SPACE(sizeof(ucred))];
 };
 
 bool is_pipe(const UniqueFd& fd) {
-  struct stat found {};
+  struct stat found{};
   return ::fstat(fd.get(), &found) == 0 && S_ISFIFO(found.st_mode);
 }
 
@@ -132,6 +134,11 @@ ControlChannel::Received understand(msghdr& message, std::size_t n) {
   std::array<UniqueFd, max_fds> fds;
   std::size_t fd_count = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof(ucred))) {
+      ucred who;
+      std::memcpy(&who, CMSG_DATA(c), sizeof who);
+      if (who.pid > 0) out.sender = PeerCredentials{who.pid, who.uid, who.gid};
+    }
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (std::size_t i = 0; i < count && fd_count < fds.size(); ++i) {
@@ -190,29 +197,70 @@ ControlChannel::Received ControlChannel::receive() {
 }
 
 Result<ControlListener> ControlListener::listen(const std::string& path, mode_t mode) {
-  const auto where = address(path);
-  if (!where) return tl::unexpected(where.error());
   ControlListener out;
   out.path_ = path;
-  // Who holds the lock owns the path; the kernel lets go of it with the process, however that ends.
-  out.lock_.reset(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!out.lock_) return failure("can't be opened: " + reason(), path + ".lock");
-  if (::flock(out.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return failure("another nuropb-meshd is running here", path, "stop it, or choose another gateway.runtime_dir");
-  }
-  ::unlink(path.c_str());
-  out.fd_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!out.fd_) return failure("no socket: " + reason(), path);
-  const mode_t before = ::umask(static_cast<mode_t>(~mode & 0777));
-  const int bound = ::bind(out.fd_.get(), reinterpret_cast<const sockaddr*>(&*where), sizeof *where);
-  ::umask(before);
-  if (bound != 0) return failure("can't be bound: " + reason(), path);
-  if (::listen(out.fd_.get(), 128) != 0) return failure("can't be listened on: " + reason(), path);
+  if (const auto locked = out.lock(); !locked) return tl::unexpected(locked.error());
+  if (const auto taken = out.take(listen_at(path, SOCK_SEQPACKET, mode)); !taken) return tl::unexpected(taken.error());
   return out;
 }
 
+Result<void> ControlListener::lock() {
+  // Who holds the lock owns the path; the kernel lets go of it with the process, however that ends.
+  UniqueFd lock(::open((path_ + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return failure("can't be opened: " + errno_text(), path_ + ".lock");
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return failure("another nuropb-meshd is running here", path_, "stop it, or choose another gateway.runtime_dir");
+  }
+  lock_ = std::move(lock);
+  return {};
+}
+
+Result<UniqueFd> listen_at(const std::string& path, int type, mode_t mode) {
+  const auto where = address(path);
+  if (!where) return tl::unexpected(where.error());
+  UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return failure("no socket: " + errno_text(), path);
+  // Before the first connection, which takes it over.
+  if (const int on = 1; type == SOCK_SEQPACKET && ::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
+    return failure("credentials can't be had: " + errno_text(), path);
+  ::unlink(path.c_str());
+  const mode_t before = ::umask(static_cast<mode_t>(~mode & 0777));
+  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*where), sizeof *where);
+  const int why = errno;
+  ::umask(before);
+  errno = why;
+  if (bound != 0) return failure("can't be bound: " + errno_text(), path);
+  if (::listen(fd.get(), 128) != 0) return failure("can't be listened on: " + errno_text(), path);
+  return fd;
+}
+
+Result<void> ControlListener::take(Result<UniqueFd> fd) {
+  if (!fd) return tl::unexpected(fd.error());
+  struct stat made{};
+  if (::stat(path_.c_str(), &made) != 0) return failure(errno_text(), path_);
+  device_ = made.st_dev;
+  inode_ = made.st_ino;
+  fd_ = std::move(*fd);
+  return {};
+}
+
+bool ControlListener::there() const {
+  struct stat now{};
+  return ::stat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
+}
+
+Result<void> ControlListener::listen_again(const std::function<Result<UniqueFd>()>& make) {
+  struct stat file{}, ours{};
+  const bool locked = ::stat((path_ + ".lock").c_str(), &file) == 0 && ::fstat(lock_.get(), &ours) == 0 &&
+                      file.st_dev == ours.st_dev && file.st_ino == ours.st_ino;
+  if (!locked) {
+    if (auto done = lock(); !done) return done;
+  }
+  return take(make());
+}
+
 ControlListener::~ControlListener() {
-  if (fd_) ::unlink(path_.c_str());
+  if (fd_ && there()) ::unlink(path_.c_str());
 }
 
 std::optional<ControlChannel> ControlListener::accept() {

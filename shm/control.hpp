@@ -3,7 +3,7 @@
 //
 //   edge                                        meshd
 //    │ connect (SOCK_SEQPACKET)                   │ accept, SO_PEERCRED
-//    │ Hello {magic, abi, ticket}  ──────────────►│ judges; picks slot and generation
+//    │ Hello {magic, abi, ticket}  ──────────────►│ SCM_CREDENTIALS; judges; picks slot and generation
 //    │◄────────  Welcome {slot, generation, ticket} + descriptors of M, E and the doorbell
 //    │ HUP = the other side is dead               │
 //
@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,6 +58,7 @@ class ControlChannel {
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool open() const { return static_cast<bool>(fd_); }
   void close() { fd_.reset(); }
+  /// Who has connected.
   [[nodiscard]] Result<PeerCredentials> peer() const;
 
   Result<void> send_hello(const Hello& hello);
@@ -73,6 +75,9 @@ class ControlChannel {
     UniqueFd fd_m, fd_e;  ///< with a welcome
     Doorbell bell;        ///< the same
     std::string rubbish;  ///< what was wrong with it, for the log
+    /// Who has sent it, as the kernel knows. Another process may have connected for it (edge/control_dialer.hpp). meshd's
+    /// side only.
+    std::optional<PeerCredentials> sender;
   };
   /// Never blocks. Descriptors that came with anything but a welcome are closed.
   Received receive();
@@ -82,6 +87,10 @@ class ControlChannel {
 };
 
 /// meshd: the listening socket. Removes a stale socket file, refuses to take over a live one; mode 0600 unless told.
+/// A Unix socket that listens at a path, over what is there; non-blocking, close-on-exec. Of type SOCK_SEQPACKET, the kernel
+/// says of each packet that comes who has sent it.
+Result<UniqueFd> listen_at(const std::string& path, int type, mode_t mode);
+
 class ControlListener {
  public:
   static Result<ControlListener> listen(const std::string& path, mode_t mode = 0600);
@@ -91,12 +100,21 @@ class ControlListener {
   [[nodiscard]] int fd() const { return fd_.get(); }
   /// Nothing, if nobody is waiting.
   std::optional<ControlChannel> accept();
+  /// Whether the path still leads here. Others can remove it: cleaners of /run and /tmp do.
+  [[nodiscard]] bool there() const;
+  /// At the same path, with the descriptor that `make` gives. The error says so where another nuropb-meshd has taken the path
+  /// meanwhile; then nothing is made.
+  Result<void> listen_again(const std::function<Result<UniqueFd>()>& make);
 
  private:
   ControlListener() = default;
+  Result<void> lock();
+  Result<void> take(Result<UniqueFd> fd);
   UniqueFd fd_;
   UniqueFd lock_;  ///< a lock file beside the socket: one meshd per path, also against a race
   std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
 };
 
 }  // namespace nuropb::shm

@@ -34,7 +34,7 @@ inline constexpr std::size_t data_offset = 0x1000;
 inline constexpr std::uint32_t min_capacity = 4096;
 inline constexpr std::uint32_t max_capacity = 1U << 30;
 
-/// What meshd says of the broker; an edge reads from its sockets only while it is `ready` (design rule 5).
+/// What meshd says of the broker; an edge reads from its sockets only while it is `ready` (design.md, rule 5).
 enum class BrokerState : std::uint32_t { away = 0, ready = 1, blocked = 2 };
 
 using Word = std::atomic<std::uint64_t>;
@@ -87,14 +87,21 @@ enum class EdgeCounter : std::size_t {
   over_pending,
   bytes_in,  ///< of consumers' messages, without their frames
   bytes_out,
-  pending,           ///< requests that wait for their answers, now
-  cpu_us,            ///< of the edge's process
-  draining,          ///< 1 from the moment it was told to stop
-  no_token,          ///< handshakes without one
-  wrong_origin,      ///< handshakes of pages that may not connect
-  no_first_message,  ///< sockets that did not bring their token in time (auth.first_message)
-  open_files,        ///< its file descriptors: those that it began with, and sockets
-  most_files,        ///< how many it may have
+  pending,               ///< requests that wait for their answers, now
+  cpu_us,                ///< of the edge's process
+  draining,              ///< 1 from the moment it was told to stop
+  no_token,              ///< handshakes without one
+  wrong_origin,          ///< handshakes of pages that may not connect
+  no_first_message,      ///< sockets that did not bring their token in time (auth.first_message)
+  open_files,            ///< its file descriptors: those that it began with, and sockets
+  most_files,            ///< how many it may have
+  dropped_log_lines,     ///< lines of its log that are not in the log (common/log.hpp)
+  over_memory,           ///< sockets closed for limits.memory_bytes, or because there was no memory
+  over_message_ms,       ///< sockets closed because a message was not finished in time
+  over_control_frames,   ///< sockets closed for limits.control_frames_per_s
+  over_refused_tokens,   ///< connections and calls refused because of refused tokens or keys of their address
+  bad_certificates,      ///< TLS handshakes that ended for the client's certificate, or for the lack of one
+  over_handshake_share,  ///< connections closed before their handshake's end to make room for those of other addresses
   count_
 };
 /// Kinds of messages from consumers, by their records' types (common/records.hpp).

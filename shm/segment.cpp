@@ -9,6 +9,8 @@
 #include <cstring>
 #include <new>
 
+#include "common/errno_text.hpp"
+
 namespace nuropb::shm {
 namespace {
 
@@ -32,14 +34,12 @@ struct Mappable {
   [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const { return {fd, false}; }
 };
 
-std::string reason() { return std::strerror(errno); }
-
 Result<UniqueFd> sealed_file(const char* name, std::size_t size) {
   // Never to be executed; kernels before 6.3 don't know that flag, and hardened later ones insist on it.
   UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
   if (!fd && errno == EINVAL) fd.reset(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) return failure("memfd_create: " + reason(), name);
-  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return failure("ftruncate: " + reason(), name);
+  if (!fd) return failure("memfd_create: " + errno_text(), name);
+  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return failure("ftruncate: " + errno_text(), name);
   // All pages now: memory that is missing is an error here, and not a SIGBUS in the middle of a request.
   if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size)); error != 0) {
     return failure("no memory for " + std::to_string(size) + " bytes: " + std::strerror(error), name,
@@ -60,12 +60,12 @@ bool good_capacity(std::uint64_t capacity) {
 
 Result<std::uint64_t> checked_size(int fd, int expected_seals, const char* name) {
   int seals = ::fcntl(fd, F_GET_SEALS);
-  if (seals < 0) return failure("has no seals: " + reason(), name);
+  if (seals < 0) return failure("has no seals: " + errno_text(), name);
   seals &= ~F_SEAL_EXEC;  // of newer kernels, and no matter to us
   if (seals != expected_seals)
     return failure("has seals " + std::to_string(seals) + " instead of " + std::to_string(expected_seals), name);
-  struct stat st {};
-  if (::fstat(fd, &st) != 0) return failure("fstat: " + reason(), name);
+  struct stat st{};
+  if (::fstat(fd, &st) != 0) return failure("fstat: " + errno_text(), name);
   if (st.st_size < static_cast<off_t>(data_offset)) return failure("is too small", name);
   return static_cast<std::uint64_t>(st.st_size);
 }
@@ -118,8 +118,8 @@ Result<MeshdSegments> MeshdSegments::create(std::uint32_t slot, std::uint32_t ge
   head->head.out_capacity = geometry.out_capacity;
   head->head.ready.store(1, std::memory_order_release);
 
-  if (::fcntl(fd_m->get(), F_ADD_SEALS, seals_m) != 0) return failure("can't be sealed: " + reason(), "segment M");
-  if (::fcntl(fd_e->get(), F_ADD_SEALS, seals_e) != 0) return failure("can't be sealed: " + reason(), "segment E");
+  if (::fcntl(fd_m->get(), F_ADD_SEALS, seals_m) != 0) return failure("can't be sealed: " + errno_text(), "segment M");
+  if (::fcntl(fd_e->get(), F_ADD_SEALS, seals_e) != 0) return failure("can't be sealed: " + errno_text(), "segment E");
   auto e = map(fd_e->get(), bip::read_only, "segment E");
   if (!e) return tl::unexpected(e.error());
 
