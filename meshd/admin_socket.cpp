@@ -1,149 +1,153 @@
 #include "meshd/admin_socket.hpp"
 
+#include <openssl/crypto.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/write.hpp>
 #include <utility>
 
-#include "meshd/one_answer.hpp"
+#include "common/http/line_stream.hpp"
+#include "common/http/server.hpp"
+#include "common/log.hpp"
+#include "common/log_pause.hpp"
+#include "shm/control.hpp"
 
 namespace nuropb::meshd {
 namespace {
 
-using Local = boost::asio::local::stream_protocol;
-using Server = OneAnswerServer<Local>;
+constexpr std::size_t most_waiting = 256 * 1024;  // bytes of lines of a tap whose reader is slow
+constexpr std::string_view operations = "/operations/", tap_path = "/tap";
 
-constexpr std::size_t most_waiting = 256 * 1024;  // lines of a tap whose reader is slow
-
-OneAnswer answer_of(const AdminSocket::Answer& answer) {
-  return {answer.good ? http::status::ok : http::status::bad_request, answer.json + "\n", "application/json"};
+HttpAnswer answer_of(const AdminSocket::Answer& answer) {
+  return {answer.good ? 200 : 400, answer.json + "\n", {{"Content-Type", "application/json"}}};
 }
 
-/// Somebody who watches: lines until they leave.
-class TapReader : public Taps::Reader, public std::enable_shared_from_this<TapReader> {
+/// An operator who watches.
+class TapReader : public Taps::Reader {
  public:
-  TapReader(Server::Stream& stream, std::shared_ptr<void> visit) : stream_(stream), visit_(std::move(visit)) {}
-
-  void begin() {
-    begun_ = true;
-    lines_.insert(0, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n");
-    write_lines();
-    // It has nothing more to say: what comes is its end.
-    stream_.async_read_some(boost::asio::buffer(&one_, 1), [self = shared_from_this()](const boost::system::error_code&,
-                                                                                       std::size_t) { self->leave(); });
-  }
-  void write(std::string_view line) override {
-    if (left_) return;
-    if (lines_.size() + line.size() > most_waiting) {
-      ++left_out_;
-      return;
-    }
-    if (left_out_ > 0) lines_ += "{\"left_out\":" + std::to_string(std::exchange(left_out_, 0)) + "}\n";
-    lines_.append(line) += '\n';
-    if (begun_ && under_way_.empty()) write_lines();
-  }
-  [[nodiscard]] bool gone() const override { return left_; }
+  explicit TapReader(std::shared_ptr<LineStream> lines) : lines_(std::move(lines)) {}
+  void write(std::string_view line) override { lines_->write(line); }
+  [[nodiscard]] bool gone() const override { return lines_->gone(); }
 
  private:
-  void write_lines() {
-    under_way_ = std::exchange(lines_, {});
-    boost::asio::async_write(stream_, boost::asio::buffer(under_way_),
-                             [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
-                               self->under_way_.clear();
-                               if (error) self->leave();
-                               else if (!self->lines_.empty()) self->write_lines();
-                             });
-  }
-  void leave() {
-    left_ = true;
-    stream_.close();
-  }
-
-  Server::Stream& stream_;
-  std::shared_ptr<void> visit_;  // in which the stream is
-  std::string lines_, under_way_;
-  std::size_t left_out_ = 0;
-  bool begun_ = false, left_ = false;
-  char one_ = 0;
+  std::shared_ptr<LineStream> lines_;
 };
 
-/// POST /tap.
-bool tap(const AdminSocket::Callbacks& callbacks, const OneRequest& asked, Server::Stream& stream,
-         std::shared_ptr<void> visit, const std::function<void(OneAnswer)>& done) {
-  if (!callbacks.tap || asked.method() != http::verb::post || asked.target() != "/tap") return false;
-  const auto reader = std::make_shared<TapReader>(stream, std::move(visit));
-  if (const auto refused = callbacks.tap(asked.body(), reader)) done(answer_of(*refused));
-  else reader->begin();
-  return true;
+HttpAnswer tap(const AdminSocket::Callbacks& callbacks, const std::string& body) {
+  const auto lines = std::make_shared<LineStream>(most_waiting);
+  if (const auto refused = callbacks.tap(body, std::make_shared<TapReader>(lines))) return answer_of(*refused);
+  return {200, {}, {{"Content-Type", "application/x-ndjson"}}, {}, lines};
 }
 
-bool is_refused(const std::function<bool(pid_t)>& refuses, Local::socket& socket) {
+bool is_refused(const std::function<bool(pid_t)>& refuses, int socket) {
   ucred who{};
   socklen_t size = sizeof who;
-  if (!refuses) return false;
-  return ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || refuses(who.pid);
+  return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || refuses(who.pid);
 }
 
-void answer(const AdminSocket::Callbacks& callbacks, const OneRequest& asked,
-            const std::function<void(OneAnswer)>& done) {
-  constexpr std::string_view operations = "/operations/";
-  const std::string_view target(asked.target().data(), asked.target().size());
-  const bool operation = target.starts_with(operations);
-  if (operation && asked.method() == http::verb::post) {
-    return callbacks.operate(std::string(target.substr(operations.size())), asked.body(),
-                             [done](const AdminSocket::Answer& answer) { done(answer_of(answer)); });
+void answer(const AdminSocket::Callbacks& callbacks, const HttpServer::Request& asked,
+            const HttpServer::Respond& respond) {
+  const std::string_view path = asked.path;
+  const bool operation = path.starts_with(operations), taps = callbacks.tap && path == tap_path;
+  if (operation && asked.method == "POST") {
+    // An operation takes no query, so one that is there belongs to the name, of which there is no operation.
+    std::string name(path.substr(operations.size()));
+    if (!asked.query.empty()) name.append("?").append(asked.query);
+    return callbacks.operate(name, asked.body,
+                             [respond](const AdminSocket::Answer& answer) { respond(answer_of(answer)); });
   }
-  if (auto page = answer_page(callbacks.pages, asked)) return done(std::move(*page));
-  if (operation || target == "/metrics" || target == "/healthz" || target == "/readyz")
-    return done({http::status::method_not_allowed, "GET /metrics, POST /operations/NAME\n", "text/plain"});
-  done({http::status::not_found, "there is GET /metrics, /healthz, /readyz, POST /operations/NAME and POST /tap\n",
-        "text/plain"});
+  if (taps && asked.method == "POST") return respond(tap(callbacks, asked.body));
+  if (auto page = answer_page(callbacks.pages, asked)) return respond(std::move(*page));
+  if (operation || taps || is_page(path))
+    return respond(not_there("GET /metrics, POST /operations/NAME", is_page(path) ? "GET, HEAD" : "POST"));
+  respond(not_there("there is GET /metrics, /healthz, /readyz, POST /operations/NAME and POST /tap"));
+}
+
+/// Who may do what only an operator may: asked before a byte of the body is read.
+class Gate {
+ public:
+  explicit Gate(std::string key) : expected_("Bearer " + std::move(key)) {}
+
+  std::optional<HttpAnswer> operator()(const RequestHead& head) {
+    if (!head.path.starts_with(operations) && head.path != tap_path) return {};
+    const std::string shown = head.header("Authorization");
+    if (shown.size() == expected_.size() && CRYPTO_memcmp(shown.data(), expected_.data(), shown.size()) == 0) return {};
+    ++refused_;
+    if (const auto left_out = pause_.due(std::chrono::steady_clock::now())) {
+      log::warning("request on the admin socket refused",
+                   {{"reason", shown.empty() ? "it shows no key" : "its key is not that of admin.key"},
+                    {"path", std::string_view(head.path).substr(0, 100)},
+                    {"left_out", *left_out}});
+    }
+    HttpAnswer answer = answer_of(
+        {false,
+         R"({"error":"not the key of the admin socket: Authorization: Bearer, and the text of the file admin.key )"
+         R"(in gateway.runtime_dir"})"});
+    answer.status = 401;
+    return answer;
+  }
+  [[nodiscard]] std::uint64_t refused() const { return refused_; }
+
+ private:
+  std::string expected_;
+  log::Pause pause_{std::chrono::seconds(10)};
+  std::uint64_t refused_ = 0;
+};
+
+HttpServer::Callbacks answering(AdminSocket::Callbacks callbacks, const std::shared_ptr<Gate>& gate) {
+  const auto called = std::make_shared<const AdminSocket::Callbacks>(std::move(callbacks));
+  HttpServer::Callbacks out{[gate](const RequestHead& head, HttpServer::Request&) { return (*gate)(head); },
+                            [called](const HttpServer::Request& asked, const HttpServer::Respond& respond) {
+                              answer(*called, asked, respond);
+                            }};
+  if (called->refuses) out.turns_away = [called](int socket) { return is_refused(called->refuses, socket); };
+  return out;
 }
 
 }  // namespace
 
 struct AdminSocket::Impl {
+  Impl(boost::asio::io_context& io, Place place, std::size_t largest_body, Callbacks callbacks)
+      : path(std::move(place.path)),
+        gate(std::make_shared<Gate>(std::move(place.key))),
+        server(io, operators_server("the admin socket", largest_body), answering(std::move(callbacks), gate)) {}
+
   std::string path;
-  std::shared_ptr<Server> server;
+  std::shared_ptr<Gate> gate;
+  dev_t device = 0;
+  ino_t inode = 0;
+  HttpServer server;
 };
 
-AdminSocket::AdminSocket(boost::asio::io_context& io, std::string path, std::size_t largest_body, Callbacks callbacks)
-    : impl_(std::make_shared<Impl>()) {
-  impl_->path = std::move(path);
-  const auto called = std::make_shared<const Callbacks>(std::move(callbacks));
-  impl_->server = std::make_shared<Server>(
-      io, largest_body,
-      Server::Callbacks{[called](const OneRequest& asked, const std::function<void(OneAnswer)>& done) {
-                          answer(*called, asked, done);
-                        },
-                        [called](Local::socket& socket) { return is_refused(called->refuses, socket); },
-                        [called](const OneRequest& asked, Server::Stream& stream, std::shared_ptr<void> visit,
-                                 const std::function<void(OneAnswer)>& done) {
-                          return tap(*called, asked, stream, std::move(visit), done);
-                        }});
-}
+AdminSocket::AdminSocket(boost::asio::io_context& io, Place place, std::size_t largest_body, Callbacks callbacks)
+    : impl_(std::make_unique<Impl>(io, std::move(place), largest_body, std::move(callbacks))) {}
+
+std::uint64_t AdminSocket::refused() const { return impl_->gate->refused(); }
 
 AdminSocket::~AdminSocket() {
-  const bool listened = impl_->server->acceptor.is_open();
-  impl_->server->close();
+  const bool listened = impl_->server.listening() && there();
+  impl_->server.stop();
   if (listened) ::unlink(impl_->path.c_str());
 }
 
-Result<void> AdminSocket::start() {
-  ::unlink(impl_->path.c_str());
-  boost::system::error_code error;
-  auto& acceptor = impl_->server->acceptor;
-  acceptor.open(Local(), error);
-  if (!error && impl_->path.size() > 107) error = boost::asio::error::name_too_long;
-  if (!error) acceptor.bind(Local::endpoint(impl_->path), error);
-  if (!error && ::chmod(impl_->path.c_str(), 0600) != 0) error.assign(errno, boost::system::system_category());
-  if (!error) acceptor.listen(static_cast<int>(Server::most_connections), error);
-  if (error) return failure("can't listen: " + error.message(), impl_->path, "gateway.runtime_dir");
-  impl_->server->accept();
+Result<void> AdminSocket::start() { return take(shm::listen_at(impl_->path, SOCK_STREAM, 0600)); }
+
+Result<void> AdminSocket::take(Result<shm::UniqueFd> fd) {
+  if (!fd) return failure(fd.error().what, impl_->path, "gateway.runtime_dir");
+  if (const auto listens = impl_->server.listen(fd->release(), AF_UNIX); !listens)
+    return failure("can't listen: " + listens.error().what, impl_->path, "gateway.runtime_dir");
+  struct stat made{};
+  if (::stat(impl_->path.c_str(), &made) == 0) {
+    impl_->device = made.st_dev;
+    impl_->inode = made.st_ino;
+  }
   return {};
+}
+
+bool AdminSocket::there() const {
+  struct stat now{};
+  return ::stat(impl_->path.c_str(), &now) == 0 && now.st_dev == impl_->device && now.st_ino == impl_->inode;
 }
 
 }  // namespace nuropb::meshd

@@ -1,7 +1,7 @@
 #pragma once
 // How often processes may come to the control socket. An attachment costs some milliseconds, for the memory that is made
 // and zeroed for it, and each connection costs a little: without a limit, an edge that was taken over could have meshd do
-// nothing else (design rule 2).
+// nothing else (design.md, rule 2).
 //
 // Connections are counted by process: an edge can't start others, so one that is an attacker comes from one process, and
 // takes nobody else's turn. Attachments are counted in all, for who can start processes after all. Workers that bring the

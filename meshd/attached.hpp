@@ -12,8 +12,8 @@ namespace nuropb::meshd {
 struct RingLoop::Attached {
   static constexpr std::size_t bells_at_once = 16;  // an honest edge rings once or twice before we look
 
-  Attached(boost::asio::io_context& io, Worker&& w)
-      : worker(std::move(w)), end(io, worker.channel().fd()), bell(io, worker.bell().fd()), pause(io) {}
+  Attached(boost::asio::io_context& io, Timers& timers, Worker&& w)
+      : worker(std::move(w)), end(io, worker.channel().fd()), bell(io, worker.bell().fd()), pause(timers) {}
   ~Attached() {  // the worker owns the descriptors
     end.release();
     bell.release();
@@ -21,7 +21,7 @@ struct RingLoop::Attached {
   Worker worker;
   boost::asio::posix::stream_descriptor end, bell;
   std::array<char, bells_at_once> bells;  // what is heard of them
-  boost::asio::steady_timer pause;        // of one that rings too often
+  Timers::Timer pause;                    // of one that rings too often
   bool active = false;                    // in turn_order_; not asleep on its ring
   bool touched = false;                   // in touched_
 };

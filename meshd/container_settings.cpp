@@ -13,6 +13,7 @@ namespace {
 Result<void> configure(const mesh::SetUpSettings& settings) {
   const auto done = mesh::set_up(settings);
   if (!done) return tl::unexpected(done.error());
+  for (const auto& note : done->notes) log::warning(note, {{"broker", done->broker}});
   for (const auto& item : done->items) {
     if (item.state == mesh::SetUp::Found::made)
       log::info("made on the broker", {{"what", item.what}, {"broker", done->broker}});
@@ -32,7 +33,7 @@ Result<mesh::ServiceContainer::Settings> container_settings(const Config& config
   // Short beside the lease, so that a member of the cluster that hangs leaves time to ask another.
   out.etcd.timeout = std::clamp<milliseconds>(out.lease / 5, milliseconds(500), milliseconds(3000));
   for (const std::string& text : etcd.urls) {
-    auto url = http::parse_url(text);
+    auto url = http::parse_base_url(text);
     if (!url) return tl::unexpected(url.error());
     out.etcd.urls.push_back(std::move(*url));
   }
@@ -45,7 +46,7 @@ Result<mesh::ServiceContainer::Settings> container_settings(const Config& config
   }
   mesh::SetUpSettings set_up{transport, {}, false, false};
   if (!config.amqp.management_url.empty()) {
-    auto url = http::parse_url(config.amqp.management_url);
+    auto url = http::parse_base_url(config.amqp.management_url);
     if (!url) return tl::unexpected(url.error());
     set_up.management = std::move(*url);
   }

@@ -11,6 +11,12 @@ namespace nuropb::meshd {
 using nlohmann::json;
 using Parameters = std::vector<mesh::Parameter>;
 
+bool is_a_gateway_of(const Config& config, const mesh::Call& call) {
+  // By the beginning of its response queue: an instance's name may have dashes, so its end does not tell.
+  const auto of = [&](const std::string& service) { return call.reply_to.starts_with("nuropb-" + service + "-"); };
+  return of(config.gateway.service) || (config.lines.enabled && of(config.lines.service_name));
+}
+
 ControllerCaller controller_caller(const mesh::Call& call, const Config::Auth& keys) {
   ControllerCaller out;
   const auto member = [&](const json& object, const std::string& name) -> const json& {
@@ -29,7 +35,7 @@ ControllerCaller controller_caller(const mesh::Call& call, const Config::Auth& k
     }
   }
   // nuropb-<service>-<instance>-rq; instances of NuroPb services are hexadecimal, so the last dash ends the service. One
-  // that is no service has nuropb-<vhost>-client-<instance>-rq (protocol.md, topology).
+  // that is no service has nuropb-<vhost>-client-<instance>-rq (nuropb-wire.md, topology).
   std::string_view queue = call.reply_to;
   if (queue.starts_with("nuropb-") && queue.ends_with("-rq") && queue.size() > 10) {
     queue = queue.substr(7, queue.size() - 10);
@@ -48,9 +54,7 @@ void add_controller_methods(mesh::ServiceHost& host, ControllerParts shared) {
                         parts->on_ring_loop([parts, name, reply, call = std::make_shared<mesh::Call>(std::move(call))] {
                           auto caller = controller_caller(*call, parts->config.auth);
                           // What comes by a gateway of ours comes from a consumer, who is not the service.
-                          if (caller.service == parts->config.gateway.service ||
-                              (parts->config.lines.enabled && caller.service == parts->config.lines.service_name))
-                            caller.service.clear();
+                          if (is_a_gateway_of(parts->config, *call)) caller.service.clear();
                           if (!parts->policy().allows_controller(caller, name)) {
                             return reply->error(error_name::authorization,
                                                 name + "(): this caller may not use it (policy)");

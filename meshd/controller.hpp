@@ -26,6 +26,9 @@ struct ControllerParts {
 /// Before the transport starts.
 void add_controller_methods(mesh::ServiceHost& host, ControllerParts parts);
 
+/// Whether a gateway of our own service asks, and so a client of it. Pure.
+bool is_a_gateway_of(const Config& config, const mesh::Call& call);
+
 /// Who calls, by what the call says of itself: the context's user id, claims and roles, and the service whose response
 /// queue is to be answered. As true as whoever may publish to the broker; the contexts of consumers are the gateway's
 /// own. Pure.

@@ -1,18 +1,30 @@
 #pragma once
-// When which session has to be warned of its end, and when it ends. Pure; the ring loop looks once in a while.
+// When which session has to be warned of its end, and when it ends: at what comes first of
+//
+//   * the time that its token had left when it was accepted, by the monotonic clock, which nobody can set;
+//   * the token's `exp`, by the wall clock. Where the wall clock was set past it, that end is not now, but at some moment of
+//     the next ten minutes, another one for each session: a step must not close all sockets at once, and a wrong clock that
+//     is soon set right closes few.
+//
+// Pure; the ring loop looks once in a while, and tells when the wall clock was set.
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "meshd/clock_steps.hpp"
 #include "meshd/sealed_tickets.hpp"
 
 namespace nuropb::meshd {
 
 class Expiries {
  public:
+  static constexpr auto spread = std::chrono::minutes(10);
+
   struct Key {
     WorkerId worker;
     std::uint32_t slot = 0;
@@ -21,15 +33,17 @@ class Expiries {
   };
   struct Due {
     Key key;
-    bool over = false;  ///< else: only warned
+    bool over = false;        ///< else: only warned
+    std::int64_t left_s = 0;  ///< until its end
   };
-  /// Unix time in seconds. `warn` 0 or not before `end`: no warning. A former entry of the session goes.
-  void set(const Key& key, std::int64_t warn, std::int64_t end) {
+  struct Ends {
+    std::int64_t expires = 0;  ///< Unix time in seconds
+    SteadyTime steady{};       ///< when the time that was left is over
+  };
+  /// `warning_s` before the end there is a warning, at once if that is over; 0: no warning. A former entry of the session goes.
+  void set(const Key& key, std::int64_t warning_s, const Ends& ends, Moment now) {
     remove(key);
-    const bool warns = warn != 0 && warn < end;
-    const std::int64_t next = warns ? warn : end;
-    entries_[key] = {next, end};
-    order_.emplace(next, key);
+    place(key, {ends, std::chrono::seconds(warning_s), warning_s == 0, {}, {}}, now);
   }
   void remove(const Key& key) {
     const auto found = entries_.find(key);
@@ -37,15 +51,28 @@ class Expiries {
     order_.erase({found->second.next, key});
     entries_.erase(found);
   }
+  /// The wall clock was set.
+  void stepped(Moment now) {
+    const auto former = std::exchange(entries_, {});
+    order_.clear();
+    for (const auto& [key, entry] : former) place(key, entry, now);
+  }
   /// What is due; a session that was warned is kept until its end.
-  std::vector<Due> due(std::int64_t now) {
+  std::vector<Due> due(SteadyTime now) {
     std::vector<Due> out;
     while (!order_.empty() && order_.begin()->first <= now) {
       const Key key = order_.begin()->second;
-      const std::int64_t end = entries_[key].end;
-      remove(key);
-      out.push_back({key, end <= now});
-      if (end > now) set(key, 0, end);
+      Entry& entry = entries_[key];
+      order_.erase(order_.begin());
+      const bool over = entry.end <= now;
+      out.push_back({key, over, std::chrono::ceil<std::chrono::seconds>(entry.end - now).count()});
+      if (over) {
+        entries_.erase(key);
+        continue;
+      }
+      entry.warned = true;
+      entry.next = entry.end;
+      order_.emplace(entry.next, key);
     }
     return out;
   }
@@ -53,10 +80,32 @@ class Expiries {
 
  private:
   struct Entry {
-    std::int64_t next = 0, end = 0;
+    Ends ends;
+    std::chrono::seconds warning;
+    bool warned;
+    SteadyTime end, next;
   };
+  void place(const Key& key, Entry entry, Moment now) {
+    const std::int64_t left_ms = entry.ends.expires * 1000 - now.wall_ms;
+    const auto left = left_ms > 0 ? milliseconds(std::min(left_ms, far_away_ms)) : share_of(key);
+    entry.end = std::min(entry.ends.steady, now.steady + left);
+    const SteadyTime warn = entry.end - entry.warning;
+    entry.next = entry.warned ? entry.end : std::min(warn, entry.end);
+    order_.emplace(entry.next, key);
+    entries_[key] = entry;
+  }
+  /// Some part of the spread, the same for a session each time, and evenly over all sessions.
+  static milliseconds share_of(const Key& key) {
+    constexpr auto all = static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(spread).count());
+    std::uint64_t mixed = key.worker.slot;
+    for (const std::uint64_t part : {key.worker.generation, key.slot, key.serial})
+      mixed = (mixed ^ part) * 0x9e37'79b9'7f4a'7c15ULL;
+    return milliseconds((mixed >> 32) % all);
+  }
+
+  static constexpr std::int64_t far_away_ms = 1LL << 43;  // the clock's nanoseconds must not overflow
   std::map<Key, Entry> entries_;
-  std::set<std::pair<std::int64_t, Key>> order_;
+  std::set<std::pair<SteadyTime, Key>> order_;
 };
 
 }  // namespace nuropb::meshd

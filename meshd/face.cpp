@@ -54,6 +54,7 @@ Face::Face(const MeshIdentity& identity, const Parts& parts)
     : kind(identity.kind),
       service(identity.service),
       instance(ReturnAddress::instance_hash(identity.instance)),
+      addresses(parts.address_key, instance),
       encryption(parts.config.request.encryption ? std::optional<RequestEncryption>(std::in_place, parts.keys)
                                                  : std::nullopt),
       peers({.service = service,
@@ -61,7 +62,9 @@ Face::Face(const MeshIdentity& identity, const Parts& parts)
              .largest = Pushes::largest_of(parts.config.limits.message_bytes),
              .json_depth = parts.config.limits.json_depth + 8U,
              .period = milliseconds(parts.config.push.presence_ms),
-             .expiry = milliseconds(parts.config.push.presence_ms * 7 / 2)},
+             .expiry = milliseconds(parts.config.push.presence_ms * 7 / 2),
+             .keys = parts.peer_keys,
+             .accept_unsigned = parts.config.push.accept_unsigned},
             parts.clock,
             [this](const std::string& topic, std::string body, SteadyTime deadline) {
               return publish_to_peers(topic, std::move(body), deadline);
@@ -69,7 +72,8 @@ Face::Face(const MeshIdentity& identity, const Parts& parts)
       pushes({identity.instance, parts.config.limits.message_bytes, parts.config.limits.connections,
               parts.config.limits.json_depth, milliseconds(parts.config.push.timeout_ms), kind},
              parts.clock, parts.edges, sessions, peers),
-      manager(parts.first
+      manager(parts.carrier ? ServiceMeshManager::Participation(parts.carrier, participant(identity, parts.transport))
+              : parts.first
                   ? ServiceMeshManager::Participation(parts.first->manager, participant(identity, parts.transport))
                   : ServiceMeshManager::Participation(parts.transport, parts.config.gateway.mesh == MeshKind::loopback),
               identity.description,
@@ -89,9 +93,7 @@ bool Face::publish_to_peers(const std::string& topic, std::string body, SteadyTi
   mesh::Outgoing message;
   message.type = MessageType::event;
   message.routing_key = topic;
-  // What the broker says of it must not be taken for an answer to a consumer.
-  do message.correlation_id = random_hex32();
-  while (ReturnAddress::parse(message.correlation_id)->instance == instance);
+  message.correlation_id = random_hex32();  // no sealed address, so what the broker says of it concerns no client
   message.trace_id = message.correlation_id;
   message.body = std::move(body);
   message.deadline = deadline;

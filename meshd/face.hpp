@@ -13,7 +13,9 @@
 
 #include "common/config.hpp"
 #include "common/handler_kinds.hpp"
+#include "meshd/address_seal.hpp"
 #include "meshd/controller.hpp"
+#include "meshd/pattern_spellings.hpp"
 #include "meshd/peers.hpp"
 #include "meshd/pushes.hpp"
 #include "meshd/request_encryption.hpp"
@@ -41,8 +43,11 @@ struct Face {
     const Clock& clock;
     Pushes::Edges& edges;
     const mesh::RequestKeys& keys;
-    const mesh::TransportSettings& transport;  ///< of the connection, and of the first face
-    Face* first;                               ///< whose connection this one shares; nullptr for the first itself
+    const AddressSeal::Key& address_key;
+    const mesh::TransportSettings& transport;   ///< of the connection, and of the first face
+    const mesh::Carrier::Factory& carrier;      ///< empty: as gateway.mesh says
+    Face* first;                                ///< whose connection this one shares; nullptr for the first itself
+    std::shared_ptr<const PeerKeys> peer_keys;  ///< nothing: gateways of one service share no key
     std::function<const Policy&()> policy;
     std::function<void(std::function<void()>)> on_ring_loop;
     std::function<void(Face&)> on_events;  ///< on the ring loop: manager.take_events() has something
@@ -60,9 +65,11 @@ struct Face {
   const HandlerKind kind;
   const std::string service;
   const std::uint32_t instance;                 // in the correlation ids of its requests
+  const AddressSeal addresses;                  // which makes and opens them
   std::optional<RequestEncryption> encryption;  // nothing: request.encryption = false
   Subscriptions subscriptions;
-  SessionIndex sessions;  // of the kind
+  PatternSpellings spellings;  // of the patterns in `subscriptions`
+  SessionIndex sessions;       // of the kind
   Peers peers;
   Pushes pushes;
   std::vector<mesh::Outgoing> outgoing;  // taken from rings, not yet taken by the transport

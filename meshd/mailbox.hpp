@@ -1,5 +1,5 @@
 #pragma once
-// The numbered messages of sessions that asked for them (design, *Resume*), and who of them waits for which answer.
+// The numbered messages of sessions that asked for them (design.md, Resume), and who of them waits for which answer.
 //
 //              add()                   hand over, in order                       seen()
 //   message ───────────► log ── n+1 ── n+2 ── n+3 ──► edge ──► consumer ── "I have n" ──► let go
@@ -179,15 +179,6 @@ class Mailboxes {
 
  private:
   friend Mailbox;
-  struct AddressHash {
-    std::size_t operator()(const ReturnAddress& a) const {
-      return std::hash<std::uint64_t>()((a.sequence * 0x9e3779b97f4a7c15ULL) ^ (std::uint64_t{a.session} << 40) ^
-                                        (std::uint64_t{a.generation} << 8) ^ a.slot);
-    }
-  };
-  struct AddressEqual {
-    bool operator()(const ReturnAddress& a, const ReturnAddress& b) const { return a == b; }
-  };
   static std::size_t cost(const Mailbox::Pending& pending) {
     return pending_overhead + pending.trace_id.size() + pending.topic.size();
   }
@@ -213,7 +204,7 @@ class Mailboxes {
   std::map<WorkerId, std::map<std::uint64_t, std::uint32_t>> without_room_;  // ids by their turn
   std::uint64_t last_turn_ = 0;
   std::vector<std::uint32_t> overrun_;
-  std::unordered_map<ReturnAddress, Found, AddressHash, AddressEqual> addresses_;
+  std::unordered_map<ReturnAddress, Found, ReturnAddressHash> addresses_;
   std::set<std::pair<SteadyTime, std::pair<std::uint32_t, std::uint64_t>>> deadlines_;
   TopicIndex topics_;  // of ids
   mutable std::vector<TopicIndex::Id> found_;

@@ -1,5 +1,6 @@
 // nuropb-meshd: the one process that holds the broker's credentials and the AMQP connection.
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -7,8 +8,11 @@
 #include <vector>
 
 #include "common/config.hpp"
+#include "common/exposed_secrets.hpp"
 #include "common/log.hpp"
 #include "common/program.hpp"
+#include "common/service_notice.hpp"
+#include "common/standard_streams.hpp"
 #include "meshd/auth/make_authorizers.hpp"
 #include "meshd/container_settings.hpp"
 #include "meshd/face.hpp"
@@ -16,6 +20,7 @@
 #include "meshd/ring_loop.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/settings.hpp"
+#include "meshd/socket_maker.hpp"
 #include "meshd/tracing/otlp.hpp"
 #include "shm/layout.hpp"
 
@@ -41,12 +46,17 @@ std::string names_of(const std::vector<std::string>& list) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_descriptors();
   const auto config =
       config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh", {},
                                " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return config.error();
-  if (!program::begin("meshd", config->log)) return program::permanent_fault;
+  if (!program::begin("meshd", *config)) return program::permanent_fault;
 
+  if (!config->ignored_variables.empty())
+    log::warning("variables of the environment are left alone, since they are no settings",
+                 {{"variables", ignored_variables_text(*config)}});
+  warn_of_exposed_secrets(*config, secret_files_of_meshd(*config));
   const auto runtime = meshd::RuntimeDir::open(config->gateway.runtime_dir);
   if (!runtime) return fail(runtime.error());
   auto edges = edge_user(config->hardening);
@@ -54,8 +64,15 @@ int main(int argc, char** argv) {
   if (*edges) {
     if (const auto in = runtime->let_in((*edges)->gid); !in) return fail(in.error());
   }
+  const std::optional<gid_t> edges_group = *edges ? std::optional((*edges)->gid) : std::nullopt;
+  // Before anything else here has a thread or a secret.
+  auto sockets = meshd::SocketMaker::start(
+      {{runtime->control_socket(), SOCK_SEQPACKET, edges_group}, {runtime->admin_socket(), SOCK_STREAM}});
+  if (!sockets) return fail(sockets.error());
   const auto secret = runtime->secret();
   if (!secret) return fail(secret.error());
+  const auto admin_key = runtime->admin_key();
+  if (!admin_key) return fail(admin_key.error());
   auto instance =
       config->gateway.instance.empty() ? runtime->instance_id() : Result<std::string>(config->gateway.instance);
   if (!instance) return fail(instance.error());
@@ -64,6 +81,12 @@ int main(int argc, char** argv) {
   auto policy = config->auth.policy_file.empty() ? Result<meshd::Policy>(meshd::Policy())
                                                  : meshd::Policy::load(config->auth.policy_file);
   if (!policy) return fail(policy.error());
+  std::shared_ptr<meshd::PeerKeys> peer_keys;
+  if (!config->push.key_file.empty()) {
+    auto read = meshd::PeerKeys::load(config->push.key_file);
+    if (!read) return fail(read.error());
+    peer_keys = std::make_shared<meshd::PeerKeys>(std::move(*read));
+  }
   auto transport = meshd::transport_settings(*config, *instance);
   if (!transport) return fail(transport.error());
 
@@ -86,11 +109,28 @@ int main(int argc, char** argv) {
   auto exporter = meshd::OtlpExporter::make(*config, *instance);
   if (!exporter) return fail(exporter.error());
 
-  meshd::RingLoop loop({*config, runtime->control_socket(), runtime->admin_socket(), *instance,
-                        meshd::SealedTickets(*secret), *authorizers->chain, authorizers->mesh, std::move(*policy),
-                        mesh::RequestKeys(*secret), std::move(*transport), std::move(*snorky), std::move(*edges),
-                        std::move(*exporter)});
+  const SystemClock clock;
+  meshd::RingLoop loop(
+      {*config,
+       runtime->control_socket(),
+       runtime->admin_socket(),
+       *admin_key,
+       *instance,
+       meshd::SealedTickets(*secret),
+       *authorizers->chain,
+       authorizers->mesh,
+       std::move(*policy),
+       std::move(peer_keys),
+       mesh::RequestKeys(*secret),
+       std::move(*transport),
+       std::move(*snorky),
+       std::move(*edges),
+       std::move(*exporter),
+       {*runtime, {*secret, config->gateway.instance.empty() ? *instance : std::string(), *admin_key, edges_group}},
+       std::move(*sockets),
+       clock});
   if (const auto started = loop.start(); !started) return fail(started.error());
+  program::allow_requests();
   // It listens, and has not said a word to anybody yet.
   if (const auto given = program::give_up(config->hardening, sandbox::Role::meshd); !given) return fail(given.error());
   log::info("started", {{"service", config->gateway.service},
@@ -113,6 +153,7 @@ int main(int argc, char** argv) {
         std::make_unique<mesh::ServiceContainer>(std::move(settings), mesh::ServiceContainer::Callbacks{ready, {}}));
   }
   for (auto& container : containers) container->start();
+  ServiceNotice::ours().ready();
   const int code = loop.run();
   program::ask_no_more();
   for (auto& container : containers) container->stop();

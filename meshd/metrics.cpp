@@ -126,9 +126,18 @@ void authorization(Page& page, const Counted& counted) {
            std::array{std::pair("no_token", counted.edges[shm::EdgeCounter::no_token]),
                       std::pair("origin", counted.edges[shm::EdgeCounter::wrong_origin]),
                       std::pair("first_message", counted.edges[shm::EdgeCounter::no_first_message]),
+                      std::pair("certificate", counted.edges[shm::EdgeCounter::bad_certificates]),
                       std::pair("refused", auth.refused), std::pair("unavailable", auth.unavailable),
                       std::pair("other_user", auth.other_user), std::pair("expired", auth.expired),
                       std::pair("revoked", auth.revoked)});
+  labelled(page, "backend_refused_total", "Calls of backends that were refused for their key, by reason.", "counter",
+           "reason",
+           std::array{std::pair("key", counted.loop.backend_wrong_keys),
+                      std::pair("scope", counted.loop.backend_out_of_scope)});
+  labelled(page, "jwt_keys", "Keys for JSON Web Tokens, of files and sets: used, or left out and why.", "gauge",
+           "state",
+           std::array{std::pair("used", counted.keys.used), std::pair("unusable", counted.keys.unusable),
+                      std::pair("not_for_signatures", counted.keys.not_for_signatures)});
   page.counter("refused_handshakes_total", "Handshakes that were answered with an HTTP error.",
                counted.edges[shm::EdgeCounter::refused_handshakes]);
 }
@@ -193,6 +202,13 @@ void workers(Page& page, const Counted& counted) {
   each("worker_open_fds", "File descriptors of the edge in a worker slot: its own, and one for each socket.", "gauge",
        true, [](Slot s) { return s.open_files; });
   each("worker_max_fds", "File descriptors that it may have.", "gauge", true, [](Slot s) { return s.most_files; });
+  page.head("log_lines_dropped_total", "Lines that could not be written to the log in time, by process.", "counter");
+  page.line("log_lines_dropped_total", "{" + quoted("process", "meshd") + "}", counted.dropped_log_lines);
+  for (const SlotCounts& slot : counted.slots) {
+    page.line("log_lines_dropped_total",
+              "{" + quoted("process", "edge") + "," + quoted("worker", std::to_string(slot.slot)) + "}",
+              slot.edge[shm::EdgeCounter::dropped_log_lines]);
+  }
   each("worker_outbox_bytes", "Answers that wait for room in a return ring.", "gauge", true,
        [](Slot s) { return s.outbox_bytes; });
   const auto rings = [&](std::string_view name, std::string_view help, std::string_view type, bool of_now,
@@ -231,6 +247,10 @@ void process(Page& page, const Counted& counted) {
   page.counter("spans_exported_total", "Spans that the collector has taken.", counted.spans.exported);
   page.counter("spans_dropped_total", "Spans that could not be kept for the collector, or that it refused.",
                counted.spans.dropped);
+  page.gauge("ignored_variables", "Variables of the environment that are named like settings, and name none of ours.",
+             counted.ignored_variables);
+  page.counter("runtime_dir_restored_total", "What was removed from the runtime folder, and made again.",
+               counted.runtime_restored);
   page.gauge("ready", "1 where /readyz says so.", counted.readiness.ready() ? 1 : 0);
   page.gauge("users", "Users with sessions that are open.", counted.users);
 }
@@ -293,6 +313,7 @@ void Counted::add(HandlerKind kind, const ServiceMeshManager& manager, const Pus
   pushes.timeouts += of_pushes.counters().timeouts;
   peers = std::max<std::uint64_t>(peers, of_peers.alive().size());
   peer_messages_refused += of_peers.refused();
+  peer_messages_unsigned += of_peers.unsigned_ones();
   sessions_of[index_of(kind)] = its_sessions;
   topics += its_topics;
   queued_bytes += manager.queued_bytes();
@@ -321,9 +342,15 @@ std::string metrics_page(const Counted& counted) {
        {std::pair("messages_per_s", counted.edges[shm::EdgeCounter::over_messages_per_s]),
         std::pair("bytes_per_s", counted.edges[shm::EdgeCounter::over_bytes_per_s]),
         std::pair("pending_per_session", counted.edges[shm::EdgeCounter::over_pending]),
+        std::pair("memory_bytes", counted.edges[shm::EdgeCounter::over_memory]),
+        std::pair("message_ms", counted.edges[shm::EdgeCounter::over_message_ms]),
+        std::pair("control_frames_per_s", counted.edges[shm::EdgeCounter::over_control_frames]),
+        std::pair("refused_tokens_per_s", counted.edges[shm::EdgeCounter::over_refused_tokens]),
+        std::pair("handshakes", counted.edges[shm::EdgeCounter::over_handshake_share]),
         std::pair("connections_per_user", refused.connections), std::pair("user_messages_per_s", refused.user_messages),
-        std::pair("user_bytes_per_s", refused.user_bytes),
-        std::pair("subscriptions_per_session", refused.subscriptions)}) {
+        std::pair("user_bytes_per_s", refused.user_bytes), std::pair("pending_per_user", refused.user_pending),
+        std::pair("subscriptions_per_session", refused.subscriptions),
+        std::pair("subscriptions_per_user", refused.user_subscriptions)}) {
     page.line("refused_by_limit_total", "{limit=\"" + std::string(limit) + "\"}", count);
   }
   page.head("closes_total", "Sockets that the gateway closed, by close code.", "counter");
@@ -333,6 +360,11 @@ std::string metrics_page(const Counted& counted) {
   }
   const auto& amqp = counted.transport;
   page.counter("amqp_connection_attempts_total", "Attempts to connect to the broker.", amqp.attempts);
+  page.counter("amqp_addresses_passed_over_total",
+               "Addresses of a broker's name that did not answer before another did.", amqp.addresses_passed_over);
+  page.counter("amqp_queue_forms_total",
+               "Queues declared otherwise than the settings ask for, because the broker refused that.",
+               amqp.queue_forms);
   page.counter("amqp_connections_total", "Connections to the broker that were made.", amqp.connections);
   page.counter("amqp_handovers_total", "Connections that were replaced for new credentials.", amqp.handovers);
   page.counter("amqp_refused_credentials_total", "New credentials that could not be read or used.",
@@ -340,6 +372,13 @@ std::string metrics_page(const Counted& counted) {
   page.counter("amqp_channels_closed_total", "Channels that the broker closed.", amqp.channels_closed);
   page.counter("amqp_consumers_cancelled_total", "Consumers that the broker cancelled.", amqp.consumers_cancelled);
   page.counter("amqp_patterns_refused_total", "Topic patterns that the broker refused.", amqp.patterns_refused);
+  page.head("amqp_refused_messages_total",
+            "Messages that were not published because the broker refuses them, by what it is about.", "counter");
+  for (const auto& [about, count] : {std::pair("size", amqp.refused_size), std::pair("topic", amqp.refused_topic),
+                                     std::pair("other", amqp.refused_otherwise), std::pair("frame", amqp.refused_frame),
+                                     std::pair("interrupted", amqp.refused_interrupted)}) {
+    page.line("amqp_refused_messages_total", "{about=\"" + std::string(about) + "\"}", count);
+  }
   page.gauge("amqp_queued_bytes", "Messages that wait to be published.", counted.queued_bytes);
   page.counter("push_sends_total", "Sends to consumers that were asked of this gateway.", counted.pushes.sends);
   page.counter("push_closes_total", "Closings of consumers that were asked of this gateway.", counted.pushes.closes);
@@ -349,6 +388,8 @@ std::string metrics_page(const Counted& counted) {
                counted.pushes.timeouts);
   page.counter("peer_refused_messages_total", "Messages under the gateways' topic that were none of a gateway's.",
                counted.peer_messages_refused);
+  page.counter("peer_unsigned_messages_total", "Messages of other gateways that were believed without a MAC.",
+               counted.peer_messages_unsigned);
   page.gauge("peers", "Other gateways of the service that live.", counted.peers);
   page.counter("sessions_parked_total", "Sessions that lost their socket and were kept for their consumer.",
                counted.resumes.parked);
@@ -364,6 +405,9 @@ std::string metrics_page(const Counted& counted) {
   page.gauge("workers", "Edges that are attached.", counted.workers);
   page.counter("workers_killed_total", "Edges that were killed: they broke the rules of the rings, or hung.",
                counted.killed_workers);
+  page.counter("clock_steps_total", "Times that the wall clock was set, by a second or more, since meshd began.",
+               counted.clock_steps);
+  page.counter("admin_refused_total", "Requests on the admin socket that did not show its key.", counted.admin_refused);
   page.gauge("sessions", "Sessions that are open.", counted.sessions);
   page.head("handler_sessions", "Of those, the ones whose token was accepted, by kind of handler.", "gauge");
   for (std::size_t kind = 0; kind < handler_kinds; ++kind)

@@ -11,6 +11,7 @@
 #include "common/close_codes.hpp"
 #include "common/latency.hpp"
 #include "common/outcome.hpp"
+#include "meshd/auth/authorizer.hpp"
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/pushes.hpp"
@@ -36,7 +37,8 @@ struct EdgeCounts {
 
 /// What was over a limit that meshd watches.
 struct RefusedByLimit {
-  std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0;
+  std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0, user_subscriptions = 0,
+                user_pending = 0;
 };
 
 /// Tokens and sessions that were refused, or ended, for who their user is. What edges refuse by themselves is in EdgeCounts.
@@ -49,6 +51,7 @@ struct LoopCounts {
   AuthFailures auth{};
   std::array<std::uint64_t, 5> reports{};  ///< by mesh::Outcome
   std::uint64_t responses = 0, events = 0, bytes_in = 0, bytes_out = 0;
+  std::uint64_t backend_wrong_keys = 0, backend_out_of_scope = 0;
   std::uint64_t unmeasured = 0;  ///< requests of workers that are gone
   std::array<latency::Histogram, static_cast<std::size_t>(latency::MeshStage::count_)> stages{};
   latency::Histogram& stage(latency::MeshStage which) { return stages[static_cast<std::size_t>(which)]; }
@@ -93,7 +96,7 @@ struct Counted {
       messages{};                    ///< that could not be read, or did not get to a handler of a controller
   std::uint64_t events_dropped = 0;  ///< of the mesh: not for consumers
   Pushes::Counters pushes{};
-  std::uint64_t peers = 0, peer_messages_refused = 0;
+  std::uint64_t peers = 0, peer_messages_refused = 0, peer_messages_unsigned = 0;
   std::array<std::uint64_t, handler_kinds> sessions_of{};
   RefusedByLimit refused{};
   EdgeCounts edges{};  ///< of all edges since meshd began
@@ -102,6 +105,9 @@ struct Counted {
   Readiness readiness{};
   std::uint64_t users = 0, pending = 0, unmeasured = 0;
   OtlpExporter::Counters spans{};
+  KeyFigures keys{};
+  std::uint64_t ignored_variables = 0;  ///< of the environment
+  std::uint64_t runtime_restored = 0;
   std::uint64_t request_ring_size = 0, return_ring_size = 0;
   double started_at = 0, cpu_s = 0;
   std::optional<std::uint64_t> resident_bytes{}, open_files{};
@@ -110,7 +116,10 @@ struct Counted {
   ResumeCounts resumes{};
   std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
-  std::uint64_t killed_workers = 0;  ///< that broke the rules, or hung
+  std::uint64_t dropped_log_lines = 0;  ///< of meshd's own log
+  std::uint64_t killed_workers = 0;     ///< that broke the rules, or hung
+  std::uint64_t admin_refused = 0;      ///< requests on the admin socket without its key
+  std::uint64_t clock_steps = 0;        ///< of the wall clock
 
   /// What one kind's part has counted.
   void add(HandlerKind kind, const ServiceMeshManager& manager, const Pushes& pushes, const Peers& peers,

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <utility>
 
 #include "common/ids.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
 #include "common/topic.hpp"
+#include "common/trimmed.hpp"
 
 namespace nuropb::meshd {
 namespace {
@@ -24,6 +27,17 @@ bool is_name(const json::Slice& slice, std::size_t longest, std::string& out) {
   return !out.empty() && out.size() <= longest;
 }
 
+bool is_hex(const json::Slice& slice, std::size_t digits, std::string& out) {
+  return is_name(slice, digits, out) && out.size() == digits &&
+         out.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+template <class Number>
+bool is_number(const json::Slice& slice, Number& out) {
+  const auto [end, error] = std::from_chars(slice.text.data(), slice.text.data() + slice.text.size(), out);
+  return slice.kind == json::Kind::number && error == std::errc() && end == slice.text.data() + slice.text.size();
+}
+
 std::string topic_of(std::string service) {
   for (char& c : service) {
     if (c == '*' || c == '#') c = '_';  // legal in a service's name, but not for what has to be one topic
@@ -34,19 +48,25 @@ std::string topic_of(std::string service) {
 }  // namespace
 
 Peers::Peers(Settings settings, const Clock& clock, Publish publish)
-    : settings_(std::move(settings)),
-      clock_(clock),
-      publish_(std::move(publish)),
-      topic_(topic_of(settings_.service)) {}
+    : settings_(std::move(settings)), clock_(clock), publish_(std::move(publish)), topic_(topic_of(settings_.service)) {
+  if (settings_.keys) seal_.emplace(settings_.keys, clock_, settings_.wall_clock);
+}
 
 bool Peers::reserved(std::string_view topic) { return topic.substr(0, topic.find('.')) == reserved_word; }
 
 void Peers::on(std::string kind, Handler handler) { handlers_[std::move(kind)] = std::move(handler); }
 
 bool Peers::tell(std::string_view kind, std::string_view json, std::string_view to) {
+  json = trimmed(json, " \t\r\n");  // as the value will be read, since that is what the seal is compared with
   std::string event = R"({"from":)" + json::quoted(settings_.instance) + R"(,"to":)" +
                       (to.empty() ? "null" : json::quoted(to)) + R"(,"kind":)" + json::quoted(kind) + R"(,"message":)";
-  event.append(json).append("}");
+  event.append(json);
+  if (seal_) {
+    const PeerProof proof = seal_->seal({topic_, settings_.instance, to, kind, json});
+    event.append(R"(,"run":")").append(proof.run).append(R"(","number":)").append(std::to_string(proof.number));
+    event.append(R"(,"time":)").append(std::to_string(proof.time)).append(R"(,"mac":")").append(proof.mac).append("\"");
+  }
+  event.append("}");
   if (event.size() + 512 > settings_.largest) return false;
   const std::string id = random_hex32();
   std::string body = encode_event({topic_, event, "{}", id, "null", "null"});
@@ -93,6 +113,7 @@ void Peers::tick() {
   for (const auto& [instance, when] : heard_) {
     if (now - when > settings_.expiry) late.push_back(instance);
   }
+  if (seal_) seal_->tick();
   for (const std::string& instance : late) forget(instance);
 }
 
@@ -107,6 +128,14 @@ void Peers::heard_of(const std::string& instance) {
     return refuse("more than " + std::to_string(most_peers) + " gateways of one service");
   heard_.emplace(instance, now);
   log::info("gateway of the same service found", {{"instance", instance}});
+  if ((!seal_ || settings_.accept_unsigned) && !std::exchange(warned_, true)) {
+    log::warning(
+        seal_ ? "gateways of one service believe messages without a MAC, too: every participant of the mesh can push "
+                "to clients, close and list sessions"
+              : "gateways of one service share no key: every participant of the mesh can push to clients, close and "
+                "list sessions",
+        {{"topic", topic_}, {"hint", seal_ ? "push.accept_unsigned = false" : "push.key_file"}});
+  }
   unknown_ = true;  // it may not know us either
   tick();
   if (on_come) on_come(instance);
@@ -132,7 +161,7 @@ Result<PeerMessage> Peers::decode(std::string_view body, std::size_t largest, st
     return failure("has " + std::to_string(body.size()) + " bytes, more than " + std::to_string(largest));
   const auto event = decode_event(body, json::Limits{json_depth});
   if (!event) return tl::unexpected(event.error());
-  std::array<json::Field, 4> fields{{{"from"}, {"to"}, {"kind"}, {"message"}}};
+  std::array<json::Field, 8> fields{{{"from"}, {"to"}, {"kind"}, {"message"}, {"run"}, {"number"}, {"time"}, {"mac"}}};
   json::Slice root;
   // The body was valid as a whole, so this only finds the members.
   if (const auto problem = json::scan(event->event, fields, &root, json::Limits{json_depth}))
@@ -145,7 +174,22 @@ Result<PeerMessage> Peers::decode(std::string_view body, std::size_t largest, st
   if (!is_name(fields[2].value, max_kind, out.kind)) return failure("member 'kind' is no kind");
   if (!fields[3].value.present()) return failure("there is no member 'message'");
   out.json = fields[3].value.text;
+  if (!fields[7].value.present()) return out;
+  PeerProof& proof = out.proof;
+  if (!is_hex(fields[7].value, 64, proof.mac)) return failure("member 'mac' is no MAC");
+  if (!is_hex(fields[4].value, 32, proof.run)) return failure("member 'run' has not 32 hex digits");
+  if (!is_number(fields[5].value, proof.number)) return failure("member 'number' is no number");
+  if (!is_number(fields[6].value, proof.time)) return failure("member 'time' is no time");
   return out;
+}
+
+Result<void> Peers::believe(const PeerMessage& message) {
+  const bool bare = message.proof.mac.empty();
+  if (!seal_ || (bare && settings_.accept_unsigned)) {
+    if (bare) ++unsigned_;
+    return {};
+  }
+  return seal_->open({topic_, message.from, message.to, message.kind, message.json}, message.proof);
 }
 
 void Peers::receive(std::string_view body) {
@@ -153,6 +197,8 @@ void Peers::receive(std::string_view body) {
   if (!message) return refuse(message.error().text());
   if (message->from == settings_.instance) return;
   if (!message->to.empty() && message->to != settings_.instance) return;
+  if (const auto believed = believe(*message); !believed)
+    return refuse("from gateway " + message->from + ": " + believed.error().what);
   if (message->kind == goodbye) return forget(message->from);
   heard_of(message->from);
   if (message->kind == presence) {

@@ -9,8 +9,9 @@
 // is what the broker makes of events: at most once, in order from one gateway to another. What a broker that was away
 // could not deliver within `lifetime` is not delivered any more.
 //
-// Everything that arrives is untrusted, for whoever may publish on the mesh may publish this: it is bounded and
-// validated, and a bad message is counted and dropped. Messages of our own are ignored. Consumers can neither publish to
+// Everything that arrives is untrusted, since every participant of the mesh may publish it: it is bounded and validated, and a
+// bad message is counted and dropped. With keys (push.key_file) a message without a good MAC is a bad one; without keys
+// any participant can play a gateway, of which the log warns once another gateway is heard of. Messages of our own are ignored. Consumers can neither publish to
 // reserved topics nor subscribe to them, whatever the policy, and what a pattern like `#` brings of them is not passed
 // on (ring_events.cpp).
 //
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +29,7 @@
 #include "common/clock.hpp"
 #include "common/log_pause.hpp"
 #include "common/result.hpp"
+#include "meshd/peer_seal.hpp"
 
 namespace nuropb::meshd {
 
@@ -36,6 +39,7 @@ struct PeerMessage {
   std::string to;    ///< instance id of the one it is for; empty: all
   std::string kind;
   std::string_view json;  ///< raw JSON, whatever `kind` says that it is
+  PeerProof proof;
 };
 
 class Peers {
@@ -50,9 +54,12 @@ class Peers {
     std::string instance;            ///< ours
     std::size_t largest = 4U << 20;  ///< bytes of one message
     std::size_t json_depth = 256;
-    milliseconds period{2000};    ///< push.presence_ms
-    milliseconds expiry{7000};    ///< three and a half periods
-    milliseconds lifetime{5000};  ///< of a message that the broker could not deliver yet
+    milliseconds period{2000};               ///< push.presence_ms
+    milliseconds expiry{7000};               ///< three and a half periods
+    milliseconds lifetime{5000};             ///< of a message that the broker could not deliver yet
+    std::shared_ptr<const PeerKeys> keys{};  ///< nothing: every message is believed
+    bool accept_unsigned = false;            ///< with keys: those without a MAC are believed as well
+    WallClock wall_clock = unix_now;
   };
   /// Hands an event to the transport: topic, body, when it is worth nothing any more. False: no room for it now.
   using Publish = std::function<bool(const std::string& topic, std::string body, SteadyTime deadline)>;
@@ -91,6 +98,8 @@ class Peers {
   void leave();
 
   [[nodiscard]] std::uint64_t refused() const { return refused_; }  ///< messages that were none of a gateway's
+  /// Messages that were believed without a MAC.
+  [[nodiscard]] std::uint64_t unsigned_ones() const { return unsigned_; }
   /// For handlers: counted and told of like a message that can't be read.
   void refuse_message(const std::string& from, const std::string& why) { refuse("from gateway " + from + ": " + why); }
 
@@ -101,6 +110,7 @@ class Peers {
   void heard_of(const std::string& instance);
   void forget(const std::string& instance);
   void refuse(const std::string& why);
+  Result<void> believe(const PeerMessage& message);
 
   Settings settings_;
   const Clock& clock_;
@@ -112,7 +122,9 @@ class Peers {
   bool unknown_ = false;  // to a gateway that came after our last presence
   std::optional<SteadyTime> last_presence_;
   log::Pause pause_{std::chrono::seconds(10)};
-  std::uint64_t refused_ = 0;
+  std::uint64_t refused_ = 0, unsigned_ = 0;
+  std::optional<PeerSeal> seal_;
+  bool warned_ = false;  // that there is no key
 };
 
 }  // namespace nuropb::meshd

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "common/glob.hpp"
 #include "common/text_file.hpp"
 #include "common/topic.hpp"
 
@@ -22,27 +23,6 @@ constexpr std::size_t max_file_bytes = 1U << 20;
 constexpr std::size_t most_known = 1024;  // sets of rules that concern somebody, before those of nobody are forgotten
 
 constexpr std::uint8_t bit(Use use) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(use)); }
-
-/// A `*` stands for any text, also for none. Backs up to the last star only, so it is linear in text times pattern.
-bool globs(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 bool any_globs(const Texts& patterns, std::string_view text) {
   return patterns.empty() ||
@@ -62,6 +42,12 @@ struct Rule {
   Texts users, roles, services, methods, topics, channels;
   json claims = json::object();
 
+  [[nodiscard]] bool applies(Use use, std::string_view service, std::string_view method) const {
+    return (verbs & bit(use)) && any_globs(services, service) &&
+           (use == Use::describe || any_globs(use == Use::publish ? channels : methods, method));
+  }
+  /// Whether it says anything of the user.
+  [[nodiscard]] bool of_user() const { return !users.empty() || !roles.empty() || !claims.empty(); }
   [[nodiscard]] bool concerns(const Identity& identity, const json& has) const {
     if (!users.empty() || !roles.empty()) {
       const bool user = !users.empty() && any_globs(users, identity.user_id);
@@ -262,7 +248,11 @@ bool Policy::allows_controller(const ControllerCaller& caller, std::string_view 
   const json claims = parsed.is_object() ? parsed : json::object();
   return std::any_of(rules_->controller.begin(), rules_->controller.end(), [&](const Rule& rule) {
     // A service that is not known matches no pattern, not even `*`.
-    const bool service = rule.services.empty() || (!caller.service.empty() && any_globs(rule.services, caller.service));
+    // A rule that names services alone means what they do by themselves. A call that names a user may come from anybody
+    // with a token, by a gateway of another name: it carries that gateway's response queue, and so its service.
+    const bool service =
+        rule.services.empty() || (!caller.service.empty() && any_globs(rule.services, caller.service) &&
+                                  (rule.of_user() || caller.identity.user_id.empty()));
     return service && any_globs(rule.methods, method) && rule.concerns(caller.identity, claims);
   });
 }
@@ -291,14 +281,15 @@ Policy::Session Policy::for_identity(const Identity& identity) const {
 }
 
 bool Policy::Session::allows(Use use, std::string_view service, std::string_view method) const {
-  if (!concerned_) return false;
-  const auto applies = [&](const Rule* rule) {
-    return (rule->verbs & bit(use)) && any_globs(rule->services, service) &&
-           (use == Use::describe || any_globs(use == Use::publish ? rule->channels : rule->methods, method));
-  };
-  if (std::any_of(concerned_->deny.begin(), concerned_->deny.end(), applies)) return false;
+  if (!concerned_ || denies(use, service, method)) return false;
   return (concerned_->rules->everyone & bit(use)) ||
-         std::any_of(concerned_->allow.begin(), concerned_->allow.end(), applies);
+         std::any_of(concerned_->allow.begin(), concerned_->allow.end(),
+                     [&](const Rule* rule) { return rule->applies(use, service, method); });
+}
+
+bool Policy::Session::denies(Use use, std::string_view service, std::string_view method) const {
+  return concerned_ && std::any_of(concerned_->deny.begin(), concerned_->deny.end(),
+                                   [&](const Rule* rule) { return rule->applies(use, service, method); });
 }
 
 bool Policy::Session::allows_topic(Use use, std::string_view topic) const {

@@ -60,6 +60,8 @@ class Policy {
     Session() = default;  ///< nothing
     /// Requests, commands and describes (of which `method` is empty); of publish, `method` is the channel as text.
     [[nodiscard]] bool allows(Use use, std::string_view service, std::string_view method) const;
+    /// Whether a [[deny]] rule says no to it, whatever else allows it.
+    [[nodiscard]] bool denies(Use use, std::string_view service, std::string_view method) const;
     /// Events to a topic, subscriptions to a pattern: allowed where all that it stands for is, denied where any of it is.
     [[nodiscard]] bool allows_topic(Use use, std::string_view topic) const;
 

@@ -1,6 +1,6 @@
 #pragma once
 // What the gateway does to its consumers from within, across all edges and all gateways of its service as if they were
-// one HandlerManager (seed 001): send to one session, to users, to all; close them; list and count them.
+// one HandlerManager: send to one session, to users, to all; close them; list and count them.
 //
 //   controller ─┐                 ┌─► one record per edge ──► push, close_sessions ──► pushed {op, taken} ─┐
 //   backend    ─┼─► Pushes ───────┤                                                                        ├─► done()

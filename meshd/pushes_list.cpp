@@ -130,9 +130,8 @@ void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_vie
   };
   if (of_user) {
     std::map<PlaceInList, const Session*> found;
-    sessions_.each_of(user, [&](const Session& session) {
-      found[{session.indexed.worker, session.indexed.slot}] = &session;
-    });
+    sessions_.each_of(
+        user, [&](const Session& session) { found[{session.indexed.worker, session.indexed.slot}] = &session; });
     for (auto it = from ? found.upper_bound(*from) : found.begin(); it != found.end(); ++it)
       add(it->first, *it->second);
     return;

@@ -155,7 +155,8 @@ bool RingLoop::console_record(Attached& attached, const shm::RecordHeader& heade
     return true;
   }
   authorizer_.judge(
-      {records::CredentialKind::header, std::string(record->token)},
+      {records::CredentialKind::header, std::string(record->token),
+       (std::uint64_t{attached.worker.id().slot} << 32) | attached.worker.id().generation, "console"},
       [this, say, what = std::string(record->what), params = std::string(record->params)](Verdict verdict) {
         auto [code, text] = console_answer(verdict, what, params);
         say(code, std::move(text));

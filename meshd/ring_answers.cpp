@@ -45,7 +45,7 @@ void RingLoop::on_events(Face& face) {
       delivered(receipt);
       continue;
     }
-    auto returned = to_returned(message, face.instance, config_.limits.message_bytes, config_.limits.json_depth);
+    auto returned = to_returned(message, face.addresses, config_.limits.message_bytes, config_.limits.json_depth);
     if (log::enabled(log::Level::debug))
       log::debug("answer", {{"trace_id", message.trace_id}, {"taken", returned.has_value()}});
     if (returned) deliver(std::move(*returned), receipt);
@@ -67,19 +67,22 @@ void RingLoop::on_report(Face& face, mesh::Report&& report, SteadyTime now) {
   ++counts_.reports[static_cast<std::size_t>(report.outcome)];
   if (face.encryption && face.encryption->open(report, now)) return;
   if (mesh_authorizer_ && mesh_authorizer_->take(report)) return;
-  if (const auto to = ReturnAddress::parse(report.correlation_id); to && to->instance == face.instance) {
+  if (const auto to = face.addresses.open(report.correlation_id)) {
+    if (report.outcome != mesh::Outcome::confirmed && report.outcome != mesh::Outcome::unknown)
+      user_pending_.not_sent(*to);
     if (Attached* attached = find({to->slot, to->generation})) {
       attached->worker.settle(report.tag);
       measure_report(*attached, *to, report);
       touch(*attached);
     }
   }
-  if (auto returned = to_returned(report, face.instance)) deliver(std::move(*returned), {});
+  if (auto returned = to_returned(report, face.addresses)) deliver(std::move(*returned), {});
 }
 
 void RingLoop::deliver(Returned&& returned, std::optional<ServiceMeshManager::Receipt> receipt) {
   if (taps_.watching()) [[unlikely]]
-    tap_answer(returned);
+    taps_.answered(returned);
+  user_pending_.answered(returned.to);
   Attached* const attached = find({returned.to.slot, returned.to.generation});
   const records::Stages stages =
       attached ? measure_answer(*attached, returned.to, receipt.has_value()) : records::Stages{};

@@ -5,6 +5,7 @@
 #include "common/error_names.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
+#include "common/topic.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/ring_loop.hpp"
 
@@ -24,15 +25,33 @@ void RingLoop::subscribe(const records::Subscription& record, Session& session, 
                                " subscriptions (events.subscriptions_per_session)"),
                    {});
   }
-  session.topics.add(record.topic);
+  if (const auto problem = pattern_problem(canonical_pattern(record.topic)))
+    return deliver(refusal(from, error_name::validation, "Topic " + std::string(record.topic) + " " + *problem), {});
+  const std::string_view user = session.identity.user_id();
+  if (!user_patterns_.has_room(user, record.topic)) {
+    ++refused_.user_subscriptions;
+    log_refused(user, "events.subscriptions_per_user");
+    return deliver(refusal(from, error_name::transport,
+                           "this user has more than " + std::to_string(user_patterns_.limit()) +
+                               " subscriptions (events.subscriptions_per_user)"),
+                   {});
+  }
+  session.topics.add(record.topic, user_patterns_, user);
   Face& face = this->face(session);
   switch (face.subscriptions.add(record.topic, from)) {
     case Subscriptions::Added::bound: return deliver(done(from), {});
     case Subscriptions::Added::waiting: return;
     case Subscriptions::Added::first: break;
   }
-  if (const auto asked = face.manager.subscribe(record.topic); !asked)
-    on_pattern(face, {std::string(record.topic), asked.error().text()});
+  const auto added = face.spellings.add(record.topic);
+  if (added.state == PatternSpellings::State::wait) return;
+  if (added.state == PatternSpellings::State::bound) return on_spelling(face, {std::string(record.topic), {}});
+  if (const auto asked = face.manager.subscribe(added.canonical); !asked)
+    on_pattern(face, {added.canonical, asked.error().text()});
+}
+
+void RingLoop::release(Face& face, std::string_view pattern) {
+  if (const auto canonical = face.spellings.remove(pattern)) face.manager.unsubscribe(*canonical);
 }
 
 void RingLoop::unsubscribe(const records::Subscription& record, Session& session, const ReturnAddress& from) {
@@ -40,7 +59,7 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, record.topic);
     Face& face = this->face(session);
     const auto removed = face.subscriptions.remove(record.topic, from);
-    if (removed.last) face.manager.unsubscribe(record.topic);
+    if (removed.last) release(face, record.topic);
     for (const ReturnAddress& asker : removed.waiting) deliver(done(asker), {});
   }
   deliver(done(from), {});
@@ -48,8 +67,7 @@ void RingLoop::unsubscribe(const records::Subscription& record, Session& session
 
 void RingLoop::forget_subscriptions(WorkerId worker, std::uint32_t slot, Session& session) {
   for (const std::string& topic : session.topics) {
-    if (face(session).subscriptions.remove(topic, holder(worker, slot, session)).last)
-      face(session).manager.unsubscribe(topic);
+    if (face(session).subscriptions.remove(topic, holder(worker, slot, session)).last) release(face(session), topic);
     if (session.mailbox) mailboxes_.remove_topic(*session.mailbox, topic);
   }
   session.topics.clear();
@@ -80,6 +98,13 @@ void RingLoop::on_pattern(Face& face, const ServiceMeshManager::Pattern& news) {
                {{"topic", news.pattern}, {"reason", news.refused}});
     return;
   }
+  for (std::string& spelling :
+       news.refused.empty() ? face.spellings.bound(news.pattern) : face.spellings.refused(news.pattern))
+    on_spelling(face, {std::move(spelling), news.refused});
+}
+
+/// What the broker says of a pattern, for one of the ways in which sessions have written it.
+void RingLoop::on_spelling(Face& face, const ServiceMeshManager::Pattern& news) {
   if (news.refused.empty()) {
     for (const ReturnAddress& asker : face.subscriptions.bound(news.pattern)) deliver(done(asker), {});
     return;
@@ -125,7 +150,7 @@ void RingLoop::on_mesh_event(Face& face, const mesh::Incoming& message) {
     return;
   }
   if (taps_.watching()) [[unlikely]]
-    tap_event(face.kind, message.routing_key, *payload);
+    taps_.event(face.kind, message.routing_key, *payload);
   if (mailboxes_.count() > 0) say_event(face.kind, message.routing_key, *payload);
   for (const WorkerId id : interested_) {
     Attached* const attached = find(id);

@@ -11,6 +11,8 @@ namespace {
 
 // How long after our own start edges tell us of subscriptions that their sessions had before it.
 constexpr auto restoring = std::chrono::seconds(60);
+// Of a message in a queue, beside its parameters: its head, the context with the token, and the names.
+constexpr std::size_t message_overhead = 1024;
 
 }  // namespace
 
@@ -46,6 +48,30 @@ bool RingLoop::within_user_rates(Attached& attached, const shm::RecordHeader& he
   attached.worker.settle(attached.worker.begin_work());
   deliver(refusal(from, error_name::transport, *why), {});
   return false;
+}
+
+/// Counts a request or command for what its user may leave in services' queues. Over a limit it has its answer.
+bool RingLoop::may_wait(records::Type type, const records::Request& request, const Session& session,
+                        const ReturnAddress& from) {
+  const std::string_view user = session.identity.user_id();
+  const bool command = type == records::Type::command;
+  const std::size_t bytes = request.params.size() + message_overhead;
+  // A ttl that an edge made up counts as it is sent on: cut to the longest one.
+  const SteadyTime longest = turn_began_ + milliseconds(config_.request.max_ttl_ms);
+  const SteadyTime until = std::min(deadline_of(request.deadline_ms), longest);
+  if (user_pending_.take(user, from, {bytes, until, !command})) return true;
+  ++refused_.user_pending;
+  log_refused(user, "limits.pending_per_user");
+  deliver(refusal(from, error_name::transport,
+                  "too many requests of this user have no answer yet (limits.pending_per_user, "
+                  "limits.pending_user_bytes); it was not sent"),
+          {});
+  return false;
+}
+
+void RingLoop::log_refused(std::string_view user, std::string_view limit) {
+  if (const auto left_out = user_pause_.due(clock_.now()))
+    log::warning("a user is over a limit", {{"user", user}, {"reason", limit}, {"left_out", *left_out}});
 }
 
 /// False, and refused, if the user has all the connections that they may have.

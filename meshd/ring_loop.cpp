@@ -14,6 +14,7 @@
 #include "common/close_codes.hpp"
 #include "common/crash_points.hpp"
 #include "common/log.hpp"
+#include "common/service_notice.hpp"
 #include "meshd/attached.hpp"
 
 namespace nuropb::meshd {
@@ -38,35 +39,41 @@ RingLoop::RingLoop(Parts parts)
       authorizer_(parts.authorizer),
       mesh_authorizer_(parts.mesh_authorizer),
       policy_(std::move(parts.policy)),
+      peer_keys_(std::move(parts.peer_keys)),
+      clock_(parts.clock),
       users_(parts.config.limits.connections_per_user, parts.config.limits.user),
+      user_patterns_(parts.config.events.subscriptions_per_user),
+      user_pending_({parts.config.limits.pending_per_user, parts.config.limits.pending_user_bytes}),
       exporter_(std::move(parts.spans)),
       slots_(parts.config.gateway.max_workers, wall_clock_ms()),
       attach_limit_(parts.config.gateway.max_workers),
       request_settings_{milliseconds(parts.config.request.max_ttl_ms),
-                        parts.config.limits.json_depth,
+                        parts.config.limits.json(),
                         {parts.config.auth.context_user_key, parts.config.auth.context_token_key,
                          parts.config.auth.context_claims_key}},
       signals_(io_, SIGTERM, SIGINT, SIGHUP),
-      beat_timer_(io_),
+      runtime_keeper_(std::move(parts.runtime)),
+      socket_maker_(std::move(parts.sockets)),
       listener_wait_(io_),
-      listener_pause_(io_),
       mailboxes_({std::min<std::size_t>(parts.config.resume.mailbox_bytes, parts.config.limits.send_queue_bytes),
                   parts.config.resume.total_bytes}),
-      resume_timer_(io_),
-      push_timer_(io_),
-      admin_(io_, std::move(parts.admin_socket), Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
+      taps_(parts.config.admin.tap, clock_, mailboxes_,
+            [this](const std::function<void(WorkerId, SessionTable&)>& work) { each(work); }),
+      admin_(io_, {std::move(parts.admin_socket), std::move(parts.admin_key)},
+             Pushes::max_user_bytes + parts.config.limits.message_bytes + 4096,
              {pages(),
               [this](const std::string& name, const std::string& body,
                      std::function<void(AdminSocket::Answer)> answer) { operate(name, body, std::move(answer)); },
               [this](pid_t who) { return is_worker(who); },
               [this](const std::string& body, std::shared_ptr<Taps::Reader> reader) {
-                return start_tap(body, std::move(reader));
+                return taps_.start(body, std::move(reader));
               }}),
       metrics_listener_(io_, config_.metrics.listen, pages()) {
+  const AddressSeal::Key address_key = tickets_.key_for("correlation ids");
   for (const MeshIdentity& identity : identities(config_, parts.instance_id)) {
     faces_[index_of(identity.kind)] = std::make_unique<Face>(
-        identity, Face::Parts{config_, clock_, *this, parts.keys, parts.transport, faces_.front().get(),
-                              [this]() -> const Policy& { return policy_; },
+        identity, Face::Parts{config_, clock_, *this, parts.keys, address_key, parts.transport, parts.carrier,
+                              faces_.front().get(), peer_keys_, [this]() -> const Policy& { return policy_; },
                               [this](std::function<void()> work) { boost::asio::post(io_, std::move(work)); },
                               [this](Face& face) { on_events(face); }});
   }
@@ -85,11 +92,11 @@ Result<void> RingLoop::start() {
   auto listener = shm::ControlListener::listen(control_socket_);
   if (!listener) return tl::unexpected(listener.error());
   listener_ = std::make_unique<shm::ControlListener>(std::move(*listener));
-  if (edge_user_ && (::chown(control_socket_.c_str(), static_cast<uid_t>(-1), edge_user_->gid) != 0 ||
-                     ::chmod(control_socket_.c_str(), 0660) != 0)) {
-    return failure("can't be given to the group of hardening.edge_user", control_socket_);
-  }
+  if (const auto given = let_edges_in(); !given) return given;
   listener_wait_.assign(listener_->fd());
+  runtime_keeper_.watch({"meshd.sock", [this] { return listener_->there(); }, [this] { return listen_again(); }});
+  runtime_keeper_.watch({"admin.sock", [this] { return admin_.there(); },
+                         [this] { return admin_.take(socket_maker_.make(SocketMaker::admin)); }});
   if (mesh_authorizer_)
     mesh_authorizer_->connect(
         [this](mesh::Outgoing&& question, const std::string& method) { return ask_mesh(std::move(question), method); });
@@ -102,6 +109,25 @@ Result<void> RingLoop::start() {
   wait_for_signal();
   beat();
   return {};
+}
+
+Result<void> RingLoop::let_edges_in() {
+  if (edge_user_ && (::chown(control_socket_.c_str(), static_cast<uid_t>(-1), edge_user_->gid) != 0 ||
+                     ::chmod(control_socket_.c_str(), 0660) != 0)) {
+    return failure("can't be given to the group of hardening.edge_user", control_socket_);
+  }
+  return {};
+}
+
+/// At the same path. Who waits in the former socket's queue comes first.
+Result<void> RingLoop::listen_again() {
+  for (int turns = 0; turns < 4 && accept_some(); ++turns) {}
+  listener_pause_.cancel();
+  listener_wait_.release();
+  const auto again = listener_->listen_again([this] { return socket_maker_.make(SocketMaker::control); });
+  listener_wait_.assign(listener_->fd());
+  wait_for_connection();
+  return again;
 }
 
 void RingLoop::connect_broker() {
@@ -149,10 +175,13 @@ void RingLoop::wait_for_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     if (signal == SIGHUP) {
+      ServiceNotice::ours().reloading();
       (void)reload();  // the log says how it went
+      ServiceNotice::ours().ready();
       wait_for_signal();
       return;
     }
+    ServiceNotice::ours().stopping();
     log::info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}, {"workers", workers_.size()}});
     io_.stop();
   });
@@ -160,6 +189,7 @@ void RingLoop::wait_for_signal() {
 
 void RingLoop::beat() {
   life_sign_.give();
+  log::tick();
   scheduling_.tick();
   std::vector<WorkerId> hung;
   for (auto& [id, attached] : workers_) {
@@ -168,9 +198,11 @@ void RingLoop::beat() {
   }
   for (const WorkerId id : hung) detach(id, "no heartbeat", true);
   drop_kept();
-  look_at_taps();
+  taps_.forget_gone();
   each_face([](Face& face) { face.peers.tick(); });
   users_.forget_idle(clock_.now());
+  user_pending_.sweep(clock_.now());
+  runtime_keeper_.look();
   if (spans_) spans_->expire(latency::to_us(clock_.now()));
   look_at_expiries();
   if (mesh_authorizer_) mesh_authorizer_->tick(clock_.now());
@@ -180,10 +212,7 @@ void RingLoop::beat() {
     send_encrypted(face);
   });
   if (outgoing() || !touched_.empty()) schedule_turn();
-  beat_timer_.expires_after(beat_interval);
-  beat_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) beat();
-  });
+  beat_timer_.after(beat_interval, [this] { beat(); });
 }
 
 bool RingLoop::is_worker(pid_t who) const {
@@ -232,9 +261,8 @@ void RingLoop::on_doorbell(WorkerId id, std::size_t bells) {
   // Its next bells wait in the pipe, where there is room for some. And out of the epoll: each write to a pipe wakes who
   // polls it, even one that finds no room.
   (void)attached->bell.release();
-  attached->pause.expires_after(bell_pause);
-  attached->pause.async_wait([this, id](const boost::system::error_code& error) {
-    Attached* const again = error ? nullptr : find(id);
+  attached->pause.after(bell_pause, [this, id] {
+    Attached* const again = find(id);
     if (!again) return;
     boost::system::error_code wrong;
     again->bell.assign(again->worker.bell().fd(), wrong);

@@ -40,17 +40,23 @@
 #include "meshd/peers.hpp"
 #include "meshd/policy.hpp"
 #include "meshd/pushes.hpp"
+#include "meshd/refusal_log.hpp"
 #include "meshd/request_encryption.hpp"
 #include "meshd/runtime_dir.hpp"
+#include "meshd/runtime_keeper.hpp"
 #include "meshd/sealed_tickets.hpp"
+#include "meshd/socket_maker.hpp"
 #include "meshd/snorky/hub.hpp"
 #include "meshd/service_mesh_manager.hpp"
 #include "meshd/session_index.hpp"
 #include "meshd/subscriptions.hpp"
 #include "meshd/tracing/otlp.hpp"
-#include "meshd/taps.hpp"
+#include "meshd/tap_recorder.hpp"
+#include "meshd/timers.hpp"
 #include "meshd/translate.hpp"
 #include "meshd/user_limits.hpp"
+#include "meshd/user_patterns.hpp"
+#include "meshd/user_pending.hpp"
 #include "meshd/worker.hpp"
 #include "meshd/worker_slots.hpp"
 
@@ -62,16 +68,23 @@ class RingLoop : private Pushes::Edges {
     const Config& config;
     std::string control_socket;
     std::string admin_socket;
+    std::string admin_key;
     std::string instance_id;
     SealedTickets tickets;
     Authorizer& authorizer;
     MeshAuthorizer* mesh_authorizer;  ///< part of it, or nullptr
     Policy policy;
+    std::shared_ptr<PeerKeys> peer_keys;  ///< nothing: gateways of one service share no key
     mesh::RequestKeys keys;
     mesh::TransportSettings transport;
     std::optional<snorky::Hub::Parts> snorky;
     std::optional<sandbox::Identity> edge_user;  ///< of edges that are not of our own user
-    std::unique_ptr<OtlpExporter> spans{};       ///< nothing: none are made
+    std::unique_ptr<OtlpExporter> spans;         ///< nothing: none are made
+    RuntimeKeeper::Settings runtime;
+    SocketMaker sockets;
+    const Clock& clock;
+    /// Makes the carrier of each kind of handlers, in their order. Empty: as gateway.mesh says.
+    mesh::Carrier::Factory carrier{};
   };
   explicit RingLoop(Parts parts);
   ~RingLoop() override;
@@ -82,6 +95,10 @@ class RingLoop : private Pushes::Edges {
   void connect_broker();
   /// Until SIGTERM or SIGINT, or until the broker ends us for good. The exit code.
   int run();
+  /// In place of run(), for tests: runs one handler that is ready. False: none is.
+  bool step() { return io_.poll_one() > 0; }
+  /// For tests, which step the clock.
+  Timers& timers() { return timers_; }
 
  private:
   struct Attached;  // a worker and its place in the loop
@@ -89,6 +106,8 @@ class RingLoop : private Pushes::Edges {
   using WorkerKey = WorkerId;
 
   // Workers coming (ring_newcomers.cpp)
+  Result<void> let_edges_in();
+  Result<void> listen_again();
   void wait_for_connection();
   bool accept_some();
   bool comes_too_often(const shm::PeerCredentials& peer);
@@ -116,6 +135,8 @@ class RingLoop : private Pushes::Edges {
   bool consumers_record(Attached& attached, const shm::RecordHeader& header, const std::string& payload);
   std::optional<Returned> refused_by_policy(records::Type type, const records::Request& request, const Session& session,
                                             const ReturnAddress& from) const;
+  static std::optional<Returned> refused_by_policy(const records::Event& event, const Session& session,
+                                                   const ReturnAddress& from);
   bool publish(Attached& attached, Face& face, Result<mesh::Outgoing> message, std::string_view method = {});
   void send_encrypted(Face& face);
   void publish_waiting();
@@ -134,10 +155,10 @@ class RingLoop : private Pushes::Edges {
 
   // Who the sessions are (ring_sessions.cpp)
   bool open_session(Attached& attached, const std::string& payload);
-  void judged(WorkerId worker, std::uint32_t slot, std::uint32_t serial, Verdict verdict);
+  void judged(WorkerId worker, std::uint32_t slot, std::uint32_t serial, const std::string& address, Verdict verdict);
   void authorize(const records::Authorize& record, Session& session, const ReturnAddress& from);
   void judged_again(const ReturnAddress& from, std::uint32_t serial, Verdict verdict);
-  void take_identity(Attached& attached, std::uint32_t slot, Session& session, const Identity& identity);
+  void take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity);
   void reconsider_topics(Attached* attached, WorkerId worker, std::uint32_t slot, Session& session);
   void end_session(Attached& attached, std::uint32_t slot, Session& session, std::uint16_t code,
                    std::string_view reason);
@@ -156,6 +177,8 @@ class RingLoop : private Pushes::Edges {
                                              std::size_t bytes, bool said_again);
   bool within_user_rates(Attached& attached, const shm::RecordHeader& header, Session& session,
                          const ReturnAddress& from);
+  bool may_wait(records::Type type, const records::Request& request, const Session& session, const ReturnAddress& from);
+  void log_refused(std::string_view user, std::string_view limit);
   bool admit_user(Attached& attached, std::uint32_t slot, Session& session, std::string_view user_id);
 
   // Events (ring_events.cpp)
@@ -165,6 +188,8 @@ class RingLoop : private Pushes::Edges {
   void end_subscription(Attached* attached, std::uint32_t slot, Session& session, const std::string& topic,
                         std::string_view error, std::string_view why);
   void on_pattern(Face& face, const ServiceMeshManager::Pattern& news);
+  void on_spelling(Face& face, const ServiceMeshManager::Pattern& news);
+  static void release(Face& face, std::string_view pattern);
   void on_mesh_event(Face& face, const mesh::Incoming& message);
 
   // Numbered messages, sessions that wait for their consumers (ring_resume.cpp)
@@ -246,18 +271,6 @@ class RingLoop : private Pushes::Edges {
   std::pair<std::uint16_t, std::string> console_answer(const Verdict& verdict, const std::string& what,
                                                        const std::string& params);
 
-  // Operators who watch (ring_taps.cpp)
-  std::optional<AdminSocket::Answer> start_tap(const std::string& body, std::shared_ptr<Taps::Reader> reader);
-  void look_at_taps();
-  void tap(records::Type type, const records::Request& record, const Session& session, const ReturnAddress& from);
-  void tap(records::Type type, const records::Event& record, const Session& session, const ReturnAddress& from);
-  void tap(records::Type type, const records::Subscription& record, const Session& session, const ReturnAddress& from);
-  void tap(records::Type type, const records::Authorize& record, const Session& session, const ReturnAddress& from);
-  void tap_answer(const Returned& returned);
-  void tap_push(WorkerId worker, const std::string& payload);
-  void tap_push(const Session& session, std::string_view text);
-  void tap_event(HandlerKind kind, const std::string& topic, const std::string& payload);
-
   [[nodiscard]] std::string metrics();
   [[nodiscard]] Counted count();
   // What the kinds of handlers don't share. The WebSockets' face serves all that is of the gateway as a whole, too: Snorky,
@@ -279,11 +292,16 @@ class RingLoop : private Pushes::Edges {
   Authorizer& authorizer_;
   MeshAuthorizer* mesh_authorizer_;
   Expiries expiries_;
+  ClockSteps clock_steps_{Moment::now()};
   Policy policy_;
-  std::vector<WorkerId> interested_;  // in the event at hand; reused
-  SystemClock clock_;
+  std::shared_ptr<PeerKeys> peer_keys_;  // nothing: gateways of one service share no key
+  std::vector<WorkerId> interested_;     // in the event at hand; reused
+  const Clock& clock_;
   const SteadyTime started_ = clock_.now();
-  UserLimits users_;  // outlives the sessions in workers_
+  UserLimits users_;  // these outlive the sessions in workers_
+  UserPatterns user_patterns_;
+  UserPending user_pending_;
+  log::Pause user_pause_{std::chrono::seconds(1)};
   RefusedByLimit refused_;
   std::uint64_t killed_workers_ = 0;
   LoopCounts counts_;
@@ -297,12 +315,15 @@ class RingLoop : private Pushes::Edges {
 
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
-  boost::asio::steady_timer beat_timer_;
+  Timers timers_{io_, clock_};
+  Timers::Timer beat_timer_{timers_};
   LifeSign life_sign_;
   SchedulingByLoad scheduling_{clock_};
   std::unique_ptr<shm::ControlListener> listener_;
+  RuntimeKeeper runtime_keeper_;
+  SocketMaker socket_maker_;
   boost::asio::posix::stream_descriptor listener_wait_;
-  boost::asio::steady_timer listener_pause_;
+  Timers::Timer listener_pause_{timers_};
   Mailboxes mailboxes_;              // outlives the sessions in workers_ and parked_
   SessionTable parked_{UINT32_MAX};  // sessions that wait for their consumers
   std::uint32_t parked_slots_ = 0;
@@ -312,13 +333,12 @@ class RingLoop : private Pushes::Edges {
   std::deque<SessionId> ended_order_;
   std::vector<Mailbox*> boxes_;  // in the event at hand; reused
   ResumeCounts resumes_;
-  boost::asio::steady_timer resume_timer_;
+  Timers::Timer resume_timer_{timers_};
   SteadyTime resume_timer_at_ = SteadyTime::max();
   std::map<WorkerId, std::unique_ptr<Attached>> workers_;
   std::size_t newcomers_ = 0;
 
-  boost::asio::steady_timer push_timer_;
-  bool push_timer_armed_ = false;
+  Timers::Timer push_timer_{timers_};
 
   std::vector<WorkerId> turn_order_;  // workers that may have something to read
   std::vector<Attached*> touched_;    // workers with records staged in this turn
@@ -335,9 +355,10 @@ class RingLoop : private Pushes::Edges {
 
   log::Pause newcomers_pause_{std::chrono::seconds(10)}, often_pause_{std::chrono::seconds(10)},
       dropped_pause_{std::chrono::seconds(10)}, refused_pause_{std::chrono::seconds(10)};
+  RefusalLog refusal_log_;
   std::uint64_t dropped_events_ = 0;
 
-  Taps taps_;
+  TapRecorder taps_;
   std::string console_status_;  // for those who ask in the same moment
   SteadyTime console_status_until_{};
   log::Pause backend_pause_{std::chrono::seconds(10)}, console_pause_{std::chrono::seconds(10)};

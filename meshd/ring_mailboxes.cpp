@@ -161,12 +161,11 @@ void RingLoop::say_event(HandlerKind kind, const std::string& routing_key, const
   mailboxes_.match(routing_key, boxes_);
   const auto event = records::decode<records::MeshEvent>(payload);
   if (boxes_.empty() || !event) return;
-  const auto users = decode_target(event->target);
+  const EventTarget target(event->target);
   const auto text = shared(encode_consumer_event(*event));
   for (Mailbox* const box : boxes_) {
     if (box->owner().handler != kind) continue;
-    if (!users || std::find(users->begin(), users->end(), box->owner().identity.user_id()) != users->end())
-      say(*box, text);
+    if (target.includes(box->owner().identity.user_id())) say(*box, text);
   }
 }
 
@@ -183,7 +182,7 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
     const auto text = shared(numberable(record->text));
     const auto work = [&](Mailbox& box) {
       if (taps_.watching()) [[unlikely]]
-        tap_push(box.owner(), record->text);
+        taps_.pushed(box.owner(), record->text);
       say(box, text);
       ++taken;
     };
@@ -202,9 +201,14 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
     const auto work = [&](Mailbox& box) {
       Attached* const attached = box.place() ? find(box.place()->worker) : nullptr;
       if (attached && record->all) return;  // its edge closes it
-      if (attached) end_session(*attached, box.place()->slot, box.owner(), record->code, record->reason);
-      else if (!may_come_back(record->code)) drop_parked(box, "ended");
-      else return;
+      if (attached) {
+        end_session(*attached, box.place()->slot, box.owner(), record->code, record->reason);
+        schedule_turn();  // or its edge would not see it before the next beat
+      } else if (!may_come_back(record->code)) {
+        drop_parked(box, "ended");
+      } else {
+        return;
+      }
       ++taken;
     };
     if (record->all)
@@ -217,9 +221,8 @@ void RingLoop::push_numbered(records::Type type, const std::string& payload) {
   }
   // Not at once: whoever asked is still in the midst of asking.
   if (op != 0)
-    boost::asio::post(io_, [this, kind, op, taken] {
-      (void)face(kind)->pushes.on_pushed(numbered_worker, {op, taken});
-    });
+    boost::asio::post(io_,
+                      [this, kind, op, taken] { (void)face(kind)->pushes.on_pushed(numbered_worker, {op, taken}); });
 }
 
 }  // namespace nuropb::meshd

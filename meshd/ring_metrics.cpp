@@ -150,6 +150,9 @@ Counted RingLoop::count() {
   counted.let_go = mailboxes_.let_go();
   counted.waiting = parked_.open();
   counted.killed_workers = killed_workers_;
+  counted.admin_refused = admin_.refused();
+  counted.clock_steps = clock_steps_.count();
+  counted.dropped_log_lines = log::dropped();
   counted.loop = counts_;
   counted.unmeasured = counts_.unmeasured;
   counted.readiness = readiness();
@@ -161,6 +164,9 @@ Counted RingLoop::count() {
   counted.open_files = open_files();
   counted.most_files = most_files();
   counted.abi = shm::abi;
+  counted.ignored_variables = config_.ignored_variables.size();
+  counted.runtime_restored = runtime_keeper_.restored();
+  counted.keys = authorizer_.key_figures();
   if (exporter_) counted.spans = exporter_->counters();
   auto slots = slots_seen_;
   for (const auto& [id, attached] : workers_) {

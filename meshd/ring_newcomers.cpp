@@ -25,10 +25,7 @@ void RingLoop::wait_for_connection() {
                             [this](const boost::system::error_code& error) {
                               if (error) return;
                               if (!accept_some()) return wait_for_connection();
-                              listener_pause_.expires_after(accept_pause);
-                              listener_pause_.async_wait([this](const boost::system::error_code& stopped) {
-                                if (!stopped) wait_for_connection();
-                              });
+                              listener_pause_.after(accept_pause, [this] { wait_for_connection(); });
                             });
 }
 
@@ -82,8 +79,16 @@ void RingLoop::on_newcomer(const std::shared_ptr<Newcomer>& newcomer) {
         if (error) return;
         auto received = newcomer->channel.receive();
         using What = shm::ControlChannel::Received::What;
-        if (received.what == What::hello) attach(*newcomer, received.hello);
-        else if (received.what != What::closed) {
+        if (received.what == What::hello) {
+          // The worker is the process that says hello. Another one may have connected for it (edge/control_dialer.hpp).
+          const bool known = received.sender && received.sender->uid == newcomer->peer.uid;
+          if (!known) {
+            (void)newcomer->channel.send_refusal({"the hello is not from the user who has connected"});
+            return;
+          }
+          newcomer->peer = *received.sender;
+          attach(*newcomer, received.hello);
+        } else if (received.what != What::closed) {
           if (const auto left_out = newcomers_pause_.due(clock_.now()))
             log::warning("no hello on the control socket",
                          {{"pid", newcomer->peer.pid}, {"reason", received.rubbish}, {"left_out", *left_out}});
@@ -140,9 +145,9 @@ void RingLoop::attach(Newcomer& newcomer, const shm::Hello& hello) {
   newcomer.wait.release();
   const WorkerLimits limits{config_.limits.connections, config_.limits.message_bytes,
                             std::size_t{4} * config_.rings.return_bytes};
-  auto attached =
-      std::make_unique<Attached>(io_, Worker(*id, std::move(newcomer.channel), std::move(ours), std::move(*segments),
-                                             newcomer.peer, std::move(pidfd), limits));
+  auto attached = std::make_unique<Attached>(io_, timers_,
+                                             Worker(*id, std::move(newcomer.channel), std::move(ours),
+                                                    std::move(*segments), newcomer.peer, std::move(pidfd), limits));
   attached->worker.on_delivered = [this](ServiceMeshManager::Receipt receipt) { delivered(receipt); };
   log::info("worker attached",
             {{"slot", id->slot}, {"generation", id->generation}, {"pid", newcomer.peer.pid}, {"reclaimed", reclaimed}});

@@ -22,7 +22,7 @@ void RingLoop::each(const std::function<void(WorkerId, SessionTable&)>& work) {
 
 void RingLoop::send(WorkerId worker, records::Type type, std::string payload) {
   if (taps_.watching() && type == records::Type::push) [[unlikely]]
-    tap_push(worker, payload);
+    taps_.pushed(worker, payload);
   if (worker == numbered_worker) return push_numbered(type, payload);
   Attached* const attached = find(worker);
   if (!attached) return;
@@ -35,12 +35,8 @@ void RingLoop::send(WorkerId worker, records::Type type, std::string payload) {
 }
 
 void RingLoop::tick_soon() {
-  if (push_timer_armed_) return;
-  push_timer_armed_ = true;
-  push_timer_.expires_after(push_tick);
-  push_timer_.async_wait([this](const boost::system::error_code& error) {
-    push_timer_armed_ = false;
-    if (error) return;
+  if (push_timer_.armed()) return;
+  push_timer_.after(push_tick, [this] {
     each_face([this](Face& face) {
       face.pushes.tick();
       if (face.pushes.waiting()) tick_soon();
@@ -48,7 +44,7 @@ void RingLoop::tick_soon() {
   });
 }
 
-/// For nuropb-ctl, over the admin socket: who may open that may do everything.
+/// For nuropb-ctl, over the admin socket: a process that has its key may do everything.
 void RingLoop::operate(const std::string& name, const std::string& body,
                        std::function<void(AdminSocket::Answer)> answer) {
   const auto refuse = [&answer](const std::string& why) {

@@ -218,7 +218,7 @@ bool RingLoop::park_if_kept(WorkerId worker, SessionTable& table, std::uint32_t 
 void RingLoop::take_up(Attached& attached, const records::Resume& record, Session& fresh, const ReturnAddress& from) {
   const auto fail = [&](std::string_view reason, std::string_view description) {
     ++resumes_.failed;
-    log::info("resume failed", {{"session", fresh.id.hex()}, {"reason", reason}});
+    refusal_log_.tell(RefusalLog::Kind::resume, clock_.now(), fresh.id, {}, fresh.identity.user_id(), reason);
     deliver(answer_of(from, "null", failed(reason, "resume failed: " + std::string(description))), {});
   };
   if (!config_.resume.enabled) return fail("off", "this gateway keeps no messages (resume.enabled)");
@@ -329,9 +329,7 @@ void RingLoop::arm_resume_timer() {
   const SteadyTime next = std::min(mailboxes_.next_deadline(), parking_.next());
   if (next == SteadyTime::max() || resume_timer_at_ <= next) return;
   resume_timer_at_ = std::max(next, clock_.now() + resume_tick);
-  resume_timer_.expires_at(resume_timer_at_);
-  resume_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+  resume_timer_.at(resume_timer_at_, [this] {
     resume_timer_at_ = SteadyTime::max();
     look_at_mailboxes();
     arm_resume_timer();
@@ -359,7 +357,7 @@ void RingLoop::drop_topic(Mailbox& box, Session& session, const std::string& top
   if (!session.topics.remove(topic)) return;
   mailboxes_.remove_topic(box, topic);
   if (face(session).subscriptions.remove(topic, address(numbered_worker, box.id(), session)).last)
-    face(session).manager.unsubscribe(topic);
+    release(face(session), topic);
 }
 
 }  // namespace nuropb::meshd

@@ -5,6 +5,7 @@
 
 #include "common/close_codes.hpp"
 #include "common/error_names.hpp"
+#include "common/ip_address.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
 #include "meshd/attached.hpp"
@@ -14,6 +15,14 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr std::string_view try_again = "the token can't be judged now: try again";
+
+std::uint64_t source_of(WorkerId worker) { return (std::uint64_t{worker.slot} << 32) | worker.generation; }
+
+/// What counts as one client: an address, or an IPv6 /64.
+std::string host_of(std::string_view peer) {
+  const auto address = IpAddress::parse(host_in_peer(peer));
+  return address ? address->host().text() : std::string();
+}
 
 std::string expiry_text(std::int64_t expires) { return expires == 0 ? "null" : std::to_string(expires); }
 
@@ -37,7 +46,9 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   session->handler = served ? record->handler : HandlerKind::web_socket;
   const WorkerId id = worker.id();
   const std::uint32_t slot = record->session, serial = record->serial;
-  const auto answer = [this, id, slot, serial](Verdict verdict) { judged(id, slot, serial, std::move(verdict)); };
+  const auto answer = [this, id, slot, serial, address = std::string(record->peer)](Verdict verdict) {
+    judged(id, slot, serial, address, std::move(verdict));
+  };
   if (!served) {  // by an edge that was started with other settings: its other sockets are none the worse
     answer(Verdict::later("consumers of handler '" + std::string(name_of(record->handler)) + "' are not served"));
     return true;
@@ -49,7 +60,15 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     return true;
   }
   if (record->kind != records::CredentialKind::ticket) {
-    authorizer_.judge({record->kind, std::string(record->credential)}, answer);
+    authorizer_.judge({record->kind, std::string(record->credential), source_of(id), host_of(record->peer),
+                       [this, id, slot, serial] {
+                         Attached* const worker_now = find(id);
+                         const Session* const waiting =
+                             worker_now ? worker_now->worker.sessions().find(slot, serial) : nullptr;
+                         return waiting && waiting->state == SessionState::judging;
+                       },
+                       record->valid_until},
+                      answer);
     return true;
   }
   session->restored =
@@ -64,7 +83,9 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
     return true;
   }
   // What came to pass while there was no meshd: a restart neither prolongs a session nor brings back a revoked user.
-  const bool expired = identity->expires != 0 && identity->expires <= unix_now();
+  const bool expired =
+      identity->expires != 0 &&
+      (identity->ends_ms != 0 ? from_ring_ms(identity->ends_ms) <= clock_.now() : identity->expires <= unix_now());
   const bool revoked = !expired && !identity->user_id.empty() && !authorizer_.still_good(*identity);
   answer(Verdict::accept(std::move(*identity)));
   if (session->state != SessionState::open) return true;  // over a limit
@@ -73,7 +94,8 @@ bool RingLoop::open_session(Attached& attached, const std::string& payload) {
   return true;
 }
 
-void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t serial, Verdict verdict) {
+void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t serial, const std::string& address,
+                      Verdict verdict) {
   Attached* const attached = find(worker_id);
   if (!attached) return;
   Worker& worker = attached->worker;
@@ -81,17 +103,17 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
   if (!session || session->state != SessionState::judging) return;  // its consumer left meanwhile
   worker.sessions().opened();
   if (verdict.accepted() && !admit_user(*attached, slot, *session, verdict.identity.user_id)) {
-    log::info("session refused", {{"session", session->id.hex()}, {"reason", "limits.connections_per_user"}});
+    refusal_log_.tell(RefusalLog::Kind::session, clock_.now(), session->id, address, {}, "limits.connections_per_user");
   } else if (verdict.accepted()) {
     session->state = SessionState::open;
-    take_identity(*attached, slot, *session, verdict.identity);
+    take_identity(*attached, slot, *session, std::move(verdict.identity));
     face(*session).sessions.add(worker_id, slot, *session);
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
     ++(later ? counts_.auth.unavailable : counts_.auth.refused);
     session->state = SessionState::ended;
-    log::info(later ? "session can't be judged now" : "session refused",
-              {{"session", session->id.hex()}, {"reason", verdict.reason}});
+    refusal_log_.tell(later ? RefusalLog::Kind::unavailable : RefusalLog::Kind::session, clock_.now(), session->id,
+                      address, {}, verdict.reason);
     std::string payload;
     records::encode(
         records::SessionRefused{slot, serial, later ? close_code::mesh_unavailable : close_code::token_refused,
@@ -104,19 +126,16 @@ void RingLoop::judged(WorkerId worker_id, std::uint32_t slot, std::uint32_t seri
 }
 
 /// The first, or a fresh one of the same user: all that follows from it, and the ticket with which the edge can bring it back.
-void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& session, const Identity& identity) {
+void RingLoop::take_identity(Attached& attached, std::uint32_t slot, Session& session, Identity identity) {
   const WorkerId worker = attached.worker.id();
+  const Moment now = Moment::now();
+  if (identity.expires != 0 && identity.ends_ms == 0) identity.ends_ms = to_ring_ms(steady_end(identity.expires, now));
   session.identity = StoredIdentity(identity);
   session.policy = policy_of(identity);
   reconsider_topics(&attached, worker, slot, session);
   const Expiries::Key key{worker, slot, session.serial};
-  const std::int64_t expires = identity.expires;
-  if (expires == 0) expiries_.remove(key);
-  else
-    expiries_.set(
-        key,
-        config_.auth.expiry_warning_s == 0 ? 0 : std::max<std::int64_t>(expires - config_.auth.expiry_warning_s, 1),
-        expires);
+  if (identity.expires == 0) expiries_.remove(key);
+  else expiries_.set(key, config_.auth.expiry_warning_s, {identity.expires, from_ring_ms(identity.ends_ms)}, now);
   const std::string username = identity.username.empty() ? "null" : json::quoted(identity.username);
   const std::string ticket = tickets_.seal_session(worker, session.id, identity);
   std::string payload;
@@ -133,7 +152,12 @@ void RingLoop::authorize(const records::Authorize& record, Session& session, con
     return deliver(refusal(from, error_name::transport, "another authorize of this socket is being judged"), {});
   session.authorizing = true;
   authorizer_.judge(
-      {records::CredentialKind::message, std::string(record.token)},
+      {records::CredentialKind::message, std::string(record.token), source_of({from.slot, from.generation}),
+       "user " + std::string(session.identity.user_id()),
+       [this, from, serial = session.serial] {
+         Attached* const attached = find({from.slot, from.generation});
+         return attached && attached->worker.sessions().find(from.session, serial);
+       }},
       [this, from, serial = session.serial](Verdict verdict) { judged_again(from, serial, std::move(verdict)); });
 }
 
@@ -143,18 +167,20 @@ void RingLoop::judged_again(const ReturnAddress& from, std::uint32_t serial, Ver
   if (!session || session->state != SessionState::open) return;
   session->authorizing = false;
   if (verdict.accepted() && verdict.identity.user_id == session->identity.user_id()) {
-    take_identity(*attached, from.session, *session, verdict.identity);
+    take_identity(*attached, from.session, *session, std::move(verdict.identity));
     deliver(done(from, "{\"user_id\":" + json::quoted(session->identity.user_id()) +
                            ",\"expires_at\":" + expiry_text(session->identity.expires()) + "}"),
             {});
   } else if (verdict.accepted()) {
     ++counts_.auth.other_user;
-    log::info("authorize refused", {{"session", session->id.hex()}, {"reason", "the token is another user's"}});
+    refusal_log_.tell(RefusalLog::Kind::authorize, clock_.now(), session->id, {}, session->identity.user_id(),
+                      "the token is another user's");
     deliver(refusal(from, error_name::authorization, "the token is another user's; the session goes on as it was"), {});
   } else {
     const bool later = verdict.what == Verdict::What::unavailable;
     ++(later ? counts_.auth.unavailable : counts_.auth.refused);
-    log::info("authorize refused", {{"session", session->id.hex()}, {"reason", verdict.reason}});
+    refusal_log_.tell(RefusalLog::Kind::authorize, clock_.now(), session->id, {}, session->identity.user_id(),
+                      verdict.reason);
     deliver(refusal(from, later ? error_name::transport : error_name::authentication,
                     later ? try_again : "token refused; the session goes on as it was"),
             {});
@@ -167,7 +193,7 @@ void RingLoop::reconsider_topics(Attached* attached, WorkerId worker, std::uint3
   for (const std::string& topic : topics) {
     if (session.policy.allows_topic(Use::subscribe, topic)) continue;
     const auto removed = face(session).subscriptions.remove(topic, holder(worker, slot, session));
-    if (removed.last) face(session).manager.unsubscribe(topic);
+    if (removed.last) release(face(session), topic);
     for (const ReturnAddress& asker : removed.waiting)
       deliver(refusal(asker, error_name::authorization, may_not_subscribe), {});
     end_subscription(attached, slot, session, topic, error_name::authorization, may_not_subscribe);
@@ -207,8 +233,13 @@ void RingLoop::forget_session(WorkerId worker, std::uint32_t slot, Session& sess
 }
 
 void RingLoop::look_at_expiries() {
-  const std::int64_t now = unix_now();
-  const auto due = expiries_.due(now);
+  const Moment now = Moment::now();
+  if (const std::int64_t by = clock_steps_.look(now); by != 0) {
+    log::warning("the wall clock was set, or the machine was suspended",
+                 {{"by_ms", by}, {"hint", "sessions end by the monotonic clock; docs/tasks/authorization.md"}});
+    expiries_.stepped(now);
+  }
+  const auto due = expiries_.due(now.steady);
   for (const Expiries::Due& one : due) {
     Attached* const attached = find(one.key.worker);
     Session* const session = attached ? attached->worker.sessions().find(one.key.slot, one.key.serial) : nullptr;
@@ -219,7 +250,7 @@ void RingLoop::look_at_expiries() {
     }
     const std::string text = R"({"type":"event","payload":{"topic":"session_expiring","event":{"session_id":")" +
                              session->id.hex() + R"(","expires_at":)" + expiry_text(session->identity.expires()) +
-                             ",\"expires_in\":" + std::to_string(session->identity.expires() - now) + "}}}";
+                             ",\"expires_in\":" + std::to_string(one.left_s) + "}}}";
     if (session->mailbox) {
       say(*session->mailbox, text);
       continue;
@@ -245,6 +276,7 @@ bool RingLoop::ask_mesh(mesh::Outgoing&& question, const std::string& method) {
 }
 
 std::string RingLoop::reload() {
+  log::reopen();
   std::string wrong;
   const auto note = [&wrong](const Error& error) {
     wrong += (wrong.empty() ? "" : "; ") + error.text();
@@ -255,6 +287,11 @@ std::string RingLoop::reload() {
   if (snorky_ && snorky_->has_keys()) {
     if (const auto done = snorky_->reload(); done) log::info("backend keys reloaded");
     else log::error("backend keys not reloaded, the former ones stay in force", {{"reason", note(done.error())}});
+  }
+  if (peer_keys_) {
+    if (const auto done = peer_keys_->reload(); done)
+      log::info("keys of gateways reloaded", {{"keys", peer_keys_->size()}});
+    else log::error("keys of gateways not reloaded, the former ones stay in force", {{"reason", note(done.error())}});
   }
   if (!config_.auth.policy_file.empty()) {
     if (auto fresh = Policy::load(config_.auth.policy_file)) {

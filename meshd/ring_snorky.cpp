@@ -107,8 +107,14 @@ bool RingLoop::backend_record(Attached& attached, const shm::RecordHeader& heade
   if (!snorky_ || !snorky_->has_keys()) return impossible("there is no backend (backend.key_file)");
   const bool honest = snorky_->backend_call(
       *record, [this, id = worker.id(), sequence = header.sequence](const snorky::HttpAnswer& answer) {
-        if (const auto left_out = answer.status == 401 ? backend_pause_.due(clock_.now()) : std::nullopt) {
-          log::warning("a backend's key is not valid", {{"left_out", *left_out}});
+        const bool wrong_key = answer.status == 401, out_of_scope = answer.status == 403;
+        counts_.backend_wrong_keys += wrong_key ? 1 : 0;
+        counts_.backend_out_of_scope += out_of_scope ? 1 : 0;
+        if (const auto left_out = wrong_key || out_of_scope ? backend_pause_.due(clock_.now()) : std::nullopt) {
+          if (wrong_key) log::warning("a backend's key is not valid", {{"left_out", *left_out}});
+          else
+            log::warning("a backend's call was refused",
+                         {{"key", answer.key}, {"reason", answer.text}, {"left_out", *left_out}});
         }
         std::string out;
         records::encode(records::BackendAnswer{answer.status, answer.text}, out);

@@ -5,10 +5,12 @@
 #include <iterator>
 
 #include "common/close_codes.hpp"
+#include "common/consumer_messages.hpp"
 #include "common/crash_points.hpp"
 #include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
+#include "common/topic.hpp"
 #include "meshd/attached.hpp"
 #include "meshd/ring_loop.hpp"
 
@@ -193,7 +195,7 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     const ReturnAddress from = face(*session).address(worker.id(), record->session, header.sequence);
     const Verb verb = allowed(type, session->state);
     if (taps_.watching() && verb != Verb::violation && verb != Verb::ignore) [[unlikely]]
-      tap(type, *record, *session, from);
+      taps_.asked(type, *record, *session, from);
     switch (verb) {
       case Verb::publish:
       case Verb::authorize:
@@ -216,17 +218,17 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
     case records::Type::event:
       return with(records::decode<records::Event>(payload), [&](const records::Event& event, Session& session,
                                                                 const ReturnAddress& from) {
-        if (!Peers::reserved(event.topic) && session.policy.allows_topic(Use::event, event.topic)) {
+        auto refused = refused_by_policy(event, session, from);
+        if (!refused) {
           measure_read(attached, from, event.origin);
           const auto send = [&](const records::Event& record) {
-            return publish(attached, face(session), to_outgoing(record, session, from, turn_began_, request_settings_));
+            return publish(attached, face(session),
+                           to_outgoing(record, session, from, face(session).addresses, turn_began_, request_settings_));
           };
           return in_span(type, event.topic, {}, session, from, event, send);
         }
         worker.settle(worker.begin_work());
-        deliver(refusal(from, error_name::authorization,
-                        "Topic " + std::string(event.topic) + ": this user may not publish to it (policy)"),
-                {});
+        deliver(std::move(*refused), {});
         return true;
       });
     case records::Type::authorize:
@@ -251,21 +253,27 @@ bool RingLoop::consumers_record(Attached& attached, const shm::RecordHeader& hea
         return true;
       });
     default:
-      return with(records::decode<records::Request>(payload), [&](const records::Request& request, Session& session,
-                                                                  const ReturnAddress& from) {
-        auto refused = refused_by_policy(type, request, session, from);
-        if (!refused) {
-          measure_read(attached, from, request.origin);
-          const auto send = [&](const records::Request& record) {
-            return publish(attached, face(session),
-                           to_outgoing(type, record, session, from, turn_began_, request_settings_), record.method);
-          };
-          return in_span(type, request.service, request.method, session, from, request, send);
-        }
-        worker.settle(worker.begin_work());
-        deliver(std::move(*refused), {});
-        return true;
-      });
+      return with(records::decode<records::Request>(payload),
+                  [&](const records::Request& request, Session& session, const ReturnAddress& from) {
+                    auto refused = refused_by_policy(type, request, session, from);
+                    if (!refused && !may_wait(type, request, session, from)) {
+                      worker.settle(worker.begin_work());
+                      return true;
+                    }
+                    if (!refused) {
+                      measure_read(attached, from, request.origin);
+                      const auto send = [&](const records::Request& record) {
+                        return publish(attached, face(session),
+                                       to_outgoing(type, record, session, from, face(session).addresses, turn_began_,
+                                                   request_settings_),
+                                       record.method);
+                      };
+                      return in_span(type, request.service, request.method, session, from, request, send);
+                    }
+                    worker.settle(worker.begin_work());
+                    deliver(std::move(*refused), {});
+                    return true;
+                  });
   }
 }
 
@@ -277,7 +285,10 @@ std::optional<Returned> RingLoop::refused_by_policy(records::Type type, const re
   const Use use = type == records::Type::command    ? Use::command
                   : type == records::Type::describe ? Use::describe
                                                     : Use::request;
-  if (session.policy.allows(use, request.service, request.method)) return {};
+  // Who may request may request a description, as with nuropb-gw; but not one that a rule denies.
+  const bool denied =
+      request.method == mesh::name_of_describe && session.policy.denies(Use::describe, request.service, {});
+  if (!denied && session.policy.allows(use, request.service, request.method)) return {};
   return refusal(from, error_name::authorization,
                  "Service " + std::string(request.service) +
                      (use == Use::describe ? "" : ", method " + std::string(request.method)) + ": this user may not " +
@@ -285,6 +296,20 @@ std::optional<Returned> RingLoop::refused_by_policy(records::Type type, const re
                       : use == Use::describe ? "describe"
                                              : "request") +
                      " it (policy)");
+}
+
+std::optional<Returned> RingLoop::refused_by_policy(const records::Event& event, const Session& session,
+                                                    const ReturnAddress& from) {
+  const auto refused = [&](std::string_view error, const std::string& why) {
+    return refusal(from, error, "Topic " + std::string(event.topic) + why);
+  };
+  if (Peers::reserved(event.topic) || !session.policy.allows_topic(Use::event, event.topic))
+    return refused(error_name::authorization, ": this user may not publish to it (policy)");
+  if (const auto problem = topic_problem(event.topic)) return refused(error_name::validation, ' ' + *problem);
+  if (EventTarget::most_users(event.target) > EventTarget::max_users)
+    return refused(error_name::validation,
+                   ": target names more than " + std::to_string(EventTarget::max_users) + " users");
+  return {};
 }
 
 bool RingLoop::publish(Attached& attached, Face& face, Result<mesh::Outgoing> message, std::string_view method) {
@@ -307,7 +332,7 @@ void RingLoop::send_encrypted(Face& face) {
   if (!face.encryption) return;
   for (const auto& [message, error] : face.encryption->take_output(face.outgoing)) {
     if (mesh_authorizer_ && mesh_authorizer_->refused(message.correlation_id, error.description)) continue;
-    const auto to = ReturnAddress::parse(message.correlation_id);
+    const auto to = face.addresses.open(message.correlation_id);
     if (!to) continue;
     if (Attached* const attached = find({to->slot, to->generation})) attached->worker.settle(message.tag);
     deliver(refusal(*to, error.name, error.description), {});

@@ -1,7 +1,9 @@
 #include "meshd/sealed_tickets.hpp"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -87,6 +89,18 @@ std::optional<std::string> SealedTickets::open(std::string_view bound_to, std::s
   return plain;
 }
 
+std::array<std::uint8_t, 16> SealedTickets::key_for(std::string_view purpose) const {
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  std::array<std::uint8_t, 16> key{};
+  if (!HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()), bytes(purpose), purpose.size(),
+            digest.data(), &size) ||
+      size < key.size())
+    throw std::runtime_error("OpenSSL has no HMAC with SHA-256, which keys are made with");
+  std::copy_n(digest.begin(), key.size(), key.begin());
+  return key;
+}
+
 std::string SealedTickets::seal_worker(WorkerId worker) const {
   std::string plain;
   put_u32(plain, worker.slot);
@@ -129,6 +143,7 @@ std::string SealedTickets::seal_session(WorkerId worker, const SessionId& sessio
   put_text(plain, identity.claims);
   put_text(plain, identity.authorizer);
   put_text(plain, std::to_string(identity.expires));
+  put_text(plain, std::to_string(identity.ends_ms));
   for (const std::string& role : identity.roles) put_text(plain, role);
   return seal(session_binding(worker, session), plain);
 }
@@ -144,11 +159,17 @@ std::optional<Identity> SealedTickets::open_session(WorkerId worker, const Sessi
   auto claims = get_text(in);
   auto authorizer = get_text(in);
   const auto expires = get_text(in);
-  if (!user_id || !username || !token || !claims || !authorizer || !expires) return {};
+  const auto ends = get_text(in);
+  if (!user_id || !username || !token || !claims || !authorizer || !expires || !ends) return {};
   std::int64_t until = 0;
-  if (std::from_chars(expires->data(), expires->data() + expires->size(), until).ec != std::errc()) return {};
-  Identity identity{std::move(*user_id),   std::move(*username), std::move(*token), {}, std::move(*claims), until,
-                    std::move(*authorizer)};
+  std::uint64_t ends_ms = 0;
+  if (std::from_chars(expires->data(), expires->data() + expires->size(), until).ec != std::errc() ||
+      std::from_chars(ends->data(), ends->data() + ends->size(), ends_ms).ec != std::errc())
+    return {};
+  Identity identity{std::move(*user_id),    std::move(*username),
+                    std::move(*token),      {},
+                    std::move(*claims),     until,
+                    std::move(*authorizer), ends_ms};
   while (!in.empty()) {
     auto role = get_text(in);
     if (!role) return {};

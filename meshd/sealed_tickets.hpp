@@ -1,5 +1,5 @@
 #pragma once
-// Tickets: what meshd hands to edges so that a successor of it can believe them (design: *Identity is sealed*).
+// Tickets: what meshd hands to edges so that a successor of it can believe them (design.md, rule 2).
 //
 // A worker ticket says "you are slot S, generation G"; a session ticket says "on that worker, session X is user U".
 // Both are sealed with AES-256-GCM under a secret that only meshd can read and that outlives it (runtime_dir/secret),
@@ -43,6 +43,9 @@ class SealedTickets {
   };
   [[nodiscard]] std::string seal_resume(const ResumeToken& token) const;
   [[nodiscard]] std::optional<ResumeToken> open_resume(std::string_view token) const;
+
+  /// A key of 16 bytes for something else than tickets: another for each purpose, the same for every successor of meshd.
+  [[nodiscard]] std::array<std::uint8_t, 16> key_for(std::string_view purpose) const;
 
  private:
   [[nodiscard]] std::string seal(std::string_view bound_to, std::string_view plain) const;

@@ -42,6 +42,7 @@ ServiceMeshManager::ServiceMeshManager(Participation participation, const std::s
 
 std::unique_ptr<mesh::Carrier> ServiceMeshManager::make_carrier(Participation&& participation,
                                                                 mesh::Carrier::Callbacks callbacks) {
+  if (participation.carrier) return participation.carrier(std::move(callbacks));
   ServiceMeshManager* const first = participation.first;
   if (participation.loopback || (first && first->loopback_)) {
     auto made = first ? std::make_unique<mesh::Loopback>(*first->loopback_, std::move(callbacks))

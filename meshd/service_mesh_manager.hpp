@@ -5,7 +5,7 @@
 //
 // Answers and reports that arrive on the carrier's thread are put into an inbox of bounded bytes; once per batch the
 // ring loop is woken. When the ring loop falls behind, reading from the broker is paused rather than the inbox grown
-// (design rule 5).
+// (design.md, rule 5).
 //
 // Threads: publish(), take_events() and delivered() belong to the ring loop; the rest is the carrier's. With an echo in
 // the process, the carrier's thread is the ring loop.
@@ -43,15 +43,19 @@ class ServiceMeshManager {
     void clear();
   };
 
-  /// With a connection of its own, or on that of the first. `loopback`: on a mesh in the process instead.
+  /// With a connection of its own, or on that of the first. `loopback`: on a mesh in the process instead. Or with a carrier
+  /// that somebody else makes.
   struct Participation {
     Participation(const mesh::TransportSettings& settings, bool in_process)
         : connection(&settings), own(settings), loopback(in_process) {}
     Participation(ServiceMeshManager& other, mesh::ParticipantSettings settings)
         : first(&other), own(std::move(settings)) {}
+    Participation(mesh::Carrier::Factory factory, mesh::ParticipantSettings settings)
+        : own(std::move(settings)), carrier(std::move(factory)) {}
     const mesh::TransportSettings* connection = nullptr;
     ServiceMeshManager* first = nullptr;
     mesh::ParticipantSettings own;
+    mesh::Carrier::Factory carrier;
     bool loopback = false;
   };
   /// `wake` is called on the carrier's thread when events wait that take_events() has not been woken for.

@@ -13,7 +13,7 @@ std::uint64_t random_odd() {
 
 }  // namespace
 
-SessionIndex::SessionIndex() : ids_(IdHash{random_odd(), random_odd()}), users_(UserHash{}) {}
+SessionIndex::SessionIndex() : ids_(IdHash{random_odd(), random_odd()}), users_(SipHash{}) {}
 
 std::size_t SessionIndex::IdHash::operator()(const SessionId& id) const {
   std::uint64_t x = 0, y = 0;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/ids.hpp"
+#include "common/sip_hash.hpp"
 #include "meshd/sealed_tickets.hpp"
 #include "meshd/session_table.hpp"
 
@@ -52,11 +53,8 @@ class SessionIndex {
     std::uint64_t a, b;
     std::size_t operator()(const SessionId& id) const;
   };
-  struct UserHash {
-    std::size_t operator()(std::string_view user) const { return std::hash<std::string_view>()(user); }
-  };
   /// A hash set of sessions that are linked into it, whose buckets grow with it.
-  template <class Key, class Hash, Session::Hook Session::*Member>
+  template <class Key, class Hash, Session::Hook Session::* Member>
   class Linked {
     using Set = boost::intrusive::unordered_set<Session, boost::intrusive::member_hook<Session, Session::Hook, Member>,
                                                 boost::intrusive::key_of_value<Key>, boost::intrusive::hash<Hash>,
@@ -96,7 +94,7 @@ class SessionIndex {
   [[nodiscard]] Session* first_of(std::string_view user_id) const { return users_.find(user_id); }
 
   Linked<IdOf, IdHash, &Session::by_id> ids_;
-  Linked<UserOf, UserHash, &Session::by_user> users_;  // the first of each user's chain
+  Linked<UserOf, SipHash, &Session::by_user> users_;  // the first of each user's chain
   std::size_t count_ = 0;
 };
 

@@ -9,7 +9,7 @@
 //       └── close_session, from any state
 //
 // What is not in the table below for the state that a session is in ends the worker: an edge that behaves never sends
-// it (design rule 2). Records that can cross one of ours on the way are in it.
+// it (design.md, rule 2). Records that can cross one of ours on the way are in it.
 
 #include <atomic>
 #include <boost/intrusive/unordered_set_hook.hpp>

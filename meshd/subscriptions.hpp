@@ -1,6 +1,6 @@
 #pragma once
 // Which workers want which topics, counted over all their sessions: what the broker is told is each pattern's first
-// subscriber and its last (design: consumers by the thousand cost one binding).
+// subscriber and its last (thousands of clients cost one binding).
 //
 //   add() ── first ──► bind ──► bound() : those who waited are answered, whoever comes later is answered at once
 //   remove() ── last ──► unbind

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/consumer_messages.hpp"
 #include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 #include "common/messages.hpp"
@@ -27,12 +28,6 @@ RequestOutcome outcome_of(std::string_view error) {
   return RequestOutcome::error;
 }
 
-std::optional<ReturnAddress> ours(const std::string& correlation_id, std::uint32_t instance) {
-  auto to = ReturnAddress::parse(correlation_id);
-  if (!to || to->instance != instance) return {};
-  return to;
-}
-
 std::string not_delivered(const mesh::Report& report) {
   // The broker returns a message whole, so the method's name comes back with it and need not be remembered.
   std::string method = "?";
@@ -41,17 +36,25 @@ std::string not_delivered(const mesh::Report& report) {
                     "Service " + report.routing_key + " not available. unable to call method " + method);
 }
 
+/// A session, as the transport tells its messages from those of others. Never 0, which is for what is nobody's.
+std::uint64_t source_of(const ReturnAddress& from) {
+  return std::uint64_t{1} << 63U | std::uint64_t{from.slot} << 48U | std::uint64_t{from.generation} << 24U |
+         from.session;
+}
+
 /// What all messages of consumers share.
 Result<mesh::Outgoing> begin(std::string_view raw_trace_id, std::string_view traceparent, const ReturnAddress& from,
-                             std::uint64_t deadline_ms, SteadyTime now, const RequestSettings& settings) {
+                             const AddressSeal& addresses, std::uint64_t deadline_ms, SteadyTime now,
+                             const RequestSettings& settings) {
   json::Slice trace;
-  if (const auto problem = json::validate(raw_trace_id, &trace, json::Limits{settings.json_depth}))
+  if (const auto problem = json::validate(raw_trace_id, &trace, settings.json))
     return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
   if (!traceparent.empty() && !parse_traceparent(traceparent))
     return failure("traceparent is none", "record of a consumer's message");
   mesh::Outgoing out;
   out.traceparent = traceparent;
-  out.correlation_id = from.correlation_id();
+  out.correlation_id = addresses.seal(from);
+  out.source = source_of(from);
   out.trace_id = trace.kind == json::Kind::string ? json::unescape(trace) : std::string(trace.text);
   out.deadline = std::min(from_ring_ms(deadline_ms), now + settings.max_ttl);
   return out;
@@ -82,15 +85,15 @@ std::string context_of(const StoredIdentity& identity, const ContextKeys& keys, 
 }  // namespace
 
 Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session,
-                                   const ReturnAddress& from, SteadyTime now, const RequestSettings& settings) {
+                                   const ReturnAddress& from, const AddressSeal& addresses, SteadyTime now,
+                                   const RequestSettings& settings) {
   const bool describe = type == records::Type::describe;
   // The slices go into the message as they are, so a forged one could add members to it: each must be one JSON value.
-  const auto problem =
-      describe ? std::nullopt : json::validate(request.params, nullptr, json::Limits{settings.json_depth});
+  const auto problem = describe ? std::nullopt : json::validate(request.params, nullptr, settings.json);
   if (problem) return failure("params are not JSON: " + problem->text(), "request record");
   if (request.service.empty() || request.method.empty() != describe)
     return failure("no service or no method", "request record");
-  auto out = begin(request.trace_id, request.origin.traceparent, from, request.deadline_ms, now, settings);
+  auto out = begin(request.trace_id, request.origin.traceparent, from, addresses, request.deadline_ms, now, settings);
   if (!out) return out;
   out->type = type == records::Type::command ? MessageType::command : MessageType::request;
   out->routing_key = request.service;
@@ -104,17 +107,17 @@ Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& r
 }
 
 Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestSettings& settings) {
-  const json::Limits depth{settings.json_depth};
+                                   const AddressSeal& addresses, SteadyTime now, const RequestSettings& settings) {
+  const json::Limits& limits = settings.json;
   if (event.topic.empty()) return failure("no topic", "event record");
-  if (const auto problem = json::validate(event.event, nullptr, depth))
+  if (const auto problem = json::validate(event.event, nullptr, limits))
     return failure("event is not JSON: " + problem->text(), "event record");
   json::Slice target;
-  if (const auto problem = json::validate(event.target, &target, depth))
+  if (const auto problem = json::validate(event.target, &target, limits))
     return failure("target is not JSON: " + problem->text(), "event record");
   if (target.kind != json::Kind::null && target.kind != json::Kind::array)
     return failure("target is neither null nor a list", "event record");
-  auto out = begin(event.trace_id, event.origin.traceparent, from, event.deadline_ms, now, settings);
+  auto out = begin(event.trace_id, event.origin.traceparent, from, addresses, event.deadline_ms, now, settings);
   if (!out) return out;
   out->type = MessageType::event;
   out->routing_key = event.topic;
@@ -123,9 +126,9 @@ Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& s
   return out;
 }
 
-std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t instance, std::uint32_t max_message,
-                                    std::size_t json_depth) {
-  const auto to = ours(message.correlation_id, instance);
+std::optional<Returned> to_returned(const mesh::Incoming& message, const AddressSeal& addresses,
+                                    std::uint32_t max_message, std::size_t json_depth) {
+  const auto to = addresses.open(message.correlation_id);
   if (!to) return {};
   const auto refuse = [&](const std::string& why) {
     return Returned{*to, response_record(*to, "null", error_json(error_name::message, why), RequestOutcome::error)};
@@ -141,11 +144,11 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t
                                        body->error == "null" ? RequestOutcome::ok : RequestOutcome::error)};
 }
 
-std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance) {
+std::optional<Returned> to_returned(const mesh::Report& report, const AddressSeal& addresses) {
   if (report.type == MessageType::response) return {};
   // What becomes of nearly every message, before anything else is looked at.
   if (report.outcome == mesh::Outcome::confirmed && report.type == MessageType::request) return {};
-  const auto to = ours(report.correlation_id, instance);
+  const auto to = addresses.open(report.correlation_id);
   if (!to) return {};
   const char* const what = report.type == MessageType::request   ? "request"
                            : report.type == MessageType::command ? "command"
@@ -212,6 +215,8 @@ Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind han
   }
   const auto body = decode_event(message.body, json::Limits{json_depth});
   if (!body) return tl::unexpected(body.error());
+  if (EventTarget::most_users(body->target) > EventTarget::max_users)
+    return failure("names more than " + std::to_string(EventTarget::max_users) + " users in its target", "event");
   const std::string traceparent = traceparent_of(message, body->context, json_depth);
   std::string payload;
   // The topic is the one that the broker matched; what the publisher wrote beside it may be another.

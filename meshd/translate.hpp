@@ -10,6 +10,7 @@
 #include "common/json/scan.hpp"
 #include "common/records.hpp"
 #include "common/result.hpp"
+#include "meshd/address_seal.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/session_table.hpp"
 
@@ -19,7 +20,7 @@ namespace nuropb::meshd {
 class MemberName {
  public:
   MemberName() = default;
-  MemberName(const std::string& name) : text_(name.empty() ? std::string() : json::quoted(name) + ':') {}
+  MemberName(const std::string& name) : text_(name.empty() ? std::string() : nuropb::json::quoted(name) + ':') {}
   MemberName(const char* name) : MemberName(std::string(name)) {}
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] bool empty() const { return text_.empty(); }
@@ -28,7 +29,7 @@ class MemberName {
   std::string text_;
 };
 
-/// Under which keys of the context a service finds what our own record of the session says, and no edge (protocol.md,
+/// Keys of the context under which a service finds what meshd's record of the session says, no edge (nuropb-wire.md,
 /// "Context"). Any may be empty: it is not sent then. Events, which anybody may read, never carry the token.
 struct ContextKeys {
   MemberName user, token, claims;
@@ -36,16 +37,17 @@ struct ContextKeys {
 
 struct RequestSettings {
   milliseconds max_ttl{0};
-  std::size_t json_depth = 256;
+  nuropb::json::Limits json{};  ///< of what clients write
   ContextKeys context{};
 };
 
 /// The message for the broker: of a request, command or describe, or of an event. An error says which part of the record
-/// no honest edge could have written.
+/// no honest edge could have written. `from`: where the answer goes, sealed by `addresses`.
 Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session,
-                                   const ReturnAddress& from, SteadyTime now, const RequestSettings& settings);
+                                   const ReturnAddress& from, const AddressSeal& addresses, SteadyTime now,
+                                   const RequestSettings& settings);
 Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
-                                   SteadyTime now, const RequestSettings& settings);
+                                   const AddressSeal& addresses, SteadyTime now, const RequestSettings& settings);
 
 /// An answer on its way back: which worker, which request, what. `payload` is the record's bytes.
 struct Returned {
@@ -54,13 +56,13 @@ struct Returned {
 };
 
 /// From a service's response. A body that is no response becomes a NuropbMessageError, so that the asker does not wait
-/// in vain; a correlation id that is not one of ours (another instance, a stranger) is nothing.
-std::optional<Returned> to_returned(const mesh::Incoming& message, std::uint32_t instance, std::uint32_t max_message,
-                                    std::size_t json_depth);
+/// in vain; a correlation id that we have not sealed is nothing.
+std::optional<Returned> to_returned(const mesh::Incoming& message, const AddressSeal& addresses,
+                                    std::uint32_t max_message, std::size_t json_depth);
 
 /// From what became of a message that we published; nothing where nobody has to be told (a request is confirmed, or its
 /// deadline passed, which the edge sees by itself). Commands and events have no other answer than that they are confirmed.
-std::optional<Returned> to_returned(const mesh::Report& report, std::uint32_t instance);
+std::optional<Returned> to_returned(const mesh::Report& report, const AddressSeal& addresses);
 /// An answer of our own.
 Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error);
 /// Nothing was sent: the answer of our own.

@@ -7,10 +7,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "common/clock.hpp"
@@ -58,13 +58,9 @@ class UserLimits {
   [[nodiscard]] const Rates& rates() const { return rates_; }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
   std::uint32_t connections_;
   Rates rates_;
-  std::unordered_map<std::string, User, Hash, std::equal_to<>> users_;
+  std::map<std::string, User, std::less<>> users_;  // ordered: outsiders choose the names
 };
 
 }  // namespace nuropb::meshd

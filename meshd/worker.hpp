@@ -1,6 +1,6 @@
 #pragma once
 // One attached edge as meshd sees it: its control channel, its segments, both rings, its sessions. Everything that is
-// read here was written by a process that faces the internet and is judged before it is used (design rule 2).
+// read here was written by a process that faces the internet and is judged before it is used (design.md, rule 2).
 //
 // Owner thread: the ring loop. Ends by being destroyed; the memory and descriptors go with it.
 

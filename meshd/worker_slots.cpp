@@ -7,7 +7,7 @@
 namespace nuropb::meshd {
 namespace {
 
-constexpr std::size_t most_remembered = 4096;
+constexpr std::size_t most_slots_remembered = 4096;
 
 }  // namespace
 
@@ -45,7 +45,7 @@ std::optional<WorkerId> WorkerSlots::reclaim(WorkerId id) {
 
 void WorkerSlots::note(WorkerId id) {
   used_.push_back(id);
-  if (used_.size() > most_remembered) used_.pop_front();
+  if (used_.size() > most_slots_remembered) used_.pop_front();
 }
 
 void WorkerSlots::release(WorkerId id) { taken_.erase(id); }

@@ -1,40 +1,31 @@
 #include "meshd/amqp/connection.hpp"
 
-#include <amqp_framing.h>
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include "meshd/amqp/open_socket.hpp"
+
 namespace nuropb::amqp {
 namespace {
 
-constexpr int frame_max = 131072;
+constexpr int wanted_frame_max = 131072;
 constexpr int wanted_send_buffer = 4 << 20;
 constexpr std::size_t longest_name = 255;      // AMQP's short strings
 constexpr std::size_t longest_headers = 6144;  // ours; publish_overhead less the names and the frames around them
-// A part of a long body: small beside frame_max, so that it finds room in any send buffer.
+// A part of a long body, unless the broker's frames are smaller: small, so that it finds room in any send buffer.
 constexpr std::size_t body_part = 16384;
+constexpr std::size_t around_frame = 8;     // type, channel, size, and the octet at the end
 constexpr std::size_t frame_overhead = 64;  // of a body frame, and of TLS around it
 
-timeval to_timeval(milliseconds ms) { return {ms.count() / 1000, (ms.count() % 1000) * 1000}; }
-
-amqp_table_entry_t text_entry(std::string_view key, std::string_view value) {
-  amqp_table_entry_t entry{};
-  entry.key = bytes(key);
-  entry.value.kind = AMQP_FIELD_KIND_UTF8;
-  entry.value.value.bytes = bytes(value);
-  return entry;
-}
 amqp_table_entry_t flag_entry(std::string_view key) {
   amqp_table_entry_t entry{};
   entry.key = bytes(key);
@@ -137,18 +128,13 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   timeval timeout = to_timeval(settings.timeout);
   amqp_set_handshake_timeout(c.state_, &timeout);
   amqp_set_rpc_timeout(c.state_, &timeout);
-  if (const int opened = amqp_socket_open_noblock(socket, url.host.c_str(), url.port, &timeout);
-      opened != AMQP_STATUS_OK) {
+  if (const int opened = open_socket(socket, url, settings, c.passed_over_); opened != AMQP_STATUS_OK)
     return tl::unexpected(open_error(opened, url));
-  }
   c.fd_ = amqp_get_sockfd(c.state_);
   c.tls_ = url.tls;
   const int on = 1;
   ::setsockopt(c.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(c.fd_, SOL_SOCKET, SO_SNDBUF, &wanted_send_buffer, sizeof wanted_send_buffer);
-  // A write that had no room after all ends when the peer has taken nothing for two heartbeats.
-  const unsigned user_timeout = std::max<unsigned>(settings.heartbeat_s, 5U) * 2000U;
-  ::setsockopt(c.fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
   int got = 0;
   socklen_t size = sizeof got;
   ::getsockopt(c.fd_, SOL_SOCKET, SO_SNDBUF, &got, &size);
@@ -167,14 +153,21 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   capability.value.value.table = {static_cast<int>(capabilities.size()), capabilities.data()};
   entries.push_back(capability);
   const amqp_table_t properties{static_cast<int>(entries.size()), entries.data()};
-  const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), Connection::most_channels, frame_max,
-                                                settings.heartbeat_s, &properties, AMQP_SASL_METHOD_PLAIN,
-                                                url.user.c_str(), url.password.c_str());
+  const auto login = amqp_login_with_properties(c.state_, url.vhost.c_str(), Connection::most_channels,
+                                                wanted_frame_max, settings.heartbeat_s, &properties,
+                                                AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
   if (login.reply_type != AMQP_RESPONSE_NORMAL)
     return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
-  c.frames_.set_frame_max(static_cast<std::size_t>(amqp_get_frame_max(c.state_)));
+  // From here on nothing counts but what was agreed, which may be less than what was asked for.
+  c.frame_max_ = static_cast<std::size_t>(amqp_get_frame_max(c.state_));
+  c.frames_.set_frame_max(c.frame_max_);
+  // A write that had no room after all ends when the peer has taken nothing for two heartbeats.
+  const unsigned user_timeout = std::max<unsigned>(static_cast<unsigned>(amqp_get_heartbeat(c.state_)), 5U) * 2000U;
+  ::setsockopt(c.fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
   return c;
 }
+
+std::size_t Connection::channel_max() const { return static_cast<std::size_t>(amqp_get_channel_max(state_)); }
 
 Result<void> Connection::status(int code, const char* doing) const {
   if (code == AMQP_STATUS_OK) return {};
@@ -217,7 +210,8 @@ bool Connection::send_room(std::size_t wanted) {
   return wanted <= room_;
 }
 
-Result<void> Connection::publishable(std::string_view routing_key, const Properties& properties) {
+Result<void> Connection::publishable(std::string_view routing_key, const Properties& properties,
+                                     std::size_t frame_max) {
   const auto name = [](std::string_view value, const char* what) -> Result<void> {
     if (value.size() > longest_name) return failure("is longer than AMQP's 255 bytes", what);
     return {};
@@ -228,7 +222,15 @@ Result<void> Connection::publishable(std::string_view routing_key, const Propert
     return failure("are longer than " + std::to_string(longest_headers) + " bytes", "headers");
   if (const auto ok = name(routing_key, "service, topic or queue name"); !ok) return ok;
   if (const auto ok = name(properties.correlation_id, "correlation id"); !ok) return ok;
-  return name(properties.reply_to, "reply_to");
+  if (const auto ok = name(properties.reply_to, "reply_to"); !ok) return ok;
+  // AMQP 0-9-1, section 4.2.6.1: the properties of a message are one frame, however small frames are.
+  constexpr std::size_t others = around_frame + 96;  // class, size of the body, flags, content type, expiration, …
+  const std::size_t frame = others + headers + properties.correlation_id.size() + properties.reply_to.size();
+  if (frame > frame_max)
+    return failure("need a frame of " + std::to_string(frame) + " bytes; the broker takes " +
+                       std::to_string(frame_max) + " (its frame_max)",
+                   "headers");
+  return {};
 }
 
 namespace {
@@ -312,11 +314,12 @@ Result<void> Connection::publish_head(std::uint16_t channel, std::string_view ex
   return status(amqp_send_frame(state_, &header), "publishing");
 }
 
-Result<std::size_t> Connection::publish_body(std::uint16_t channel, std::string_view rest) {
+Result<std::size_t> Connection::publish_body(std::uint16_t channel, std::string_view rest, std::size_t most) {
+  const std::size_t largest = std::min(body_part, frame_max_ - around_frame);
   std::size_t gone = 0;
   if (const auto done = write_gathered(); !done) return tl::unexpected(done.error());
-  while (gone < rest.size()) {
-    const std::string_view part = rest.substr(gone, body_part);
+  while (gone < rest.size() && gone < most) {
+    const std::string_view part = rest.substr(gone, largest);
     if (!send_room(part.size() + frame_overhead)) break;
     room_ -= part.size() + frame_overhead;
     amqp_frame_t frame{};

@@ -5,8 +5,6 @@
 // asks for room before it writes (README.md, "How a write is kept from waiting"). Confined to the thread that uses it.
 // Errors never contain the password.
 
-#include <amqp.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,6 +16,7 @@
 #include "common/clock.hpp"
 #include "common/result.hpp"
 #include "meshd/amqp/frames.hpp"
+#include "meshd/amqp/rabbitmq_c.hpp"
 #include "meshd/amqp/step.hpp"
 #include "meshd/amqp/url.hpp"
 
@@ -33,6 +32,14 @@ struct ConnectionSettings {
 
 inline amqp_bytes_t bytes(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 inline std::string_view view(amqp_bytes_t b) { return {static_cast<const char*>(b.bytes), b.len}; }
+/// A text among the arguments of a method, or the headers of a message.
+inline amqp_table_entry_t text_entry(std::string_view key, std::string_view value) {
+  amqp_table_entry_t entry{};
+  entry.key = bytes(key);
+  entry.value.kind = AMQP_FIELD_KIND_UTF8;
+  entry.value.value.bytes = bytes(value);
+  return entry;
+}
 
 /// A message's properties, as the publisher sees them.
 struct Properties {
@@ -44,20 +51,28 @@ struct Properties {
 
 class Connection {
  public:
-  static constexpr std::uint16_t most_channels = 32;  ///< that are asked for; RabbitMQ would allow 2,047
+  static constexpr std::uint16_t most_channels = 48;  ///< that are asked for; RabbitMQ would allow 2,047
   static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
   Connection(Connection&& other) noexcept
       : state_(std::exchange(other.state_, nullptr)),
         fd_(other.fd_),
         tls_(other.tls_),
+        passed_over_(std::move(other.passed_over_)),
         frames_(std::move(other.frames_)),
         grant_(other.grant_),
         room_(other.room_),
+        frame_max_(other.frame_max_),
         heartbeat_due_(other.heartbeat_due_) {}
   Connection& operator=(Connection&&) = delete;
   ~Connection();
 
   [[nodiscard]] int fd() const { return fd_; }
+  /// Addresses of the broker's name that did not answer before the one that did.
+  [[nodiscard]] const std::vector<std::string>& passed_over() const { return passed_over_; }
+
+  /// What was agreed with the broker: bytes of a frame, and how many channels there may be.
+  [[nodiscard]] std::size_t frame_max() const { return frame_max_; }
+  [[nodiscard]] std::size_t channel_max() const;
 
   /// Takes a step and waits for the broker's answer. On an error the channel is closed by the broker.
   Result<void> perform(std::uint16_t channel, const Step& step);
@@ -83,8 +98,12 @@ class Connection {
   /// What a message takes beside its body, at most, if publishable() has nothing against it.
   static constexpr std::size_t publish_overhead = 8192;
 
-  /// What is wrong with a message that AMQP has no way to carry: nothing of it must be sent then.
-  static Result<void> publishable(std::string_view routing_key, const Properties& properties);
+  /// What is wrong with a message that AMQP has no way to carry, or this connection has none, since its properties are one
+  /// frame: nothing of it must be sent then.
+  [[nodiscard]] Result<void> publishable(std::string_view routing_key, const Properties& properties) const {
+    return publishable(routing_key, properties, frame_max_);
+  }
+  static Result<void> publishable(std::string_view routing_key, const Properties& properties, std::size_t frame_max);
   /// A whole message at once; ask for room for body and overhead before.
   Result<void> publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
                        const Properties& properties, std::string_view body);
@@ -95,8 +114,8 @@ class Connection {
   /// gone; the channel must carry nothing else in between. A message that stays incomplete is never routed.
   Result<void> publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
                             bool mandatory, const Properties& properties, std::size_t body_size);
-  /// Sends from the front of `rest` while there is room; returns how many bytes have gone.
-  Result<std::size_t> publish_body(std::uint16_t channel, std::string_view rest);
+  /// Sends from the front of `rest` while there is room, at most `most` bytes or a frame more; returns how many have gone.
+  Result<std::size_t> publish_body(std::uint16_t channel, std::string_view rest, std::size_t most = SIZE_MAX);
 
   Result<void> ack(std::uint16_t channel, std::uint64_t tag, bool multiple);
   Result<void> reject(std::uint16_t channel, std::uint64_t tag, bool requeue);
@@ -120,10 +139,12 @@ class Connection {
   /// Says goodbye; waits for at most the timeout.
   void close();
 
-  // For setting a broker up (set_up.cpp, in the library nuropb_container); both wait for the broker's answer.
+  // set_up.cpp; each waits for the broker's answer.
   /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
   Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
   Result<bool> has_queue(std::uint16_t channel, const std::string& name);
+  /// How many consumers a queue has. An error closes the channel.
+  Result<std::uint32_t> consumers(std::uint16_t channel, const std::string& queue);
 
  private:
   explicit Connection(amqp_connection_state_t state) : state_(state) {}
@@ -133,10 +154,12 @@ class Connection {
   Result<void> write_gathered();
   int fd_ = -1;
   bool tls_ = false, gathering_ = false, corked_ = false;
+  std::vector<std::string> passed_over_;
   Frames frames_;          // gathered, not yet written; empty but between begin_writes() and end_writes()
   int broken_ = 0;         // errno of a write of ours: nothing more is written
   std::size_t grant_ = 0;  // what may be written after the kernel has said that there is room
   std::size_t room_ = 0;   // what is left of it
+  std::size_t frame_max_ = 4096;
   SteadyTime heartbeat_due_{};
 };
 

@@ -1,7 +1,5 @@
 #include "meshd/amqp/frames.hpp"
 
-#include <amqp_framing.h>
-
 #include <algorithm>
 #include <cstring>
 

@@ -2,11 +2,11 @@
 // Frames put together as bytes, so that many messages go in one write. rabbitmq-c writes the three frames of a message
 // with a system call each; encoding them is all that it is asked for here (AMQP 0-9-1, section 4.2).
 
-#include <amqp.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "meshd/amqp/rabbitmq_c.hpp"
 
 namespace nuropb::amqp {
 

@@ -1,7 +1,4 @@
-// What only those need of a connection who set a broker up: looking for what may be missing.
-
-#include <amqp.h>
-#include <amqp_framing.h>
+// Looking at what is there on the broker: for setting it up, and for what a refused declaration is about.
 
 #include "meshd/amqp/connection.hpp"
 
@@ -25,6 +22,13 @@ Result<bool> Connection::has_exchange(std::uint16_t channel, const std::string& 
 Result<bool> Connection::has_queue(std::uint16_t channel, const std::string& name) {
   amqp_queue_declare(state_, channel, bytes(name), 1, 0, 0, 0, amqp_empty_table);
   return found(channel, "looking for queue " + name);
+}
+
+Result<std::uint32_t> Connection::consumers(std::uint16_t channel, const std::string& queue) {
+  const auto* said = amqp_queue_declare(state_, channel, bytes(queue), 1, 0, 0, 0, amqp_empty_table);
+  if (const auto done = outcome_of(amqp_get_rpc_reply(state_), "looking at queue " + queue); !done)
+    return tl::unexpected(done.error());
+  return said ? said->consumer_count : 0;
 }
 
 }  // namespace nuropb::amqp

@@ -1,7 +1,5 @@
 #include "meshd/amqp/step.hpp"
 
-#include <amqp_framing.h>
-
 #include <array>
 #include <utility>
 
@@ -99,19 +97,19 @@ void Step::encode(const std::function<void(amqp_method_number_t, void*)>& use) c
       return use(AMQP_EXCHANGE_DECLARE_METHOD, &m);
     }
     case Kind::declare_queue: {
-      std::array<amqp_table_entry_t, 3> entries;
+      std::array<amqp_table_entry_t, 6> entries;
       std::size_t n = 0;
-      if (!queue.dead_letter_exchange.empty()) {
-        entries[n] = {};
-        entries[n].key = bytes("x-dead-letter-exchange");
-        entries[n].value.kind = AMQP_FIELD_KIND_UTF8;
-        entries[n++].value.value.bytes = bytes(queue.dead_letter_exchange);
-      }
+      if (!queue.dead_letter_exchange.empty())
+        entries[n++] = text_entry("x-dead-letter-exchange", queue.dead_letter_exchange);
+      if (!queue.type.empty()) entries[n++] = text_entry("x-queue-type", queue.type);
       if (queue.expires) entries[n++] = number_entry("x-expires", queue.expires->count());
       if (queue.max_length) entries[n++] = number_entry("x-max-length", *queue.max_length);
+      if (queue.max_bytes) entries[n++] = number_entry("x-max-length-bytes", *queue.max_bytes);
+      if (queue.message_ttl) entries[n++] = number_entry("x-message-ttl", queue.message_ttl->count());
       amqp_queue_declare_t m{};
       m.queue = bytes(name);
       m.durable = queue.durable;
+      m.passive = queue.passive;
       m.arguments = {static_cast<int>(n), entries.data()};
       return use(AMQP_QUEUE_DECLARE_METHOD, &m);
     }

@@ -2,14 +2,13 @@
 // One step of setting a channel up: opening it, declaring, binding, consuming. A value, so that the same list of steps
 // can be gone through at first (each waited for) and again on a living connection (sent, and answered by a frame later).
 
-#include <amqp.h>
-
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 
 #include "common/clock.hpp"
+#include "meshd/amqp/rabbitmq_c.hpp"
 
 namespace nuropb::amqp {
 
@@ -18,6 +17,10 @@ struct QueueOptions {
   std::string dead_letter_exchange;          ///< empty: none
   std::optional<milliseconds> expires;       ///< deleted by the broker when nobody has used it for so long
   std::optional<std::int32_t> max_length{};  ///< messages; beyond it the broker drops the oldest
+  std::optional<std::int32_t> max_bytes{};   ///< of their bodies, likewise
+  std::optional<milliseconds> message_ttl{};
+  std::string type{};    ///< "classic", "quorum"; empty: the virtual host's default
+  bool passive = false;  ///< nothing is declared: an answer that the queue is there, whatever it is, or 404
 };
 
 struct Step {

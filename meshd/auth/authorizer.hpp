@@ -1,7 +1,7 @@
 #pragma once
 // Who a consumer is: the judgement over a credential, behind one interface.
 //
-// Authorizers run in meshd only (design: *Identity is sealed*): no edge ever holds a key, a secret or an identity that
+// Authorizers run in meshd only (design.md, rule 2): no edge ever holds a key, a secret or an identity that
 // its own consumers did not bring. One that needs I/O or much arithmetic answers later, from a thread of its own
 // (judging_threads.hpp); none may block the ring loop.
 
@@ -25,6 +25,9 @@ struct Identity {
   std::string claims{};              ///< raw JSON object, for the policy and auth.context_claims_key; empty: none
   std::int64_t expires = 0;          ///< Unix time in seconds; 0: never
   std::string authorizer{};          ///< the name of the one that said so
+  /// When it ends by CLOCK_MONOTONIC (to_ring_ms), from the time that was left when it was accepted: a step of the wall
+  /// clock does not change it. 0: never, or not known yet.
+  std::uint64_t ends_ms = 0;
 };
 
 /// Roles and claims of one identity, in bytes: they travel in its session's ticket.
@@ -36,6 +39,12 @@ inline constexpr std::size_t max_name = records::max_user_id;
 struct Credential {
   records::CredentialKind kind = records::CredentialKind::header;
   std::string token;
+  /// Where it comes from, for those who ask one after the other (fair_queue.hpp): the edge, and an address or user there.
+  std::uint64_t worker = 0;
+  std::string source{};
+  /// Whether somebody still waits for the verdict; nothing: yes.
+  std::function<bool()> wanted{};
+  std::uint64_t valid_until = 0;  ///< of a client certificate: its end in Unix time
   /// A bearer token, wherever it stood; the other kinds have judges of their own.
   [[nodiscard]] bool bearer() const;
 };
@@ -56,6 +65,11 @@ struct Verdict {
   static Verdict refuse(std::string why) { return {What::refused, {}, std::move(why)}; }
   static Verdict pass(std::string why = {}) { return {What::not_mine, {}, std::move(why)}; }
   static Verdict later(std::string why) { return {What::unavailable, {}, std::move(why)}; }
+};
+
+/// Keys that verify tokens, of all sources.
+struct KeyFigures {
+  std::uint64_t used = 0, unusable = 0, not_for_signatures = 0;
 };
 
 class Authorizer {
@@ -79,6 +93,8 @@ class Authorizer {
   virtual Result<void> reload() { return {}; }
   /// Whether an identity that it once gave still holds, as far as its files say. Asked after a reload, and for a ticket.
   [[nodiscard]] virtual bool still_good(const Identity& /*identity*/) const { return true; }
+  /// For metrics; the ring loop's thread.
+  [[nodiscard]] virtual KeyFigures key_figures() const { return {}; }
 };
 
 /// Unix time in seconds; behind an interface so that tests can step it.

@@ -4,18 +4,26 @@
 
 #include <algorithm>
 
-namespace nuropb::meshd {
+#include "meshd/clock_steps.hpp"
 
-const Verdict* CachedAuthorizer::Shelf::find(const Digest& digest, std::int64_t now) {
+namespace nuropb::meshd {
+namespace {
+
+constexpr std::string_view too_many = "too many tokens are being asked about (auth.queued)";
+
+}  // namespace
+
+const Verdict* CachedAuthorizer::Shelf::find(const Digest& digest, std::int64_t wall, SteadyTime now) {
   const auto found = entries.find(digest);
   if (found == entries.end()) return nullptr;
-  if (now < found->second.until) return &found->second.verdict;
+  const std::int64_t expires = found->second.verdict.identity.expires;
+  if (now < found->second.until && (expires == 0 || wall < expires)) return &found->second.verdict;
   ages.erase(found->second.age);
   entries.erase(found);
   return nullptr;
 }
 
-void CachedAuthorizer::Shelf::put(const Digest& digest, Verdict verdict, std::int64_t until, std::size_t bound) {
+void CachedAuthorizer::Shelf::put(const Digest& digest, Verdict verdict, SteadyTime until, std::size_t bound) {
   if (entries.size() >= bound) {
     entries.erase(ages.front());
     ages.pop_front();
@@ -28,39 +36,80 @@ void CachedAuthorizer::judge(const Credential& credential, Answer answer) {
   if (!credential.bearer()) return answer(Verdict::pass());
   Digest digest;
   SHA256(reinterpret_cast<const unsigned char*>(credential.token.data()), credential.token.size(), digest.data());
-  const std::int64_t now = settings_.clock();
+  const std::int64_t wall = settings_.clock();
+  const SteadyTime now = settings_.steady_clock();
   for (Shelf* const shelf : {&good_, &bad_}) {
-    if (const Verdict* const known = shelf->find(digest, now)) {
+    if (const Verdict* const known = shelf->find(digest, wall, now)) {
       Verdict verdict = *known;
       if (verdict.accepted()) verdict.identity.token = credential.token;
       return answer(std::move(verdict));
     }
   }
-  if (waiting_ >= settings_.asked) return answer(Verdict::later("too many tokens are being asked about (auth.queued)"));
-  ++waiting_;
-  auto [place, first] = asked_.try_emplace(digest);
-  place->second.answers.push_back(std::move(answer));
-  if (!first) return;
-  place->second.epoch = epoch_;
-  inner_->judge(credential,
-                [this, digest, epoch = epoch_](const Verdict& verdict) { answered(digest, verdict, epoch); });
+  const auto found = asked_.find(digest);
+  if (found != asked_.end()) {
+    // They take no place of others: there is one question for all of them.
+    if (found->second.askers.size() >= settings_.asked) return answer(Verdict::later(std::string(too_many)));
+    return found->second.askers.push_back({std::move(answer), credential.wanted});
+  }
+  asked_.emplace(digest, Waiting{credential, {{std::move(answer), credential.wanted}}});
+  queue_.push(credential.worker, credential.source, digest);
+  while (asked_.size() > settings_.asked) {
+    const auto dropped = queue_.drop();
+    if (!dropped) break;
+    give_up(*dropped, std::string(too_many));
+  }
+  ask_next();
+}
+
+void CachedAuthorizer::ask_next() {
+  if (asking_) return;  // the inner one has answered at once
+  asking_ = true;
+  while (under_way_ < settings_.at_a_time) {
+    const auto next = queue_.pop();
+    if (!next) break;
+    const auto found = asked_.find(*next);
+    if (found == asked_.end()) continue;
+    const auto& askers = found->second.askers;
+    if (std::none_of(askers.begin(), askers.end(),
+                     [](const Asker& asker) { return !asker.wanted || asker.wanted(); })) {
+      give_up(*next, "nobody waits for the verdict any more");
+      continue;
+    }
+    ++under_way_;
+    inner_->judge(found->second.credential,
+                  [this, digest = *next, epoch = epoch_](const Verdict& verdict) { answered(digest, verdict, epoch); });
+  }
+  asking_ = false;
+}
+
+void CachedAuthorizer::give_up(const Digest& digest, const std::string& why) {
+  const auto found = asked_.find(digest);
+  if (found == asked_.end()) return;
+  const std::vector<Asker> askers = std::move(found->second.askers);
+  asked_.erase(found);
+  for (const Asker& asker : askers) asker.answer(Verdict::later(why));
 }
 
 void CachedAuthorizer::answered(const Digest& digest, const Verdict& verdict, std::uint64_t epoch) {
-  const auto found = asked_.find(digest);
-  if (found == asked_.end()) return;
-  const std::vector<Answer> answers = std::move(found->second.answers);
-  asked_.erase(found);
-  waiting_ -= answers.size();
-  if (epoch == epoch_) remember(digest, verdict);
-  for (const Answer& answer : answers) answer(verdict);
+  --under_way_;
+  if (const auto found = asked_.find(digest); found != asked_.end()) {
+    const std::vector<Asker> askers = std::move(found->second.askers);
+    asked_.erase(found);
+    if (epoch == epoch_) remember(digest, verdict);
+    for (const Asker& asker : askers) asker.answer(verdict);
+  }
+  ask_next();
 }
 
 void CachedAuthorizer::remember(const Digest& digest, Verdict verdict) {
   if (verdict.what == Verdict::What::unavailable) return;
-  const std::int64_t now = settings_.clock();
-  std::int64_t until = now + (verdict.accepted() ? settings_.good_s : settings_.bad_s);
-  if (verdict.accepted() && verdict.identity.expires != 0) until = std::min(until, verdict.identity.expires);
+  const SteadyTime now = settings_.steady_clock();
+  SteadyTime until = now + std::chrono::seconds(verdict.accepted() ? settings_.good_s : settings_.bad_s);
+  if (verdict.accepted() && verdict.identity.expires != 0) {
+    const SteadyTime end = steady_end(verdict.identity.expires, {settings_.clock() * 1000, now});
+    verdict.identity.ends_ms = to_ring_ms(end);
+    until = std::min(until, end);
+  }
   if (until <= now) return;
   verdict.identity.token.clear();
   Shelf& shelf = verdict.accepted() ? good_ : bad_;

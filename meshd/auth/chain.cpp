@@ -95,6 +95,17 @@ Result<void> AuthorizerChain::reload() {
   return {};
 }
 
+KeyFigures AuthorizerChain::key_figures() const {
+  KeyFigures out;
+  for (const auto& authorizer : authorizers_) {
+    const KeyFigures one = authorizer->key_figures();
+    out.used += one.used;
+    out.unusable += one.unusable;
+    out.not_for_signatures += one.not_for_signatures;
+  }
+  return out;
+}
+
 bool AuthorizerChain::still_good(const Identity& identity) const {
   if (identity.user_id.empty() && identity.authorizer.empty()) return true;  // anonymous: nobody was asked
   if (revoked_.contains(identity.user_id)) return false;

@@ -31,6 +31,8 @@ class AuthorizerChain final : public Authorizer {
   /// Of all; the errors of all that failed.
   Result<void> reload() override;
   [[nodiscard]] bool still_good(const Identity& identity) const override;
+  /// Of all.
+  [[nodiscard]] KeyFigures key_figures() const override;
 
  private:
   struct Case;

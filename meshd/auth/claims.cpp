@@ -1,5 +1,6 @@
 #include "meshd/auth/claims.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -50,8 +51,14 @@ const json* find_claim(const json& claims, std::string_view name) {
 
 std::optional<std::int64_t> numeric_date(const json& value) {
   if (!value.is_number()) return {};
-  const double seconds = value.get<double>();
-  if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e15) return {};
+  // Through a double only where it is one: whole numbers above 2^53 would become others.
+  if (value.is_number_unsigned())
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(value.get<std::uint64_t>(), far_future));
+  if (value.is_number_integer()) return std::clamp<std::int64_t>(value.get<std::int64_t>(), far_past, far_future);
+  const double seconds = std::floor(value.get<double>());
+  if (std::isnan(seconds)) return {};
+  if (seconds >= static_cast<double>(far_future)) return far_future;
+  if (seconds <= static_cast<double>(far_past)) return far_past;
   return static_cast<std::int64_t>(seconds);
 }
 

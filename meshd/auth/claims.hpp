@@ -2,6 +2,7 @@
 // From a judge's JSON (a JWT's claims, an introspection's answer, a service's result) to an identity. Pure; the JSON may
 // be anybody's.
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -25,7 +26,12 @@ Result<Identity> identity_of(const nlohmann::json& claims, const ClaimNames& nam
 /// The claim by its name, with or without dots; nullptr if there is none.
 const nlohmann::json* find_claim(const nlohmann::json& claims, std::string_view name);
 
-/// A time of JSON (RFC 7519 NumericDate) in whole seconds; nothing if it is no number or no time.
+/// Times beyond these mean the same as they do: far away. Some issuers write the largest number that they have for
+/// "never", others write milliseconds. Both leave room to add and to subtract durations, and are exact in a double.
+inline constexpr std::int64_t far_future = 1LL << 52, far_past = -far_future;
+
+/// A time of JSON (RFC 7519 NumericDate: any number) in whole seconds, rounded down and brought into those bounds;
+/// nothing if it is no number.
 std::optional<std::int64_t> numeric_date(const nlohmann::json& value);
 
 }  // namespace nuropb::meshd

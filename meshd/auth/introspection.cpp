@@ -1,5 +1,6 @@
 #include "meshd/auth/introspection.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/base64.hpp"
@@ -26,10 +27,14 @@ Verdict judge_introspection(unsigned status, std::string_view body, const ClaimN
   if (const auto found = answer.find("exp"); found != answer.end() && !found->is_null()) {
     exp = numeric_date(*found);
     if (!exp) return Verdict::refuse("exp is not a time");
-    if (*exp <= now) return Verdict::refuse("it has expired");
+    // 0 would mean "never" in an identity; the clock of this machine is never that early.
+    if (*exp <= std::max<std::int64_t>(now, 0)) return Verdict::refuse("it has expired");
   }
-  if (const auto nbf = answer.find("nbf"); nbf != answer.end() && numeric_date(*nbf).value_or(0) > now)
-    return Verdict::refuse("it is not valid yet (nbf)");
+  if (const auto nbf = answer.find("nbf"); nbf != answer.end() && !nbf->is_null()) {
+    const auto from = numeric_date(*nbf);
+    if (!from) return Verdict::refuse("nbf is not a time");
+    if (*from > now) return Verdict::refuse("it is not valid yet (nbf)");
+  }
   auto identity = identity_of(answer, names);
   if (!identity) return Verdict::refuse(identity.error().text());
   identity->expires = exp.value_or(0);
@@ -88,7 +93,7 @@ void Introspection::judge(const Credential& credential, Answer answer) {
 
 Verdict Introspection::ask(http::Client& client, const std::string& token) {
   http::Request request{"POST",
-                        settings_.server.url.base.empty() ? "/" : "",
+                        "",
                         "token=" + percent_encode(token) + "&token_type_hint=access_token",
                         {{"Content-Type", "application/x-www-form-urlencoded"}}};
   {

@@ -48,7 +48,7 @@ Result<std::unique_ptr<JwtAuthorizer>> JwtAuthorizer::make(Settings settings) {
   auto keys = load(settings);
   if (!keys) return tl::unexpected(keys.error());
   std::unique_ptr<JwtAuthorizer> out(new JwtAuthorizer(std::move(settings)));
-  out->files_ = std::make_shared<const JwtKeys>(std::move(*keys));
+  out->take(std::move(*keys));
   return out;
 }
 
@@ -126,9 +126,29 @@ void JwtAuthorizer::refresh_if_stale() {
 Result<void> JwtAuthorizer::reload() {
   auto keys = load(settings_);
   if (!keys) return tl::unexpected(keys.error());
-  const std::lock_guard lock(mutex_);
-  files_ = std::make_shared<const JwtKeys>(std::move(*keys));
+  take(std::move(*keys));
   return {};
+}
+
+void JwtAuthorizer::take(JwtKeys&& from_files) {
+  say_skipped(from_files.skipped(), files_ ? files_->skipped() : SkippedKeys(), settings_.jwks_file);
+  const std::lock_guard lock(mutex_);
+  files_ = std::make_shared<const JwtKeys>(std::move(from_files));
+}
+
+KeyFigures JwtAuthorizer::key_figures() const {
+  KeyFigures out;
+  const auto add = [&](const JwtKeys& keys) {
+    out.used += keys.size();
+    out.unusable += keys.skipped().unusable;
+    out.not_for_signatures += keys.skipped().not_for_signatures;
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    add(*files_);
+  }
+  if (remote_) add(*remote_->keys());
+  return out;
 }
 
 }  // namespace nuropb::meshd

@@ -41,11 +41,13 @@ class JwtAuthorizer final : public Authorizer {
   void stop() override;
   void judge(const Credential& credential, Answer answer) override;
   Result<void> reload() override;
+  [[nodiscard]] KeyFigures key_figures() const override;
 
  private:
   struct Job;
   explicit JwtAuthorizer(Settings settings);
   static Result<JwtKeys> load(const Settings& settings);
+  void take(JwtKeys&& from_files);
   void verify(const std::shared_ptr<Job>& job);
   void fetch_for(const std::shared_ptr<Job>& job);
   void refresh_if_stale();
@@ -53,7 +55,7 @@ class JwtAuthorizer final : public Authorizer {
 
   Settings settings_;
   std::optional<RemoteKeys> remote_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::shared_ptr<const JwtKeys> files_;  // under mutex_
   std::atomic<bool> refreshing_{false};
   SystemClock steady_;

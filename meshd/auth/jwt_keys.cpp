@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/base64.hpp"
@@ -131,11 +132,57 @@ bool JwtKey::verifies(const std::string& token, std::string_view algorithm, std:
   return used && algorithm == used && cjose_jws_verify(jws.get(), material_->jwk.get(), &error);
 }
 
-/// An empty error: the key is merely not for us.
-static tl::expected<JwtKey, std::string> make_key(const json& source, bool secrets, JwtKey out, Jwk& jwk,
-                                                  Pkey& edwards) {
+namespace {
+
+/// Why a key is left out.
+struct Why {
+  std::string text;
+  bool not_for_signatures = false;
+};
+tl::unexpected<Why> unusable(std::string text) { return tl::unexpected(Why{std::move(text), false}); }
+tl::unexpected<Why> not_for_signatures(std::string text) { return tl::unexpected(Why{std::move(text), true}); }
+
+/// Texts of others in our log: short.
+std::string shortened(const std::string& text) { return "'" + text.substr(0, 64) + "'"; }
+
+/// A member that has to be a text where it is there.
+bool odd(const json& entry, const char* name) {
+  const auto found = entry.find(name);
+  return found != entry.end() && !found->is_string();
+}
+
+/// What says that a key is for something else, and what is malformed in what all types of keys have.
+std::optional<Why> unfit(const json& entry) {
+  if (!entry.is_object()) return Why{"it is not an object"};
+  for (const char* name : {"kty", "use", "alg", "kid", "crv"}) {
+    if (odd(entry, name)) return Why{std::string("its '") + name + "' is not a text"};
+  }
+  if (const std::string use = text_member(entry, "use"); !use.empty() && use != "sig")
+    return Why{"its 'use' is " + shortened(use), true};
+  if (const auto uses = entry.find("key_ops"); uses != entry.end()) {
+    if (!uses->is_array()) return Why{"its 'key_ops' is not a list"};
+    if (std::find(uses->begin(), uses->end(), json("verify")) == uses->end())
+      return Why{"its 'key_ops' does not have \"verify\"", true};
+  }
+  return {};
+}
+
+/// Whether there is a signature of that name with that type of key: RSA-OAEP, for one, is not one.
+bool signs(Kind kind, std::string_view algorithm) {
+  if (kind == Kind::edwards) return algorithm.starts_with("Ed");  // "EdDSA", and the names of RFC 9864
+  return algorithm.size() == 5 && fits(kind, algorithm);
+}
+
+struct UsableKey {
+  Kind kind = Kind::rsa;
+  Jwk jwk;
+  Pkey edwards;
+};
+
+tl::expected<UsableKey, Why> make_key(const json& source, bool secrets) {
   const OpensslErrors errors;
   const std::string kty = text_member(source, "kty"), crv = text_member(source, "crv");
+  UsableKey out;
   json clean{{"kty", kty}};
   const auto take = [&](const char* name) -> std::optional<std::string> {
     const std::string text = text_member(source, name);
@@ -143,49 +190,72 @@ static tl::expected<JwtKey, std::string> make_key(const json& source, bool secre
     if (raw) clean[name] = text;
     return raw;
   };
-  const auto wrong = [](std::string what) { return tl::unexpected<std::string>(std::move(what)); };
-  const auto not_ours = [] { return tl::unexpected<std::string>(std::string()); };
   if (kty == "RSA") {
     const auto n = take("n"), e = take("e");
-    if (!n || !e) return wrong("an RSA key has no usable 'n' and 'e'");
+    if (!n || !e) return unusable("an RSA key has no usable 'n' and 'e'");
     std::string_view modulus = *n;
     while (!modulus.empty() && modulus.front() == '\0') modulus.remove_prefix(1);
-    if (modulus.size() < min_rsa_bytes) return wrong("an RSA key has less than 2048 bits");
+    if (modulus.size() < min_rsa_bytes) return unusable("an RSA key has less than 2048 bits");
     if (modulus.size() > max_rsa_bytes || e->size() > 8)
-      return wrong("an RSA key has more than 8192 bits, or an exponent of more than 64");
+      return unusable("an RSA key has more than 8192 bits, or an exponent of more than 64");
     if (e->empty() || (static_cast<unsigned char>(e->back()) & 1) == 0 || *e == std::string(1, '\1'))
-      return wrong("an RSA key has an impossible exponent");
+      return unusable("an RSA key has an impossible exponent");
     out.kind = Kind::rsa;
   } else if (kty == "EC") {
     if (crv == "P-256") out.kind = Kind::p256;
     else if (crv == "P-384") out.kind = Kind::p384;
     else if (crv == "P-521") out.kind = Kind::p521;
-    else return not_ours();
+    else return unusable("its curve " + shortened(crv) + " is unknown");
     clean["crv"] = crv;
-    if (!take("x") || !take("y")) return wrong("an EC key has no usable 'x' and 'y'");
+    if (!take("x") || !take("y")) return unusable("an EC key has no usable 'x' and 'y'");
   } else if (kty == "oct") {
-    if (!secrets) return not_ours();
+    if (!secrets) return unusable("it is a secret, and this set is public");
     const auto k = take("k");
-    if (!k) return wrong("a symmetric key has no usable 'k'");
-    if (k->size() < min_secret_bytes) return wrong("a secret has less than 32 bytes");
+    if (!k) return unusable("a symmetric key has no usable 'k'");
+    if (k->size() < min_secret_bytes) return unusable("a secret has less than 32 bytes");
     out.kind = Kind::secret;
   } else if (kty == "OKP") {
-    if (crv != "Ed25519" && crv != "Ed448") return not_ours();
+    if (crv == "X25519" || crv == "X448") return not_for_signatures("its curve is " + shortened(crv));
+    if (crv != "Ed25519" && crv != "Ed448") return unusable("its curve " + shortened(crv) + " is unknown");
     const auto x = take("x");
     if (x)
-      edwards.reset(EVP_PKEY_new_raw_public_key(crv == "Ed448" ? EVP_PKEY_ED448 : EVP_PKEY_ED25519, nullptr, bytes(*x),
-                                                x->size()));
-    if (!edwards) return wrong("an " + crv + " key has no usable 'x'");
+      out.edwards.reset(EVP_PKEY_new_raw_public_key(crv == "Ed448" ? EVP_PKEY_ED448 : EVP_PKEY_ED25519, nullptr,
+                                                    bytes(*x), x->size()));
+    if (!out.edwards) return unusable("an " + crv + " key has no usable 'x'");
     out.kind = Kind::edwards;
-    return out;
   } else {
-    return kty.empty() ? wrong("a key has no 'kty'") : not_ours();
+    return unusable(kty.empty() ? "it has no 'kty'" : "its type " + shortened(kty) + " is unknown");
   }
+  if (const std::string alg = text_member(source, "alg"); !alg.empty() && !signs(out.kind, alg))
+    return not_for_signatures("its 'alg' is " + shortened(alg));
+  if (out.kind == Kind::edwards) return out;
   cjose_err error{};
   const std::string text = clean.dump();
-  jwk.reset(cjose_jwk_import(text.data(), text.size(), &error));
-  if (!jwk) return wrong("a key of type " + kty + " is not usable");
+  out.jwk.reset(cjose_jwk_import(text.data(), text.size(), &error));
+  if (!out.jwk) return unusable("a key of type " + kty + " is not usable");
   return out;
+}
+
+void skip(SkippedKeys& skipped, std::size_t number, const json& entry, const Why& why) {
+  ++(why.not_for_signatures ? skipped.not_for_signatures : skipped.unusable);
+  if (skipped.named.size() == SkippedKeys::most_named) return;
+  const std::string kid = entry.is_object() ? text_member(entry, "kid") : std::string();
+  skipped.named.push_back("key " + std::to_string(number) + (kid.empty() ? "" : " (" + shortened(kid) + ")") + ": " +
+                          why.text);
+}
+
+}  // namespace
+
+std::string SkippedKeys::text() const {
+  std::string out;
+  for (const std::string& one : named) out += (out.empty() ? "" : "; ") + one;
+  const std::size_t more = unusable + not_for_signatures - named.size();
+  return more == 0 ? out : out + "; and " + std::to_string(more) + " more";
+}
+
+const SkippedKeys& JwtKeys::skipped() const {
+  static const SkippedKeys none;
+  return skipped_ ? *skipped_ : none;
 }
 
 Result<JwtKeys> JwtKeys::from_jwks(std::string_view text, const std::string& name, bool secrets) {
@@ -195,26 +265,43 @@ Result<JwtKeys> JwtKeys::from_jwks(std::string_view text, const std::string& nam
   const auto list = root.is_object() ? root.find("keys") : root.end();
   if (!root.is_object() || list == root.end() || !list->is_array())
     return failure("is not a JSON Web Key Set: no list 'keys'", name);
-  if (list->size() > max_jwt_keys) return failure("has more than 64 keys", name);
   JwtKeys out;
+  SkippedKeys skipped;
+  std::size_t number = 0;
   for (const json& entry : *list) {
-    if (!entry.is_object()) return failure("has a key that is not an object", name);
-    if (const std::string use = text_member(entry, "use"); !use.empty() && use != "sig") continue;
+    ++number;
+    if (const auto why = unfit(entry)) {
+      skip(skipped, number, entry, *why);
+      continue;
+    }
+    if (out.size() == max_jwt_keys) {
+      skip(skipped, number, entry, {"the set has more than 64 keys"});
+      continue;
+    }
+    auto made = make_key(entry, secrets);
+    if (!made) {
+      skip(skipped, number, entry, made.error());
+      continue;
+    }
     JwtKey fresh;
+    fresh.kind = made->kind;
     fresh.kid = text_member(entry, "kid");
     fresh.alg = text_member(entry, "alg");
-    Jwk jwk;
-    Pkey edwards;
-    auto made = make_key(entry, secrets, std::move(fresh), jwk, edwards);
-    if (!made) {
-      if (made.error().empty()) continue;
-      return failure(made.error(), name);
-    }
-    made->material_->jwk = std::move(jwk);
-    made->material_->edwards = std::move(edwards);
-    out.keys_.push_back(std::make_shared<const JwtKey>(std::move(*made)));
+    fresh.material_->jwk = std::move(made->jwk);
+    fresh.material_->edwards = std::move(made->edwards);
+    out.keys_.push_back(std::make_shared<const JwtKey>(std::move(fresh)));
   }
+  if (out.keys_.empty()) return failure(list->empty() ? "has no keys" : "has no usable key: " + skipped.text(), name);
+  if (number > out.size()) out.skipped_ = std::make_shared<const SkippedKeys>(std::move(skipped));
   return out;
+}
+
+/// Of keys that we have put into a set ourselves: each has to be usable, for the file is the operator's own.
+static Result<JwtKeys> all_of(const json& list, const std::string& name, bool secrets) {
+  if (list.size() > max_jwt_keys) return failure("has more than 64 keys", name);
+  auto keys = JwtKeys::from_jwks(json{{"keys", list}}.dump(), name, secrets);
+  if (keys && !keys->skipped().named.empty()) return failure(keys->skipped().text(), name);
+  return keys;
 }
 
 Result<JwtKeys> JwtKeys::from_pem(std::string_view text, const std::string& name) {
@@ -254,7 +341,7 @@ Result<JwtKeys> JwtKeys::from_pem(std::string_view text, const std::string& name
     list.push_back(std::move(*jwk));
   }
   if (list.empty()) return failure("holds no PEM public key or certificate", name);
-  return from_jwks(json{{"keys", list}}.dump(), name, false);
+  return all_of(list, name, false);
 }
 
 Result<JwtKeys> JwtKeys::from_secrets(std::string_view text, const std::string& name) {
@@ -268,12 +355,13 @@ Result<JwtKeys> JwtKeys::from_secrets(std::string_view text, const std::string& 
     list.push_back({{"kty", "oct"}, {"k", unpadded::encode(line)}});
   }
   if (list.empty()) return failure("is empty", name);
-  return from_jwks(json{{"keys", list}}.dump(), name, true);
+  return all_of(list, name, true);
 }
 
 Result<void> JwtKeys::add(JwtKeys&& others, const std::string& name) {
   if (size() + others.size() > max_jwt_keys) return failure("makes more than 64 keys together", name);
   for (auto& key : others.keys_) keys_.push_back(std::move(key));
+  if (others.skipped_) skipped_ = std::move(others.skipped_);  // one of the sources is a set
   return {};
 }
 

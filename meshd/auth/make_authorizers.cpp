@@ -21,7 +21,7 @@ Result<http::Client::Settings> server_of(const std::string& url, const std::stri
   out.url = std::move(*parsed);
   out.tls.ca_file = ca_file;
   out.max_body = max_body;
-  if (!out.url.tls && out.url.host != "localhost" && !out.url.host.starts_with("127.") && out.url.host != "::1") {
+  if (!out.url.tls && !http::loopback(out.url)) {
     log::warning("tokens depend on an answer that anybody on the way can forge",
                  {{"setting", key}, {"url", out.url.redacted()}, {"hint", "use https"}});
   }
@@ -49,6 +49,7 @@ Made jwt(const Config& config) {
   if (!from.jwks_url.empty()) {
     auto server = server_of(from.jwks_url, from.jwks_ca_file, "jwt.jwks_url", max_jwks_bytes);
     if (!server) return tl::unexpected(server.error());
+    server->keep_open = false;
     settings.remote = {std::move(*server), milliseconds(from.jwks_timeout_ms), milliseconds(from.jwks_retry_s * 1000LL),
                        milliseconds(from.jwks_refresh_s * 1000LL)};
   }
@@ -57,8 +58,16 @@ Made jwt(const Config& config) {
   return std::move(*made);
 }
 
-CachedAuthorizer::Settings cache_of(const Config& config) {
-  return {config.auth.cache_s, config.auth.negative_cache_s, config.auth.cache_entries, config.auth.queued, unix_now};
+// Questions that a service is asked at a time: one that answers 20 a second has answered all of them within 2 seconds.
+constexpr std::size_t mesh_at_a_time = 32;
+
+CachedAuthorizer::Settings cache_of(const Config& config, std::size_t at_a_time) {
+  return {config.auth.cache_s,
+          config.auth.negative_cache_s,
+          config.auth.cache_entries,
+          config.auth.queued,
+          at_a_time,
+          unix_now};
 }
 
 Made introspection(const Config& config) {
@@ -75,7 +84,8 @@ Made introspection(const Config& config) {
                                    {from.user_claim, from.username_claim, from.roles_claim, from.claims},
                                    unix_now});
   if (!made) return tl::unexpected(made.error());
-  return std::make_unique<CachedAuthorizer>(std::move(*made), cache_of(config));
+  // One for each thread, and one that each can begin with at once.
+  return std::make_unique<CachedAuthorizer>(std::move(*made), cache_of(config, 2 * std::size_t{from.threads}));
 }
 
 Made session_cookie(const Config& config) {
@@ -109,7 +119,7 @@ Result<Authorizers> make_authorizers(const Config& config) {
           MeshAuthorizer::Settings{config.auth.mesh_service, config.auth.mesh_method,
                                    milliseconds(config.auth.mesh_timeout_ms), config.auth.queued});
       out.mesh = mesh.get();
-      made = std::make_unique<CachedAuthorizer>(std::move(mesh), cache_of(config));
+      made = std::make_unique<CachedAuthorizer>(std::move(mesh), cache_of(config, mesh_at_a_time));
     } else {
       return failure("'" + name + "' is no authorizer", "auth.authorizers");
     }

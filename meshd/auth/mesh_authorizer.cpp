@@ -37,7 +37,8 @@ Verdict judge_mesh_answer(std::string_view raw_result, std::string_view raw_erro
   else identity->claims.clear();
   if (const auto expires = result.find("expires"); expires != result.end() && !expires->is_null()) {
     const auto at = numeric_date(*expires);
-    if (!at || *at == 0) return Verdict::refuse("'expires' is not a time");
+    if (!at) return Verdict::refuse("'expires' is not a time");
+    if (*at <= 0) return Verdict::refuse("it has expired");  // in an identity, 0 would mean "never"
     identity->expires = *at;
   }
   return Verdict::accept(std::move(*identity));

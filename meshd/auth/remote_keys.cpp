@@ -11,9 +11,18 @@ constexpr milliseconds longest_pause{300'000};
 
 }  // namespace
 
+void say_skipped(const SkippedKeys& now, const SkippedKeys& before, const std::string& where) {
+  if (now.named.empty() || now == before) return;
+  // An issuer's keys for encryption are in order: no operator has to do anything about them.
+  if (now.unusable == 0)
+    return log::info("keys of a set are not for signatures", {{"set", where}, {"keys", now.text()}});
+  log::warning("keys of a set are left out, since they can't be used",
+               {{"set", where}, {"keys", now.text()}, {"hint", "tokens that were signed with them are refused"}});
+}
+
 Result<JwtKeys> RemoteKeys::fetch() {
   const std::string where = settings_.client.url.redacted();
-  const auto answer = client_.send({"GET", settings_.client.url.base.empty() ? "/" : "", "", {}}, settings_.timeout);
+  const auto answer = client_.send({"GET", "", "", {}}, settings_.timeout);
   if (!answer) return tl::unexpected(answer.error());
   if (answer->status != 200) return failure("answered with status " + std::to_string(answer->status), where);
   return JwtKeys::from_jwks(answer->body, where, false);
@@ -36,6 +45,7 @@ bool RemoteKeys::refresh(SteadyTime older_than, SteadyTime now) {
                  {{"reason", fresh.error().text()}, {"keys", keys_->size()}, {"again_in_s", pause.count() / 1000}});
     return false;
   }
+  say_skipped(fresh->skipped(), keys_->skipped(), settings_.client.url.redacted());
   keys_ = std::make_shared<const JwtKeys>(std::move(*fresh));
   fetched_ = now;
   next_ = now + settings_.retry;

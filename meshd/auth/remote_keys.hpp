@@ -14,6 +14,9 @@
 
 namespace nuropb::meshd {
 
+/// Says in the log which keys of a set are left out, and why; nothing where it is as it was.
+void say_skipped(const SkippedKeys& now, const SkippedKeys& before, const std::string& where);
+
 class RemoteKeys {
  public:
   struct Settings {

@@ -1,5 +1,5 @@
 #pragma once
-// The signed session cookie of nuropb-gw (protocol.md section 2), which is Tornado's signed value, version 2:
+// The signed session cookie of nuropb-gw (nuropb-wire.md section 2), which is Tornado's signed value, version 2:
 //
 //   2|1:0|10:1763632800|7:session|228:eyJ1c2VyX2lkIjog…|914ea0b2…
 //     key   timestamp    name      value in base64        HMAC-SHA256 over all before it, in hex

@@ -34,9 +34,9 @@ Result<Identity> parse_user(const toml::table& entry, const std::string& name) {
       }
     } else if (key.str() == "claims") {
       if (!value.is_table()) return failure("'claims' is not a table", where);
-      std::ostringstream json;
-      json << toml::json_formatter(*value.as_table());
-      user.claims = nlohmann::json::parse(json.str()).dump();
+      std::ostringstream claims;
+      claims << toml::json_formatter(*value.as_table());
+      user.claims = nlohmann::json::parse(claims.str()).dump();
     } else {
       return failure("unknown key '" + std::string(key.str()) + "' of a token", where,
                      "a token has user_id, username, roles and claims");

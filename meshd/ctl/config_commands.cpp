@@ -15,13 +15,14 @@ namespace {
 using nlohmann::json;
 
 /// What meshd would find before it starts, and not at its first mistake.
-std::vector<std::string> mistakes(const ConfigSources& sources, bool with_files) {
+std::vector<std::string> mistakes(const ConfigSources& sources, bool with_files, std::string& left_alone) {
   std::vector<std::string> out;
   const auto config = load_config(sources);
   if (!config) {
     for (const Error& error : config.error().errors) out.push_back(error.text());
     return out;
   }
+  left_alone = ignored_variables_text(*config);
   const auto note = [&](const auto& result) {
     if (!result) out.push_back(result.error().text());
   };
@@ -35,7 +36,9 @@ std::vector<std::string> mistakes(const ConfigSources& sources, bool with_files)
 
 int check(const Invocation& invocation, bool with_files) {
   const std::string name = invocation.sources.file.empty() ? "settings" : invocation.sources.file;
-  const auto wrong = mistakes(invocation.sources, with_files);
+  std::string left_alone;
+  const auto wrong = mistakes(invocation.sources, with_files, left_alone);
+  if (!left_alone.empty()) std::cerr << "left alone, since they are no settings: " << left_alone << '\n';
   if (invocation.json) {
     std::cout << written({{"file", name}, {"ok", wrong.empty()}, {"mistakes", wrong}}) << '\n';
   } else if (wrong.empty()) {

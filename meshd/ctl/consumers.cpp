@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/ids.hpp"
 #include "meshd/ctl/say.hpp"
 
 namespace nuropb::ctl {
@@ -13,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int nobody = 3;
+constexpr const char* no_target = "missing target: use one of --session, --user, --all";
 constexpr const char* handler_help = "Consumers of which kind: websocket or lines";
 constexpr const char* codes =
     "Exit codes: 0 done; 1 it could not be done, or not everybody answered; 2 wrong command or settings; 3 nobody "
@@ -63,6 +65,14 @@ int say(const Result<json>& answer, bool as_json, const char* what) {
   return connections == 0 ? nobody : done;
 }
 
+/// "1 user", "2 users".
+std::string counted_as(const json& counts, const char* plural) {
+  const std::uint64_t count = number(counts, plural);
+  std::string noun = plural;
+  if (count == 1) noun.pop_back();
+  return std::to_string(count) + " " + noun;
+}
+
 int sessions(const Invocation& invocation, const Sessions& options) {
   json params{{"limit", options.count ? 0 : options.limit}, {"cursor", options.cursor}, {"handler", options.handler}};
   if (!options.user.empty()) params["user_id"] = options.user;
@@ -73,12 +83,13 @@ int sessions(const Invocation& invocation, const Sessions& options) {
     std::cout << written(*answer) << '\n';
   } else {
     for (const json& session : answer->value("sessions", json::array())) {
-      std::cout << shown(session["session_id"]) << "  " << shown(session["user_id"]) << "  edge " << session["edge"]
-                << "  gateway " << shown(session["gateway"]) << '\n';
+      const std::uint64_t edge = number(session, "edge");
+      std::cout << text(session, "session_id") << "  " << text(session, "user_id") << "  "
+                << (edge > ReturnAddress::max_slot ? "resumable" : "edge " + std::to_string(edge)) << "  gateway "
+                << text(session, "gateway") << '\n';
     }
-    std::cout << counted.value("sessions", std::uint64_t{0}) << " sessions, "
-              << counted.value("users", std::uint64_t{0}) << " users, " << counted.value("gateways", std::uint64_t{0})
-              << " gateways\n";
+    std::cout << counted_as(counted, "sessions") << ", " << counted_as(counted, "users") << ", "
+              << counted_as(counted, "gateways") << '\n';
     if (const std::string cursor = answer->value("cursor", std::string()); !cursor.empty())
       std::cout << "more: --cursor " << shown(cursor) << '\n';
   }
@@ -89,7 +100,7 @@ int sessions(const Invocation& invocation, const Sessions& options) {
 
 int send(const Invocation& invocation, const Send& options) {
   auto target = target_of(options.whom);
-  if (!target) return fail(usage_mistake, "say whom: one of --session, --user, --all");
+  if (!target) return fail(usage_mistake, no_target);
   const std::string text =
       options.message == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : options.message;
   const json message = json::parse(text, nullptr, false);
@@ -103,7 +114,7 @@ int send(const Invocation& invocation, const Send& options) {
 
 int kick(const Invocation& invocation, const Kick& options) {
   auto target = target_of(options.whom);
-  if (!target) return fail(usage_mistake, "say whom: one of --session, --user, --all");
+  if (!target) return fail(usage_mistake, no_target);
   target->second["code"] = options.code;
   target->second["handler"] = options.whom.handler;
   target->second["reason"] = options.reason;

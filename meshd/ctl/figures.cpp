@@ -46,6 +46,25 @@ std::string bar(const json& ring) {
          " %";
 }
 
+/// What a histogram measures, in the words of a person: `edge_in` of stage_seconds{stage="edge_in"}, `request` of
+/// request_seconds.
+std::string stage_name(const json& one) {
+  std::string name = text(one, "name");
+  constexpr std::string_view unit = "_seconds";
+  if (name.ends_with(unit)) name.resize(name.size() - unit.size());
+  const json& labels = at(one, "labels");
+  if (!labels.is_string() || labels.get_ref<const std::string&>().empty()) return name;
+  std::string values;
+  const std::string& text = labels.get_ref<const std::string&>();
+  for (std::size_t from = text.find('"'); from != std::string::npos; from = text.find('"', from)) {
+    const std::size_t to = text.find('"', from + 1);
+    if (to == std::string::npos) break;
+    values += (values.empty() ? "" : " ") + shown(std::string_view(text).substr(from + 1, to - from - 1));
+    from = to + 1;
+  }
+  return name == "stage" ? values : name + " " + values;
+}
+
 const json* same_worker(const json& all, const json& worker) {
   for (const json& one : all) {
     if (number(one, "slot") == number(worker, "slot") && number(one, "generation") == number(worker, "generation"))
@@ -120,29 +139,31 @@ std::vector<std::string> screen(const json& now, const json& rated, const json& 
             std::to_string(number(broker, "attempts")) + " attempts  waiting to be published " +
             std::to_string(number(broker, "queued_bytes")) + " bytes";
   out.push_back(line);
-  line = "sessions  " + std::to_string(number(now, "sessions"));
+  line = "sessions  open " + std::to_string(number(now, "sessions")) + "  resumable " +
+         std::to_string(number(now, "sessions_waiting"));
   for (const auto& [kind, count] : at(now, "handler_sessions").items())
     line += "  " + shown(std::string_view(kind)) + " " + (count.is_number_unsigned() ? count.dump() : "-");
-  out.push_back(line + "  waiting to come back " + std::to_string(number(now, "sessions_waiting")) + "  topics " +
-                std::to_string(number(now, "topics")) + "  other gateways " + std::to_string(number(now, "peers")));
+  out.push_back(line + "  topics " + std::to_string(number(now, "topics")) + "  other gateways " +
+                std::to_string(number(now, "peers")));
   const json& counts = at(now, "counts");
   line = "counts    ";
   for (const char* name : {"requests", "responses", "events", "timeouts", "ring_stalls", "killed_workers"})
     line += std::string(name) + " " + std::to_string(number(counts, name)) + "  ";
   out.push_back(line);
   if (rated.is_object()) {
-    line = "a second  ";
+    line = "per second  ";
     for (const char* name : {"requests", "responses", "events", "timeouts"})
       line += std::string(name) + " " + rounded(at(rated, name).is_number() ? at(rated, name).get<double>() : 0) + "  ";
     out.push_back(line);
   }
   for (const json& one : measured) {
-    const auto ms = [&](const char* name) {
-      return at(one, name).is_number() ? rounded(at(one, name).get<double>()) : "-";
-    };
-    out.push_back("latency   " + text(one, "name") + " " +
-                  (text(one, "labels") == "-" ? "" : text(one, "labels") + " ") + "half within " + ms("p50_ms") +
-                  " ms, 90 % " + ms("p90_ms") + " ms, 99 % " + ms("p99_ms") + " ms");
+    std::string row = "latency   " + padded(stage_name(one), 24);
+    for (const char* share : {"p50", "p90", "p99"}) {
+      const json& within = at(one, (std::string(share) + "_ms").c_str());
+      row += std::string("  ") + share +
+             " <= " + padded((within.is_number() ? rounded(within.get<double>()) : "-") + " ms", 8);
+    }
+    out.push_back(std::move(row));
   }
   out.emplace_back();
   const bool rates_too = rated.is_object();

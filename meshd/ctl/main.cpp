@@ -4,10 +4,12 @@
 
 #include <iostream>
 
+#include "common/standard_streams.hpp"
 #include "meshd/ctl/say.hpp"
 
 int main(int argc, char** argv) {
   using namespace nuropb;
+  keep_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // a peer that goes away is an error with a text
   CLI::App app("What an operator of the NuroPb gateway does by hand", "nuropb-ctl");
   app.set_version_flag("--version", "nuropb-ctl " NUROPB_VERSION);
@@ -29,7 +31,14 @@ int main(int argc, char** argv) {
   ctl::add_manual_commands(app, invocation);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? ctl::done : ctl::usage_mistake; }
+  } catch (const CLI::ParseError& e) {
+    // CLI11 reports a mistyped command as a missing one.
+    if (const auto words = app.remaining(true); dynamic_cast<const CLI::RequiredError*>(&e) && !words.empty())
+      return ctl::fail(ctl::usage_mistake, "nuropb-ctl: unknown command '" +
+                                               ctl::shown(std::string_view(words.front())) +
+                                               "'; nuropb-ctl --help lists the commands");
+    return app.exit(e) == 0 ? ctl::done : ctl::usage_mistake;
+  }
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos)

@@ -1,5 +1,7 @@
 #include "meshd/ctl/manual.hpp"
 
+#include <cctype>
+
 namespace nuropb::ctl {
 namespace {
 
@@ -17,10 +19,12 @@ std::string roff(std::string_view text) {
   return out;
 }
 
+/// Long words can't be spread over a line, so it is not adjusted: .ad says so to groff 1.22, the string AD to 1.23, whose
+/// paragraphs each begin with what that string has.
 std::string head(const std::string& name, const char* section, const std::string& about) {
   return ".TH \"" + roff(name) + "\" " + section +
-         " \"\" \"nuropb-gateway " NUROPB_VERSION "\" \"NuroPb gateway\"\n.ad l\n" + ".SH NAME\n" + roff(name) +
-         " \\- " + roff(about) + "\n";
+         " \"\" \"nuropb-gateway " NUROPB_VERSION "\" \"NuroPb gateway\"\n.ds AD l\n.ad l\n" + ".SH NAME\n" +
+         roff(name) + " \\- " + roff(about) + "\n";
 }
 
 /// "--user TEXT", "SLOT", "[PARAMS]"
@@ -86,7 +90,8 @@ std::string manual_of_gateway() {
          "only its own sockets with it; where meshd dies, no socket drops. Every request ends in exactly one outcome.\n"
          ".SH FILES\n.TP\n.I gateway.toml\nThe settings of all processes:\n.BR nuropb\\-gateway.toml (5).\n"
          ".TP\n.I RUNTIME_DIR/admin.sock\nWhere meshd is asked:\n.BR nuropb\\-ctl (1),\n"
-         "and GET /metrics.\n.TP\n.I RUNTIME_DIR/meshd.sock\nWhere edges attach.\n"
+         "and GET /metrics.\n.TP\n.I RUNTIME_DIR/admin.key\nThe key that meshd asks for there.\n.TP\n.I "
+         "RUNTIME_DIR/meshd.sock\nWhere edges attach.\n"
          ".SH SIGNALS\n.TP\n.B SIGTERM\nmeshd stops; an edge drains: it takes nobody any more, finishes what is "
          "pending, and "
          "closes its sockets (drain.*).\n.TP\n.B SIGHUP\nmeshd reads tokens, keys and policy again, an edge its "

@@ -18,8 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::seconds say_again{2};
-
 Result<std::unique_ptr<mesh::Api>> connected(const Config& config) {
   if (config.gateway.mesh == MeshKind::loopback) return failure("there is no broker (gateway.mesh = \"loopback\")");
   auto transport = meshd::transport_settings(config, random_hex32());

@@ -34,7 +34,7 @@ int mesh_configure(const Invocation& invocation, const MeshConfigure& what) {
   mesh::SetUpSettings settings{std::move(*transport), {}, what.dry_run, true};
   const std::string& management = what.management_url.empty() ? config.amqp.management_url : what.management_url;
   if (!management.empty()) {
-    auto url = http::parse_url(management);
+    auto url = http::parse_base_url(management);
     if (!url) return fail(usage_mistake, url.error());
     settings.management = *url;
   }
@@ -52,6 +52,7 @@ int mesh_configure(const Invocation& invocation, const MeshConfigure& what) {
     std::cout << written({{"broker", found->broker},
                           {"service", settings.transport.service_name},
                           {"items", items},
+                          {"notes", found->notes},
                           {"made", made},
                           {"missing", missing}})
               << '\n';
@@ -63,6 +64,7 @@ int mesh_configure(const Invocation& invocation, const MeshConfigure& what) {
     std::cout << (item.state == Found::unknown ? (what.dry_run ? "unknown " : "bound   ") : word(item.state))
               << item.what << '\n';
   }
+  for (const auto& note : found->notes) std::cout << "note    " << note << '\n';
   if (what.dry_run && missing > 0) {
     std::cout << "would make " << missing << ", nothing was changed\n";
     return something_missing;

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "common/standard_streams.hpp"
 #include "meshd/ctl/admin_client.hpp"
 
 namespace nuropb::ctl {
@@ -9,7 +10,7 @@ namespace nuropb::ctl {
 using nlohmann::json;
 
 int fail(int code, const std::string& text) {
-  std::cerr << text << '\n';
+  complain(text);
   return code;
 }
 int fail(int code, const Error& error) { return fail(code, "nuropb-ctl: " + error.text()); }
@@ -48,7 +49,7 @@ std::string duration(std::uint64_t seconds) {
 Result<json> ask(const Config& config, const std::string& name, const json& params) {
   // Twice what meshd waits for others, for a page and its count, and a little for itself.
   const milliseconds patience(2 * config.push.timeout_ms + 5000);
-  const auto text = operate(config.gateway.runtime_dir + "/admin.sock", name, written(params), patience);
+  const auto text = operate(config.gateway.runtime_dir, name, written(params), patience);
   if (!text) return tl::unexpected(text.error());
   auto answer = json::parse(*text, nullptr, false);
   if (!answer.is_object()) return failure("meshd's answer can't be read");

@@ -2,6 +2,7 @@
 // What all commands of nuropb-ctl share: the command line's own settings, exit codes, and how something is said.
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,6 +16,9 @@ namespace nuropb::ctl {
 
 /// Exit codes; `refused` is a token, or a request by its service. Others are a command's own.
 inline constexpr int done = 0, not_done = 1, usage_mistake = 2, refused = 3;
+
+/// A command that waits longer than this says so, and again each time.
+inline constexpr std::chrono::seconds say_again{2};
 
 /// What the command line asks for. Commands register themselves and set `run` when they are named.
 struct Invocation {

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <memory>
 
+#include "meshd/ctl/admin_client.hpp"
 #include "meshd/ctl/say.hpp"
 #include "shm/unique_fd.hpp"
 
@@ -82,13 +83,15 @@ class Lines {
 
 int tap(const Invocation& invocation, const Tap& options) {
   if (options.user.empty() == options.session.empty()) return fail(usage_mistake, "say whom: one of --user, --session");
+  const auto key = admin_key(invocation.config.gateway.runtime_dir);
+  if (!key) return fail(not_done, key.error());
   const auto fd = connected(invocation.config.gateway.runtime_dir + "/admin.sock");
   if (!fd) return fail(not_done, fd.error());
   const std::string body =
       written(options.user.empty() ? json{{"session_id", options.session}} : json{{"user_id", options.user}});
-  const std::string request =
-      "POST /tap HTTP/1.1\r\nHost: meshd\r\nContent-Type: application/json\r\nContent-Length: " +
-      std::to_string(body.size()) + "\r\n\r\n" + body;
+  const std::string request = "POST /tap HTTP/1.1\r\nHost: meshd\r\nAuthorization: Bearer " + *key +
+                              "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+                              "\r\n\r\n" + body;
   if (::send(fd->get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     return fail(not_done, "meshd does not listen");
   Lines lines(fd->get());

@@ -4,6 +4,7 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,7 +14,10 @@
 #include <memory>
 #include <optional>
 
+#include "common/byte_order_mark.hpp"
 #include "common/text_file.hpp"
+#include "common/trimmed.hpp"
+#include "meshd/auth/claims.hpp"
 #include "meshd/auth/make_authorizers.hpp"
 #include "meshd/auth/unpadded.hpp"
 #include "meshd/ctl/say.hpp"
@@ -86,7 +90,9 @@ int make(const Invocation& invocation, const Make& wanted) {
     return fail(usage_mistake,
                 "say what to sign it with: --secret-file (or jwt.secret_file in the settings) or --key-file");
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
-  json claims{{jwt.user_claim, wanted.user}, {"iat", now}, {"exp", now + wanted.expires_s}};
+  json claims{{jwt.user_claim, wanted.user},
+              {"iat", now},
+              {"exp", now + std::clamp(wanted.expires_s, -meshd::far_future, meshd::far_future)}};
   if (!wanted.name.empty()) claims[jwt.username_claim] = wanted.name;
   if (!wanted.roles.empty()) claims[jwt.roles_claim] = wanted.roles;
   if (!jwt.issuer.empty()) claims["iss"] = jwt.issuer;
@@ -144,7 +150,7 @@ int check(const Invocation& invocation, const Check& asked) {
     token.clear();
     for (char c; token.size() <= largest_token && std::cin.get(c);) token += c;
   }
-  while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
+  token = std::string(trimmed(without_byte_order_mark(token), " \t\r\n"));
   if (token.empty() || token.size() > records::max_credential)
     return fail(usage_mistake, token.empty() ? "there is no token" : "the token is longer than any gateway takes");
   using records::CredentialKind;

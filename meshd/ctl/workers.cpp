@@ -15,7 +15,6 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds look{100};
-constexpr std::chrono::seconds say_again{2};
 constexpr std::chrono::seconds to_come_back{15};  // the launcher's longest pause is 10
 
 struct Drain {
@@ -77,7 +76,7 @@ int drain_one(const Config& config, const Worker& worker, bool wait_for_it) {
 }
 
 int drain(const Invocation& invocation, const Drain& options) {
-  if (options.slot.has_value() == options.all) return fail(usage_mistake, "say which: one of SLOT, --all");
+  if (options.slot.has_value() == options.all) return fail(usage_mistake, "missing target: use one of SLOT, --all");
   const Config& config = invocation.config;
   const auto now = workers(config);
   if (!now) return fail(not_done, now.error());

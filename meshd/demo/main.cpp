@@ -11,6 +11,7 @@
 
 #include "common/error_names.hpp"
 #include "common/ids.hpp"
+#include "common/standard_streams.hpp"
 #include "meshd/mesh/api.hpp"
 
 namespace {
@@ -61,6 +62,7 @@ void add_methods(mesh::ServiceHost& host, boost::asio::io_context& timers) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_descriptors();
   CLI::App app("A NuroPb service with echo, add, slow and fail", "nuropb-demo-service");
   std::string url, password_file, service = "demo", instance, ca_file;
   std::uint16_t prefetch = 200;
@@ -78,7 +80,7 @@ int main(int argc, char** argv) {
 
   const auto parsed = amqp::parse_url(url);
   if (!parsed) {
-    std::cerr << parsed.error().text() << '\n';
+    complain(parsed.error().text());
     return 2;
   }
   mesh::TransportSettings settings;
@@ -98,7 +100,7 @@ int main(int argc, char** argv) {
   mesh::Api api(settings);
   api.serve(host);
   if (const auto started = api.start(); !started) {
-    std::cerr << "no connection: " << started.error().text() << '\n';
+    complain("no connection: " + started.error().text());
     return 1;
   }
   std::cout << "ready" << std::endl;

@@ -14,7 +14,7 @@
 
 namespace nuropb::etcd {
 
-/// Keys of a service (protocol.md section 1): <prefix>/leader and <prefix>/rmq-config-ok.
+/// Keys of a service (nuropb-wire.md section 1): <prefix>/leader and <prefix>/rmq-config-ok.
 struct Keys {
   std::string leader, config_ok, from, to;  ///< from..to: the range of all that begins with <prefix>/
   static Keys of(const std::string& prefix);

@@ -1,8 +1,6 @@
 #include "meshd/http/client.hpp"
 
-#include <mutex>
-
-#include "meshd/http/exchange.hpp"
+#include "meshd/http/transfer.hpp"
 
 namespace nuropb::http {
 namespace {
@@ -11,96 +9,74 @@ constexpr std::size_t longest_line = 1U << 20;
 
 }  // namespace
 
-/// What cancel() may end.
-struct Client::Current {
-  std::mutex mutex;
-  detail::Exchange* exchange = nullptr;  // under mutex
-  bool cancelled = false;                // under mutex
-};
+bool loopback(const Url& url) {
+  const std::string& host = url.host;
+  return host == "localhost" || host == "::1" || host.ends_with(".localhost") ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
+}
 
-namespace {
-
-/// Makes an exchange known to cancel() for as long as it is used by a call.
-class Known {
- public:
-  template <class Current>
-  Known(Current& current, detail::Exchange& exchange) : mutex_(current.mutex), place_(current.exchange) {
-    const std::lock_guard lock(mutex_);
-    place_ = &exchange;
-    if (current.cancelled) exchange.cancel();
-  }
-  ~Known() {
-    const std::lock_guard lock(mutex_);
-    place_ = nullptr;
-  }
-  Known(const Known&) = delete;
-  Known& operator=(const Known&) = delete;
-
- private:
-  std::mutex& mutex_;
-  detail::Exchange*& place_;
-};
-
-}  // namespace
-
-Client::Client(Settings settings) : settings_(std::move(settings)), current_(std::make_unique<Current>()) {}
+Client::Client(Settings settings)
+    : settings_(std::move(settings)),
+      transfer_(std::make_unique<detail::Transfer>(
+          settings_.url, settings_.tls, detail::Transfer::Limit{settings_.max_body, false}, settings_.keep_open)) {}
 Client::~Client() = default;
 
 void Client::cancel() {
-  const std::lock_guard lock(current_->mutex);
-  current_->cancelled = true;
-  if (current_->exchange) current_->exchange->cancel();
+  const std::lock_guard lock(mutex_);
+  transfer_->cancel();
+  if (opening_) opening_->cancel();
 }
 
 Result<Response> Client::send(const Request& request, milliseconds timeout) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
-  detail::Exchange exchange(settings_.url);
-  const Known known(*current_, exchange);
-  if (const auto done = exchange.connect(settings_.tls, deadline); !done) return tl::unexpected(done.error());
-  if (const auto done = exchange.send(request, deadline); !done) return tl::unexpected(done.error());
-  return exchange.read_answer(settings_.max_body, deadline);
+  if (const auto done = transfer_->begin(request, deadline); !done) return tl::unexpected(done.error());
+  return transfer_->all(deadline);
 }
 
 Result<std::unique_ptr<Stream>> Client::stream(const Request& request, milliseconds timeout) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
-  auto exchange = std::make_unique<detail::Exchange>(settings_.url);
-  unsigned status = 0;
+  // It goes on for ever; what is kept of it is bounded, and the rest waits.
+  auto transfer = std::make_unique<detail::Transfer>(settings_.url, settings_.tls,
+                                                     detail::Transfer::Limit{longest_line, true}, false);
   {
-    const Known known(*current_, *exchange);
-    if (const auto done = exchange->connect(settings_.tls, deadline); !done) return tl::unexpected(done.error());
-    if (const auto done = exchange->send(request, deadline); !done) return tl::unexpected(done.error());
-    const auto head = exchange->read_head(deadline);
-    if (!head) return tl::unexpected(head.error());
-    status = *head;
+    const std::lock_guard lock(mutex_);
+    if (transfer_->cancelled()) transfer->cancel();
+    opening_ = transfer.get();
   }
-  return std::unique_ptr<Stream>(new Stream(std::move(exchange), status));
+  const auto begun = transfer->begin(request, deadline);
+  const Result<unsigned> status = begun ? transfer->head(deadline) : tl::unexpected(begun.error());
+  {
+    const std::lock_guard lock(mutex_);
+    opening_ = nullptr;
+  }
+  if (!status) return tl::unexpected(status.error());
+  return std::unique_ptr<Stream>(new Stream(std::move(transfer), *status));
 }
 
-Stream::Stream(std::unique_ptr<detail::Exchange> exchange, unsigned status)
-    : exchange_(std::move(exchange)), status_(status) {}
+Stream::Stream(std::unique_ptr<detail::Transfer> transfer, unsigned status)
+    : transfer_(std::move(transfer)), status_(status) {}
 Stream::~Stream() = default;
 
-void Stream::cancel() { exchange_->cancel(); }
+void Stream::cancel() { transfer_->cancel(); }
 
 Result<std::optional<std::string>> Stream::next_line(milliseconds timeout) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
-  std::size_t looked = 0;
+  std::string& held = transfer_->body();
+  std::size_t looked = taken_;
   for (;;) {
-    if (const auto end = buffer_.find('\n', looked); end != std::string::npos) {
-      std::string line = buffer_.substr(0, end);
-      buffer_.erase(0, end + 1);
+    if (const auto end = held.find('\n', looked); end != std::string::npos) {
+      std::string line = held.substr(taken_, end - taken_);
+      taken_ = end + 1;
       return line;
     }
-    looked = buffer_.size();
+    held.erase(0, std::exchange(taken_, 0));  // once for many lines that came together
+    looked = held.size();
     if (looked > longest_line) return failure("a line of the answer is longer than 1 MiB", "", "");
-    if (ended_) {
-      if (buffer_.empty()) return std::optional<std::string>();
-      return std::exchange(buffer_, {});
-    }
-    auto piece = exchange_->read_piece(deadline);
-    if (!piece) return tl::unexpected(piece.error());
-    if (piece->empty()) ended_ = true;
-    buffer_ += *piece;
+    const auto more = transfer_->more(deadline);
+    if (!more) return tl::unexpected(more.error());
+    if (*more) continue;
+    if (held.empty()) return std::optional<std::string>();
+    return std::exchange(held, {});
   }
 }
 

@@ -1,11 +1,19 @@
 #pragma once
-// A small HTTP/1.1 client on Boost.Beast, for the two servers that a gateway asks now and then: RabbitMQ's management
-// and etcd's JSON gateway. Not for hot paths: every request has a connection of its own.
+// HTTP/1.1 by libcurl, for the servers that a gateway asks now and then: issuers of keys, introspection, collectors of
+// spans, RabbitMQ's management and etcd's JSON gateway.
 //
-// Calls block the caller's thread, for at most their timeout. cancel() may come from any thread and ends the call that
-// is under way. Errors are values; none contains a password. Everything that is read is bounded.
+// Calls block the caller's thread, for at most their timeout, looking up names included; never on a thread that serves.
+// cancel() may come from any thread and ends the call that is under way. Errors are values; none contains a password.
+// Everything that is read is bounded.
+//
+// A client keeps its connection for the next request. If the server has closed it meanwhile, without a byte of an answer,
+// libcurl sends the request once more on a new one, whatever its method: requests have to bear that.
+//
+// Proxies are those of the environment (http_proxy, https_proxy, all_proxy, no_proxy, by libcurl's rules), except to the
+// host's own addresses. Redirects are not followed; .netrc, cookies and other protocols than the URL's are not used.
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,8 +34,9 @@ struct Tls {
 
 struct Request {
   std::string method = "GET";
-  std::string target;  ///< begins with '/', already percent-encoded; follows the URL's base
-  std::string body;    ///< sent as application/json, unless headers say otherwise
+  std::string
+      target;  ///< begins with '/', already percent-encoded; follows the URL's base. Empty: the URL as it is written
+  std::string body;  ///< sent as application/json, unless headers say otherwise
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
@@ -36,8 +45,11 @@ struct Response {
   std::string body;
 };
 
+/// Whether this is the machine itself: nobody is on the way, and no proxy leads there. Pure.
+bool loopback(const Url& url);
+
 namespace detail {
-class Exchange;
+class Transfer;
 }
 
 /// An answer that goes on: lines as they come (etcd's watch).
@@ -53,11 +65,10 @@ class Stream {
 
  private:
   friend class Client;
-  Stream(std::unique_ptr<detail::Exchange> exchange, unsigned status);
-  std::unique_ptr<detail::Exchange> exchange_;
+  Stream(std::unique_ptr<detail::Transfer> transfer, unsigned status);
+  std::unique_ptr<detail::Transfer> transfer_;
   unsigned status_;
-  std::string buffer_;
-  bool ended_ = false;
+  std::size_t taken_ = 0;  // of what the transfer holds
 };
 
 class Client {
@@ -66,9 +77,12 @@ class Client {
     Url url;
     Tls tls;
     std::size_t max_body = 4U << 20;  ///< a longer answer is an error
+    bool keep_open = true;            ///< false: a connection for each request, where they are hours apart
   };
   explicit Client(Settings settings);
   ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
   /// Any answer is a value, whatever its status. One caller at a time.
   Result<Response> send(const Request& request, milliseconds timeout);
@@ -80,9 +94,10 @@ class Client {
   [[nodiscard]] const Url& url() const { return settings_.url; }
 
  private:
-  struct Current;
   Settings settings_;
-  std::unique_ptr<Current> current_;
+  std::unique_ptr<detail::Transfer> transfer_;  // that of send()
+  std::mutex mutex_;
+  detail::Transfer* opening_ = nullptr;  // under mutex_: that of stream(), while it waits
 };
 
 }  // namespace nuropb::http

@@ -312,10 +312,10 @@ Result<void> Api::publish_event(const std::string& topic, const nlohmann::json& 
 }
 
 std::future<Answer> Api::describe(const std::string& service, bool refresh) {
-  auto [future, ready] = promised<Answer>();
+  auto [future, fulfil] = promised<Answer>();
   impl_->discovery.want(
       service, now(), question_cost,
-      [ready = std::move(ready)](const Described& described) {
+      [ready = std::move(fulfil)](const Described& described) {
         if (!described) ready(tl::unexpected(described.error()));
         else if ((*described)->undescribed) ready(tl::unexpected(*(*described)->undescribed));
         else ready((*described)->document);
@@ -325,9 +325,9 @@ std::future<Answer> Api::describe(const std::string& service, bool refresh) {
 }
 
 std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, const std::string& method) {
-  auto [future, ready] = promised<YesOrNo>();
+  auto [future, fulfil] = promised<YesOrNo>();
   impl_->discovery.want(service, now(), question_cost,
-                        [service, method, ready = std::move(ready)](const Described& described) {
+                        [service, method, ready = std::move(fulfil)](const Described& described) {
                           if (!described) return ready(tl::unexpected(described.error()));
                           const auto found = (*described)->methods.find(method);
                           if (found == (*described)->methods.end())
@@ -338,8 +338,8 @@ std::future<Api::YesOrNo> Api::requires_encryption(const std::string& service, c
 }
 
 std::future<Api::YesOrNo> Api::has_public_key(const std::string& service) {
-  auto [future, ready] = promised<YesOrNo>();
-  impl_->discovery.want(service, now(), question_cost, [ready = std::move(ready)](const Described& described) {
+  auto [future, fulfil] = promised<YesOrNo>();
+  impl_->discovery.want(service, now(), question_cost, [ready = std::move(fulfil)](const Described& described) {
     if (!described) ready(tl::unexpected(described.error()));
     else ready((*described)->public_key.has_value());
   });

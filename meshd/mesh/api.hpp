@@ -7,7 +7,7 @@
 //   if (auto answer = sum.get(); answer) std::cout << *answer;
 //
 // Usable from any thread. The future of a request always becomes ready: with the service's answer, a definite
-// refusal, NuropbTimeoutError, or NuropbTransportError with outcome unknown (design rule 1). Errors have NuroPb's names.
+// refusal, NuropbTimeoutError, or NuropbTransportError with outcome unknown (design.md, rule 1), under NuroPb's names.
 
 #include <future>
 #include <nlohmann/json.hpp>

@@ -17,7 +17,7 @@
 
 namespace nuropb::mesh {
 
-/// An event to be published (protocol.md, "Bodies").
+/// An event to be published (nuropb-wire.md, "Bodies").
 struct NewEvent {
   std::string topic;
   nlohmann::json payload;
@@ -32,9 +32,8 @@ struct Success {
 
   Success(nlohmann::json value, std::vector<NewEvent> with) : result(std::move(value)), events(std::move(with)) {}
   template <class T>
-  requires(!std::is_same_v<std::remove_cvref_t<T>, Success> && std::is_constructible_v<nlohmann::json, T>)
-      Success(T&& value)
-      : result(std::forward<T>(value)) {}
+    requires(!std::is_same_v<std::remove_cvref_t<T>, Success> && std::is_constructible_v<nlohmann::json, T>)
+  Success(T&& value) : result(std::forward<T>(value)) {}
 };
 
 /// The events of one call, until it is known how it ends. Any thread.
@@ -100,7 +99,7 @@ class CallError : public std::runtime_error {
 };
 
 /// Puts the message back, to be tried once more later. On a redelivered message it ends the call with
-/// NuropbCallAgainReject (protocol.md, "What a participant does with a message").
+/// NuropbCallAgainReject (nuropb-wire.md, "What a participant does with a message").
 class CallAgain : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

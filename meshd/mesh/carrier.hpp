@@ -34,6 +34,10 @@ struct Outgoing {
   std::optional<SteadyTime> deadline;
   bool expires = false;   ///< events: the broker, too, drops it after the deadline
   std::uint64_t tag = 0;  ///< the submitter's own; handed back with the outcome
+  /// Who it is from: what is published of one source keeps its order (responses have none), and what the broker refuses of one
+  /// delays that of no other. Numbers above `no_source` are the submitter's own.
+  static constexpr std::uint64_t no_source = 1;
+  std::uint64_t source = no_source;
   /// Once this is true nobody waits for it any more: dropped if it was not sent yet (Outcome::expired).
   std::shared_ptr<const std::atomic<bool>> abandoned{};
 };
@@ -41,7 +45,7 @@ struct Outgoing {
 enum class Outcome {
   confirmed,      ///< the broker has it
   not_delivered,  ///< returned: no queue is bound for it; no service has seen it
-  refused,        ///< never sent, or the broker said no (nack); no service has seen it
+  refused,        ///< never sent, or the broker said no (nack, or a closed channel); no service has seen it
   expired,        ///< its deadline passed before it was sent; no service has seen it
   unknown,        ///< sent, but the connection was lost before the broker said anything
 };
@@ -57,6 +61,8 @@ struct Report {
   std::string returned_body;  ///< with not_delivered: the message's body as the broker returned it
   bool encrypted = false;     ///< the message was, and so is returned_body
   SteadyTime at{};            ///< when the broker said so; zero: it has said nothing
+  std::size_t body_size = 0;  ///< of the message, once it was published
+  std::uint64_t source = 0;   ///< likewise
 };
 
 /// A delivery to be acknowledged. Valid for one opening of its channel: after that the broker redelivers, and an old
@@ -104,16 +110,24 @@ class Carrier {
     std::function<void()> on_batch_end;
   };
 
+  using Factory = std::function<std::unique_ptr<Carrier>(Callbacks callbacks)>;
+
   /// What has happened to the connection since the start, for metrics, and to this participant's messages. Any thread.
   struct Counters {
-    std::uint64_t attempts = 0;             ///< to connect
-    std::uint64_t connections = 0;          ///< made, handovers among them
-    std::uint64_t handovers = 0;            ///< to new credentials
-    std::uint64_t refused_credentials = 0;  ///< new ones in the password's file that couldn't be read or used
-    std::uint64_t channels_closed = 0;      ///< by the broker
-    std::uint64_t consumers_cancelled = 0;  ///< by the broker
-    std::uint64_t patterns_refused = 0;     ///< of bind_event(), by the broker
-    std::uint64_t malformed = 0;            ///< messages that came and could not be what they should be
+    std::uint64_t attempts = 0;               ///< to connect
+    std::uint64_t connections = 0;            ///< made, handovers among them
+    std::uint64_t handovers = 0;              ///< to new credentials
+    std::uint64_t refused_credentials = 0;    ///< new ones in the password's file that couldn't be read or used
+    std::uint64_t channels_closed = 0;        ///< by the broker
+    std::uint64_t consumers_cancelled = 0;    ///< by the broker
+    std::uint64_t patterns_refused = 0;       ///< of bind_event(), by the broker
+    std::uint64_t malformed = 0;              ///< messages that came and could not be what they should be
+    std::uint64_t addresses_passed_over = 0;  ///< of a broker's name: silent, or refusing, before one that answered
+    /// Messages that the broker refuses, by what it has said, and that were refused by us for that without asking it.
+    std::uint64_t refused_size = 0, refused_topic = 0, refused_otherwise = 0;
+    std::uint64_t refused_frame = 0;        ///< their properties do not fit a frame of this broker's, or of AMQP's
+    std::uint64_t refused_interrupted = 0;  ///< the connection was lost twice while they were being written
+    std::uint64_t queue_forms = 0;          ///< queues declared otherwise than asked for, for the broker refused that
   };
 
   Carrier() = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -35,8 +36,7 @@ std::string reason_of(const http::Response& answer) {
   json::Slice root;
   if (json::scan(answer.body, fields, &root) || fields[0].value.kind != json::Kind::string) return {};
   std::string text = json::unescape(fields[0].value);
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   return text.substr(0, 200);
 }
 
@@ -93,7 +93,8 @@ class Management {
     const std::string where = client_.url().redacted();
     const std::string reason = reason_of(answer);
     const std::string said = doing + ": HTTP " + std::to_string(answer.status) + (reason.empty() ? "" : " " + reason);
-    const bool login = reason.find("Login failed") != std::string::npos;
+    // RabbitMQ 3.10 says the one, 4.0 and later the other.
+    const bool login = reason.find("Login failed") != std::string::npos || reason == "Not_Authorized";
     if (answer.status == 401 && (login || reason.empty()))
       return failure("user or password refused by the management: " + said, where,
                      "check user and password of the URL");
@@ -127,23 +128,34 @@ Error with_hint(Error error) {
 /// The passage of one declaration: looked for, and made where it is missing.
 class Declaring {
  public:
-  Declaring(amqp::Connection& connection, bool dry_run, SetUp& report)
-      : connection_(connection), dry_run_(dry_run), report_(report) {}
+  Declaring(std::unique_ptr<amqp::Connection>& connection, std::function<Opened()> reopen, bool dry_run, SetUp& report)
+      : connection_(connection), reopen_(std::move(reopen)), dry_run_(dry_run), report_(report) {}
 
   Result<void> exchange(const Blueprint::Exchange& each) {
-    return item("exchange " + each.name + " (" + each.type + ")", connection_.has_exchange(channel, each.name),
-                [&] { return connection_.perform(channel, amqp::Step::declare_exchange(each.name, each.type)); });
+    return item("exchange " + each.name + " (" + each.type + ")", connection_->has_exchange(channel, each.name),
+                [&] { return connection_->perform(channel, amqp::Step::declare_exchange(each.name, each.type)); });
   }
-  Result<void> queue(const Blueprint::Queue& each) {
-    return item("queue " + each.name, connection_.has_queue(channel, each.name), [&] {
-      return connection_.declare_queue(channel, each.name, {each.durable, each.dead_letter_exchange, {}});
+  /// Where the broker takes another form of the queue only, in that form; `topology` remembers it.
+  Result<void> queue(const TransportSettings& settings, Topology& topology, std::size_t number) {
+    const std::string name = Blueprint::of(settings, topology).queues[number].name;
+    return item("queue " + name, connection_->has_queue(channel, name), [&]() -> Result<void> {
+      for (;;) {
+        const Blueprint::Queue wanted = Blueprint::of(settings, topology).queues[number];
+        const auto step = amqp::Step::declare_queue(wanted.name, wanted.options);
+        auto done = connection_->perform(channel, step);
+        if (done) return done;
+        const auto lesson = topology.learn(step, done.error().what);
+        if (!lesson) return done;
+        report_.notes.push_back(*lesson);
+        if (const auto again = usable_again(done.error().what); !again) return again;
+      }
     });
   }
   Result<void> binding(const Blueprint::Binding& each, std::optional<bool> there) {
     const std::string what =
         "binding of " + each.queue + " to " + each.exchange + (each.key.empty() ? "" : " with '" + each.key + "'");
     if (!dry_run_) {
-      if (const auto done = connection_.bind_queue(channel, each.queue, each.exchange, each.key); !done)
+      if (const auto done = connection_->bind_queue(channel, each.queue, each.exchange, each.key); !done)
         return tl::unexpected(with_hint(done.error()));
     }
     report_.items.push_back({what, !there     ? Found::unknown
@@ -154,6 +166,18 @@ class Declaring {
   }
 
  private:
+  /// The broker has closed the channel, or the whole connection, because of a declaration.
+  Result<void> usable_again(const std::string& said) {
+    if (QueueForms::denies_transient(said)) {
+      Opened opened = reopen_();
+      if (!opened) return tl::unexpected(opened.error());
+      connection_ = std::move(*opened);
+    } else if (const auto closed = connection_->answer_close(channel); !closed) {
+      return closed;
+    }
+    return connection_->open_channel(channel);
+  }
+
   template <class Declare>
   Result<void> item(std::string what, const Result<bool>& there, Declare declare) {
     if (!there) return tl::unexpected(with_hint(there.error()));
@@ -165,7 +189,8 @@ class Declaring {
     report_.items.push_back({std::move(what), *there ? Found::there : dry_run_ ? Found::missing : Found::made});
     return {};
   }
-  amqp::Connection& connection_;
+  std::unique_ptr<amqp::Connection>& connection_;
+  std::function<Opened()> reopen_;
   bool dry_run_;
   SetUp& report_;
 };
@@ -186,13 +211,17 @@ void all_missing(const Blueprint& blueprint, SetUp& report) {
 }  // namespace
 
 Blueprint Blueprint::of(const TransportSettings& settings) {
+  return of(settings, Topology::of(settings, {}, {}, {settings.dead_letter_queue, settings.service_queue_type}));
+}
+
+Blueprint Blueprint::of(const TransportSettings& settings, const Topology& names) {
   Blueprint out;
   out.exchanges = {
       {settings.rpc_exchange, "direct"}, {settings.events_exchange, "topic"}, {settings.dl_exchange, "fanout"}};
   if (settings.client_only) return out;
-  const Topology names = Topology::of(settings, {}, {});
   const std::string &service_queue = names.service_queue, &dead_letter_queue = names.dead_letter_queue;
-  out.queues = {{dead_letter_queue, false, {}}, {service_queue, true, settings.dl_exchange}};
+  out.queues = {{dead_letter_queue, names.forms.dead_letter()},
+                {service_queue, names.forms.service(settings.dl_exchange)}};
   out.bindings.push_back({dead_letter_queue, settings.dl_exchange, ""});
   out.bindings.push_back({service_queue, settings.rpc_exchange, settings.service_name});
   for (const auto& key : settings.rpc_bindings) out.bindings.push_back({service_queue, settings.rpc_exchange, key});
@@ -274,14 +303,15 @@ Result<SetUp> set_up(const SetUpSettings& settings) {
     return tl::unexpected(std::move(error));
   };
   if (const auto done = (*opened)->open_channel(channel); !done) return at_broker(done.error());
-  Declaring declaring(**opened, settings.dry_run, report);
+  Topology topology = Topology::of(transport, {}, {}, {transport.dead_letter_queue, transport.service_queue_type});
+  Declaring declaring(*opened, [&] { return open(*url, transport); }, settings.dry_run, report);
   for (const auto& each : blueprint.exchanges) {
     if (const auto done = declaring.exchange(each); !done) return at_broker(done.error());
   }
   std::set<std::string> new_queues;
-  for (const auto& each : blueprint.queues) {
-    if (const auto done = declaring.queue(each); !done) return at_broker(done.error());
-    if (report.items.back().state != Found::there) new_queues.insert(each.name);
+  for (std::size_t number = 0; number < blueprint.queues.size(); ++number) {
+    if (const auto done = declaring.queue(transport, topology, number); !done) return at_broker(done.error());
+    if (report.items.back().state != Found::there) new_queues.insert(blueprint.queues[number].name);
   }
   std::string asked;
   std::optional<std::set<std::pair<std::string, std::string>>> known;

@@ -1,5 +1,5 @@
 #pragma once
-// The broker's set-up for a service: virtual host, exchanges, dead-letter queue, service queue and bindings (protocol.md
+// What a service needs on the broker: virtual host, exchanges, dead-letter queue, service queue, bindings (nuropb-wire.md
 // section 1, "Topology"). Done by the leader at its start and by `nuropb-ctl mesh configure`. Idempotent; nothing is ever
 // deleted, and what is there with other properties is an error, never replaced.
 //
@@ -12,10 +12,13 @@
 #include <vector>
 
 #include "common/result.hpp"
+#include "meshd/amqp/step.hpp"
 #include "meshd/http/client.hpp"
 #include "meshd/mesh/transport.hpp"
 
 namespace nuropb::mesh {
+
+struct Topology;
 
 /// What a service's part of the mesh consists of, in the order in which it is made. Pure.
 struct Blueprint {
@@ -25,8 +28,7 @@ struct Blueprint {
   };
   struct Queue {
     std::string name;
-    bool durable;
-    std::string dead_letter_exchange;  ///< empty: none
+    amqp::QueueOptions options;
   };
   struct Binding {
     std::string queue, exchange, key;
@@ -35,6 +37,7 @@ struct Blueprint {
   std::vector<Queue> queues;
   std::vector<Binding> bindings;
   static Blueprint of(const TransportSettings& settings);
+  static Blueprint of(const TransportSettings& settings, const Topology& names);
 };
 
 /// RabbitMQ's management beside an AMQP address: port + 10000, https for amqps, the same user and password.
@@ -54,7 +57,8 @@ struct SetUp {
     std::string what;  ///< "exchange nuropb-rpc-exchange (direct)"
     Found state;  ///< missing: in a dry run only. unknown: a binding that nobody could be asked about (it is there now)
   };
-  std::string broker;  ///< the address in use, redacted
+  std::string broker;              ///< the address in use, redacted
+  std::vector<std::string> notes;  ///< what is otherwise than asked for, and why (queue_forms.hpp)
   std::vector<Item> items;
   [[nodiscard]] std::size_t count(Found state) const;
 };

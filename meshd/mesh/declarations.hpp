@@ -45,6 +45,7 @@ class Declarations {
   [[nodiscard]] std::optional<std::string> overdue(SteadyTime now, milliseconds limit) const;
   /// The broker was not to be asked for a while: the time until now does not count.
   void excuse(SteadyTime now);
+  void excuse(std::uint16_t channel, SteadyTime now) { of_[channel].since = now; }
 
  private:
   struct Channel {

@@ -9,7 +9,7 @@ using nlohmann::json;
 
 constexpr std::size_t largest_description = 1U << 20;
 
-tl::unexpected<ServiceError> error(std::string_view name, std::string description) {
+tl::unexpected<ServiceError> no_description(std::string_view name, std::string description) {
   return tl::unexpected(ServiceError{std::string(name), std::move(description), false});
 }
 
@@ -30,11 +30,13 @@ Described read_description(const std::string& service, const Answer& answer) {
     return out;
   }
   const json& document = *answer;
-  if (!document.is_object()) return error(error_name::message, "Invalid service_info returned for service " + service);
+  if (!document.is_object())
+    return no_description(error_name::message, "Invalid service_info returned for service " + service);
   out->bytes = document.dump(-1, ' ', false, json::error_handler_t::replace).size();
   if (out->bytes > largest_description) {
-    return error(error_name::message, "the description of service " + service + " has " + std::to_string(out->bytes) +
-                                          " bytes, more than " + std::to_string(largest_description));
+    return no_description(error_name::message, "the description of service " + service + " has " +
+                                                   std::to_string(out->bytes) + " bytes, more than " +
+                                                   std::to_string(largest_description));
   }
   out->bytes += service.size() + sizeof(Description);
   out->document = document;
@@ -57,8 +59,9 @@ tl::expected<std::optional<PublicKey>, ServiceError> encryption_key(const Descri
                          (wanted == Encryption::automatic && found != described.methods.end() && found->second);
   if (!encrypted) return std::nullopt;
   if (described.public_key) return described.public_key;
-  return error(error_name::handling, "Service public key not found for service: " + service +
-                                         (described.key_problem.empty() ? "" : " (" + described.key_problem + ")"));
+  return no_description(error_name::handling,
+                        "Service public key not found for service: " + service +
+                            (described.key_problem.empty() ? "" : " (" + described.key_problem + ")"));
 }
 
 Result<void> encrypt(Outgoing& message, const PublicKey& service, const RequestKeys& keys) {
@@ -107,7 +110,7 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
   }
   // NOLINTNEXTLINE(bugprone-use-after-move): it was moved away only where there is room and no description
   if (description) ready(std::move(description));
-  else if (!room) ready(error(error_name::transport, "not sent: too much waits for descriptions of services"));
+  else if (!room) ready(no_description(error_name::transport, "not sent: too much waits for descriptions of services"));
   if (ask) ask_(service);
 }
 

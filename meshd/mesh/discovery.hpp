@@ -1,5 +1,5 @@
 #pragma once
-// What services say of themselves (`nuropb_describe`; protocol.md section 1, "Service discovery"), remembered for a while,
+// Descriptions of services (`nuropb_describe`; nuropb-wire.md section 1, "Service discovery"), remembered for a while,
 // and what follows from it for a request: whether it has to be encrypted, and with which key.
 //
 //   want(service) ── known ──────────────────────────────────────────────► ready(description), at once
@@ -17,7 +17,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -101,7 +100,7 @@ class Discovery {
       return ends > now && !telling ? description : nullptr;
     }
   };
-  using Entries = std::unordered_map<std::string, Entry>;
+  using Entries = std::map<std::string, Entry>;  // ordered: outsiders choose the names
   void drop(Entries::iterator entry);
   bool make_room(std::size_t most);
 

@@ -5,19 +5,17 @@
 
 namespace nuropb::mesh {
 
-using State = ContainerState;
-
 const char* name_of(ContainerState state) {
   switch (state) {
-    case State::startup: return "startup";
-    case State::startup_leader_election: return "startup-leader-election";
-    case State::startup_leader_decided: return "startup-leader-decided";
-    case State::taking_leadership: return "taking-leadership";
-    case State::running_leader: return "running-leader";
-    case State::running_follower: return "running-follower";
-    case State::running_standalone: return "running-standalone";
-    case State::stopping: return "stopping";
-    case State::shutdown: break;
+    case ContainerState::startup: return "startup";
+    case ContainerState::startup_leader_election: return "startup-leader-election";
+    case ContainerState::startup_leader_decided: return "startup-leader-decided";
+    case ContainerState::taking_leadership: return "taking-leadership";
+    case ContainerState::running_leader: return "running-leader";
+    case ContainerState::running_follower: return "running-follower";
+    case ContainerState::running_standalone: return "running-standalone";
+    case ContainerState::stopping: return "stopping";
+    case ContainerState::shutdown: break;
   }
   return "shutdown";
 }
@@ -25,14 +23,15 @@ const char* name_of(ContainerState state) {
 std::vector<Election::Action> Election::take() { return std::exchange(out_, {}); }
 
 bool Election::with_etcd() const {
-  return !settings_.standalone && state_ != State::startup && state_ != State::stopping && state_ != State::shutdown;
+  return !settings_.standalone && state_ != ContainerState::startup && state_ != ContainerState::stopping &&
+         state_ != ContainerState::shutdown;
 }
 
 milliseconds Election::pause(unsigned failures) const {
   return std::min<milliseconds>(settings_.retry_max, settings_.retry_min * (1LL << std::min(failures, 16U)));
 }
 
-void Election::enter(State state, const std::string& detail) {
+void Election::enter(ContainerState state, const std::string& detail) {
   out_.emplace_back(Entered{state, state_, detail});
   state_ = state;
 }
@@ -43,20 +42,20 @@ void Election::consume() {
 }
 
 std::vector<Election::Action> Election::start(SteadyTime) {
-  if (state_ != State::startup) return take();
+  if (state_ != ContainerState::startup) return take();
   if (settings_.standalone) {
-    enter(State::running_standalone, "no etcd is named");
+    enter(ContainerState::running_standalone, "no etcd is named");
     consume();
   } else {
-    enter(State::startup_leader_election, "");
+    enter(ContainerState::startup_leader_election, "");
     connect();
   }
   return take();
 }
 
 std::vector<Election::Action> Election::stop(SteadyTime) {
-  if (state_ == State::stopping || state_ == State::shutdown) return take();
-  enter(State::stopping, "");
+  if (state_ == ContainerState::stopping || state_ == ContainerState::shutdown) return take();
+  enter(ContainerState::stopping, "");
   link_ = Link::off;
   leads_ = false;
   duty_ = Duty::none;
@@ -66,7 +65,7 @@ std::vector<Election::Action> Election::stop(SteadyTime) {
 }
 
 std::vector<Election::Action> Election::stopped() {
-  if (state_ != State::shutdown) enter(State::shutdown, "");
+  if (state_ != ContainerState::shutdown) enter(ContainerState::shutdown, "");
   return take();
 }
 
@@ -212,12 +211,12 @@ void Election::decide(bool ours, const std::string& leader) {
   std::string detail = ours ? "elected as leader" : "leader is " + leader;
   if (!ours && leader == settings_.instance_id)
     detail += ", this instance before it was started again: until that lease ends";
-  if (state_ == State::startup_leader_election) {
+  if (state_ == ContainerState::startup_leader_election) {
     leads_ = ours;
-    enter(State::startup_leader_decided, detail);
+    enter(ContainerState::startup_leader_decided, detail);
   } else if (ours && !leads_) {
     leads_ = true;
-    if (state_ == State::running_follower) enter(State::taking_leadership, detail);
+    if (state_ == ContainerState::running_follower) enter(ContainerState::taking_leadership, detail);
   } else if (!ours && leads_) {
     step_down(detail);
   }
@@ -227,14 +226,15 @@ void Election::decide(bool ours, const std::string& leader) {
 void Election::step_down(const std::string& why) {
   leads_ = false;
   duty_ = Duty::none;
-  if (state_ == State::running_leader || state_ == State::taking_leadership) enter(State::running_follower, why);
+  if (state_ == ContainerState::running_leader || state_ == ContainerState::taking_leadership)
+    enter(ContainerState::running_follower, why);
 }
 
 void Election::go_on() {
   if (leads_) {
     if (duty_ == Duty::none) configure();
-  } else if (config_ok_ && state_ == State::startup_leader_decided) {
-    enter(State::running_follower, leader_.empty() ? "no leader is known" : "leader is " + leader_);
+  } else if (config_ok_ && state_ == ContainerState::startup_leader_decided) {
+    enter(ContainerState::running_follower, leader_.empty() ? "no leader is known" : "leader is " + leader_);
     consume();
   }
 }
@@ -276,7 +276,7 @@ void Election::on(const Published& event, SteadyTime now) {
   duty_ = Duty::done;
   duty_failures_ = 0;
   config_ok_ = true;
-  enter(State::running_leader, "the mesh is configured");
+  enter(ContainerState::running_leader, "the mesh is configured");
   consume();
 }
 

@@ -2,7 +2,7 @@
 // Who of a service's instances is its leader, and when an instance may consume: the decisions of the service container,
 // without etcd, sockets or clocks. What happened goes in with the time, what is to be done comes out.
 //
-// The states are those of nuropb 0.1.8's ServiceContainer (protocol.md section 1, "Service container and leader
+// The states are those of nuropb 0.1.8's ServiceContainer (nuropb-wire.md section 1, "Service container and leader
 // election"):
 //
 //   startup ──► startup-leader-election ──► startup-leader-decided ──┬─ leads: Configure, put rmq-config-ok ──► running-leader
@@ -76,7 +76,7 @@ class Election {
   struct LeaderIs {
     std::string leader;
     std::int64_t lease;
-  };                     ///< watched: the key was put
+  };  ///< watched: the key was put
   struct LeaderGone {};  ///< watched: the key was deleted, or its lease ran out
   struct ConfigOk {
     bool ok;

@@ -1,5 +1,5 @@
 #pragma once
-// The encrypted bodies of NuroPb (protocol.md section 1, "Payload encryption"; header `encrypted: yes`):
+// The encrypted bodies of NuroPb (nuropb-wire.md section 1, "Payload encryption"; header `encrypted: yes`):
 //
 //   b64( RSA-OAEP-SHA256-MGF1SHA256(service's public key, K) ) "." b64( Fernet(K, json) )
 //

@@ -1,9 +1,11 @@
 #include "meshd/mesh/event_bindings.hpp"
 
+#include "common/topic.hpp"
+
 namespace nuropb::mesh {
 
 Result<bool> EventBindings::bind(std::string pattern) {
-  if (pattern.size() > 255) return failure("is longer than AMQP's 255 bytes", "topic pattern", "");
+  if (const auto problem = pattern_problem(pattern)) return failure(*problem, "topic pattern", "");
   const std::lock_guard lock(mutex_);
   if (wanted_.contains(pattern)) return false;
   // Patterns that are still to be unbound count too: the broker has them.
@@ -63,6 +65,19 @@ void EventBindings::retell(const std::vector<Change>& unanswered) {
   to_unbind_.clear();
   for (const auto& pattern : maybe_) {
     if (!wanted_.contains(pattern)) to_unbind_.insert(pattern);
+  }
+}
+
+void EventBindings::again(const std::vector<Change>& lost) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [pattern, bind] : lost) {
+    const bool wanted = wanted_.contains(pattern);
+    if (bind) told_.erase(pattern);
+    if (wanted) {
+      if (!told_.contains(pattern)) to_bind_.insert(pattern);
+    } else {
+      to_unbind_.insert(pattern);
+    }
   }
 }
 

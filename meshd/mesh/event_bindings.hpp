@@ -7,8 +7,8 @@
 
 #include <cstddef>
 #include <mutex>
+#include <set>
 #include <string>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -36,6 +36,8 @@ class EventBindings {
   /// The queue is declared anew, or somebody else may have changed it: everything wanted is to be told again, and
   /// whatever the broker may have beside it is to be unbound. `unanswered` are changes whose answer never came.
   void retell(const std::vector<Change>& unanswered);
+  /// The queue is as it was, but these changes were lost on their way to the broker: they are to be told again.
+  void again(const std::vector<Change>& lost);
   /// The broker has answered a bind. True if the pattern is still wanted, so that somebody may be waiting to hear of it.
   bool answered(const std::string& pattern);
   /// Patterns that were wanted anew while the broker had them already: bound, without its having to be told.
@@ -46,7 +48,7 @@ class EventBindings {
   std::vector<std::string> refuse_all();
 
  private:
-  using Set = std::unordered_set<std::string>;
+  using Set = std::set<std::string>;  // ordered: outsiders choose the patterns
   const std::size_t most_;
   mutable std::mutex mutex_;
   Set wanted_;

@@ -101,7 +101,7 @@ void Loopback::publish(const Outgoing& message) {
 }
 
 Result<void> Loopback::bind_event(std::string topic_pattern) {
-  if (topic_pattern.size() > max_topic) return failure("is longer than 255 bytes", "topic pattern");
+  if (const auto problem = pattern_problem(topic_pattern)) return failure(*problem, "topic pattern");
   exchange_->patterns.add(topic_pattern, id_);
   callbacks_.on_event_bound(topic_pattern);
   callbacks_.on_batch_end();

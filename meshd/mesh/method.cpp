@@ -46,7 +46,7 @@ const Parameter* find(const MethodInfo& info, std::string_view name) {
 
 void check_declaration(const std::string& method, const MethodInfo& info) {
   const auto wrong = [&](const std::string& why) { throw std::invalid_argument("method '" + method + "': " + why); };
-  // Neither could ever be called (protocol.md, "Unknown or underscore-prefixed methods").
+  // Neither could ever be called (nuropb-wire.md, "Unknown or underscore-prefixed methods").
   if (method.empty() || method.front() == '_') wrong("a name must not be empty or begin with an underscore");
   for (const Parameter& parameter : info.parameters) {
     const Type* const type = type_of(parameter.type);

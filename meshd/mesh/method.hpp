@@ -1,5 +1,5 @@
 #pragma once
-// What a service says of a method, and what is checked before the method runs (protocol.md section 1, "Service
+// What a service says of a method, and what is checked before the method runs (nuropb-wire.md section 1, "Service
 // discovery").
 
 #include <cstdint>

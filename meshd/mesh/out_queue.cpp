@@ -4,25 +4,25 @@
 #include <iterator>
 
 namespace nuropb::mesh {
-namespace {
 
-bool of_no_use(const Outgoing& message, SteadyTime now) {
+bool OutQueue::of_no_use(const Outgoing& message, SteadyTime now) {
   return (message.deadline && *message.deadline <= now) ||
          (message.abandoned && message.abandoned->load(std::memory_order_relaxed));
 }
 
-}  // namespace
-
-Outgoing OutQueue::take_front() {
-  Outgoing out = std::move(waiting_.front().message);
+OutQueue::Waiting OutQueue::take_numbered() {
+  Waiting out = std::move(waiting_.front());
   waiting_.pop_front();
   return out;
 }
 
-std::vector<Outgoing> OutQueue::expire(SteadyTime now, bool front_stays) {
-  const auto first = waiting_.begin() + (front_stays && !waiting_.empty() ? 1 : 0);
+void OutQueue::put_back(std::vector<Waiting>&& taken) {
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end()));
+}
+
+std::vector<Outgoing> OutQueue::expire(SteadyTime now) {
   const auto first_expired = std::stable_partition(
-      first, waiting_.end(), [now](const Waiting& each) { return !of_no_use(each.message, now); });
+      waiting_.begin(), waiting_.end(), [now](const Waiting& each) { return !of_no_use(each.message, now); });
   std::vector<Outgoing> out;
   for (auto at = first_expired; at != waiting_.end(); ++at) out.push_back(std::move(at->message));
   waiting_.erase(first_expired, waiting_.end());

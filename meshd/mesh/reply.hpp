@@ -1,5 +1,5 @@
 #pragma once
-// How one message of the service queue ends: with one answer at most, and one acknowledgement (protocol.md section 1,
+// How a message of the service queue ends: with at most one answer and one acknowledgement (nuropb-wire.md section 1,
 // "What a participant does with a message").
 //
 //   outcome       request answered with      acknowledgement                events kept by the call

@@ -10,11 +10,13 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/base64.hpp"
+#include "common/errno_text.hpp"
 #include "common/ids.hpp"
 #include "common/openssl_errors.hpp"
 #include "meshd/mesh/encryption.hpp"
 #include "shm/unique_fd.hpp"
+
+#include "common/base64.hpp"
 
 namespace nuropb::mesh {
 namespace {
@@ -51,11 +53,9 @@ bool use_oaep(EVP_PKEY_CTX* ctx) {
          EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1;
 }
 
-std::string reason() { return std::strerror(errno); }
-
 Result<PrivateKey> load(int fd, const std::string& path) {
-  struct stat st {};
-  if (::fstat(fd, &st) != 0) return failure(reason(), path);
+  struct stat st{};
+  if (::fstat(fd, &st) != 0) return failure(errno_text(), path);
   if (!S_ISREG(st.st_mode)) return failure("is not a file", path);
   if (st.st_mode & 0027)
     return failure("others may read it, or may write to it", path,
@@ -66,7 +66,7 @@ Result<PrivateKey> load(int fd, const std::string& path) {
   while (pem.size() <= max_pem && ((n = ::read(fd, part, sizeof part)) > 0 || (n < 0 && errno == EINTR))) {
     if (n > 0) pem.append(part, static_cast<std::size_t>(n));
   }
-  if (n < 0) return failure("can't be read: " + reason(), path);
+  if (n < 0) return failure("can't be read: " + errno_text(), path);
   auto key = PrivateKey::from_pem(pem);
   OPENSSL_cleanse(pem.data(), pem.size());
   if (!key) return failure(key.error().what, path, key.error().hint);
@@ -134,13 +134,13 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
 
 Result<PrivateKey> PrivateKey::load_or_create(const std::string& path) {
   if (const shm::UniqueFd in(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); in) return load(in.get(), path);
-  if (errno != ENOENT) return failure("can't be read: " + reason(), path);
+  if (errno != ENOENT) return failure("can't be read: " + errno_text(), path);
   auto key = generate();
   if (!key) return key;
   // Written beside and linked: nobody ever sees half a key, and the first of several processes wins.
   const std::string fresh = path + "." + random_hex32().substr(0, 8);
   const shm::UniqueFd out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!out) return failure("can't be written: " + reason(), fresh);
+  if (!out) return failure("can't be written: " + errno_text(), fresh);
   std::string pem = key->pem();
   const bool written = !pem.empty() && write_all(out.get(), pem);
   OPENSSL_cleanse(pem.data(), pem.size());
@@ -150,7 +150,7 @@ Result<PrivateKey> PrivateKey::load_or_create(const std::string& path) {
   if (linked) return key;
   if (!written || error != EEXIST) return failure(std::string("can't be written: ") + std::strerror(error), path);
   if (const shm::UniqueFd in(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); in) return load(in.get(), path);
-  return failure("can't be read: " + reason(), path);
+  return failure("can't be read: " + errno_text(), path);
 }
 
 std::string PrivateKey::pem() const {

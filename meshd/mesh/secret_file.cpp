@@ -4,13 +4,15 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
+#include "common/byte_order_mark.hpp"
 #include "shm/unique_fd.hpp"
 
 namespace nuropb::mesh {
 
 SecretFile::Look SecretFile::look() const {
-  struct stat s {};
+  struct stat s{};
   if (::stat(path_.c_str(), &s) != 0) return {};
   return {s.st_dev, s.st_ino, s.st_size, s.st_mtim};
 }
@@ -37,6 +39,8 @@ Result<std::string> SecretFile::read_lines() {
   }
   if (size > largest) return failure("is larger than 64 KiB", path_, setting_ + " names it");
   out.resize(size);
+  if (looks_like_utf16(out)) return failure("is written in UTF-16", path_, "save it as UTF-8");
+  if (out.starts_with(byte_order_mark)) out.erase(0, byte_order_mark.size());
   while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
   if (out.empty()) return failure("is empty", path_, setting_ + " names it");
   return out;

@@ -64,7 +64,7 @@ class ServiceHost {
   void use_key(PrivateKey key);
 
   /// Handles one message of the service queue on the transport's thread: runs the method, answers and acknowledges as
-  /// the table in protocol.md says. Never throws.
+  /// the table in nuropb-wire.md says. Never throws.
   void handle(const Transport::Sender& sender, Incoming&& message);
   void handle(Transport& transport, Incoming&& message) { handle(transport.sender(), std::move(message)); }
 

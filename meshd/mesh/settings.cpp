@@ -1,5 +1,7 @@
 #include "meshd/mesh/settings.hpp"
 
+#include <algorithm>
+
 #include "common/ids.hpp"
 
 namespace nuropb::mesh {

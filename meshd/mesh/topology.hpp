@@ -1,22 +1,28 @@
 #pragma once
-// The connection, channels, exchanges, queues and bindings of a participant (protocol.md section 1, "Topology"). Declared idempotently;
+// Channels, exchanges, queues and bindings of a participant (nuropb-wire.md section 1, "Topology"). Declared idempotently;
 // nothing is ever deleted.
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/result.hpp"
 #include "meshd/amqp/connection.hpp"
+#include "meshd/mesh/queue_forms.hpp"
 #include "meshd/mesh/transport.hpp"
 
 namespace nuropb::mesh {
 
 /// Channels of a participant. A broker closes a channel for one mistake on it, so each trade has its own, and each
-/// participant of a connection has its own four: the second's are 5 to 8.
-inline constexpr std::uint16_t publish_channel = 1, response_channel = 2, service_channel = 3, events_channel = 4;
-inline constexpr std::uint16_t trades = 4;
+/// participant of a connection has its own six: the second's are 7 to 12. What others ask for and the broker may refuse has
+/// channels apart from what it is known to take: messages `trial_channel` (trial_queue.hpp), topic patterns `bindings_channel`.
+/// These two and the events' are opened when there is something for them.
+inline constexpr std::uint16_t publish_channel = 1, response_channel = 2, service_channel = 3, events_channel = 4,
+                               trial_channel = 5, bindings_channel = 6;
+inline constexpr std::uint16_t trades = 6;
 inline constexpr std::size_t most_participants = amqp::Connection::most_channels / trades;
 
 /// The number of a trade's channel, and back. Channel 0 is the connection's own and nobody's.
@@ -42,7 +48,18 @@ struct Topology {
   /// durable queue can't be declared anew before its node is back. What was in it is lost, or expires there.
   void move_response_queue();
   void move_events_queue();
-  static Topology of(const ParticipantSettings& participant, const std::string& vhost, const std::string& run);
+  /// How the first two are declared, and what brokers have taught of that.
+  QueueForms forms;
+  /// The broker has refused a step, or closed the connection, and `said` why ("406 PRECONDITION_FAILED - …"). What is done
+  /// otherwise from now on, for a log; nothing if the same would come again.
+  std::optional<std::string> learn(const amqp::Step& refused, std::string_view said);
+  /// A step, as its text() has it, was not answered in time. RabbitMQ 4.3 waits for the node of a classic queue that is down,
+  /// where older versions say so (on_lost_node). What is ours alone gets another name, on a node that is there; and the
+  /// service's channel is set up later, on a connection that is there for everything else. True if any of that is so.
+  bool unanswered(const std::string& step);
+  bool service_later = false;
+  static Topology of(const ParticipantSettings& participant, const std::string& vhost, const std::string& run,
+                     QueueForms forms = {});
 
  private:
   std::string own_, run_;
@@ -55,7 +72,7 @@ inline constexpr auto lost_node_pause = std::chrono::seconds(5);
 bool on_lost_node(std::string_view said);
 
 /// What makes a trade's channel what it is, from opening it to consuming. Nothing for one that this participant has not.
-/// The steps of the events channel end before its bindings: those change (event_bindings.hpp).
+/// The bindings to the events' queue are not among them: those change (event_bindings.hpp).
 std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings,
                                  const ParticipantSettings& participant, const Topology& topology);
 /// The same of the first participant.
@@ -65,9 +82,13 @@ std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& s
 /// That queue has a name that others know, so it can't be another one; and what a participant asks needs only the rest.
 struct Declared {
   bool service = true;
+  bool again =
+      false;  ///< the broker has closed the connection, and taught something: at the next one it goes otherwise
 };
+/// Topology::learn() of all participants that share the connection: true if anything was learned.
+using Learn = std::function<bool(const amqp::Step& refused, const std::string& said)>;
 /// Goes through the steps of all channels of a participant but the events', waiting for each answer.
 Result<Declared> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings,
-                         const ParticipantSettings& participant, const Topology& topology);
+                         const ParticipantSettings& participant, const Topology& topology, const Learn& learn);
 
 }  // namespace nuropb::mesh

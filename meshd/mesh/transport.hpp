@@ -16,6 +16,7 @@
 
 #include "meshd/amqp/url.hpp"
 #include "meshd/mesh/carrier.hpp"
+#include "meshd/mesh/dead_letter_queue.hpp"
 
 namespace nuropb::mesh {
 
@@ -23,7 +24,7 @@ class TransportInbox;
 
 /// Who somebody is on the mesh, on a connection of his own or on one that he shares.
 struct ParticipantSettings {
-  std::string service_name;  ///< protocol.md, topology
+  std::string service_name;  ///< nuropb-wire.md, topology
   std::string instance_id;
   bool client_only = false;                 ///< no service queue; response queue `nuropb-<vhost>-client-<instance>-rq`
   std::vector<std::string> rpc_bindings;    ///< further routing keys of the service queue beside the service's name
@@ -37,9 +38,13 @@ struct TransportSettings : ParticipantSettings {
   std::string rpc_exchange = "nuropb-rpc-exchange";
   std::string events_exchange = "nuropb-events-exchange";
   std::string dl_exchange = "nuropb-dl-exchange";
-  milliseconds response_queue_expires{60'000};  ///< of the events queue too
-  std::int32_t events_queue_length = 100'000;   ///< events kept while we are away; beyond it the oldest are dropped
-  std::size_t most_event_patterns = 65'536;     ///< of bind_event(), by each participant
+  milliseconds response_queue_expires{60'000};                     ///< of the events queue too
+  DeadLetterQueue dead_letter_queue = DeadLetterQueue::automatic;  ///< queue_forms.hpp
+  /// x-queue-type of the service's queue: "classic"; "quorum", where no Python peer shares it; empty: not sent, as the
+  /// Python peers do, so that the virtual host's default decides.
+  std::string service_queue_type = "classic";
+  std::int32_t events_queue_length = 100'000;  ///< events kept while we are away; beyond it the oldest are dropped
+  std::size_t most_event_patterns = 65'536;    ///< of bind_event(), by each participant
   std::uint16_t heartbeat_s = 10;
   milliseconds connect_timeout{5000};
   milliseconds reconnect_min{200};

@@ -2,7 +2,6 @@
 // closed is opened again, a consumer that it has cancelled consumes again, and topic patterns are bound and unbound.
 
 #include <algorithm>
-#include <charconv>
 
 #include "common/crash_points.hpp"
 #include "common/log.hpp"
@@ -16,6 +15,9 @@ constexpr std::size_t most_reopened = 5;
 constexpr auto reopened_within = std::chrono::seconds(10);
 // Each refused pattern costs the events channel and all its bindings anew: not at a rate that others choose.
 constexpr auto events_pause = std::chrono::seconds(1);
+// A queue that is being deleted is still there for a moment, for whoever declares it and consumes from it. A broker under load
+// takes its consumers along without a word, so the queue is declared and consumed from once more a little later.
+constexpr auto deleted_by_then = std::chrono::seconds(2);
 constexpr auto longest_answer = std::chrono::seconds(60);  // it comes behind whatever was published before
 
 std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps) {
@@ -34,28 +36,13 @@ bool for_good(std::uint16_t code, const std::string& why) {
   return (code == 403 || code == 404) && !says("exclusive use") && !on_lost_node(why) && !says("access to topic");
 }
 
-/// Which message the broker means when it closes the channel of publishing because of one, if it says so.
-Unconfirmed::Culprit culprit(std::uint16_t code, const std::string& why) {
-  constexpr std::string_view too_large = "configured max size ", topic = "access to topic '";
-  if (const auto at = why.find(too_large); code == 406 && at != std::string::npos) {
-    std::size_t largest = 0;
-    if (std::from_chars(why.data() + at + too_large.size(), why.data() + why.size(), largest).ec != std::errc())
-      return {};
-    return [largest](const Report&, std::size_t size) { return size > largest; };
-  }
-  if (const auto at = why.find(topic); code == 403 && at != std::string::npos) {
-    return [said = why.substr(at + topic.size())](const Report& report, std::size_t) {
-      return report.type == MessageType::event && said.starts_with(report.routing_key + "' in exchange");
-    };
-  }
-  return {};
-}
-
 }  // namespace
 
 /// A new connection on which all channels but the events' are set up.
 void TransportLoop::channels_fresh() {
   ++epoch_;
+  bounds_.fresh();
+  majority_.begin(std::chrono::steady_clock::now());
   for (Channel& channel : channels_) {
     channel.frames.reset();
     channel.epoch = epoch_;
@@ -71,12 +58,12 @@ void TransportLoop::channels_fresh() {
 void TransportLoop::channels_lost(const std::string& why) {
   for (const auto& one : participants_) {
     one->unconfirmed.lost(why);
-    one->front_sent.reset();  // what was incomplete was never routed: it goes again, whole
-    one->events_set_up = false;
+    trials_lost(*one, why);
+    one->events_set_up = one->bindings_set_up = false;
   }
   for (std::uint16_t channel = 1; channel < channels_.size(); ++channel) {
     const auto unanswered = declarations_.drop(channel);
-    if (trade_of(channel) == events_channel) of(channel).events.retell(changes(unanswered));
+    if (trade_of(channel) == bindings_channel) of(channel).events.retell(changes(unanswered));
   }
 }
 
@@ -94,32 +81,62 @@ void TransportLoop::event_bound(Participant& to, const std::string& pattern) {
 void TransportLoop::tell_events(Participant& of) {
   for (const auto& pattern : of.events.take_bound()) event_bound(of, pattern);
   if (!of.events.needed()) return;
-  const std::uint16_t channel = of.channel(events_channel);
+  const auto now = std::chrono::steady_clock::now();
+  const std::uint16_t queue = of.channel(events_channel), bindings = of.channel(bindings_channel);
   if (!of.events_set_up) {
-    if (std::chrono::steady_clock::now() < of.events_not_before) return;
+    if (now < of.events_not_before) return;
     of.events_set_up = true;
-    declarations_.add(channel, steps_of(events_channel, settings_, of.settings, of.topology));
+    declarations_.add(queue, steps_of(events_channel, settings_, of.settings, of.topology));
   }
-  for (auto& change : of.events.take(declarations_.room(channel))) {
-    declarations_.add(channel, change.bind ? amqp::Step::bind(of.topology.events_queue, settings_.events_exchange,
-                                                              std::move(change.pattern))
-                                           : amqp::Step::unbind(of.topology.events_queue, settings_.events_exchange,
-                                                                std::move(change.pattern)));
+  if (!declarations_.settled(queue) || now < of.bindings_not_before) return;
+  if (!of.bindings_set_up) {
+    of.bindings_set_up = true;
+    declarations_.add(bindings, steps_of(bindings_channel, settings_, of.settings, of.topology));
   }
+  for (auto& [pattern, bind] : of.events.take(declarations_.room(bindings))) {
+    if (const auto why = bind ? bounds_.patterns.find(pattern, now) : std::nullopt) {
+      refuse_pattern(of, pattern, *why);
+      continue;
+    }
+    declarations_.add(
+        bindings, bind ? amqp::Step::bind(of.topology.events_queue, settings_.events_exchange, std::move(pattern))
+                       : amqp::Step::unbind(of.topology.events_queue, settings_.events_exchange, std::move(pattern)));
+  }
+}
+
+/// By the first service's binding: participants of one connection are at one node.
+void TransportLoop::look_for_majority(SteadyTime now) {
+  const auto& services = participants_;
+  const auto service = std::find_if(services.begin(), services.end(), [this](const auto& one) {
+    return !one->settings.client_only && one->service_again_at == SteadyTime::max() &&
+           declarations_.settled(one->channel(service_channel));
+  });
+  if (!majority_.due(now, service != services.end() && !blocked_ && !paused_ && !next_.connection)) return;
+  declarations_.add(
+      (*service)->channel(service_channel),
+      amqp::Step::bind((*service)->topology.service_queue, settings_.rpc_exchange, (*service)->settings.service_name));
 }
 
 Result<void> TransportLoop::write_declarations() {
   for (const auto& one : participants_) tell_events(*one);
   const auto now = std::chrono::steady_clock::now();
   for (const auto& one : participants_) {
+    const std::uint16_t service = one->channel(service_channel);
+    if (one->topology.service_later && one->service_again_at == SteadyTime::max()) {
+      one->topology.service_later = !declarations_.settled(service);
+      declarations_.excuse(service, now);  // answered when the queue's node is back
+    }
     if (now < one->service_again_at || next_.connection) continue;
     one->service_again_at = SteadyTime::max();
     declarations_.add(one->channel(service_channel),
                       steps_of(service_channel, settings_, one->settings, one->topology));
   }
+  look_for_majority(now);
   if (blocked_ || paused_) declarations_.excuse(now);  // the broker doesn't read, or we don't
-  if (const auto late = declarations_.overdue(now, longest_answer))
+  if (const auto late = declarations_.overdue(now, longest_answer)) {
+    for (const auto& one : participants_) (void)one->unanswered(*late);
     return failure("the broker does not answer", *late, "");
+  }
   const auto all = declarations_.write(*connection_, now);
   if (!all) return tl::unexpected(all.error());
   if (!*all) no_room_ = true;
@@ -131,20 +148,26 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
   if (const auto why = amqp::close_text(frame)) {
     const auto code = amqp::close_code(frame);
     connection_->answer_close(frame);
-    if (frame.channel == 0) closed_ = Ended{{"the broker closed the connection: " + *why, {}, {}}, false};
-    else if (ours(frame.channel)) channel_closed(frame.channel, code, *why);
+    if (frame.channel == 0) {
+      (void)learn({}, *why);
+      closed_ = Ended{{"the broker closed the connection: " + *why, {}, {}}, false};
+    } else if (ours(frame.channel)) {
+      channel_closed(frame.channel, code, *why);
+    }
     return {};
   }
   switch (id) {
     case AMQP_BASIC_ACK_METHOD: {
       NUROPB_CRASH_POINT(confirm_read);
       const auto* ack = static_cast<const amqp_basic_ack_t*>(frame.payload.method.decoded);
-      if (ours(frame.channel)) of(frame.channel).unconfirmed.confirmed(ack->delivery_tag, ack->multiple);
+      if (ours(frame.channel)) unconfirmed_of(frame.channel).confirmed(ack->delivery_tag, ack->multiple);
+      look_again_ = look_again_ || trade_of(frame.channel) == trial_channel;  // the next one may go
       return {};
     }
     case AMQP_BASIC_NACK_METHOD: {
       const auto* nack = static_cast<const amqp_basic_nack_t*>(frame.payload.method.decoded);
-      if (ours(frame.channel)) of(frame.channel).unconfirmed.refused(nack->delivery_tag, nack->multiple);
+      if (ours(frame.channel)) unconfirmed_of(frame.channel).refused(nack->delivery_tag, nack->multiple);
+      look_again_ = look_again_ || trade_of(frame.channel) == trial_channel;
       return {};
     }
     case AMQP_BASIC_CANCEL_METHOD: {
@@ -153,6 +176,7 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
           amqp::view(static_cast<const amqp_basic_cancel_t*>(frame.payload.method.decoded)->consumer_tag));
       ++counts_.consumers_cancelled;
       log::warning("the broker cancelled a consumer: its queue was deleted, or its node is gone", {{"consumer", tag}});
+      consume_anew_later(frame.channel, tag);
       return set_up_again(frame.channel, false);
     }
     case AMQP_CONNECTION_BLOCKED_METHOD: {
@@ -169,7 +193,7 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     default:
       if (const auto step = declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) {
         look_again_ = true;
-        if (trade_of(frame.channel) == events_channel && step->kind == amqp::Step::Kind::bind &&
+        if (trade_of(frame.channel) == bindings_channel && step->kind == amqp::Step::Kind::bind &&
             of(frame.channel).events.answered(step->key))
           event_bound(of(frame.channel), step->key);
       }
@@ -186,14 +210,19 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   const std::string during = unanswered.empty() ? "" : unanswered.front().text();
   Participant& owner = of(channel);
   if (trade_of(channel) == events_channel) return event_steps_failed(owner, unanswered, code, why);
+  if (trade_of(channel) == bindings_channel) return bindings_failed(owner, unanswered, code, why);
+  if (trade_of(channel) == trial_channel && unanswered.empty()) return trial_closed(owner, code, why);
   if (trade_of(channel) == publish_channel) {
-    owner.unconfirmed.lost("the broker closed the channel: " + why, culprit(code, why));
-    if (owner.front_sent) {
-      // Half of it was sent when the channel went: it was not routed, and may be what was wrong.
-      owner.front_sent.reset();
-      drop_front(owner, Outcome::refused, "the broker closed the channel: " + why);
-    }
+    // The broker's bounds have become narrower: what is meant was taken before.
+    const auto said = bounds_.read(code, why);
+    owner.unconfirmed.lost("the broker closed the channel: " + why, [&](const Report& one) {
+      const bool means = said.means(one.type, one.routing_key, one.body_size);
+      if (means) bounds_.refused(said, one.type, one.routing_key, why, std::chrono::steady_clock::now());
+      if (means) refused_by_broker(said, why, one.routing_key);
+      return means;
+    });
   }
+  const bool learned = trade_of(channel) == service_channel && !unanswered.empty() && learn(unanswered.front(), why);
   if (on_lost_node(why)) {
     if (trade_of(channel) == service_channel) {
       owner.service_again_at = std::chrono::steady_clock::now() + lost_node_pause;
@@ -204,7 +233,7 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
     if (trade_of(channel) == response_channel) owner.move_response_queue();
   }
   // A token that has expired refuses everything, and a new one will come.
-  if (for_good(code, why)) {
+  if (!learned && for_good(code, why)) {
     closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, !secret_.named()};
     return;
   }
@@ -225,6 +254,7 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
                    "connection to the broker");
   Participant& owner = of(channel);
   if (trade_of(channel) == events_channel) owner.events.retell({});
+  if (trade_of(channel) == service_channel) owner.topology.service_later = true;  // its node may be down
   auto steps = steps_of(trade_of(channel), settings_, owner.settings, owner.topology);
   if (!open) steps.erase(steps.begin());
   declarations_.add(channel, std::move(steps));
@@ -232,30 +262,65 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
   return {};
 }
 
-/// The patterns are others' wishes: one that the broker refuses must not be the end of the transport.
+void TransportLoop::consume_anew_later(std::uint16_t channel, const std::string& tag) {
+  timers_.emplace(std::chrono::steady_clock::now() + deleted_by_then,
+                  [this, channel, tag, epoch = channels_[channel].epoch] {
+                    // Another connection or channel has declared it anew.
+                    if (!connection_ || channels_[channel].epoch != epoch) return;
+                    if (!declarations_.settled(channel)) return consume_anew_later(channel, tag);
+                    Participant& owner = of(channel);
+                    if (trade_of(channel) == events_channel) owner.events.retell({});
+                    auto steps = steps_of(trade_of(channel), settings_, owner.settings, owner.topology);
+                    steps.front() = amqp::Step::cancel(tag);  // in the place of opening the channel
+                    declarations_.add(channel, std::move(steps));
+                  });
+}
+
+/// The patterns are others' wishes: that there can't be a queue for them must not be the end of the transport.
 void TransportLoop::event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code,
                                        const std::string& why) {
   const auto now = std::chrono::steady_clock::now();
   of.events_set_up = false;
   look_again_ = true;
-  of.events.retell(changes(unanswered));
+  of.events.retell({});
   of.events_not_before = std::max(of.events_not_before + events_pause, now);
   if (on_lost_node(why)) of.topology.move_events_queue();
-  const bool a_pattern = !unanswered.empty() && unanswered.front().kind == amqp::Step::Kind::bind;
-  const bool the_queue = !unanswered.empty() && !a_pattern && for_good(code, why);
   log::warning("the broker closed the channel of events; it is opened again",
                {{"reason", why}, {"during", unanswered.empty() ? std::string() : unanswered.front().text()}});
-  std::vector<std::string> refused;
-  if (a_pattern) {
-    refused.push_back(unanswered.front().key);
-    of.events.refused(refused.front());
+  if (unanswered.empty() || !for_good(code, why)) return;
+  for (const auto& pattern : of.events.refuse_all()) refuse_pattern(of, pattern, why);
+}
+
+/// A pattern that the broker refuses costs itself. The others stay bound, and events go on coming over their own channel; only
+/// what was on its way behind it is sent again.
+void TransportLoop::bindings_failed(Participant& of, std::vector<amqp::Step> unanswered, std::uint16_t code,
+                                    const std::string& why) {
+  const auto now = std::chrono::steady_clock::now();
+  of.bindings_set_up = false;
+  look_again_ = true;
+  const bool of_the_queue = on_lost_node(why) || (code == 404 && why.find("no queue") != std::string::npos);
+  if (unanswered.empty() || unanswered.front().kind != amqp::Step::Kind::bind || of_the_queue) {
+    // The queue comes back by itself: its consumer is cancelled.
+    of.bindings_not_before = now + events_pause;
+    log::warning("the broker closed the channel of bindings; it is opened again",
+                 {{"reason", why}, {"during", unanswered.empty() ? std::string() : unanswered.front().text()}});
+  } else {
+    const std::string pattern = unanswered.front().key;
+    unanswered.erase(unanswered.begin());
+    if (code == 403) bounds_.patterns.add(pattern, why, now);
+    refuse_pattern(of, pattern, why);
   }
-  if (the_queue) refused = of.events.refuse_all();
-  for (const auto& pattern : refused) {
-    ++of.patterns_refused;
-    of.something_ran = true;
-    if (of.callbacks.on_event_refused) of.callbacks.on_event_refused(pattern, why);
-  }
+  of.events.again(changes(unanswered));
+}
+
+void TransportLoop::refuse_pattern(Participant& of, const std::string& pattern, const std::string& why) {
+  of.events.refused(pattern);
+  ++of.patterns_refused;
+  of.something_ran = true;
+  if (const auto left_out = refusals_said_.due(std::chrono::steady_clock::now()))
+    log::warning("the broker closed a channel for a topic pattern that it refuses; others are not concerned",
+                 {{"reason", why}, {"pattern", pattern}, {"left_out", *left_out}});
+  if (of.callbacks.on_event_refused) of.callbacks.on_event_refused(pattern, why);
 }
 
 }  // namespace nuropb::mesh

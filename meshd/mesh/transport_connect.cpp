@@ -41,6 +41,52 @@ Value TransportLoop::turn_until(std::future<Value>& ready) {
   return ready.get();
 }
 
+/// What one participant's refusal teaches holds for each of them. Runs where nothing else uses the topologies: on the
+/// transport's thread, or on that of declaring, which it waits for.
+bool TransportLoop::learn(const amqp::Step& refused, const std::string& said) {
+  std::optional<std::string> lesson;
+  for (const auto& one : participants_) {
+    if (auto learned = one->learn(refused, said)) lesson = std::move(learned);
+  }
+  if (lesson) {
+    ++counts_.queue_forms;
+    log::warning(*lesson, {{"during", refused.text()}, {"reason", said}});
+  }
+  return lesson.has_value();
+}
+
+/// On the connection that is being opened. True: it was closed because of what is declared otherwise from now on.
+Result<bool> TransportLoop::declare_all() {
+  // RabbitMQ closes the connection at a channel beyond its channel_max, which would be when the first event is bound.
+  const std::size_t needed = channels(participants_.size()) - 1;
+  if (const std::size_t most = next_.connection->channel_max(); most != 0 && most < needed)
+    return failure("the broker allows " + std::to_string(most) + " channels on a connection, and " +
+                       std::to_string(needed) + " are needed",
+                   "channel_max", "raise channel_max in rabbitmq.conf");
+  const auto learns = [this](const amqp::Step& refused, const std::string& said) { return learn(refused, said); };
+  for (const auto& one : participants_) {
+    const auto done = declare(*next_.connection, one->number, settings_, one->settings, one->topology, learns);
+    if (!done) return tl::unexpected(done.error());
+    if (done->again) return true;
+    one->service_again_at = done->service ? SteadyTime::max() : std::chrono::steady_clock::now() + lost_node_pause;
+  }
+  return false;
+}
+
+/// Once for the same addresses, however often the connection is made anew.
+void TransportLoop::note_passed_over(const amqp::Connection& connection) {
+  const auto& now = connection.passed_over();
+  counts_.addresses_passed_over += now.size();
+  if (now == passed_over_) return;
+  passed_over_ = now;
+  if (now.empty())
+    return log::info("the addresses of the broker's name are in order again", {{"url", next_.url.redacted()}});
+  std::string list;
+  for (const std::string& one : now) list += (list.empty() ? "" : ", ") + one;
+  log::warning("addresses of the broker's name do not answer; another one did",
+               {{"url", next_.url.redacted()}, {"addresses", list}, {"hint", "is the name still right?"}});
+}
+
 Result<void> TransportLoop::connect() {
   if (settings_.urls.empty()) return failure("no broker is named", "amqp.urls");
   if (!next_.connection && !next_.opening.valid()) {
@@ -61,27 +107,27 @@ Result<void> TransportLoop::connect() {
     }
     next_.connection = std::move(*opened);
   }
+  note_passed_over(*next_.connection);
   const bool handover = connection_ != nullptr;
   // A connection that is handed over from holds the exclusive consumer of our answers until it is closed.
-  auto declaring = std::async(std::launch::async, [this, old = std::move(connection_)]() mutable -> Result<void> {
+  auto declaring = std::async(std::launch::async, [this, old = std::move(connection_)]() mutable -> Result<bool> {
     try {
       if (old) old->close();
       old.reset();
-      for (const auto& one : participants_) {
-        const auto done = declare(*next_.connection, one->number, settings_, one->settings, one->topology);
-        if (!done) return tl::unexpected(done.error());
-        one->service_again_at = done->service ? SteadyTime::max() : std::chrono::steady_clock::now() + lost_node_pause;
-      }
-      return {};
+      return declare_all();
     } catch (const std::exception& e) { return failure(e.what(), "declaring"); }
   });
   const auto declared = turn_until(declaring);
   Next next = std::exchange(next_, {});
+  // At once, and at most once for each broker (QueueForms).
+  if (declared && *declared) return connect();
   if (!declared) {
     Error why = declared.error();
     for (const auto& one : participants_) {
       if (on_lost_node(why.what) && why.where.find(one->topology.response_queue) != std::string::npos)
         one->move_response_queue();
+      if (why.what.find("timed out") != std::string::npos && one->unanswered(why.where))
+        why.hint = "the node where that queue lies may be down; the next attempt goes without it";
     }
     why.where = next.url.redacted() + ": " + why.where;
     return tl::unexpected(why);
@@ -179,7 +225,7 @@ void TransportLoop::watch_secret() {
 /// The connection has finished what it had begun, or has had its time.
 bool TransportLoop::handed_over() {
   if (!next_.connection || !holding_) return false;
-  if (all_of([](const Participant& one) { return one.unconfirmed.size() == 0 && !one.front_sent; })) return true;
+  if (all_of([](const Participant& one) { return one.on_their_way() == 0 && !one.trials.written; })) return true;
   const auto now = std::chrono::steady_clock::now();
   if (paused_ || blocked_) drain_until_ = now + confirm_grace;  // confirms can't come, or we don't look
   return now > drain_until_;

@@ -69,7 +69,8 @@ class TransportInbox {
   void left(std::size_t bytes) { queued_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   /// What a message counts for the bound.
-  static std::size_t cost(const Outgoing& message) { return message.body.size() + 256; }
+  static std::size_t cost(std::size_t body) { return body + 256; }
+  static std::size_t cost(const Outgoing& message) { return cost(message.body.size()); }
 
  private:
   bool count_locked(const Outgoing& message);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "common/ids.hpp"
 
@@ -29,20 +30,34 @@ std::string vhost_of(const TransportSettings& settings) {
 }  // namespace
 
 TransportLoop::Participant::Participant(std::size_t n, const TransportSettings& shared, ParticipantSettings own,
-                                        Transport::Callbacks c, std::shared_ptr<shm::UniqueFd> event)
+                                        Transport::Callbacks c, std::shared_ptr<shm::UniqueFd> event,
+                                        BrokerBounds& bounds)
     : number(n),
       settings(std::move(own)),
       callbacks(std::move(c)),
-      topology(Topology::of(settings, vhost_of(shared), random_hex32().substr(0, 8))),
+      topology(Topology::of(settings, vhost_of(shared), random_hex32().substr(0, 8),
+                            {shared.dead_letter_queue, shared.service_queue_type})),
       inbox(std::make_shared<TransportInbox>(shared.queued_bytes, std::move(event))),
       events(shared.most_event_patterns),
       unconfirmed([this](Report&& r) {
         (r.outcome == Outcome::confirmed && r.type == MessageType::request ? confirmed_requests : something_ran) = true;
         if (callbacks.on_report) callbacks.on_report(std::move(r));
+      }),
+      trials_unconfirmed([this, &bounds](Report&& r) {
+        // Whatever becomes of it, the broker has looked at it, and has not closed the channel.
+        if (r.outcome == Outcome::confirmed || r.outcome == Outcome::not_delivered)
+          bounds.took(r.type, r.routing_key, r.body_size);
+        trials.settled(TrialQueue::source_of(r.type, r.source));
+        inbox->left(TransportInbox::cost(r.body_size));
+        something_ran = true;
+        if (callbacks.on_report) callbacks.on_report(std::move(r));
       }) {}
 
 TransportLoop::TransportLoop(TransportSettings settings)
-    : settings_(std::move(settings)), secret_(settings_.password_file), declarations_(0) {}
+    : settings_(std::move(settings)),
+      bounds_(settings_.events_exchange),
+      secret_(settings_.password_file),
+      declarations_(0) {}
 
 TransportLoop::~TransportLoop() {
   for (const auto& one : participants_) one->inbox->close();
@@ -53,7 +68,7 @@ TransportLoop::Participant& TransportLoop::add(ParticipantSettings settings, Tra
     std::abort();  // a mistake in the program: nothing would be declared
   auto event = participants_.empty() ? nullptr : participants_.front()->inbox->event();
   participants_.push_back(std::make_unique<Participant>(participants_.size(), settings_, std::move(settings),
-                                                        std::move(callbacks), std::move(event)));
+                                                        std::move(callbacks), std::move(event), bounds_));
   declarations_ = Declarations(participants_.size());
   channels_.assign(channels(participants_.size()), Channel{Assembler(settings_.largest_body), 0});
   return *participants_.back();
@@ -84,8 +99,21 @@ State TransportLoop::state() const {
 }
 
 Transport::Counters TransportLoop::counters(const Participant& of) const {
-  return {counts_.attempts,        counts_.connections,         counts_.handovers,   counts_.refused_credentials,
-          counts_.channels_closed, counts_.consumers_cancelled, of.patterns_refused, of.refusals.total()};
+  return {counts_.attempts,
+          counts_.connections,
+          counts_.handovers,
+          counts_.refused_credentials,
+          counts_.channels_closed,
+          counts_.consumers_cancelled,
+          of.patterns_refused,
+          of.refusals.total(),
+          counts_.addresses_passed_over,
+          counts_.refused_size,
+          counts_.refused_topic,
+          counts_.refused_otherwise,
+          counts_.refused_frame,
+          counts_.refused_interrupted,
+          counts_.queue_forms};
 }
 
 void TransportLoop::set_state(State state, const std::string& detail) {
@@ -133,6 +161,8 @@ void TransportLoop::run() {
   for (const auto& one : participants_) one->inbox->stop();  // from here on submit() says no
   take_inbox();
   for (const auto& one : participants_) {
+    for (Outgoing& message : one->trials.take_all())
+      report(*one, std::move(message), Outcome::refused, "we are stopping");
     for (Outgoing& message : one->queue.take_all())
       report(*one, std::move(message), Outcome::refused, "we are stopping");
     one->inbox->close();
@@ -153,7 +183,7 @@ TransportLoop::Ended TransportLoop::serve() {
     end_batch();
     if (stop_at_ != SteadyTime::max()) {
       const bool finished = verdicts_.empty() && all_of([](const Participant& one) {
-                              return one.queue.empty() && one.unconfirmed.size() == 0 && one.settlements.empty();
+                              return one.nothing_to_publish() && one.on_their_way() == 0 && one.settlements.empty();
                             });
       if (finished || std::chrono::steady_clock::now() >= stop_at_) {
         connection_->close();
@@ -193,8 +223,8 @@ void TransportLoop::take_inbox() {
     one->inbox->take(work);
     for (Outgoing& message : work.messages) one->queue.push(std::move(message));
     one->settlements.insert(one->settlements.end(), work.settlements.begin(), work.settlements.end());
-    for (auto& [when, what] : work.posts)
-      timers_.emplace(when.value_or(SteadyTime::min()), [one = one.get(), what = std::move(what)] {
+    for (auto& [when, post] : work.posts)
+      timers_.emplace(when.value_or(SteadyTime::min()), [one = one.get(), what = std::move(post)] {
         what();
         one->something_ran = true;
       });
@@ -236,7 +266,7 @@ void TransportLoop::wake() {
 }
 
 bool TransportLoop::nothing_queued() const {
-  return all_of([](const Participant& one) { return one.queue.empty(); });
+  return all_of([](const Participant& one) { return one.nothing_to_publish(); });
 }
 
 /// True if there may be more to read at once.
@@ -274,7 +304,7 @@ void TransportLoop::expect_company() {
 /// True after a rest.
 bool TransportLoop::rest() {
   std::size_t on_their_way = 0;
-  for (const auto& one : participants_) on_their_way += one->unconfirmed.size();
+  for (const auto& one : participants_) on_their_way += one->on_their_way();
   const bool moved = std::exchange(moved_, false);
   if (!moved || on_their_way < busy || no_room_) return false;
   const timespec pause{

@@ -32,17 +32,21 @@
 #include <random>
 #include <thread>
 
+#include "common/log_pause.hpp"
 #include "common/scheduling_by_load.hpp"
 #include "meshd/amqp/connection.hpp"
 #include "meshd/mesh/assembler.hpp"
+#include "meshd/mesh/broker_bounds.hpp"
 #include "meshd/mesh/declarations.hpp"
 #include "meshd/mesh/event_bindings.hpp"
+#include "meshd/mesh/majority_look.hpp"
 #include "meshd/mesh/out_queue.hpp"
 #include "meshd/mesh/refusals.hpp"
 #include "meshd/mesh/secret_file.hpp"
 #include "meshd/mesh/topology.hpp"
 #include "meshd/mesh/transport.hpp"
 #include "meshd/mesh/transport_inbox.hpp"
+#include "meshd/mesh/trial_queue.hpp"
 #include "meshd/mesh/unconfirmed.hpp"
 #include "meshd/mesh/unsettled.hpp"
 
@@ -52,7 +56,7 @@ class TransportLoop {
  public:
   struct Participant {
     Participant(std::size_t number, const TransportSettings& shared, ParticipantSettings own,
-                Transport::Callbacks callbacks, std::shared_ptr<shm::UniqueFd> event);
+                Transport::Callbacks callbacks, std::shared_ptr<shm::UniqueFd> event, BrokerBounds& bounds);
     [[nodiscard]] std::uint16_t channel(std::uint16_t trade) const { return channel_of(number, trade); }
 
     const std::size_t number;
@@ -72,17 +76,28 @@ class TransportLoop {
       const std::lock_guard lock(names_mutex);
       topology.move_response_queue();
     }
+    bool unanswered(const std::string& step) {
+      const std::lock_guard lock(names_mutex);
+      return topology.unanswered(step);
+    }
+    std::optional<std::string> learn(const amqp::Step& refused, const std::string& said) {
+      const std::lock_guard lock(names_mutex);
+      return topology.learn(refused, said);
+    }
     mutable std::mutex names_mutex;
 
     // The thread's own.
     SteadyTime service_again_at = SteadyTime::max();  // to set up the service's channel, which is closed until then
     TransportInbox::Work work;
     OutQueue queue;
-    std::optional<std::size_t> front_sent;  // bytes of the front's body that are gone, once its head is
     SteadyTime next_expiry_look{};
     Unconfirmed unconfirmed;
-    bool events_set_up = false;  // on this connection
-    SteadyTime events_not_before{};
+    TrialQueue trials;
+    Unconfirmed trials_unconfirmed;
+    bool trials_set_up = false, events_set_up = false, bindings_set_up = false;  // their channels, on this connection
+    SteadyTime events_not_before{}, bindings_not_before{};
+    [[nodiscard]] bool nothing_to_publish() const { return queue.empty() && trials.empty(); }
+    [[nodiscard]] std::size_t on_their_way() const { return unconfirmed.size() + trials_unconfirmed.size(); }
     std::vector<TransportInbox::Settlement> settlements;  // wait for what was submitted before them
     bool something_ran = false;
     bool confirmed_requests = false;  // and nothing else that whoever asked is waiting for
@@ -114,6 +129,9 @@ class TransportLoop {
   // transport_connect.cpp
   using Opened = Result<std::unique_ptr<amqp::Connection>>;
   Result<void> connect();
+  Result<bool> declare_all();
+  bool learn(const amqp::Step& refused, const std::string& said);
+  void note_passed_over(const amqp::Connection& connection);
   void begin_opening(amqp::Url url);
   template <class Value>
   Value turn_until(std::future<Value>& ready);
@@ -129,7 +147,17 @@ class TransportLoop {
   Result<void> write();
   Result<void> publish_queued();
   Result<bool> publish_front(Participant& from, SteadyTime now);
-  void drop_front(Participant& from, Outcome outcome, const std::string& detail);
+  // transport_trials.cpp
+  std::optional<std::pair<Outcome, std::string>> unsendable(const Outgoing& message, SteadyTime now);
+  [[nodiscard]] bool fits_one_write(const Outgoing& message) const;
+  bool put_on_trial(Participant& from);
+  Result<void> publish_trials(Participant& from, SteadyTime now);
+  Result<bool> write_trial(Participant& from, const Outgoing& message, SteadyTime now);
+  void on_trial(Participant& from);
+  void trial_closed(Participant& owner, std::uint16_t code, const std::string& why);
+  void trials_lost(Participant& of, const std::string& why);
+  void refused_by_broker(const BrokerBounds::Said& said, const std::string& why, std::string_view routing_key);
+  // transport_publish.cpp
   void take_settlements();
   Result<void> tell_verdicts();
   Result<bool> read_frames();
@@ -138,15 +166,22 @@ class TransportLoop {
   void channels_lost(const std::string& why);
   void event_bound(Participant& to, const std::string& pattern);
   void tell_events(Participant& of);
+  void look_for_majority(SteadyTime now);
   Result<void> write_declarations();
   Result<void> on_method(const amqp_frame_t& frame);
   void channel_closed(std::uint16_t channel, std::uint16_t code, const std::string& why);
   Result<void> set_up_again(std::uint16_t channel, bool open);
+  void consume_anew_later(std::uint16_t channel, const std::string& tag);
   void event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code,
                           const std::string& why);
+  void bindings_failed(Participant& of, std::vector<amqp::Step> unanswered, std::uint16_t code, const std::string& why);
+  void refuse_pattern(Participant& of, const std::string& pattern, const std::string& why);
   [[nodiscard]] bool may_publish(const Participant& who) const;
   [[nodiscard]] bool ours(std::uint16_t channel) const { return channel > 0 && channel < channels_.size(); }
   Participant& of(std::uint16_t channel) { return *participants_[participant_of(channel)]; }
+  Unconfirmed& unconfirmed_of(std::uint16_t channel) {
+    return trade_of(channel) == trial_channel ? of(channel).trials_unconfirmed : of(channel).unconfirmed;
+  }
   // transport_messages.cpp
   Result<void> on_frame(const amqp_frame_t& frame);
   void on_message(std::uint16_t channel, AssembledMessage&& message);
@@ -167,6 +202,7 @@ class TransportLoop {
   [[nodiscard]] SteadyTime next_timer(SteadyTime latest) const;
 
   TransportSettings settings_;
+  BrokerBounds bounds_;
   std::vector<std::unique_ptr<Participant>> participants_;  // at least the first
   std::thread thread_;
 
@@ -186,11 +222,13 @@ class TransportLoop {
     std::unique_ptr<amqp::Connection> connection;
   };
   Next next_;
+  std::vector<std::string> passed_over_;  // addresses of which it was said that others were tried first
   SecretFile secret_;
   bool secret_pending_ = false;  // there is a new one, and it is not in use
   SteadyTime secret_look_at_{}, drain_until_{};
   bool holding_ = false;  // nothing more is published on connection_: next_ will
   Declarations declarations_;
+  MajorityLook majority_;
   struct Channel {
     Assembler frames;
     std::uint32_t epoch = 0;
@@ -207,6 +245,7 @@ class TransportLoop {
   SteadyTime company_by_ = SteadyTime::max();  // until when something waits for company
   bool moved_ = false;                         // something was published or came in since the last rest
   bool look_again_ = false;                    // what came in may have set something free to be written
+  bool trials_first_ = false;                  // every other turn
   bool no_room_ = false;                       // something waits for room in the send buffer
   bool ended_for_good_ = false;
   std::optional<Ended> closed_;  // the broker has closed the connection or a channel
@@ -214,10 +253,12 @@ class TransportLoop {
   std::atomic<std::int64_t> grace_ms_{0};
   /// Written by the thread, read by any.
   struct Counts {
-    std::atomic<std::uint64_t> attempts{0}, connections{0}, handovers{0}, refused_credentials{0}, channels_closed{0},
-        consumers_cancelled{0};
+    std::atomic<std::uint64_t> addresses_passed_over{0}, attempts{0}, connections{0}, handovers{0},
+        refused_credentials{0}, channels_closed{0}, consumers_cancelled{0}, refused_size{0}, refused_topic{0},
+        refused_otherwise{0}, refused_frame{0}, refused_interrupted{0}, queue_forms{0};
   };
   Counts counts_;
+  log::Pause refusals_said_{std::chrono::seconds(10)};
   SystemClock clock_;
   SchedulingByLoad scheduling_{clock_};
   std::minstd_rand jitter_{std::random_device{}()};

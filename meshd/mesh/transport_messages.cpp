@@ -45,7 +45,8 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   to.something_ran = moved_ = true;
   scheduling_.handled(1);
   if (message.returned) {
-    to.unconfirmed.returned(message.properties.correlation_id, std::move(message.reason), std::move(message.body));
+    unconfirmed_of(channel).returned(message.properties.correlation_id, std::move(message.reason),
+                                     std::move(message.body));
     return;
   }
   if (trade != events_channel) channels_[channel].unsettled.delivered(message.delivery_tag);

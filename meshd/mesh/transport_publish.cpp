@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "common/crash_points.hpp"
+#include "meshd/mesh/envelope.hpp"
 #include "meshd/mesh/transport_loop.hpp"
 
 namespace nuropb::mesh {
 namespace {
 
-constexpr std::size_t max_unconfirmed = 65'536;             // published, and the broker has said nothing yet
-constexpr std::size_t settlement_size = 64;                 // of an acknowledgement on the wire, generously
-constexpr std::int64_t longest_expiration_ms = UINT32_MAX;  // RabbitMQ refuses more
+constexpr std::size_t max_unconfirmed = 65'536;  // published, and the broker has said nothing yet
+constexpr std::size_t settlement_size = 64;      // of an acknowledgement on the wire, generously
 
 }  // namespace
 
@@ -19,7 +19,7 @@ Result<void> TransportLoop::write() {
   no_room_ = false;
   if (const auto declared = write_declarations(); !declared) return declared;
   std::size_t wanted = verdicts_.size();
-  for (const auto& one : participants_) wanted += one->queue.size() + one->settlements.size();
+  for (const auto& one : participants_) wanted += one->queue.size() + one->trials.size() + one->settlements.size();
   if (wanted == 0) return paused_ ? connection_->heartbeat(std::chrono::steady_clock::now()) : Result<void>();
   connection_->begin_writes(wanted > 1);
   auto done = publish_queued();
@@ -38,7 +38,7 @@ void TransportLoop::take_settlements() {
   for (const auto& one : participants_) {
     auto& settlements = one->settlements;
     auto at = settlements.begin();
-    for (; at != settlements.end() && one->queue.gone(at->after); ++at) {
+    for (; at != settlements.end() && one->queue.gone(at->after) && one->trials.gone(at->after); ++at) {
       if (!ours(at->delivery.channel)) continue;
       Channel& channel = channels_[at->delivery.channel];
       if (at->delivery.epoch != channel.epoch) continue;
@@ -80,12 +80,25 @@ Result<void> TransportLoop::publish_queued() {
     if (may_publish(*one)) going.push_back(one.get());
     else expire_queued(*one);
   }
+  for (Participant* const one : going) one->queue.put_back(one->trials.go_home());
+  const std::vector<Participant*> trying = going;
+  // Before all that, or after it: else one could use up all the room in the send buffer for ever.
+  trials_first_ = !trials_first_;
+  const auto trials = [&]() -> Result<void> {
+    for (Participant* const one : trying) {
+      if (const auto done = publish_trials(*one, now); !done) return done;
+      expire_queued(*one);
+    }
+    return {};
+  };
+  if (trials_first_) {
+    if (const auto done = trials(); !done) return done;
+  }
   // In turns, so that what one has to say is not behind all that another has.
   while (!going.empty()) {
     for (auto at = going.begin(); at != going.end();) {
       Participant& one = **at;
-      // What has begun to go is finished even while holding.
-      bool held = holding_ && !one.front_sent;
+      bool held = holding_;
       if (!held && !one.queue.empty()) {
         const auto gone = publish_front(one, now);
         if (!gone) return tl::unexpected(gone.error());
@@ -95,62 +108,30 @@ Result<void> TransportLoop::publish_queued() {
       at = held || one.queue.empty() ? going.erase(at) : at + 1;
     }
   }
-  return {};
+  return trials_first_ ? Result<void>() : trials();
 }
 
 /// True if the message at the front is off the queue, one way or the other; false if it has to wait.
 Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
-  Outgoing& message = from.queue.front();
-  const std::uint16_t channel = from.channel(publish_channel);
-  std::string expiration;
-  if (!from.front_sent && message.abandoned && message.abandoned->load(std::memory_order_relaxed)) {
-    drop_front(from, Outcome::expired, "nobody waits for it any more");
+  const Outgoing& message = from.queue.front();
+  if (const auto reason = unsendable(message, now)) {
+    report(from, from.queue.take_front(), reason->first, reason->second);
     return true;
   }
-  if (message.deadline) {
-    const auto left = std::chrono::duration_cast<milliseconds>(*message.deadline - now).count();
-    if (left <= 0 && !from.front_sent) {
-      drop_front(from, Outcome::expired, "its time was up before it could be sent");
-      return true;
-    }
-    expiration = std::to_string(std::clamp<std::int64_t>(left, 0, longest_expiration_ms));
+  if (put_on_trial(from)) return true;
+  const Envelope envelope(message, settings_, from.topology.response_queue, now);
+  if (const auto ok = connection_->publishable(message.routing_key, envelope.properties); !ok) {
+    ++counts_.refused_frame;
+    report(from, from.queue.take_front(), Outcome::refused, ok.error().text());
+    return true;
   }
-  const auto properties = to_properties(message, from.topology.response_queue, expiration);
-  const bool to_service = message.type == MessageType::request || message.type == MessageType::command;
-  const std::string_view exchange = to_service                           ? std::string_view(settings_.rpc_exchange)
-                                    : message.type == MessageType::event ? std::string_view(settings_.events_exchange)
-                                                                         : std::string_view();
-  const bool whole = message.body.size() + amqp::Connection::publish_overhead <= connection_->largest_write();
-  if (!from.front_sent) {
-    if (const auto ok = amqp::Connection::publishable(message.routing_key, properties); !ok) {
-      drop_front(from, Outcome::refused, ok.error().text());
-      return true;
-    }
-    if (from.unconfirmed.size() >= max_unconfirmed) return false;
-    if (!connection_->send_room(amqp::Connection::publish_overhead + (whole ? message.body.size() : 0))) {
-      no_room_ = true;
-      return false;
-    }
+  if (from.unconfirmed.size() >= max_unconfirmed) return false;
+  if (!connection_->send_room(amqp::Connection::publish_overhead + message.body.size())) {
+    no_room_ = true;
+    return false;
   }
-  Result<void> sent;
-  if (whole) {
-    sent = connection_->publish(channel, exchange, message.routing_key, to_service, properties, message.body);
-  } else {
-    if (!from.front_sent) {
-      sent = connection_->publish_head(channel, exchange, message.routing_key, to_service, properties,
-                                       message.body.size());
-      if (!sent) return tl::unexpected(sent.error());
-      from.front_sent = 0;
-    }
-    const auto part = connection_->publish_body(channel, std::string_view(message.body).substr(*from.front_sent));
-    if (!part) return tl::unexpected(part.error());
-    *from.front_sent += *part;
-    if (*from.front_sent < message.body.size()) {
-      no_room_ = true;
-      return false;
-    }
-    from.front_sent.reset();
-  }
+  const auto sent = connection_->publish(from.channel(publish_channel), envelope.exchange, message.routing_key,
+                                         envelope.mandatory, envelope.properties, message.body);
   moved_ = true;
   // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
   from.inbox->left(TransportInbox::cost(message));
@@ -160,17 +141,17 @@ Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
   return true;
 }
 
-void TransportLoop::drop_front(Participant& from, Outcome outcome, const std::string& detail) {
-  report(from, from.queue.take_front(), outcome, detail);
-}
-
 /// Looks through the whole queue, so not at every turn.
 void TransportLoop::expire_queued(Participant& of) {
   const auto now = std::chrono::steady_clock::now();
-  if (of.queue.empty() || now < of.next_expiry_look) return;
+  if (of.nothing_to_publish() || now < of.next_expiry_look) return;
   of.next_expiry_look = now + expiry_look;
-  for (Outgoing& message : of.queue.expire(now, of.front_sent.has_value()))
-    report(of, std::move(message), Outcome::expired, "its time was up before it could be sent");
+  const auto tell = [&](std::vector<Outgoing>&& expired) {
+    for (Outgoing& message : expired)
+      report(of, std::move(message), Outcome::expired, "its time was up before it could be sent");
+  };
+  tell(of.queue.expire(now));
+  tell(of.trials.expire(now));
 }
 
 void TransportLoop::report(Participant& to, Outgoing&& message, Outcome outcome, const std::string& detail) {

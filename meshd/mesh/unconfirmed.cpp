@@ -4,19 +4,18 @@
 
 namespace nuropb::mesh {
 
-void Unconfirmed::published(Outgoing&& message) {
-  const std::size_t size = message.body.size();
-  entries_.push_back({{Outcome::confirmed,
-                       message.type,
-                       std::move(message.routing_key),
-                       std::move(message.correlation_id),
-                       message.tag,
-                       {},
-                       {},
-                       message.encrypted,
-                       {}},
-                      size,
-                      false});
+void Unconfirmed::published(Outgoing&& message, bool whole) {
+  Report report{Outcome::confirmed,  message.type,  {}, {}, message.tag, {}, {}, message.encrypted, {},
+                message.body.size(), message.source};
+  if (whole) {
+    report.routing_key = message.routing_key;
+    report.correlation_id = message.correlation_id;
+    entries_.push_back({std::move(report), std::make_unique<Outgoing>(std::move(message)), false});
+  } else {
+    report.routing_key = std::move(message.routing_key);
+    report.correlation_id = std::move(message.correlation_id);
+    entries_.push_back({std::move(report), nullptr, false});
+  }
   ++waiting_;
 }
 
@@ -27,10 +26,11 @@ void Unconfirmed::returned(const std::string& correlation_id, std::string reason
 
 void Unconfirmed::tell(Entry& entry, Outcome outcome, const std::string& detail) {
   entry.settled = true;
+  entry.whole.reset();
   --waiting_;
   Report report = std::move(entry.report);
   report.outcome = outcome;
-  report.detail = detail;
+  if (outcome != Outcome::confirmed) report.detail = detail;
   report.at = settled_at_;
   if (!returns_.empty()) {
     if (const auto found = returns_.find(report.correlation_id); found != returns_.end()) {
@@ -61,16 +61,30 @@ void Unconfirmed::settle(std::uint64_t tag, bool multiple, Outcome outcome, cons
   }
 }
 
-void Unconfirmed::lost(const std::string& reason, const Culprit& culprit) {
-  Outcome outcome = Outcome::unknown;
+std::vector<Outgoing> Unconfirmed::lost(const std::string& reason, const Culprit& culprit) {
+  std::vector<Outgoing> untouched;
   settled_at_ = std::chrono::steady_clock::now();
-  for (Entry& entry : entries_) {
-    if (outcome == Outcome::unknown && culprit && culprit(entry.report, entry.size)) outcome = Outcome::refused;
-    if (!entry.settled) tell(entry, outcome, reason);
+  const auto found =
+      !culprit ? entries_.end() : std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        return !entry.settled && culprit(entry.report);
+      });
+  const auto refused = static_cast<std::size_t>(found - entries_.begin());
+  for (std::size_t at = 0; at < entries_.size(); ++at) {
+    Entry& entry = entries_[at];
+    if (entry.settled) continue;
+    if (at > refused && entry.whole && !returns_.contains(entry.report.correlation_id)) {
+      untouched.push_back(std::move(*entry.whole));
+      --waiting_;
+      continue;
+    }
+    const bool routed = at < refused && found != entries_.end() && entry.report.type != MessageType::command;
+    tell(entry, routed ? Outcome::confirmed : at < refused ? Outcome::unknown : Outcome::refused, reason);
   }
+  before_ = published_ever();
   entries_.clear();
   returns_.clear();
   first_ = 1;  // the next channel counts anew
+  return untouched;
 }
 
 }  // namespace nuropb::mesh

@@ -1,5 +1,5 @@
 #pragma once
-// NuroPb's message properties and headers (protocol.md section 1, "Message properties"): pure functions over plain
+// NuroPb's message properties and headers (nuropb-wire.md section 1, "Message properties"): pure functions over plain
 // values, so that any bytes a broker may hand over can be fed to them in tests.
 
 #include <map>

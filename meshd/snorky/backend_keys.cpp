@@ -4,6 +4,8 @@
 #include <openssl/sha.h>
 #include <toml++/toml.h>
 
+#include <functional>
+
 #include "common/text_file.hpp"
 
 namespace nuropb::meshd::snorky {
@@ -11,6 +13,41 @@ namespace {
 
 constexpr std::size_t max_file_bytes = 1U << 20;
 constexpr std::size_t most_keys = 256;  // each call is compared with all of them
+constexpr std::size_t most_words = 256;
+
+using At = std::function<std::string(const toml::node&)>;
+
+/// A list of texts, none of them empty. An empty list would leave it open whether it means nothing or everything.
+Result<std::vector<std::string>> texts_of(const toml::table& table, std::string_view name, const At& at) {
+  std::vector<std::string> out;
+  const toml::node* const node = table.get(name);
+  if (!node) return out;
+  const toml::array* const list = node->as_array();
+  if (!list || list->empty() || list->size() > most_words)
+    return failure("'" + std::string(name) + "' is no list of 1 to 256 texts", at(*node));
+  for (const toml::node& one : *list) {
+    auto text = one.value_exact<std::string>();
+    if (!text || text->empty()) return failure("'" + std::string(name) + "' has an entry that is no text", at(one));
+    out.push_back(std::move(*text));
+  }
+  return out;
+}
+
+Result<BackendScope> scope_of(const toml::table& table, const At& at) {
+  for (auto&& [name, node] : table) {
+    if (name != "key" && name != "may" && name != "channels" && name != "users")
+      return failure("unknown name '" + std::string(name.str()) + "'", at(node), "key, may, channels and users are");
+  }
+  auto may = texts_of(table, "may", at), channels = texts_of(table, "channels", at),
+       users = texts_of(table, "users", at);
+  for (const auto* const list : {&may, &channels, &users}) {
+    if (!*list) return tl::unexpected(list->error());
+  }
+  if (may->empty()) return failure("there is no 'may'", at(table), "a list of publish, send, close, list");
+  auto scope = BackendScope::of(*may, std::move(*channels), std::move(*users));
+  if (!scope) return failure(scope.error().what, at(*table.get("may")), scope.error().hint);
+  return scope;
+}
 
 }  // namespace
 
@@ -38,8 +75,11 @@ Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string&
     return failure("no [keys] table with a key in it", name, "without a key nobody could call");
   if (keys->size() > most_keys) return failure("more than 256 keys", at(*keys));
   for (auto&& [key_name, node] : *keys) {
-    const auto key = node.value_exact<std::string>();
+    const toml::table* const scoped = node.as_table();
+    const auto key = scoped ? (*scoped)["key"].value_exact<std::string>() : node.value_exact<std::string>();
     if (!key) return failure("a key is not a string", at(node));
+    auto scope = scoped ? scope_of(*scoped, at) : Result<BackendScope>();
+    if (!scope) return tl::unexpected(scope.error());
     if (key->size() < min_key || key->size() > max_key)
       return failure("a key is shorter than 16 bytes, or longer than 1024", at(node),
                      "openssl rand -hex 32 makes a good one");
@@ -48,7 +88,7 @@ Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string&
         return failure("a key has a character that can't stand in a header", at(node),
                        "letters, digits and signs of ASCII, no spaces");
     }
-    out.keys_.push_back({digest(*key), std::string(key_name.str())});
+    out.keys_.push_back({digest(*key), {std::string(key_name.str()), std::move(*scope)}});
   }
   return out;
 }
@@ -69,11 +109,11 @@ Result<void> BackendKeys::reload() {
   return {};
 }
 
-const std::string* BackendKeys::judge(std::string_view key) const {
+const BackendKeys::Owner* BackendKeys::judge(std::string_view key) const {
   const Digest shown = digest(key);
-  const std::string* found = nullptr;
+  const Owner* found = nullptr;
   for (const Key& one : keys_) {
-    if (CRYPTO_memcmp(one.digest.data(), shown.data(), shown.size()) == 0) found = &one.name;
+    if (CRYPTO_memcmp(one.digest.data(), shown.data(), shown.size()) == 0) found = &one.owner;
   }
   return found;
 }

@@ -3,7 +3,12 @@
 // good at a time, so that one can be replaced without a gap.
 //
 //   [keys]
-//   billing = "a-long-random-text"
+//   billing = "a-long-random-text"     # may do everything
+//
+//   [keys.reports]                     # may do what backend_scope.hpp says
+//   key = "another-long-random-text"
+//   may = ["publish"]
+//   channels = ["reports.*"]
 //
 // Judged in meshd only. A key is compared by its SHA-256, with all of them and in constant time, so that neither the time
 // nor the order tells anything; the keys themselves don't stay in memory.
@@ -15,6 +20,7 @@
 #include <vector>
 
 #include "common/result.hpp"
+#include "meshd/snorky/backend_scope.hpp"
 
 namespace nuropb::meshd::snorky {
 
@@ -27,8 +33,12 @@ class BackendKeys {
   static Result<BackendKeys> load(const std::string& file);
   static Result<BackendKeys> parse(std::string_view toml, const std::string& name);
 
-  /// The name of the key; nullptr: it is none of ours. Good until the next reload().
-  [[nodiscard]] const std::string* judge(std::string_view key) const;
+  struct Owner {
+    std::string name;
+    BackendScope scope;
+  };
+  /// Whose key it is; nullptr: it is none of ours. Good until the next reload().
+  [[nodiscard]] const Owner* judge(std::string_view key) const;
   /// Reads the file again. On an error what was loaded before stays in force.
   Result<void> reload();
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
@@ -37,7 +47,7 @@ class BackendKeys {
   using Digest = std::array<std::uint8_t, 32>;
   struct Key {
     Digest digest;
-    std::string name;
+    Owner owner;
   };
   static Digest digest(std::string_view key);
 

@@ -5,7 +5,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "meshd/snorky/service.hpp"
@@ -30,7 +29,7 @@ class Channels {
   [[nodiscard]] std::size_t size() const { return channels_.size(); }
 
  private:
-  using ByName = std::unordered_map<std::string, Sessions>;
+  using ByName = std::map<std::string, Sessions>;
   ByName channels_;
   std::map<SessionRef, std::set<const std::string*>> by_session_;  // names in channels_, whose nodes don't move
 };

@@ -1,5 +1,5 @@
 #pragma once
-// ChatService of Snorky (protocol.md section 3): channels whose members see one another come, go and write.
+// ChatService of Snorky (nuropb-wire.md section 3): channels whose members see one another come, go and write.
 //
 // Who one is, is the authorized user, on however many sockets: presence is told of a user's first socket in a channel
 // and of its last. Anonymous sockets can't join. Members are those of this gateway: presence that is shared among

@@ -1,5 +1,5 @@
 #pragma once
-// The service `gateway` that backends call: what HandlerManager does (seed 001), across all edges and gateways.
+// The service `gateway` that backends call: what HandlerManager does, across all edges and gateways.
 //
 //   send_to_session(session_id, message)   send_to_users(user_ids, message)   send_to_all(message)
 //   close_session(session_id, code?, reason?)   close_users(user_ids, code?, reason?)   close_all(code?, reason?)

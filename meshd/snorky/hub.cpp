@@ -94,27 +94,29 @@ bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller,
 bool Hub::backend_call(const records::BackendCall& call, std::function<void(HttpAnswer)> done) {
   const bool only_the_key = call.service.empty();
   if (!only_the_key && !honest(call.call_id, call.params)) return false;
-  const std::string* const key = keys_ ? keys_->judge(call.key) : nullptr;
+  const BackendKeys::Owner* const key = keys_ ? keys_->judge(call.key) : nullptr;
   if (!key) {
-    done({401, error_json(error_name::authentication, "Invalid API key")});
+    done({401, error_json(error_name::authentication, "Invalid API key"), {}});
     return true;
   }
   if (only_the_key) {
-    done({204, ""});
+    done({204, "", {}});
     return true;
   }
   Service* const service = backend_.find(call.service);
   if (!service) {
-    done({404, error_json(error_name::handling, "Unknown service " + std::string(call.service))});
+    done({404, error_json(error_name::handling, "Unknown service " + std::string(call.service)), {}});
+    return true;
+  }
+  if (const auto why = key->scope.refuses(call.service, call.command, call.params)) {
+    done({403, error_json(error_name::authorization, *why), key->name});
     return true;
   }
   Caller caller;
-  caller.backend = *key;
+  caller.backend = key->name;
   service->call({caller, call.command, call.params, false},
-                [this, name = std::string(call.service), call_id = std::string(call.call_id),
-                 done = std::move(done)](const Outcome& outcome) {
-                  done({200, answer_text(name, call_id, outcome)});
-                });
+                [this, name = std::string(call.service), call_id = std::string(call.call_id), done = std::move(done)](
+                    const Outcome& outcome) { done({200, answer_text(name, call_id, outcome), {}}); });
   return true;
 }
 

@@ -28,6 +28,7 @@ struct ConsumerAnswer {
 struct HttpAnswer {
   std::uint16_t status = 200;
   std::string text;
+  std::string key;  ///< the name of the key that may not do this (403)
 };
 
 class Hub {

@@ -1,5 +1,5 @@
 #pragma once
-// MessagingService of Snorky (protocol.md section 3): sockets take names and write to one another by them.
+// MessagingService of Snorky (nuropb-wire.md section 3): sockets take names and write to one another by them.
 //
 // A name belongs to the socket that registered it first, until it leaves. Which names a socket may take is the config's:
 // its user's id only, so that a name says who it is, or any. Names are known within this gateway only: two gateways can't

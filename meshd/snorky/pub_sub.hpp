@@ -1,5 +1,5 @@
 #pragma once
-// PubSubService and PubSubBackend of Snorky (protocol.md section 3).
+// PubSubService and PubSubBackend of Snorky (nuropb-wire.md section 3).
 //
 // subscribe, unsubscribe, publish over channels that are any JSON value. A message goes to every socket that is
 // subscribed, the publisher's too, on every edge at once and on the other gateways of the service as soon as the

@@ -1,5 +1,5 @@
 #pragma once
-// A Snorky service (protocol.md section 3): something with a name that consumers on /ws, or backends, call, and that
+// A Snorky service (nuropb-wire.md section 3): something with a name that consumers on /ws, or backends, call, and that
 // sends them notifications.
 //
 //   record ──► Registry::call ──► Service::call ──► Answer (once, at once or later)

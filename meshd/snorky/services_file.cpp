@@ -12,7 +12,7 @@
 namespace nuropb::meshd::snorky {
 namespace {
 
-constexpr std::size_t max_file_bytes = 1U << 20;
+constexpr std::size_t max_services_file_bytes = 1U << 20;
 constexpr std::array<std::string_view, 3> kinds{"pubsub", "messaging", "chat"};
 constexpr std::array<std::string_view, 3> publishers{"all", "backend", "policy"};
 constexpr std::array<std::string_view, 2> name_rules{"user", "any"};
@@ -122,7 +122,7 @@ Result<Services> parse_services(std::string_view text, const std::string& name) 
 }
 
 Result<Services> load_services(const std::string& file) {
-  const auto text = read_text_file(file, max_file_bytes);
+  const auto text = read_text_file(file, max_services_file_bytes);
   if (!text) return failure(text.error().what, text.error().where, "snorky.services_file names it");
   return parse_services(*text, file);
 }

@@ -65,6 +65,12 @@ std::string encode_otlp(const std::vector<Span>& spans, const SpanResource& reso
   return request.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+Result<http::Url> parse_otlp_url(std::string_view text) {
+  auto url = http::parse_url(text);
+  if (url && url->target == "/") url->target = "/v1/traces";
+  return url;
+}
+
 Result<Headers> parse_headers(std::string_view text) {
   constexpr std::size_t most = 32;
   constexpr std::string_view blank = " \t\r";
@@ -109,7 +115,7 @@ OtlpExporter::~OtlpExporter() { stop(); }
 
 Result<std::unique_ptr<OtlpExporter>> OtlpExporter::make(const Config& config, const std::string& instance) {
   if (config.tracing.otlp_url.empty()) return nullptr;
-  auto url = http::parse_url(config.tracing.otlp_url);
+  auto url = parse_otlp_url(config.tracing.otlp_url);
   if (!url) return failure(url.error().what, url.error().where, "tracing.otlp_url names it");
   Settings out;
   out.server.url = std::move(*url);

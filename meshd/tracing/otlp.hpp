@@ -31,6 +31,10 @@ struct SpanResource {
 /// An ExportTraceServiceRequest. `unix_us_at_zero` is Unix time where to_us() is 0. Pure.
 std::string encode_otlp(const std::vector<Span>& spans, const SpanResource& resource, std::int64_t unix_us_at_zero);
 
+/// tracing.otlp_url: an address without a path is a base, behind which OTLP/HTTP has its own ("OTLP/HTTP Request");
+/// any other is where spans go, as it is written.
+Result<http::Url> parse_otlp_url(std::string_view text);
+
 /// "Name: value" a line, as in tracing.headers_file; empty lines count for nothing. HTTP's own, which say how long a body is
 /// and whose, are no headers to give. Errors name the line, never what is in it. Pure.
 using Headers = std::vector<std::pair<std::string, std::string>>;

@@ -60,12 +60,6 @@ class Spans {
   [[nodiscard]] std::size_t open() const { return open_.size(); }
 
  private:
-  struct Hash {
-    std::size_t operator()(const ReturnAddress& who) const {
-      return static_cast<std::size_t>((who.sequence * 0x9e37'79b9'7f4a'7c15ULL) ^
-                                      (std::uint64_t{who.slot} << 56 | std::uint64_t{who.generation} << 32));
-    }
-  };
   struct Open {
     Span server;
     std::optional<Span> client;  // of what goes to a service, or to whoever hears of an event
@@ -76,7 +70,7 @@ class Spans {
 
   double ratio_;
   Export export_;
-  std::unordered_map<ReturnAddress, Open, Hash> open_;
+  std::unordered_map<ReturnAddress, Open, ReturnAddressHash> open_;
   std::mt19937_64 random_;  // ids tell spans apart, and keep no secret
 };
 

@@ -1,4 +1,4 @@
-// The ring loop's part in taps: what of the traffic is shown to operators who watch (taps.hpp).
+#include "meshd/tap_recorder.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -6,13 +6,11 @@
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
 #include "common/topic.hpp"
-#include "meshd/attached.hpp"
-#include "meshd/ring_loop.hpp"
 
 namespace nuropb::meshd {
 namespace {
 
-const char* name_of(records::Type type) {
+const char* verb_name(records::Type type) {
   switch (type) {
     case records::Type::request: return "request";
     case records::Type::command: return "command";
@@ -27,11 +25,11 @@ Taps::Who who_is(const Session& session) { return {session.id, session.identity.
 
 }  // namespace
 
-std::optional<AdminSocket::Answer> RingLoop::start_tap(const std::string& body, std::shared_ptr<Taps::Reader> reader) {
+std::optional<AdminSocket::Answer> TapRecorder::start(const std::string& body, std::shared_ptr<Taps::Reader> reader) {
   const auto refuse = [](const std::string& why) {
     return AdminSocket::Answer{false, nlohmann::json{{"error", why}}.dump()};
   };
-  if (!config_.admin.tap) return refuse("watching messages is not allowed here (admin.tap)");
+  if (!allowed_) return refuse("watching messages is not allowed here (admin.tap)");
   const auto params =
       json::validate(body, nullptr, {8}) ? nlohmann::json() : nlohmann::json::parse(body, nullptr, false);
   const auto text = [&](const char* name) {
@@ -49,40 +47,40 @@ std::optional<AdminSocket::Answer> RingLoop::start_tap(const std::string& body, 
   return {};
 }
 
-void RingLoop::look_at_taps() {
-  if (!taps_.watching()) return;
+void TapRecorder::forget_gone() {
   if (const std::size_t left = taps_.forget_gone(); left > 0)
     log::warning("an operator watches no more", {{"operators", left}});
 }
 
-void RingLoop::tap(records::Type type, const records::Request& record, const Session& session,
-                   const ReturnAddress& from) {
+void TapRecorder::asked(records::Type type, const records::Request& record, const Session& session,
+                        const ReturnAddress& from) {
   if (!taps_.wants(who_is(session))) return;
   nlohmann::json line{{"service", record.service}, {"bytes", record.params.size()}};
   if (type != records::Type::describe) {
     line["method"] = record.method;
     line["params"] = shape_of(record.params);
   }
-  taps_.asked(who_is(session), from, name_of(type), std::move(line), clock_.now());
+  taps_.asked(who_is(session), from, verb_name(type), std::move(line), clock_.now());
 }
 
-void RingLoop::tap(records::Type, const records::Event& record, const Session& session, const ReturnAddress& from) {
+void TapRecorder::asked(records::Type, const records::Event& record, const Session& session,
+                        const ReturnAddress& from) {
   if (!taps_.wants(who_is(session))) return;
   taps_.asked(who_is(session), from, "event",
               {{"topic", record.topic}, {"bytes", record.event.size()}, {"event", shape_of(record.event)}},
               clock_.now());
 }
 
-void RingLoop::tap(records::Type type, const records::Subscription& record, const Session& session,
-                   const ReturnAddress& from) {
-  taps_.asked(who_is(session), from, name_of(type), {{"topic", record.topic}}, clock_.now());
+void TapRecorder::asked(records::Type type, const records::Subscription& record, const Session& session,
+                        const ReturnAddress& from) {
+  taps_.asked(who_is(session), from, verb_name(type), {{"topic", record.topic}}, clock_.now());
 }
 
-void RingLoop::tap(records::Type, const records::Authorize&, const Session& session, const ReturnAddress& from) {
+void TapRecorder::asked(records::Type, const records::Authorize&, const Session& session, const ReturnAddress& from) {
   taps_.asked(who_is(session), from, "authorize", nlohmann::json::object(), clock_.now());
 }
 
-void RingLoop::tap_answer(const Returned& returned) {
+void TapRecorder::answered(const Returned& returned) {
   const auto record = records::decode<records::Response>(returned.payload);
   if (!record) return;
   ReturnAddress to = returned.to;
@@ -96,38 +94,42 @@ void RingLoop::tap_answer(const Returned& returned) {
   taps_.answered(to, record->result, record->error, clock_.now());
 }
 
-void RingLoop::tap_push(WorkerId worker, const std::string& payload) {
+void TapRecorder::pushed(WorkerId worker, const std::string& payload) {
   const auto record = records::decode<records::Push>(payload);
-  Attached* const attached = record ? find(worker) : nullptr;
-  if (!attached) return;
-  attached->worker.sessions().each([&](std::uint32_t slot, const Session& session) {
-    if (session.state != SessionState::open || session.handler != record->handler || session.mailbox) return;
-    if (!taps_.wants(who_is(session))) return;
-    bool meant = record->all;
-    for (std::size_t i = 0; !meant && i < record->sessions.size(); ++i)
-      meant = record->sessions[i] == records::SessionRef{slot, session.serial};
-    if (meant) tap_push(session, record->text);
+  if (!record) return;
+  each_table_([&](WorkerId id, SessionTable& table) {
+    if (id != worker) return;
+    table.each([&](std::uint32_t slot, const Session& session) {
+      if (session.state != SessionState::open || session.handler != record->handler || session.mailbox) return;
+      if (!taps_.wants(who_is(session))) return;
+      bool meant = record->all;
+      for (std::size_t i = 0; !meant && i < record->sessions.size(); ++i)
+        meant = record->sessions[i] == records::SessionRef{slot, session.serial};
+      if (meant) pushed(session, record->text);
+    });
   });
 }
 
-void RingLoop::tap_push(const Session& session, std::string_view text) {
+void TapRecorder::pushed(const Session& session, std::string_view text) {
   if (taps_.wants(who_is(session)))
     taps_.tell(who_is(session), "out", "push", {{"bytes", text.size()}, {"message", shape_of(text)}});
 }
 
-void RingLoop::tap_event(HandlerKind kind, const std::string& topic, const std::string& payload) {
+void TapRecorder::event(HandlerKind kind, const std::string& topic, const std::string& payload) {
   const auto record = records::decode<records::MeshEvent>(payload);
   if (!record) return;
-  each_session([&](Attached*, WorkerId, std::uint32_t, const Session& session) {
-    if (session.state != SessionState::open || session.handler != kind || !taps_.wants(who_is(session))) return;
-    if (std::none_of(session.topics.begin(), session.topics.end(),
-                     [&](const std::string& pattern) { return topic_covers(pattern, topic); }))
-      return;
-    const auto target = nlohmann::json::parse(record->target, nullptr, false);
-    if (target.is_array() && std::find(target.begin(), target.end(), session.identity.user_id()) == target.end())
-      return;
-    taps_.tell(who_is(session), "out", "event",
-               {{"topic", topic}, {"bytes", record->event.size()}, {"event", shape_of(record->event)}});
+  each_table_([&](WorkerId, SessionTable& table) {
+    table.each([&](std::uint32_t, const Session& session) {
+      if (session.state != SessionState::open || session.handler != kind || !taps_.wants(who_is(session))) return;
+      if (std::none_of(session.topics.begin(), session.topics.end(),
+                       [&](const std::string& pattern) { return topic_covers(pattern, topic); }))
+        return;
+      const auto target = nlohmann::json::parse(record->target, nullptr, false);
+      if (target.is_array() && std::find(target.begin(), target.end(), session.identity.user_id()) == target.end())
+        return;
+      taps_.tell(who_is(session), "out", "event",
+                 {{"topic", topic}, {"bytes", record->event.size()}, {"event", shape_of(record->event)}});
+    });
   });
 }
 
