@@ -5,10 +5,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <unordered_map>
 
 #include "common/ip_address.hpp"
+#include "edge/handshake_shares.hpp"
 
 namespace nuropb::edge {
 
@@ -54,13 +55,15 @@ class Arrivals {
     return true;
   }
 
+  /// Those on their way in.
+  HandshakeShares& handshakes() { return handshakes_; }
   [[nodiscard]] std::size_t connections() const { return counts_->all; }
   [[nodiscard]] std::size_t hosts() const { return counts_->by_host.size(); }
 
  private:
   struct Counts {
     std::size_t all = 0;
-    std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> by_host;
+    std::map<IpAddress, std::uint32_t> by_host;  // ordered: outsiders choose their IPv6 addresses
   };
   struct Ticket {
     explicit Ticket(std::shared_ptr<Counts> c) : counts(std::move(c)) { ++counts->all; }
@@ -82,6 +85,7 @@ class Arrivals {
   };
 
   Limits limits_;
+  HandshakeShares handshakes_;
   std::shared_ptr<Counts> counts_;
   double allowance_;
   Time last_{};

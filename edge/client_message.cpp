@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "common/byte_order_mark.hpp"
 #include "common/error_names.hpp"
 #include "common/messages.hpp"
 #include "common/records.hpp"
@@ -70,7 +71,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
                                        {"traceparent"}}};
   std::array<json::Field, 2> message{{{"type"}, {"payload", {}, payload}}};
   json::Slice root;
-  if (const auto problem = json::scan(text, message, &root, limits)) {
+  if (const auto problem = json::scan(without_byte_order_mark(text), message, &root, limits)) {
     return ClientMistake{"JSONDecodeError", "Error decoding JSON: " + problem->text(), {}};
   }
   if (root.kind != Kind::object) return no_attribute(root.kind);
@@ -114,11 +115,12 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
     bool needed;
     std::string& to;
   };
-  for (const auto& [field, needed, to] :
+  for (const auto& [found, needed, to] :
        {Name{service, verb->service, request.service}, Name{method, verb->method, request.method},
         Name{topic, verb->topic, request.topic}, Name{token, verb->token, request.token}}) {
     if (!needed) continue;
-    const auto named = [&field = field] { return "'" + std::string(field.name) + "'"; };
+    const json::Field& field = found;
+    const auto named = [&field] { return "'" + std::string(field.name) + "'"; };
     if (field.value.kind != Kind::string) return unusable(named() + " is not a string");
     to = json::unescape(field.value);
     if (to.empty()) return unusable(named() + " is empty");
@@ -141,7 +143,7 @@ ClientMessage decode_client_message(std::string_view text, json::Limits limits) 
   }
   if (trace.value.text.size() > records::max_trace_id) return unusable("'trace_id' is longer than 1024 bytes");
   if (ttl.value.present() && ttl.value.kind != Kind::null) {
-    request.ttl_ms = json::as_unsigned(ttl.value);
+    request.ttl_ms = json::as_duration(ttl.value);
     if (!request.ttl_ms) return unusable("'ttl' is not a whole number of milliseconds");
   }
   if (idempotent.value.present() && idempotent.value.kind != Kind::null) {

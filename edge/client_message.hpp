@@ -1,5 +1,5 @@
 #pragma once
-// The nuropb-gw protocol between a consumer and the gateway (protocol.md section 2): text in, values out, and back.
+// The nuropb-gw protocol between a consumer and the gateway (nuropb-wire.md section 2): text in, values out, and back.
 // Pure; views point into the text that was decoded.
 
 #include <cstdint>

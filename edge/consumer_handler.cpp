@@ -1,5 +1,7 @@
 #include "edge/consumer_handler.hpp"
 
+#include <new>
+
 #include "common/close_codes.hpp"
 #include "edge/client_message.hpp"
 #include "edge/edge.hpp"
@@ -17,6 +19,7 @@ ConsumerHandler::ConsumerHandler(Edge& edge, Connection& connection, std::uint32
     : edge_(edge),
       connection_(connection),
       queue_(connection, edge.limits().send_queue_bytes),
+      costs_(edge, *this),
       state_(silent ? State::silent : State::judging),
       paused_(!silent),
       slot_(slot),
@@ -29,7 +32,7 @@ ConsumerHandler::~ConsumerHandler() = default;
 void ConsumerHandler::write_message(std::string_view text) {
   if (state_ == State::closing) return;
   edge_.count(shm::EdgeCounter::bytes_out, text.size());
-  in_time(queue_.send(text));
+  in_time([&] { return queue_.send(text); });
   leave_if_answered();
 }
 
@@ -37,22 +40,50 @@ bool ConsumerHandler::write_shared(SharedMessage& message) {
   if (state_ == State::closing) return false;
   const Frame& frame = snorky_ ? message.enveloped() : message.plain();
   edge_.count(shm::EdgeCounter::bytes_out, frame.size());
-  return in_time(queue_.send(frame));
+  return in_time([&] { return queue_.send(frame); });
 }
 
 void ConsumerHandler::write_event(SharedMessage& message, std::string_view topic, QueueRules::Match rule) {
   if (state_ == State::closing) return;
   const Frame& frame = message.plain();
   edge_.count(shm::EdgeCounter::bytes_out, frame.size());
-  in_time(queue_.send(frame, topic, rule));
+  in_time([&] { return queue_.send(frame, topic, rule); });
 }
 
-/// Closes a consumer that does not read what can't be left out.
-bool ConsumerHandler::in_time(bool room) {
+/// Closes a client that does not read what can't be left out.
+template <class Send>
+bool ConsumerHandler::in_time(Send&& send) {
+  bool room = false;
+  try {
+    room = send();
+  } catch (const std::bad_alloc&) {
+    costs_.on_no_memory();
+    queue_.discard();
+  }
+  costs_.unread(queue_.memory());
   if (const auto left_out = queue_.take_dropped(); left_out > 0)
     edge_.count(shm::EdgeCounter::dropped_events, left_out);
   if (!room) close(close_code::slow_consumer, "slow consumer");
   return room;
+}
+
+void ConsumerHandler::on_written() {
+  queue_.go_on();
+  costs_.unread(queue_.memory());
+}
+
+std::size_t ConsumerHandler::held_bytes() const {
+  std::size_t bytes = 0;
+  for (const Held& one : held_) bytes += one.text.capacity();
+  return bytes;
+}
+
+void ConsumerHandler::give_up_memory(MemoryBudget::What most) {
+  queue_.discard();
+  if (most == MemoryBudget::What::outgoing)
+    return close(close_code::slow_consumer, "slow consumer (limits.memory_bytes)");
+  close(held_.empty() ? close_code::message_too_big : close_code::mesh_unavailable,
+        "there is no memory for the message (limits.memory_bytes): try again later");
 }
 
 void ConsumerHandler::close(std::uint16_t code, std::string_view reason) {
@@ -61,6 +92,7 @@ void ConsumerHandler::close(std::uint16_t code, std::string_view reason) {
   closed_with_ = code;
   held_.clear();
   unsent_.clear();
+  costs_.closing();
   edge_.count_close(code);
   edge_.on_closing(*this);
   // Reading goes on, or the consumer's answer to the closing handshake would never be seen.
@@ -108,7 +140,7 @@ void ConsumerHandler::on_message(std::string_view text) {
 }
 
 bool ConsumerHandler::within_rates(std::string_view text, SteadyTime now) {
-  const RateLimit::Answer answer = rate_.take(edge_.limits().connection, now, text.size());
+  const RateLimit::Answer answer = costs_.rate().take(edge_.limits().connection, now, text.size());
   // Before the hello nothing is answered; what can come by then is one read buffer.
   if (answer.over == RateLimit::Over::nothing || state_ == State::judging) return true;
   edge_.refuse_over_rate(*this, text, answer.over);
@@ -131,6 +163,7 @@ void ConsumerHandler::hold(std::string_view text, SteadyTime arrived, SteadyTime
   if (!paused_) connection_.pause_reading();
   paused_ = true;
   edge_.on_held(*this);
+  costs_.held(held_bytes());
 }
 
 void ConsumerHandler::resume() {
@@ -145,6 +178,7 @@ void ConsumerHandler::resume() {
     if (state_ == State::closing) return;  // it closed over that message, and let go of the rest
     held_.pop_front();
   }
+  costs_.held(held_bytes());
   if (!unsent_.empty()) return edge_.on_held(*this);
   edge_.on_released(*this);
   if (paused_) connection_.resume_reading();

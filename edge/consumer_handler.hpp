@@ -20,10 +20,10 @@
 #include <set>
 #include <string>
 
-#include "common/rate_limit.hpp"
 #include "edge/handler.hpp"
 #include "edge/pending_requests.hpp"
 #include "edge/send_queue.hpp"
+#include "edge/socket_costs.hpp"
 #include "edge/token_source.hpp"
 #include "edge/websocket.hpp"
 
@@ -55,10 +55,15 @@ class ConsumerHandler final : public Handler, public Receiver {
 
   // Receiver
   void on_message(std::string_view text) override;
-  void on_written() override { queue_.go_on(); }
+  void on_written() override;
   void on_close() override;
   void on_timeout(std::uint16_t code, std::string_view reason) override { close(code, reason); }
   void on_end() override;
+  Costs* costs() override { return &costs_; }
+
+  // What its costs tell it (socket_costs.hpp).
+  void give_up_memory(MemoryBudget::What most);
+  [[nodiscard]] std::size_t held_bytes() const;
 
   // What the edge tells it.
   /// `resume`: the token that its hello carries; empty: none.
@@ -96,7 +101,7 @@ class ConsumerHandler final : public Handler, public Receiver {
   [[nodiscard]] bool speaks_snorky() const { return snorky_; }
   /// Calls to Snorky's services that a new meshd has to be told of, by meshd's keys; the edge keeps them.
   std::map<std::string, std::string, std::less<>>& standing() { return standing_; }
-  /// Of a session whose messages are numbered (design, *Resume*).
+  /// Of a session whose messages are numbered (design.md, Resume).
   struct Numbered {
     std::string token;       ///< what its consumer can resume it with
     std::uint64_t last = 0;  ///< number of the last message that meshd gave us
@@ -111,6 +116,8 @@ class ConsumerHandler final : public Handler, public Receiver {
   void number_messages(std::string_view token, std::uint64_t last, const SessionId& session);
   FoundToken& credential() { return credential_; }
   std::string& peer() { return peer_; }
+  /// Its address without the port.
+  [[nodiscard]] std::string_view host() const { return host_in_peer(peer_); }
   /// W3C traceparent of its handshake: the parent of messages that bring none. Empty: it had none.
   void begin_trace(std::string traceparent) {
     if (!traceparent.empty()) traceparent_ = std::make_unique<std::string>(std::move(traceparent));
@@ -127,13 +134,14 @@ class ConsumerHandler final : public Handler, public Receiver {
   };
   void hold(std::string_view text, SteadyTime arrived, SteadyTime until);
   bool within_rates(std::string_view text, SteadyTime now);
-  bool in_time(bool room);
+  template <class Send>
+  bool in_time(Send&& send);
   void leave_if_answered();
 
   Edge& edge_;
   Connection& connection_;
   SendQueue queue_;
-  RateLimit rate_;
+  SocketCosts costs_;
   std::unique_ptr<Numbered> numbered_;  ///< nothing: it has not asked for it
   State state_ = State::judging;
   bool paused_ = true;

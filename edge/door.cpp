@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/ip/v6_only.hpp>
 #include <cerrno>
 
+#include "common/listening_socket.hpp"
 #include "common/log.hpp"
 #include "edge/door_parts.hpp"
 
@@ -35,17 +35,13 @@ std::string Door::Impl::open() {
     if (!tls) return wrong;
     for (const std::string& certificate : tls->certificates()) log::info("certificate", {{"for", certificate}});
   }
-  const Tcp::endpoint endpoint(address, settings.port);
-  const int on = 1;
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
-  if (!error && address == boost::asio::ip::address_v6::any())
-    acceptor.set_option(boost::asio::ip::v6_only(false), error);
+  auto claimed = PortClaim::take(address.to_string(), settings.port, settings.gateway);
+  if (!claimed) return "can't listen on " + where + ": " + claimed.error().what;
+  claim = std::move(*claimed);
   // Every edge binds the same port, and the kernel spreads connections over them.
-  if (!error && ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
-    error = SystemError(errno, boost::system::system_category());
-  if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(static_cast<int>(settings.backlog), error);
+  const auto socket = listening_socket({settings.address, settings.port, static_cast<int>(settings.backlog), true});
+  if (!socket) return "can't listen on " + where + ": " + socket.error().what;
+  acceptor.assign(address.is_v6() ? Tcp::v6() : Tcp::v4(), *socket, error);
   if (error) return "can't listen on " + where + ": " + error.message();
   reserve = ::eventfd(0, EFD_CLOEXEC);  // whatever: a running edge can open no file
   accept();
@@ -69,13 +65,16 @@ void Door::Impl::welcome(Tcp::socket socket) {
   socket.set_option(Tcp::no_delay(true), error);
   // What a slow consumer does not read waits in our queue, which has rules, and not by megabytes in the kernel's.
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent, sizeof not_sent);
-  const auto verdict = arrivals->judge(Clock::now());
+  auto verdict = arrivals->judge(Clock::now());
+  if (verdict == Arrivals::Verdict::too_many && arrivals->handshakes().make_room(address_of(peer)))
+    verdict = arrivals->judge(Clock::now());
   if (verdict == Arrivals::Verdict::welcome) {
     const std::shared_ptr<Entrance> one(new Entrance(*this, std::move(socket), arrivals->enter()));
     watch(coming, one, std::chrono::milliseconds(settings.handshake_ms));
     return one->begin(peer);
   }
-  refused(verdict == Arrivals::Verdict::too_many ? "limits.connections" : "limits.new_connections_per_s");
+  refused(verdict == Arrivals::Verdict::too_many ? "limits.connections" : "limits.new_connections_per_s",
+          address_of(peer));
   if (tls || settings.proxy_protocol || turned_away.use_count() > static_cast<long>(most_turned_away)) {
     callbacks.turned_away();
     if (!tls) {
@@ -144,11 +143,19 @@ void Door::Impl::sweep() {
   });
 }
 
-void Door::Impl::refused(const char* limit) {
+void Door::Impl::refused(const char* limit, const IpAddress& address) {
   if (const auto left_out = limit_pause.due(Clock::now())) {
-    log::warning("connection refused",
-                 {{"limit", limit}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
+    log::warning("connection refused", {{"limit", limit},
+                                        {"address", address.text()},
+                                        {"connections", arrivals->connections()},
+                                        {"left_out", *left_out}});
   }
+}
+
+void Door::Impl::refused_certificate(const std::string& peer, const std::string& why) {
+  settings.on_bad_certificate();
+  if (const auto left_out = certificate_pause.due(Clock::now()))
+    log::warning("client certificate refused", {{"address", peer}, {"reason", why}, {"left_out", *left_out}});
 }
 
 Door::Door(boost::asio::io_context& io, DoorSettings settings, Callbacks callbacks)
@@ -180,6 +187,7 @@ void Door::close() {
     if (!error) impl_->welcome(std::move(socket));
   }
   impl_->acceptor.close(ignored);
+  impl_->claim.release();
 }
 
 std::string Door::reload_tls() {

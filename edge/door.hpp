@@ -20,11 +20,11 @@
 #include <string>
 #include <vector>
 
+#include "common/http/answer.hpp"
+#include "common/http/request_head.hpp"
 #include "common/ip_address.hpp"
 #include "edge/arrivals.hpp"
 #include "edge/forwarded.hpp"
-#include "edge/http_answer.hpp"
-#include "edge/request_head.hpp"
 #include "edge/stream.hpp"
 #include "edge/tls.hpp"
 
@@ -37,24 +37,28 @@ inline bool is_probe(std::string_view path) { return path == alive_page || path 
 struct DoorSettings {
   std::string address;
   std::uint16_t port = 0;
+  std::string
+      gateway;  ///< gateway.runtime_dir, by which a second gateway on the port is known; empty: none is looked for
   std::uint32_t backlog = 4096;
   std::uint32_t handshake_ms = 5000;
   std::shared_ptr<Arrivals> arrivals;  ///< who counts; nothing: the door itself, by `limits`
   Arrivals::Limits limits;
   HeadLimits head;
-  std::vector<std::string> hosts;  ///< request_head.hpp, host_allowed
+  std::vector<std::string> hosts;  ///< allowed_hosts.hpp
   bool proxy_protocol = false;
   ForwardedHeader forwarded_header = ForwardedHeader::none;
   AddressBlocks trusted_proxies;
   TlsSettings tls;
+  /// A TLS handshake has ended for the client's certificate, or for the lack of one.
+  std::function<void()> on_bad_certificate = [] {};
   std::string not_http;  ///< what is said to one too many, where no HTTP is spoken; empty: HTTP is
 };
 
 /// A connection whose request head, if it is HTTP's, is complete and fit to be read (again) by whoever takes it over.
 struct Guest {
   std::shared_ptr<Stream> stream;
-  std::string peer;         ///< "10.0.0.7:4711", or without a port where a header told the address
-  std::string client_name;  ///< of its verified certificate; empty: none
+  std::string peer;  ///< "10.0.0.7:4711", or without a port where a header told the address
+  ClientCertificate certificate;
   std::chrono::milliseconds time_left{};
 };
 

@@ -6,6 +6,8 @@
 #include <cerrno>
 
 #include "common/error_names.hpp"
+#include "common/http/canonical_head.hpp"
+#include "edge/allowed_hosts.hpp"
 #include "edge/door_parts.hpp"
 #include "edge/proxy_header.hpp"
 
@@ -14,33 +16,40 @@ namespace {
 
 constexpr std::size_t farewell_bytes = 256 * 1024;  // of what one who is going still sends
 
-IpAddress address_of(const boost::asio::ip::tcp::endpoint& endpoint) {
-  return endpoint.address().is_v4() ? IpAddress::of_v4(endpoint.address().to_v4().to_bytes().data())
-                                    : IpAddress::of_v6(endpoint.address().to_v6().to_bytes().data());
-}
-
 std::string peer_text(const IpAddress& address, std::uint16_t port) {
   const std::string host = address.is_v4() ? address.text() : "[" + address.text() + "]";
   return port == 0 ? address.text() : host + ":" + std::to_string(port);
 }
 
-/// The page that a request asks for, by its first bytes; empty: none of is_probe().
-std::string_view probe_of(std::string_view bytes) {
+/// Whether a head of which these are the first bytes may ask for a page of is_probe().
+bool may_be_probe(std::string_view bytes) {
+  constexpr std::string_view get = "GET ", head = "HEAD ";
+  if (!bytes.starts_with(get) && !bytes.starts_with(head)) return false;
+  bytes.remove_prefix(bytes.starts_with(get) ? get.size() : head.size());
   for (const std::string_view page : {alive_page, ready_page}) {
-    constexpr std::string_view method = "GET ";
-    const std::size_t end = method.size() + page.size();
-    if (bytes.starts_with(method) && bytes.substr(method.size()).starts_with(page) &&
-        (bytes.size() == end || bytes[end] == ' '))
-      return page;
+    if (bytes.starts_with(page)) return true;
   }
-  return {};
+  return !bytes.starts_with('/');  // an address, whose path comes later
 }
 
 }  // namespace
 
+IpAddress address_of(const boost::asio::ip::tcp::endpoint& endpoint) {
+  return endpoint.address().is_v4() ? IpAddress::of_v4(endpoint.address().to_v4().to_bytes().data())
+                                    : IpAddress::of_v6(endpoint.address().to_v6().to_bytes().data());
+}
+
+/// Until it has entered, or is answered.
+void Door::Impl::Entrance::take_place() {
+  place_ = door_.arrivals->handshakes().enter(address_, [weak = this->weak_from_this()] {
+    if (const auto self = weak.lock()) self->give_up();
+  });
+}
+
 void Door::Impl::Entrance::begin(const Tcp::endpoint& peer) {
   address_ = address_of(peer);
   peer_ = peer_text(address_, peer.port());
+  take_place();
   if (!door_.settings.proxy_protocol) return addressed();
   if (!door_.settings.trusted_proxies.contains(address_)) return give_up();
   read_proxy_header();
@@ -67,6 +76,8 @@ void Door::Impl::Entrance::give_up() {
   SystemError ignored;
   stream_->socket().close(ignored);
   gone_ = true;  // the stream stays until what is under way on it has been called back
+  place_.reset();
+  ticket_.reset();
   door_.callbacks.turned_away();
 }
 
@@ -79,6 +90,7 @@ void Door::Impl::Entrance::read_proxy_header() {
       if (header.source) {
         address_ = *header.source;
         peer_ = peer_text(address_, header.port);
+        take_place();
       } else {
         counted_ = true;  // the proxy itself, looking whether we live
       }
@@ -114,8 +126,12 @@ void Door::Impl::Entrance::addressed() {
   stream_->async_handshake([self = this->shared_from_this()](const SystemError& error, std::size_t) {
     if (self->gone_) return;
     self->contexts_.reset();
-    if (error) return self->give_up();
-    self->client_name_ = client_name(self->stream_->ssl(), self->door_.settings.tls.client_name);
+    if (error) {
+      if (error == boost::asio::error::access_denied)
+        self->door_.refused_certificate(self->peer_, certificate_problem(self->stream_->ssl()));
+      return self->give_up();
+    }
+    self->certificate_ = client_certificate(self->stream_->ssl(), self->door_.settings.tls.client_name);
     self->read_head();
   });
 }
@@ -123,7 +139,7 @@ void Door::Impl::Entrance::addressed() {
 bool Door::Impl::Entrance::counted_by_host() {
   if (counted_) return true;
   counted_ = door_.arrivals->belongs_to(ticket_, address_);
-  if (!counted_) door_.refused("limits.connections_per_ip");
+  if (!counted_) door_.refused("limits.connections_per_ip", address_);
   return counted_;
 }
 
@@ -146,14 +162,15 @@ void Door::Impl::Entrance::read_head() {
 
 void Door::Impl::Entrance::judge(std::size_t searched) {
   const RequestHead head = parse_request_head(buffer_, door_.settings.head, searched);
+  bodiless_ = head.method == "HEAD";
   if (refusing_) {
-    const std::string_view page = probe_of(buffer_);
-    if (!page.empty() && head.what == RequestHead::What::incomplete) return read_head();
-    return answer(!page.empty() ? door_.callbacks.probe(page) : come_again(too_many));
+    if (head.what == RequestHead::What::incomplete && may_be_probe(buffer_)) return read_head();
+    const bool reads = head.what == RequestHead::What::complete && (bodiless_ || head.method == "GET");
+    return answer(reads && is_probe(head.path) ? door_.callbacks.probe(head.path) : come_again(too_many));
   }
   if (head.what == RequestHead::What::incomplete) return read_head();
   if (head.what == RequestHead::What::refused) return answer(refusal(head.status, error_name::validation, head.reason));
-  if (!is_probe(head.target) && !host_allowed(head.header("Host"), door_.settings.hosts))
+  if (!is_probe(head.path) && !host_allowed(head.host(), door_.settings.hosts))
     return answer(refusal(421, error_name::authorization, "this gateway is not called by this name (listen.hosts)"));
   if (door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_)) {
     const char* const name =
@@ -170,26 +187,29 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
     if (!counted_by_host())
       return answer(come_again("this address has all connections that it may have (limits.connections_per_ip)"));
   }
+  buffer_ = canonical_head(head) + buffer_.substr(head.length);
   enter();
 }
 
 void Door::Impl::Entrance::enter() {
   const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since_);
-  Guest guest{std::move(stream_), std::move(peer_), std::move(client_name_),
+  Guest guest{std::move(stream_), std::move(peer_), std::move(certificate_),
               std::chrono::milliseconds(door_.settings.handshake_ms) - spent};
   guest.stream->unread(std::move(buffer_));
   guest.stream->carry(std::move(ticket_));
+  place_.reset();
   door_.callbacks.enter(std::move(guest));
 }
 
 void Door::Impl::Entrance::answer(const HttpAnswer& what) {
   if (what.status != 200) door_.callbacks.turned_away();
-  answer(on_the_wire(what));
+  answer(on_the_wire(what, bodiless_));
 }
 
 void Door::Impl::Entrance::answer(std::string bytes) {
   answered_ = true;
   ticket_.reset();
+  place_.reset();
   buffer_ = std::move(bytes);
   door_.watch(door_.leaving, this->shared_from_this(), farewell);
   write_answer(0);

@@ -9,6 +9,7 @@
 
 #include "common/log_pause.hpp"
 #include "edge/door.hpp"
+#include "edge/port_claim.hpp"
 
 namespace nuropb::edge {
 
@@ -39,23 +40,28 @@ struct Door::Impl {
   void watch(std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>>& line,
              const std::shared_ptr<Entrance>& one, Clock::duration limit);
   void sweep();
-  void refused(const char* limit);
+  void refused(const char* limit, const IpAddress& address);
+  void refused_certificate(const std::string& peer, const std::string& why);
 
   boost::asio::io_context& io;
   DoorSettings settings;
   Callbacks callbacks;
   std::shared_ptr<Arrivals> arrivals;
   std::shared_ptr<TlsContexts> tls;
+  PortClaim claim;
   Tcp::acceptor acceptor;
   boost::asio::steady_timer retry, sweeper;
   // In order of their deadlines, since each line has one and the same limit.
   std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>> coming, leaving;
   std::shared_ptr<int> turned_away = std::make_shared<int>(0);  ///< counted by its users
-  log::Pause limit_pause{std::chrono::seconds(10)}, descriptors_pause{std::chrono::seconds(10)};
+  log::Pause limit_pause{std::chrono::seconds(10)}, descriptors_pause{std::chrono::seconds(10)},
+      certificate_pause{std::chrono::seconds(10)};
   Clock::time_point short_since{};  ///< of descriptors
   int reserve = -1;  ///< a descriptor to give up when there are no others: to accept, and let go of, one more
   bool sweeping = false, stopped = false;
 };
+
+IpAddress address_of(const boost::asio::ip::tcp::endpoint& endpoint);
 
 /// One connection on its way in. Kept alive by the operation that is under way.
 class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
@@ -88,15 +94,18 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
   void write_answer(std::size_t from);
   void see_off(std::size_t seen);
   void leave();
+  void take_place();
 
   Impl& door_;
   std::shared_ptr<Stream> stream_;
   std::shared_ptr<void> ticket_;
+  HandshakeShares::Place place_;           ///< while it is on its way in
   std::shared_ptr<TlsContexts> contexts_;  ///< until the handshake's end: a reload may come in between
   Clock::time_point since_;
   IpAddress address_;
-  std::string peer_, client_name_, buffer_;
-  bool counted_ = false, refusing_ = false, answered_ = false, gone_ = false;
+  std::string peer_, buffer_;
+  ClientCertificate certificate_;
+  bool counted_ = false, refusing_ = false, answered_ = false, gone_ = false, bodiless_ = false;
 };
 
 }  // namespace nuropb::edge

@@ -2,6 +2,7 @@
 
 #include "edge/edge.hpp"
 
+#include <new>
 #include <unordered_map>
 
 #include "common/close_codes.hpp"
@@ -10,6 +11,7 @@
 #include "common/log.hpp"
 #include "common/messages.hpp"
 #include "common/process_figures.hpp"
+#include "common/service_notice.hpp"
 #include "edge/shared_message.hpp"
 
 namespace nuropb::edge {
@@ -22,6 +24,7 @@ DoorSettings door_settings(const Config& config) {
   DoorSettings out;
   out.address = listen.address;
   out.port = listen.port;
+  out.gateway = config.gateway.runtime_dir;
   out.backlog = listen.backlog;
   out.handshake_ms = config.limits.handshake_ms;
   out.limits = {config.limits.connections, config.limits.connections_per_ip, config.limits.new_connections_per_s};
@@ -40,6 +43,7 @@ DoorSettings door_settings(const Config& config) {
                     : config.tls.client_certificates == ClientCertificates::optional ? TlsSettings::Clients::optional
                                                                                      : TlsSettings::Clients::none;
   out.tls.client_ca_file = config.tls.client_ca_file;
+  out.tls.client_crl_file = config.tls.client_crl_file;
   switch (config.tls.client_name) {
     case ClientName::cn: out.tls.client_name = TlsSettings::ClientName::cn; break;
     case ClientName::dns: out.tls.client_name = TlsSettings::ClientName::dns; break;
@@ -56,15 +60,17 @@ constexpr std::uint64_t waits_to_be_sent = UINT64_MAX;  // PendingRequest::ring_
 
 }  // namespace
 
-Edge::Edge(const Config& config, std::string control_socket, const ReadFile& read_certificates)
+Edge::Edge(const Config& config, MeshLink::Connect connect, const ReadFile& read_certificates)
     : config_(config),
+      memory_(config.limits.memory_bytes, Frame::bytes_in_memory),
       signals_(io_, SIGTERM, SIGINT, SIGUSR2),
       reload_(io_, SIGHUP),
       timer_(io_),
       opening_timer_(io_),
       drain_timer_(io_),
+      token_guesses_(config.limits.refused_tokens_per_s, 100 * config.limits.refused_tokens_per_s),
       queue_rules_(config.events.when_full),
-      link_(io_, std::move(control_socket), config.limits.message_bytes,
+      link_(io_, std::move(connect), config.limits.message_bytes,
             {.on_attached = [this](bool same_address) { on_attached(same_address); },
              .on_lost = [this](const MeshLink::Lost& lost) { on_lost(lost); },
              .on_record = [this](const shm::RecordHeader& header,
@@ -79,10 +85,22 @@ Edge::Edge(const Config& config, std::string control_socket, const ReadFile& rea
                    say_waiting();
                    resume_held();
                  },
-             .on_beat = [this] { show_state(); }}) {
+             .on_beat =
+                 [this] {
+                   show_state();
+                   close_late_messages();
+                 },
+             .on_unusable =
+                 [this] {
+                   log::error("meshd's shared memory can't be mapped: this edge ends",
+                              {{"hint", "memory limits of this process: ulimit -v, cgroups"}});
+                   exit_code_ = 1;
+                   io_.stop();
+                 }}) {
   WebSocketListener::Settings settings;
   settings.door = door_settings(config);
   if (read_certificates) settings.door.tls.read = read_certificates;
+  settings.door.on_bad_certificate = [this] { link_.count(shm::EdgeCounter::bad_certificates); };
   settings.door.arrivals = arrivals_ = std::make_shared<Arrivals>(settings.door.limits);
   make_lines(settings.door);
   settings.max_message = config.limits.message_bytes;
@@ -118,18 +136,29 @@ Result<void> Edge::start() {
 void Edge::reload_later() {
   reload_.async_wait([this](const boost::system::error_code& error, int) {
     if (error) return;
+    ServiceNotice::ours().reloading();
+    log::reopen();
     std::string wrong = listener_->reload_tls();
     if (wrong.empty() && lines_) wrong = lines_->reload_tls();
     if (wrong.empty()) log::info("certificates read again", {});
     else log::error("certificates not changed", {{"reason", wrong}});
+    ServiceNotice::ours().ready();
     reload_later();
   });
 }
 
 int Edge::run() {
   link_.start();
-  io_.run();
-  return 0;
+  for (;;) {
+    try {
+      io_.run();
+      return exit_code_;
+    } catch (const std::bad_alloc&) {
+      // What the kernel refuses one operation it may grant the next one: the other sockets go on.
+      if (const auto left_out = closed_pause_.due(clock_.now()))
+        log::error("there is no memory; one operation was given up", {{"left_out", *left_out}});
+    }
+  }
 }
 
 void Edge::on_record(const shm::RecordHeader& header, const std::string& payload) {
@@ -141,6 +170,8 @@ void Edge::on_record(const shm::RecordHeader& header, const std::string& payload
     case Type::session_accepted:
       if (const auto record = records::decode<records::SessionAccepted>(payload)) {
         ConsumerHandler* const handler = find(record->session);
+        if (handler && handler->serial() == record->serial && handler->state() == ConsumerHandler::State::judging)
+          token_guesses_.accepted(handler->host(), handler->credential().token);
         if (handler && handler->serial() == record->serial)
           handler->accepted(record->user_id, record->username, record->ticket, record->resume);
       }
@@ -255,7 +286,7 @@ void Edge::on_lost(const MeshLink::Lost& lost) {
     } else if (!request.again.empty()) {
       unsent.push_back({request.verb, request.sequence, request.again});
     } else {
-      return lose(request.sequence);  // it may have been published or not, and nobody is left to say (design rule 1)
+      return lose(request.sequence);  // it may have been published, which only the dead meshd knew (design.md, rule 1)
     }
     request.ring_end = waits_to_be_sent;
   });

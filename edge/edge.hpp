@@ -24,9 +24,11 @@
 #include "common/log_pause.hpp"
 #include "common/topic.hpp"
 #include "edge/consumer_handler.hpp"
+#include "edge/guess_limit.hpp"
 #include "edge/handler_manager.hpp"
-#include "edge/http_listener.hpp"
+#include "edge/http_port.hpp"
 #include "edge/line_listener.hpp"
+#include "edge/memory_budget.hpp"
 #include "edge/mesh_link.hpp"
 #include "edge/pending_requests.hpp"
 #include "edge/websocket.hpp"
@@ -40,7 +42,7 @@ class Edge {
  public:
   /// How its certificates and keys are read (tls.hpp); nothing: by itself.
   using ReadFile = std::function<Result<std::string>(const std::string& file)>;
-  Edge(const Config& config, std::string control_socket, const ReadFile& read_certificates = {});
+  Edge(const Config& config, MeshLink::Connect connect, const ReadFile& read_certificates = {});
   ~Edge();
 
   /// Starts to listen.
@@ -50,8 +52,6 @@ class Edge {
   [[nodiscard]] std::uint16_t lines_port() const { return lines_ ? lines_->port() : 0; }
   /// Where backends are heard; 0: nowhere.
   [[nodiscard]] std::uint16_t backend_port() const { return backend_ ? backend_->port() : 0; }
-  /// Where meshd is, if it has to be reached in another way than before.
-  void reach_meshd_at(std::string control_socket) { link_.reach(std::move(control_socket)); }
   /// Where the console is; 0: nowhere.
   [[nodiscard]] std::uint16_t console_port() const { return console_ ? console_->port() : 0; }
   /// Attaches to meshd, and serves. Until a signal has ended it and it has drained. The exit code.
@@ -67,6 +67,12 @@ class Edge {
   /// Looks at the clock: what is taken up until the next look is taken up at this moment.
   SteadyTime look() { return moment_ = clock_.now(); }
   void count(shm::EdgeCounter which, std::uint64_t by = 1) { link_.count(which, by); }
+  /// What sockets may keep in memory together; relieved at once from where nobody walks over sockets, and soon from elsewhere.
+  MemoryBudget& memory() { return memory_; }
+  void relieve_memory() { memory_.relieve(); }
+  void relieve_memory_soon();
+  /// Says that a client's socket is closed for a limit.
+  void log_closed(const ConsumerHandler& handler, std::string_view limit);
   void count_close(std::uint16_t code) { link_.count_close(code); }
   void count_outcome(RequestOutcome which) { link_.count_outcome(which); }
   /// Answers a message that is not looked at any further.
@@ -95,6 +101,8 @@ class Edge {
   [[nodiscard]] HttpAnswer probe(std::string_view page) const;
   [[nodiscard]] std::size_t sessions() const;
   [[nodiscard]] std::optional<FoundToken> token_of(const Handshake& handshake) const;
+  bool make_room_for_silent(std::string_view peer);
+  bool may_guess(GuessLimit& guesses, std::string_view host, std::string_view secret, std::string_view what);
   void present(ConsumerHandler& handler);
   void end_session(std::uint32_t slot, std::uint32_t serial, std::uint16_t code, std::string_view reason);
   bool request(ConsumerHandler& handler, ClientRequest& message, SteadyTime arrived, SteadyTime deadline);
@@ -109,9 +117,9 @@ class Edge {
   // Lines (edge_lines.cpp)
   void make_lines(DoorSettings door);
   Result<void> start_lines();
-  [[nodiscard]] LineListener::Closing admit_line() const;
+  [[nodiscard]] LineListener::Closing admit_line(std::string_view peer);
   std::unique_ptr<Receiver> on_line_open(Connection& connection, const std::string& peer,
-                                         const std::string& client_name);
+                                         const ClientCertificate& certificate);
 
   // Events (edge_events.cpp)
   void subscribed(ConsumerHandler& handler, std::string_view topic);
@@ -148,8 +156,17 @@ class Edge {
   void on_snorky_answer(const shm::RecordHeader& header, const records::SnorkyAnswer& record);
 
   // Backends (edge_backend.cpp)
+  struct BackendCall {
+    SteadyTime deadline;
+    HttpServer::Respond respond;
+    std::optional<HttpAnswer> mistake;  ///< for one whose key was to be judged first
+    std::string host, secret;           ///< who has shown which key, or token
+  };
   Result<void> start_backend();
-  void on_backend_request(HttpListener::Request request, HttpListener::Respond respond);
+  std::optional<HttpAnswer> refused_as_guess(const HttpServer::Request& request, std::string_view what);
+  void check_backend(const HttpServer::Request& request, HttpServer::Checked checked);
+  void key_judged(const BackendCall& call, int status);
+  void on_backend_request(HttpServer::Request request, HttpServer::Respond respond);
   void on_backend_answer(const shm::RecordHeader& header, const records::BackendAnswer& record);
   void fail_backend(int status, std::string_view raw_error);
   void expire_backend(SteadyTime now);
@@ -170,10 +187,9 @@ class Edge {
 
   // The console (edge_console.cpp)
   Result<void> start_console();
-  [[nodiscard]] std::optional<HttpAnswer> judge_console(const HttpListener::Head& head,
-                                                        HttpListener::Request& request) const;
-  void on_console_request(HttpListener::Request request, HttpListener::Respond respond);
-  [[nodiscard]] HttpAnswer console_page(const HttpListener::Request& request) const;
+  [[nodiscard]] std::optional<HttpAnswer> judge_console(const RequestHead& head, HttpServer::Request& request) const;
+  void on_console_request(HttpServer::Request request, HttpServer::Respond respond);
+  [[nodiscard]] HttpAnswer console_page(const HttpServer::Request& request) const;
   [[nodiscard]] bool is_console(std::string_view origin) const;
 
   // Pushes (edge_pushes.cpp)
@@ -210,6 +226,7 @@ class Edge {
   void expire_opening();
   void expire_held(SteadyTime now);
   void drop_vanished();
+  void close_late_messages();
   void reload_later();
 
   // The end (edge_drain.cpp)
@@ -229,11 +246,18 @@ class Edge {
 
   const Config& config_;
   SystemClock clock_;
+  MemoryBudget memory_;  // before the connections, which end with io_ at the latest
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_, reload_;
   boost::asio::steady_timer timer_, opening_timer_, drain_timer_;
   std::array<HandlerManager, handler_kinds> managers_;
   PendingRequests pending_;
+  int exit_code_ = 0;
+  std::uint64_t silent_gave_way_ = 0;  // sockets without a token, for those of other addresses
+  bool relief_is_due_ = false;
+  GuessLimit token_guesses_;
+  GuessLimit key_guesses_{10, 100};  ///< of backends' keys, and of tokens at the console
+  log::Pause closed_pause_{std::chrono::seconds(1)}, guess_pause_{std::chrono::seconds(10)};
   std::vector<ConsumerHandler*> handlers_;  // by slot
   std::vector<std::uint32_t> free_slots_;
   std::size_t connections_ = 0;
@@ -265,14 +289,9 @@ class Edge {
   ConsumerHandler* dismissed_ = nullptr;          // the one whose held messages are being refused
   MeshLink link_;
   std::unique_ptr<WebSocketListener> listener_;
-  std::unique_ptr<LineListener> lines_;  // nullptr: the config does not open that kind
-  struct BackendCall {
-    SteadyTime deadline;
-    HttpListener::Respond respond;
-    std::optional<HttpAnswer> mistake;  // for one whose key was to be judged first
-  };
+  std::unique_ptr<LineListener> lines_;                 // nullptr: the config does not open that kind
   std::map<std::uint64_t, BackendCall> backend_calls_;  // by sequence; in the order of their deadlines
-  std::unique_ptr<HttpListener> backend_, console_;     // nullptr: the config does not open it
+  std::unique_ptr<HttpPort> backend_, console_;         // nullptr: the config does not open it
   SteadyTime moment_{};                                 // the last look()
   std::vector<std::uint64_t> answered_;      // in the batch at hand: when their requests had arrived, in microseconds
   log::Pause slow_pause_{milliseconds(10)};  // a hundred lines a second

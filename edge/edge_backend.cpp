@@ -1,6 +1,7 @@
 // The edge's part in backends: envelopes over HTTP on their way to meshd, which judges the key and answers.
 
 #include "common/error_names.hpp"
+#include "common/log.hpp"
 #include "common/messages.hpp"
 #include "edge/edge.hpp"
 #include "edge/snorky_message.hpp"
@@ -8,41 +9,98 @@
 namespace nuropb::edge {
 namespace {
 
-std::optional<HttpAnswer> judge(const HttpListener::Head& head, HttpListener::Request& request) {
-  if (head.path != "/backend") return refusal(404, error_name::handling, "backends POST to /backend");
-  if (head.method != "POST") {
+std::optional<HttpAnswer> judge(const RequestHead& head, HttpServer::Request& request) {
+  if (request.path != "/backend") return refusal(404, error_name::handling, "backends POST to /backend");
+  if (request.method != "POST") {
     HttpAnswer only = refusal(405, error_name::handling, "backends POST to /backend");
     only.headers.emplace_back("Allow", "POST");
     return only;
   }
-  const std::string_view key = head.field("X-Backend-Key");
+  std::string key = head.header("X-Backend-Key");
   if (key.empty()) return refusal(401, error_name::authentication, "Missing X-Backend-Key header");
   if (key.size() > records::max_backend_key) return refusal(401, error_name::authentication, "Invalid API key");
-  request.credential = key;
+  request.credential = std::move(key);
   return {};
 }
 
 }  // namespace
 
+/// Whether its key or token may be looked at; else what it is refused with.
+std::optional<HttpAnswer> Edge::refused_as_guess(const HttpServer::Request& request, std::string_view what) {
+  if (may_guess(key_guesses_, request.peer, request.credential, what)) return {};
+  HttpAnswer out = refusal(429, error_name::authentication, std::string(what) + ": too many were wrong");
+  out.headers.emplace_back("Retry-After", "1");
+  return out;
+}
+
 Result<void> Edge::start_backend() {
   if (config_.backend.key_file.empty()) return {};
-  backend_ = std::make_unique<HttpListener>(
+  const HttpServer::Settings server{"backends",
+                                    "backend.connections",
+                                    "backend.timeout_ms",
+                                    "limits.message_bytes",
+                                    config_.backend.connections,
+                                    config_.limits.message_bytes,
+                                    milliseconds(config_.backend.timeout_ms)};
+  backend_ = std::make_unique<HttpPort>(
       io_,
-      HttpListener::Settings{"backends", "backend", config_.backend.address, config_.backend.port,
-                             config_.backend.connections, config_.limits.message_bytes, config_.backend.timeout_ms},
-      judge, [this](HttpListener::Request request, HttpListener::Respond respond) {
+      HttpPort::Settings{server, "backend", config_.backend.address, config_.backend.port, config_.gateway.runtime_dir},
+      [this](const RequestHead& head, HttpServer::Request& request) {
+        auto refused = judge(head, request);
+        return refused ? refused : refused_as_guess(request, "keys of backends from this address");
+      },
+      [this](HttpServer::Request request, HttpServer::Respond respond) {
         on_backend_request(std::move(request), std::move(respond));
+      },
+      [this](const HttpServer::Request& request, HttpServer::Checked checked) {
+        check_backend(request, std::move(checked));
       });
   if (const std::string wrong = backend_->listen(); !wrong.empty()) return failure(wrong, "", "");
   return {};
 }
 
-void Edge::on_backend_request(HttpListener::Request request, HttpListener::Respond respond) {
-  const SnorkyMessage message = decode_snorky(request.body, json::Limits{config_.limits.json_depth});
+/// Asks meshd about the key alone: no body is read of a peer that has none.
+void Edge::check_backend(const HttpServer::Request& request, HttpServer::Checked checked) {
+  if (phase_ >= Phase::draining) return checked(come_again("this edge is stopping"));
+  if (!may_call()) return checked(come_again("the gateway is not ready; nothing was done"));
+  const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
+  record_.clear();
+  records::encode(records::BackendCall{request.credential, {}, {}, {}, {}}, record_);
+  if (!link_.write(records::Type::backend_call, sequence, record_))
+    return checked(come_again("the gateway is busy; nothing was done"));
+  ++next_sequence_;
+  const auto respond = [checked = std::move(checked)](HttpAnswer answer) {
+    if (answer.status < 300) checked({});
+    else checked(std::move(answer));
+  };
+  backend_calls_.emplace(
+      sequence,
+      BackendCall{
+          clock_.now() + milliseconds(config_.backend.timeout_ms), respond, {}, request.peer, request.credential});
+  arm_timer();
+}
+
+/// What meshd has said of a key, or of a token at the console.
+void Edge::key_judged(const BackendCall& call, int status) {
+  if (call.secret.empty()) return;
+  // 403 and 404 are answers to who is known, too.
+  if (status < 300 || status == 403 || status == 404) return key_guesses_.accepted(call.host, call.secret);
+  if (status != 401) return;
+  if (const auto left_out = guess_pause_.due(clock_.now()))
+    log::warning("a backend's key, or a token at the console, was refused",
+                 {{"address", call.host}, {"left_out", *left_out}});
+}
+
+void Edge::on_backend_request(HttpServer::Request request, HttpServer::Respond respond) {
+  const SnorkyMessage message = decode_snorky(request.body, config_.limits.json());
   const auto* const call = std::get_if<SnorkyRequest>(&message);
   if (phase_ >= Phase::draining) return respond(come_again("this edge is stopping"));
   if (!may_call()) return respond(come_again("the gateway is not ready; nothing was done"));
-  BackendCall waiting{clock_.now() + milliseconds(config_.backend.timeout_ms), std::move(respond), {}};
+  BackendCall waiting{clock_.now() + milliseconds(config_.backend.timeout_ms),
+                      std::move(respond),
+                      {},
+                      request.peer,
+                      request.credential};
   const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;
   record_.clear();
   if (call) {
@@ -67,6 +125,7 @@ void Edge::on_backend_answer(const shm::RecordHeader& header, const records::Bac
   if (found == backend_calls_.end()) return link_.count(shm::EdgeCounter::late_responses);
   const BackendCall call = std::move(found->second);
   backend_calls_.erase(found);
+  key_judged(call, record.status);
   if (call.mistake && record.status < 300) return call.respond(*call.mistake);
   call.respond({record.status, std::string(record.text) + "\n", {}});
 }

@@ -10,6 +10,7 @@
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
+#include "common/same_letters.hpp"
 #include "edge/console_files.hpp"
 #include "edge/edge.hpp"
 #include "edge/token_source.hpp"
@@ -23,7 +24,10 @@ constexpr std::string_view status_path = "/api/status", kill_path = "/api/kill",
 /// Of the Host header; IPv6 literals without their brackets.
 std::optional<std::string> host_in(std::string_view header) {
   const auto parsed = parse_authority(header);
-  return parsed && !parsed->user ? std::optional(parsed->host) : std::nullopt;
+  if (!parsed || parsed->user) return {};
+  std::string out = parsed->host;  // names know no case
+  std::transform(out.begin(), out.end(), out.begin(), lower_letter);
+  return out;
 }
 
 std::string in_address(const std::string& host) {
@@ -62,12 +66,16 @@ HttpAnswer hardened(HttpAnswer answer, const std::string& connects_to) {
 
 Result<void> Edge::start_console() {
   if (!config_.console.enabled) return {};
-  console_ = std::make_unique<HttpListener>(
+  const HttpServer::Settings server{"the console",           {}, {}, {}, most_connections, records::max_console_params,
+                                    milliseconds(request_ms)};
+  console_ = std::make_unique<HttpPort>(
       io_,
-      HttpListener::Settings{"the console", "console", config_.console.address, config_.console.port, most_connections,
-                             records::max_console_params, request_ms},
-      [this](const HttpListener::Head& head, HttpListener::Request& request) { return judge_console(head, request); },
-      [this](HttpListener::Request request, HttpListener::Respond respond) {
+      HttpPort::Settings{server, "console", config_.console.address, config_.console.port, config_.gateway.runtime_dir},
+      [this](const RequestHead& head, HttpServer::Request& request) {
+        auto refused = judge_console(head, request);
+        return refused ? refused : refused_as_guess(request, "tokens at the console from this address");
+      },
+      [this](HttpServer::Request request, HttpServer::Respond respond) {
         on_console_request(std::move(request), std::move(respond));
       });
   if (const std::string wrong = console_->listen(); !wrong.empty()) return failure(wrong, "", "");
@@ -79,28 +87,30 @@ Result<void> Edge::start_console() {
 
 /// Who asks under a name that is not ours was led here by a page of somebody else's whose name now leads here: DNS
 /// rebinding. A literal address is no name, and nobody can make it lead elsewhere.
-std::optional<HttpAnswer> Edge::judge_console(const HttpListener::Head& head, HttpListener::Request& request) const {
-  const auto host = host_in(head.field("Host"));
+std::optional<HttpAnswer> Edge::judge_console(const RequestHead& head, HttpServer::Request& request) const {
+  const auto host = host_in(request.host);
   const auto& names = config_.console.hosts;
   if (!host ||
-      (!local(*host) && !IpAddress::parse(*host) && std::find(names.begin(), names.end(), *host) == names.end()))
+      (!local(*host) && !IpAddress::parse(*host) &&
+       std::none_of(names.begin(), names.end(), [&](const std::string& name) { return same_letters(name, *host); })))
     return refusal(421, error_name::authorization, "the console is not asked for under this name (console.hosts)");
   // Pages of other origins have no business here, not even with what a browser sends by itself.
-  const std::string_view origin = head.field("Origin"), site = head.field("Sec-Fetch-Site");
-  const bool own = origin.empty() || origin == "http://" + request.host || origin == "https://" + request.host;
-  if (!own || (head.path.starts_with("/api/") && !site.empty() && site != "same-origin" && site != "none"))
+  const std::string origin = head.header("Origin"), site = head.header("Sec-Fetch-Site");
+  const bool own = origin.empty() || same_letters(origin, "http://" + request.host) ||
+                   same_letters(origin, "https://" + request.host);
+  if (!own || (request.path.starts_with("/api/") && !site.empty() && site != "same-origin" && site != "none"))
     return refusal(403, error_name::authorization, "no page but the console's own may ask here");
-  const bool kills = head.path == kill_path, asks = head.path == status_path;
-  if (!kills && !asks && head.path != about_path && !file_at(head.path))
+  const bool kills = request.path == kill_path, asks = request.path == status_path;
+  if (!kills && !asks && request.path != about_path && !file_at(request.path))
     return refusal(404, error_name::handling, "there is no such page");
-  if (head.method != (kills ? "POST" : "GET")) {
+  if (request.method != (kills ? "POST" : "GET")) {
     HttpAnswer only = refusal(405, error_name::handling, kills ? "POST" : "GET");
     only.headers.emplace_back("Allow", kills ? "POST" : "GET");
     return only;
   }
   if (!kills && !asks) return {};
   // In a header that no page of another origin can set, and never in a cookie: nobody can be made to ask.
-  request.credential = strip_bearer(head.field("Authorization"));
+  request.credential = strip_bearer(head.header("Authorization"));
   if (request.credential.empty() || request.credential.size() > records::max_credential) {
     HttpAnswer unknown =
         refusal(401, error_name::authentication, "a bearer token is needed in the Authorization header");
@@ -110,7 +120,7 @@ std::optional<HttpAnswer> Edge::judge_console(const HttpListener::Head& head, Ht
   return {};
 }
 
-void Edge::on_console_request(HttpListener::Request request, HttpListener::Respond respond) {
+void Edge::on_console_request(HttpServer::Request request, HttpServer::Respond respond) {
   const bool kills = request.path == kill_path;
   if (!kills && request.path != status_path) return respond(console_page(request));
   if (phase_ >= Phase::draining) return respond(come_again("this edge is stopping"));
@@ -120,11 +130,13 @@ void Edge::on_console_request(HttpListener::Request request, HttpListener::Respo
   records::encode(records::ConsoleCall{request.credential, kills ? "kill" : "status", request.body}, record_);
   if (!link_.write(records::Type::console_call, sequence, record_)) return respond(come_again("the gateway is busy"));
   ++next_sequence_;
-  backend_calls_.emplace(sequence, BackendCall{clock_.now() + milliseconds(request_ms), std::move(respond), {}});
+  backend_calls_.emplace(
+      sequence,
+      BackendCall{clock_.now() + milliseconds(request_ms), std::move(respond), {}, request.peer, request.credential});
   arm_timer();
 }
 
-HttpAnswer Edge::console_page(const HttpListener::Request& request) const {
+HttpAnswer Edge::console_page(const HttpServer::Request& request) const {
   const std::string scheme = config_.tls.certificate_files.empty() ? "ws" : "wss";
   const auto host = host_in(request.host);
   const std::string socket = host ? scheme + "://" + in_address(*host) + ":" + std::to_string(listener_->port()) : "";

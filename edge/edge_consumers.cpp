@@ -26,11 +26,12 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   refusal.status = 0;
   const bool snorky = at_snorky(handshake);
   const auto token = token_of(handshake);
+  const std::string peer = handshake.remote();
   if (handshake.path() != config_.listen.path && !snorky) {
-    refusal = edge::refusal(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
+    refusal = nuropb::refusal(404, error_name::handling, "WebSockets are opened at " + config_.listen.path);
   } else if (handshake.header("Sec-WebSocket-Version") != "13") {
     // websocketpp would take the drafts before RFC 6455 as well, which frame and close by other rules.
-    refusal = edge::refusal(426, error_name::validation, "only WebSocket version 13 (RFC 6455) is spoken here");
+    refusal = nuropb::refusal(426, error_name::validation, "only WebSocket version 13 (RFC 6455) is spoken here");
     refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
   } else if (phase_ >= Phase::draining) {
     refusal = come_again("this edge is stopping");
@@ -41,22 +42,67 @@ bool Edge::admit(const Handshake& handshake, HttpAnswer& refusal) {
   } else if (!origin_allowed(handshake.header("Origin"), config_.listen.origins) &&
              !is_console(handshake.header("Origin"))) {
     link_.count(shm::EdgeCounter::wrong_origin);
-    refusal = edge::refusal(403, error_name::authorization, "this origin may not connect (listen.origins)");
+    refusal = nuropb::refusal(403, error_name::authorization, "this origin may not connect (listen.origins)");
   } else if (!token && !config_.auth.first_message) {
     link_.count(shm::EdgeCounter::no_token);
-    refusal = edge::refusal(401, error_name::authentication,
-                            "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
+    refusal = nuropb::refusal(401, error_name::authentication,
+                              "a bearer token is needed, in the " + config_.auth.header + " header or a cookie");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
-  } else if (!token && silent_.size() >= config_.auth.first_message_waiting) {
+  } else if (!token && !make_room_for_silent(peer)) {
     refusal = come_again("too many connections owe their first message (auth.first_message_waiting)");
+  } else if (token && !may_guess(token_guesses_, host_in_peer(peer), token->token, "limits.refused_tokens_per_s")) {
+    refusal = nuropb::refusal(429, error_name::authentication,
+                              "too many tokens of this address were refused (limits.refused_tokens_per_s)");
+    refusal.headers.emplace_back("Retry-After", "10");
   } else if (offers_protocol(handshake.header("Sec-WebSocket-Protocol"), subprotocol_name)) {
     refusal.protocol = subprotocol_name;
   } else if (token && token->kind == records::CredentialKind::subprotocol) {
     // One of those offered has to be selected, or browsers give up; and that must not be the token, which would come back.
-    refusal = edge::refusal(400, error_name::validation, "the subprotocol 'nuropb' has to be offered beside the token");
+    refusal =
+        nuropb::refusal(400, error_name::validation, "the subprotocol 'nuropb' has to be offered beside the token");
   }
   if (refusal.status == 0) return true;
   link_.count(shm::EdgeCounter::refused_handshakes);
+  return false;
+}
+
+/// Whether there is room for one more socket without a token: else the address that has most of them gives up its oldest one
+/// for a client of another address.
+bool Edge::make_room_for_silent(std::string_view peer) {
+  if (silent_.size() < config_.auth.first_message_waiting) return true;
+  const auto host_of = [](std::string_view text) {
+    const auto address = IpAddress::parse(text);
+    return address ? address->host() : IpAddress();
+  };
+  struct Silent {
+    std::size_t count = 0;
+    ConsumerHandler* oldest = nullptr;
+  };
+  std::map<IpAddress, Silent> by_host;  // ordered: outsiders choose their addresses
+  for (ConsumerHandler* const one : silent_) {
+    Silent& of = by_host[host_of(one->host())];
+    ++of.count;
+    if (!of.oldest || one->serial() < of.oldest->serial()) of.oldest = one;
+  }
+  const std::size_t own = by_host[host_of(host_in_peer(peer))].count;
+  const auto most = std::max_element(by_host.begin(), by_host.end(),
+                                     [](const auto& a, const auto& b) { return a.second.count < b.second.count; });
+  if (most->second.count <= own + 1) return false;
+  ConsumerHandler* const oldest = most->second.oldest;
+  ++silent_gave_way_;
+  log_closed(*oldest, "auth.first_message_waiting");
+  oldest->close(close_code::authorize_timeout, "no authorize message yet, and other clients wait");
+  return true;
+}
+
+/// Whether somebody may be asked about what this address has shown. Else it is counted and logged.
+bool Edge::may_guess(GuessLimit& guesses, std::string_view host, std::string_view secret, std::string_view what) {
+  const SteadyTime now = clock_.now();
+  if (secret.empty() || guesses.may_ask(host, secret, now)) return true;
+  count(shm::EdgeCounter::over_refused_tokens);
+  if (const auto left_out = guess_pause_.due(now))
+    log::warning("an address is held back: it has shown too much that was refused",
+                 {{"address", host}, {"reason", what}, {"left_out", *left_out}});
   return false;
 }
 
@@ -134,8 +180,9 @@ std::optional<FoundToken> Edge::token_of(const Handshake& handshake) const {
                            handshake.header("Sec-WebSocket-Protocol"), handshake.query()},
                           {auth.cookie, auth.session_cookie, auth.query, auth.subprotocol});
   // Only a consumer that shows nothing else is who its certificate says.
-  if (std::string name = handshake.client_name(); !found && !name.empty() && name.size() <= records::max_credential) {
-    found = FoundToken{records::CredentialKind::client_certificate, std::move(name)};
+  const ClientCertificate& certificate = handshake.certificate();
+  if (!found && !certificate.name.empty() && certificate.name.size() <= records::max_credential) {
+    found = FoundToken{records::CredentialKind::client_certificate, certificate.name, certificate.valid_until};
   }
   if (!found && at_snorky(handshake) && config_.snorky.anonymous) found = FoundToken{records::CredentialKind::none, {}};
   return found;
@@ -146,7 +193,7 @@ void Edge::on_first_message(ConsumerHandler& handler, std::string_view text) {
   if (handler.kind() == HandlerKind::lines && !text.starts_with('{')) {
     token = strip_bearer(text);  // no message begins otherwise, so this is the bare token
   } else {
-    ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+    ClientMessage message = decode_client_message(text, config_.limits.json());
     const auto* const ours = std::get_if<ClientRequest>(&message);
     if (ours && ours->verb == records::Type::authorize) token = strip_bearer(ours->token);
   }
@@ -154,6 +201,9 @@ void Edge::on_first_message(ConsumerHandler& handler, std::string_view text) {
     link_.count(shm::EdgeCounter::no_first_message);
     return handler.close(close_code::token_refused, "the first message has to be authorize");
   }
+  if (!may_guess(token_guesses_, handler.host(), token, "limits.refused_tokens_per_s"))
+    return handler.close(close_code::too_many_connections,
+                         "too many tokens of this address were refused (limits.refused_tokens_per_s)");
   silent_.erase(&handler);
   handler.credential() = {records::CredentialKind::message, std::move(token)};
   handler.begin_judging();
@@ -174,10 +224,10 @@ HttpAnswer Edge::on_http(const Handshake& request) {
 void Edge::present(ConsumerHandler& handler) {
   record_.clear();
   const FoundToken& credential = handler.credential();
-  records::encode(
-      records::OpenSession{handler.slot(), handler.serial(), handler.session_id(), credential.kind, credential.token,
-                           std::string_view(handler.peer()).substr(0, records::max_peer), handler.kind()},
-      record_);
+  records::encode(records::OpenSession{handler.slot(), handler.serial(), handler.session_id(), credential.kind,
+                                       credential.token, std::string_view(handler.peer()).substr(0, records::max_peer),
+                                       handler.kind(), credential.valid_until},
+                  record_);
   if (!link_.write(records::Type::open_session, 0, record_) && link_.attached()) to_present_.push_back(&handler);
 }
 
@@ -220,7 +270,7 @@ void Edge::close_waiting() {
 
 std::optional<SteadyTime> Edge::handle_message(ConsumerHandler& handler, std::string_view text, SteadyTime arrived) {
   if (handler.speaks_snorky()) return handle_snorky(handler, text, arrived);
-  ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  ClientMessage message = decode_client_message(text, config_.limits.json());
   if (const auto* mistake = std::get_if<ClientMistake>(&message)) {
     link_.count(shm::EdgeCounter::bad_messages);
     handler.write_message(encode_mistake(*mistake));
@@ -265,7 +315,7 @@ void Edge::refuse_over_rate(ConsumerHandler& handler, std::string_view text, Rat
                                     : " bytes a second (limits.bytes_per_s); it was not sent");
   // It is read all the same, for the trace_id that its sender waits for.
   if (handler.speaks_snorky()) return refuse_call(handler, text, why);
-  const ClientMessage message = decode_client_message(text, json::Limits{config_.limits.json_depth});
+  const ClientMessage message = decode_client_message(text, config_.limits.json());
   const auto* const request = std::get_if<ClientRequest>(&message);
   if (request)
     return answer(handler, request->trace_id.empty() ? "null" : request->trace_id, "null",

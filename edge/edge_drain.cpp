@@ -16,6 +16,7 @@
 #include "common/close_codes.hpp"
 #include "common/log.hpp"
 #include "common/messages.hpp"
+#include "common/service_notice.hpp"
 #include "edge/edge.hpp"
 
 namespace nuropb::edge {
@@ -25,7 +26,7 @@ constexpr auto drain_look = std::chrono::milliseconds(20);
 constexpr auto close_grace = std::chrono::milliseconds(1500);
 // Fewer sockets are not made to wait: what other edges take in so easily is no herd.
 constexpr std::chrono::microseconds least_pause{2000};
-constexpr const char* why = "the gateway is stopping";
+constexpr const char* stopping_reason = "the gateway is stopping";
 
 }  // namespace
 
@@ -44,6 +45,7 @@ void Edge::on_signal(int signal) {
     return drain();
   }
   phase_ = Phase::announcing;
+  ServiceNotice::ours().stopping();
   show_state();
   // SIGUSR2: a successor listens already, so that nobody has to be told first.
   const milliseconds grace(signal == SIGUSR2 ? 0 : config_.drain.grace_ms);
@@ -102,7 +104,7 @@ void Edge::dismiss(ConsumerHandler& handler) {
   dismissed_ = &handler;
   handler.resume();  // what was held back is refused, not lost
   dismissed_ = nullptr;
-  handler.close(close_code::going_away, why);
+  handler.close(close_code::going_away, stopping_reason);
 }
 
 void Edge::finish() {

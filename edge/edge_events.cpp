@@ -67,14 +67,14 @@ void Edge::subscribe_waiting() {
 void Edge::on_mesh_event(const records::MeshEvent& event) {
   subscriptions_[index_of(event.handler)].match(event.topic, interested_);
   if (interested_.empty()) return;
-  const auto users = decode_target(event.target);
+  const EventTarget target(event.target);
   const std::string text = encode_event(event);
   SharedMessage message(text, false);
   const QueueRules::Match rule = queue_rules_.find(event.topic);
   for_each_ahead(
       interested_.size(), [this](std::size_t n) { return find(static_cast<std::uint32_t>(interested_[n])); },
       [&](ConsumerHandler& handler) {
-        if (users && std::find(users->begin(), users->end(), handler.user_id()) == users->end()) return;
+        if (!target.includes(handler.user_id())) return;
         link_.count(shm::EdgeCounter::events);
         handler.write_event(message, event.topic, rule);
       });

@@ -19,11 +19,12 @@ void Edge::make_lines(DoorSettings door) {
                        seconds(config_.listen.idle_timeout_s)};
   lines_ = std::make_unique<LineListener>(
       io_, std::move(settings),
-      LineListener::Callbacks{[this] { return admit_line(); },
-                              [this](Connection& connection, const std::string& peer, const std::string& client_name) {
-                                return on_line_open(connection, peer, client_name);
-                              },
-                              [this] { link_.count(shm::EdgeCounter::refused_handshakes); }});
+      LineListener::Callbacks{
+          [this](const std::string& peer) { return admit_line(peer); },
+          [this](Connection& connection, const std::string& peer, const ClientCertificate& certificate) {
+            return on_line_open(connection, peer, certificate);
+          },
+          [this] { link_.count(shm::EdgeCounter::refused_handshakes); }});
 }
 
 Result<void> Edge::start_lines() {
@@ -33,12 +34,12 @@ Result<void> Edge::start_lines() {
 }
 
 /// What a handshake is refused for with a status, a line is refused for with a close code.
-LineListener::Closing Edge::admit_line() const {
+LineListener::Closing Edge::admit_line(std::string_view peer) {
   if (phase_ >= Phase::draining) return {close_code::going_away, "this edge is stopping"};
   if (!link_.attached()) return {close_code::mesh_unavailable, "this edge is not attached to meshd"};
   if (connections_ >= config_.limits.connections)
     return {close_code::too_many_connections, "all connections are taken (limits.connections)"};
-  if (silent_.size() >= config_.auth.first_message_waiting)
+  if (!make_room_for_silent(peer))
     return {close_code::too_many_connections,
             "too many connections owe their first message (auth.first_message_waiting)"};
   return {};
@@ -46,10 +47,10 @@ LineListener::Closing Edge::admit_line() const {
 
 /// Who shows a certificate has shown who they are; all others say it in their first line.
 std::unique_ptr<Receiver> Edge::on_line_open(Connection& connection, const std::string& peer,
-                                             const std::string& client_name) {
+                                             const ClientCertificate& certificate) {
   std::optional<FoundToken> token;
-  if (!client_name.empty() && client_name.size() <= records::max_credential)
-    token = FoundToken{records::CredentialKind::client_certificate, client_name};
+  if (!certificate.name.empty() && certificate.name.size() <= records::max_credential)
+    token = FoundToken{records::CredentialKind::client_certificate, certificate.name, certificate.valid_until};
   return begin(take_in(connection, HandlerKind::lines, token, peer));
 }
 

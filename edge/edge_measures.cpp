@@ -131,6 +131,7 @@ void Edge::show_state() {
   // Not counted one by one: an edge has no files by now, and may have very many sockets.
   link_.set(shm::EdgeCounter::open_files, own_files_ + arrivals_->connections());
   link_.set(shm::EdgeCounter::most_files, most_files_);
+  link_.set(shm::EdgeCounter::over_handshake_share, arrivals_->handshakes().gave_way() + silent_gave_way_);
 }
 
 }  // namespace nuropb::edge

@@ -1,4 +1,4 @@
-// The edge's part in numbered messages (design, *Resume*). meshd alone numbers, keeps and times them, because this
+// The edge's part in numbered messages (design.md, Resume). meshd alone numbers, keeps and times them, because this
 // process may die; the edge passes them on in the order in which they come.
 //
 // What the edge itself has to say about a request that meshd may have taken (meshd died over it) goes to meshd first,

@@ -8,7 +8,7 @@
 namespace nuropb::edge {
 
 std::optional<SteadyTime> Edge::handle_snorky(ConsumerHandler& handler, std::string_view text, SteadyTime arrived) {
-  const SnorkyMessage message = decode_snorky(text, json::Limits{config_.limits.json_depth});
+  const SnorkyMessage message = decode_snorky(text, config_.limits.json());
   if (const auto* mistake = std::get_if<SnorkyMistake>(&message)) {
     link_.count(shm::EdgeCounter::bad_messages);
     handler.write_message(encode_snorky_error(mistake->service, mistake->call_id, mistake->text));
@@ -34,7 +34,7 @@ std::optional<SteadyTime> Edge::handle_snorky(ConsumerHandler& handler, std::str
 }
 
 void Edge::refuse_call(ConsumerHandler& handler, std::string_view text, std::string_view why) {
-  const SnorkyMessage message = decode_snorky(text, json::Limits{config_.limits.json_depth});
+  const SnorkyMessage message = decode_snorky(text, config_.limits.json());
   if (const auto* ours = std::get_if<SnorkyRequest>(&message))
     return handler.write_message(encode_snorky_error(ours->service, ours->call_id, why));
   const auto& mistake = std::get<SnorkyMistake>(message);
@@ -98,7 +98,7 @@ void Edge::on_snorky_answer(const shm::RecordHeader& header, const records::Snor
 
 bool Edge::restore_standing(ConsumerHandler& handler) {
   for (const auto& [key, kept] : handler.standing()) {
-    const SnorkyMessage message = decode_snorky(kept, json::Limits{config_.limits.json_depth});
+    const SnorkyMessage message = decode_snorky(kept, config_.limits.json());
     const auto* const call = std::get_if<SnorkyRequest>(&message);
     if (!call) continue;
     const std::uint64_t sequence = next_sequence_ & ReturnAddress::max_sequence;

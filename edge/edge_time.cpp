@@ -3,7 +3,10 @@
 
 #include "edge/edge.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include "common/close_codes.hpp"
+#include "common/log.hpp"
 
 namespace nuropb::edge {
 
@@ -57,6 +60,30 @@ void Edge::drop_vanished() {
     if (handler->peer_gone()) gone.push_back(handler);
   }
   for (ConsumerHandler* handler : gone) handler->close(close_code::going_away, "");
+}
+
+void Edge::close_late_messages() {
+  for (MemoryBudget::Holder* const holder :
+       memory_.begun_before(clock_.now() - milliseconds(config_.limits.message_ms))) {
+    memory_.complete(*holder);
+    holder->give_up_message();
+  }
+}
+
+void Edge::relieve_memory_soon() {
+  if (relief_is_due_) return;
+  relief_is_due_ = true;
+  boost::asio::post(io_, [this] {
+    relief_is_due_ = false;
+    relieve_memory();
+  });
+}
+
+void Edge::log_closed(const ConsumerHandler& handler, std::string_view limit) {
+  if (const auto left_out = closed_pause_.due(clock_.now()))
+    log::warning(
+        "a client's socket is closed",
+        {{"address", handler.host()}, {"user", handler.user_id()}, {"reason", limit}, {"left_out", *left_out}});
 }
 
 void Edge::await_opening(const ConsumerHandler& handler, milliseconds limit) {

@@ -1,17 +1,13 @@
 #include "edge/forwarded.hpp"
 
+#include <algorithm>
+#include <vector>
+
+#include "common/same_letters.hpp"
 #include "common/trimmed.hpp"
 
 namespace nuropb::edge {
 namespace {
-
-bool same_word(std::string_view a, std::string_view lower) {
-  if (a.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if ((a[i] >= 'A' && a[i] <= 'Z' ? a[i] + 32 : a[i]) != lower[i]) return false;
-  }
-  return true;
-}
 
 /// "10.0.0.1", "10.0.0.1:80", "::1", "[::1]", "[::1]:80".
 std::optional<IpAddress> node(std::string_view text) {
@@ -28,50 +24,93 @@ std::optional<IpAddress> node(std::string_view text) {
   return IpAddress::parse(text);
 }
 
-/// The last separator that is in no quoted string; quotes pair up from the left, so the whole text is gone through.
-std::size_t last_of(std::string_view text, char separator) {
-  std::size_t found = std::string_view::npos;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (quoted && text[i] == '\\') ++i;
-    else if (text[i] == '"') quoted = !quoted;
-    else if (!quoted && text[i] == separator) found = i;
-  }
-  return found;
-}
+/// Goes through one header of RFC 7239 from its left end. A header that is not read whole says nothing: a client's
+/// quotation mark would otherwise decide which part of what a proxy has appended is read.
+class Elements {
+ public:
+  explicit Elements(std::string_view header) : left_(header) {}
 
-/// "for" of one element of Forwarded.
-std::string_view for_of(std::string_view element) {
-  while (!element.empty()) {
-    const auto split = last_of(element, ';');
-    const auto pair = trimmed(split == std::string_view::npos ? element : element.substr(split + 1));
-    const auto equals = pair.find('=');
-    if (equals != std::string_view::npos && same_word(trimmed(pair.substr(0, equals)), "for")) {
-      auto value = trimmed(pair.substr(equals + 1));
-      if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-      return value;
+  /// The value of each element's "for", "" where it has none; nothing if this is no such header.
+  std::optional<std::vector<std::string_view>> read() {
+    std::vector<std::string_view> out;
+    for (;;) {
+      std::string_view found;
+      do {
+        if (!pair(found)) return {};
+      } while (skip(';'));
+      out.push_back(found);
+      if (left_.empty()) return out;
+      if (!skip(',')) return {};
     }
-    if (split == std::string_view::npos) break;
-    element = element.substr(0, split);
   }
-  return {};
+
+ private:
+  /// name=value, or nothing at all: both lists may have empty places (RFC 9110, 5.6.1).
+  bool pair(std::string_view& found) {
+    skip_space();
+    if (left_.empty() || left_.front() == ';' || left_.front() == ',') return true;
+    const auto name = word();
+    skip_space();
+    if (name->empty() || !skip('=')) return false;
+    skip_space();
+    const auto value = left_.starts_with('"') ? quoted() : word();
+    if (!value || value->empty()) return false;
+    skip_space();
+    if (same_letters(*name, "for")) found = *value;
+    return left_.empty() || left_.front() == ';' || left_.front() == ',';
+  }
+
+  /// Proxies also write addresses without the quotation marks that they need, so this is more than a token.
+  std::optional<std::string_view> word() { return taken(std::min(left_.find_first_of(" \t;,=\""), left_.size())); }
+
+  std::optional<std::string_view> quoted() {
+    for (std::size_t i = 1; i < left_.size(); ++i) {
+      if (left_[i] == '\\') ++i;
+      else if (left_[i] == '"') return taken(i + 1).substr(1, i - 1);
+    }
+    return {};
+  }
+
+  std::string_view taken(std::size_t size) {
+    const auto out = left_.substr(0, size);
+    left_.remove_prefix(size);
+    return out;
+  }
+  bool skip(char c) {
+    if (!left_.starts_with(c)) return false;
+    left_.remove_prefix(1);
+    return true;
+  }
+  void skip_space() { left_.remove_prefix(std::min(left_.find_first_not_of(" \t"), left_.size())); }
+
+  std::string_view left_;
+};
+
+std::optional<std::vector<std::string_view>> split(std::string_view header) {
+  std::vector<std::string_view> out;
+  for (;;) {
+    const auto comma = header.find(',');
+    out.push_back(trimmed(header.substr(0, comma)));
+    if (comma == std::string_view::npos) return out;
+    header.remove_prefix(comma + 1);
+  }
 }
 
 }  // namespace
 
 std::optional<IpAddress> forwarded_for(ForwardedHeader kind, std::string_view value, const IpAddress& proxy,
                                        const AddressBlocks& trusted) {
-  constexpr int most_hops = 32;  // a header that a consumer filled up costs no more than this
+  constexpr std::size_t most_hops = 32;  // a header that a consumer filled up costs no more than this
+  value = trimmed(value);
+  if (kind == ForwardedHeader::none || value.empty() || !trusted.contains(proxy)) return proxy;
+  const auto hops = kind == ForwardedHeader::forwarded ? Elements(value).read() : split(value);
+  if (!hops) return {};
   IpAddress found = proxy;
-  value = kind == ForwardedHeader::none ? std::string_view() : trimmed(value);
-  for (int hop = 0; !value.empty() && trusted.contains(found); ++hop) {
+  for (std::size_t hop = 0; hop < hops->size() && trusted.contains(found); ++hop) {
     if (hop == most_hops) return {};
-    const auto comma = kind == ForwardedHeader::forwarded ? last_of(value, ',') : value.rfind(',');
-    const auto element = trimmed(comma == std::string_view::npos ? value : value.substr(comma + 1));
-    const auto address = node(kind == ForwardedHeader::forwarded ? for_of(element) : element);
+    const auto address = node((*hops)[hops->size() - 1 - hop]);
     if (!address) return {};
     found = *address;
-    value = comma == std::string_view::npos ? std::string_view() : trimmed(value.substr(0, comma));
   }
   return found;
 }

@@ -23,7 +23,7 @@ class Handler {
   /// A message that others get too, framed once for all (shared_message.hpp). False if this one does not take it: it is
   /// closing, or was closed over it.
   virtual bool write_shared(SharedMessage& message) = 0;
-  /// Its messages come from meshd one by one, numbered (design, *Resume*); it is left out of what all get.
+  /// Its messages come from meshd one by one, numbered (design.md, Resume); it is left out of what all get.
   [[nodiscard]] virtual bool numbered() const { return false; }
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   /// Asks the processor for memory that the next message will need, as far as the last step has brought what leads there

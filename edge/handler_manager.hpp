@@ -1,5 +1,5 @@
 #pragma once
-// HandlerManager (seed 001): the sessions of this edge and whose they are. One user may hold many connections.
+// HandlerManager: the sessions of this edge and whose they are. One user may hold many connections.
 //
 // Handlers register once they are authorized and unregister when they close; the manager never owns them. Sends reach
 // each connection once, however often its user is named. What reaches across edges and gateways is decided in meshd
@@ -9,7 +9,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -49,7 +48,7 @@ class HandlerManager {
   };
   Places places_;
   std::vector<Entry> handlers_;
-  std::unordered_map<std::string, std::unordered_set<Handler*>> by_user_;
+  std::map<std::string, std::unordered_set<Handler*>, std::less<>> by_user_;  // ordered: outsiders choose the names
 };
 
 }  // namespace nuropb::edge

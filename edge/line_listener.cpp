@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <new>
 #include <unordered_set>
 #include <vector>
 
@@ -72,12 +73,12 @@ class LineListener::Impl::Open final : public Connection,
       : listener_(listener),
         stream_(std::move(guest.stream)),
         peer_(std::move(guest.peer)),
-        client_name_(std::move(guest.client_name)),
+        certificate_(std::move(guest.certificate)),
         reader_(listener.settings.max_line) {}
 
   void begin() {
     listener_.pulse.watch(*this);
-    guarded([this] { receiver_ = listener_.callbacks.on_open(*this, peer_, client_name_); });
+    guarded([this] { receiver_ = listener_.callbacks.on_open(*this, peer_, certificate_); });
     read();
   }
   /// For one who is not taken in.
@@ -104,6 +105,7 @@ class LineListener::Impl::Open final : public Connection,
       queue_.push_back({Frame(), std::move(last)});
     }
     deadline(longest_farewell);
+    if (!taking_) reader_ = LineReader(0);  // nothing more is looked at
     paused_ = false;
     // Never the end from within this call (websocket.hpp).
     boost::asio::post(listener_.io, [self = shared_from_this()] {
@@ -123,6 +125,7 @@ class LineListener::Impl::Open final : public Connection,
   }
   void limit_message(std::size_t bytes) override { reader_.limit(bytes); }
   [[nodiscard]] std::size_t buffered_bytes() const override { return buffered_; }
+  [[nodiscard]] std::size_t own_bytes() const override { return std::min(own_, buffered_); }
   [[nodiscard]] std::uint16_t closed_with() const override { return closed_with_; }
   /// The end of its side is no end: it may be waiting for answers.
   [[nodiscard]] bool peer_gone() const override {
@@ -149,6 +152,7 @@ class LineListener::Impl::Open final : public Connection,
   void put(Line line) {
     if (closing_) return;
     buffered_ += line.view().size() + line_end.size();
+    if (!line.frame) own_ += line.text.size();
     queue_.push_back(std::move(line));
     if (!writing_) write();
   }
@@ -183,6 +187,7 @@ class LineListener::Impl::Open final : public Connection,
       const std::size_t size = queue_.front().view().size() + line_end.size();
       front_sent_ -= size;
       buffered_ -= std::min(buffered_, size);
+      if (!queue_.front().frame) own_ -= std::min(own_, queue_.front().text.size());
       queue_.pop_front();
     }
     if (receiver_ && !closing_) guarded([this] { receiver_->on_written(); });
@@ -201,9 +206,16 @@ class LineListener::Impl::Open final : public Connection,
     if (reading_ || taking_ || paused_ || ended_ || gone_) return;
     reading_ = true;
     if (buffer_.empty()) buffer_.resize(read_buffer);
-    stream_->async_read_some(
-        boost::asio::buffer(buffer_),
-        [self = shared_from_this()](const SystemError& error, std::size_t bytes) { self->got(error, bytes); });
+    stream_->async_read_some(boost::asio::buffer(buffer_),
+                             [self = shared_from_this()](const SystemError& error, std::size_t bytes) {
+                               try {
+                                 self->got(error, bytes);
+                               } catch (const std::bad_alloc&) {
+                                 // It ends this connection, and no other one.
+                                 if (Costs* const costs = self->costs()) costs->on_no_memory();
+                                 self->end();
+                               }
+                             });
   }
   void got(const SystemError& error, std::size_t bytes) {
     reading_ = false;
@@ -226,10 +238,19 @@ class LineListener::Impl::Open final : public Connection,
     };
     const auto problem = ended_ ? reader_.finish(take) : reader_.feed(std::string_view(buffer_.data(), bytes), take);
     taking_ = false;
+    tell_unfinished();
     if (problem == LineReader::Problem::too_long) fail(close_code::message_too_big, "the line is too long");
     else if (problem == LineReader::Problem::not_utf8) fail(close_code::invalid_text, "the line is not UTF-8");
     else if (ended_ && !closing_ && receiver_) guarded([this] { receiver_->on_end(); });
     read();
+  }
+  [[nodiscard]] Costs* costs() const { return receiver_ ? receiver_->costs() : nullptr; }
+  void tell_unfinished() {
+    const std::size_t bytes = closing_ ? 0 : reader_.kept();
+    if (closing_) reader_ = LineReader(0);
+    if (!costs() || (bytes == 0 && !told_unfinished_)) return;
+    told_unfinished_ = bytes > 0;
+    guarded([&] { costs()->on_unfinished(bytes); });
   }
   /// For what the receiver need not judge: it learns of it at the end.
   void fail(std::uint16_t code, std::string_view reason) { close(code, reason); }
@@ -256,7 +277,8 @@ class LineListener::Impl::Open final : public Connection,
 
   Impl& listener_;
   std::shared_ptr<Stream> stream_;
-  std::string peer_, client_name_;
+  std::string peer_;
+  ClientCertificate certificate_;
   LineReader reader_;
   std::unique_ptr<Receiver> receiver_;
   std::unique_ptr<boost::asio::steady_timer> timer_;  // of a connection that is closing
@@ -264,14 +286,16 @@ class LineListener::Impl::Open final : public Connection,
   std::deque<Line> queue_;
   std::size_t front_sent_ = 0;  // bytes of the front that are gone
   std::size_t buffered_ = 0;    // bytes of lines that the kernel has not taken, not counting `close`
+  std::size_t own_ = 0;         // those of them that are in no Frame
   std::size_t after_closing_ = 0;
   std::uint16_t closed_with_ = 0;
   bool reading_ = false, writing_ = false;
   bool taking_ = false;  // lines are being handed to the receiver
   bool paused_ = false;
-  bool ended_ = false;         // its side of TCP
-  bool closing_ = false;       // ours: what is queued is the last
-  bool said_goodbye_ = false;  // our FIN is sent
+  bool told_unfinished_ = false;  // the receiver knows of a line that is not complete
+  bool ended_ = false;            // its side of TCP
+  bool closing_ = false;          // ours: what is queued is the last
+  bool said_goodbye_ = false;     // our FIN is sent
   bool gone_ = false;
 };
 
@@ -301,9 +325,10 @@ void LineListener::Impl::keep_alive(Tcp::socket& socket) const {
 
 void LineListener::Impl::enter(Guest guest) {
   keep_alive(guest.stream->socket());
+  const std::string peer = guest.peer;
   const auto one = std::make_shared<Open>(*this, std::move(guest));
   open.insert(one);
-  const Closing refused = callbacks.admit();
+  const Closing refused = callbacks.admit(peer);
   if (refused.code == 0) return one->begin();
   callbacks.turned_away();
   one->refuse(refused);

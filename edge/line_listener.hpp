@@ -38,9 +38,9 @@ class LineListener {
   };
   struct Callbacks {
     /// Nobody is taken now, and why; code 0: come in.
-    std::function<Closing()> admit;
+    std::function<Closing(const std::string& peer)> admit;
     /// The connection lives until after on_close() of the receiver that is returned.
-    std::function<std::unique_ptr<Receiver>(Connection&, const std::string& peer, const std::string& client_name)>
+    std::function<std::unique_ptr<Receiver>(Connection&, const std::string& peer, const ClientCertificate& certificate)>
         on_open;
     /// A connection was refused, or gave up, before it was one of ours.
     std::function<void()> turned_away;

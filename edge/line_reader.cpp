@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/byte_order_mark.hpp"
+
 namespace nuropb::edge {
 
 bool is_utf8(std::string_view text) {
@@ -33,8 +35,7 @@ bool is_utf8(std::string_view text) {
 
 std::string on_one_line(std::string_view json) {
   std::string out(json);
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return out;
 }
 
@@ -53,7 +54,22 @@ LineReader::Problem LineReader::line(std::string_view text, const Take& take) {
   return Problem::none;
 }
 
+/// Its bytes may come one at a time. Those that turn out to be the begin of something else belong to the first line.
+std::string_view LineReader::after_mark(std::string_view bytes) {
+  while (mark_ < byte_order_mark.size() && !bytes.empty()) {
+    if (bytes.front() != byte_order_mark[mark_]) {
+      rest_.assign(byte_order_mark.substr(0, mark_));
+      mark_ = byte_order_mark.size();
+      break;
+    }
+    ++mark_;
+    bytes.remove_prefix(1);
+  }
+  return bytes;
+}
+
 LineReader::Problem LineReader::feed(std::string_view bytes, const Take& take) {
+  if (mark_ < byte_order_mark.size()) bytes = after_mark(bytes);
   while (!done_) {
     const auto end = bytes.find('\n');
     if (end == std::string_view::npos) {
@@ -85,6 +101,7 @@ LineReader::Problem LineReader::feed(std::string_view bytes, const Take& take) {
 }
 
 LineReader::Problem LineReader::finish(const Take& take) {
+  if (mark_ < byte_order_mark.size()) rest_.assign(byte_order_mark.substr(0, mark_));
   if (done_ || rest_.empty()) return Problem::none;
   const std::string last = std::exchange(rest_, {});
   return line(last, take);

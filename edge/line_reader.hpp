@@ -3,7 +3,7 @@
 // bounded in memory by the limit, however the bytes come.
 //
 // A line ends with LF or CR LF. Lines of nothing but spaces, tabs and CRs are no messages. The end of the stream ends the
-// last line, too.
+// last line, too. A byte order mark at the stream's begin is left out: writers of .NET begin each stream with one.
 
 #include <cstddef>
 #include <cstdint>
@@ -33,9 +33,11 @@ class LineReader {
 
  private:
   Problem line(std::string_view text, const Take& take);
+  [[nodiscard]] std::string_view after_mark(std::string_view bytes);
   std::size_t limit_;
   bool done_ = false;
-  std::string rest_;  // of the line that is not complete yet
+  std::size_t mark_ = 0;  // bytes of a byte order mark that have come; all of them, too, once there can be none
+  std::string rest_;      // of the line that is not complete yet
 };
 
 /// RFC 3629: neither overlong forms nor surrogates, and nothing above U+10FFFF.

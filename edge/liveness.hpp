@@ -112,7 +112,7 @@ class Liveness {
     asked_.push_back(socket);
   }
 
-  template <Hook Socket::*Member>
+  template <Hook Socket::* Member>
   using List = boost::intrusive::list<Socket, boost::intrusive::member_hook<Socket, Hook, Member>,
                                       boost::intrusive::constant_time_size<false>>;
 

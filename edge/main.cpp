@@ -5,9 +5,13 @@
 
 #include <fstream>
 
+#include "common/exposed_secrets.hpp"
 #include "common/log.hpp"
 #include "common/program.hpp"
+#include "common/service_notice.hpp"
+#include "common/standard_streams.hpp"
 #include "edge/certificate_files.hpp"
+#include "edge/control_dialer.hpp"
 #include "edge/edge.hpp"
 #include "edge/own_settings.hpp"
 
@@ -29,13 +33,25 @@ Result<void> give_up(const Config::Hardening& settings, const std::optional<sand
   return program::give_up(settings, sandbox::Role::edge);
 }
 
+/// An edge that can't reach another meshd any more is of no use once this one ends, so it makes room for a new one.
+Result<shm::ControlChannel> connection(edge::ControlDialer& dialer) {
+  auto channel = dialer.connect();
+  if (!channel && dialer.gone()) {
+    log::error("can't connect to meshd any more: this edge ends, so that another one takes its place",
+               {{"reason", channel.error().text()}});
+    ::raise(SIGTERM);
+  }
+  return channel;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_descriptors();
   const auto settings = edge::own_settings(argc, argv);
   if (!settings) return settings.error();
   const Config& config = settings->config;
-  if (!program::begin("edge", config.log)) return program::permanent_fault;
+  if (!program::begin("edge", config)) return program::permanent_fault;
   ::signal(SIGCHLD, SIG_IGN);
 
   std::optional<sandbox::Identity> user;
@@ -44,15 +60,22 @@ int main(int argc, char** argv) {
     if (!found) return fail(found.error());
     user = std::move(*found);
   }
+  warn_of_exposed_secrets(config, secret_files_of_edges(config));
   std::vector<std::string> files = config.tls.certificate_files;
   files.insert(files.end(), config.tls.key_files.begin(), config.tls.key_files.end());
   files.push_back(config.tls.client_ca_file);
+  files.push_back(config.tls.client_crl_file);
   auto certificates = edge::CertificateFiles::start(std::move(files), config.hardening.seccomp && sandbox::available());
   if (!certificates) return fail(certificates.error());
 
-  edge::Edge edge(config, config.gateway.runtime_dir + "/meshd.sock",
-                  [&](const std::string& file) { return certificates->read(file); });
+  auto dialer =
+      edge::ControlDialer::start({config.gateway.runtime_dir, user, config.hardening.seccomp && sandbox::available()});
+  if (!dialer) return fail(dialer.error());
+
+  edge::Edge edge(
+      config, [&] { return connection(*dialer); }, [&](const std::string& file) { return certificates->read(file); });
   if (const auto started = edge.start(); !started) return fail(started.error());
+  program::allow_requests();
   log::info("listening", {{"address", config.listen.address}, {"port", edge.port()}, {"path", config.listen.path}});
   if (edge.backend_port() != 0)
     log::info("listening for backends", {{"address", config.backend.address}, {"port", edge.backend_port()}});
@@ -66,14 +89,16 @@ int main(int argc, char** argv) {
        {std::pair(settings->port_file, edge.port()), std::pair(settings->backend_port_file, edge.backend_port()),
         std::pair(settings->lines_port_file, edge.lines_port()),
         std::pair(settings->console_port_file, edge.console_port())}) {
-    if (!file.empty()) ports.emplace_back(file, port);
+    if (file.empty()) continue;
+    ports.emplace_back(file, port);
+    if (!ports.back().first)
+      return fail({"can't be written", file, "the process that started this edge reads its port there"});
   }
-  // A folder above the runtime folder may be root's alone: then meshd is reached from within.
-  if (user && user->uid != 0 && ::chdir(config.gateway.runtime_dir.c_str()) == 0) edge.reach_meshd_at("meshd.sock");
   if (const auto given = give_up(config.hardening, user); !given) return fail(given.error());
   // Only now: whoever waits for these takes it that the edge is all set.
   for (auto& [file, port] : ports) file << port << '\n';
   ports.clear();
+  ServiceNotice::ours().ready();
   const int code = edge.run();
   program::ask_no_more();
   log::info("stopped", {{"code", code}});

@@ -9,6 +9,8 @@ namespace nuropb::edge {
 namespace {
 
 constexpr auto refused_pause = std::chrono::milliseconds(500);  // a meshd that refuses has reasons that last
+constexpr int most_unusable =
+    5;  // welcomes, before the process ends so that its launcher starts another one, later and later
 constexpr auto greeting_timeout = std::chrono::seconds(2);
 constexpr auto beat_interval = std::chrono::seconds(1);
 // What is read in one turn: sockets write only between turns, and what one turn brings has to fit into their queues.
@@ -20,10 +22,9 @@ constexpr int records_unshown = 64;
 
 }  // namespace
 
-MeshLink::MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message,
-                   Callbacks callbacks)
+MeshLink::MeshLink(boost::asio::io_context& io, Connect connect, std::uint32_t max_message, Callbacks callbacks)
     : io_(io),
-      control_socket_(std::move(control_socket)),
+      connect_(std::move(connect)),
       max_message_(max_message),
       callbacks_(std::move(callbacks)),
       retry_(io),
@@ -55,7 +56,7 @@ void MeshLink::drop_descriptors() {
 
 void MeshLink::attach() {
   if (stopped_) return;
-  auto channel = shm::ControlChannel::connect(control_socket_);
+  auto channel = connect_();
   auto greeted = channel ? channel->send_hello({shm::abi, ticket_}) : Result<void>(tl::unexpected(channel.error()));
   if (!greeted) {
     // Once for each reason: while meshd is away this comes twenty times a second.
@@ -118,7 +119,12 @@ void MeshLink::wait_for_doorbell() {
 
 void MeshLink::on_welcome(shm::ControlChannel::Received&& received) {
   auto segments = shm::EdgeSegments::open(std::move(received.fd_m), std::move(received.fd_e));
-  if (!segments) return lose("unusable segments: " + segments.error().text());
+  if (!segments) {
+    lose("unusable segments: " + segments.error().text(), false, refused_pause);
+    if (++unusable_ >= most_unusable && callbacks_.on_unusable) callbacks_.on_unusable();
+    return;
+  }
+  unusable_ = 0;
   bell_ = std::move(received.bell);
   boost::system::error_code wrong;
   bell_wait_.emplace(io_).assign(bell_.fd(), wrong);
@@ -273,10 +279,13 @@ void MeshLink::flush() {
 
 void MeshLink::beat() {
   life_sign_.give();
+  log::tick();
   scheduling_.tick();
   if (segments_) {
     segments_->beat();
     callbacks_.on_beat();
+    const std::uint64_t dropped = log::dropped();
+    count(shm::EdgeCounter::dropped_log_lines, dropped - std::exchange(shown_dropped_, dropped));
     timespec cpu{};
     if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
       segments_->set(shm::EdgeCounter::cpu_us, static_cast<std::uint64_t>(cpu.tv_sec) * 1'000'000 +

@@ -50,13 +50,16 @@ class MeshLink {
     std::function<void()> on_change;
     /// Once a second while attached: what meshd reads of the moment is to be set anew.
     std::function<void()> on_beat;
+    /// meshd's segments could not be mapped several times in a row: this process has no use for them.
+    std::function<void()> on_unusable{};
   };
 
-  MeshLink(boost::asio::io_context& io, std::string control_socket, std::uint32_t max_message, Callbacks callbacks);
+  /// How it gets a connection to meshd (control_dialer.hpp). Does not wait for meshd.
+  using Connect = std::function<Result<shm::ControlChannel>()>;
+
+  MeshLink(boost::asio::io_context& io, Connect connect, std::uint32_t max_message, Callbacks callbacks);
   ~MeshLink();
 
-  /// From the next attempt on.
-  void reach(std::string control_socket) { control_socket_ = std::move(control_socket); }
   /// Starts to attach, and to attach again after every loss.
   void start();
   void stop();
@@ -106,7 +109,7 @@ class MeshLink {
   void beat();
 
   boost::asio::io_context& io_;
-  std::string control_socket_;
+  Connect connect_;
   std::uint32_t max_message_;
   Callbacks callbacks_;
   shm::ControlChannel channel_;
@@ -115,6 +118,7 @@ class MeshLink {
   std::array<char, shm::Doorbell::at_once> bells_;                         // what is heard of them
   boost::asio::steady_timer retry_, beat_;
   LifeSign life_sign_;
+  std::uint64_t shown_dropped_ = 0;  // lines of the log
   SystemClock clock_;
   SchedulingByLoad scheduling_{clock_};
   std::optional<shm::EdgeSegments> segments_;
@@ -125,6 +129,7 @@ class MeshLink {
   std::optional<std::pair<std::uint32_t, std::uint32_t>> address_;  // slot and generation of the last attachment
   std::string payload_;
   std::string last_failure_;
+  int unusable_ = 0;  // welcomes in a row whose segments could not be mapped
   std::size_t wanted_room_ = 0;
   SteadyTime taken_at_{};
   std::uint64_t attachment_ = 0;  // tells handlers of an earlier attachment that they are stale

@@ -2,19 +2,13 @@
 
 #include <algorithm>
 
+#include "common/same_letters.hpp"
+
 namespace nuropb::edge {
 namespace {
 
-bool same_letter(char a, char b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return lower(a) == lower(b);
-}
-bool same_text(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), same_letter);
-}
-
 /// "host" of "scheme://host:port"; nothing for "null" and other opaque origins.
-std::string_view host_of(std::string_view origin) {
+std::string_view origin_host(std::string_view origin) {
   const auto scheme = origin.find("://");
   if (scheme == std::string_view::npos) return {};
   std::string_view rest = origin.substr(scheme + 3);
@@ -26,7 +20,7 @@ std::string_view host_of(std::string_view origin) {
 bool below_or_same(std::string_view host, std::string_view domain) {
   if (domain.starts_with('.')) domain.remove_prefix(1);
   if (domain.empty() || host.size() < domain.size()) return false;
-  if (!same_text(host.substr(host.size() - domain.size()), domain)) return false;
+  if (!same_letters(host.substr(host.size() - domain.size()), domain)) return false;
   return host.size() == domain.size() || host[host.size() - domain.size() - 1] == '.';
 }
 
@@ -34,10 +28,10 @@ bool below_or_same(std::string_view host, std::string_view domain) {
 
 bool origin_allowed(std::string_view origin, const std::vector<std::string>& allowed) {
   if (origin.empty()) return true;
-  const std::string_view host = host_of(origin);
+  const std::string_view host = origin_host(origin);
   return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& entry) {
     if (entry == "*") return true;
-    if (entry.find("://") != std::string::npos) return same_text(origin, entry);
+    if (entry.find("://") != std::string::npos) return same_letters(origin, entry);
     return !host.empty() && below_or_same(host, entry);
   });
 }

@@ -7,7 +7,7 @@
 //   "https://app.example.com:8443"   exactly that origin
 //   "*"                              all
 // nuropb-gw compares plain suffixes, so `evilexample.com` passes there for `example.com`; here a host matches at a
-// label boundary only (protocol.md section 2, "Origins").
+// label boundary only (nuropb-wire.md section 2, "Origins").
 
 #include <string>
 #include <string_view>

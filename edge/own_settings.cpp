@@ -5,15 +5,17 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <iostream>
 #include <string_view>
 #include <vector>
 
 #include "common/life_sign.hpp"
 #include "common/program.hpp"
+#include "common/service_notice.hpp"
+#include "common/standard_streams.hpp"
 #include "shm/layout.hpp"
 #include "shm/unique_fd.hpp"
 
@@ -28,7 +30,7 @@ constexpr off_t largest = 1 << 20;
 constexpr std::string_view second_life = "--own-settings";
 
 int fail(const std::string& what) {
-  std::cerr << "nuropb-edge: " << what << ": " << std::strerror(errno) << '\n';
+  complain("nuropb-edge: " + what + ": " + std::strerror(errno));
   return permanent_fault;
 }
 
@@ -56,7 +58,7 @@ bool needed(std::string_view variable) {
   for (const std::string_view name : names) {
     if (variable.starts_with(name)) return true;
   }
-  return false;
+  return std::ranges::any_of(ServiceNotice::variables, [&](const auto name) { return variable.starts_with(name); });
 }
 
 int begin_second_life(const OwnSettings& settings, char** argv) {
@@ -109,7 +111,7 @@ tl::expected<OwnSettings, int> handed_over(char** argv) {
     return tl::unexpected(fail("the settings can't be read"));
   auto config = parse_config(text, "");
   if (!config) {
-    std::cerr << config.error().text();
+    complain(config.error().text());
     return tl::unexpected(permanent_fault);
   }
   return OwnSettings{std::move(*config), argv[2], argv[3], argv[4], argv[5]};

@@ -1,5 +1,5 @@
 #pragma once
-// Who waits for which answer, until when (design rule 4: this is remembered where the waiting happens).
+// Who waits for which answer, until when (design.md, rule 4: this is remembered where the waiting happens).
 //
 // A request ends here exactly once: by its answer, by its deadline, or with its session. An answer that finds nothing
 // (the second one of a service that sends two, one that came too late) is nobody's. Deadlines sit in a wheel of

@@ -6,7 +6,6 @@
 namespace nuropb::edge {
 namespace {
 
-using What = ProxyHeader::What;
 constexpr std::string_view signature("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr std::string_view keyword("PROXY ");
 constexpr std::size_t fixed_part = 16;
@@ -19,7 +18,7 @@ std::uint16_t two(std::string_view bytes, std::size_t i) {
 }
 
 ProxyHeader rubbish() { return {}; }
-ProxyHeader incomplete(std::size_t wanted) { return {What::incomplete, wanted, {}, 0}; }
+ProxyHeader incomplete(std::size_t wanted) { return {ProxyHeader::What::incomplete, wanted, {}, 0}; }
 
 ProxyHeader binary(std::string_view bytes) {
   if (bytes.size() < fixed_part) return incomplete(fixed_part - bytes.size());
@@ -28,7 +27,7 @@ ProxyHeader binary(std::string_view bytes) {
   const unsigned command = byte(bytes, 12) & 0x0f, family = byte(bytes, 13);
   if (command > 1) return rubbish();
   if (bytes.size() < fixed_part + length) return incomplete(fixed_part + length - bytes.size());
-  ProxyHeader out{What::complete, 0, {}, 0};
+  ProxyHeader out{ProxyHeader::What::complete, 0, {}, 0};
   const auto* addresses = reinterpret_cast<const std::uint8_t*>(bytes.data()) + fixed_part;
   if (command == 0 || family == 0) return out;
   if (family == 0x11 && length >= 12) {
@@ -64,7 +63,7 @@ ProxyHeader line(std::string_view text) {
     }
     text.remove_prefix(space + 1);
   }
-  ProxyHeader out{What::complete, 0, {}, 0};
+  ProxyHeader out{ProxyHeader::What::complete, 0, {}, 0};
   if (words[0] == "UNKNOWN") return out;
   if (count != 5 || !text.empty() || (words[0] != "TCP4" && words[0] != "TCP6")) return rubbish();
   const auto source = IpAddress::parse(words[1]), target = IpAddress::parse(words[2]);

@@ -1,5 +1,8 @@
 #pragma once
 // Liveness, run by a timer. C++17, as websocket.hpp.
+//
+// A timer that comes late says that this process, or the machine, stood still: what consumers sent meanwhile lies unread in
+// their sockets. They are not judged by that time; the loop reads first, and looks again a moment later.
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -22,18 +25,23 @@ struct Pulse {
     if (ticking || next == Liveness::Time::max()) return;
     ticking = true;
     // Many deadlines lie close together: not a wake-up for each.
-    timer.expires_at(std::max(next, std::chrono::steady_clock::now() + std::chrono::milliseconds(100)));
+    const auto pause = read_first ? late : std::chrono::milliseconds(100);
+    timer.expires_at(std::max(next, std::chrono::steady_clock::now() + pause));
     timer.async_wait([this](const boost::system::error_code& cancelled) {
       ticking = false;
       if (cancelled) return;
-      liveness.tick(std::chrono::steady_clock::now());
+      const auto now = std::chrono::steady_clock::now();
+      const bool stood_still = now - timer.expiry() > late && !read_first;
+      read_first = stood_still;
+      if (!stood_still) liveness.tick(now);
       go_on();
     });
   }
 
   Liveness liveness;
   boost::asio::steady_timer timer;
-  bool ticking = false;
+  bool ticking = false, read_first = false;
+  static constexpr std::chrono::milliseconds late{1000};
 };
 
 }  // namespace nuropb::edge

@@ -42,6 +42,14 @@ SendQueue::~SendQueue() = default;
 
 std::size_t SendQueue::waiting_bytes() const { return waiting_ ? waiting_->bytes : 0; }
 
+void SendQueue::discard() { waiting_.reset(); }
+
+MemoryBudget::Bytes SendQueue::memory() const {
+  const std::size_t buffered = connection_.buffered_bytes(), own = connection_.own_bytes();
+  const std::size_t places = waiting_ ? waiting_->items.size() * overhead : 0;
+  return {own + places, buffered - own + waiting_bytes() - places};
+}
+
 std::uint64_t SendQueue::take_dropped() { return std::exchange(dropped_, 0); }
 
 bool SendQueue::fits(std::size_t more) const { return waiting_bytes() + more + connection_.buffered_bytes() <= limit_; }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/queue_rules.hpp"
+#include "edge/memory_budget.hpp"
 #include "edge/websocket.hpp"
 
 namespace nuropb::edge {
@@ -50,6 +51,10 @@ class SendQueue {
 
   /// Bytes that wait here; the socket's own are not among them.
   [[nodiscard]] std::size_t waiting_bytes() const;
+  /// All that waits, here and in the socket.
+  [[nodiscard]] MemoryBudget::Bytes memory() const;
+  /// What waits here is given up.
+  void discard();
   /// Events left out since this was last asked.
   [[nodiscard]] std::uint64_t take_dropped();
 

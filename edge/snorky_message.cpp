@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "common/byte_order_mark.hpp"
 #include "common/records.hpp"
 #include "common/trace.hpp"
 
@@ -19,7 +20,7 @@ SnorkyMessage decode_snorky(std::string_view text, json::Limits limits) {
   std::array<json::Field, 3> call{{{"command"}, {"params"}, {"callId"}}};
   std::array<json::Field, 3> envelope{{{"service"}, {"message", {}, call}, {"traceparent"}}};
   json::Slice root;
-  if (const auto problem = json::scan(text, envelope, &root, limits))
+  if (const auto problem = json::scan(without_byte_order_mark(text), envelope, &root, limits))
     return SnorkyMistake{"Invalid JSON: " + problem->text(), {}, {}};
   const auto& [service, message, traceparent] = envelope;
   const auto& [command, params, call_id] = call;

@@ -1,5 +1,5 @@
 #pragma once
-// Snorky's envelope (protocol.md section 3), as consumers on /ws and backends send it: text in, values out. Pure; views
+// Snorky's envelope (nuropb-wire.md section 3), as clients on /ws and backends send it: text in, values out. Pure; views
 // point into the text that was decoded.
 //
 // What the original drops in silence (no JSON, no envelope, no call) is a mistake here, with a text that says what is

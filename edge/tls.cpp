@@ -4,7 +4,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <string_view>
 
 namespace nuropb::edge {
@@ -14,6 +16,7 @@ struct Free {
   void operator()(BIO* p) const { BIO_free_all(p); }
   void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
   void operator()(X509* p) const { X509_free(p); }
+  void operator()(X509_CRL* p) const { X509_CRL_free(p); }
   void operator()(GENERAL_NAMES* p) const { GENERAL_NAMES_free(p); }
   void operator()(char* p) const { OPENSSL_free(p); }
   void operator()(unsigned char* p) const { OPENSSL_free(p); }
@@ -122,6 +125,31 @@ std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size
   return {};
 }
 
+/// With lists, OpenSSL asks for one of each authority in a client's chain. It refuses the client if there is none, or if its
+/// time is over: an attacker who can keep us from a fresh list gains nothing by it.
+std::string wrong_revocations(SSL_CTX* context, const TlsSettings& settings) {
+  if (settings.client_crl_file.empty()) return {};
+  const PemFile lists(settings, settings.client_crl_file);
+  if (!lists) return settings.client_crl_file + ": can't be read (tls.client_crl_file)";
+  X509_STORE* const store = SSL_CTX_get_cert_store(context);
+  int count = 0;
+  for (;; ++count) {
+    const Owned<X509_CRL> list(PEM_read_bio_X509_CRL(lists.get(), nullptr, no_password, nullptr));
+    if (!list) break;
+    if (X509_STORE_add_crl(store, list.get()) != 1)
+      return settings.client_crl_file + ": " + reason() + " (tls.client_crl_file)";
+  }
+  // What ends the reading has to be the end of the file: a list that can't be read must not be passed over.
+  const unsigned long end = ERR_peek_last_error();
+  const bool whole = ERR_GET_LIB(end) == ERR_LIB_PEM && ERR_GET_REASON(end) == PEM_R_NO_START_LINE;
+  if (count == 0 || !whole)
+    return settings.client_crl_file + ": revocation list number " + std::to_string(count + 1) +
+           " is not one in PEM: " + reason() + " (tls.client_crl_file)";
+  ERR_clear_error();
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  return {};
+}
+
 std::string wrong_clients(SSL_CTX* context, const TlsSettings& settings) {
   if (settings.clients == TlsSettings::Clients::none) return {};
   const PemFile authorities(settings, settings.client_ca_file);
@@ -136,6 +164,7 @@ std::string wrong_clients(SSL_CTX* context, const TlsSettings& settings) {
   }
   if (count == 0) return settings.client_ca_file + ": no certificates in PEM: " + reason() + " (tls.client_ca_file)";
   ERR_clear_error();  // the end of the file was one
+  if (std::string wrong = wrong_revocations(context, settings); !wrong.empty()) return wrong;
   int mode = SSL_VERIFY_PEER;
   if (settings.clients == TlsSettings::Clients::required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   SSL_CTX_set_verify(context, mode, nullptr);
@@ -201,9 +230,10 @@ SslPtr TlsContexts::accept_on(int socket) const {
   return out;
 }
 
-std::string client_name(const SSL* ssl, TlsSettings::ClientName which) {
-  X509* const certificate = SSL_get0_peer_certificate(ssl);
-  if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK) return {};
+namespace {
+
+/// By tls.client_name; empty: it has none.
+std::string name_of(const X509* certificate, TlsSettings::ClientName which) {
   const auto text_of = [](const ASN1_STRING* string) {
     unsigned char* text = nullptr;
     const int length = ASN1_STRING_to_UTF8(&text, string);
@@ -230,6 +260,36 @@ std::string client_name(const SSL* ssl, TlsSettings::ClientName which) {
     if (name->type == wanted) return text_of(name->d.ia5);
   }
   return {};
+}
+
+/// In Unix time; 0 if it can't be told.
+std::uint64_t end_of(const X509* certificate) {
+  std::tm broken_down{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &broken_down) != 1) return 0;
+  const std::time_t end = ::timegm(&broken_down);
+  return end > 0 ? static_cast<std::uint64_t>(end) : 0;
+}
+
+}  // namespace
+
+ClientCertificate client_certificate(const SSL* ssl, TlsSettings::ClientName which) {
+  const X509* const certificate = SSL_get0_peer_certificate(ssl);
+  if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK) return {};
+  ClientCertificate out{name_of(certificate, which), end_of(certificate)};
+  // An authority that has ended vouches for nothing any more.
+  const STACK_OF(X509)* const chain = SSL_get0_verified_chain(ssl);
+  for (int i = 0; chain && i < sk_X509_num(chain); ++i)
+    out.valid_until = std::min(out.valid_until, end_of(sk_X509_value(chain, i)));
+  return out.valid_until == 0 ? ClientCertificate() : out;
+}
+
+std::string certificate_problem(const SSL* ssl) {
+  const long result = SSL_get_verify_result(ssl);
+  return result == X509_V_OK ? "it has shown none" : X509_verify_cert_error_string(result);
+}
+
+bool is_about_certificate(int reason) {
+  return reason == SSL_R_CERTIFICATE_VERIFY_FAILED || reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
 }
 
 }  // namespace nuropb::edge

@@ -17,6 +17,7 @@
 
 #include "common/result.hpp"
 #include "common/text_file.hpp"
+#include "edge/client_certificate.hpp"
 
 namespace nuropb::edge {
 
@@ -31,6 +32,7 @@ struct TlsSettings {
   std::string ciphers;
   enum class Clients { none, optional, required } clients = Clients::none;
   std::string client_ca_file;
+  std::string client_crl_file;  ///< empty: none is revoked
   enum class ClientName { cn, dns, email, uri } client_name = ClientName::cn;
 };
 
@@ -60,7 +62,12 @@ class TlsContexts {
   std::vector<std::string> descriptions_;
 };
 
-/// The name in the verified certificate of the peer; empty if it showed none, or one without such a name.
-std::string client_name(const SSL* ssl, TlsSettings::ClientName which);
+/// Of the peer's verified certificate; empty if it showed none, or one without such a name.
+ClientCertificate client_certificate(const SSL* ssl, TlsSettings::ClientName which);
+
+/// What was wrong with the client's certificate in a handshake that has failed for it: OpenSSL's words.
+std::string certificate_problem(const SSL* ssl);
+/// Whether OpenSSL's reason for the end of a handshake is the client's certificate, or that there is none.
+bool is_about_certificate(int reason);
 
 }  // namespace nuropb::edge

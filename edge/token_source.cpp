@@ -1,7 +1,10 @@
 #include "edge/token_source.hpp"
 
+#include <algorithm>
+
 #include "common/base64.hpp"
 #include "common/percent.hpp"
+#include "common/same_letters.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -16,10 +19,16 @@ std::string_view trim(std::string_view text) {
 
 std::string strip_bearer(std::string_view header) {
   header = trim(header);
-  for (const std::string_view prefix : {"Bearer :", "Bearer:", "Bearer ", "Bearer"}) {
-    if (header.starts_with(prefix)) return std::string(trim(header.substr(prefix.size())));
-  }
-  return std::string(header);
+  constexpr std::string_view scheme = "Bearer";
+  std::string_view rest = header.substr(std::min(scheme.size(), header.size()));
+  // The scheme's name knows no case (RFC 9110, section 11.1). Without anything behind it, only the one that nuropb-gw
+  // takes: a token may begin with these letters itself.
+  const bool apart = rest.empty() || rest.front() == ' ' || rest.front() == '\t' || rest.front() == ':';
+  if (!header.starts_with(scheme) && !(apart && same_letters(header.substr(0, scheme.size()), scheme)))
+    return std::string(header);
+  rest = trim(rest);
+  if (rest.starts_with(':')) rest = trim(rest.substr(1));
+  return std::string(rest);
 }
 
 std::optional<std::string> cookie_value(std::string_view header, std::string_view name) {

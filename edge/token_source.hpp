@@ -1,6 +1,6 @@
 #pragma once
-// Finding a consumer's token in its handshake. Pure: the edge only finds it, meshd judges it (design: *Identity is
-// sealed*). Order as nuropb-gw's: the header, then the cookie, then the session cookie (protocol.md section 2,
+// Finding a consumer's token in its handshake. Pure: the edge only finds it, meshd judges it (design.md, rule 2:
+// sealed*). Order as nuropb-gw's: the header, then the cookie, then the session cookie (nuropb-wire.md section 2,
 // "Authorization order").
 
 #include <optional>
@@ -14,9 +14,11 @@ namespace nuropb::edge {
 struct FoundToken {
   records::CredentialKind kind = records::CredentialKind::header;
   std::string token;
+  std::uint64_t valid_until = 0;  ///< of a client certificate: its end in Unix time
 };
 
-/// Header values as nuropb-gw takes them: `Bearer x`, `Bearer: x`, `Bearer :x`, `Bearerx`, or the bare token.
+/// Header values as nuropb-gw takes them: `Bearer x`, `Bearer: x`, `Bearer :x`, `Bearerx`, or the bare token; the scheme in
+/// any case where it stands apart, and with any number of spaces behind it.
 std::string strip_bearer(std::string_view header);
 
 /// The value of one cookie of a Cookie header; a quoted value without its quotes.

@@ -9,19 +9,16 @@
 #include <string>
 #include <websocketpp/utf8_validator.hpp>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "common/sixteen_bytes.hpp"
 
 namespace nuropb::edge {
 
 /// How many bytes at the front are ASCII.
 inline std::size_t ascii_run(const char* text, std::size_t size) {
   std::size_t at = 0;
-#if defined(__SSE2__)
+#if defined(NUROPB_SIXTEEN_BYTES)
   for (; size - at >= 16; at += 16) {
-    const int high = _mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text + at)));
-    if (high != 0) return at + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(high)));
+    if (const Marks found = above_ascii(sixteen_bytes(text + at)); found != 0) return at + first_of(found);
   }
 #endif
   while (at < size && static_cast<unsigned char>(text[at]) < 0x80) ++at;

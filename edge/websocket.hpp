@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "edge/client_certificate.hpp"
 #include "edge/deflate.hpp"
 #include "edge/door.hpp"
 #include "edge/liveness.hpp"
@@ -36,8 +37,7 @@ class Handshake {
   [[nodiscard]] virtual std::string_view header(const std::string& name) const = 0;
   /// The consumer's address, with its port unless a proxy's header told it: "10.0.0.7:4711".
   [[nodiscard]] virtual std::string remote() const = 0;
-  /// The name in its verified certificate (tls.client_name); empty if it showed none.
-  [[nodiscard]] virtual std::string client_name() const = 0;
+  [[nodiscard]] virtual const ClientCertificate& certificate() const = 0;
 };
 
 /// A text message, framed once for any number of connections: what they queue is shared, not copied. Opaque; cheap to
@@ -47,6 +47,8 @@ class Frame {
   Frame() = default;
   [[nodiscard]] std::size_t size() const { return text_.size(); }
   [[nodiscard]] std::string_view text() const { return text_; }  ///< for as long as a copy of the frame is held
+  /// Bytes of all frames that there are now, each once.
+  static std::size_t bytes_in_memory();
   explicit operator bool() const { return message_ != nullptr; }
 
  private:
@@ -77,10 +79,24 @@ class Connection {
   virtual void limit_message(std::size_t bytes) = 0;
   /// Bytes that were sent, and that the kernel has not taken yet.
   [[nodiscard]] virtual std::size_t buffered_bytes() const = 0;
+  /// Those of them that are in no Frame: no other connection has them, too.
+  [[nodiscard]] virtual std::size_t own_bytes() const { return buffered_bytes(); }
   /// From within on_close: the code that the closing frame of our side had, whoever began.
   [[nodiscard]] virtual std::uint16_t closed_with() const = 0;
   /// True once the peer has ended its side, which nobody is told of while reading is paused.
   [[nodiscard]] virtual bool peer_gone() const = 0;
+};
+
+/// What a connection costs beside its messages.
+class Costs {
+ public:
+  virtual ~Costs() = default;
+  /// A message has arrived in part, and takes this much memory; 0: none does any more.
+  virtual void on_unfinished(std::size_t bytes) = 0;
+  /// Frames arrived that complete no message, about so many; one for each KiB of a message is left out of the count.
+  virtual void on_frames(std::size_t count) = 0;
+  /// There was no memory for what the peer sent: Receiver::on_close() follows.
+  virtual void on_no_memory() = 0;
 };
 
 /// Who gets what happens to a connection. Owned by the connection.
@@ -93,6 +109,8 @@ class Receiver {
   /// The kernel has taken what buffered_bytes() counted when that write began.
   virtual void on_written() {}
   virtual void on_close() = 0;
+  /// Who is told of what arrives and is no message; nothing: nobody.
+  virtual Costs* costs() { return nullptr; }
   /// The peer will say no more, and may be waiting for answers: it is for us to close. WebSockets have no such thing.
   virtual void on_end() {}
   /// It is time to close it: it answers no pings, or says nothing (close_codes.hpp).

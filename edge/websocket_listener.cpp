@@ -2,7 +2,28 @@
 
 #include "edge/websocket_socket.hpp"
 
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+
 namespace nuropb::edge {
+
+namespace {
+
+/// What a Frame holds.
+struct CountedMessage final : Message {
+  explicit CountedMessage(std::string bytes) : Message(nullptr, websocketpp::frame::opcode::text) {
+    get_raw_payload() = std::move(bytes);
+    set_prepared(true);
+    in_memory += get_payload().size();
+  }
+  ~CountedMessage() { in_memory -= get_payload().size(); }
+  inline static std::size_t in_memory = 0;
+};
+
+}  // namespace
+
+std::size_t Frame::bytes_in_memory() { return CountedMessage::in_memory; }
 
 Frame prepare(std::string_view text) {
   namespace frame = websocketpp::frame;
@@ -12,9 +33,7 @@ Frame prepare(std::string_view text) {
                                             frame::extended_header(text.size()));
   const std::size_t head = bytes.size();
   bytes.append(text);
-  auto message = std::make_shared<Message>(nullptr, frame::opcode::text);
-  message->get_raw_payload() = std::move(bytes);  // with its head, so that one plain write does
-  message->set_prepared(true);
+  auto message = std::make_shared<CountedMessage>(std::move(bytes));  // with its head, so that one plain write does
   Frame out;
   out.text_ = std::string_view(message->get_payload()).substr(head);
   out.message_ = std::move(message);
@@ -40,7 +59,7 @@ class SocketHandshake final : public Handshake {
   std::string_view method() const override { return socket_.get_request().get_method(); }
   std::string_view header(const std::string& name) const override { return socket_.get_request_header(name); }
   std::string remote() const override { return socket_.peer; }
-  std::string client_name() const override { return socket_.client_name; }
+  const ClientCertificate& certificate() const override { return socket_.certificate; }
 
  private:
   const Socket& socket_;
@@ -50,7 +69,8 @@ class SocketHandshake final : public Handshake {
 void put(Socket& socket, const HttpAnswer& answer) {
   socket.set_status(static_cast<websocketpp::http::status_code::value>(answer.status));
   for (const auto& [name, value] : answer.headers) socket.replace_header(name, value);
-  socket.set_body(answer.body);
+  if (socket.get_request().get_method() != "HEAD") return socket.set_body(answer.body);
+  socket.replace_header("Content-Length", std::to_string(answer.body.size()));
 }
 
 /// RFC 6455 section 4.2.1: 16 bytes in base64. websocketpp takes anything.
@@ -147,6 +167,7 @@ struct WebSocketListener::Impl {
       guarded(
           [&] {
             const auto socket = server.get_con_from_hdl(handle);
+            socket->incoming.complete();
             const bool whole = !message->get_compressed() || BoundedDeflate::message_ended();
             if (!whole || (message->get_opcode() == text && !good_text(message))) {
               websocketpp::lib::error_code ignored;
@@ -200,7 +221,7 @@ struct WebSocketListener::Impl {
           const auto socket = server.get_connection();
           if (!socket) return false;
           socket->peer = std::move(guest.peer);
-          socket->client_name = std::move(guest.client_name);
+          socket->certificate = std::move(guest.certificate);
           socket->adopt(std::move(guest.stream));
           socket->set_open_handshake_timeout(std::max<long>(guest.time_left.count(), 1));
           socket->start();

@@ -28,6 +28,36 @@
 
 namespace nuropb::edge {
 
+/// What a connection has read of messages that are not complete, and of frames that complete none.
+struct Incoming {
+  /// The one whose bytes are being read now: websocketpp does not say to whom a piece of payload belongs.
+  inline static Incoming* current = nullptr;
+  static constexpr std::int64_t smallest_frame = 6, largest_head = 14, heads_for_payload = 64, counted_from = 32;
+
+  std::string* unfinished = nullptr;  ///< websocketpp's buffer of a message; nothing: none is incomplete
+  std::int64_t payload = 0;           ///< bytes of messages in the read at hand
+  std::int64_t heads = 0;             ///< bytes of heads and control frames, above what the messages needed
+  bool told = false;                  ///< the receiver knows of `unfinished`
+  bool discards = false;              ///< the connection is closing: what comes is not kept
+
+  void complete() {
+    unfinished = nullptr;
+    heads -= largest_head;
+  }
+  /// Frames for the receiver to count, after a read of so many bytes.
+  std::size_t frames(std::size_t bytes) {
+    heads += static_cast<std::int64_t>(bytes) - payload - payload / heads_for_payload;
+    payload = 0;
+    if (heads < 0) heads = 0;
+    if (heads < counted_from) return 0;
+    return static_cast<std::size_t>(std::exchange(heads, 0) / smallest_frame);
+  }
+  void discard() {
+    discards = true;
+    if (unfinished) std::string().swap(*unfinished);
+  }
+};
+
 /// What hangs on a connection of websocketpp; the config below makes it its base class.
 struct Attachment : websocketpp::connection_base {
   std::unique_ptr<Connection> face;
@@ -36,12 +66,14 @@ struct Attachment : websocketpp::connection_base {
   std::shared_ptr<void> self;
   std::unique_ptr<Receiver> receiver;
   std::unique_ptr<Liveness::Socket> life;
-  std::string peer, client_name;
+  std::string peer;
+  ClientCertificate certificate;
   std::uint64_t taken_at_pong = 0;
   std::size_t compress_from = SIZE_MAX;  ///< messages of so many bytes, where it was negotiated
   std::size_t max_message = SIZE_MAX;    ///< of what a message unfolds to, below what holds for all
   std::uint32_t pongs = 0;               ///< since it took something from us
   std::string corked;                    ///< frames of this turn, to go in one write
+  Incoming incoming;
 };
 
 /// Nothing that a callback does may end the event loop.
@@ -78,12 +110,68 @@ struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
             false);
       });
     }
+    /// `then` of an open connection is a member of it, which outlives the read.
+    void async_read_at_least(std::size_t least, char* into, std::size_t size,
+                             const websocketpp::transport::read_handler& then) {
+      if (!attachment) return Base::async_read_at_least(least, into, size, then);
+      Base::async_read_at_least(
+          least, into, size,
+          [this, &then](const websocketpp::lib::error_code& error, std::size_t bytes) { take(then, error, bytes); });
+    }
     [[nodiscard]] std::size_t writing() const { return writing_; }
     Attachment* attachment = nullptr;
 
    private:
+    void take(const websocketpp::transport::read_handler& then, const websocketpp::lib::error_code& error,
+              std::size_t bytes) {
+      Incoming& incoming = attachment->incoming;
+      Incoming::current = &incoming;
+      try {
+        then(error, bytes);
+      } catch (const std::bad_alloc&) {
+        // It ends this connection, and no other one.
+        Incoming::current = nullptr;
+        incoming.discard();
+        if (Costs* const costs = costs_of()) costs->on_no_memory();
+        return then(websocketpp::transport::error::make_error_code(websocketpp::transport::error::eof), 0);
+      }
+      Incoming::current = nullptr;
+      tell(incoming, bytes);
+    }
+    void tell(Incoming& incoming, std::size_t bytes) {
+      const std::size_t frames = incoming.frames(bytes);
+      const bool holds = incoming.unfinished != nullptr && !incoming.discards;
+      Costs* const costs = costs_of();
+      if (!costs || (frames == 0 && !holds && !incoming.told)) return;
+      guarded(
+          [&] {
+            if (holds || incoming.told) costs->on_unfinished(holds ? incoming.unfinished->capacity() : 0);
+            incoming.told = holds;
+            if (frames > 0) costs->on_frames(frames);
+            return true;
+          },
+          false);
+    }
+    [[nodiscard]] Costs* costs_of() const { return attachment->receiver ? attachment->receiver->costs() : nullptr; }
+
     std::size_t writing_ = 0;
   };
+};
+
+/// Messages of websocketpp whose memory comes as their bytes do: a head of 14 bytes announces megabytes.
+template <class Message>
+class FrugalMessages : public std::enable_shared_from_this<FrugalMessages<Message>> {
+ public:
+  using ptr = std::shared_ptr<FrugalMessages>;
+  using weak_ptr = std::weak_ptr<FrugalMessages>;
+  using message_ptr = typename Message::ptr;
+  static constexpr std::size_t at_once = 64 * 1024;
+
+  message_ptr get_message() { return std::make_shared<Message>(this->shared_from_this()); }
+  message_ptr get_message(websocketpp::frame::opcode::value opcode, std::size_t size) {
+    return std::make_shared<Message>(this->shared_from_this(), opcode, size < at_once ? size : at_once);
+  }
+  bool recycle(Message*) { return false; }
 };
 
 // One thread, so no locks; no logging on the hot path; read buffers that let 20,000 idle sockets fit.
@@ -92,8 +180,8 @@ struct Configuration {
   using concurrency_type = websocketpp::concurrency::none;
   using request_type = websocketpp::http::parser::request;
   using response_type = websocketpp::http::parser::response;
-  using message_type = websocketpp::message_buffer::message<websocketpp::message_buffer::alloc::con_msg_manager>;
-  using con_msg_manager_type = websocketpp::message_buffer::alloc::con_msg_manager<message_type>;
+  using message_type = websocketpp::message_buffer::message<FrugalMessages>;
+  using con_msg_manager_type = FrugalMessages<message_type>;
   using endpoint_msg_manager_type = websocketpp::message_buffer::alloc::endpoint_msg_manager<con_msg_manager_type>;
   using elog_type = websocketpp::log::stub;
   using alog_type = websocketpp::log::stub;
@@ -141,6 +229,16 @@ template <>
 inline std::size_t websocketpp::processor::hybi13<nuropb::edge::Configuration>::process_payload_bytes(
     std::uint8_t* piece, std::size_t size, websocketpp::lib::error_code& error) {
   msg_metadata& message = *m_current_msg;
+  nuropb::edge::Incoming* const incoming =
+      frame::opcode::is_control(message.msg_ptr->get_opcode()) ? nullptr : nuropb::edge::Incoming::current;
+  if (incoming) {
+    incoming->payload += static_cast<std::int64_t>(size);
+    if (incoming->discards) {
+      m_bytes_needed -= size;
+      return size;
+    }
+    incoming->unfinished = &message.msg_ptr->get_raw_payload();
+  }
   if (frame::get_masked(m_basic_header)) message.prepared_key = nuropb::edge::unmask(piece, size, message.prepared_key);
   std::string& payload = message.msg_ptr->get_raw_payload();
   const auto before = static_cast<std::string::difference_type>(payload.size());
@@ -195,7 +293,8 @@ class SocketConnection final : public Connection {
     if (frame.size() >= socket_.compress_from) return send(frame.text(), websocketpp::frame::opcode::text);
     uncork();
     const auto message = FrameAccess::message(frame);
-    if (!free()) return queue(message);
+    // What the kernel took only in part would have to be copied, and a large frame may go to very many sockets.
+    if (!free() || frame.size() > most_corked) return queue(message);
     const std::string& bytes = message->get_payload();
     const std::size_t taken = socket_.stream().write_now(bytes.data(), bytes.size());
     if (taken == 0) queue(message);
@@ -222,6 +321,7 @@ class SocketConnection final : public Connection {
   }
   void close(std::uint16_t code, std::string_view reason) override {
     uncork();
+    socket_.incoming.discard();
     websocketpp::lib::error_code ignored;
     socket_.close(code, std::string(reason), ignored);
   }
@@ -242,6 +342,11 @@ class SocketConnection final : public Connection {
   }
   std::size_t buffered_bytes() const override {
     return socket_.get_buffered_amount() + socket_.writing() + socket_.corked.size();
+  }
+  std::size_t own_bytes() const override {
+    const std::size_t buffered = buffered_bytes();
+    if (buffered == 0) own_ = 0;
+    return std::min(own_ + socket_.corked.size(), buffered);
   }
   std::uint16_t closed_with() const override { return socket_.get_local_close_code(); }
   bool peer_gone() const override {
@@ -266,6 +371,7 @@ class SocketConnection final : public Connection {
     auto message = std::make_shared<Message>(nullptr, websocketpp::frame::opcode::binary, bytes.size());
     message->set_payload(bytes);
     message->set_prepared(true);
+    own_ += bytes.size();
     queue(message);
   }
   void send(std::string_view payload, websocketpp::frame::opcode::value opcode) {
@@ -274,6 +380,7 @@ class SocketConnection final : public Connection {
       const auto message = socket_.get_message(opcode, payload.size());
       message->append_payload(payload.data(), payload.size());
       message->set_compressed(true);
+      own_ += payload.size();
       return queue(message);
     }
     if (payload.size() < most_corked && (!socket_.corked.empty() || free())) {
@@ -283,6 +390,7 @@ class SocketConnection final : public Connection {
       return;
     }
     uncork();
+    own_ += payload.size();
     websocketpp::lib::error_code ignored;
     ignored = socket_.send(payload.data(), payload.size(), opcode);
   }
@@ -296,6 +404,7 @@ class SocketConnection final : public Connection {
   Socket& socket_;
   Pulse& pulse_;
   Corked& corked_;
+  mutable std::size_t own_ = 0;  // bytes that were queued in no Frame, since nothing was
 };
 
 inline void Corked::add(Socket& socket) {

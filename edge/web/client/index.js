@@ -1,2 +1,0 @@
-export { connect, Gateway, GatewayError, matches } from "./gateway.js";
-export { connectSnorky, Service, Snorky } from "./snorky.js";
