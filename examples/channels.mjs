@@ -1,7 +1,7 @@
 // Snorky's channels in JavaScript.
 //
 //   node channels.mjs ws://HOST:PORT/ws TOKEN
-import { connectSnorky } from "../edge/web/client/index.js";
+import { connectSnorky } from "../clients/javascript/index.js";
 
 const [url, token] = process.argv.slice(2);
 

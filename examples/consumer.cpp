@@ -51,6 +51,9 @@ class Gateway {
     }
   }
 
+  /// Whether one has come already; only ask() and next_event() read.
+  bool has_event() const { return !events_.empty(); }
+
   json next_event() {
     while (events_.empty()) {
       if (const json message = receive(); message.value("type", "") == "event") events_.push_back(message["payload"]);
@@ -95,6 +98,7 @@ int main(int argc, char** argv) try {
   std::cout << "event " << event["topic"].get<std::string>() << ' ' << event["event"]["item"].get<std::string>()
             << '\n';
   gateway.close();
+  return 0;
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;

@@ -1,7 +1,7 @@
 // A consumer in JavaScript: listens for orders, and places two of which one is refused.
 //
-//   node consumer.mjs ws://HOST:PORT/websocket TOKEN [SERVICE]       (before Node 22 with --experimental-websocket)
-import { connect, GatewayError } from "../edge/web/client/index.js"; // installed: "nuropb-gateway-client"
+//   node consumer.mjs ws://HOST:PORT/websocket TOKEN [SERVICE]       (before Node 22: node --experimental-websocket consumer.mjs …)
+import { connect, GatewayError } from "../clients/javascript/index.js"; // installed: "nuropb-gateway-client"
 
 const [url, token, service = "orders"] = process.argv.slice(2);
 
@@ -10,7 +10,7 @@ const gateway = connect(url, {
   token: async ({ refused }) => (refused ? undefined : token),
 });
 gateway.on("open", ({ user_id, resumed }) => console.log(resumed ? "again" : "hello", user_id));
-gateway.on("close", ({ message }) => console.error("over:", message));
+gateway.on("close", ({ reason, message }) => reason === "closed" || console.error("over:", message));
 
 const placed = new Promise((done) => {
   gateway.subscribe(`${service}.placed`, (order, { topic }) => done([topic, order.item])).then(ask, console.error);

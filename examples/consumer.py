@@ -11,6 +11,9 @@ import sys
 
 import websockets
 
+# Version 14 of websockets has given this parameter another name; Debian 12 has version 10.
+HEADERS = "additional_headers" if int(websockets.__version__.split(".")[0]) >= 14 else "extra_headers"
+
 
 class Refused(Exception):
     """What the gateway or the service said in place of a result."""
@@ -41,7 +44,7 @@ class Gateway:
 
 
 async def main(url, token, service="orders"):
-    async with websockets.connect(url, extra_headers={"Authorization": f"Bearer {token}"}) as ws:
+    async with websockets.connect(url, **{HEADERS: {"Authorization": f"Bearer {token}"}}) as ws:
         gateway = Gateway(ws)
         reader = asyncio.create_task(gateway.read())
         topic, hello = await gateway.events.get()

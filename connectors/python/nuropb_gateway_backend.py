@@ -13,11 +13,23 @@ used by one thread at a time; it keeps its connection open between calls.
 
 import http.client
 import json
-import select
+import selectors
 import ssl
 from urllib.parse import urlsplit
 
 __all__ = ["SnorkyBackend", "SnorkyError", "GatewayError"]
+
+
+# poll(), which has no limit on a descriptor's number; select() fails beyond 1,023. Windows has only the latter, whose limit
+# there is on how many sockets are asked about.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+def _has_news(sock):
+    """Whether there is something to read, or the other end has closed."""
+    with _Selector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 class SnorkyError(Exception):
@@ -86,7 +98,7 @@ class SnorkyBackend:
         """Never sends twice: what was sent may have run."""
         sent = False
         try:
-            if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
+            if self._connection.sock is not None and _has_news(self._connection.sock):
                 self._connection.close()  # the gateway lets go of connections that idle
             if self._connection.sock is None:
                 self._connection.connect()
