@@ -10,7 +10,8 @@ from support.metrics import OverUnix
 def operate(path, name, params):
     connection = OverUnix(path, timeout=60)
     try:
-        connection.request("POST", f"/operations/{name}", json.dumps(params, separators=(",", ":")))
+        key = path.with_name("admin.key").read_text()
+        connection.request("POST", f"/operations/{name}", json.dumps(params, separators=(",", ":")), {"Authorization": f"Bearer {key}"})
         return json.loads(connection.getresponse().read())
     finally:
         connection.close()

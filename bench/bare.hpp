@@ -1,16 +1,13 @@
 #pragma once
 // What the programs on rabbitmq-c alone share: connecting, and the headers that every NuroPb message has.
 
-#include <amqp.h>
-#include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
-
 #include <array>
 #include <cstdlib>
 #include <iostream>
 #include <string>
 #include <string_view>
 
+#include "meshd/amqp/rabbitmq_c.hpp"
 #include "meshd/amqp/url.hpp"
 
 namespace nuropb::bench {

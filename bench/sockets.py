@@ -19,8 +19,8 @@ from support.processes import Process  # noqa: E402
 TOKEN = "bench-token"
 USER = {"user_id": "bench", "username": "Bench"}
 PARAMS = json.dumps({"text": "a request of a usual size, which comes back as it is", "numbers": [1, 2, 3]}, separators=(",", ":"))
+MANY_OF_ONE = {"connections_per_ip": 0, "connections_per_user": 0}  # all load comes from one user at one address
 SOCKETS_OF_ONE = 15_000  # that one process holds: a limit of 20,000 descriptors is a usual one
-OPENING = 240  # seconds that all sockets together may take
 
 
 class Loopback(Gateway):
@@ -28,6 +28,7 @@ class Loopback(Gateway):
 
     def __init__(self, edges, settings=None, **more):
         own = {"gateway": {"mesh": "loopback"}, "log": {"level": "warning"}, **(settings or {})}
+        own["limits"] = {**MANY_OF_ONE, **own.get("limits", {})}
         super().__init__("amqp://guest:guest@127.0.0.1:1/", edges=edges, settings=own, **{"tokens": {TOKEN: USER}, **more})
 
 

@@ -75,7 +75,6 @@ WHY = {
 
 # What one look at a noisy machine can tell: instructions, memory, CPU of processes; no rates. For CI, in less than 90 s.
 QUICK = ("fanout", "idle", "instructions", "loopback", "memory")
-QUICK_PROGRAMS = ("nuropb-meshd", "nuropb-edge", "nuropb-loadgen", "bench_fanout", "bench_echo_websocketpp", "bench_second_life")
 
 
 def judged(figures):

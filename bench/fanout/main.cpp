@@ -1,7 +1,8 @@
 // bench_fanout: both ends of ten thousand sockets, as cheaply as they can be had, for bench/fanout/run.
 //
 //   bench_fanout hold   consumers: opens so many WebSockets and reads what comes; every byte is compared with what has to
-//                       come. A line "wait N" on standard input is answered once every socket has had N messages.
+//                       come. A line "wait N" on standard input is answered once every socket has had N messages. Pings
+//                       are answered, also while a line is awaited: how long the others take is the machine's affair.
 //   bench_fanout serve  the baseline: takes as many, answers the upgrade, says one text, and for each line "push N" writes
 //                       the frame with N bytes of text to every socket by one send() each. No WebSocket library, no
 //                       limits, no counting: what the kernel asks for a delivery.
@@ -20,15 +21,20 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "bench/input.hpp"
+
 namespace {
 
 constexpr int batch = 512;  // events of one epoll_wait
+constexpr char ping = '\x89', pong = '\x8a', close_frame = '\x88';
 
 [[noreturn]] void die(const std::string& why) {
   std::cerr << "bench_fanout: " << why << '\n';
@@ -76,15 +82,14 @@ std::string frame_of(std::string_view text) {
 /// The message of so many bytes: a JSON text.
 std::string text_of(std::size_t bytes) { return "\"" + std::string(bytes < 2 ? 0 : bytes - 2, 'm') + "\""; }
 
-/// "word 12" from standard input; false at its end.
-bool next_command(std::string_view word, std::uint64_t& number) {
-  std::string line;
-  if (!std::getline(std::cin, line)) return false;
-  const std::string_view view = line;
-  if (!view.starts_with(word)) die("no such command: " + line);
-  const auto [end, wrong] = std::from_chars(line.data() + word.size() + 1, line.data() + line.size(), number);
-  if (wrong != std::errc() || end != line.data() + line.size()) die("no such command: " + line);
-  return true;
+/// The number of a line "word 12".
+std::uint64_t number_of(const std::string& line, std::string_view word) {
+  std::uint64_t number = 0;
+  const char* const last = line.data() + line.size();
+  if (!line.starts_with(word) || line.size() <= word.size()) die("no such command: " + line);
+  const auto [end, wrong] = std::from_chars(line.data() + word.size() + 1, last, number);
+  if (wrong != std::errc() || end != last) die("no such command: " + line);
+  return number;
 }
 
 struct Place {
@@ -114,8 +119,9 @@ struct Held {
   int fd = -1;
   std::uint64_t messages = 0;  ///< whole ones
   std::uint32_t at = 0;        ///< bytes of the next one that have come
-  bool hello = false;          ///< the upgrade and the first text are behind us
-  std::string head{};          ///< of them, until then
+  bool upgraded = false;
+  bool hello = false;  ///< the first text is behind us
+  std::string part{};  ///< of the answer to the upgrade, of the first text, or of a control frame
 };
 
 class Holder {
@@ -129,6 +135,15 @@ class Holder {
       if (i % 200 == 199) until([this] { return true; });  // answers are taken on the way
     }
     until([this] { return greeted_ == sockets_.size(); });
+  }
+
+  [[nodiscard]] int epoll() const { return epoll_; }
+
+  /// Reads what there is, without waiting.
+  void serve() {
+    epoll_event events[batch];
+    const int n = ::epoll_wait(epoll_, events, batch, 0);
+    for (int i = 0; i < n; ++i) read(sockets_[events[i].data.u64]);
   }
 
   void wait_for(std::uint64_t messages) {
@@ -177,11 +192,15 @@ class Holder {
     char buffer[65536];
     const ssize_t n = ::recv(held.fd, buffer, sizeof buffer, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n <= 0) die("a socket was closed: " + held.head);
+    if (n <= 0) die("a socket was closed: " + held.part);
     std::string_view bytes(buffer, static_cast<std::size_t>(n));
-    if (!held.hello) bytes = greet(held, bytes);
+    if (!held.upgraded) bytes = upgrade(held, bytes);
     const bool had = held.messages >= wanted_;
     while (!bytes.empty()) {
+      if (!held.hello || !held.part.empty() || (held.at == 0 && bytes.front() != frame_.front())) {
+        bytes = other_frame(held, bytes);
+        continue;
+      }
       const std::string_view rest = std::string_view(frame_).substr(held.at), part = bytes.substr(0, rest.size());
       if (part != rest.substr(0, part.size())) die("what came is not what was sent");
       held.at += static_cast<std::uint32_t>(part.size());
@@ -193,25 +212,52 @@ class Holder {
     if (!had && held.messages >= wanted_) ++done_;
   }
 
-  /// Past the answer to the upgrade and the first text (under 126 bytes or with a two-byte length); what is left over.
-  std::string_view greet(Held& held, std::string_view bytes) {
-    const std::size_t before = held.head.size();
-    held.head += bytes;
-    const auto end = held.head.find("\r\n\r\n");
+  /// Past the answer to the upgrade: what is left over.
+  static std::string_view upgrade(Held& held, std::string_view bytes) {
+    const std::size_t before = held.part.size();
+    held.part += bytes;
+    const auto end = held.part.find("\r\n\r\n");
     if (end == std::string::npos) return {};
-    if (!held.head.starts_with("HTTP/1.1 101")) die("refused: " + held.head);
-    const std::string_view frame = std::string_view(held.head).substr(end + 4);
-    if (frame.size() < 4) return {};
-    const auto first = static_cast<unsigned char>(frame[1]);
-    const std::size_t size =
-        first < 126 ? 2U + first
-                    : 4U + (static_cast<unsigned char>(frame[2]) << 8 | static_cast<unsigned char>(frame[3]));
-    if (frame.size() < size) return {};
-    bytes.remove_prefix(end + 4 + size - before);
-    held.hello = true;
-    std::string().swap(held.head);
-    ++greeted_;
+    if (!held.part.starts_with("HTTP/1.1 101")) die("refused: " + held.part);
+    bytes.remove_prefix(end + 4 - before);
+    held.upgraded = true;
+    held.part.clear();
     return bytes;
+  }
+
+  /// A frame that is not one of the messages: the first text, or a ping, which a server may send between any two others and
+  /// which may come in pieces. What is left over.
+  std::string_view other_frame(Held& held, std::string_view bytes) {
+    std::string& part = held.part;
+    for (std::size_t wanted; (wanted = size_of(part)) > part.size();) {
+      const std::string_view more = bytes.substr(0, wanted - part.size());
+      if (more.empty()) return {};
+      part += more;
+      bytes.remove_prefix(more.size());
+    }
+    if (part.front() == ping) {
+      // Masked with zeros.
+      const std::string answer = std::string{pong, static_cast<char>(0x80 | part[1]), 0, 0, 0, 0} + part.substr(2);
+      if (::send(held.fd, answer.data(), answer.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(answer.size()))
+        die_errno("send");
+    } else if (part.front() == close_frame) {
+      die("the server closed a socket: " + part.substr(2));
+    } else if (held.hello || part.front() != frame_.front()) {
+      die("what came is not what was sent");
+    } else {
+      held.hello = true;
+      ++greeted_;
+    }
+    std::string().swap(part);
+    return bytes;
+  }
+
+  /// How long a frame is that begins so, as far as can be told: under 126 bytes, or with a length of two bytes.
+  static std::size_t size_of(std::string_view part) {
+    const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(part[i])}; };
+    if (part.size() < 2) return 2;
+    if (byte(1) < 126) return 2 + byte(1);
+    return part.size() < 4 ? 4 : 4 + (byte(2) << 8 | byte(3));
   }
 
   std::string frame_;
@@ -258,7 +304,9 @@ void serve(std::size_t connections, std::size_t bytes) {
   std::cout << "{\"port\":" << ntohs(address.sin_port) << "}" << std::endl;
   const std::vector<int> sockets = accept_all(listener, connections);
   const std::string frame = frame_of(text_of(bytes));
-  for (std::uint64_t times = 0; next_command("push", times);) {
+  nuropb::bench::Input input;
+  while (const auto line = input.line(-1, [] {})) {
+    const std::uint64_t times = number_of(*line, "push");
     const double before = cpu_seconds();
     for (std::uint64_t i = 0; i < times; ++i) {
       for (const int fd : sockets) {
@@ -293,7 +341,9 @@ int main(int argc, char** argv) {
   }
   Holder holder(urls, token, connections, bytes);
   std::cout << "{\"open\":" << connections << ",\"descriptors\":" << descriptors << "}" << std::endl;
-  for (std::uint64_t messages = 0; next_command("wait", messages);) {
+  nuropb::bench::Input input;
+  while (const auto line = input.line(holder.epoll(), [&] { holder.serve(); })) {
+    const std::uint64_t messages = number_of(*line, "wait");
     holder.wait_for(messages);
     std::cout << "{\"messages\":" << messages << ",\"cpu_seconds\":" << cpu_seconds() << "}" << std::endl;
   }

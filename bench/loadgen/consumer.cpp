@@ -16,6 +16,8 @@ Consumer::Consumer(const Options& options, std::size_t number, Outcome& outcome)
             options.method + "\",\"params\":" + options.params + ",\"trace_id\":\"") {
   if (place_.tls) die("wss:// is only for --hold");
   open_websocket(stream_, place_, options.token, !options.echo, in_);
+  take_frames();
+  flush();
 }
 
 void Consumer::request(Clock::time_point since, bool counts) {
@@ -44,6 +46,10 @@ std::size_t Consumer::readable() {
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (n <= 0) die("the server closed a connection");
   in_.append(buffer, static_cast<std::size_t>(n));
+  return take_frames();
+}
+
+std::size_t Consumer::take_frames() {
   std::size_t at = 0, answers = 0;
   while (const auto frame = next_frame(in_, at)) {
     if (frame->opcode == 9) append_frame(out_, 10, frame->payload);

@@ -46,6 +46,8 @@ class Consumer {
   std::size_t readable();
 
  private:
+  /// All whole frames of what was read; how many answers were among them.
+  std::size_t take_frames();
   void answer(std::string_view text);
 
   struct Sent {

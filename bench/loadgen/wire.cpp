@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 
@@ -183,6 +184,12 @@ void open_websocket(Stream& stream, const Place& place, const std::string& token
   if (!hello) return;
   for (std::size_t at = 0;;) {
     if (const auto frame = next_frame(in, at)) {
+      if (frame->opcode == 9) {
+        std::string pong;
+        append_frame(pong, 10, frame->payload);
+        stream.write(pong);
+        continue;
+      }
       if (frame->payload.find("\"hello\"") == std::string_view::npos) die("no hello: " + std::string(frame->payload));
       in.erase(0, at);
       return;

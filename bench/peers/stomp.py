@@ -36,7 +36,7 @@ class Consumer:
         self.buffer += more
 
     def frames(self):
-        """Those that are whole."""
+        """The texts that are whole. Pings are answered, and a close is an error."""
         at = 0
         while len(self.buffer) - at >= 2:
             head, size = 2, self.buffer[at + 1] & 0x7F
@@ -46,14 +46,22 @@ class Consumer:
                 head, size = 10, int.from_bytes(self.buffer[at + 2:at + 10], "big")
             if len(self.buffer) - at < head + size:
                 break
-            yield self.buffer[at + head:at + head + size]
+            opcode, payload = self.buffer[at] & 0x0F, self.buffer[at + head:at + head + size]
             at += head + size
+            if opcode == 9:
+                self.send_frame(10, payload)
+            elif opcode == 8:
+                raise RuntimeError(f"Web STOMP closed a socket: {int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}")
+            elif opcode != 10:
+                yield payload
         self.buffer = self.buffer[at:]
 
     def send(self, command, headers, body=""):
-        payload = encoded(command, headers, body)
+        self.send_frame(1, encoded(command, headers, body))
+
+    def send_frame(self, opcode, payload):
         size = bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126]) + len(payload).to_bytes(2, "big")
-        self.socket.sendall(b"\x81" + size + b"\0\0\0\0" + payload)  # masked with zeros
+        self.socket.sendall(bytes([0x80 | opcode]) + size + b"\0\0\0\0" + payload)  # masked with zeros
 
     def expect(self, command):
         while True:
@@ -78,7 +86,7 @@ def messages(consumers, wanted, on_message=lambda consumer, frame: None):
             selector.register(consumer, selectors.EVENT_READ)
         came = 0
         while came < wanted:
-            ready = selector.select(30)
+            ready = selector.select(60)
             if not ready:
                 raise RuntimeError(f"only {came} of {wanted} messages came over Web STOMP")
             for key, _ in ready:
