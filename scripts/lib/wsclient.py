@@ -21,7 +21,7 @@ class WebSocket:
         """503 means come again (an edge that waits for its meshd, or stops): for `patience` seconds that is done."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "ws" or not parts.hostname:
-            raise ValueError(f"{url}: begins not with ws://HOST")
+            raise ValueError(f"the URL must start with ws:// and name a host; wss:// is not supported here: {url}")
         until = time.monotonic() + patience
         while True:
             try:
@@ -33,7 +33,11 @@ class WebSocket:
                 time.sleep(0.1)
 
     def _connect(self, parts, token, timeout):
-        self.socket = socket.create_connection((parts.hostname, parts.port or 80), timeout)
+        host, port = parts.hostname, parts.port or 80
+        try:
+            self.socket = socket.create_connection((host, port), timeout)
+        except OSError as error:
+            raise ConnectionError(f"can't connect to {host}:{port}: {error.strerror or error}") from error
         self.buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(

@@ -5,17 +5,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
+
+from launcher.clock import AwakeClock
+from launcher.log import say
 
 BACK_OFF_MIN, BACK_OFF_MAX, STEADY_AFTER = 0.1, 10.0, 10.0
 BACK_SOON = 0.25  # the longest pause before one comes back that had been running, however often it dies
 PR_SET_PDEATHSIG = 1
+CLOCK = AwakeClock()
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def say(text):
-    print(f"nuropb-gateway: {text}", file=sys.stderr, flush=True)
 
 
 def how_it_ended(code):
@@ -33,6 +32,9 @@ def die_with(parent):
             os._exit(1)
         # Ctrl-C at a terminal goes to every process of it; only the launcher is to act on it.
         os.setpgid(0, 0)
+        # What it may be told before it has come so far as to have handlers: to read again what it has not read yet.
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
 
     return prepare
 
@@ -66,28 +68,31 @@ class Worker:
         self.started = time.monotonic()
         self.version, self.abi = self.made_from(), abi_of(self.command[0])
         self.last_sign = None
-        ours, its_end = os.pipe()
-        os.set_blocking(ours, False)
-        self.signs = open(ours, "rb", buffering=0)  # the former one is closed with that
-        environment = {**os.environ, "NUROPB_LIFE_SIGN_FD": str(its_end)}
+        its_end = None
         try:
+            ours, its_end = os.pipe()
+            os.set_blocking(ours, False)
+            self.signs = open(ours, "rb", buffering=0)  # the former one is closed with that
+            environment = {**os.environ, "NUROPB_LIFE_SIGN_FD": str(its_end)}
             self.process = subprocess.Popen(self.command, preexec_fn=die_with(os.getpid()), stdin=subprocess.DEVNULL, pass_fds=[its_end], env=environment)
-        except OSError as error:
-            self.plan(f"{self.name} can't be started: {self.command[0]}: {error.strerror}")
+        except (OSError, subprocess.SubprocessError) as error:
+            self.plan(f"{self.name} can't be started: {self.command[0]}: {getattr(error, 'strerror', None) or error}")
             return False
         finally:
-            os.close(its_end)
+            if its_end is not None:
+                os.close(its_end)
         say(f"{self.name} started, pid {self.process.pid}")
         return True
 
     def look_for_signs(self):
-        if self.signs.read(65536):  # None if there is none
-            self.last_sign = time.monotonic()
+        if self.signs and self.signs.read(65536):  # None if there is none
+            self.last_sign = CLOCK.now()
 
     def hangs(self, limit):
-        """It has said that it lives, and then not again for so many seconds. What it said while we slept is read first."""
+        """It has said that it lives, and then not again for so many seconds in which we ourselves ran. What it said while we
+        slept is read first."""
         self.look_for_signs()
-        return self.last_sign is not None and time.monotonic() - self.last_sign > limit
+        return self.last_sign is not None and CLOCK.now() - self.last_sign > limit
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -117,7 +122,7 @@ class Worker:
         return code == 0 or (code == -signal.SIGTERM and self.last_sign is None)
 
     def plan(self, why):
-        say(f"{why}; again in {self.pause:.1f} s")
+        say(f"{why}; again in {self.pause:.1f} s", "warning")
         self.again_at = time.monotonic() + self.pause
         self.pause = min(self.pause * 2, BACK_OFF_MAX)
 
@@ -136,7 +141,11 @@ class Edge(Worker):
         super().__init__(f"edge {number}", [*command, "--port-file", str(self.port_file)], made_from)
 
     def start(self):
-        self.port_file.unlink(missing_ok=True)
+        try:
+            self.port_file.unlink(missing_ok=True)
+        except OSError as error:
+            self.plan(f"{self.name} can't be started: {self.port_file}: {error.strerror}")
+            return False
         return super().start()
 
     def listens(self):

@@ -2,7 +2,8 @@
 
 import signal
 
-from launcher.processes import STEADY_AFTER, abi_of, say
+from launcher.log import say
+from launcher.processes import STEADY_AFTER, abi_of
 
 STOP_GRACE = 10.0
 
@@ -12,11 +13,11 @@ class Rolls:
         """To the programs and settings that lie on the disk now. Sockets move to new edges while the old ones drain."""
         config, code = self.effective_config()
         if config is None:
-            say("the settings are wrong now: nothing is rolled" if code == 2 else "nothing is rolled")
+            say("the configuration is invalid: reload aborted, the running one is unchanged" if code == 2 else "reload aborted", "error")
             return None
         abis = [abi_of(str(self.bin / program)) for program in ("nuropb-meshd", "nuropb-edge")]
         if None in abis or abis[0] != abis[1]:
-            say(f"nuropb-meshd has ABI {abis[0]}, nuropb-edge ABI {abis[1]}: they can't work together, so nothing is rolled")
+            say(f"nuropb-meshd has ABI {abis[0]}, nuropb-edge ABI {abis[1]}: they can't work together; reload aborted", "error")
             return None
         self.config = config
         if any(edge.abi != abis[0] for edge in self.edges if edge.process):
@@ -31,7 +32,7 @@ class Rolls:
 
     def roll_edges(self):
         """One edge after the other: the new one listens before the old one drains."""
-        say("rolling the edges")
+        say("replacing the edges one by one")
         wanted = self.config["gateway"]["edges"]
         for number in range(max(wanted, len(self.edges))):
             if number < wanted:
@@ -42,7 +43,7 @@ class Rolls:
                 if code is not None or self.told_to_stop():
                     return code
                 if not new.listens():
-                    say(f"the new edge {number} does not start: {new.kill()}; the old ones go on")
+                    say(f"the new edge {number} does not start: {new.kill()}; keeping the old edges", "error")
                     break
                 code = self.wait_for_meshd(lambda: [*self.edges, new])
                 if code is not None or self.told_to_stop():
@@ -58,7 +59,7 @@ class Rolls:
             if code is not None or self.told_to_stop():
                 return code
         else:
-            say("rolled")
+            say("reload complete")
         self.changing = []
         return None
 
@@ -78,20 +79,20 @@ class Rolls:
             return code
         for old in olds:
             if old.running():
-                say(f"the old {old.name} did not drain in time: it is killed")
+                say(f"the old {old.name} did not drain in time: killing it", "warning")
             if old.process:
                 say(f"{old.name} replaced; the old one: {old.kill()}")
         return None
 
     def replace_meshd(self):
         """Its edges keep their sockets, and wait for the new one."""
-        say("meshd is replaced; no socket is dropped")
+        say("replacing meshd; no socket is dropped")
         self.meshd.send(signal.SIGTERM)
         code = self.wait_while(self.meshd.running, STOP_GRACE, "meshd stops", [*self.edges, *self.changing])
         if code is not None or self.told_to_stop():
             return code
         if self.meshd.running():
-            say("the old meshd does not stop: it is killed")
+            say("the old meshd does not stop: killing it", "warning")
         self.meshd.kill()
         self.meshd.start()
         return self.wait_while(lambda: self.meshd.running() and not self.meshd_listens(), STEADY_AFTER, "meshd starts")
@@ -111,7 +112,7 @@ class Rolls:
             for edge in self.edges:
                 edge.kill()
             self.edges, self.changing = olds, []
-            say("the new edges do not start: the old ones go on")
+            say("the new edges do not start: keeping the old ones", "error")
             return None
         if code is None and not self.told_to_stop():
             code = self.see_off(olds)
@@ -121,5 +122,5 @@ class Rolls:
         if code is None and not self.told_to_stop():
             code = self.wait_for_meshd(lambda: self.edges)
         if code is None and not self.told_to_stop():
-            say("rolled")
+            say("reload complete")
         return code

@@ -1,0 +1,32 @@
+"""What the launcher is told by signals."""
+
+import signal
+
+SAME_WISH = 1.0  # seconds: a second signal to stop within them asks for nothing else (`timeout` sends two at once)
+STOP = {signal.SIGTERM, signal.SIGINT}
+REQUESTS = {signal.SIGHUP, signal.SIGUSR1}
+
+
+class Signals:
+    """Over the list of (number, when) that the handlers fill from the first moment on."""
+
+    def __init__(self, told):
+        self.told = told
+        self.stopping_since = None
+
+    def next_request(self):
+        """SIGHUP or SIGUSR1, in their order; None if there is none."""
+        for at, (number, _) in enumerate(self.told):
+            if number in REQUESTS:
+                del self.told[at]
+                return number
+        return None
+
+    def told_to_stop(self):
+        """Once it stops: told again, and so told to be quick."""
+        earliest = -1.0 if self.stopping_since is None else self.stopping_since + SAME_WISH
+        return any(number in STOP and when >= earliest for number, when in self.told)
+
+    def begin_to_stop(self, now):
+        self.stopping_since = min([when for number, when in self.told if number in STOP], default=now)
+        self.told[:] = [(number, when) for number, when in self.told if when >= self.stopping_since + SAME_WISH]
