@@ -1,8 +1,10 @@
 """The console in Chromium, as somebody uses it. With NUROPB_SCREENSHOTS=1 the pictures of docs/tasks/console.md are made anew."""
 
+import ast
 import asyncio
 import json
 import os
+import re
 import signal
 import time
 
@@ -76,13 +78,16 @@ async def test_a_service_is_called_through_its_description(gateways, demo, brows
         answer = await page.until("/^answer/.test(document.getElementById('answer').textContent) && document.getElementById('answer').textContent")
         assert answer.split("\n", 1)[1] == "42", answer
 
-        await press(page, "#subscribe button")  # to all
+        await fill(page, "#topic", "#")
+        await press(page, "#subscribe button")
         await page.until("document.querySelectorAll('#topics li').length === 1")
         await fill(page, "#event-topic", "news.sport")
         await fill(page, "#event", '{"text": "<b>a goal</b>"}')
         await press(page, "#publish button")
         shown = await page.until(text_of("#events li"))
-        assert shown == 'news.sport {"text":"<b>a goal</b>"}', shown  # as text, whatever it looks like
+        assert re.fullmatch(r'\d\d:\d\d:\d\d news\.sport {"text":"<b>a goal</b>"}', shown), shown  # as text, whatever it looks like
+        await press(page, "#clear")
+        assert await page.evaluate("document.querySelectorAll('#events li').length") == 0
 
         await page.until("document.querySelectorAll('#workers tr').length === 2")
         assert await page.until(text_of("#number-broker")) == "ready"
@@ -103,6 +108,11 @@ async def test_a_worker_is_killed_and_the_others_carry_on(gateways, demo, browse
         await page.until(f"document.querySelector('tr[data-pid=\"{doomed.process.pid}\"] button') !== null")
         doomed.process.killed = True  # by the page
         await press(page, f'tr[data-pid="{doomed.process.pid}"] button')
+        assert f"pid {doomed.process.pid}" in await page.evaluate(text_of("#confirm-text"))
+        await press(page, "#confirm-no")
+        assert not await page.evaluate("document.getElementById('confirm').open")
+        await press(page, f'tr[data-pid="{doomed.process.pid}"] button')
+        await press(page, "#confirm-yes")
         await eventually(lambda: not doomed.process.running(), gateway.meshd.tail)
         assert doomed.process.popen.returncode == -signal.SIGKILL
         await page.until("document.querySelectorAll('#workers tr').length === 1")
@@ -119,11 +129,119 @@ async def test_who_may_not_see_figures_sees_none_and_still_calls(gateways, demo,
     gateway = console(gateways)
     async with browser:
         page = await connected(browser, gateway, "secret-bob")
-        assert "console.users" in await page.until("document.getElementById('figures-state').textContent.includes('no figures') && document.getElementById('figures-state').textContent")
+        assert "console.users" in await page.until("document.getElementById('figures-state').textContent.startsWith('Metrics unavailable') && document.getElementById('figures-state').textContent")
         await fill(page, "#service", demo)
         await press(page, "#describe button")
         await page.until("!document.getElementById('call').hidden")
         assert await page.evaluate("document.querySelectorAll('#workers tr').length") == 0
+
+
+async def described(page, service):
+    await fill(page, "#service", service)
+    await press(page, "#describe button")
+    await page.until("!document.getElementById('call').hidden")
+
+
+def answer_begins(words):
+    return f"document.getElementById('answer').textContent.startsWith({json.dumps(words)}) && document.getElementById('answer').textContent"
+
+
+async def test_a_call_that_takes_long_can_be_given_up(gateways, demo, browser):
+    gateway = console(gateways)
+    async with browser:
+        page = await connected(browser, gateway)
+        await described(page, demo)
+        await fill(page, "#method", "slow")
+        await fill(page, "#field-ms", "60000")
+        await press(page, "#call > button")
+        await page.until(answer_begins(f"waiting for {demo}.slow"))
+        assert await page.evaluate("!document.getElementById('cancel').hidden && document.getElementById('answer').dataset.kind === 'busy'")
+        await press(page, "#cancel")
+        assert "may still run" in await page.until(answer_begins("cancelled"))
+        assert await page.evaluate("document.getElementById('cancel').hidden")
+
+
+async def test_failures_are_told_apart(gateways, demo, browser):
+    gateway = console(gateways)
+    async with browser:
+        page = await connected(browser, gateway)
+        await described(page, demo)
+        await fill(page, "#raw", '{"a": 1')
+        await press(page, "#call > button")
+        await page.until(answer_begins("not sent: the params are not JSON"))
+        await fill(page, "#raw", '{"nonsense": 1}')
+        await press(page, "#call > button")
+        await page.until(answer_begins("error: Nuropb"))
+        # The form of a former service does not stay beside the name of one that is not there.
+        await fill(page, "#service", "no-such-service")
+        await press(page, "#describe button")
+        await page.until(answer_begins("error: NuropbNotDeliveredError"))
+        assert await page.evaluate("document.getElementById('call').hidden && document.getElementById('answer').dataset.kind === 'error'")
+        await press(page, "#disconnect")
+        await page.until("document.getElementById('state').textContent === 'not connected'")
+        await press(page, "#describe button")
+        await page.until(answer_begins("not sent: not connected"))
+
+
+async def test_a_refused_token_is_not_tried_again(gateways, browser):
+    gateway = console(gateways)
+    async with browser:
+        page = await browser.page(f"http://127.0.0.1:{gateway.edges[0].console_port}/")
+        await page.until("!document.getElementById('connect-button').disabled")
+        await press(page, "#connect-button")
+        await page.until(text_of("#state") + " === 'a token is needed'")
+        await fill(page, "#token", "not-a-token")
+        await press(page, "#connect-button")
+        assert await page.until("document.getElementById('state').textContent.startsWith('closed: 4501') && document.getElementById('state').textContent") == "closed: 4501 token refused"
+        assert await page.until("document.getElementById('figures-state').textContent.startsWith('Metrics unavailable: token') && document.getElementById('figures-state').className") == "bad"
+
+
+async def test_a_link_connects_by_itself_on_this_host_only(gateways, browser):
+    """Elsewhere somebody may have sent the link, to have an operator work as another user."""
+    gateway = console(gateways, hosts=["console.test"])
+    async with browser:
+        page = await browser.page(f"http://console.test:{gateway.edges[0].console_port}/#token=secret-ann")
+        assert "Press Connect" in await page.until("!document.getElementById('connect-button').disabled && document.getElementById('state').textContent")
+        assert await page.evaluate("location.hash") == ""
+        await press(page, "#connect-button")
+        await page.until("document.getElementById('state').textContent === 'connected as ann'")
+
+
+async def test_a_call_is_copied_as_a_program(gateways, demo, browser):
+    gateway = console(gateways)
+    async with browser:
+        page = await connected(browser, gateway)
+        await described(page, demo)
+        await fill(page, "#method", "add")
+        await fill(page, "#raw", '{"a": 40, "b": 2}')
+        await press(page, "#copy-js")
+        shown = await page.until("document.getElementById('answer').textContent.includes('gateway.request') && document.getElementById('answer').textContent")
+        assert f'connect("{gateway.edges[0].url}"' in shown and f'gateway.request("{demo}", "add", {{"a":40,"b":2}})' in shown, shown
+        await press(page, "#copy-python")
+        shown = await page.until("document.getElementById('answer').textContent.includes('GatewaySync') && document.getElementById('answer').textContent")
+        assert f'gateway.request("{demo}", "add", {{"a": 40, "b": 2}})' in shown, shown
+        value = {"a": [None, True, False, -1.5e300], "b": {"c": 'quoted " \\ \n\t é \u2028 \U0001f600'}}
+        literal = await page.evaluate(f"import('./snippets.js').then(({{ pythonLiteral }}) => pythonLiteral({json.dumps(value)}))")
+        assert ast.literal_eval(literal) == value, literal
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_it_fits_the_screen_and_keeps_the_focus(gateways, demo, browser, width, dark):
+    gateway = console(gateways, kill_workers=True)
+    async with browser:
+        page = await connected(browser, gateway)
+        await page.look(width, 844, dark)
+        await described(page, demo)
+        await page.until("document.querySelectorAll('#workers tr').length === 2")
+        await page.evaluate("document.querySelector('#workers button').focus()")
+        looks = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/api/status')).length"
+        before = await page.evaluate(looks)
+        await page.until(f"{looks} > {before} + 2")
+        assert await page.evaluate("document.activeElement.textContent") == "Kill"
+        assert await page.evaluate(f"innerWidth === {width} && document.documentElement.scrollWidth <= {width}"), await page.evaluate("document.documentElement.scrollWidth")
+        labels = await page.evaluate("[...document.querySelectorAll('canvas')].map((chart) => chart.getAttribute('aria-label'))")
+        assert len(labels) == 3 and all("now" in label and "in two minutes" in label for label in labels), labels
 
 
 async def test_another_page_gets_nothing_of_it(gateways, stranger, browser):

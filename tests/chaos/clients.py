@@ -10,6 +10,7 @@ import websockets
 from chaos.ledger import ANSWERED, REFUSED, SOCKET_LOST, TIMEOUT, UNKNOWN, WRONG, Event, Request, Socket
 from support.consumer import Closed, Consumer
 from support.snorky import SnorkyClient
+from support.websocket import is_open
 
 # What is asked, and how often.
 KINDS = {"plain": 60, "slow": 12, "idempotent": 14, "command": 10, "hold": 1, "nobody": 3}
@@ -51,7 +52,7 @@ class Client:
             try:
                 await self.live()
                 await self.linger()
-                self.socket.ours = self.link.ws.open
+                self.socket.ours = is_open(self.link.ws)
             except (Closed, websockets.ConnectionClosed):
                 pass
             finally:
@@ -116,7 +117,7 @@ class Asker(Client):
     async def live(self):
         waiting = set()
         try:
-            while not self.stopping and self.link.ws.open:
+            while not self.stopping and is_open(self.link.ws):
                 for _ in range(self.chance.choice((1, 1, 1, 4))):
                     waiting.add(asyncio.create_task(self.ask()))
                 await self.pause(self.world.pace)
@@ -180,7 +181,7 @@ class MeshListener(Client):
             while not self.stopping and not await self.verb("subscribe", topic=topic):
                 pass
             self.socket.subscribed[topic] = time.monotonic()
-        while not self.stopping and self.link.ws.open:
+        while not self.stopping and is_open(self.link.ws):
             event = Event(self.name(), self.chance.choice(topics), time.monotonic())
             self.ledger.events[event.id] = event
             if await self.verb("event", topic=event.topic, event={"id": event.id}):
@@ -209,7 +210,7 @@ class SnorkyListener(Client):
             while not self.stopping and not await self.call("subscribe", channel=channel):
                 pass
             self.socket.subscribed[channel] = time.monotonic()
-        while not self.stopping and self.link.ws.open:
+        while not self.stopping and is_open(self.link.ws):
             event = Event(self.name(), self.chance.choice(channels), time.monotonic())
             self.ledger.events[event.id] = event
             if await self.call("publish", channel=event.topic, message=event.id):

@@ -2,17 +2,20 @@
 come back, as far as that can be seen from outside; `Fault.begun` and `ended` are what the ledger goes by."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import time
+from collections import Counter
 
 import websockets
 
 from chaos.ledger import Fault
-from chaos.world import LARGEST_MESSAGE
+from chaos.world import FORBIDDEN, LARGEST_MESSAGE
 from support.broker import connection
 from support.consumer import Closed, Consumer
+from support.launched import below
 from support.waiting import eventually
 
 BACK = 120.0  # seconds; how long it took is in the table, here it only must not hang
@@ -35,9 +38,12 @@ class Faults:
             "network hang": ("broker", self.hang_network),
             "broker blocked": ("broker", self.block_broker),
             "queues deleted": ("broker", self.delete_queues),
-            "channel error": ("broker", self.break_channel),
+            "refused by broker": ("broker", self.send_what_is_refused),
             "broker restart": ("broker", self.restart_broker),
             "broker kill": ("broker", self.kill_broker),
+            "log reader stalls": ("log", self.stall_log_reader),
+            "log disk full": ("log", self.fill_log_disk),
+            "all paused": ("edges", self.pause_all),  # its end would wake an edge that was stopped
         }[planned.kind]
         async with self.world.locks[hit]:
             self.world.ledger.faults.append(fault)
@@ -52,7 +58,7 @@ class Faults:
         def back():
             now = world.pids()[name]
             return now != pid and (name == "meshd" or world.attached(now))
-        await eventually(back, lambda: f"another {name} than {pid}:\n{world.launcher.tail(30)}", BACK)
+        await eventually(back, lambda: f"another {name} than {pid}:\n{world.tail(30)}", BACK)
 
     def _edge(self, draw):
         edges = sorted((name, pid) for name, pid in self.world.pids().items() if name != "meshd")
@@ -132,14 +138,23 @@ class Faults:
         await asyncio.to_thread(delete)
         fault.note = f"{len(ours)} queues"
 
-    async def break_channel(self, fault, planned):
-        """A message that the broker does not take closes the channel that all requests go over (406)."""
+    async def send_what_is_refused(self, fault, planned):
+        """A consumer sends what the broker refuses, again and again: it costs that consumer only. The ledger has no excuse for
+        anything that happens to anybody else meanwhile."""
+        too_large, until, answers, count = "x" * (LARGEST_MESSAGE + 1000), time.monotonic() + planned.lasts, Counter(), 0
         try:
             async with await Consumer.open(self.world.url) as consumer:
-                answer = await consumer.request(self.world.service_name, "plain", {"id": "too-large", "text": "x" * (LARGEST_MESSAGE + 1000)}, timeout=BACK, ttl=5000)
-            fault.note = answer["error"]["error"]
+                while time.monotonic() < until:
+                    topic, count = f"{FORBIDDEN}.{count % 3}", count + 1
+                    sent = [await consumer.begin(self.world.service_name, "plain", {"id": "too-large", "text": too_large}, ttl=5000),
+                            await consumer.begin_verb("event", topic=topic, event={}, ttl=5000),
+                            await consumer.begin_verb("subscribe", topic=topic, ttl=5000)]
+                    for answer in await asyncio.wait_for(asyncio.gather(*sent), BACK):
+                        answers[answer["error"]["error"] if answer["error"] else "taken"] += 1
+                    await asyncio.sleep(0.25)
+            fault.note = ", ".join(f"{count} {name}" for name, count in sorted(answers.items()))
         except (OSError, asyncio.TimeoutError, websockets.WebSocketException, Closed, AssertionError) as refusal:
-            fault.note = f"not injected: {type(refusal).__name__}"
+            fault.note = f"ended early: {type(refusal).__name__}"  # its edge was killed
 
     async def restart_broker(self, fault, planned):
         await asyncio.to_thread(self.world.broker.stop)
@@ -148,6 +163,45 @@ class Faults:
     async def kill_broker(self, fault, planned):
         await asyncio.to_thread(self.world.broker.kill)
         await self._start_broker()
+
+    async def stall_log_reader(self, fault, planned):
+        """Nothing reads what the launcher, meshd and the edges say, and there is no room for more of it."""
+        reader = self.world.reader
+        reader.stall()
+        reader.fill()
+        await asyncio.sleep(planned.lasts)
+        reader.go_on()
+
+    async def fill_log_disk(self, fault, planned):
+        """The log moves to a small disk, which is full then; and back, when there is room again."""
+        world = self.world
+        (world.disk / "log").unlink(missing_ok=True)
+        world.point_log(world.disk / "log")
+        await asyncio.sleep(planned.lasts / 2)
+        with open(world.disk / "ballast", "wb", buffering=0) as ballast:
+            try:
+                while ballast.write(bytes(4096)):
+                    pass
+            except OSError as full:
+                fault.note = full.strerror
+        await asyncio.sleep(planned.lasts / 2)
+        (world.disk / "ballast").unlink()
+        world.point_log(world.reader.path)
+
+    async def pause_all(self, fault, planned):
+        """All that the launcher has started, and itself, for longer than one may hang: none of them is to blame for that."""
+        launcher, stopped = self.world.launcher.pid, set()
+        os.kill(launcher, signal.SIGSTOP)
+        while more := set(below(launcher)) - stopped:  # one that starts may have made another one meanwhile
+            stopped |= more
+            for pid in more:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(planned.lasts)
+        for pid in (launcher, *stopped):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        fault.note = f"{len(stopped) + 1} processes"
 
     async def _start_broker(self):
         await asyncio.to_thread(self.world.broker.start)

@@ -6,19 +6,20 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-# How a request may end (design rule 1), and what a client sees if its socket ends first.
+# How a request may end (design.md, rule 1), and what a client sees if its socket ends first.
 ANSWERED, REFUSED, TIMEOUT, UNKNOWN, SOCKET_LOST, WRONG = "answered", "refused", "timeout", "unknown", "socket lost", "wrong"
 
 BROKER = {"broker restart", "broker kill", "network cut", "network hang", "broker blocked"}
 SERVICE = {"service stopped", "service restart"}
-QUEUES = {"queues deleted", "channel error"}
+QUEUES = {"queues deleted"}
 
 MUST_RUN = {"plain", "slow", "idempotent", "hold"}  # to be answered; a command is, once the broker has it
 
 # Which faults account for which outcome of a request that was under way meanwhile. Anything else is unexplained.
-# An edge's death is no excuse for anything but its own sockets: the clients' check of that is `Socket.edge_died`.
+# An edge's death is no excuse for anything but its own sockets: the clients' check of that is `Socket.edge_died`. And that a
+# consumer sends what the broker refuses ("refused by broker") is an excuse for nothing.
 EXCUSES = {
-    TIMEOUT: BROKER | SERVICE | QUEUES,
+    TIMEOUT: BROKER | SERVICE | QUEUES | {"all paused"},
     UNKNOWN: BROKER | QUEUES | {"meshd kill"},
     REFUSED: BROKER | QUEUES | {"meshd kill"},
 }

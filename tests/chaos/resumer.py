@@ -10,6 +10,7 @@ import websockets
 from chaos.clients import KINDS, TOPICS, TTL, Client, outcome_of
 from chaos.ledger import SOCKET_LOST, WRONG, Request, Socket
 from support.resuming import ResumeFailed, Resuming
+from support.websocket import is_open
 
 GONE = (OSError, asyncio.TimeoutError, websockets.WebSocketException, AssertionError)
 
@@ -39,7 +40,7 @@ class Resumer(Client):
         for topic in self.chance.sample([f"{self.world.topic}.{n}" for n in range(TOPICS)], 2):
             self.send("subscribe", topic=topic, ttl=int(TTL * 1000))
         while not (self.stopping and not self.waiting):
-            if not self.session.ws.open:
+            if not is_open(self.session.ws):
                 lost = await self.resume()
                 if lost:
                     return lost
@@ -90,9 +91,9 @@ class Resumer(Client):
         session = self.session
         self.socket.port, self.socket.connected = session.ws.local_address[1], time.monotonic()
         # Only behind the messages that were kept can be told what was never taken: that goes again, and has not run.
-        while session.ws.open and session.seq < session.last_of_log:
+        while is_open(session.ws) and session.seq < session.last_of_log:
             await asyncio.sleep(0.02)
-        if session.ws.open:
+        if is_open(session.ws):
             self.look()
             for id, entry in self.waiting.items():
                 if id not in session.pending:

@@ -9,6 +9,7 @@ from chaos.faults import Faults
 from chaos.ledger import ANSWERED, Verdict, percentile
 from chaos.world import cost_of, paced
 from support.waiting import eventually
+from support.websocket import is_open
 
 
 class Run:
@@ -16,7 +17,7 @@ class Run:
 
     def __init__(self, world, sockets=200, every=1.0, quiet=3.0, without=(), say=print):
         self.world, self.ledger, self.say = world, world.ledger, say
-        self.every, self.quiet, self.without = every, quiet, without
+        self.every, self.quiet, self.without = every, quiet, {*without, *world.impossible}
         self.clients = clients.clients(world, world.ledger, sockets)
         self.verdict, self.costs, self.quiet_from, self.quiet_until, self.seconds = None, [], None, None, 0
 
@@ -66,7 +67,7 @@ class Run:
         await asyncio.sleep(Verdict.settle + 1)
 
     def _open(self):
-        return sum(client.link is not None and client.link.ws.open for client in self.clients)
+        return sum(client.link is not None and is_open(client.link.ws) for client in self.clients)
 
     def _progress(self):
         requests = self.ledger.requests.values()
@@ -112,7 +113,8 @@ class Run:
         out = []
         if after["meshd"][0] != before["meshd"][0]:
             out.append(f"{after['meshd'][0]} descriptors in place of {before['meshd'][0]}")
-        if after["meshd"][1] > before["meshd"][1] + 10_000:
+        # Some MiB stay with the allocator where messages of a MiB or two were among the traffic ("refused by broker": 10 MiB were seen).
+        if after["meshd"][1] > before["meshd"][1] + 16_000:
             out.append(f"{after['meshd'][1]} kB in place of {before['meshd'][1]}")
         if after["queues"] != before["queues"]:
             out.append(f"{after['queues']} queues in place of {before['queues']}")

@@ -15,9 +15,12 @@ FAULTS = {
     "network hang": (0.5, 2.0, 1),
     "broker blocked": (1.0, 3.0, 1),
     "queues deleted": (0, 0, 1),
-    "channel error": (0, 0, 2),
+    "refused by broker": (1.0, 2.0, 2),  # a consumer sends what the broker refuses
     "broker restart": (0, 0, 1),
     "broker kill": (0, 0, 1),
+    "log reader stalls": (1.0, 3.0, 1),
+    "log disk full": (1.0, 3.0, 1),
+    "all paused": (5.5, 6.5, 1),  # longer than the hung_after_s of world.py, shorter than the broker's two heartbeats
 }
 
 

@@ -2,25 +2,30 @@
 launcher starts it."""
 
 import asyncio
+import json
 import os
 import re
+import signal
+import subprocess
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from chaos.ledger import Ledger
-from support.broker import with_parts
+from support.broker import declare_exchanges, with_parts
 from support.cut import Cut
 from support.gateway import TOKENS, health, tokens_toml, toml
-from support.paths import BIN, ROOT
+from support.paths import BIN, ROOT, binary
 from support.ports import free_port
 from support.processes import Process
 from support.services import demo_service, unique
+from support.standard_error import Reader
 from support.waiting import eventually
 
 POLICY = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 SERVICES = '[frontend.pubsub]\nkind = "pubsub"\npublish = "all"\n'
-LARGEST_MESSAGE = 262_144  # that the broker takes; the gateway's own bound is higher, so one too many closes the channel
+LARGEST_MESSAGE = 262_144  # that the broker takes; the gateway's own bound is higher
+FORBIDDEN = "forbidden"  # topics below it, the broker's permissions deny to the gateway's user
 
 
 class World:
@@ -32,9 +37,12 @@ class World:
         self.ledger_file.touch()
         self.ledger = Ledger(self.ledger_file)
         self.edges, self.settings = edges, settings or {}
-        self.launcher = self.service = self.way = self.demo = self.probe = None
+        self.launcher = self.service = self.way = self.demo = self.probe = self.reader = None
+        # What the log is: a name for the pipe that standard error is as well, or for a file on a small disk.
+        self.log, self.disk = folder / "log", folder / "disk"
+        self.impossible = set() if os.geteuid() == 0 else {"log disk full"}  # only root can mount a disk
         self.probed = folder / "probed"
-        self.locks = {name: asyncio.Lock() for name in ("edges", "meshd", "broker", "service")}
+        self.locks = {name: asyncio.Lock() for name in ("edges", "meshd", "broker", "service", "log")}
 
     @property
     def url(self):
@@ -51,6 +59,9 @@ class World:
     async def __aenter__(self):
         await asyncio.to_thread(self.broker.start)
         address = urlsplit(self.broker.url)
+        await asyncio.to_thread(declare_exchanges, self.broker.url)  # RabbitMQ 4.3 knows no permissions of an exchange that is not there
+        allowed = f"^(?!{FORBIDDEN}\\.)"
+        await asyncio.to_thread(self.broker.ctl, "--quiet", "set_topic_permissions", address.username, "nuropb-events-exchange", allowed, allowed)
         self.way = await Cut(address.hostname, address.port).__aenter__()
         self.start_service()
         for name, text in (("tokens.toml", tokens_toml(TOKENS)), ("policy.toml", POLICY), ("services.toml", SERVICES)):
@@ -60,13 +71,19 @@ class World:
             "listen": {"port": self.port},
             "amqp": {"urls": [with_parts(self.broker.url, port=self.way.port)], "reconnect_min_ms": 50, "reconnect_max_ms": 500, "heartbeat_s": 5},
             "auth": {"token_file": str(self.folder / "tokens.toml"), "policy_file": str(self.folder / "policy.toml")},
+            "log": {"file": str(self.log)},
             "snorky": {"path": "/ws", "services_file": str(self.folder / "services.toml")},
         }
+        self.disk.mkdir()
+        if not self.impossible:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", self.disk], check=True)
+        self.reader = Reader(self.folder / "standard-error")
+        self.log.symlink_to(self.reader.path)
         for section, keys in self.settings.items():
             sections.setdefault(section, {}).update(keys)
         (self.folder / "gateway.toml").write_text(toml(sections))
-        self.launcher = Process("gateway", [ROOT / "scripts" / "nuropb-gateway", "--config", self.folder / "gateway.toml", "--bin", BIN, "--ready-file", self.folder / "ready"], self.folder)
-        await eventually(lambda: (self.folder / "ready").exists() and health(self.port)[1].get("broker") == "ready", self.launcher.tail, 120)
+        self.launcher = Process("gateway", [*self.reader.wrapper(), ROOT / "scripts" / "nuropb-gateway", "--config", self.folder / "gateway.toml", "--bin", BIN, "--ready-file", self.folder / "ready"], self.folder)
+        await eventually(lambda: (self.folder / "ready").exists() and health(self.port)[1].get("broker") == "ready", self.tail, 120)
         self.demo = demo_service(self.broker.url, self.folder)
         self.probe = Process("probe", ["/usr/bin/python3", "-m", "chaos.probe", self.url, self.demo.__enter__().service, self.probed], self.folder, {"PYTHONPATH": str(ROOT / "tests")})
         return self
@@ -81,18 +98,34 @@ class World:
         code = self.launcher.stop(90)
         self.service.stop()
         await self.way.__aexit__()
-        assert kind or code == 0, f"the launcher ended with {code}:\n{self.launcher.tail()}"
+        self.reader.__exit__()
+        if not self.impossible:
+            subprocess.run(["umount", "-l", self.disk], check=True)
+        (self.folder / "gateway.log").write_text(self.reader.text)  # to be read by a person afterwards
+        assert kind or code == 0, f"the launcher ended with {code}:\n{self.tail()}"
 
     def start_service(self):
         self.service = Process("service", ["/usr/bin/python3", Path(__file__).with_name("service.py"), self.broker.url, self.service_name, self.ledger_file], self.folder)
 
     # What the launcher says of its processes.
     def pids(self):
-        """{name: pid} of those it started last."""
-        return {name: int(pid) for name, pid in re.findall(r"^nuropb-gateway: (meshd|edge \d+) started, pid (\d+)$", self.launcher.log(), re.MULTILINE)}
+        """{name: pid} of those it started last. The launcher keeps so many lines for a reader that stalls that none is lost here."""
+        return {name: int(pid) for name, pid in re.findall(r" launcher (meshd|edge \d+) started, pid (\d+)$", self.reader.text, re.MULTILINE)}
+
+    def tail(self, lines=80):
+        return "\n".join(self.reader.text.splitlines()[-lines:])
 
     def attached(self, pid):
-        return re.search(rf"worker attached.*\bpid={pid}\b", self.launcher.log()) is not None
+        """As meshd has it now: a line that says so may have been dropped."""
+        asked = subprocess.run([binary("nuropb-ctl"), "--config", self.folder / "gateway.toml", "--json", "status"], capture_output=True, text=True)
+        return asked.returncode == 0 and any(worker.get("pid") == pid for worker in json.loads(asked.stdout)["workers"])
+
+    def point_log(self, file):
+        """The log is another file from now on, which is the same to the gateway as a rotation."""
+        new = self.folder / "next-log"
+        new.symlink_to(file)
+        new.rename(self.log)
+        self.launcher.signal(signal.SIGUSR1)
 
     def ports_of(self, pid):
         """Far ends of the TCP connections of a process, among those to our port."""

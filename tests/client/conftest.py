@@ -1,19 +1,11 @@
 """Where the JavaScript client runs."""
 
-import os
-
 import pytest
 
 from support.javascript import Chromium, Node
 
 OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 SERVICES = '[frontend.pubsub]\nkind = "pubsub"\npublish = "all"\n'
-
-
-@pytest.fixture
-def without_peers():
-    if os.environ.get("NUROPB_WITHOUT_PEERS") and not os.environ.get("NUROPB_NODE"):
-        pytest.skip("Node could not be installed from PyPI")  # scripts/test says so at its end
 
 
 @pytest.fixture

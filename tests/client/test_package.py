@@ -71,15 +71,6 @@ async def test_the_types_name_what_there_is(node):
             assert set(members) == declared[name], name
 
 
-async def test_patterns(node):
-    async with node:
-        for pattern, topic, match in (
-            ("a", "a", 1), ("a", "b", 0), ("a.b", "a", 0), ("a", "a.b", 0), ("*", "a", 1), ("*", "a.b", 0), ("#", "a.b.c", 1), ("#", "", 1), ("a.#", "a", 1), ("a.#", "a.b.c", 1),
-            ("#.c", "a.b.c", 1), ("#.c", "c", 1), ("a.#.c", "a.c", 1), ("a.#.c", "a.b.b.c", 1), ("a.#.c", "a.b", 0), ("a.*.c", "a.c", 0), ("#.*", "a", 1), ("*.#", "", 1), ("a..b", "a..b", 1), ("#.#", "a", 1),
-        ):
-            assert await node.run("return matches(pattern, topic)", pattern=pattern, topic=topic) is bool(match), (pattern, topic)
-
-
 async def test_a_websocket_has_to_be_there(node):
     async with node:
         try:

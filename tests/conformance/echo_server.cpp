@@ -12,6 +12,7 @@
 namespace {
 
 using namespace nuropb::edge;
+using nuropb::HttpAnswer;
 
 class Echo final : public Receiver {
  public:
@@ -43,13 +44,8 @@ int main(int argc, char** argv) {
       io, settings,
       {[](const Handshake&, HttpAnswer&) { return true; },
        [](Connection& connection, const Handshake&) { return std::make_unique<Echo>(connection); },
-       [](const Handshake&) {
-         return HttpAnswer{404, "a WebSocket is all there is\n", {}};
-       },
-       [](std::string_view) {
-         return HttpAnswer{200, "ok\n", {}};
-       },
-       [] {}});
+       [](const Handshake&) { return HttpAnswer{404, "a WebSocket is all there is\n", {}}; },
+       [](std::string_view) { return HttpAnswer{200, "ok\n", {}}; }, [] {}});
   if (const std::string wrong = listener.listen(); !wrong.empty()) {
     std::cerr << wrong << '\n';
     return 1;

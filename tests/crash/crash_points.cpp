@@ -34,18 +34,18 @@ const bool from_environment = [] {
 
 }  // namespace
 
+// clang-format off
 std::string_view name_of(Point point) {
   switch (point) {
-// clang-format off
 #define NUROPB_POINT_CASE(name) \
   case Point::name: return #name;
     NUROPB_RING_POINTS(NUROPB_POINT_CASE) NUROPB_MESHD_POINTS(NUROPB_POINT_CASE) NUROPB_EDGE_POINTS(NUROPB_POINT_CASE)
 #undef NUROPB_POINT_CASE
-        // clang-format on
-        case Point::count_ : break;
+    case Point::count_: break;
   }
   return "none";
 }
+// clang-format on
 
 void arm(Point point, unsigned times) {
   left = times;

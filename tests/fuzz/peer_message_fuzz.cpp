@@ -59,5 +59,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const char* kind : {"operation", "counted", "list", "listed"}) says(kind);
   clock.advance(std::chrono::seconds(2));
   pushes.tick();
+
+  // With a key: nothing that we have not sealed ourselves is believed, and what we have is believed once.
+  static const auto keys =
+      std::make_shared<meshd::PeerKeys>(meshd::PeerKeys::parse(std::string(32, 'k'), "keys").value());
+  std::string sealed;
+  meshd::Peers sender({.service = "gateway", .instance = "theirs", .largest = largest, .json_depth = 64, .keys = keys},
+                      clock, [&](const std::string&, std::string body, SteadyTime) {
+                        sealed = std::move(body);
+                        return true;
+                      });
+  meshd::Peers strict({.service = "gateway", .instance = "ours", .largest = largest, .json_depth = 64, .keys = keys},
+                      clock, [](const std::string&, const std::string&, SteadyTime) { return true; });
+  std::size_t heard = 0;
+  strict.on("word", [&](const std::string&, std::string_view) { ++heard; });
+  strict.connected();
+  strict.receive(text);
+  fuzz::must(heard == 0 && strict.alive().empty(), "nobody without the key is believed");
+  if (!sender.tell("word", text)) return 0;
+  strict.receive(sealed);
+  strict.receive(sealed);
+  fuzz::must(heard == 1 && strict.refused() >= 1, "what was sealed is believed once");
   return 0;
 }

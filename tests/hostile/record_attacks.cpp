@@ -38,10 +38,7 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
   const std::string& service = arguments.at(2);
   const std::map<std::string, std::function<void()>> attacks{
       {"unknown-type", [&] { edge.put(60'000, "x"); }},
-      {"meshds-own-type",
-       [&] {
-         edge.put(Type::response, records::Response{0, "1", "null"});
-       }},
+      {"meshds-own-type", [&] { edge.put(Type::response, records::Response{0, "1", "null"}); }},
       {"too-short", [&] { edge.put(static_cast<std::uint16_t>(Type::request), "x"); }},
       {"lengths-that-lie",
        [&] {
@@ -94,10 +91,7 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
          std::memset(payload.data(), 0xff, 4);
          edge.put(static_cast<std::uint16_t>(Type::console_call), payload);
        }},
-      {"count-nobody-asked-for",
-       [&] {
-         edge.put(Type::pushed, records::Pushed{42, 1'000'000});
-       }},
+      {"count-nobody-asked-for", [&] { edge.put(Type::pushed, records::Pushed{42, 1'000'000}); }},
       {"backend-where-there-is-none",
        [&] {
          edge.put(Type::backend_call, records::BackendCall{"key", "gateway", "send_to_all", "", R"({"message":1})"}, 1);

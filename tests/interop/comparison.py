@@ -19,7 +19,7 @@ def normal(value):
     if isinstance(value, list):
         return [normal(item) for item in value]
     if isinstance(value, str):
-        return re.sub(rf"(correlation_id: ){HEX32}", r"\1<hex32>", value)
+        return re.sub(rf"(correlation_id: ){HEX32}(?:[0-9a-f]{{16}})?\b", r"\1<hex32>", value)
     if isinstance(value, float) and math.isnan(value):
         return "<NaN>"
     return value

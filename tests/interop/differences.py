@@ -138,7 +138,7 @@ HANDSHAKE_DIFFERENCES = {
     "cookie of another name": UNAUTHORIZED,
     "wrong token": REFUSED_TOKEN,
     "another scheme": REFUSED_TOKEN,
-    "lower case bearer": REFUSED_TOKEN,
+    "lower case bearer": Differs("the name of a scheme knows no case (RFC 9110, section 11.1)", {"closed": None}, {"user": "ann"}),
     "wrong header, right cookie": Differs(
         "whoever presents a token is judged by it: 0.1.4 goes on to the cookie, and a mistyped or revoked token acts as somebody else",
         {"user": "bob"},

@@ -60,7 +60,7 @@ def test_commands_are_taken_and_the_caller_stays_in_step(outcomes):
 
 
 def described(description, name):
-    """What every participant's description has (protocol.md, "Service discovery")."""
+    """What every participant's description has (nuropb-wire.md, "Service discovery")."""
     assert set(description) == {"service_name", "service_version", "description", "warnings", "encrypted_methods", "public_key", "methods"}
     assert description["service_name"] == name
     assert description["warnings"] == [] and description["encrypted_methods"] is False and description["public_key"] is None

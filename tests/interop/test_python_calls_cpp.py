@@ -1,4 +1,4 @@
-"""The real Python nuropb 0.1.8 calls a C++ service (peers/service.cpp): one test per row of protocol.md's table of
+"""The real Python nuropb 0.1.8 calls a C++ service (peers/service.cpp): one test per row of nuropb-wire.md's table of
 outcomes, and per error name; discovery, encryption, context and claims as a Python caller uses them."""
 
 import pytest

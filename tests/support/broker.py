@@ -15,11 +15,11 @@ from .paths import BROKER_SCRIPT
 class Broker:
     """A node in a folder of its own. start() and stop() keep its port and what it stored."""
 
-    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False, lines=(), join=None, host=None):
+    def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False, lines=(), join=None, host=None, root=None):
         """With certificates it also listens with TLS; with management it has that plugin. `lines` are put into its config. `join`: another
-        Broker that runs, of whose cluster it becomes a node; it is stopped first. `host`: of hosts.py, where it lives; not here then."""
+        Broker that runs, of whose cluster it becomes a node; it is stopped first. `host`: of hosts.py, where it lives; not here then. `root`: of roots.py, whose RabbitMQ it is."""
         self.folder, self.certificates, self.script, self.management, self.lines, self.join = folder, certificates, script, management, lines, join
-        self.host = host
+        self.host, self.root = host, root
         self._urls = {}
 
     def _run(self, *words, timeout=300):
@@ -38,7 +38,7 @@ class Broker:
 
     def start(self):
         made = self.certificates
-        self._run("start", *(["--join", str(self.join.folder)] if self.join else []), *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []), *(["--management"] if self.management else []),
+        self._run("start", *(["--root", str(self.root)] if self.root else []), *(["--join", str(self.join.folder)] if self.join else []), *(["--tls", str(made.certificate), str(made.key), str(made.ca)] if made else []), *(["--management"] if self.management else []),
                   *(word for line in self.lines for word in ("--config-line", line)))
 
     def stop(self):
@@ -100,7 +100,7 @@ def connection(url):
 
 
 def declare_exchanges(url):
-    """What a Python peer expects to find: it declares its queues, but no exchange (protocol.md, "Topology")."""
+    """What a Python peer expects to find: it declares its queues, but no exchange (nuropb-wire.md, "Topology")."""
     with connection(url) as link:
         channel = link.channel()
         channel.exchange_declare("nuropb-dl-exchange", "fanout", durable=True)

@@ -10,10 +10,9 @@ import json
 import threading
 import urllib.request
 
-import websockets
-
 from .processes import Process
 from .waiting import eventually
+from .websocket import connect
 
 
 class Browser:
@@ -26,6 +25,7 @@ class Browser:
         profile = self.folder / "chromium"
         flags = ["--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
                  "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--no-proxy-server",
+                 "--host-resolver-rules=MAP *.test 127.0.0.1",  # for names other than this host's own
                  "--no-sandbox"]  # which can't be had as root or in most containers; it opens pages of ours only
         self.process = Process("chromium", ["chromium", *flags, "about:blank"], self.folder, {"HOME": str(self.folder)})
         # It writes two lines, port and path, and not in one piece.
@@ -37,7 +37,7 @@ class Browser:
     async def page(self, url):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/json/new?about:blank", method="PUT")
         target = await asyncio.to_thread(lambda: json.loads(urllib.request.urlopen(request, timeout=60).read()))
-        page = Page(await websockets.connect(target["webSocketDebuggerUrl"], max_size=None, ping_interval=None, compression=None))
+        page = Page(await connect(target["webSocketDebuggerUrl"], max_size=None, ping_interval=None, compression=None))
         self.pages.append(page)
         await page.open(url)
         return page

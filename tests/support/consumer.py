@@ -8,6 +8,8 @@ import struct
 
 import websockets
 
+from .websocket import connect, is_open
+
 HELLO_TIMEOUT = 30.0
 ANSWER_TIMEOUT = 45.0
 _MISSING = object()
@@ -36,7 +38,7 @@ class Consumer:
         if token is not None:
             extra["Authorization"] = f"Bearer {token}"
         options = {"compression": None, "ping_interval": None, "max_size": None, "open_timeout": HELLO_TIMEOUT, "close_timeout": 3, **options}
-        ws = await websockets.connect(url, extra_headers=extra, **options)
+        ws = await connect(url, extra, **options)
         self = cls(ws)
         self._reader = asyncio.create_task(self._read())
         if hello:
@@ -124,7 +126,7 @@ class Consumer:
 
     @property
     def open_still(self):
-        return self.ws.open
+        return is_open(self.ws)
 
     def reset(self):
         """Goes away as a phone in a tunnel does: a TCP reset, no close frame."""

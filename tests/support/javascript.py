@@ -1,4 +1,4 @@
-"""The JavaScript client (edge/web/client) where it runs: in Node and in a page of Chromium. A test says in JavaScript what
+"""The JavaScript client (clients/javascript) where it runs: in Node and in a page of Chromium. A test says in JavaScript what
 an app would, and gets the value as JSON."""
 
 import asyncio
@@ -13,7 +13,7 @@ from .browser import Browser, serving
 from .paths import ROOT, peers_python
 from .processes import _die_with_parent
 
-CLIENT = ROOT / "edge" / "web" / "client"
+CLIENT = ROOT / "clients" / "javascript"
 HERE = ROOT / "tests" / "client"
 
 

@@ -38,8 +38,9 @@ class Launched:
     def write_tokens(self, tokens):
         self.tokens.write_text(tokens_toml(tokens))
 
-    def start(self):
-        self.process = Process("launcher", [SCRIPT, "--config", self.config, "--bin", self.bin, "--ready-file", self.ready_file, *self.words], self.folder)
+    def start(self, before=(), environment=None):
+        """`before`: words that run the launcher's command (standard_error.py)."""
+        self.process = Process("launcher", [*before, SCRIPT, "--config", self.config, "--bin", self.bin, "--ready-file", self.ready_file, *self.words], self.folder, environment)
         return self
 
     def until_ready(self):
@@ -61,6 +62,15 @@ class Launched:
         finally:
             link.close()
 
+    def dropped(self):
+        """{process: lines of its log that it could not write}, as /metrics has it."""
+        link = OverUnix(self.folder / "run" / "admin.sock")
+        link.request("GET", "/metrics")
+        page = link.getresponse().read().decode()
+        link.close()
+        return {f"{process} {worker}".strip(): int(count) for process, worker, count in
+                re.findall(r'^nuropb_gateway_log_lines_dropped_total\{process="(\w+)"(?:,worker="(\d+)")?\} (\d+)$', page, re.MULTILINE)}
+
     def health(self):
         return health(self.port)
 
@@ -70,7 +80,7 @@ class Launched:
 
     def pids(self, name):
         """Of all that were ever started under this name, in order."""
-        return [int(pid) for pid in re.findall(rf"^nuropb-gateway: {name} started, pid (\d+)$", self.process.log(), re.MULTILINE)]
+        return [int(pid) for pid in re.findall(rf" launcher {name} started, pid (\d+)$", self.process.log(), re.MULTILINE)]
 
     def children(self):
         return [pid for name in ("meshd", r"edge \d+") for pid in self.pids(name) if alive(pid)]
@@ -81,6 +91,15 @@ class Launched:
 
     async def code(self, timeout=LIMIT):
         return await asyncio.to_thread(self.ended, timeout)
+
+
+def below(pid):
+    """The processes that a process has started, and those that they have."""
+    out = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            out += [int(child), *below(int(child))]
+    return out
 
 
 def alive(pid):

@@ -9,6 +9,19 @@ BROKER_SCRIPT = Path(os.environ.get("NUROPB_TEST_BROKER") or ROOT / "scripts" / 
 PEERS_PYTHON = Path(os.environ.get("NUROPB_PEERS_PYTHON") or ROOT / "build" / "peers-venv" / "bin" / "python")
 
 
+# The versions of the package `websockets`: None for Debian 12's, else a folder beside the peers (tests/peers.txt).
+WEBSOCKETS = (None, "websockets-debian-13", "websockets-newest")
+
+
+def with_websockets(version):
+    """The environment of a program that imports this version."""
+    if version is None:
+        return dict(os.environ)
+    path = PEERS_PYTHON.parents[1] / version
+    assert (path / "websockets").exists(), f"{path} is missing: scripts/test makes it, with the other peers"
+    return {**os.environ, "PYTHONPATH": str(path)}
+
+
 def binary(name):
     path = BIN / name
     assert path.exists(), f"{path} is missing: build it (scripts/test does), or point NUROPB_BIN at the folder it is in"

@@ -11,6 +11,7 @@ import websockets
 
 from .consumer import ANSWER_TIMEOUT, HELLO_TIMEOUT
 from .lines import LineSocket
+from .websocket import connect
 
 
 class ResumeFailed(Exception):
@@ -56,8 +57,7 @@ class Resuming:
         return hello
 
     async def dial(self, url):
-        return await websockets.connect(url, extra_headers={"Authorization": f"Bearer {self.bearer}"}, compression=None, ping_interval=None, max_size=None,
-                                        open_timeout=HELLO_TIMEOUT, close_timeout=3)
+        return await connect(url, {"Authorization": f"Bearer {self.bearer}"}, compression=None, ping_interval=None, max_size=None, open_timeout=HELLO_TIMEOUT, close_timeout=3)
 
     async def keep(self):
         self.reader = asyncio.create_task(self.read())

@@ -8,6 +8,7 @@ import json
 import websockets
 
 from .consumer import ANSWER_TIMEOUT, HELLO_TIMEOUT, Closed
+from .websocket import connect
 
 KEY = "backend-key-of-the-tests"
 OTHER_KEY = "backend-key-number-two"
@@ -73,7 +74,7 @@ class SnorkyClient:
     async def open(cls, url, token="secret-ann", headers=None, **options):
         headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token is not None else {})}
         options = {"compression": None, "ping_interval": None, "max_size": None, "open_timeout": HELLO_TIMEOUT, "close_timeout": 3, **options}
-        self = cls(await websockets.connect(url, extra_headers=headers, **options))
+        self = cls(await connect(url, headers, **options))
         self._reader = asyncio.create_task(self._read())
         return self
 

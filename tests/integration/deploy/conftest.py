@@ -12,6 +12,6 @@ def package(scratch):
     """What scripts/package makes; once for all."""
     if BIN.resolve() != (ROOT / "build" / "release" / "bin").resolve():
         pytest.skip("cpack packs what scripts/build has built, and NUROPB_BIN names something else")
-    made = subprocess.run([ROOT / "scripts" / "package", scratch / "package"], capture_output=True, text=True, timeout=300)
+    made = subprocess.run([ROOT / "scripts" / "package", scratch / "package"], capture_output=True, text=True, timeout=3000)
     assert made.returncode == 0, made.stdout + made.stderr
     return made.stdout.strip()

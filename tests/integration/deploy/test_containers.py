@@ -43,7 +43,7 @@ def test_the_image_is_made_of_what_there_is(package):
     shown = {line.lstrip("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert all((ROOT / name).exists() for name in shown), shown
     missing = {path.name for path in ROOT.iterdir() if subprocess.run(["git", "-C", ROOT, "ls-files", "--error-unmatch", path.name], capture_output=True).returncode == 0} - shown
-    assert missing <= {".dockerignore", ".gitignore", ".ci", ".clang-format", ".clang-tidy", ".gitattributes", "CONTRIBUTING.md"}, f"not in the image's context: {missing}"
+    assert missing <= {".dockerignore", ".gitignore", ".ci", ".clang-format", ".clang-tidy", ".gitattributes", "CONTRIBUTING.md", "SECURITY.md"}, f"not in the image's context: {missing}"
     for stage in (0, -1):
         for word, words in instructions(stage):
             if word == "COPY" and not words.startswith("--from"):
@@ -159,13 +159,13 @@ async def test_it_runs_as_the_compose_file_says(image, secrets, broker_url, fold
         await stack.round_trip()
 
         # Each process is nobody of note, and can't become anybody.
-        assert set(gateway.inside().values()) == {"python3", "nuropb-meshd", "nuropb-edge"}, gateway.inside()
+        assert set(gateway.inside().values()) == {"python3", "nuropb-meshd", "nuropb-edge", "nuropb-dialer", "nuropb-log", "nuropb-sockets"}, gateway.inside()
         for container in (gateway, demo):
             for pid, name in container.inside().items():
                 status = Path(f"/proc/{pid}/status").read_text()
                 assert re.search(rf"^Uid:\t{GATEWAY_UID}\t{GATEWAY_UID}\t", status, re.MULTILINE), f"{name}: {status}"
                 assert re.findall(r"^Cap(?:Inh|Prm|Eff|Bnd|Amb):\t0+$", status, re.MULTILINE) and status.count("\t0000000000000000\n") >= 5 and "NoNewPrivs:\t1" in status, f"{name}: {status}"
-                if name in ("nuropb-edge", "nuropb-meshd"):
+                if name in ("nuropb-edge", "nuropb-dialer", "nuropb-meshd", "nuropb-log"):
                     assert "Seccomp:\t2" in status, f"{name}: its own list of system calls is not in force\n{status}"
                 if name != "nuropb-edge":  # nobody can look into one, not even root
                     assert stack.password.encode() not in Path(f"/proc/{pid}/environ").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes(), name

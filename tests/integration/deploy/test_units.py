@@ -74,7 +74,7 @@ class Gateway:
         await eventually(so, self.log, 60)
 
 
-@pytest.mark.limit(300)
+@pytest.mark.limit(400)
 async def test_the_units_start_and_go_through_what_operators_do(machine, broker_url, folder):
     gateway = Gateway(machine, broker_url)
     gateway.systemctl("start", "nuropb-gateway.target")
@@ -103,15 +103,15 @@ async def test_the_units_start_and_go_through_what_operators_do(machine, broker_
         await gateway.whole()
         await gateway.attached("nuropb-edge@0.service")
 
+        async def answered():
+            return (await ann.request(demo.service, "echo", {"n": 2}, ttl=5000))["error"] is None
+
         # Killed, each of them comes back; meshd's death drops no socket.
         async with await Consumer.open(gateway.url) as ann:
             meshd = gateway.pid("nuropb-meshd.service")
             gateway.systemctl("kill", "--signal=KILL", "nuropb-meshd.service")
             await eventually(lambda: gateway.pid("nuropb-meshd.service") not in (0, meshd), gateway.log, 60)
             await gateway.whole()
-
-            async def answered():
-                return (await ann.request(demo.service, "echo", {"n": 2}, ttl=5000))["error"] is None
             await eventually(answered, gateway.log, 60)
         edge = gateway.pid("nuropb-edge@1.service")
         gateway.systemctl("kill", "--signal=KILL", "nuropb-edge@1.service")
@@ -119,6 +119,18 @@ async def test_the_units_start_and_go_through_what_operators_do(machine, broker_
         await gateway.whole()
         await gateway.attached("nuropb-edge@1.service")
         await called()
+
+        # One that hangs is found by systemd's watchdog: it is killed, and comes again.
+        async with await Consumer.open(gateway.url) as ann:
+            for unit in ("nuropb-meshd.service", "nuropb-edge@1.service"):
+                assert gateway.shown(unit, "Type") == "notify" and gateway.shown(unit, "WatchdogUSec") == "10s"
+                hung = gateway.pid(unit)
+                gateway.systemctl("kill", "--kill-who=main", "--signal=STOP", unit)
+                await eventually(lambda: gateway.pid(unit) not in (0, hung), gateway.log, 60)
+                await gateway.whole()
+                if unit == "nuropb-meshd.service":
+                    assert ann.open_still, "meshd's hang drops no socket"
+                    await eventually(answered, gateway.log, 60)
 
         # Told to stop, an edge drains: its consumers are sent away in order, and the other one goes on.
         ann = await Consumer.open(gateway.url)

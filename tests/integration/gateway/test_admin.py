@@ -7,8 +7,13 @@ import stat
 
 import pytest
 
+from support import metrics
 from support.ctl import ctl
 from support.waiting import wait_until
+
+
+def admin_key(gateway):
+    return (gateway.folder / "run" / "admin.key").read_text()
 
 
 class Admin(http.client.HTTPConnection):
@@ -22,11 +27,12 @@ class Admin(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def ask(gateway, method, target, body=None):
-    """(status, text)"""
+def ask(gateway, method, target, body=None, key=...):
+    """(status, text); with the right key unless told"""
     connection = Admin(gateway)
+    key = admin_key(gateway) if key is ... else key
     try:
-        connection.request(method, target, body)
+        connection.request(method, target, body, {} if key is None else {"Authorization": f"Bearer {key}"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -62,11 +68,55 @@ def test_a_body_that_is_too_large_ends_the_visit(gateway):
     connection = Admin(gateway)
     try:
         with pytest.raises((OSError, http.client.HTTPException)):
-            connection.request("POST", "/operations/send_to_all", b'{"message":"' + b"x" * 40_000_000 + b'"}')
+            connection.request("POST", "/operations/send_to_all", b'{"message":"' + b"x" * 40_000_000 + b'"}', {"Authorization": f"Bearer {admin_key(gateway)}"})
             connection.getresponse()
     finally:
         connection.close()
     assert ask(gateway, "POST", "/operations/sessions", b"{}")[0] == 200
+
+
+def test_what_acts_and_what_shows_a_client_takes_the_key(gateway):
+    good = admin_key(gateway)
+    refused = metrics.value(gateway, "admin_refused_total")
+    wrong = [None, "", good[:-1], good + "0", "0" * 64, good.upper() if good.upper() != good else "x" * 64]
+    for key in wrong:
+        for target in ("/operations/send_to_all", "/operations/sessions", "/operations/no_such_one", "/tap"):
+            status, text = ask(gateway, "POST", target, b'{"message": 1}', key)
+            assert status == 401 and "admin.key" in json.loads(text)["error"], (key, target, text)
+            assert good not in text
+    assert metrics.value(gateway, "admin_refused_total") == refused + 4 * len(wrong)
+    gateway.meshd.wait_for_log("request on the admin socket refused.*it shows no key")
+    assert good not in gateway.meshd.log()
+    for page in ("/metrics", "/healthz", "/readyz"):
+        assert ask(gateway, "GET", page, key=None)[0] in (200, 503), "figures take no key, here as on metrics.listen"
+    assert ask(gateway, "POST", "/operations/sessions", b"{}")[0] == 200
+
+
+def test_a_large_body_without_the_key_is_not_read(gateway):
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(45)
+        link.connect(str(gateway.folder / "run" / "admin.sock"))
+        link.sendall(b"POST /operations/send_to_all HTTP/1.1\r\nHost: meshd\r\nContent-Length: 1000000\r\n\r\n")
+        assert link.recv(1024).startswith(b"HTTP/1.1 401 ")
+
+
+def test_ctl_names_the_key_file_that_it_cannot_read(gateways):
+    gateway = gateways()
+    file = gateway.folder / "run" / "admin.key"
+    ctl(gateway, "sessions")
+    right = file.read_text()
+    file.write_text("0" * 64)
+    assert "not the key of the admin socket" in ctl(gateway, "sessions", code=1)["stderr"]
+    file.write_text(right)
+    ctl(gateway, "sessions")
+    gateway.meshd.kill()
+    file.unlink()
+    said = ctl(gateway, "sessions", code=1)["stderr"]
+    assert str(file) in said and "No such file" in said
+    gateway.start_meshd()
+    gateway.until_ready()
+    assert file.stat().st_mode & 0o777 == 0o600 and file.read_text() != right, "a new key is made for one that was removed"
+    ctl(gateway, "sessions")
 
 
 def test_those_who_say_nothing_hold_nobody_up(gateway):

@@ -7,7 +7,6 @@ import signal
 import time
 
 import pytest
-import websockets
 
 from support.authorities import AuthorizationServer, Issuer
 from support.consumer import Consumer
@@ -15,6 +14,7 @@ from support.gateway import TOKENS, tokens_toml
 from support.manual_service import ManualService
 from support.services import unique
 from support.waiting import eventually
+from support.websocket import Refusal, status_of
 
 
 @pytest.fixture
@@ -156,16 +156,16 @@ async def test_subprotocol(gateway):
         assert consumer.ws.subprotocol == "nuropb"
     async with await Consumer.open(gateway.url, "secret-ann", subprotocols=["nuropb"]) as consumer:
         assert consumer.ws.subprotocol == "nuropb"
-    with pytest.raises(websockets.InvalidStatusCode) as answer:
+    with pytest.raises(Refusal) as answer:
         await Consumer.open(gateway.url, None, subprotocols=["bearer.secret-ann"])
-    assert answer.value.status_code == 400, "the token itself must not come back"
+    assert status_of(answer.value) == 400, "the token itself must not come back"
     assert await refusal(gateway.url, None, subprotocols=["nuropb", "bearer.wrong"]) == 4501
 
 
 async def test_query_only_where_it_is_switched_on(gateway, gateways):
-    with pytest.raises(websockets.InvalidStatusCode) as answer:
+    with pytest.raises(Refusal) as answer:
         await Consumer.open(gateway.url + "?access_token=secret-ann", None)
-    assert answer.value.status_code == 401
+    assert status_of(answer.value) == 401
     other = gateways(settings={"auth": {"query": "access_token"}, "log": {"level": "debug"}})
     async with await Consumer.open(other.url + "?x=1&access_token=secret%2Dann", None) as consumer:
         assert user(consumer) == ("ann", "Ann")
@@ -198,12 +198,12 @@ async def test_first_message(gateways, demo):
     async def let_in():
         try:
             return await Consumer.open(gateway.url, None, hello=False)
-        except websockets.InvalidStatusCode:
+        except Refusal:
             return None  # those before it may owe their message until the edge has seen their end
     silent = [await eventually(let_in, "there is room for two") for _ in range(2)]
-    with pytest.raises(websockets.InvalidStatusCode) as answer:
+    with pytest.raises(Refusal) as answer:
         await Consumer.open(gateway.url, None, hello=False)
-    assert answer.value.status_code == 503
+    assert status_of(answer.value) == 503
     async with await Consumer.open(gateway.url, "secret-ann"):
         pass  # who shows a token is not concerned
     await silent[0].close()
@@ -212,7 +212,7 @@ async def test_first_message(gateways, demo):
     async def room():
         try:
             again = await Consumer.open(gateway.url, None, hello=False)
-        except websockets.InvalidStatusCode:
+        except Refusal:
             return False
         await again.close()
         return True

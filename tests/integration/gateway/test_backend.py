@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from support import metrics
 from support.consumer import RawSocket
 from support.gateway import Gateway
 from support.snorky import KEY, OTHER_KEY, SnorkyClient, envelope, options, post
@@ -96,7 +97,7 @@ async def talk(edge, data, timeout=20):
 
 async def test_not_http(backed):
     assert (await talk(backed.edges[0], b"\x16\x03\x01\x02\x00\x01\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
-    assert (await talk(backed.edges[0], b"POST /backend HTTP/9.9\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert (await talk(backed.edges[0], b"POST /backend HTTP/9.9\r\n\r\n")).startswith(b"HTTP/1.1 505 ")
     assert (await talk(backed.edges[0], b"POST /backend HTTP/1.1\r\nX-Backend-Key: k\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")).startswith(b"HTTP/1.1 400 ")
 
 
@@ -137,7 +138,7 @@ async def test_the_slow_are_let_go(gateways):
 async def test_connections_are_bounded(gateways):
     gateway = gateways(**options(backend={"connections": 2}))
     edge = gateway.edges[0]
-    half = b"POST /backend HTTP/1.1\r\nHost: x\r\nX-Backend-Key: k\r\nContent-Length: 10\r\n\r\n"
+    half = f"POST /backend HTTP/1.1\r\nHost: x\r\nX-Backend-Key: {KEY}\r\nContent-Length: 10\r\n\r\n".encode()
     busy = [await RawSocket.connect("127.0.0.1", edge.backend_port) for _ in range(2)]
     for raw in busy:
         await raw.send(half)
@@ -225,3 +226,57 @@ def test_a_bad_key_file_keeps_meshd_from_starting(broker_url, keys, wrong):
     process.wait_for_log("can't start", may_end=True)
     assert process.popen.wait(30) == 78
     assert wrong in process.log() and "short-key" not in process.log()
+
+
+REPORTS, TEAM = "key-of-the-reports-backend", "key-of-the-backend-of-a-team"
+SCOPED = f"""[keys]
+billing = "{KEY}"
+
+[keys.reports]
+key = "{REPORTS}"
+may = ["publish"]
+channels = ["reports.*"]
+
+[keys.team]
+key = "{TEAM}"
+may = ["send", "list"]
+users = ["ann"]
+"""
+
+
+async def test_a_key_may_do_what_its_table_says_and_no_more(broker_url):
+    wanted = options()
+    wanted["files"]["keys.toml"] = SCOPED
+    with Gateway(broker_url, **{**wanted, "secrets": {KEY, REPORTS, TEAM}}) as gateway:
+        edge = gateway.edges[0]
+        listener = await SnorkyClient.open(edge.snorky_url)
+        for channel in ("reports.eu", "orders"):
+            await listener.call("news", "subscribe", channel=channel)
+        forbidden = [
+            (REPORTS, envelope("news_backend", "publish", 1, channel="orders", message=1)), (REPORTS, envelope("gateway", "send_to_all", 1, message=1)),
+            (REPORTS, envelope("gateway", "close_all", 1)), (REPORTS, envelope("gateway", "sessions", 1)),
+            (TEAM, envelope("news_backend", "publish", 1, channel="reports.eu", message=1)), (TEAM, envelope("gateway", "send_to_all", 1, message=1)),
+            (TEAM, envelope("gateway", "send_to_users", 1, user_ids=["ann", "bob"], message=1)), (TEAM, envelope("gateway", "close_users", 1, user_ids=["ann"])),
+            (TEAM, envelope("gateway", "send_to_session", 1, session_id="0" * 32, message=1)), (TEAM, envelope("gateway", "sessions", 1)), (TEAM, envelope("gateway", "no_such", 1)),
+        ]
+        for key, call in forbidden:
+            status, body, _ = await on_thread(edge, call, key)
+            assert status == 403 and body["error"] == "NuropbAuthorizationError" and body["description"].startswith("this key may "), (call, status, body)
+        assert metrics.value(gateway, 'backend_refused_total{reason="scope"}') == len(forbidden)
+        gateway.meshd.wait_for_log("a backend's call was refused key=reports reason=.*this key may not publish to this channel")
+        assert (await on_thread(edge, envelope("news_backend", "publish", 1, channel="reports.eu", message="genuine"), REPORTS))[0] == 200
+        assert await listener.notification("news") == {"type": "message", "channel": "reports.eu", "message": "genuine"}, "and nothing before it"
+        sent = await on_thread(edge, envelope("gateway", "send_to_users", 1, user_ids=["ann"], message="hello"), TEAM)
+        assert sent[0] == 200 and sent[1]["message"]["data"]["connections"] == 1
+        assert (await on_thread(edge, envelope("gateway", "sessions", 1, user_id="ann"), TEAM))[1]["message"]["data"]["sessions"][0]["user_id"] == "ann"
+        assert (await on_thread(edge, envelope("gateway", "send_to_all", 1, message=1), KEY))[0] == 200, "a key that is a text may do everything"
+        # A key's table is read again with the file, and one with a mistake changes nothing.
+        (gateway.folder / "keys.toml").write_text(SCOPED.replace('may = ["publish"]', 'may = ["fly"]'))
+        gateway.meshd.signal(signal.SIGHUP)
+        await eventually(lambda: "'fly' is no operation" in gateway.meshd.log(), gateway.meshd.tail)
+        assert (await on_thread(edge, forbidden[0][1], REPORTS))[0] == 403
+        (gateway.folder / "keys.toml").write_text(SCOPED.replace("reports.*", "*"))
+        gateway.meshd.signal(signal.SIGHUP)
+        await eventually(lambda: "backend keys reloaded" in gateway.meshd.log(), gateway.meshd.tail)
+        assert (await on_thread(edge, forbidden[0][1], REPORTS))[0] == 200
+        await listener.close()

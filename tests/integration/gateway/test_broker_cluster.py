@@ -1,4 +1,4 @@
-"""A cluster of two nodes loses the one that we are on."""
+"""A cluster loses the node that we are on."""
 
 import asyncio
 
@@ -17,13 +17,18 @@ OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 def nodes(folder):
     first = Broker(folder / "first")
     second = Broker(folder / "second", join=first)
+    started = [first, second]
     try:
         first.start()
         second.start()
+        if int(first.ctl("version").split(".")[0]) >= 4:
+            # Khepri goes on with a majority only, and one of two is none.
+            started.append(Broker(folder / "third", join=first))
+            started[-1].start()
         yield first, second
     finally:
-        second.stop()
-        first.stop()
+        for node in reversed(started):
+            node.stop()
 
 
 @pytest.mark.limit(150)
@@ -51,7 +56,9 @@ async def test_the_node_that_we_are_on_is_lost(nodes, gateways):
         assert (await asyncio.wait_for(waiting, 45))["result"] == "through the other node"
 
         async def comes():
-            await ann.done("event", topic=topic, event="come")
+            # RabbitMQ 4 says no to the publisher as long as one of the topic's queues is on a node that is down, ours of before
+            # among them. All others get the event all the same.
+            await (await ann.begin_verb("event", topic=topic, event="come"))
             try:
                 return (await bob.event(2.0))["event"] == "come"
             except asyncio.TimeoutError:
@@ -60,7 +67,8 @@ async def test_the_node_that_we_are_on_is_lost(nodes, gateways):
         error = (await asyncio.wait_for(held, 45))["error"]  # its answer was for a queue that is gone
         assert error["error"] == "NuropbTimeoutError" or error["outcome"] == "unknown", error
 
-        assert await ann.refused("describe", service=gateway.name) == "NuropbNotDeliveredError", "its own queue was there"
+        # RabbitMQ 3.10 returns what is for a queue on that node, RabbitMQ 4 refuses it.
+        assert await ann.refused("describe", service=gateway.name) in ("NuropbNotDeliveredError", "NuropbTransportError"), "its own queue was there"
 
         # The first comes back, and only the gateway's own methods notice: their queue is there again.
         await asyncio.to_thread(first.start)

@@ -130,3 +130,21 @@ async def test_the_next_url_of_the_list(broker_url, gateways, demo):
     gateway = gateways(broker_url, settings={"amqp": {"urls": [with_parts(broker_url, port=free_port()), broker_url]}})
     async with await Consumer.open(gateway.url) as consumer:
         assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
+
+
+async def test_another_time_to_expire_costs_no_time_off_the_mesh(broker_url, gateways):
+    """There and back again: the queue of the run before is there with another x-expires, and has no consumer."""
+    gateway = gateways(settings={"amqp": {"response_queue_expires_ms": 600_000}})
+    with demo_service(broker_url, gateway.folder) as demo:
+        for expires, moved in ((601_000, True), (602_000, True), (600_000, False)):
+            gateway.meshd.stop()
+            gateway.settings["amqp"]["response_queue_expires_ms"] = expires
+            gateway.write_config()
+            gateway.start_meshd()
+            gateway.until_ready()
+            log = gateway.meshd.log()
+            assert ("our queue of an earlier run is there with other properties" in log) == moved, log
+            assert "broker not ready" not in log, log
+            ann = await Consumer.open(gateway.edges[0].url)
+            assert await ann.result(demo.service, "add", {"a": expires, "b": 1}) == expires + 1
+            await ann.close()

@@ -1,6 +1,9 @@
 """connectors/python, against a real gateway: what it returns, what it raises, and what it must not do twice."""
 
 import asyncio
+import os
+import resource
+import socket
 import sys
 
 import pytest
@@ -12,6 +15,7 @@ from support.snorky import KEY, SnorkyClient, options
 from support.waiting import eventually
 
 sys.path.insert(0, str(ROOT / "connectors" / "python"))
+import nuropb_gateway_backend  # noqa: E402
 from nuropb_gateway_backend import GatewayError, SnorkyBackend, SnorkyError  # noqa: E402
 
 
@@ -50,12 +54,45 @@ def test_keys_and_addresses(backed):
         SnorkyBackend("127.0.0.1:5801", KEY)
 
 
+@pytest.fixture
+def many_descriptors():
+    """So many are open that the next has a number above 1,023, the last that select() knows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    opened = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC) for _ in range(1100)]
+    assert max(opened) > 1024
+    yield
+    for descriptor in opened:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_backend_with_many_descriptors(backed, many_descriptors):
+    """The first call opens the connection, those after it look whether it is still there."""
+    with SnorkyBackend(backed.edges[0].backend_url, KEY) as backend:
+        for number in range(3):
+            assert backend.call("news_backend", "publish", channel="c", message=number) is None
+        assert backend._connection.sock.fileno() > 1024
+        before = backend._connection.sock
+        with pytest.raises(SnorkyError, match="^Invalid params$"):
+            backend.call("news_backend", "publish", channel="c")
+        assert backend._connection.sock is before
+
+
+def test_a_connection_with_a_high_number_that_the_other_end_has_closed(many_descriptors):
+    near, far = socket.socketpair()
+    with near, far:
+        assert near.fileno() > 1024 and not nuropb_gateway_backend._has_news(near)
+        far.close()
+        assert nuropb_gateway_backend._has_news(near)
+
+
 async def test_a_connection_that_the_gateway_has_let_go_is_opened_again(gateways):
     backend = SnorkyBackend(gateways(**options(backend={"timeout_ms": 2000})).edges[0].backend_url, KEY)
     await on_thread(backend.call, "news_backend", "publish", channel="c", message=1)
-    socket = backend._connection.sock
-    socket.settimeout(45)
-    assert await on_thread(socket.recv, 1, 2) == b"", "it ends after backend.timeout_ms"  # MSG_PEEK
+    connection = backend._connection.sock
+    connection.settimeout(45)
+    assert await on_thread(connection.recv, 1, 2) == b"", "it ends after backend.timeout_ms"  # MSG_PEEK
     await on_thread(backend.call, "news_backend", "publish", channel="c", message=2)
     backend.close()
 

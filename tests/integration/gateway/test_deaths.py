@@ -9,6 +9,7 @@ from support.consumer import Closed, Consumer
 from support.manual_service import ManualService
 from support.services import unique
 from support.waiting import eventually
+from support.websocket import status_of
 
 
 async def test_a_killed_edge_takes_only_its_own_sockets(gateways, broker_url, demo):
@@ -125,7 +126,7 @@ async def test_no_verdict_without_meshd(gateways):
         assert await consumer.other() is None
         assert (await consumer.closed())[0] == 4002
     except Exception as refusal:
-        assert getattr(refusal, "status_code", None) == 503, repr(refusal)
+        assert status_of(refusal) == 503, repr(refusal)
     gateway.start_meshd()
     await eventually(gateway.edges[0].ready, lambda: f"the edge is back: {gateway.meshd.tail(20)}")
 

@@ -6,11 +6,11 @@ import socket
 import struct
 
 import pytest
-from websockets.exceptions import InvalidStatusCode
 
 from support.consumer import Consumer, RawSocket
 from support.gateway import health
 from support.waiting import eventually
+from support.websocket import Refusal
 
 TOKEN = {"Authorization": "Bearer secret-ann"}
 
@@ -32,7 +32,7 @@ async def first(gateway, **options):
     async def try_it():
         try:
             return await Consumer.open(gateway.url, **options)
-        except InvalidStatusCode:
+        except Refusal:
             return None
     return await eventually(try_it, "there is room for the first one")
 

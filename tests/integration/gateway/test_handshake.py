@@ -5,7 +5,6 @@ import asyncio
 import json
 
 import pytest
-from websockets.exceptions import InvalidStatusCode
 
 from support.consumer import Consumer, RawSocket
 from support.gateway import health
@@ -13,6 +12,7 @@ from support.manual_service import ManualService
 from support.ports import free_port
 from support.services import unique
 from support.waiting import eventually
+from support.websocket import Refusal
 
 TOKEN = {"Authorization": "Bearer secret-ann"}
 
@@ -61,7 +61,7 @@ async def test_over_the_limit_of_connections(gateways):
     async def let_in():
         try:
             return await Consumer.open(gateway.url)
-        except InvalidStatusCode:
+        except Refusal:
             return None  # the health check that found the gateway ready has not left yet
     one, two = [await eventually(let_in, "there is room for two") for _ in range(2)]
     async with await attempt(gateway, RawSocket.upgrade(**TOKEN)) as raw:

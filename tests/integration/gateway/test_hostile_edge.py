@@ -1,4 +1,4 @@
-"""An edge in the hands of an attacker (tests/hostile), attached to the real meshd beside an honest one (design rule 2): it
+"""An edge in the hands of an attacker (tests/hostile), attached to the real meshd beside an honest one: it
 can neither crash nor block meshd, nor speak for anybody whose token it has not got; and the honest edge's consumers see
 nothing of it."""
 

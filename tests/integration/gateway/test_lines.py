@@ -238,8 +238,8 @@ async def test_one_connection_with_both_participants(lines, private_broker):
 
     def as_expected():  # nobody else is connected to this broker, once those of other tests have left
         channels[:] = listed("list_channels", "number", "connection")
-        return len({connection for _, connection in channels}) == 1 and sorted(int(number) for number, _ in channels) == [1, 2, 3, 4, 5, 6, 7, 8]
-    await eventually(as_expected, lambda: f"one connection, eight channels: {channels}")
+        return len({connection for _, connection in channels}) == 1 and sorted(int(number) for number, _ in channels) == list(range(1, 13))
+    await eventually(as_expected, lambda: f"one connection, twelve channels: {channels}")
     queues = [name for (name,) in listed("list_queues", "name")]
     for name in (gateway.name, gateway.lines_name):
         assert sum(queue.startswith(f"nuropb-{name}-") and queue.endswith("-rq") for queue in queues) == 1, queues
@@ -327,6 +327,7 @@ async def test_meshd_is_killed_and_no_line_drops(lines, broker_url, demo, answer
         calls = await service.next_calls(len(consumers))
         for consumer in consumers:
             await consumer.result(demo, "echo", {"value": 1})  # the broker has confirmed what went before it
+            await consumer.result(demo, "echo", {"value": 2})  # and meshd has noted that, which it does after the answer
         gateway.meshd.kill()
         await eventually(lambda: not any(edge.attached() for edge in gateway.edges), "the edges know that meshd is away")
         if answered == "while meshd is away":

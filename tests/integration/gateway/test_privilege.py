@@ -11,14 +11,17 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from support import tracing
 from support.certificates import Certificates
 from support.consumer import Consumer
 from support.gateway import Gateway, health
-from support.paths import binary
+from support.launched import alive
+from support.paths import ROOT as REPOSITORY, binary
 from support.processes import Process
 from support.waiting import wait_until
 
@@ -31,6 +34,8 @@ JWT_SECRET = "jwt-secret-oos6Aiquai8aeshaing4Quee3eiquei8"
 BACKEND_KEY = "backend-key-aeb8Loh4iere7Xiephu3"
 ETCD_PASSWORD = "etcd-password-Thoh1eegh6ai"
 AMQP_PASSWORD = "amqp-password-uu2ohNgai4ei"
+PEER_KEY = "peer-key-ieth9quah4Aesh1phooqu7oo1"
+CLIENT_TOKEN = "client-token-Ohd4iemaeX5eishie"
 SET_PASSWORD = "set-password-Noo4aiSh9uoz"
 
 
@@ -130,16 +135,71 @@ def test_no_secret_is_in_an_edge(gateway):
     assert {COOKIE_SECRET.encode(), JWT_SECRET.encode(), sealing} <= known
 
 
-FORBIDDEN_TO_EDGES = {
-    "execve": (), "fork": (), "clone": (0x10f00,), "ptrace": (16, 1), "process_vm_readv": (1,), "mount": (), "unshare": (0x10000000,), "setuid": (0,), "kill": (1, 0),
-    "socket": (socket.AF_INET, socket.SOCK_STREAM, 0), "listen": (3, 1), "bind": (3,), "mmap": (0, 4096, 7, 0x22, -1, 0), "bpf": (), "io_uring_setup": (1, 0),
-}
+def secrets_table():
+    """{secret: (edge, meshd)} of docs/tasks/hardening.md."""
+    text = (REPOSITORY / "docs" / "tasks" / "hardening.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.split("| secret | edge | meshd |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]]
+    return {re.sub(r" \(.*", "", row[0]): (row[1], row[2]) for row in rows}
+
+
+async def test_each_process_holds_the_secrets_that_the_page_says(broker_url, folder):
+    certificates = Certificates(folder / "certificates")
+    numbers = load_pem_private_key(certificates.key.read_bytes(), None).private_numbers()
+    settings = {
+        "auth": {"authorizers": ["tokens", "jwt", "session_cookie"], "session_cookie": "user"},
+        "cookie": {"secret_file": "cookie-secrets"}, "jwt": {"secret_file": "jwt-secrets", "algorithms": ["HS256"]},
+        "backend": {"key_file": "backends.toml", "port": 0}, "snorky": {"path": "/ws"}, "push": {"key_file": "peer-keys"}, "console": {"enabled": True, "port": 0},
+        "amqp": {"password_file": "broker-password"}, "tls": {"certificate_files": [str(certificates.certificate)], "key_files": [str(certificates.key)]},
+    }
+    password = urlsplit(broker_url).password
+    files = {"cookie-secrets": COOKIE_SECRET, "jwt-secrets": JWT_SECRET, "backends.toml": f'[keys]\nshop = "{BACKEND_KEY}"\n', "peer-keys": PEER_KEY, "broker-password": password}
+    with Gateway(broker_url.replace(f":{password}@", ":none@"), settings=settings, files=files, tokens={CLIENT_TOKEN: {"user_id": "ann"}}, secrets={PEER_KEY}) as gateway:
+        run = gateway.folder / "run"
+        held = {
+            "password of the broker": [password.encode()],
+            "secrets for tokens": [COOKIE_SECRET.encode(), JWT_SECRET.encode()],
+            "key that seals tickets": [(run / "secret").read_bytes()],
+            "key of the admin socket": [(run / "admin.key").read_bytes()],
+            "keys of gateways": [PEER_KEY.encode()],
+            # As OpenSSL has a number in memory, and as the file has it.
+            "private keys of certificates": [numbers.p.to_bytes(128, "little")],
+            "keys of backends": [BACKEND_KEY.encode()],
+            "tokens of clients, of the console's users as well": [CLIENT_TOKEN.encode()],
+        }
+        table = secrets_table()
+        assert set(table) == set(held), "each secret has its row, and each row its secret"
+        edge, meshd = gateway.edges[0].process.pid, gateway.meshd.pid
+        # The passwords that a guest has are words that stand everywhere.
+        looked_for = {name: [secret for secret in secrets if secret != b"guest"] for name, secrets in held.items()}
+        for process, pid, column in (("edge", edge, 0), ("meshd", meshd, 1)):
+            for name, secrets in looked_for.items():
+                found = {secret for secret, _ in places_of(pid, secrets)}
+                says = table[name][column]
+                if says == "yes":
+                    assert found == set(secrets), f"{process} has the {name}"
+                else:  # "once used" is not yet
+                    assert says in ("no", "once used") and not found, f"{process}: {name}"
+        # An edge's children have none of them at all, the one that has read the private key included.
+        children = [int(child) for child in Path(f"/proc/{edge}/task/{edge}/children").read_text().split()]
+        assert sorted(status(child)["Name"] for child in children) == ["nuropb-dialer", "nuropb-edge-tls", "nuropb-log"]
+        everything = [secret for secrets in looked_for.values() for secret in secrets] + [certificates.key.read_bytes().splitlines()[10]]
+        for child in children:
+            assert places_of(child, everything) == [], status(child)["Name"]
+
+
+FORBIDDEN_TO_EDGES = [
+    ("execve",), ("fork",), ("clone", 0x10f00), ("ptrace", 16, 1), ("process_vm_readv", 1), ("mount",), ("unshare", 0x10000000), ("setuid", 0), ("kill", 1, 0),
+    ("socket", socket.AF_INET, socket.SOCK_STREAM, 0), ("listen", 3, 1), ("bind", 3), ("mmap", 0, 4096, 7, 0x22, -1, 0), ("bpf",), ("io_uring_setup", 1, 0),
+    # Whatever else listens on a Unix socket that its user may open, meshd's admin socket among it; and other hosts.
+    ("connect", 3), ("socketpair", socket.AF_UNIX, socket.SOCK_DGRAM), ("sendto", 3, 0, 0, socket.MSG_FASTOPEN), ("sendmsg", 3, 0, socket.MSG_FASTOPEN),
+    *(("socket", socket.AF_UNIX, kind, 0) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET)),
+]
 FORBIDDEN_TO_MESHD = {"execve": (), "fork": (), "ptrace": (16, 1), "listen": (3, 1), "mmap": (0, 4096, 7, 0x22, -1, 0), "socket": (socket.AF_PACKET, socket.SOCK_RAW, 0), "kill": (1, 0)}
 
 
 def test_a_forbidden_call_is_an_edges_last(broker_url):
     with Gateway(broker_url, edges=len(FORBIDDEN_TO_EDGES), wait_ready=False) as gateway:
-        for edge, (name, arguments) in zip(gateway.edges, FORBIDDEN_TO_EDGES.items()):
+        for edge, (name, *arguments) in zip(gateway.edges, FORBIDDEN_TO_EDGES):
             wait_until(edge.attached, "attached")
             edge.process.killed = True
             assert tracing.call(edge.process.pid, name, *arguments) is None, name
@@ -194,11 +254,12 @@ def test_certificates_are_read_again_though_the_edge_may_not_read_them(broker_ur
         key.unlink()
         edge.signal(signal.SIGHUP)
         edge.wait_for_log(f"certificates not changed.*{key.name}")
-        # Its reader ends with it, so that a port does not stay taken.
+        # Its reader and its log's writer end with it, so that a port does not stay taken.
         children = Path(f"/proc/{edge.pid}/task/{edge.pid}/children").read_text().split()
-        assert len(children) == 1 and status(children[0])["Seccomp"] == "2"
+        assert sorted(status(child)["Name"] for child in children) == ["nuropb-dialer", "nuropb-edge-tls", "nuropb-log"]
+        assert {status(child)["Seccomp"] for child in children} == {"2"}
         edge.kill()
-        wait_until(lambda: not Path(f"/proc/{children[0]}").exists(), "the reader ends")
+        wait_until(lambda: not any(alive(child) for child in children), "they end")
 
 
 @as_root
@@ -223,8 +284,7 @@ def test_another_users_processes_reach_nothing_of_meshds(gateway):
 
 def test_an_edge_is_turned_away_from_the_admin_socket(gateway):
     """Also one of meshd's own user, whom no mode of a file keeps out."""
-    version = subprocess.run([binary("nuropb-edge"), "--version"], capture_output=True, text=True, check=True).stdout
-    abi = int(re.search(r"ABI (\d+)", version)[1])
+    abi = abi_of_edges()
 
     def visit():
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as admin:
@@ -239,11 +299,68 @@ def test_an_edge_is_turned_away_from_the_admin_socket(gateway):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as worker:
         worker.settimeout(45)
         worker.connect(str(gateway.folder / "run" / "meshd.sock"))
-        worker.send(struct.pack("=III", 0x4C48504E, abi, 0))
-        assert worker.recv(1024)[:4] == b"NPWM", "welcome"
+        assert say_hello(worker, abi) == b"NPWM", "welcome"
         assert visit() == b""
         gateway.meshd.wait_for_log("an edge at the admin socket was turned away")
     wait_until(lambda: visit().startswith(b"HTTP/1.1 200"), "it is no worker any more")
+
+
+def say_hello(worker, abi):
+    worker.send(struct.pack("=III", 0x4C48504E, abi, 0))
+    return worker.recv(1024)[:4]
+
+
+def abi_of_edges():
+    version = subprocess.run([binary("nuropb-edge"), "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"ABI (\d+)", version)[1])
+
+
+async def test_an_edge_that_has_left_meshd_has_no_key_to_the_admin_socket(gateway):
+    """Where edges are of meshd's own user, no mode of a file keeps one out, and once it has left it is no worker any more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as worker:
+        worker.settimeout(45)
+        worker.connect(str(gateway.folder / "run" / "meshd.sock"))
+        assert say_hello(worker, abi_of_edges()) == b"NPWM", "it is an edge, for meshd"
+
+    def operate(name, body, key=""):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as admin:
+            admin.settimeout(45)
+            admin.connect(str(gateway.folder / "run" / "admin.sock"))
+            try:
+                admin.sendall(f"POST {name} HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+                return b"".join(iter(lambda: admin.recv(65536), b""))
+            except (ConnectionResetError, BrokenPipeError):
+                return b""
+    async with await Consumer.open(gateway.url) as consumer:
+        # At first it may be turned away for the worker that it was.
+        wait_until(lambda: operate("/operations/sessions", "{}").startswith(b"HTTP/1.1 401 "), "it is no worker any more")
+        for name, body in (("/operations/send_to_all", '{"message": "forged"}'), ("/operations/close_all", "{}"), ("/operations/reload", "{}"), ("/tap", '{"user_id": "ann"}')):
+            assert operate(name, body).startswith(b"HTTP/1.1 401 "), name
+        key = f"Authorization: Bearer {(gateway.folder / 'run' / 'admin.key').read_text()}\r\n"
+        assert operate("/operations/send_to_all", '{"message": "genuine"}', key).startswith(b"HTTP/1.1 200 ")
+        assert await consumer.other() == "genuine", "and nothing before it"
+    # An edge can't read the key, nor anything else: tracing.call() makes the call as if its own code had.
+    assert tracing.call(gateway.edges[0].process.pid, "open", 0, 0, 0) == -errno.EACCES
+
+
+async def test_an_edge_comes_back_to_another_meshd_though_it_can_connect_to_nothing(gateways):
+    gateway = gateways()
+    edge = gateway.edges[0].process
+    async with await Consumer.open(gateway.url) as consumer:
+        for _ in range(2):
+            gateway.meshd.kill()
+            gateway.start_meshd()
+            gateway.until_ready()
+        assert consumer.open_still
+        gateway.meshd.wait_for_log(rf"worker attached .*pid={edge.pid}\b")
+        dialer = [int(child) for child in Path(f"/proc/{edge.pid}/task/{edge.pid}/children").read_text().split() if status(child)["Name"] == "nuropb-dialer"]
+        assert len(dialer) == 1 and status(dialer[0])["Seccomp"] == "2" and status(dialer[0])["CapEff"].strip("0") == ""
+        # Without it there is no way to the next meshd: the edge ends, so that another one takes its place.
+        os.kill(dialer[0], signal.SIGKILL)
+        gateway.meshd.kill()
+        gateway.start_meshd()
+        edge.wait_for_log("can't connect to meshd any more", may_end=True)
+        assert edge.popen.wait(45) == 0
 
 
 @as_root

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import re
 import signal
 
 import pika
 
+from support import metrics
 from support.consumer import Consumer
+from support.gateway import Gateway
 from support.ctl import ctl
 from support.services import unique
 from support.snorky import SnorkyClient, options
@@ -94,7 +97,7 @@ async def test_every_connection_on_every_edge_once(gateways):
     await all_of(gateway, 0)
     assert "not one of" in ctl(gateway, "kick", "--all", "--code", "1006", code=1)["stderr"]
     assert "not JSON" in ctl(gateway, "send", "--all", "no json", code=2)["stderr"]
-    assert "say whom" in ctl(gateway, "send", "1", code=2)["stderr"]
+    assert "missing target" in ctl(gateway, "send", "1", code=2)["stderr"]
     await leave(consumers)
 
 
@@ -257,3 +260,101 @@ async def test_reserved_topics_are_not_for_consumers(gateways, broker_url, folde
     await eventually(lambda: "under the gateways' topic dropped" in first.meshd.tail(200), "a line about it")
     assert ctl(first, "send", "--user", "ann", "1")["connections"] == 1
     await leave([ann])
+
+
+def publish_as_a_gateway(broker_url, name, *events):
+    """With a participant's permissions on the broker, and nothing else."""
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        headers = {"nuropb_protocol": "0.1.1", "nuropb_version": "0.1.8", "nuropb_type": "event", "trace_id": "t", "encrypted": ""}
+        for event in events:
+            body = {"topic": f"nuropb-gateway.{name}", "event": event, "context": {}, "correlation_id": "c", "trace_id": "t", "target": None}
+            connection.channel().basic_publish("nuropb-events-exchange", f"nuropb-gateway.{name}", json.dumps(body), pika.BasicProperties(correlation_id="c", headers=headers))
+
+
+def instance_of(gateway):
+    return (gateway.folder / "run" / "instance").read_text()
+
+
+def forged(kind, message, sender="forged"):
+    return {"from": sender, "to": None, "kind": kind, "message": message}
+
+
+KEY = "a-key-that-all-gateways-have-Aiph3oth"
+PUSH_ALL = forged("operation", {"op": 1, "wait_ms": 1, "target": {"all": True}, "verb": "send", "message": "forged"})
+
+
+async def test_a_made_up_gateway_is_refused_where_gateways_have_a_key(gateways, broker_url):
+    settings = {"push": {**QUICK["push"], "key_file": "peer-keys"}}
+    first = gateways(tokens=USERS, settings=settings, files={"peer-keys": KEY + "\n"})
+    second = gateways(tokens=USERS, settings=settings, files={"peer-keys": f"# the next one\n{KEY[::-1]}\n{KEY}\n"}, name=first.name)
+    third = gateways(tokens=USERS, settings=settings, files={"peer-keys": f"{KEY}\n{KEY[::-1]}\n"}, name=first.name)
+    # The first one does not know the key that the second one signs with.
+    await eventually(lambda: [metrics.value(gateway, "peers") for gateway in (first, second, third)] == [1, 2, 2], "they know those whose keys they have")
+    await eventually(lambda: metrics.value(first, "peer_refused_messages_total") > 0, "messages under another key are refused")
+    (first.folder / "peer-keys").write_text(f"{KEY}\n{KEY[::-1]}\n")
+    first.meshd.signal(signal.SIGHUP)
+    await eventually(lambda: "keys of gateways reloaded" in first.meshd.log(), first.meshd.tail)
+    await eventually(lambda: metrics.value(first, "peers") == 2, "now it does")
+    consumers = await connect([first.edges[0], second.edges[0]], {"ann": 2})
+
+    refused = {gateway: metrics.value(gateway, "peer_refused_messages_total") for gateway in (first, second, third)}
+    lies = [forged("here", None), forged("here", "who"), PUSH_ALL, {**PUSH_ALL, "mac": "0" * 64, "run": "0" * 32, "number": 1, "time": 1}, forged("gone", None, sender=instance_of(second))]
+    await asyncio.to_thread(publish_as_a_gateway, broker_url, first.name, *lies)
+    await eventually(lambda: all(metrics.value(gateway, "peer_refused_messages_total") >= refused[gateway] + len(lies) - 1 for gateway in refused), "they are refused and counted")
+    await eventually(lambda: re.search("topic dropped .*it has no MAC", third.meshd.log()), third.meshd.tail)  # the first line of its kind there
+    assert metrics.value(first, "peers") == 2 and metrics.value(first, "peer_unsigned_messages_total") == 0
+    said = await ctl_async(first, "send", "--all", '"genuine"')
+    assert said == {"connections": 2, "unanswered": [], "silent_edges": 0}, "and nobody waits for a gateway that is not there"
+    for consumer in consumers["ann"]:
+        assert await consumer.other() == "genuine", "and nothing that was forged before it"
+    assert "share no key" not in first.meshd.log()
+    assert KEY not in first.meshd.log() + second.meshd.log()
+    await leave(consumers)
+
+
+async def test_a_message_of_a_gateway_is_good_once(gateways, broker_url):
+    """Whoever reads on the broker has genuine messages in hand, and can play them back."""
+    settings = {"push": {**QUICK["push"], "key_file": "peer-keys"}}
+    first = gateways(tokens=USERS, settings=settings, files={"peer-keys": KEY})
+    second = gateways(tokens=USERS, settings=settings, files={"peer-keys": KEY}, name=first.name)
+    await both_know(first, second)
+    consumers = await connect([second.edges[0]], {"ann": 1})
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        channel = connection.channel()
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(queue, "nuropb-events-exchange", f"nuropb-gateway.{first.name}")
+        assert (await ctl_async(first, "send", "--user", "ann", '"once"'))["connections"] == 1
+        heard = []
+        while not any(b'"once"' in body for _, body in heard):
+            method, properties, body = channel.basic_get(queue, auto_ack=True)
+            heard += [(properties, body)] if method else []
+            await asyncio.sleep(0.05)
+        refused = metrics.value(second, "peer_refused_messages_total")
+        for properties, body in heard:
+            channel.basic_publish("nuropb-events-exchange", f"nuropb-gateway.{first.name}", body, properties)
+        genuine = [body for _, body in heard if json.loads(body)["event"]["from"] == instance_of(first) and json.loads(body)["event"]["to"] in (None, instance_of(second))]
+        await eventually(lambda: metrics.value(second, "peer_refused_messages_total") >= refused + len(genuine) > refused, "what is played back is refused")
+    assert (await ctl_async(first, "send", "--user", "ann", '"after"'))["connections"] == 1
+    assert [await consumers["ann"][0].other() for _ in range(2)] == ["once", "after"]
+    await leave(consumers)
+
+
+async def test_without_a_key_the_log_warns_once_there_are_several_gateways(gateways):
+    alone = gateways(tokens=USERS, settings=QUICK)
+    assert "share no key" not in alone.meshd.log()
+    second = gateways(tokens=USERS, settings={"push": {**QUICK["push"], "key_file": "peer-keys", "accept_unsigned": True}}, files={"peer-keys": KEY}, name=alone.name)
+    await both_know(alone, second)
+    await eventually(lambda: re.search('WARNING .* share no key.*hint="?push.key_file', alone.meshd.log()), alone.meshd.tail)
+    await eventually(lambda: re.search("WARNING .* believe messages without a MAC", second.meshd.log()), second.meshd.tail)
+    assert metrics.value(second, "peer_unsigned_messages_total") > 0
+    assert (await ctl_async(second, "send", "--all", "1", code=3))["unanswered"] == [], "there are no clients, but two gateways"
+
+
+def test_a_key_file_that_is_none_keeps_meshd_from_starting(broker_url):
+    for text, what in (("short", "fewer than 32"), ("", "holds no key")):
+        gateway = Gateway(broker_url, settings={"push": {"key_file": "peer-keys"}}, files={"peer-keys": text}, edges=0)
+        gateway.write_config()
+        meshd = gateway.run("meshd", "nuropb-meshd")
+        meshd.killed = True
+        assert meshd.popen.wait(45) == 78
+        assert what in meshd.log() and "peer-keys" in meshd.log()

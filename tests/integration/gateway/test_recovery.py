@@ -1,4 +1,4 @@
-"""What becomes of requests when meshd is killed: how far it was with each decides, and each ends once (design rule 1)."""
+"""What becomes of requests when meshd is killed: how far it was with each decides, and each ends once (design.md, rule 1)."""
 
 import asyncio
 import random
@@ -45,6 +45,7 @@ async def test_what_was_published_is_answered(gateways, broker_url, demo, answer
         calls = await service.next_calls(len(consumers))
         for consumer in consumers:
             await consumer.result(demo, "echo", {"value": 1})  # the broker has confirmed what went before it
+            await consumer.result(demo, "echo", {"value": 2})  # and meshd has noted that, which it does after the answer
         await killed(gateway)
         if answered == "while meshd is away":
             for call in calls:

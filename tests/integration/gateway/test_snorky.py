@@ -1,4 +1,4 @@
-"""Snorky on /ws (protocol.md section 3): services, channels, whom they reach, and what bad messages get."""
+"""Snorky on /ws (nuropb-wire.md section 3): services, channels, whom they reach, and what bad messages get."""
 
 import asyncio
 import json

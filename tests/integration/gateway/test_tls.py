@@ -6,15 +6,18 @@ import shutil
 import signal
 import ssl
 import subprocess
+import time
 
 import pytest
-from websockets.exceptions import InvalidMessage, InvalidStatusCode
+from websockets.exceptions import InvalidMessage
 
+from support import metrics
 from support.certificates import Certificates
 from support.consumer import Consumer
 from support.gateway import Gateway, health
 from support.paths import binary
 from support.waiting import eventually, wait_until
+from support.websocket import Refusal
 
 # Under TLS 1.3 a client thinks itself in before the server has looked at its certificate: the refusal comes afterwards.
 REFUSED = (OSError, InvalidMessage)
@@ -225,13 +228,113 @@ async def test_a_certificates_name_is_the_user_where_an_authorizer_says_so(gatew
     gateway = gateways(settings={"tls": settings, "auth": {"authorizers": ["tokens", "client_certificate"]}})
     url = gateway.url.replace("127.0.0.1", "localhost")
     if user is None:  # it has no such name, so it shows nothing at all
-        with pytest.raises(InvalidStatusCode):
+        with pytest.raises(Refusal):
             await Consumer.open(url, None, ssl=trusting(certificates, certificates.ann))
         return
     async with await Consumer.open(url, None, ssl=trusting(certificates, certificates.ann)) as consumer:
         assert consumer.hello["payload"]["event"]["user_id"] == user
-    with pytest.raises(InvalidStatusCode):
+    with pytest.raises(Refusal):
         await Consumer.open(url, None, ssl=trusting(certificates))
+
+
+def with_certificates(certificates, **more):
+    """A gateway's settings, for whom a client is who its certificate says."""
+    return {"tls": tls_settings(certificates, client_certificates="optional", client_ca_file=str(certificates.ca), **more), "auth": {"authorizers": ["tokens", "client_certificate"], "expiry_warning_s": 1}}
+
+
+async def test_a_session_ends_with_the_certificate_that_began_it(gateways, certificates, demo):
+    gateway = gateways(edges=1, settings=with_certificates(certificates))
+    url = gateway.url.replace("127.0.0.1", "localhost")
+    # As long as it takes to come in on a busy machine; what counts is that the session ends by itself.
+    end = int(time.time()) + 15
+    short, other = certificates.issue_until("short", "eve", end), certificates.issue_until("long", "eve", end + 86_400)
+    async with await Consumer.open(url, None, ssl=trusting(certificates, short)) as eve, await Consumer.open(url, None, ssl=trusting(certificates, other)) as lasting, \
+            await Consumer.open(url, "secret-bob", ssl=trusting(certificates, short)) as bob:
+        assert eve.hello["payload"]["event"]["user_id"] == "eve"
+        assert await eve.result(demo, "add", {"a": 1, "b": 2}) == 3
+        # A meshd that comes meanwhile knows it, too.
+        gateway.meshd.kill()
+        gateway.start_meshd()
+        gateway.until_ready()
+        assert (await eve.closed())[0] == 4401 and time.time() >= end
+        assert await lasting.result(demo, "add", {"a": 1, "b": 2}) == 3
+        assert await bob.result(demo, "add", {"a": 1, "b": 2}) == 3, "a token's session ends with the token"
+    assert metrics.value(gateway, 'auth_failures_total{reason="expired"}') == 1
+    with pytest.raises(REFUSED):
+        await Consumer.open(url, None, ssl=trusting(certificates, short))
+    gateway.edges[0].process.wait_for_log('client certificate refused .*reason="?certificate has expired')
+    await eventually(lambda: metrics.value(gateway, 'auth_failures_total{reason="certificate"}') == 1, "it is counted")
+
+
+async def test_a_session_ends_with_the_authority_that_vouched_for_it(gateways, certificates):
+    """An intermediate authority that ends before its client's certificate does."""
+    end = int(time.time()) + 15
+    middle, middle_key = certificates.issue("middle", "middle", None, key=EC)
+    (certificates.folder / "authority.names").write_text("basicConstraints=critical,CA:TRUE\n")
+    certificates._authority("ca", "-in", "middle.csr", "-out", "middle.pem", "-notext", "-extfile", "authority.names", "-startdate", "20200101000000Z", "-enddate", time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end)))
+    leaf, key = certificates.issue_until("below", "eve", end + 86_400, issuer="middle")
+    chain = certificates.folder / "below-chain.pem"
+    chain.write_text(leaf.read_text() + middle.read_text())
+    gateway = gateways(settings=with_certificates(certificates))
+    async with await Consumer.open(gateway.url.replace("127.0.0.1", "localhost"), None, ssl=trusting(certificates, (chain, key))) as eve:
+        assert eve.hello["payload"]["event"]["user_id"] == "eve"
+        assert (await eve.closed())[0] == 4401 and time.time() >= end
+
+
+async def test_revoked_certificates(gateways, certificates, folder):
+    lists = folder / "revoked.pem"
+    day = int(time.time()) + 86_400
+    good, bad = certificates.issue_until("good", "gus", day), certificates.issue_until("bad", "mal", day)
+    lists.write_text(certificates.revocations())
+    gateway = gateways(settings=with_certificates(certificates, client_crl_file=str(lists)))
+    edge, url = gateway.edges[0].process, gateway.url.replace("127.0.0.1", "localhost")
+    for pair, user in ((good, "gus"), (bad, "mal")):
+        async with await Consumer.open(url, None, ssl=trusting(certificates, pair)) as consumer:
+            assert consumer.hello["payload"]["event"]["user_id"] == user
+
+    async def reloaded(text, what):
+        lists.write_text(text)
+        so_far = edge.log().count(what)
+        edge.signal(signal.SIGHUP)
+        await eventually(lambda: edge.log().count(what) > so_far, edge.tail)
+    certificates.revoke("bad")
+    await reloaded(certificates.revocations(), "certificates read again")
+    with pytest.raises(REFUSED):
+        await Consumer.open(url, None, ssl=trusting(certificates, bad))
+    edge.wait_for_log('client certificate refused address=127.0.0.1:[0-9]+ reason="?certificate revoked')
+    await eventually(lambda: metrics.value(gateway, 'auth_failures_total{reason="certificate"}') == 1, "it is counted")
+    async with await Consumer.open(url, None, ssl=trusting(certificates, good)):
+        pass
+    async with await Consumer.open(url, "secret-bob", ssl=trusting(certificates)):
+        pass
+    # What is no list is named, and the former ones stay in force: also where only the second of two is broken.
+    revoked = lists.read_text()
+    for text in ("", "rubbish", revoked + "-----BEGIN X509 CRL-----\nrubbish\n-----END X509 CRL-----\n"):
+        await reloaded(text, "certificates not changed")
+        assert re.search(rf"certificates not changed .*{lists.name}.*tls.client_crl_file", edge.log())
+        with pytest.raises(REFUSED):
+            await Consumer.open(url, None, ssl=trusting(certificates, bad))
+    # A list whose time is over is none: whoever keeps us from the next one gains nothing.
+    await reloaded(certificates.revocations(seconds=1), "certificates read again")
+    async def refused():
+        try:
+            async with await Consumer.open(url, None, hello=False, ssl=trusting(certificates, good)):
+                return False
+        except REFUSED:
+            return True
+    await eventually(refused, "the list's time is over")
+    lists.write_text(certificates.revocations())
+    gateway.edges[0].process.signal(signal.SIGHUP)
+    async def taken():
+        return not await refused()
+    await eventually(taken, "with a fresh list it goes on")
+
+
+def test_lists_without_client_certificates_are_a_mistake_in_the_settings(folder):
+    config = folder / "gateway.toml"
+    config.write_text('[amqp]\nurls = ["amqp://x/"]\n[tls]\nclient_crl_file = "revoked.pem"\n')
+    done = subprocess.run([binary("nuropb-meshd"), "--config", config, "--print-config"], capture_output=True, text=True)
+    assert done.returncode != 0 and "tls.client_crl_file: does nothing without tls.client_certificates" in done.stderr + done.stdout
 
 
 async def test_required_certificates(gateways, certificates):
@@ -240,6 +343,7 @@ async def test_required_certificates(gateways, certificates):
     url = gateway.url.replace("127.0.0.1", "localhost")
     with pytest.raises(REFUSED):
         await Consumer.open(url, "secret-bob", ssl=trusting(certificates))
+    gateway.edges[0].process.wait_for_log('client certificate refused .*reason="?it has shown none')
     async with await Consumer.open(url, "secret-bob", ssl=trusting(certificates, certificates.ann)):
         pass
 

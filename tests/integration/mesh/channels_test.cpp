@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "tests/integration/mesh/participant.hpp"
 #include "tests/integration/mesh/private_broker.hpp"
@@ -63,6 +64,23 @@ class Channels : public ::testing::Test {
     }
     return false;
   }
+  /// The settings of a client that logs in as that user.
+  static TransportSettings as(const std::string& user) {
+    auto out = settings("client", Kind::client);
+    out.urls[0].user = user;
+    out.urls[0].password = "pw";
+    return out;
+  }
+  /// A client whose user has these permissions of topics, to write and to read.
+  std::unique_ptr<Participant> limited_client(const std::string& topics) {
+    broker_->run("ctl --quiet add_user " + name_ + " pw");
+    broker_->run("ctl --quiet set_permissions " + name_ + " '.*' '.*' '.*'");
+    broker_->run("ctl --quiet set_topic_permissions " + name_ + " nuropb-events-exchange " + topics);
+    auto out = std::make_unique<Participant>(as(name_));
+    const auto up = out->start();
+    EXPECT_TRUE(up) << (up ? std::string() : up.error().text());
+    return out;
+  }
   static std::size_t times(const Participant::Seen& seen, State state) {
     return static_cast<std::size_t>(
         std::count_if(seen.states.begin(), seen.states.end(), [&](const auto& s) { return s.first == state; }));
@@ -81,9 +99,10 @@ TEST_F(Channels, AClosedChannelIsOnlyItsParticipants) {
   EXPECT_EQ(second.publish(MessageType::request, name_, std::string(largest_message + 1, ' ')).outcome,
             Outcome::refused);
   EXPECT_EQ(first.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed);
-  EXPECT_EQ(second.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed)
-      << "its channel is opened again";
-  EXPECT_EQ(first.seen().reports.size(), 1u);
+  EXPECT_EQ(second.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed);
+  EXPECT_EQ(first.publish(MessageType::request, name_, std::string(largest_message + 1, ' ')).outcome, Outcome::refused)
+      << "what the broker has said to one is known to all";
+  EXPECT_EQ(first.seen().reports.size(), 2u);
   EXPECT_EQ(times(first.seen(), State::ready), 1u);
   EXPECT_EQ(first.transport.counters().channels_closed, 1u);
 }
@@ -91,6 +110,9 @@ TEST_F(Channels, AClosedChannelIsOnlyItsParticipants) {
 TEST_F(Channels, AClosedServiceChannelIsOpenedAgain) {
   // A broker that waits no longer than that for acknowledgements closes the channel: 406. It holds for channels that are
   // opened while it is so.
+  // From 4.3 on it waits for ever on classic queues (release notes of RabbitMQ 4.3.0, "Consumer Timeout").
+  if (const std::string version = broker_->output("ctl version"); std::stod(version) >= 4.3)
+    GTEST_SKIP() << "RabbitMQ " << version << " closes no channel for this";
   service_.reset();
   broker_->run(
       "ctl eval 'application:set_env(rabbit, consumer_timeout, 200), application:set_env(rabbit, "
@@ -114,30 +136,93 @@ TEST_F(Channels, AClosedServiceChannelIsOpenedAgain) {
   EXPECT_EQ(times(service_->seen(), State::away), 0U) << "the connection lived on";
 }
 
-TEST_F(Channels, AClosedPublishChannelReportsAndGoesOn) {
-  // The broker closes the channel at the large one; what came before it may have arrived, that and the later ones can't.
-  std::vector<Outgoing> messages(5);
+TEST_F(Channels, AMessageThatIsTooLargeForTheBrokerCostsItselfOnly) {
+  service_.reset();
+  auto roomy = settings(name_, Kind::service);
+  roomy.prefetch = 2000;  // nothing is acknowledged here
+  service_ = std::make_unique<Participant>(roomy);
+  ASSERT_TRUE(service_->start());
+  std::vector<Outgoing> messages(1000);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     messages[i].type = MessageType::request;
     messages[i].routing_key = name_;
     messages[i].correlation_id = "m" + std::to_string(i);
-    messages[i].body = std::string(i == 2 ? largest_message + 1 : 100, 'x');
+    messages[i].source = 100 + i % 10;
+    messages[i].body = std::string(i % 100 == 2 ? largest_message + 1 + i : i % 7 == 0 ? 10'000 + i : 100, 'x');
   }
-  ASSERT_EQ(client_->transport.submit(messages), 5U);
-  ASSERT_TRUE(client_->sees([](const auto& s) { return s.reports.size() == 5; }));
+  ASSERT_EQ(client_->transport.submit(messages), 1000U);
+  ASSERT_TRUE(client_->sees([](const auto& s) { return s.reports.size() == 1000; }));
   for (const auto& report : client_->seen().reports) {
-    if (report.correlation_id == "m2") {
-      EXPECT_EQ(report.outcome, Outcome::refused) << report.detail;
-      EXPECT_NE(report.detail.find("larger than"), std::string::npos) << report.detail;
-    } else if (report.correlation_id < "m2") {
-      EXPECT_TRUE(report.outcome == Outcome::confirmed || report.outcome == Outcome::unknown) << report.detail;
-    } else {
-      EXPECT_TRUE(report.outcome == Outcome::confirmed || report.outcome == Outcome::refused)
-          << report.correlation_id << report.detail;
-    }
+    const bool too_large = report.correlation_id.ends_with("02") || report.correlation_id == "m2";
+    ASSERT_EQ(report.outcome, too_large ? Outcome::refused : Outcome::confirmed) << report.detail;
+    EXPECT_EQ(report.detail.find(std::to_string(largest_message)) != std::string::npos, too_large) << report.detail;
   }
-  reaches_the_service();
+  EXPECT_EQ(client_->transport.counters().channels_closed, 1U) << "the broker is asked once";
+  EXPECT_EQ(client_->transport.counters().refused_size, 10U);
+  ASSERT_TRUE(service_->sees([](const auto& s) { return s.requests.size() == 990; }));
+  // Each source's requests came in their order.
+  std::map<int, int> last;
+  for (const auto& request : service_->seen().requests) {
+    const int number = std::stoi(request.correlation_id.substr(1));
+    EXPECT_GT(number, last.contains(number % 10) ? last[number % 10] : -1);
+    last[number % 10] = number;
+  }
   EXPECT_EQ(times(client_->seen(), State::away), 0U);
+}
+
+TEST_F(Channels, WhatIsAllowedIsTriedAndTakenUpToTheLastByte) {
+  for (const std::size_t size : {std::size_t{5000}, largest_message / 2, largest_message - 1, largest_message})
+    EXPECT_EQ(client_->publish(MessageType::request, name_, std::string(size, 'x')).outcome, Outcome::confirmed)
+        << size;
+  EXPECT_EQ(client_->publish(MessageType::request, name_, std::string(largest_message + 1, 'x')).outcome,
+            Outcome::refused);
+  EXPECT_EQ(client_->publish(MessageType::request, name_, std::string(largest_message, 'x')).outcome,
+            Outcome::confirmed);
+  EXPECT_EQ(client_->transport.counters().channels_closed, 1U);
+}
+
+/// A client may ask for what the broker refuses as often as it likes: the connection stays, and others' requests go on.
+TEST_F(Channels, TopicsThatTheBrokerRefusesAgainAndAgain) {
+  const auto limited = limited_client("'^mine' '.*'");
+  std::vector<Outgoing> messages(600);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const bool request = i % 2 == 0;
+    messages[i].type = request ? MessageType::request : MessageType::event;
+    // Events of topics that are not allowed, half of them always the same, and of ones that are.
+    messages[i].routing_key = request      ? name_
+                              : i % 3 == 0 ? "mine." + std::to_string(i)
+                              : i % 4 == 1 ? "others"
+                                           : "others." + std::to_string(i % 20);
+    messages[i].correlation_id = std::to_string(i);
+    messages[i].body = "{}";
+    messages[i].source = request || i % 3 == 0 ? 100 + i : 200;
+  }
+  ASSERT_EQ(limited->transport.submit(messages), 600U);
+  ASSERT_TRUE(limited->sees([](const auto& s) { return s.reports.size() == 600; }));
+  for (const auto& report : limited->seen().reports) {
+    const bool others = report.type == MessageType::event && report.routing_key.starts_with("others");
+    ASSERT_EQ(report.outcome, others ? Outcome::refused : Outcome::confirmed) << report.routing_key << report.detail;
+    EXPECT_EQ(report.detail.find("access to topic") != std::string::npos, others) << report.detail;
+  }
+  const auto counters = limited->transport.counters();
+  EXPECT_LE(counters.channels_closed, 11U) << "once for each topic";
+  EXPECT_EQ(counters.refused_topic, 200U);
+  EXPECT_EQ(times(limited->seen(), State::away), 0U);
+}
+
+TEST_F(Channels, EventsMayNotBePublishedAtAll) {
+  broker_->run("ctl --quiet add_user " + name_ + " pw");
+  broker_->run("ctl --quiet set_permissions " + name_ +
+               " '.*' '^(nuropb-rpc-exchange|nuropb-.*-rq|nuropb-.*-eq)$' '.*'");
+  Participant poor(as(name_));
+  ASSERT_TRUE(poor.start());
+  for (const char* topic : {"a", "b", "a"}) {
+    const auto report = poor.publish(MessageType::event, topic, "{}");
+    EXPECT_EQ(report.outcome, Outcome::refused);
+    EXPECT_NE(report.detail.find("nuropb-events-exchange"), std::string::npos) << report.detail;
+  }
+  EXPECT_EQ(poor.publish(MessageType::request, name_, "{}").outcome, Outcome::confirmed) << "that goes on";
+  EXPECT_EQ(times(poor.seen(), State::stopped), 0U);
 }
 
 TEST_F(Channels, ADeletedQueueIsDeclaredAndConsumedAgain) {
@@ -194,13 +279,19 @@ TEST_F(Channels, AnOperatorClosesAllConnections) {
     ASSERT_TRUE(one->sees([](const auto& s) { return times(s, State::ready) >= 2; }));
   reaches_the_service();
   EXPECT_TRUE(event_arrives(name_ + ".kept"));
-  client_->forget();
-  service_->publish(MessageType::event, name_ + ".dropped", "{}");
-  EXPECT_TRUE(event_arrives(name_ + ".kept"));
-  const auto events = client_->seen().events;
-  EXPECT_FALSE(std::any_of(events.begin(), events.end(), [&](const Incoming& e) {
-    return e.routing_key == name_ + ".dropped";
-  })) << "unbound while away";
+  // The queue has outlived the connection with its bindings, and the broker is told of the change when it consumes again: then
+  // what is published there does not come any more.
+  EXPECT_TRUE([&] {
+    for (int i = 0; i < tries; ++i) {
+      const std::string id = random_hex32();
+      service_->publish(MessageType::event, name_ + ".dropped", "{}", id);
+      if (!event_arrives(name_ + ".kept")) return false;
+      const auto events = client_->seen().events;
+      if (std::none_of(events.begin(), events.end(), [&](const Incoming& e) { return e.correlation_id == id; }))
+        return true;
+    }
+    return false;
+  }()) << "unbound while away";
 }
 
 TEST_F(Channels, EventsOfAShortAbsenceAreWaiting) {
@@ -220,10 +311,7 @@ TEST_F(Channels, WhatIsRefusedForGoodEndsWithTheReason) {
   // May not publish to the default exchange, so answers are refused: 403.
   broker_->run("ctl --quiet add_user " + name_ + " pw");
   broker_->run("ctl --quiet set_permissions " + name_ + " '^nuropb-.*' '^nuropb-.*' '^nuropb-.*'");
-  auto poor = settings("client", Kind::client);
-  poor.urls[0].user = name_;
-  poor.urls[0].password = "pw";
-  Participant participant(poor);
+  Participant participant(as(name_));
   ASSERT_TRUE(participant.start());
   participant.publish(MessageType::response, client_->transport.response_queue(), "{}");
   ASSERT_TRUE(
@@ -235,14 +323,7 @@ TEST_F(Channels, WhatIsRefusedForGoodEndsWithTheReason) {
 }
 
 TEST_F(Channels, ATopicThatTheBrokerRefusesEndsItsEventOnly) {
-  broker_->run("ctl --quiet add_user " + name_ + " pw");
-  broker_->run("ctl --quiet set_permissions " + name_ + " '.*' '.*' '.*'");
-  broker_->run("ctl --quiet set_topic_permissions " + name_ + " nuropb-events-exchange '^mine' '.*'");
-  auto limited = settings("client", Kind::client);
-  limited.urls[0].user = name_;
-  limited.urls[0].password = "pw";
-  client_ = std::make_unique<Participant>(limited);
-  ASSERT_TRUE(client_->start());
+  client_ = limited_client("'^mine' '.*'");
   EXPECT_EQ(client_->publish(MessageType::event, "mine.1", "{}").outcome, Outcome::confirmed);
   const auto report = client_->publish(MessageType::event, "others.1", "{}");
   EXPECT_EQ(report.outcome, Outcome::refused);
@@ -253,14 +334,7 @@ TEST_F(Channels, ATopicThatTheBrokerRefusesEndsItsEventOnly) {
 }
 
 TEST_F(Channels, APatternThatTheBrokerRefusesIsSaidAndTheRestGoesOn) {
-  broker_->run("ctl --quiet add_user " + name_ + " pw");
-  broker_->run("ctl --quiet set_permissions " + name_ + " '.*' '.*' '.*'");
-  broker_->run("ctl --quiet set_topic_permissions " + name_ + " nuropb-events-exchange '.*' '^" + name_ + "'");
-  auto limited = settings("client", Kind::client);
-  limited.urls[0].user = name_;
-  limited.urls[0].password = "pw";
-  client_ = std::make_unique<Participant>(limited);
-  ASSERT_TRUE(client_->start());
+  client_ = limited_client("'.*' '^" + name_ + "'");
   ASSERT_TRUE(client_->transport.bind_event(name_ + ".a"));
   ASSERT_TRUE(client_->transport.bind_event("secrets.#"));
   ASSERT_TRUE(client_->transport.bind_event(name_ + ".b"));
@@ -272,6 +346,31 @@ TEST_F(Channels, APatternThatTheBrokerRefusesIsSaidAndTheRestGoesOn) {
   EXPECT_EQ(client_->seen().refused.size(), 1U);
   EXPECT_EQ(times(client_->seen(), State::away), 0U);
   reaches_the_service();
+}
+
+/// The consumer of events is on another channel than the patterns: none of its events is lost while one after the other is refused.
+TEST_F(Channels, EventsGoOnWhilePatternsAreRefused) {
+  client_ = limited_client("'.*' '^" + name_ + "'");
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(client_->transport.bind_event(name_ + "." + std::to_string(i)));
+  ASSERT_TRUE(client_->sees([](const auto& s) { return s.bound.size() == 300; }));
+  client_->forget();
+  std::size_t published = 0;
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(client_->transport.bind_event("secrets." + std::to_string(i)));
+    for (int k = 0; k < 10; ++k, ++published)
+      ASSERT_EQ(service_->publish(MessageType::event, name_ + "." + std::to_string(k), "{}").outcome,
+                Outcome::confirmed);
+  }
+  ASSERT_TRUE(client_->transport.bind_event(name_ + ".more"));
+  ASSERT_TRUE(client_->sees([](const auto& s) { return s.refused.size() == 30 && s.bound.size() == 1; }));
+  EXPECT_TRUE(client_->sees([&](const auto& s) { return s.events.size() == published; }))
+      << client_->seen().events.size() << " of " << published;
+  EXPECT_EQ(client_->seen().bound, std::vector<std::string>{name_ + ".more"}) << "nothing else was bound anew";
+  const auto closed = client_->transport.counters().channels_closed;
+  ASSERT_TRUE(client_->transport.bind_event("secrets.7"));
+  ASSERT_TRUE(client_->sees([](const auto& s) { return s.refused.size() == 31; }));
+  EXPECT_EQ(client_->transport.counters().channels_closed, closed) << "the broker is not asked again";
+  EXPECT_EQ(times(client_->seen(), State::away), 0U);
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ class Malformed : public ::testing::Test {
     hand_.emplace(std::move(*opened));
     queue_ = name_ + "-answers";
     ASSERT_TRUE(hand_->open_channel(channel));
-    ASSERT_TRUE(hand_->declare_queue(channel, queue_, {false, {}, milliseconds(5000)}));
+    ASSERT_TRUE(hand_->declare_queue(channel, queue_, {true, {}, milliseconds(5000)}));
     ASSERT_TRUE(hand_->consume(channel, queue_, "answers", true));
   }
   void put(const Headers& headers, std::string_view body, std::string_view correlation_id) {

@@ -32,7 +32,7 @@ class Messages : public ::testing::Test {
   }
   /// A queue of our own that gets what is published with this key.
   void listen(const std::string& exchange, const std::string& key) {
-    ASSERT_TRUE(hand_->declare_queue(channel, name_ + "-ear", {false, {}, milliseconds(5000)}));
+    ASSERT_TRUE(hand_->declare_queue(channel, name_ + "-ear", {true, {}, milliseconds(5000)}));
     ASSERT_TRUE(hand_->bind_queue(channel, name_ + "-ear", exchange, key));
     ASSERT_TRUE(hand_->consume(channel, name_ + "-ear", "ear", true));
   }

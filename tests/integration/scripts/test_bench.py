@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 import xml.dom.minidom
 
 import pytest
@@ -20,16 +21,28 @@ def tree(folder):
     for module in (ROOT / "bench").glob("*.py"):
         shutil.copy(module, folder / "bench")
     for name in ("install-packages", "build"):
-        (folder / "scripts" / name).write_text("#!/bin/sh\nexit 0\n")
+        (folder / "scripts" / name).write_text('#!/bin/sh\necho "$0" "$@" >>"$(dirname "$0")/asked"\n')
         (folder / "scripts" / name).chmod(0o755)
+    (folder / "scripts" / "lib").mkdir()
+    (folder / "scripts" / "lib" / "progress.sh").write_text("")
+    (folder / "scripts" / "lib" / "peers.sh").write_text('peers_venv() { echo "peers $1" >>scripts/asked; [ ! -e offline ]; }\n')
     return folder
 
 
-def add(tree, name, text):
+def add(tree, name, text, programs=(), peers=False):
     file = tree / "bench" / name / "run"
     file.parent.mkdir(parents=True)
     file.write_text(f"#!/bin/sh\n{text}\n")
     file.chmod(0o755)
+    (file.parent / "needs.toml").write_text(f"programs = {json.dumps(programs)}\n" + "peers = true\n" * peers)
+
+
+def asked(tree):
+    """What was installed, built and brought, since it was asked last."""
+    file = tree / "scripts" / "asked"
+    lines = [line.rpartition("/scripts/")[2] for line in file.read_text().splitlines()]
+    file.unlink()
+    return lines
 
 
 def writing(text):
@@ -66,6 +79,69 @@ def test_two_of_one_name(tree):
         add(tree, name, writing('{"figures": {"a": {"value": 1, "unit": "1"}}}'))
     done = run(tree)
     assert done.returncode == 1 and "'a'" in done.stderr
+
+
+def fine(name):
+    return writing(f'{{"figures": {{"{name}": {{"value": 1, "unit": "1"}}}}}}')
+
+
+def test_only_what_they_run_is_built(tree):
+    add(tree, "one", fine("one"), ["a", "b"])
+    add(tree, "two", fine("two"), ["b", "c"])
+    add(tree, "loopback", fine("three"), ["d"])  # one of those that --quick runs
+    for words, programs in ((["one"], "a b"), (["two"], "b c"), (["two", "one"], "b c a"), ([], "d a b c"), (["--quick"], "d"), (["two", "--quick"], "b c")):
+        done = run(tree, *words)
+        assert done.returncode == 0, done.stderr
+        assert asked(tree) == ["install-packages --bench", f"build release {programs}"], words
+
+
+def test_a_benchmark_finds_the_programs_that_it_names_and_no_others(tree, monkeypatch):
+    monkeypatch.delenv("NUROPB_BIN", raising=False)  # which would name another folder
+    built = tree / "build" / "release" / "bin"
+    built.mkdir(parents=True)
+    for name in ("a", "b", "c", "b.so"):
+        (built / name).write_text(name)
+    add(tree, "one", 'ls "$NUROPB_BIN" >found; cat "$NUROPB_BIN"/b >>found\n' + fine("one"), ["a", "b"])
+    assert run(tree, "one").returncode == 0
+    assert (tree / "found").read_text() == "a\nb\nb.so\nb"
+
+
+def test_it_brings_the_peers_of_those_that_need_them(tree, monkeypatch):
+    monkeypatch.delenv("NUROPB_PEERS_PYTHON", raising=False)
+    add(tree, "with", fine("with"), peers=True)
+    add(tree, "without", fine("without"))
+    assert run(tree, "without").returncode == 0 and asked(tree) == ["install-packages --bench"], "and nothing is built"
+    for words in (["with"], []):
+        assert run(tree, *words).returncode == 0 and asked(tree) == ["install-packages --bench", "peers build/peers.log"]
+    (tree / "offline").touch()
+    done = run(tree, "with")
+    assert done.returncode == 0 and "could not be installed from PyPI" in done.stderr, "what can be measured is"
+    assert asked(tree)[1:] == ["peers build/peers.log"]
+    monkeypatch.setenv("NUROPB_PEERS_PYTHON", "/usr/bin/python3")
+    assert run(tree, "with").returncode == 0 and asked(tree) == ["install-packages --bench"], "another one was named"
+
+
+@pytest.mark.parametrize("text", [None, "programs = 5\n", "programs = [5]\n", "peers = true\n", 'programs = []\nprogram = "a"\n', 'programs = []\npeers = "yes"\n', "no toml"])
+def test_a_list_that_is_none_is_named(tree, text):
+    add(tree, "one", fine("one"))
+    file = tree / "bench" / "one" / "needs.toml"
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    done = run(tree, "one")
+    assert done.returncode == 2 and "bench/one/needs.toml" in done.stderr and not (tree / "scripts" / "asked").exists(), done.stderr
+
+
+def test_each_benchmark_names_targets_of_the_build():
+    """That it names enough shows when it is run: it finds no others."""
+    targets = set()
+    for file in [*ROOT.glob("*/CMakeLists.txt"), *ROOT.glob("*/*/CMakeLists.txt")]:
+        targets |= set(re.findall(r"^add_(?:executable|library)\(([\w-]+)", file.read_text(), re.MULTILINE))
+    for file in ROOT.glob("bench/*/run"):
+        named = tomllib.loads((file.parent / "needs.toml").read_text())
+        assert named["programs"] and set(named["programs"]) <= targets, file
+        text = "".join(source.read_text() for source in (file, *file.parent.glob("*.py")))
+        assert named.get("peers", False) == ("PEERS_PYTHON" in text), file
 
 
 def test_no_such_benchmark(tree):

@@ -12,6 +12,7 @@ import pytest
 from support.broker import connection
 from support.certificates import Certificates
 from support.paths import ROOT
+from support.roots import rabbitmq_root
 from support.waiting import wait_until
 
 SCRIPT = ROOT / "scripts" / "broker"
@@ -83,6 +84,7 @@ def test_a_node_from_start_to_end(node):
 
     node.run("kill")
     assert node.run("status", check=False).returncode == 3
+    assert node.run("url", check=False).returncode == 3
     node.run("start")
     with connection(url) as link:
         link.channel().queue_declare("kept", passive=True)
@@ -127,6 +129,51 @@ def test_two_nodes_do_not_know_of_each_other(node, folder):
         other.run("stop")
 
 
+def mounted(root):
+    return [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(root) in line]
+
+
+def test_the_rabbitmq_of_another_release(node, folder):
+    root = rabbitmq_root()
+    made = Certificates(folder / "certificates")
+    node.run("start", "--root", root, "--tls", made.certificate, made.key, made.ca)
+    assert node.say("ctl", "version").startswith("4.") and mounted(root) == []
+    with connection(node.say("url")) as link:
+        link.channel().queue_declare("kept", durable=True)
+    # The root is kept with the node, and a folder of the test is at the same place for it.
+    node.run("restart")
+    assert node.say("ctl", "version").startswith("4.")
+    with connection(node.say("url")) as link:
+        link.channel().queue_declare("kept", passive=True)
+    refused = node.run("start", "--root", "/", check=False)
+    assert refused.returncode == 1 and "stop it first" in refused.stderr
+    node.run("kill")
+    node.run("stop")
+    node.leaves_nothing()
+    assert not [name for name, port in ports(node).items() if listening(port)] and mounted(root) == []
+
+
+def test_the_environment_says_whose_rabbitmq_a_new_node_is(node, monkeypatch):
+    root = rabbitmq_root()
+    monkeypatch.setenv("NUROPB_BROKER_ROOT", root)
+    monkeypatch.setenv("NUROPB_BROKER_CONFIG", "heartbeat = 7\nchannel_max = 77")
+    node.run("start", "--config-line", "heartbeat = 8")
+    assert node.say("ctl", "version").startswith("4.")
+    environment = node.say("ctl", "--quiet", "environment").replace(" ", "")
+    assert "{heartbeat,8}" in environment and "{channel_max,77}" in environment
+    monkeypatch.delenv("NUROPB_BROKER_ROOT")
+    monkeypatch.delenv("NUROPB_BROKER_CONFIG")
+    node.run("restart")
+    assert node.say("ctl", "version").startswith("4.")
+
+
+@pytest.mark.parametrize("what", ["not there", "empty"])
+def test_a_root_without_rabbitmq_is_refused(node, folder, what):
+    (folder / "empty").mkdir()
+    done = node.run("start", "--root", folder / what, check=False)
+    assert done.returncode == 1 and ("--root takes" if what == "not there" else "scripts/debian-root RELEASE") in done.stderr, done.stderr
+
+
 def test_tls_management_and_lines_of_its_config(node, folder):
     made = Certificates(folder / "certificates")
     node.run("start", "--tls", made.certificate, made.key, made.ca, "--management", "--config-line", "heartbeat = 7")
@@ -139,7 +186,8 @@ def test_tls_management_and_lines_of_its_config(node, folder):
 
 def test_a_stale_pid_file_harms_nobody(node):
     """After a reboot its number may be another process's."""
-    node.run("url")
+    node.run("start")
+    node.run("kill")
     innocent = subprocess.Popen(["sleep", "600"])
     try:
         (node.folder / "pid").write_text(f"{innocent.pid}\n")
@@ -149,6 +197,14 @@ def test_a_stale_pid_file_harms_nobody(node):
     finally:
         innocent.kill()
         innocent.wait()
+
+
+def test_the_url_of_a_node_that_does_not_run_is_not_given(node):
+    """It would be taken for one at which a broker listens."""
+    for _ in range(2):
+        done = node.run("url", check=False)
+        assert done.returncode == 3 and not done.stdout and str(node.folder) in done.stderr, done
+        assert not node.folder.exists(), "asking makes no node"
 
 
 def test_a_start_that_fails_says_so_and_leaves_nothing(node):

@@ -39,8 +39,15 @@ def test_refusals_say_why(gateway):
 
 
 def test_nobody_there():
-    done = call(f"ws://127.0.0.1:{free_port()}/websocket", "secret-ann", "demo", "echo")
-    assert done.returncode == 1 and "refused" in done.stderr
+    port = free_port()
+    done = call(f"ws://127.0.0.1:{port}/websocket", "secret-ann", "demo", "echo")
+    assert done.returncode == 1 and done.stderr == f"scripts/call: can't connect to 127.0.0.1:{port}: Connection refused\n"
+
+
+def test_a_mistake_is_named():
+    assert "the URL must start with ws://" in call("http://127.0.0.1:1/", "t", "s", "m").stderr
+    done = call("ws://127.0.0.1:1/", "t", "s", "m", "{a: 1}")
+    assert done.returncode == 2 and done.stderr.startswith("scripts/call: PARAMS is not JSON: ") and "{a: 1}" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("words", [(), ("one",), ("http://127.0.0.1:1/", "t", "s", "m"), ("ws://127.0.0.1:1/", "t", "s", "m", "{no json")])

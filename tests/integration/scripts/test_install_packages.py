@@ -83,3 +83,21 @@ def test_not_root_goes_by_sudo(machine):
 def test_the_lists_are_apart():
     assert "spin" not in packages() and "spin" in packages("--test") and "g++" in packages()
     assert subprocess.run([SCRIPT, "--no-such-option"], capture_output=True).returncode == 2
+
+
+def test_what_is_for_arm64_is_for_a_root_folder():
+    listed = subprocess.run([SCRIPT, "--arm64", "--list"], capture_output=True, text=True, check=True).stdout.split()
+    assert "g++-aarch64-linux-gnu" in listed and "libssl-dev:arm64" in listed
+    # Every library that a build needs is there, whichever architecture its package is of.
+    assert {name for name in packages() if name.endswith("-dev")} <= {name.removesuffix(":arm64") for name in listed}
+    for words in (["--arm64"], ["--test", "--arm64", "--list"]):
+        done = subprocess.run([SCRIPT, *words], capture_output=True, text=True)
+        assert done.returncode == 2 and "root folder" in done.stderr
+
+
+def test_the_format_is_that_of_one_version_on_every_release():
+    linters = [name for name in packages("--lint") if name.startswith("clang")]
+    assert "clang-format-19" in linters and len(linters) == 2, linters
+    # scripts/lint runs the clang-tidy that was installed, and the preset `fuzz` names the clang of --fuzz.
+    assert [name for name in linters if name.startswith("clang-tidy-")][0] in ("clang-tidy-14", "clang-tidy-19")
+    assert "clang-19" in packages("--fuzz") and '"clang++-19"' in (ROOT / "CMakePresets.json").read_text()

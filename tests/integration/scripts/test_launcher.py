@@ -2,12 +2,15 @@
 
 import asyncio
 import itertools
+import json
 import os
 import re
 import signal
 import socket
+import time
 from collections import Counter
 
+import pytest
 import websockets
 
 from support import tracing
@@ -19,6 +22,7 @@ from support.paths import binary
 from support.resuming import Resuming
 from support.services import unique
 from support.waiting import eventually, wait_until
+from support.websocket import is_closed
 
 
 async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
@@ -46,13 +50,29 @@ def test_edges_that_only_listen_are_not_ready(launch, folder):
     gateway = launch(bin=bin)
     wait_until(lambda: all((folder / "run" / f"edge-{n}.port").exists() and (folder / "run" / f"edge-{n}.port").read_text() for n in (0, 1)), gateway.process.tail)
     # What it waits for, it says.
-    wait_until(lambda: "nuropb-gateway: starting: meshd has not taken all edges in yet" in gateway.process.log(), gateway.process.tail)
+    wait_until(lambda: "launcher starting: meshd has not taken all edges in yet" in gateway.process.log(), gateway.process.tail)
     versions(folder, other=False)
     for number in (0, 1):
         os.kill(gateway.pids(f"edge {number}")[0], signal.SIGKILL)
     gateway.until_ready()
     said = gateway.process.log()
-    assert said.index("nuropb-gateway: ready") > said.rindex(" started, pid ") and said[:said.index("nuropb-gateway: ready")].count("worker attached") == 2, said
+    assert said.index("launcher ready: ") > said.rindex(" started, pid ") and said[:said.index("launcher ready: ")].count("worker attached") == 2, said
+
+
+def test_with_json_every_line_of_every_process_is_an_object(launch):
+    gateway = launch(edges=1, log={"format": "json"}).until_ready()
+    gateway.process.signal(signal.SIGTERM)
+    assert gateway.ended() == 0
+    lines = [json.loads(line) for line in gateway.process.log().splitlines()]
+    assert {line["process"] for line in lines} == {"launcher", "meshd", "edge"}
+    assert lines[-1]["message"] == "stopped" and lines[-1]["level"] == "info"
+
+
+def test_the_level_of_the_log_is_the_launchers_too(launch):
+    gateway = launch(edges=1, log={"level": "error"})
+    wait_until(gateway.ready_file.exists, gateway.process.tail)
+    gateway.process.signal(signal.SIGTERM)
+    assert gateway.ended() == 0 and gateway.process.log() == ""
 
 
 async def test_sigterm_lets_pending_requests_finish(launch, broker_url):
@@ -120,7 +140,7 @@ async def test_a_roll_replaces_every_edge_and_always_listens(launch, demo):
     knocking = asyncio.create_task(knock())
     gateway.process.signal(signal.SIGHUP)
     assert (await old.closed())[0] == 1001
-    await eventually(lambda: "nuropb-gateway: rolled" in gateway.process.log(), lambda: f"it has rolled:\n{gateway.process.tail()}")
+    await eventually(lambda: "launcher reload complete" in gateway.process.log(), lambda: f"it has rolled:\n{gateway.process.tail()}")
     knocking.cancel()
     assert set(refused) == {0}
     first, second = gateway.pids("edge 0")
@@ -162,7 +182,7 @@ async def ask_all_the_time(gateway, service, outcomes, stop):
 
 
 async def rolled(gateway, times=1):
-    await eventually(lambda: gateway.process.log().count("nuropb-gateway: rolled\n") >= times, lambda: f"it has rolled:\n{gateway.process.tail()}", 2 * LIMIT)
+    await eventually(lambda: gateway.process.log().count("launcher reload complete\n") >= times, lambda: f"it has rolled:\n{gateway.process.tail()}", 2 * LIMIT)
 
 
 async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo):
@@ -181,7 +201,7 @@ async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo)
     stop.set()
     await asyncio.gather(*asking)
     assert [len(gateway.pids(name)) for name in ("meshd", "edge 0", "edge 1", "edge 2")] == [2, 2, 2, 1]
-    assert gateway.process.log().index("meshd is replaced") < gateway.process.log().index("edge 0 replaced")
+    assert gateway.process.log().index("replacing meshd") < gateway.process.log().index("edge 0 replaced")
     assert {code for what, code in outcomes if what == "closed"} <= {1001}
     refused = [error for what, error in outcomes if what == "refused"]
     assert all("not sent" in error["description"] and "outcome" not in error for error in refused), refused
@@ -200,7 +220,7 @@ async def outcome(consumer, url, verb, **members):
         try:
             if trace_id is None or not (consumer.answers.get(trace_id) or trace_id in consumer.pending):
                 trace_id = await consumer.send(verb, trace_id, **members)
-            await consumer.until(lambda: consumer.answers.get(trace_id) or consumer.ws.closed, f"{verb} {trace_id}")
+            await consumer.until(lambda: consumer.answers.get(trace_id) or is_closed(consumer.ws), f"{verb} {trace_id}")
             if consumer.answers.get(trace_id):
                 answer = consumer.answers[trace_id][0]
                 if not answer["error"]:
@@ -209,7 +229,7 @@ async def outcome(consumer, url, verb, **members):
                 trace_id = None  # its socket was leaving
         except websockets.ConnectionClosed:
             pass
-        if consumer.ws.closed:
+        if is_closed(consumer.ws):
             assert await consumer.closed() == 1001
             while True:
                 try:
@@ -257,8 +277,8 @@ async def test_a_roll_costs_those_nothing_who_can_resume(launch, broker_url, fol
         stop.set()
         asked, told = await asking, await telling
         while len(asker.events) < told:
-            await asker.until(lambda: len(asker.events) >= told or asker.ws.closed, "the last events")
-            if asker.ws.closed:
+            await asker.until(lambda: len(asker.events) >= told or is_closed(asker.ws), "the last events")
+            if is_closed(asker.ws):
                 await asker.resume(gateway.url)
         assert asker.events == [(topic, n) for n in range(told)]
         assert ran == Counter(range(asked))
@@ -318,7 +338,7 @@ def test_half_an_upgrade_is_not_rolled_to(launch, folder):
     (folder / "bin" / "nuropb-edge").unlink()
     (folder / "bin" / "nuropb-edge").symlink_to(binary("edge_other_abi"))
     gateway.process.signal(signal.SIGHUP)
-    gateway.process.wait_for_log("nuropb-edge ABI 99999: they can't work together, so nothing is rolled")
+    gateway.process.wait_for_log("nuropb-edge ABI 99999: they can't work together; reload aborted")
     assert len(gateway.pids("edge 0")) == 1 and gateway.health()[0] == 200
 
 
@@ -331,7 +351,7 @@ def test_programs_that_are_missing_for_a_while_end_nothing(launch, folder):
     gateway.process.wait_for_log("edge 0 can't be started: .*/nuropb-edge: No such file or directory; again in")
     (bin / "nuropb-meshd").unlink()
     gateway.process.signal(signal.SIGHUP)
-    gateway.process.wait_for_log("nuropb-gateway: nothing is rolled")
+    gateway.process.wait_for_log("launcher reload aborted")
     assert gateway.health()[0] == 200 and alive(gateway.pids("edge 1")[0]) and alive(gateway.pids("meshd")[0])
     versions(folder, other=False)
     wait_until(lambda: len(gateway.pids("edge 0")) == 2, lambda: f"it is back:\n{gateway.process.tail()}")
@@ -346,20 +366,20 @@ def test_new_edges_that_do_not_start_leave_the_old_ones(launch, folder):
     (bin / "nuropb-edge").write_text("#!/bin/sh\ncase $1 in --version) echo 'nuropb-edge 9 (ABI 99999)';; *) exit 1;; esac\n")
     (bin / "nuropb-edge").chmod(0o755)
     gateway.process.signal(signal.SIGHUP)
-    gateway.process.wait_for_log("the new edges do not start: the old ones go on")
+    gateway.process.wait_for_log("the new edges do not start: keeping the old ones")
     assert gateway.health()[0] == 200 and all(alive(gateway.pids(f"edge {number}")[0]) for number in (0, 1))
     assert len(gateway.pids("meshd")) == 1
     # And from there the old ones can be rolled to.
     versions(folder, other=False)
     gateway.process.signal(signal.SIGHUP)
-    gateway.process.wait_for_log("nuropb-gateway: rolled", LIMIT)
+    gateway.process.wait_for_log("launcher reload complete", LIMIT)
 
 
 def test_a_roll_with_wrong_settings_changes_nothing(launch):
     gateway = launch(edges=1).until_ready()
     gateway.config.write_text(toml(gateway.settings) + "\n[limits]\nconnections = \"many\"\n")
     gateway.process.signal(signal.SIGHUP)
-    gateway.process.wait_for_log("the settings are wrong now: nothing is rolled")
+    gateway.process.wait_for_log("the configuration is invalid: reload aborted, the running one is unchanged")
     assert "limits.connections" in gateway.process.log()
     assert len(gateway.pids("edge 0")) == 1 and gateway.health()[0] == 200
 
@@ -392,7 +412,7 @@ def test_a_port_that_is_taken_ends_it(folder, broker_url):
     with socket.create_server(("127.0.0.1", gateway.port)):
         gateway.start()
         assert gateway.ended() == 78
-    assert f"can't listen on 127.0.0.1 port {gateway.port}" in gateway.process.log()
+    assert f"listen.port: 127.0.0.1 port {gateway.port} is taken" in gateway.process.log()
     assert not gateway.children() and not gateway.ready_file.exists()
 
 
@@ -438,10 +458,11 @@ def test_a_second_signal_means_at_once(launch):
     edge = gateway.pids("edge 0")[0]
     os.kill(edge, signal.SIGSTOP)  # it will not drain
     gateway.process.signal(signal.SIGTERM)
-    gateway.process.wait_for_log("nuropb-gateway: stopping")
+    gateway.process.wait_for_log("launcher stopping")
+    time.sleep(1.1)  # another one within a second asks for nothing else
     gateway.process.signal(signal.SIGTERM)
     assert gateway.ended() == 1, "something had to be killed"
-    assert "edge 0 has to be killed" in gateway.process.log() and not alive(edge)
+    assert "edge 0 did not stop in time: killing it" in gateway.process.log() and not alive(edge)
 
 
 async def test_with_no_broker_at_all(launch):
@@ -458,3 +479,48 @@ def test_binaries_that_are_missing_are_named(launch, folder):
     gateway.start()
     assert gateway.ended() == 78
     assert f"can't be started: {folder / 'nuropb-edge'}" in gateway.process.log()
+
+
+def test_two_signals_at_once_are_one_wish(launch):
+    """As `timeout` sends them: to its child, and to the group that the child is in."""
+    gateway = launch(edges=1, drain={"grace_ms": 1500}).until_ready()
+    for pause in (0.002, 0.01, 0.2, 0.0):
+        gateway.process.popen.send_signal(signal.SIGTERM)
+        time.sleep(pause)
+    assert gateway.ended() == 0
+    assert gateway.process.log().rstrip().endswith("launcher stopped"), gateway.process.tail()
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2])
+def test_signals_count_from_the_first_moment(launch, number):
+    gateway = launch(edges=1)
+    time.sleep(0.02)  # in which `env`, which makes the launcher deaf to them until it listens, comes to that; Python needs longer
+    for _ in range(100):  # while Python starts, while the settings are read, while meshd and the edge start
+        gateway.process.signal(number)
+        time.sleep(0.01)
+    gateway.until_ready()
+    gateway.process.signal(signal.SIGTERM)
+    assert gateway.ended() == 0, gateway.process.tail()
+    assert "killed by" not in gateway.process.log()
+
+
+def test_processes_that_start_are_not_ended_by_what_they_are_told_later(launch):
+    """An edge or meshd that is told to read again before it has handlers."""
+    gateway = launch(edges=1).until_ready()
+    for name in ("meshd", "edge 0"):
+        os.kill(gateway.pids(name)[0], signal.SIGKILL)
+        wait_until(lambda: len(gateway.pids(name)) == 2, gateway.process.tail)
+        new = gateway.pids(name)[1]
+        for number in (signal.SIGHUP, signal.SIGUSR1) * 20:
+            os.kill(new, number)
+            time.sleep(0.005)
+        gateway.until_ready()
+        assert gateway.pids(name)[1:] == [new] and alive(new)
+
+
+@pytest.mark.parametrize("ready_file, why", [("no/such/ready", "No such file or directory"), ("", "is no regular file"), ("gateway.toml/ready", "Not a directory")])
+def test_a_ready_file_that_can_not_be_written_is_refused_at_the_start(folder, broker_url, ready_file, why):
+    gateway = Launched(folder, broker_url)
+    gateway.ready_file = folder / ready_file
+    assert gateway.start().ended() == 78
+    assert why in gateway.process.log() and "started" not in gateway.process.log() and "Traceback" not in gateway.process.log()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.consumer import Consumer
-from support.launched import alive
+from support.launched import alive, below
 from support.waiting import eventually, wait_until
 
 QUICK = {"hung_after_s": 4}  # on a busy machine a process that is well may be kept waiting
@@ -28,7 +28,7 @@ async def test_a_meshd_that_hangs_is_replaced_and_no_socket_drops(launch, demo):
         hung = gateway.pids("meshd")[0]
         suspend(hung)
         waiting = await consumer.begin(demo, "echo", {"value": 2})
-        await eventually(lambda: "meshd hangs: it is killed" in gateway.process.log(), gateway.process.tail)
+        await eventually(lambda: "meshd hangs: killing it" in gateway.process.log(), gateway.process.tail)
         assert (await asyncio.wait_for(waiting, 60))["result"] == {"value": 2}, "it had not been taken"
         assert consumer.open_still and not alive(hung) and len(gateway.pids("meshd")) == 2
 
@@ -63,5 +63,29 @@ async def test_one_that_ran_comes_back_within_a_second_however_often_it_dies(lau
         os.kill(gateway.pids("edge 0")[-1], signal.SIGKILL)
         await eventually(lambda: len(gateway.pids("edge 0")) == times + 1, gateway.process.tail)
         await eventually(lambda: gateway.health()[0] == 200, gateway.process.tail)
-    pauses = [float(line.split("again in ")[1].split()[0]) for line in gateway.process.log().splitlines() if line.startswith("nuropb-gateway: edge 0 ended")]
+    pauses = [float(line.split("again in ")[1].split()[0]) for line in gateway.process.log().splitlines() if " launcher edge 0 ended" in line]
     assert len(pauses) == 5 and max(pauses) <= 0.5, pauses
+
+
+@pytest.mark.parametrize("first", ["the launcher", "its processes"])
+async def test_all_of_it_is_paused_and_goes_on(launch, demo, first):
+    """As by the freezer of a control group, or a snapshot of a virtual machine: none hangs, and no socket is lost."""
+    gateway = launch(gateway=QUICK).until_ready()
+    launcher, others = gateway.process.pid, below(gateway.process.pid)
+    consumers = [await Consumer.open(gateway.url) for _ in range(6)]
+    for _ in range(2):
+        for pid in (launcher, *others):
+            os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(QUICK["hung_after_s"] + 3)  # there is no state to wait for, nothing happens
+        for pid in (launcher, *others) if first == "the launcher" else (*others, launcher):
+            os.kill(pid, signal.SIGCONT)
+        for consumer in consumers:
+            assert await consumer.result(demo, "echo", {"n": 1}) == {"n": 1}
+        await asyncio.sleep(3)  # in which the launcher looks more than once
+    assert all(consumer.open_still for consumer in consumers)
+    assert "hangs" not in gateway.process.log() and len(gateway.children()) == 3, gateway.process.tail()
+    for consumer in consumers:
+        await consumer.close()
+    # One that hangs after that is found all the same.
+    suspend(gateway.pids("edge 0")[0])
+    await eventually(lambda: len(gateway.pids("edge 0")) == 2, gateway.process.tail, 60)

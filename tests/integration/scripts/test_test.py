@@ -2,8 +2,10 @@
 where what it calls is small and does as it is told."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -19,11 +21,15 @@ STUBS = {
     "scripts/install-packages": "exit 0",
     "scripts/lint": '[ "$FAILING" != lint ]',
     "scripts/build": '[ "$FAILING" != "build-$1" ]',
-    "scripts/broker": 'case $1 in start) [ "$FAILING" != broker ] ;; url) echo amqp://nobody@127.0.0.1:1/ ;; esac',
+    "scripts/debian-root": 'echo "$@" >>debian-root.log; [ "$FAILING" != debian-root ] && echo "$PWD/roots/$1"',
+    "scripts/broker": 'echo "$1 of ${NUROPB_BROKER_ROOT:-here}, $NUROPB_BROKER_CONFIG" >>broker.log; case $1 in start) [ "$FAILING" != broker ] ;; url) echo amqp://nobody@127.0.0.1:1/ ;; esac',
+    "scripts/lib/in-debian-root": '[ "$1" = "$PWD/roots/trixie" ] && [ "$FAILING" != "13:$2" ] && case $2 in ctest) exec ctest ;; esac',
     "build/tsan/bin/ring_stress": 'echo "[==========] 3 tests from 1 test suite ran."; [ "$FAILING" != tsan ]',
 }
 
-SUITES = ("integration/gateway", "integration/scripts", "integration/deploy", "integration/service", "interop", "conformance", "browser", "client", "chaos")
+SUITES = ("integration/gateway", "integration/scripts", "integration/deploy", "integration/service", "interop", "conformance", "browser", "client", "clients", "chaos")
+
+BESIDE = "clients/python/tests"  # which stands beside the package, and not in tests
 
 DOCS = "integration/scripts/test_docs.py"  # a suite of its own, and not run twice
 
@@ -36,16 +42,20 @@ def tree(folder):
         file.write_text(f"#!/bin/sh\n{text}\n")
         file.chmod(0o755)
     shutil.copy(ROOT / "scripts" / "test", folder / "scripts" / "test")
-    (folder / "scripts" / "lib").mkdir()
-    shutil.copy(ROOT / "scripts" / "lib" / "progress.sh", folder / "scripts" / "lib")
+    (folder / "scripts" / "lib").mkdir(exist_ok=True)
+    for name in ("progress.sh", "peers.sh", "rabbitmq_release.sh", "debian13.sh", "arm64.sh", "other_pythons.sh", "skips.py"):
+        shutil.copy(ROOT / "scripts" / "lib" / name, folder / "scripts" / "lib")
     (folder / "path").mkdir()
     (folder / "path" / "ctest").write_text(CTEST)
     (folder / "path" / "ctest").chmod(0o755)
     for suite in SUITES:
         (folder / "tests" / suite).mkdir(parents=True)
         (folder / "tests" / suite / "test_it.py").write_text(f"import os\ndef test_it(): assert os.environ.get('FAILING') != {suite!r}\n")
+    (folder / BESIDE).mkdir(parents=True)
+    (folder / BESIDE / "test_it.py").write_text(f"import os\ndef test_it(): assert os.environ.get('FAILING') != {BESIDE!r}\n")
     (folder / "tests" / DOCS).write_text("def test_it(): pass\n")
-    shutil.copy(ROOT / "tests" / "peers.txt", folder / "tests" / "peers.txt")
+    for name in ("peers.txt", "allowed_skips.toml"):
+        shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
     return folder
 
 
@@ -55,22 +65,29 @@ def run(tree, *words, peers=True, **environment):
         shutil.copy(tree / "tests" / "peers.txt", tree / "build" / "peers-venv" / "complete")
     else:
         environment |= {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": ""}
-    environment = {**os.environ, "NUROPB_REQUIRE_INTEROP": "0", "FAILING": "", "PATH": f"{tree / 'path'}:{os.environ['PATH']}", **environment}
+    environment = {**os.environ, "NUROPB_REQUIRE_INTEROP": "0", "NUROPB_PYTHONS": "", "FAILING": "", "PATH": f"{tree / 'path'}:{os.environ['PATH']}", **environment}
+    environment.pop("NUROPB_ROOTS", None)
     return subprocess.run([tree / "scripts" / "test", *words], env=environment, capture_output=True, text=True, timeout=400)
 
 
 def test_all_passed(tree):
+    packages_of(tree / "roots" / "testing", rabbitmq_server="4.3.6-1")
     done = run(tree)
     assert done.returncode == 0 and "all passed" in done.stdout, done.stdout + done.stderr
     table = done.stdout.split("== results\n")[1]
-    for name in ("lint", "unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "docs", "scripts", "interop", "conformance", "pages in Chromium", "chaos"):
+    for name in ("lint", "unit", "model", "fuzz", "stress (asan", "stress (tsan", "mesh", "gateway", "docs", "the Python client by itself", "scenarios for every client", "the clients, examples", "scripts", "interop", "conformance", "pages in Chromium", "chaos",
+                 "Debian 13: build", "Debian 13: unit", "Debian 13: quickstart", "Debian 13: the library", "Debian 13: the Debian package",
+                 "RabbitMQ 4.3: mesh", "RabbitMQ 4.3: gateway"):
         assert name in table, table
-    assert table.count("2 passed") == 5 and table.count("1 passed") == len(SUITES) + 1 and table.count("3 passed") == 1, table
+    # Each suite once, the Python client by itself, the documents, and the gateway once more with RabbitMQ 4.3.
+    assert table.count("2 passed") == 7 and table.count("1 passed") == len(SUITES) + 3 and table.count("3 passed") == 1, table
 
 
 # What fails, and a label that comes upon it.
 FAILURES = {"lint": "lint", "build-asan": "fuzz", "build-tsan": "stress", "build-release": "mesh", "ctest": "unit", "tsan": "stress",
             "integration/gateway": "integration", "integration/service": "integration", "integration/scripts": "scripts", "integration/deploy": "deploy"}
+FAILURES |= {f"13:{what}": "debian13" for what in ("scripts/build", "ctest", "scripts/quickstart", "sh")}
+FAILURES |= {BESIDE: "client", "clients": "client"}
 FAILURES |= {suite: suite for suite in SUITES if suite not in FAILURES}
 
 
@@ -80,6 +97,22 @@ def test_one_failure_is_enough(tree, what):
     assert done.returncode == 1 and "all passed" not in done.stdout, done.stdout + done.stderr
     table = done.stdout.split("== results\n")[1]
     assert "FAILED" in table and "model" in table, "the others still run"
+
+
+def test_other_pythons(tree):
+    """The machine's own stands for another one. A venv that can't be made is said, and one that is there is used."""
+    done = run(tree, "client", NUROPB_PYTHONS="/usr/bin/python3", PIP_INDEX_URL="http://127.0.0.1:9/", PIP_FIND_LINKS="")
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert done.returncode == 0 and f"the Python client with Python {version}" in done.stdout and "PyPI can't be reached" in done.stdout, done.stdout + done.stderr
+    venv = tree / "build" / "pythons" / version
+    shutil.rmtree(venv)
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to("/usr/bin/python3")
+    (venv / "complete").touch()
+    row = rf"^the Python client with Python {re.escape(version)} +(\w+)"
+    for failing, outcome in (("", "passed"), (BESIDE, "FAILED")):
+        done = run(tree, "client", NUROPB_PYTHONS="/usr/bin/python3", FAILING=failing)
+        assert re.findall(row, done.stdout, re.MULTILINE) == [outcome] and (done.returncode == 0) is (outcome == "passed"), done.stdout + done.stderr
 
 
 def test_without_a_broker_nothing_of_it_is_run(tree):
@@ -102,6 +135,52 @@ def test_without_pypi_it_says_so_loudly(tree):
     assert done.returncode == 1 and "!! SKIPPED" in done.stdout
 
 
+def test_without_a_root_of_debian_13_it_says_so_loudly(tree):
+    done = run(tree, "debian13", "model", FAILING="debian-root")
+    assert done.returncode == 0 and "!! SKIPPED: no root folder of Debian 13" in done.stdout, done.stdout + done.stderr
+    assert "Debian 13: build" not in done.stdout and "SKIPPED  no root folder of it can be made" in done.stdout
+    done = run(tree, "debian13", "model", FAILING="debian-root", NUROPB_REQUIRE_INTEROP="1")
+    assert done.returncode == 1 and "!! SKIPPED: no root folder of Debian 13" in done.stdout
+
+
+@pytest.mark.parametrize("there", [None, "4.0.5-1"])
+def test_without_a_root_with_rabbitmq_4_3_it_says_so_loudly(tree, there):
+    if there:
+        packages_of(tree / "roots" / "testing", rabbitmq_server=there)
+    failing = "" if there else "debian-root"
+    done = run(tree, "rabbitmq43", "model", FAILING=failing)
+    assert done.returncode == 0 and "!! SKIPPED: no root folder with RabbitMQ 4.3" in done.stdout, done.stdout + done.stderr
+    assert "RabbitMQ 4.3: mesh" not in done.stdout
+    done = run(tree, "rabbitmq43", "model", FAILING=failing, NUROPB_REQUIRE_INTEROP="1")
+    assert done.returncode == 1 and "!! SKIPPED: no root folder with RabbitMQ 4.3" in done.stdout
+
+
+def test_the_newest_rabbitmq_is_that_of_its_label_only(tree):
+    packages_of(tree / "roots" / "testing", rabbitmq_server="4.3.6-1")
+    done = run(tree, "mesh", "rabbitmq43")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {line.split(",")[0] for line in (tree / "broker.log").read_text().splitlines() if line.startswith("start")} == {"start of here", f"start of {tree}/roots/testing"}
+
+
+def test_arm64_runs_only_by_name(tree):
+    assert "arm64" not in run(tree).stdout.split("== results\n")[1]
+    done = run(tree, "arm64", "model")
+    table = done.stdout.split("== results\n")[1]
+    assert done.returncode == 0 and "model" in table and "Debian 13" not in table, done.stdout + done.stderr
+    for name in ("arm64: build", "arm64: unit, stress", "arm64: quickstart", "arm64: on a machine"):
+        assert name in table, table
+    assert (tree / "debian-root.log").read_text().splitlines()[-1].startswith(f"trixie {tree}/build/roots/trixie-to-arm64 --also arm64 --with")
+    for what in ("scripts/build", "ctest", "scripts/lib/with-arm64", "scripts/lib/arm64-machine"):
+        done = run(tree, "arm64", FAILING=f"13:{what}")
+        assert done.returncode == 1 and "FAILED" in done.stdout.split("== results\n")[1], done.stdout + done.stderr
+
+
+def test_without_a_root_for_arm64_it_says_so_loudly(tree):
+    done = run(tree, "arm64", FAILING="debian-root")
+    assert done.returncode == 0 and "!! SKIPPED: no root folder for arm64" in done.stdout, done.stdout + done.stderr
+    assert run(tree, "arm64", FAILING="debian-root", NUROPB_REQUIRE_INTEROP="1").returncode == 1
+
+
 def test_a_venv_of_another_list_is_made_again(tree):
     (tree / "tests" / "peers.txt").write_text("# nothing\n")
     (tree / "build" / "peers-venv").mkdir(parents=True)
@@ -117,3 +196,59 @@ def test_only_what_was_asked_for(tree):
     table = done.stdout.split("== results\n")[1]
     assert done.returncode == 0 and "model" in table and "unit" not in table and "release" not in table
     assert run(tree, "no-such-label").returncode == 2
+
+
+def packages_of(root, **versions):
+    """What dpkg knows of a root folder."""
+    (root / "var" / "lib" / "dpkg").mkdir(parents=True)
+    (root / "var" / "lib" / "dpkg" / "status").write_text("".join(
+        f"Package: {name.replace('_', '-')}\nStatus: install ok installed\nArchitecture: all\nMaintainer: a@b\nDescription: d\nVersion: {version}\n\n" for name, version in versions.items()))
+
+
+@pytest.mark.parametrize("words, release, version, labels", [
+    (["--rabbitmq", "4.3"], "testing", "4.3.6-1", {"mesh", "integration", "chaos"}),
+    (["--rabbitmq", "4.0", "mesh"], "trixie", "4.0.5-6+deb13u2", {"mesh"}),
+    (["chaos", "--deny-deprecated", "--rabbitmq", "4.3"], "testing", "4.3.99", {"chaos"}),
+])
+def test_with_the_rabbitmq_of_another_release(tree, words, release, version, labels):
+    packages_of(tree / "roots" / release, rabbitmq_server=version)
+    done = run(tree, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tree / "debian-root.log").read_text() == f"{release} --with rabbitmq-server\n"
+    denied = "deprecated_features.permit.transient_nonexcl_queues = false" if "--deny-deprecated" in words else ""
+    assert f"with RabbitMQ {version}{', ' * bool(denied)}{denied}\n" in done.stdout, done.stdout
+    table = done.stdout.split("== results")[1]
+    for label, row in (("mesh", "mesh against RabbitMQ"), ("integration", "gateway against RabbitMQ"), ("chaos", "chaos: ")):
+        assert (row in table) == (label in labels), table
+    assert "unit" not in table
+    if labels != {"chaos"}:
+        assert f"start of {tree}/roots/{release}, {denied}\n" in (tree / "broker.log").read_text()
+
+
+@pytest.mark.parametrize("there", [None, "4.4.0-1", "4.30.1"])
+def test_without_that_rabbitmq_it_says_so_loudly(tree, there):
+    if there:
+        packages_of(tree / "roots" / "testing", rabbitmq_server=there)
+    for required, code in (("0", 0), ("1", 1)):
+        done = run(tree, "--rabbitmq", "4.3", FAILING="" if there else "debian-root", NUROPB_REQUIRE_INTEROP=required)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "RabbitMQ 4.3: mesh integration chaos" in done.stdout and "!! SKIPPED" in done.stdout, done.stdout
+        assert "against RabbitMQ" not in done.stdout and ("FAILED" in done.stdout) == bool(code)
+        assert not there or f"has RabbitMQ {there}, not 4.3" in done.stderr
+    assert not (tree / "broker.log").exists()
+
+
+def test_a_rabbitmq_that_no_release_has(tree):
+    done = run(tree, "--rabbitmq", "3.13", NUROPB_REQUIRE_INTEROP="1")
+    assert done.returncode == 1 and "no Debian release with RabbitMQ 3.13" in done.stderr
+
+
+def test_a_skip_that_is_not_allowed_fails_where_none_is(tree):
+    (tree / "tests" / "browser" / "test_it.py").write_text("import pytest\ndef test_it(): pytest.skip('the moon is full')\n")
+    (tree / "tests" / "pytest.ini").write_text("[pytest]\naddopts = -ra\n")
+    done = run(tree, "browser")
+    assert done.returncode == 0 and "not on the list" in done.stdout and "browser/test_it.py: the moon is full" in done.stdout, done.stdout
+    assert run(tree, "browser", NUROPB_REQUIRE_INTEROP="1").returncode == 1
+    (tree / "tests" / "allowed_skips.toml").write_text("[[skip]]\ntest = 'browser/*'\nreason = 'the moon *'\nbecause = 'it is'\n")
+    done = run(tree, "browser", NUROPB_REQUIRE_INTEROP="1")
+    assert done.returncode == 0 and "not on the list" not in done.stdout, done.stdout

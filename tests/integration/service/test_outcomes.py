@@ -1,4 +1,4 @@
-"""The table of protocol.md, "What a participant does with a message", row by row: a C++ service, messages by hand."""
+"""The table of nuropb-wire.md, "What a participant does with a message", row by row: a C++ service, messages by hand."""
 
 import pytest
 

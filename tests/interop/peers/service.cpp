@@ -94,9 +94,8 @@ class EveryKindOfAnswer {
     host_.method("claims", {.authorize = claims_of}, [](const mesh::Call& c) { return c.claims; });
     host_.method("claims_by_another_key", {.authorize = claims_of, .context_token_key = "Authorisation"},
                  [](const mesh::Call& c) { return c.claims; });
-    host_.method("secret", {.parameters = {{"value", "any"}}, .requires_encryption = true}, [](const mesh::Call& c) {
-      return json{{"secret", c.params["value"]}};
-    });
+    host_.method("secret", {.parameters = {{"value", "any"}}, .requires_encryption = true},
+                 [](const mesh::Call& c) { return json{{"secret", c.params["value"]}}; });
   }
 
   void add_witnesses() {

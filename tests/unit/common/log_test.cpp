@@ -1,6 +1,7 @@
 #include "common/log.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <limits>
@@ -57,7 +58,7 @@ TEST(Log, AValueThatLooksLikeFieldsIsQuoted) {
 }
 
 TEST(Log, GoesToAFileAndNoFurtherThanItsLevel) {
-  const std::string file = ::testing::TempDir() + "nuropb-log-test.log";
+  const std::string file = ::testing::TempDir() + "nuropb-log-test-" + std::to_string(::getpid());
   std::remove(file.c_str());
   ASSERT_TRUE(configure({"t", Level::warning, Format::text, file}));
   info("not this");

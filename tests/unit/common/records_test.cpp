@@ -209,6 +209,16 @@ TEST(Records, AnUnknownKindOfCredentialIsRefused) {
   }
 }
 
+TEST(Records, OnlyACertificateHasAnEnd) {
+  OpenSession open{1, 2, id, CredentialKind::client_certificate, "ann", ""};
+  open.valid_until = 1'764'590'400;
+  EXPECT_EQ(decode<OpenSession>(bytes_of(open))->valid_until, open.valid_until);
+  open.kind = CredentialKind::header;
+  EXPECT_FALSE(decode<OpenSession>(bytes_of(open)));
+  open.valid_until = 0;
+  EXPECT_TRUE(decode<OpenSession>(bytes_of(open)));
+}
+
 TEST(Records, TheKindOfHandlerGoesThroughAndAnUnknownOneDoesNot) {
   const auto lines = HandlerKind::lines;
   std::string open = bytes_of(OpenSession{1, 2, id, CredentialKind::header, "t", "", lines}),

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 namespace nuropb::sandbox {
@@ -40,14 +41,20 @@ class Sandbox : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!available()) GTEST_SKIP() << "a build with sanitizers has no lists of calls";
+    if (::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) GTEST_SKIP() << "no filter can be loaded here, as under qemu-user";
   }
 };
 
 TEST_F(Sandbox, AllowsWhatARoleNeeds) {
-  EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_UNIX, SOCK_SEQPACKET, 0) >= 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(end_of(Role::dialer,
+                   [] { return ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) >= 0 ? 0 : 1; }),
+            0);
   EXPECT_EQ(
       end_of(Role::meshd, [] { return ::socket(AF_INET6, SOCK_STREAM, 0) >= 0 || errno == EAFNOSUPPORT ? 0 : 1; }), 0);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/dev/null", O_RDONLY) >= 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(
+      end_of(Role::log_writer, [] { return ::open("/dev/null", O_WRONLY | O_APPEND | O_CREAT, 0600) >= 0 ? 0 : 1; }),
+      0);
   for (const Role role : {Role::edge, Role::meshd})
     EXPECT_EQ(end_of(role, [] { return scheduled(SCHED_BATCH) + scheduled(SCHED_OTHER); }), 0);
   EXPECT_EQ(end_of(Role::meshd,
@@ -70,7 +77,7 @@ TEST_F(Sandbox, EndsWhoeverDoesAnythingElse) {
     ::execv(name, words);
     return 1;
   };
-  for (const Role role : {Role::edge, Role::meshd, Role::file_reader}) {
+  for (const Role role : {Role::edge, Role::dialer, Role::meshd, Role::file_reader, Role::log_writer}) {
     EXPECT_EQ(end_of(role, exec), -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return ::fork() >= 0 ? 0 : 1; }), -SIGSYS);
     EXPECT_EQ(end_of(role, [] { return ::kill(::getppid(), 0); }), -SIGSYS);
@@ -87,8 +94,62 @@ TEST_F(Sandbox, EndsWhoeverDoesAnythingElse) {
     EXPECT_EQ(end_of(role, [] { return scheduled(SCHED_BATCH, ::getppid()); }), -SIGSYS);
   }
   EXPECT_EQ(end_of(Role::edge, [] { return ::socket(AF_INET, SOCK_STREAM, 0); }), -SIGSYS);
+  for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}) {
+    EXPECT_EQ(end_of(Role::edge, [=] { return ::socket(AF_UNIX, type, 0); }), -SIGSYS);
+    EXPECT_EQ(end_of(Role::dialer, [=] { return ::socket(AF_UNIX, type, 0); }), -SIGSYS) << "not non-blocking";
+  }
+  EXPECT_EQ(end_of(Role::dialer, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }),
+            -SIGSYS);
+  EXPECT_EQ(end_of(Role::dialer, [] { return ::open("/dev/null", O_RDONLY); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/tmp/never", O_RDWR | O_CREAT, 0600); }), -SIGSYS);
+  // A log's writer appends, and can neither read a file nor replace what is in it.
+  EXPECT_EQ(end_of(Role::log_writer, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), -SIGSYS);
+  EXPECT_EQ(end_of(Role::log_writer, [] { return ::open("/etc/passwd", O_RDONLY); }), -SIGSYS);
+  EXPECT_EQ(end_of(Role::log_writer, [] { return ::open("/dev/null", O_WRONLY | O_TRUNC); }), -SIGSYS);
+  EXPECT_EQ(end_of(Role::log_writer, [] { return ::open("/dev/null", O_WRONLY | O_CREAT, 0600); }), -SIGSYS);
+}
+
+/// A TCP socket that was disconnected, or has stopped to listen, could be connected to any host.
+TEST_F(Sandbox, LetsAnEdgeBeginNoConnectionWithASocketThatItHas) {
+  const int listening = ::socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(::listen(listening, 1), 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(1);
+  const auto* const address = reinterpret_cast<const sockaddr*>(&to);
+  EXPECT_EQ(end_of(Role::edge,
+                   [=] {
+                     ::shutdown(listening, SHUT_RDWR);
+                     return ::connect(listening, address, sizeof to) == 0 ? 0 : 1;
+                   }),
+            -SIGSYS);
+  EXPECT_EQ(end_of(Role::edge,
+                   [=] {
+                     ::shutdown(listening, SHUT_RDWR);
+                     return ::sendto(listening, "x", 1, MSG_FASTOPEN, address, sizeof to) >= 0 ? 0 : 1;
+                   }),
+            -SIGSYS);
+  EXPECT_EQ(end_of(Role::edge,
+                   [=] {
+                     ::shutdown(listening, SHUT_RDWR);
+                     sockaddr_in where = to;
+                     char byte = 'x';
+                     iovec part{&byte, 1};
+                     msghdr message{};
+                     message.msg_name = &where;
+                     message.msg_namelen = sizeof where;
+                     message.msg_iov = &part;
+                     message.msg_iovlen = 1;
+                     return ::sendmsg(listening, &message, MSG_FASTOPEN) >= 0 ? 0 : 1;
+                   }),
+            -SIGSYS);
+  EXPECT_EQ(
+      end_of(Role::edge, [=] { return ::sendto(listening, "x", 1, MSG_NOSIGNAL, address, sizeof to) >= 0 ? 0 : 1; }),
+      -SIGSYS);
+  EXPECT_EQ(end_of(Role::edge, [=] { return ::send(listening, "x", 1, MSG_NOSIGNAL) < 0 ? 0 : 1; }), 0);
+  ::close(listening);
 }
 
 TEST_F(Sandbox, LeavesAnEdgesDoorbellsAsTheyAre) {

@@ -322,6 +322,18 @@ TEST(Text, AsUnsigned) {
   EXPECT_FALSE(as_unsigned({Kind::string, "1"}));
 }
 
+TEST(Text, AsDuration) {
+  const auto number = [](std::string_view text) { return as_duration({Kind::number, text}); };
+  EXPECT_EQ(number("0"), 0u);
+  EXPECT_EQ(number("250"), 250u);
+  for (const char* text : {"5000", "5000.0", "5e3", "5E+3", "50000e-1"}) EXPECT_EQ(number(text), 5000u) << text;
+  for (const char* text : {"9007199254740992", "9007199254740993", "9223372036854775807", "18446744073709551615",
+                           "99999999999999999999999999999999", "1e30", "1.7976931348623157e308", "1e400"})
+    EXPECT_EQ(number(text), 1ULL << 53) << text;
+  for (const char* text : {"-1", "-0", "-1e30", "1.5", "0.001", "1e-400"}) EXPECT_FALSE(number(text)) << text;
+  EXPECT_FALSE(as_duration({Kind::string, "1"}));
+}
+
 /// Against nlohmann's parser, over texts made from pieces of JSON, right and wrong. (It refuses lone surrogates, which we take.)
 TEST(Scan, AgreesWithNlohmann) {
   const char* const pieces[] = {
@@ -358,6 +370,18 @@ TEST(Scan, SpecialCharactersAreSeenAtEveryPlaceOfALongString) {
       }
     }
   }
+}
+
+TEST(Scan, ALongNumberIsNamedWhereItBegins) {
+  const auto problem = [](const std::string& text) { return json::validate(text, nullptr, {.max_number = 5}); };
+  for (const char* good : {"12345", "-1234", "1.234", "1e123", "[12345,12345]", "\"1234567\""})
+    EXPECT_FALSE(problem(good)) << good;
+  for (const char* bad : {"123456", "-12345", "1.2345", "1e1234", "0.0000"}) {
+    const auto found = problem("[" + std::string(bad) + "]");
+    ASSERT_TRUE(found) << bad;
+    EXPECT_EQ(found->text(), "Number too long: byte 1") << bad;
+  }
+  EXPECT_FALSE(json::validate(std::string(100'000, '9'))) << "without a limit, any length is JSON";
 }
 
 }  // namespace

@@ -133,5 +133,40 @@ TEST(Topic, CoveringNeverGrantsTooMuchAndOverlappingMissesNothing) {
   EXPECT_GT(apart, 1000);
 }
 
+TEST(Topic, TheCanonicalPatternIsTheShortest) {
+  for (const auto& [written, canonical] : std::vector<std::pair<std::string, std::string>>{{"", ""},
+                                                                                           {"a.b", "a.b"},
+                                                                                           {"#", "#"},
+                                                                                           {"#.#.#", "#"},
+                                                                                           {"#.*", "*.#"},
+                                                                                           {"a.#.*.#.b", "a.*.#.b"},
+                                                                                           {"*.#.*", "*.*.#"},
+                                                                                           {"a..b", "a..b"},
+                                                                                           {".", "."},
+                                                                                           {"#a.#", "#a.#"}}) {
+    EXPECT_EQ(canonical_pattern(written), canonical) << written;
+    EXPECT_TRUE(topic_covers(written, canonical) && topic_covers(canonical, written)) << written;
+    EXPECT_EQ(canonical_pattern(canonical), canonical);
+  }
+}
+
+TEST(Topic, APatternThatCostsABrokerTooMuchIsNamed) {
+  const auto repeated = [](const std::string& word, std::size_t times) {
+    std::string out = word;
+    for (std::size_t i = 1; i < times; ++i) out += "." + word;
+    return out;
+  };
+  EXPECT_FALSE(pattern_problem("#.a.#"));
+  EXPECT_FALSE(pattern_problem(repeated("*", max_pattern_words)));
+  EXPECT_EQ(pattern_problem("#.a.#.b.#"), "has more than 2 '#'");
+  EXPECT_EQ(pattern_problem(repeated("#", 60) + ".zz"), "has more than 2 '#'") << "as it is written";
+  EXPECT_FALSE(pattern_problem(canonical_pattern(repeated("#", 60) + ".zz")));
+  EXPECT_EQ(pattern_problem(repeated("a", max_pattern_words + 1)), "has more than 20 words");
+  EXPECT_EQ(pattern_problem(std::string(256, 'a')), "is longer than 255 bytes");
+  EXPECT_FALSE(topic_problem(repeated("a", max_topic_words)));
+  EXPECT_EQ(topic_problem(repeated("a", max_topic_words + 1)), "has more than 32 words");
+  EXPECT_EQ(topic_problem(std::string(256, 'a')), "is longer than 255 bytes");
+}
+
 }  // namespace
 }  // namespace nuropb

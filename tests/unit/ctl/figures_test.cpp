@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 namespace nuropb::ctl {
 namespace {
@@ -73,11 +76,25 @@ TEST(Latencies, WhatIsNoHistogramIsPassedOver) {
 TEST(Screen, ShowsWorkersAndTheirRings) {
   const auto lines = screen(answer(150), rates(answer(100), answer(150), 2), latencies({}, measured({1, 1, 1})), 200);
   EXPECT_THAT(lines, Contains(HasSubstr("up 1 m 15 s")));
-  EXPECT_THAT(lines, Contains(HasSubstr("half within 1.0 ms")));
+  EXPECT_THAT(lines, Contains("latency   x                         p50 <= 1.0 ms    p90 <= 1.0 ms    p99 <= 1.0 ms"));
   EXPECT_THAT(lines,
               Contains(HasSubstr(
                   "0.7       101      3         25       [#.........] 0.1 %  [#####.....]  50 %  silent for 4 s")));
   for (const std::string& line : screen(answer(1), {}, {}, 20)) EXPECT_LE(line.size(), 20U);
+}
+
+TEST(Screen, NamesStagesInWords) {
+  json now = measured({1, 1, 1});
+  const std::vector<std::array<const char*, 3>> cases{
+      {"stage_seconds", R"(stage="edge_in")", "latency   edge_in  "},
+      {"request_seconds", "", "latency   request  "},
+      {"amqp_seconds", R"(step="confirm",node="a")", "latency   amqp confirm a  "},
+      {"stage_seconds", R"(stage="cut)", "latency     "}};
+  for (const auto& [name, labels, shown] : cases) {
+    now["latencies"][0]["name"] = name;
+    now["latencies"][0]["labels"] = labels;
+    EXPECT_THAT(screen(now, {}, latencies({}, now), 200), Contains(::testing::StartsWith(shown)));
+  }
 }
 
 TEST(Screen, LetsNobodyElseDraw) {

@@ -54,7 +54,7 @@ class EdgeTest : public ::testing::Test {
 
   std::string path() const { return folder_ + "/meshd.sock"; }
   void start() {
-    edge_ = std::make_unique<Edge>(config_, path());
+    edge_ = std::make_unique<Edge>(config_, [path = path()] { return shm::ControlChannel::connect(path); });
     ASSERT_TRUE(edge_->start());
     port_ = edge_->port();
     auto ended = std::make_shared<std::promise<int>>();

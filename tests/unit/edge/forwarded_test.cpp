@@ -43,6 +43,20 @@ TEST(Forwarded, Table) {
       {forwarded, "for=6.6.6.6, for=203.0.113.7, for=10.0.0.2", "10.0.0.1", "203.0.113.7"},
       {forwarded, "for=203.0.113.7;host=\"a,for=6.6.6.6\"", "10.0.0.1", "203.0.113.7"},  // a comma in quotes
       {forwarded, "for=203.0.113.7;host=\"a\\\",for=6.6.6.6\"", "10.0.0.1", "203.0.113.7"},
+      // A client's header that leaves a quotation mark open, to which a proxy has appended its own.
+      {forwarded, R"(for=10.1.2.3;x=", for=192.0.2.7)", "10.0.0.1", nullptr},
+      {forwarded, R"(for=10.1.2.3;x=", for="[2001:db8::1]")", "10.0.0.1", nullptr},
+      {forwarded, R"(for=10.1.2.3;x="\, for=192.0.2.7)", "10.0.0.1", nullptr},
+      {forwarded, R"(for=10.1.2.3;x="\", for="[2001:db8::1]")", "10.0.0.1", nullptr},
+      {forwarded, R"(for="10.1.2.3, for=192.0.2.7)", "10.0.0.1", nullptr},
+      {forwarded, R"(rubbish, for=192.0.2.7)", "10.0.0.1", nullptr},
+      {forwarded, R"(=x, for=192.0.2.7)", "10.0.0.1", nullptr},
+      {forwarded, R"(for=, for=192.0.2.7)", "10.0.0.1", nullptr},
+      {forwarded, R"(for="10.1.2.3"x, for=192.0.2.7)", "10.0.0.1", nullptr},
+      {forwarded, ", for=192.0.2.7", "10.0.0.1", "192.0.2.7"},
+      {forwarded, "for=192.0.2.7;;proto=https;", "10.0.0.1", "192.0.2.7"},
+      {forwarded, "for=192.0.2.7:4711", "10.0.0.1", "192.0.2.7"},  // without the quotation marks that it needs
+      {forwarded, "for=192.0.2.7,", "10.0.0.1", nullptr},
       {forwarded, "for=_hidden", "10.0.0.1", nullptr},
       {forwarded, "for=unknown", "10.0.0.1", nullptr},
       {forwarded, "proto=https", "10.0.0.1", nullptr},

@@ -65,6 +65,36 @@ TEST(LineReader, OnlyUtf8) {
   }
 }
 
+/// .NET's StreamWriter, PowerShell and some editors begin a stream with EF BB BF.
+TEST(LineReader, AByteOrderMarkAtTheBeginIsLeftOut) {
+  EXPECT_EQ(read({"\xef\xbb\xbf"
+                  "a\r\nb\r\n"}),
+            lines({"a", "b"}));
+  EXPECT_EQ(read({"\xef", "\xbb", "\xbf", "a\n"}), lines({"a"})) << "it comes byte by byte";
+  EXPECT_EQ(read({"", "\xef\xbb",
+                  "\xbf"
+                  "a"}),
+            lines({"a"}));
+  EXPECT_EQ(read({"\xef\xbb\xbf"}), lines({})) << "and nothing behind it";
+  EXPECT_EQ(read({"\xef\xbb\xbf" + std::string(16, 'x')}), lines({std::string(16, 'x')})) << "the limit is the line's";
+  EXPECT_EQ(read({"\xef\xbb\xbf"
+                  "\xef\xbb\xbf"
+                  "a\n"}),
+            lines({"\xef\xbb\xbf"
+                   "a"}))
+      << "the second is a character";
+  EXPECT_EQ(read({"a\n\xef\xbb\xbf"
+                  "b\n"}),
+            lines({"a",
+                   "\xef\xbb\xbf"
+                   "b"}))
+      << "it stands at the begin alone";
+  EXPECT_EQ(read({"\xef", "\xbc\xa1\n"}), lines({"\xef\xbc\xa1"})) << "another character that begins alike";
+  EXPECT_EQ(read({"\xef\xbb", "\xbb\n"}), lines({"\xef\xbb\xbb"}));
+  EXPECT_EQ(read({"\xef\xbb"}).problem, Problem::not_utf8) << "a part of it is no text";
+  EXPECT_EQ(read({"\xff\xfe{\0\n\0"}).problem, Problem::not_utf8) << "UTF-16 stays refused";
+}
+
 TEST(LineReader, WhoWantsNoMoreGetsNoMore) {
   LineReader reader(16);
   int taken = 0;

@@ -7,6 +7,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -171,6 +172,21 @@ TEST(HttpClient, AStreamThatBreaksOrHangsOrFloods) {
   ASSERT_TRUE(stream);
   EXPECT_NE((*stream)->next_line(30s).error().what.find("longer than 1 MiB"), std::string::npos);
   stream->reset();  // before its server, which still writes
+}
+
+TEST(HttpClient, AStreamThatIsFasterThanItsReaderWaits) {
+  constexpr int lines = 600'000;
+  std::string text;
+  for (int i = 0; i < lines; ++i) text += std::to_string(1'000'000 + i) + "\n";
+  Server server({"HTTP/1.0 200 OK\r\n\r\n" + text});
+  const auto stream = client(server.url()).stream({"POST", "/", "", {}}, 30s);
+  ASSERT_TRUE(stream);
+  for (int i = 0; i < lines; ++i) {
+    const auto next = (*stream)->next_line(30s);
+    ASSERT_TRUE(next && *next) << i;
+    ASSERT_EQ(**next, std::to_string(1'000'000 + i));
+  }
+  EXPECT_FALSE((*stream)->next_line(30s)->has_value());
 }
 
 TEST(HttpClient, CancelEndsAStream) {

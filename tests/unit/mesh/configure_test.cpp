@@ -22,11 +22,12 @@ TEST(Configure, BlueprintHasTheNamesOfTheProtocol) {
   EXPECT_EQ(made.exchanges[2].name + " " + made.exchanges[2].type, "nuropb-dl-exchange fanout");
   ASSERT_EQ(made.queues.size(), 2U);
   EXPECT_EQ(made.queues[0].name, "nuropb-sandbox-dl");
-  EXPECT_FALSE(made.queues[0].durable);
-  EXPECT_EQ(made.queues[0].dead_letter_exchange, "");
+  EXPECT_FALSE(made.queues[0].options.durable);
+  EXPECT_EQ(made.queues[0].options.dead_letter_exchange, "");
   EXPECT_EQ(made.queues[1].name, "nuropb-sandbox-sq");
-  EXPECT_TRUE(made.queues[1].durable);
-  EXPECT_EQ(made.queues[1].dead_letter_exchange, "nuropb-dl-exchange");
+  EXPECT_TRUE(made.queues[1].options.durable);
+  EXPECT_EQ(made.queues[1].options.type, "classic");
+  EXPECT_EQ(made.queues[1].options.dead_letter_exchange, "nuropb-dl-exchange");
   std::vector<std::string> bindings;
   for (const auto& each : made.bindings) bindings.push_back(each.queue + "|" + each.exchange + "|" + each.key);
   EXPECT_EQ(bindings,
@@ -34,6 +35,15 @@ TEST(Configure, BlueprintHasTheNamesOfTheProtocol) {
                 "nuropb-sandbox-dl|nuropb-dl-exchange|", "nuropb-sandbox-sq|nuropb-rpc-exchange|sandbox",
                 "nuropb-sandbox-sq|nuropb-rpc-exchange|other", "nuropb-sandbox-sq|nuropb-events-exchange|news.#",
                 "nuropb-sandbox-sq|nuropb-events-exchange|*.alarm"}));
+}
+
+TEST(Configure, BlueprintFollowsTheSettings) {
+  TransportSettings settings = service("sandbox");
+  settings.dead_letter_queue = DeadLetterQueue::durable;
+  settings.service_queue_type = "quorum";
+  const Blueprint made = Blueprint::of(settings);
+  EXPECT_TRUE(made.queues[0].options.durable);
+  EXPECT_EQ(made.queues[1].options.type, "quorum");
 }
 
 TEST(Configure, AClientHasNoQueuesOfAService) {

@@ -1,6 +1,5 @@
 #include "meshd/mesh/declarations.hpp"
 
-#include <amqp_framing.h>
 #include <gtest/gtest.h>
 
 namespace nuropb::mesh {

@@ -119,7 +119,7 @@ TEST(Encryption, SaysWhatIsWrongWithAResponse) {
 TEST(Encryption, EveryTruncationIsRefused) {
   const std::string body = vector("request_body");
   const PrivateKey own = private_key();
-  for (std::size_t n = 0; n<body.size(); n += n> 340 && n < 350 ? 1 : 7)
+  for (std::size_t n = 0; n < body.size(); n += n > 340 && n < 350 ? 1 : 7)
     ASSERT_FALSE(decrypt_request(body.substr(0, n), own)) << n;
 }
 

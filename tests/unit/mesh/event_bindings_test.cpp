@@ -34,6 +34,22 @@ TEST(EventBindings, TellsEachChangeOnce) {
   EXPECT_FALSE(bindings.needed());
 }
 
+TEST(EventBindings, ChangesThatWereLostOnTheirWayAreToldAgainAndNothingElse) {
+  EventBindings bindings(10);
+  for (const char* pattern : {"kept", "lost", "left", "old"}) ASSERT_TRUE(bindings.bind(pattern));
+  ASSERT_EQ(told(bindings), "+kept +left +lost +old");
+  bindings.answered("kept");
+  bindings.answered("old");
+  bindings.unbind("old");
+  ASSERT_EQ(told(bindings), "-old");
+  bindings.unbind("left");
+  bindings.again({{"lost", true}, {"left", true}, {"old", false}});
+  EXPECT_EQ(told(bindings), "+lost -left -old") << "kept is bound as it was";
+  bindings.again({{"old", false}});
+  ASSERT_TRUE(bindings.bind("old"));
+  EXPECT_EQ(told(bindings), "+old");
+}
+
 TEST(EventBindings, WhatCameAndWentIsNotTold) {
   EventBindings bindings(10);
   ASSERT_TRUE(bindings.bind("a"));

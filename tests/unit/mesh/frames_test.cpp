@@ -1,10 +1,11 @@
 #include "meshd/amqp/frames.hpp"
 
-#include <amqp_framing.h>
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <vector>
+
+#include "meshd/amqp/connection.hpp"
 
 namespace nuropb::amqp {
 namespace {
@@ -106,6 +107,38 @@ TEST(Frames, MethodsByThemselves) {
       std::string_view("\x01\x00\x02\x00\x00\x00\x0d\x00\x3c\x00\x50\x01\x02\x03\x04\x05\x06\x07\x08\x01\xce", 21));
   frames.clear();
   EXPECT_TRUE(frames.empty());
+}
+
+/// Properties are one frame, and what is said to fit does.
+TEST(Frames, PropertiesThatFitTheFrameOfTheBroker) {
+  const std::string id(255, 'c');
+  for (const std::size_t frame_max : {4096, 8192, 131'072}) {
+    std::size_t largest = 0;
+    for (std::size_t size = 0; size < 7000; ++size) {
+      const std::string trace(size, 't');
+      Properties properties;
+      properties.correlation_id = properties.reply_to = id;
+      properties.expiration = "4294967295";
+      properties.priority = 9;
+      properties.headers = {{"trace_id", trace}};
+      if (Connection::publishable("service", properties, frame_max)) largest = size;
+    }
+    Frames frames;
+    frames.set_frame_max(frame_max);
+    const std::string trace(largest, 't');
+    amqp_table_entry_t header = text_entry("trace_id", trace);
+    amqp_basic_properties_t raw{};
+    raw._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG |
+                 AMQP_BASIC_REPLY_TO_FLAG | AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_PRIORITY_FLAG;
+    raw.content_type = bytes("application/json");
+    raw.correlation_id = raw.reply_to = bytes(id);
+    raw.expiration = bytes("4294967295");
+    raw.headers = {1, &header};
+    ASSERT_TRUE(frames.publish(1, to("", "q"), raw, ""));
+    const std::size_t method = 8 + 4 + 2 + 1 + 2 + 1;  // the frame before it, with names of 0 and 1 bytes
+    EXPECT_LE(frames.bytes().size() - method, frame_max);
+    EXPECT_GT(largest, frame_max == 4096 ? 3000u : 6000u) << "and no more is refused than has to be";
+  }
 }
 
 TEST(Frames, WhatCannotBeEncodedLeavesNothing) {

@@ -27,7 +27,7 @@ TEST(OutQueue, WhatExpiresBehindAnAnswerDoesNotCountForIt) {
   OutQueue queue;
   queue.push(message("answer"));  // the first that was ever pushed
   queue.push(message("request", now - milliseconds(1)));
-  ASSERT_EQ(queue.expire(now, false).size(), 1u);
+  ASSERT_EQ(queue.expire(now).size(), 1u);
   // An acknowledgement that has to go after the answer still has to wait for it.
   EXPECT_FALSE(queue.gone(1));
   queue.take_front();
@@ -46,6 +46,18 @@ TEST(OutQueue, GoneInTheOrderOfPushing) {
   EXPECT_FALSE(queue.gone(2));
 }
 
+TEST(OutQueue, WhatWasTakenAsideComesBackInItsPlace) {
+  OutQueue queue;
+  for (const char* id : {"a", "b", "c"}) queue.push(message(id));
+  std::vector<OutQueue::Waiting> aside;
+  aside.push_back(queue.take_numbered());
+  aside.push_back(queue.take_numbered());
+  EXPECT_TRUE(queue.gone(2)) << "whoever holds it has to say so";
+  queue.put_back(std::move(aside));
+  EXPECT_FALSE(queue.gone(1));
+  for (const char* id : {"a", "b", "c"}) EXPECT_EQ(queue.take_front().correlation_id, id);
+}
+
 TEST(OutQueue, ExpiresWhatIsLateAndWhatNobodyWaitsFor) {
   OutQueue queue;
   const auto gone = std::make_shared<std::atomic<bool>>(true);
@@ -56,21 +68,11 @@ TEST(OutQueue, ExpiresWhatIsLateAndWhatNobodyWaitsFor) {
   auto abandoned = queue.take_all();
   abandoned[2].abandoned = gone;
   for (auto& each : abandoned) queue.push(std::move(each));
-  const auto expired = queue.expire(now, false);
+  const auto expired = queue.expire(now);
   ASSERT_EQ(expired.size(), 2u);
   EXPECT_EQ(expired[0].correlation_id, "late");
   EXPECT_EQ(expired[1].correlation_id, "abandoned");
   EXPECT_EQ(queue.take_front().correlation_id, "in time");
-}
-
-TEST(OutQueue, WhatHasBegunToGoIsFinished) {
-  OutQueue queue;
-  EXPECT_TRUE(queue.expire(now, true).empty());
-  queue.push(message("half sent", now - milliseconds(1)));
-  queue.push(message("late", now - milliseconds(1)));
-  const auto expired = queue.expire(now, true);
-  ASSERT_EQ(expired.size(), 1u);
-  EXPECT_EQ(expired[0].correlation_id, "late");
 }
 
 }  // namespace

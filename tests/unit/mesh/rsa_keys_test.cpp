@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <vector>
 
 #include "common/ids.hpp"
 #include "meshd/mesh/encryption.hpp"
@@ -41,7 +42,7 @@ std::string pem_of(EVP_PKEY* key, bool secret) {
 TEST_F(RsaKeys, AFileIsMadeOnceAndKept) {
   const auto made = PrivateKey::load_or_create(path("key.pem"));
   ASSERT_TRUE(made) << made.error().text();
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat(path("key.pem").c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0600U);
   const auto again = PrivateKey::load_or_create(path("key.pem"));

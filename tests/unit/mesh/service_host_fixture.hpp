@@ -38,7 +38,7 @@ class ServiceHostTest : public ::testing::Test {
         out.responses.push_back(body);
       } else {
         EXPECT_EQ(message.type, MessageType::event);
-        EXPECT_EQ(message.routing_key, body["topic"]);
+        EXPECT_EQ(message.routing_key, body["topic"].get<std::string>());
         EXPECT_EQ(message.correlation_id, "c-1") << "that of the call";
         EXPECT_EQ(message.trace_id, "t-1");
         out.events.push_back(body);

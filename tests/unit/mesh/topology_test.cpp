@@ -50,6 +50,28 @@ TEST(Topology, ALostNodeIsToldFromAMissingQueue) {
   EXPECT_FALSE(on_lost_node("404 NOT_FOUND - no queue 'q' in vhost '/'"));
 }
 
+TEST(Topology, AnUnansweredDeclarationIsNotWaitedForAgain) {
+  auto topology = Topology::of(settings(), "v", "run");
+  for (const char* other : {"binding queue nuropb-s-sq to nuropb-rpc-exchange with 's'", "declaring exchange e",
+                            "declaring queue another", "opening a channel", ""}) {
+    EXPECT_FALSE(topology.unanswered(other)) << other;
+  }
+  EXPECT_FALSE(topology.service_later);
+  EXPECT_TRUE(topology.unanswered("declaring queue nuropb-s-i-rq"));
+  EXPECT_EQ(topology.response_queue, "nuropb-s-i-1-rq");
+  EXPECT_EQ(topology.events_queue, "nuropb-s-i-run-1-eq");
+  EXPECT_TRUE(topology.unanswered("declaring queue nuropb-s-i-run-1-eq"));
+  EXPECT_EQ(topology.response_queue, "nuropb-s-i-1-rq");
+  EXPECT_EQ(topology.events_queue, "nuropb-s-i-run-2-eq");
+  for (const char* queue : {"nuropb-s-sq", "nuropb-s-dl"}) {
+    topology.service_later = false;
+    EXPECT_TRUE(topology.unanswered(std::string("declaring queue ") + queue));
+    EXPECT_TRUE(topology.service_later) << queue;
+  }
+  auto client = Topology::of(settings(true), "v", "run");
+  EXPECT_FALSE(client.unanswered("declaring queue nuropb-s-sq")) << "it has none";
+}
+
 TEST(Topology, AServicesBindings) {
   auto with = settings();
   with.rpc_bindings = {"other"};
@@ -80,6 +102,8 @@ TEST(Topology, HowTheQueuesDiffer) {
   EXPECT_EQ(events[1].queue.max_length, with.events_queue_length);
   EXPECT_EQ(events[1].queue.expires, with.response_queue_expires);
   EXPECT_TRUE(events[2].automatic);
+  for (const auto& own : {responses[1], service[4], events[1]}) EXPECT_EQ(own.queue.type, "classic") << own.name;
+  EXPECT_EQ(service[2].queue.type, "") << "as the peer declares it";
 }
 
 TEST(Topology, EachStepHasAnAnswerOfItsOwn) {
@@ -103,6 +127,31 @@ TEST(Topology, EachStepHasAnAnswerOfItsOwn) {
   }
   EXPECT_EQ(answers.size(), all.size());
   EXPECT_EQ(methods.size(), all.size());
+}
+
+TEST(Topology, WhatAQueueIsAskedToBe) {
+  amqp::QueueOptions options{true, "dlx", milliseconds(1000), 5};
+  options.max_bytes = 6;
+  options.message_ttl = milliseconds(7);
+  options.type = "quorum";
+  std::set<std::string> names;
+  amqp::Step::declare_queue("q", options).encode([&](amqp_method_number_t, void* method) {
+    const auto* declared = static_cast<const amqp_queue_declare_t*>(method);
+    for (int i = 0; i < declared->arguments.num_entries; ++i) {
+      const auto& entry = declared->arguments.entries[i];
+      names.insert(std::string(amqp::view(entry.key)) + "=" +
+                   (entry.value.kind == AMQP_FIELD_KIND_UTF8 ? std::string(amqp::view(entry.value.value.bytes))
+                                                             : std::to_string(entry.value.value.i32)));
+    }
+    EXPECT_TRUE(declared->durable);
+    EXPECT_FALSE(declared->passive);
+  });
+  EXPECT_EQ(names, (std::set<std::string>{"x-dead-letter-exchange=dlx", "x-expires=1000", "x-max-length=5",
+                                          "x-max-length-bytes=6", "x-message-ttl=7", "x-queue-type=quorum"}));
+  options.passive = true;
+  amqp::Step::declare_queue("q", options).encode([&](amqp_method_number_t, void* method) {
+    EXPECT_TRUE(static_cast<const amqp_queue_declare_t*>(method)->passive);
+  });
 }
 
 }  // namespace

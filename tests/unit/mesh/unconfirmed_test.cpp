@@ -63,11 +63,68 @@ TEST_F(UnconfirmedTest, WithTheConnectionGoesTheKnowledge) {
 TEST_F(UnconfirmedTest, FromTheCulpritOnNothingWasTaken) {
   publish(4);
   table_.returned("c4", "312 NO_ROUTE", "");
-  table_.lost("too large", [](const Report& report, std::size_t) { return report.correlation_id == "c2"; });
-  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::unknown);
+  table_.lost("too large", [](const Report& report) { return report.correlation_id == "c2"; });
+  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::confirmed) << "it was routed before";
   EXPECT_EQ(reports_["c2"][0].outcome, Outcome::refused);
   EXPECT_EQ(reports_["c3"][0].outcome, Outcome::refused);
   EXPECT_EQ(reports_["c4"][0].outcome, Outcome::not_delivered);
+}
+
+TEST_F(UnconfirmedTest, WhatWasKeptBehindTheCulpritComesBackToGoAgain) {
+  for (const char* id : {"a", "b", "c", "d"}) {
+    Outgoing message;
+    message.correlation_id = id;
+    message.body = std::string("body of ") + id;
+    message.trace_id = std::string("trace of ") + id;
+    table_.published(std::move(message), std::string(id) != "d");
+  }
+  table_.confirmed(1, false);
+  const auto again = table_.lost("too large", [](const Report& report) { return report.correlation_id == "b"; });
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].correlation_id, "c");
+  EXPECT_EQ(again[0].body, "body of c");
+  EXPECT_EQ(again[0].trace_id, "trace of c");
+  EXPECT_EQ(reports_["b"][0].outcome, Outcome::refused);
+  EXPECT_EQ(reports_["b"][0].body_size, 9u);
+  EXPECT_TRUE(reports_["c"].empty()) << "it has no outcome yet";
+  EXPECT_EQ(reports_["d"][0].outcome, Outcome::refused) << "it was not kept";
+  EXPECT_EQ(table_.size(), 0u);
+}
+
+TEST_F(UnconfirmedTest, ACommandBeforeTheCulpritIsUnknown) {
+  Outgoing command;
+  command.type = MessageType::command;
+  command.correlation_id = "command";
+  table_.published(std::move(command), true);
+  publish(1);
+  table_.lost("too large", [](const Report& report) { return report.correlation_id == "c1"; });
+  EXPECT_EQ(reports_["command"][0].outcome, Outcome::unknown);
+  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::refused);
+}
+
+TEST_F(UnconfirmedTest, WithoutACulpritAllIsUnknown) {
+  Outgoing message;
+  message.correlation_id = "kept";
+  table_.published(std::move(message), true);
+  publish(1);
+  EXPECT_TRUE(table_.lost("gone").empty());
+  EXPECT_EQ(reports_["kept"][0].outcome, Outcome::unknown);
+  EXPECT_EQ(reports_["c1"][0].outcome, Outcome::unknown);
+}
+
+TEST_F(UnconfirmedTest, CountsOnOverChannels) {
+  publish(3);
+  EXPECT_EQ(table_.published_ever(), 3u);
+  EXPECT_EQ(table_.settled_ever(), 0u);
+  table_.confirmed(2, false);
+  EXPECT_EQ(table_.settled_ever(), 0u) << "the first has no outcome yet";
+  table_.confirmed(1, false);
+  EXPECT_EQ(table_.settled_ever(), 2u);
+  table_.lost("gone");
+  EXPECT_EQ(table_.settled_ever(), 3u);
+  publish(1);
+  EXPECT_EQ(table_.published_ever(), 4u);
+  EXPECT_EQ(table_.settled_ever(), 3u);
 }
 
 TEST_F(UnconfirmedTest, TagsThatWereNeverGivenOutMeanNothingMore) {

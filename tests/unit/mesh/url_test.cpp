@@ -24,6 +24,8 @@ TEST(Url, WholeAndInPart) {
   EXPECT_EQ(parse_url("amqp://h/v")->vhost, "v");
   EXPECT_EQ(parse_url("amqp://[::1]:1/")->host, "::1");
   EXPECT_EQ(parse_url("amqp://u@h/")->password, "");
+  EXPECT_TRUE(parse_url("AMQPS://h")->tls) << "schemes know no case (RFC 3986, section 3.1)";
+  EXPECT_FALSE(parse_url("Amqp://h")->tls);
 }
 
 TEST(Url, MistakesAreNamedWithoutThePassword) {

@@ -77,8 +77,10 @@ TEST_F(ContainerSettings, PasswordFilesThatHoldNone) {
 }
 
 TEST_F(ContainerSettings, UrlsThatAreNone) {
-  EXPECT_FALSE(settings(config("[etcd]\nurls = [\"http://a:99999\"]\n")));
-  EXPECT_FALSE(settings(config("[amqp]\nmanagement_url = \"http://a:x\"\n")));
+  EXPECT_EQ(mistake("[etcd]\nurls = [\"http://a:99999\"]\n"),
+            "test.toml:2: etcd.urls: has an entry that has a port that is not 1 to 65535\n");
+  EXPECT_EQ(mistake("[amqp]\nmanagement_url = \"http://a:x\"\n"),
+            "test.toml:2: amqp.management_url: has a port that is not 1 to 65535\n");
 }
 
 TEST_F(ContainerSettings, TheConfigRefusesWhatCannotBe) {

@@ -44,6 +44,23 @@ TEST(Controller, WhichServiceByItsResponseQueue) {
     EXPECT_EQ(caller({}, queue).service, "") << queue;
 }
 
+TEST(Controller, AGatewayOfOursIsNoService) {
+  Config config;
+  config.gateway.service = "gateway";
+  config.lines.enabled = true;
+  config.lines.service_name = "lines";
+  mesh::Call call;
+  for (const char* queue : {"nuropb-gateway-0a1b2c-rq", "nuropb-gateway-host-1-rq", "nuropb-lines-host-1-rq"}) {
+    call.reply_to = queue;
+    EXPECT_TRUE(is_a_gateway_of(config, call)) << queue;
+  }
+  for (const char* queue :
+       {"", "nuropb-gateway", "nuropb-gateways-1-rq", "nuropb-orders-1-rq", "x-nuropb-gateway-1-rq"}) {
+    call.reply_to = queue;
+    EXPECT_FALSE(is_a_gateway_of(config, call)) << queue;
+  }
+}
+
 bool allows(const std::string& rule, const ControllerCaller& who, std::string_view method = "send_to_all") {
   const auto policy = Policy::parse("[[controller]]\n" + rule, "policy");
   EXPECT_TRUE(policy) << policy.error().text();
@@ -62,6 +79,11 @@ TEST(Controller, RulesAllowWhomTheyNameAndNobodyElse) {
   EXPECT_FALSE(allows("methods = ['*']\nroles = ['clerk']", ops));
   EXPECT_FALSE(allows("methods = ['*']\nusers = ['ops']\nservices = ['shop']", ops)) << "both have to be so";
   EXPECT_FALSE(allows("methods = ['*']\nusers = ['ops']\nclaims = { tenant = 'other' }", ops));
+  const auto orders = caller(json::object(), "nuropb-orders-1-rq");
+  EXPECT_TRUE(allows("methods = ['*']\nservices = ['*']", orders));
+  for (const char* services : {"['*']", "['orders']"})
+    EXPECT_FALSE(allows(std::string("methods = ['*']\nservices = ") + services, ops))
+        << "the call names a user, who may be anybody with a token at a gateway of another name";
   EXPECT_FALSE(allows("methods = ['*']\nservices = ['*']", caller({{"user_id", "ops"}})))
       << "a service that is not known";
   const auto policy = Policy::parse(

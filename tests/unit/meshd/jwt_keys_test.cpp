@@ -49,13 +49,13 @@ TEST(JwtKeys, SaysWhatIsWrongAndWhere) {
       {"[]", "no list 'keys'"},
       {"{\"keys\":{}}", "no list 'keys'"},
       {"{\"keys\":[1]}", "not an object"},
-      {set_of(rsa, 65), "64 keys"},
+      {"{\"keys\":[]}", "has no keys"},
       {std::string(256 * 1024 + 1, ' '), "256 KiB"},
       {changed("n", "AQAB"), "2048 bits"},
       {changed("n", "!"), "usable"},
       {changed("e", "AA"), "exponent"},
       {changed("e", "AQ"), "exponent"},
-      {changed("kty", 1), "no 'kty'"},
+      {changed("kty", 1), "'kty' is not a text"},
       {set_of({{"kty", "EC"}, {"crv", "P-256"}, {"x", "AQAB"}, {"y", "AQAB"}}), "not usable"},
       {set_of({{"kty", "OKP"}, {"crv", "Ed25519"}, {"x", "AQAB"}}), "usable 'x'"},
       {set_of({{"kty", "oct"}, {"k", "AQAB"}}), "32 bytes"},
@@ -91,6 +91,102 @@ TEST(JwtKeys, LeavesOutWhatIsNotForSignaturesOrUnknown) {
   EXPECT_EQ(keys->size(), 5u) << "neither rsa, nor the secret, which nobody publishes";
   EXPECT_TRUE(keys->candidates("RS256", "").empty());
   EXPECT_TRUE(keys->candidates("HS256", "").empty());
+}
+
+/// What is left out of a set, where a good key stands beside it, and why.
+SkippedKeys skipped_beside_a_good_one(const json& odd) {
+  const json good = jwt_vectors()["jwks"]["keys"][0];
+  SkippedKeys out;
+  for (const json& keys : {json::array({odd, good}), json::array({good, odd})}) {
+    const auto read = JwtKeys::from_jwks(json{{"keys", keys}}.dump(), "jwks.json", false);
+    EXPECT_TRUE(read) << odd << ": " << read.error().text();
+    if (!read) continue;
+    EXPECT_EQ(read->size(), 1u) << odd;
+    EXPECT_EQ(read->candidates("RS256", "rsa").size(), 1u) << odd;
+    out = read->skipped();
+  }
+  return out;
+}
+
+/// RFC 7517, section 5: what an implementation can't use, it ignores.
+TEST(JwtKeys, OneOddKeyDoesNotSpoilASet) {
+  const json rsa = jwt_vectors()["jwks"]["keys"][0];
+  const auto changed = [&](const char* member, const json& value) {
+    json out = rsa;
+    out[member] = value;
+    out["kid"] = "odd";
+    return out;
+  };
+  json only_certificate = rsa;
+  only_certificate.erase("n");
+  only_certificate["x5c"] = json::array({"MIIB"});
+  only_certificate["kid"] = "x5c";
+  json numbered = rsa;
+  numbered["kid"] = 7;
+  const std::string weak = "v" + std::string(170, 'A') + "E";  // 1032 bits: 129 bytes
+  const std::pair<json, const char*> unusable[] = {
+      {changed("n", weak), "key 2 ('odd'): an RSA key has less than 2048 bits"},
+      {changed("n", 5), "key 2 ('odd'): an RSA key has no usable 'n' and 'e'"},
+      {changed("n", "!"), "key 2 ('odd'): an RSA key has no usable 'n' and 'e'"},
+      {changed("e", "AQ"), "key 2 ('odd'): an RSA key has an impossible exponent"},
+      {changed("kty", "LMS"), "key 2 ('odd'): its type 'LMS' is unknown"},
+      {changed("kty", 1), "key 2 ('odd'): its 'kty' is not a text"},
+      {changed("use", 1), "key 2 ('odd'): its 'use' is not a text"},
+      {changed("alg", json::array()), "key 2 ('odd'): its 'alg' is not a text"},
+      {changed("key_ops", "verify"), "key 2 ('odd'): its 'key_ops' is not a list"},
+      {numbered, "key 2: its 'kid' is not a text"},
+      {only_certificate, "key 2 ('x5c'): an RSA key has no usable 'n' and 'e'"},
+      {{{"kty", "EC"}, {"crv", "secp256k1"}, {"x", "AQAB"}, {"y", "AQAB"}}, "key 2: its curve 'secp256k1' is unknown"},
+      {{{"kty", "EC"}, {"crv", "P-256"}, {"x", "AQAB"}, {"y", "AQAB"}}, "key 2: a key of type EC is not usable"},
+      {{{"kty", "OKP"}, {"crv", "Ed25519"}, {"x", "AQAB"}}, "key 2: an Ed25519 key has no usable 'x'"},
+      {{{"kty", "oct"}, {"k", std::string(64, 'A')}}, "key 2: it is a secret, and this set is public"},
+      {json::object(), "key 2: it has no 'kty'"},
+      {1, "key 2: it is not an object"},
+      {nullptr, "key 2: it is not an object"},
+  };
+  for (const auto& [key, why] : unusable) {
+    const SkippedKeys skipped = skipped_beside_a_good_one(key);
+    EXPECT_EQ(skipped, (SkippedKeys{1, 0, {why}})) << skipped.text();
+  }
+  const std::pair<json, const char*> others[] = {
+      {changed("use", "enc"), "key 2 ('odd'): its 'use' is 'enc'"},
+      {changed("alg", "RSA-OAEP"), "key 2 ('odd'): its 'alg' is 'RSA-OAEP'"},
+      {changed("alg", "ES256"), "key 2 ('odd'): its 'alg' is 'ES256'"},
+      {changed("key_ops", {"encrypt", "wrapKey"}), "key 2 ('odd'): its 'key_ops' does not have \"verify\""},
+      {{{"kty", "OKP"}, {"crv", "X25519"}, {"x", "AQAB"}}, "key 2: its curve is 'X25519'"},
+  };
+  for (const auto& [key, why] : others) {
+    const SkippedKeys skipped = skipped_beside_a_good_one(key);
+    EXPECT_EQ(skipped, (SkippedKeys{0, 1, {why}})) << skipped.text();
+  }
+}
+
+TEST(JwtKeys, TwoKeysOfOneNameAreBothTried) {
+  json set = jwt_vectors()["jwks"];
+  set["keys"][1]["kid"] = "rsa";
+  const auto twice = JwtKeys::from_jwks(set_of(set["keys"][0], 2), "x", false);
+  ASSERT_TRUE(twice);
+  EXPECT_EQ(twice->candidates("RS256", "rsa").size(), 2u);
+  EXPECT_EQ(twice->skipped(), SkippedKeys());
+  const auto apart = JwtKeys::from_jwks(set.dump(), "x", false);
+  ASSERT_TRUE(apart) << "RFC 7517, section 4.5: of other types they may even share a name";
+  EXPECT_EQ(apart->candidates("RS256", "rsa").size(), 1u);
+}
+
+TEST(JwtKeys, OfTooManyTheFirstAreTaken) {
+  const auto many = JwtKeys::from_jwks(set_of(jwt_vectors()["jwks"]["keys"][4], 100), "x", false);
+  ASSERT_TRUE(many) << many.error().text();
+  EXPECT_EQ(many->size(), max_jwt_keys);
+  EXPECT_EQ(many->skipped().unusable, 36u);
+  EXPECT_EQ(many->skipped().named.size(), SkippedKeys::most_named);
+  EXPECT_NE(many->skipped().text().find("and 20 more"), std::string::npos) << many->skipped().text();
+}
+
+TEST(JwtKeys, InOurOwnFilesEachKeyHasToBeGood) {
+  const std::string good = jwt_vectors()["secret"];
+  const auto secrets = JwtKeys::from_secrets(good + "\ntoo short\n", "secret.txt");
+  ASSERT_FALSE(secrets);
+  EXPECT_EQ(secrets.error().text(), "secret.txt: key 2: a secret has less than 32 bytes");
 }
 
 TEST(JwtKeys, AKeysOwnAlgorithmAndNameCount) {

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "meshd/auth/claims.hpp"
+#include "meshd/auth/unpadded.hpp"
 #include "tests/unit/meshd/jwt_vectors.hpp"
 
 namespace nuropb::meshd {
@@ -131,6 +136,41 @@ TEST(Jwt, OpaqueTokensDontLookLikeOne) {
                             "eyJhbGciOiJub25lIn0.e30.x.y", "bnVsbA.e30."})
     EXPECT_FALSE(looks_like_jwt(token)) << token;
   EXPECT_TRUE(looks_like_jwt("eyJhbGciOiJub25lIn0.e30."));
+}
+
+/// A token of HS256 under the vectors' secret, with these claims as text: numbers stay as they are written.
+std::string signed_here(const std::string& claims) {
+  const std::string secret = jwt_vectors()["secret"];
+  const std::string input = unpadded::encode(R"({"alg":"HS256"})") + "." + unpadded::encode(claims);
+  unsigned char mac[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  ::HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+         reinterpret_cast<const unsigned char*>(input.data()), input.size(), mac, &size);
+  return input + "." + unpadded::encode(std::string_view(reinterpret_cast<const char*>(mac), size));
+}
+
+TEST(Jwt, TimesOfAnySize) {
+  const auto keys = JwtKeys::from_secrets(jwt_vectors()["secret"].get<std::string>(), "secret.txt");
+  ASSERT_TRUE(keys);
+  const JwtRules rules{{"HS256"}, "", {}, 60, true};
+  const auto judged = [&](const std::string& times) {
+    return judge_jwt(signed_here(R"({"sub":"ann",)" + times + "}"), *keys, rules, now);
+  };
+  for (const char* far : {"9223372036854775", "9223372036854775807", "18446744073709551616", "1e30"}) {
+    const auto verdict = judged(std::string("\"exp\":") + far);
+    EXPECT_EQ(verdict.what, What::good) << far << ": " << verdict.reason;
+    EXPECT_EQ(verdict.expires, far_future + 60) << far;
+    EXPECT_EQ(judged(std::string("\"exp\":4102444800,\"nbf\":") + far).reason, "it is not valid yet (nbf)") << far;
+    EXPECT_EQ(judged(std::string("\"exp\":4102444800,\"iat\":") + far).reason, "it was issued in the future (iat)");
+    EXPECT_EQ(judged(std::string("\"exp\":-") + far).reason, "it has expired") << far;
+    EXPECT_EQ(judged(std::string("\"exp\":4102444800,\"nbf\":-") + far).what, What::good) << far;
+    EXPECT_EQ(judged(std::string("\"exp\":4102444800,\"iat\":-") + far).what, What::good) << far;
+  }
+  EXPECT_EQ(judged("\"exp\":1800000000.5").expires, 1800000060);
+  EXPECT_EQ(judged("\"exp\":0").reason, "it has expired");
+  EXPECT_EQ(judged("\"exp\":-1").reason, "it has expired");
+  for (const char* odd : {"\"1800000000\"", "null", "true", "[1]"})
+    EXPECT_EQ(judged(std::string("\"exp\":") + odd).reason, "exp, nbf or iat is not a time") << odd;
 }
 
 }  // namespace

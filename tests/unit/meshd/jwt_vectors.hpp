@@ -2,6 +2,7 @@
 // tests/unit/data/jwt: what PyJWT and attackers made.
 
 #include <fstream>
+#include <string>
 #include <nlohmann/json.hpp>
 
 namespace nuropb::meshd {

@@ -24,12 +24,17 @@ class PeersTest : public ::testing::Test {
     std::vector<std::string> heard;
     bool room = true;
   };
-  Gateway& start(const std::string& instance, const std::string& service = "gateway") {
+  Gateway& start(const std::string& instance, const std::string& service = "gateway",
+                 std::shared_ptr<const PeerKeys> keys = {}, bool accept_unsigned = false) {
     auto gateway = std::make_unique<Gateway>();
     Gateway& out = *gateway;
     out.peers =
-        std::make_unique<Peers>(Peers::Settings{.service = service, .instance = instance, .largest = 10'000}, clock_,
-                                [this, &out](const std::string& topic, const std::string& body, SteadyTime) {
+        std::make_unique<Peers>(Peers::Settings{.service = service,
+                                                .instance = instance,
+                                                .largest = 10'000,
+                                                .keys = std::move(keys),
+                                                .accept_unsigned = accept_unsigned},
+                                clock_, [this, &out](const std::string& topic, const std::string& body, SteadyTime) {
                                   if (out.room) queue_.emplace_back(topic, body);
                                   return out.room;
                                 });
@@ -182,6 +187,62 @@ TEST_F(PeersTest, WhatIsNoMessageOfAGatewayIsCountedAndDropped) {
   for (std::size_t i = 0; i < Peers::most_peers + 10; ++i)
     a.peers->receive(body(R"({"from":"n)" + std::to_string(i) + R"(","to":null,"kind":"here","message":null})"));
   EXPECT_EQ(a.peers->alive().size(), Peers::most_peers) << "bounded";
+}
+
+std::shared_ptr<const PeerKeys> keys_of(const std::string& text) {
+  return std::make_shared<PeerKeys>(PeerKeys::parse(text, "keys").value());
+}
+
+TEST_F(PeersTest, WithAKeyNobodyElseIsBelieved) {
+  const auto keys = keys_of(std::string(32, 'k'));
+  Gateway &a = start("a", "gateway", keys), &b = start("b", "gateway", keys);
+  deliver();
+  ASSERT_TRUE(a.peers->alive("b") && b.peers->alive("a"));
+  EXPECT_TRUE(a.peers->tell("word", R"({"x": 1})", "b"));
+  const std::string genuine = queue_.front().second;
+  deliver();
+  EXPECT_EQ(b.heard, std::vector<std::string>{R"(a: {"x": 1})"});
+  EXPECT_TRUE(a.peers->tell("word", " [1, 2]\n"));
+  deliver();
+  EXPECT_EQ(b.heard.back(), "a: [1, 2]") << "blanks around a value are not part of it";
+  b.heard.pop_back();
+  EXPECT_EQ(a.peers->refused() + b.peers->refused(), 0u);
+  std::string forged = genuine;
+  forged.replace(forged.find(R"("x": 1)"), 6, R"("x": 2)");
+  const std::string lies[] = {
+      body(R"({"from":"c","to":null,"kind":"here","message":null})"),
+      body(R"({"from":"a","to":null,"kind":"gone","message":null})"),
+      body(R"({"from":"a","to":"b","kind":"word","message":1})"),
+      genuine,
+      forged,
+      body(R"({"from":"a","to":"b","kind":"word","message":1,"mac":"","run":"","number":0,"time":0})"),
+      body(R"({"from":"a","to":"b","kind":"word","message":1,"mac":")" + std::string(64, '0') + R"(","run":")" +
+           std::string(32, '0') + R"(","number":1,"time":1})"),
+      body(R"({"from":"a","to":"b","kind":"word","message":1,"mac":")" + std::string(64, 'X') + R"("})"),
+      body(R"({"from":"a","to":"b","kind":"word","message":1,"mac":")" + std::string(64, '0') + R"(","run":")" +
+           std::string(32, '0') + R"(","number":-1,"time":1e400})"),
+  };
+  std::uint64_t refused = 0;
+  for (const std::string& lie : lies) {
+    b.peers->receive(lie);
+    EXPECT_EQ(b.peers->refused(), ++refused) << lie;
+  }
+  EXPECT_EQ(b.heard.size(), 1u);
+  EXPECT_EQ(b.peers->alive(), std::vector<std::string>{"a"}) << "neither one more nor one less";
+}
+
+TEST_F(PeersTest, AKeyIsBroughtInWithoutAGap) {
+  const auto keys = keys_of(std::string(32, 'k'));
+  Gateway &old = start("old"), &during = start("during", "gateway", keys, true),
+          &strict = start("strict", "gateway", keys);
+  deliver();
+  pass(seconds(3));
+  EXPECT_EQ(old.peers->alive().size(), 2u) << "one without a key does not look at MACs";
+  EXPECT_EQ(during.peers->alive().size(), 2u);
+  EXPECT_GT(during.peers->unsigned_ones(), 0u);
+  EXPECT_EQ(strict.peers->alive(), std::vector<std::string>{"during"});
+  EXPECT_GT(strict.peers->refused(), 0u);
+  EXPECT_EQ(strict.peers->unsigned_ones(), 0u);
 }
 
 TEST_F(PeersTest, ReservedTopics) {

@@ -31,18 +31,30 @@ TEST_F(RuntimeDirTest, KeepsSecretAndInstanceOverRestarts) {
 
 TEST_F(RuntimeDirTest, IsForItsOwnerOnly) {
   auto dir = RuntimeDir::open(path_);
-  ASSERT_TRUE(dir && dir->secret());
-  struct stat st {};
+  ASSERT_TRUE(dir && dir->secret() && dir->admin_key());
+  struct stat st{};
   ASSERT_EQ(::stat(path_.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0700u);
-  ASSERT_EQ(::stat((path_ + "/secret").c_str(), &st), 0);
-  EXPECT_EQ(st.st_mode & 0777, 0600u);
+  for (const char* const name : {"/secret", "/admin.key"}) {
+    ASSERT_EQ(::stat((path_ + name).c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 0777, 0600u) << name;
+  }
+}
+
+TEST_F(RuntimeDirTest, KeepsTheAdminKeyUntilItIsRemoved) {
+  const auto dir = RuntimeDir::open(path_);
+  ASSERT_TRUE(dir);
+  const std::string first = dir->admin_key().value();
+  EXPECT_EQ(first.size(), 64u);
+  EXPECT_EQ(dir->admin_key().value(), first);
+  std::filesystem::remove(path_ + "/admin.key");
+  EXPECT_NE(dir->admin_key().value(), first);
 }
 
 TEST_F(RuntimeDirTest, LetsEdgesInAsFarAsTheirSocket) {
   auto dir = RuntimeDir::open(path_);
   ASSERT_TRUE(dir && dir->secret() && dir->let_in(::getegid()));
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat(path_.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0710u);
   EXPECT_EQ(st.st_gid, ::getegid());

@@ -53,11 +53,13 @@ TEST(SealedTickets, ARestartProlongsNothing) {
   const SealedTickets tickets(secret(1));
   Identity with_end = ann;
   with_end.expires = 1'763'632'800;
+  with_end.ends_ms = 987'654'321;
   with_end.authorizer = "jwt";
   with_end.roles = {"clerk", ""};
   const auto identity = tickets.open_session(worker, session, tickets.seal_session(worker, session, with_end));
   ASSERT_TRUE(identity);
   EXPECT_EQ(identity->expires, with_end.expires);
+  EXPECT_EQ(identity->ends_ms, with_end.ends_ms);
   EXPECT_EQ(identity->authorizer, "jwt");
   EXPECT_EQ(identity->roles, with_end.roles);
 }

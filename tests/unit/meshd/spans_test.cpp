@@ -129,6 +129,25 @@ TEST_F(SpansTest, AreEncodedAsOtlpHasThem) {
             "gateway");
 }
 
+/// The OTLP specification, "OTLP/HTTP Request": /v1/traces is the default path for traces.
+TEST(OtlpUrl, ABaseGetsThePathForTraces) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"http://127.0.0.1:4318", "/v1/traces"},
+      {"http://127.0.0.1:4318/", "/v1/traces"},
+      {"http://127.0.0.1:4318/v1/traces", "/v1/traces"},
+      {"https://h/otlp/v1/traces/", "/otlp/v1/traces/"},
+      {"https://h/v1/traces?key=a%2Bb", "/v1/traces?key=a%2Bb"},
+      {"https://h/custom", "/custom"},
+      {"https://h?key=x", "/?key=x"},
+  };
+  for (const auto& [text, target] : rows) {
+    const auto url = parse_otlp_url(text);
+    ASSERT_TRUE(url) << text;
+    EXPECT_EQ(url->request_target(""), target) << text;
+  }
+  EXPECT_FALSE(parse_otlp_url("127.0.0.1:4318"));
+}
+
 TEST(HeadersForTheCollectorTest, ALineEach) {
   const auto headers = parse_headers("Authorization: Bearer a.b:c\r\n\n  x-team :ignored\n");
   EXPECT_FALSE(headers);  // a blank before the colon is no name's

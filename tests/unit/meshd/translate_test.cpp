@@ -4,10 +4,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/consumer_messages.hpp"
+
 namespace nuropb::meshd {
 namespace {
 
 const ReturnAddress from{0xabcd1234, 5, 99, 7, 42};
+const AddressSeal addresses({1, 2, 3}, from.instance);
+const std::string id = addresses.seal(from);
 const Identity ann{"ann\"quoted", "Ann", "tok"};
 
 Session session_of_ann() {
@@ -22,24 +26,25 @@ records::Request request(std::string_view params = "{\"q\":1}", std::string_view
 }
 
 const SteadyTime now(std::chrono::seconds(990));
-const RequestSettings limits{std::chrono::hours(1), 64, {"user_id", "Authorisation", ""}};
-const RequestSettings claims_too{std::chrono::hours(1), 64, {"user_id", "Authorisation", "claims"}};
+const RequestSettings limits{std::chrono::hours(1), json::Limits{64, 100}, {"user_id", "Authorisation", ""}};
+const RequestSettings claims_too{std::chrono::hours(1), json::Limits{64, 100}, {"user_id", "Authorisation", "claims"}};
 
 TEST(Translate, ATraceIsPassedOnInContextAndHeader) {
   const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   auto traced = request();
-  EXPECT_FALSE(nlohmann::json::parse(
-                   to_outgoing(records::Type::request, traced, session_of_ann(), from, now, limits)->body)["context"]
-                   .contains("traceparent"));
+  EXPECT_FALSE(
+      nlohmann::json::parse(
+          to_outgoing(records::Type::request, traced, session_of_ann(), from, addresses, now, limits)->body)["context"]
+          .contains("traceparent"));
   traced.origin.traceparent = parent;
-  const auto out = to_outgoing(records::Type::request, traced, session_of_ann(), from, now, limits);
+  const auto out = to_outgoing(records::Type::request, traced, session_of_ann(), from, addresses, now, limits);
   ASSERT_TRUE(out) << out.error().text();
   EXPECT_EQ(out->traceparent, parent);
   EXPECT_EQ(nlohmann::json::parse(out->body)["context"]["traceparent"], parent);
   // No honest edge writes another.
   for (const std::string& bad : {std::string("x"), parent + "\"", parent.substr(1), std::string(55, '0')}) {
     traced.origin.traceparent = bad;
-    EXPECT_FALSE(to_outgoing(records::Type::request, traced, session_of_ann(), from, now, limits)) << bad;
+    EXPECT_FALSE(to_outgoing(records::Type::request, traced, session_of_ann(), from, addresses, now, limits)) << bad;
   }
 }
 
@@ -55,11 +60,11 @@ TEST(Translate, ARefusalSaysHowItCounts) {
 }
 
 TEST(Translate, ARequestCarriesTheIdentityFromOurRecord) {
-  const auto out = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, limits);
+  const auto out = to_outgoing(records::Type::request, request(), session_of_ann(), from, addresses, now, limits);
   ASSERT_TRUE(out) << out.error().text();
   EXPECT_EQ(out->routing_key, "svc");
   EXPECT_EQ(out->trace_id, "t-1");
-  EXPECT_EQ(ReturnAddress::parse(out->correlation_id), from);
+  EXPECT_EQ(addresses.open(out->correlation_id), from);
   EXPECT_EQ(out->deadline, SteadyTime(std::chrono::seconds(1000)));
   const auto body = nlohmann::json::parse(out->body);
   EXPECT_EQ(body["tag"], "request");
@@ -75,14 +80,15 @@ TEST(Translate, ARequestCarriesTheIdentityFromOurRecord) {
 TEST(Translate, TheTokenIsOnlySentUnderAConfiguredKey) {
   RequestSettings without = limits;
   without.context.token = {};
-  const auto out = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, without);
+  const auto out = to_outgoing(records::Type::request, request(), session_of_ann(), from, addresses, now, without);
   ASSERT_TRUE(out);
   EXPECT_EQ(nlohmann::json::parse(out->body)["context"],
             nlohmann::json({{"user_id", "ann\"quoted"}, {"trace_id", "t-1"}}));
 }
 
 TEST(Translate, ATraceIdThatIsNoStringTravelsAsItsText) {
-  const auto out = to_outgoing(records::Type::request, request("{}", "17"), session_of_ann(), from, now, limits);
+  const auto out =
+      to_outgoing(records::Type::request, request("{}", "17"), session_of_ann(), from, addresses, now, limits);
   ASSERT_TRUE(out);
   EXPECT_EQ(out->trace_id, "17");
   EXPECT_EQ(nlohmann::json::parse(out->body)["trace_id"], 17);
@@ -91,15 +97,17 @@ TEST(Translate, ATraceIdThatIsNoStringTravelsAsItsText) {
 TEST(Translate, TheLongestTtlIsOursToSay) {
   auto r = request();
   r.deadline_ms = ~0ULL;
-  const auto out = to_outgoing(records::Type::request, r, session_of_ann(), from, now, limits);
+  const auto out = to_outgoing(records::Type::request, r, session_of_ann(), from, addresses, now, limits);
   ASSERT_TRUE(out);
   EXPECT_EQ(out->deadline, now + limits.max_ttl);
 }
 
 TEST(Translate, AnEdgeCantSlipMembersIntoTheMessage) {
   for (const char* forged : {"{}},\"context\":{\"user_id\":\"root\"", "{} ,", "", "{", "1 2", "nul"}) {
-    EXPECT_FALSE(to_outgoing(records::Type::request, request(forged), session_of_ann(), from, now, limits)) << forged;
-    EXPECT_FALSE(to_outgoing(records::Type::request, request("{}", forged), session_of_ann(), from, now, limits))
+    EXPECT_FALSE(to_outgoing(records::Type::request, request(forged), session_of_ann(), from, addresses, now, limits))
+        << forged;
+    EXPECT_FALSE(
+        to_outgoing(records::Type::request, request("{}", forged), session_of_ann(), from, addresses, now, limits))
         << forged;
   }
 }
@@ -115,7 +123,7 @@ std::optional<Copied> record_of(const std::optional<Returned>& returned) {
   return Copied{record->session, std::string(record->result), std::string(record->error)};
 }
 
-mesh::Incoming incoming(std::string body, std::string correlation_id = from.correlation_id()) {
+mesh::Incoming incoming(std::string body, std::string correlation_id = id) {
   mesh::Incoming m;
   m.type = MessageType::response;
   m.body = std::move(body);
@@ -125,7 +133,7 @@ mesh::Incoming incoming(std::string body, std::string correlation_id = from.corr
 
 TEST(Translate, AResponseGoesBackToItsAddressAsTheBytesThatCame) {
   const auto returned =
-      to_returned(incoming(R"({"tag":"response","result":{"x": 1.50},"error":null})"), from.instance, 1000, 64);
+      to_returned(incoming(R"({"tag":"response","result":{"x": 1.50},"error":null})"), addresses, 1000, 64);
   ASSERT_TRUE(returned);
   EXPECT_EQ(returned->to, from);
   const auto record = record_of(returned);
@@ -136,9 +144,10 @@ TEST(Translate, AResponseGoesBackToItsAddressAsTheBytesThatCame) {
 }
 
 TEST(Translate, AnAnswerForAnotherInstanceOrFromAStrangerIsNotOurs) {
-  EXPECT_FALSE(to_returned(incoming("{}"), from.instance + 1, 1000, 64));
-  EXPECT_FALSE(to_returned(incoming("{}", "f985036a41fd4e7ea48ca9c10178848"), from.instance, 1000, 64));
-  EXPECT_FALSE(to_returned(incoming("{}", ""), from.instance, 1000, 64));
+  EXPECT_FALSE(to_returned(incoming("{}"), AddressSeal({1, 2, 3}, from.instance + 1), 1000, 64));
+  EXPECT_FALSE(to_returned(incoming("{}", from.correlation_id()), addresses, 1000, 64)) << "as others could count it";
+  EXPECT_FALSE(to_returned(incoming("{}", "f985036a41fd4e7ea48ca9c10178848"), addresses, 1000, 64));
+  EXPECT_FALSE(to_returned(incoming("{}", ""), addresses, 1000, 64));
 }
 
 TEST(Translate, AnUnreadableResponseStillEndsTheRequest) {  // provokes: NuropbMessageError
@@ -146,7 +155,7 @@ TEST(Translate, AnUnreadableResponseStillEndsTheRequest) {  // provokes: NuropbM
                            {"[]", 1000},
                            {"\xff", 1000},
                            {"{\"result\":1,\"error\":null}", 5}}) {
-    const auto record = record_of(to_returned(incoming(body), from.instance, max, 64));
+    const auto record = record_of(to_returned(incoming(body), addresses, max, 64));
     ASSERT_TRUE(record) << body;
     EXPECT_EQ(record->result, "null");
     EXPECT_EQ(nlohmann::json::parse(record->error)["error"], "NuropbMessageError") << body;
@@ -158,7 +167,7 @@ mesh::Report report(mesh::Outcome outcome) {
   r.outcome = outcome;
   r.type = MessageType::request;
   r.routing_key = "svc";
-  r.correlation_id = from.correlation_id();
+  r.correlation_id = id;
   r.tag = 0;
   r.detail = "because";
   return r;
@@ -166,8 +175,9 @@ mesh::Report report(mesh::Outcome outcome) {
 
 TEST(Translate, WhatWasNotDeliveredSaysSoInTheWordsOfThePythonPeer) {
   auto r = report(mesh::Outcome::not_delivered);
-  r.returned_body = to_outgoing(records::Type::request, request(), session_of_ann(), from, now, limits)->body;
-  const auto record = record_of(to_returned(r, from.instance));
+  r.returned_body =
+      to_outgoing(records::Type::request, request(), session_of_ann(), from, addresses, now, limits)->body;
+  const auto record = record_of(to_returned(r, addresses));
   ASSERT_TRUE(record);
   const nlohmann::json expected{{"error", "NuropbNotDeliveredError"},
                                 {"description", "Service svc not available. unable to call method meth"}};
@@ -175,18 +185,18 @@ TEST(Translate, WhatWasNotDeliveredSaysSoInTheWordsOfThePythonPeer) {
 }
 
 TEST(Translate, WhatMayHaveRunSaysSo) {
-  const auto unknown = record_of(to_returned(report(mesh::Outcome::unknown), from.instance));
+  const auto unknown = record_of(to_returned(report(mesh::Outcome::unknown), addresses));
   ASSERT_TRUE(unknown);
   EXPECT_EQ(nlohmann::json::parse(unknown->error)["outcome"], "unknown");
-  const auto refused = record_of(to_returned(report(mesh::Outcome::refused), from.instance));
+  const auto refused = record_of(to_returned(report(mesh::Outcome::refused), addresses));
   ASSERT_TRUE(refused);
   EXPECT_FALSE(nlohmann::json::parse(refused->error).contains("outcome"));
   EXPECT_EQ(nlohmann::json::parse(refused->error)["error"], "NuropbTransportError");
 }
 
 TEST(Translate, ConfirmedAndExpiredNeedNoRecord) {
-  EXPECT_FALSE(to_returned(report(mesh::Outcome::confirmed), from.instance));
-  EXPECT_FALSE(to_returned(report(mesh::Outcome::expired), from.instance));
+  EXPECT_FALSE(to_returned(report(mesh::Outcome::confirmed), addresses));
+  EXPECT_FALSE(to_returned(report(mesh::Outcome::expired), addresses));
 }
 
 Session with_claims() {
@@ -198,7 +208,7 @@ Session with_claims() {
 }
 
 TEST(Translate, CommandsAndDescribesAreCallsToo) {
-  const auto command = to_outgoing(records::Type::command, request(), session_of_ann(), from, now, limits);
+  const auto command = to_outgoing(records::Type::command, request(), session_of_ann(), from, addresses, now, limits);
   ASSERT_TRUE(command);
   EXPECT_EQ(command->type, MessageType::command);
   EXPECT_EQ(nlohmann::json::parse(command->body)["tag"], "command");
@@ -206,19 +216,19 @@ TEST(Translate, CommandsAndDescribesAreCallsToo) {
 
   records::Request asked = request();
   asked.method = asked.params = "";
-  const auto describe = to_outgoing(records::Type::describe, asked, session_of_ann(), from, now, limits);
+  const auto describe = to_outgoing(records::Type::describe, asked, session_of_ann(), from, addresses, now, limits);
   ASSERT_TRUE(describe);
   const auto body = nlohmann::json::parse(describe->body);
   EXPECT_EQ(body["tag"], "request");
   EXPECT_EQ(body["method"], "nuropb_describe");
   EXPECT_EQ(body["params"], nlohmann::json::object());
-  EXPECT_FALSE(to_outgoing(records::Type::describe, request(), session_of_ann(), from, now, limits))
+  EXPECT_FALSE(to_outgoing(records::Type::describe, request(), session_of_ann(), from, addresses, now, limits))
       << "no honest edge names a method";
 }
 
 TEST(Translate, ARequestIsAbandonedWithItsSession) {
   Session session = session_of_ann();
-  const auto out = to_outgoing(records::Type::request, request(), session, from, now, limits);
+  const auto out = to_outgoing(records::Type::request, request(), session, from, addresses, now, limits);
   ASSERT_TRUE(out && out->abandoned);
   EXPECT_FALSE(out->abandoned->load());
   session.gone()->store(true);
@@ -228,7 +238,7 @@ TEST(Translate, ARequestIsAbandonedWithItsSession) {
 TEST(Translate, AnEventCarriesWhoPublishedItAndNeverTheToken) {
   const records::Event event{
       7, 1, to_ring_ms(SteadyTime(std::chrono::seconds(1000))), "news.sport", "\"t\"", R"({"goal":1})", R"(["bob"])"};
-  const auto out = to_outgoing(event, with_claims(), from, now, claims_too);
+  const auto out = to_outgoing(event, with_claims(), from, addresses, now, claims_too);
   ASSERT_TRUE(out) << out.error().text();
   EXPECT_EQ(out->type, MessageType::event);
   EXPECT_EQ(out->routing_key, "news.sport");
@@ -242,17 +252,17 @@ TEST(Translate, AnEventCarriesWhoPublishedItAndNeverTheToken) {
   for (const char* bad : {R"("bob")", "{}", R"([],"tag":"x")", ""}) {
     auto forged = event;
     forged.target = bad;
-    EXPECT_FALSE(to_outgoing(forged, with_claims(), from, now, claims_too)) << bad;
+    EXPECT_FALSE(to_outgoing(forged, with_claims(), from, addresses, now, claims_too)) << bad;
   }
   auto forged = event;
   forged.event = R"(1,"context":{})";
-  EXPECT_FALSE(to_outgoing(forged, with_claims(), from, now, claims_too));
+  EXPECT_FALSE(to_outgoing(forged, with_claims(), from, addresses, now, claims_too));
 }
 
 TEST(Translate, CommandsAndEventsAreAnsweredOnceTheBrokerHasThem) {
-  mesh::Report report{mesh::Outcome::confirmed, MessageType::command, "svc", from.correlation_id(), 1, "", ""};
+  mesh::Report report{mesh::Outcome::confirmed, MessageType::command, "svc", id, 1, "", ""};
   const auto error_of = [&] {
-    const auto returned = to_returned(report, from.instance);
+    const auto returned = to_returned(report, addresses);
     if (!returned) return std::string("nothing");
     return std::string(records::decode<records::Response>(returned->payload)->error);
   };
@@ -314,6 +324,36 @@ TEST(Translate, AnEventOfTheMeshForConsumers) {
   EXPECT_FALSE(to_mesh_event(message, HandlerKind::web_socket, 10, 64, false)) << "too large";
   message.body = "{}";
   EXPECT_FALSE(to_mesh_event(message, HandlerKind::web_socket, 1000, 64, false));
+}
+
+TEST(Translate, NumbersThatServicesCannotReadAreRefused) {
+  const std::string digits(101, '9');
+  EXPECT_TRUE(to_outgoing(records::Type::request, request("{\"a\":" + digits.substr(1) + "}"), session_of_ann(), from,
+                          addresses, now, limits));
+  for (const std::string& number : {digits, "-" + digits, "0." + digits, digits + "e5", "1e" + digits})
+    EXPECT_FALSE(to_outgoing(records::Type::request, request("{\"a\":[" + number + "]}"), session_of_ann(), from,
+                             addresses, now, limits))
+        << number;
+  EXPECT_FALSE(
+      to_outgoing(records::Type::request, request("{}", digits), session_of_ann(), from, addresses, now, limits));
+}
+
+TEST(Translate, AnEventForTooManyIsDropped) {
+  const auto body = [](std::size_t users) {
+    std::string target = "[\"u\"";
+    for (std::size_t i = 1; i < users; ++i) target += ",\"u\"";
+    return R"({"tag":"event","topic":"t","event":1,"context":{},"target":)" + target + "]}";
+  };
+  mesh::Incoming message;
+  message.type = MessageType::event;
+  message.routing_key = "t";
+  const auto taken = [&](std::size_t users) {
+    message.body = body(users);
+    return to_mesh_event(message, HandlerKind::web_socket, 1 << 20, 64, false);
+  };
+  EXPECT_TRUE(taken(EventTarget::max_users)) << taken(EventTarget::max_users).error().text();
+  ASSERT_FALSE(taken(EventTarget::max_users + 1));
+  EXPECT_NE(taken(EventTarget::max_users + 1).error().text().find("10000 users"), std::string::npos);
 }
 
 }  // namespace

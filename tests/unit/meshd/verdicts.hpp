@@ -1,6 +1,7 @@
 #pragma once
 // For tests of authorizers: one that says what it is told to, and a ring loop in a test's hands.
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -56,6 +57,9 @@ TEST_F(ControlTest, Handshake) {
   ASSERT_EQ(hello.what, What::hello);
   EXPECT_EQ(hello.hello.abi, abi);
   EXPECT_EQ(hello.hello.ticket, "ticket");
+  ASSERT_TRUE(hello.sender);
+  EXPECT_EQ(hello.sender->pid, ::getpid());
+  EXPECT_EQ(hello.sender->uid, ::geteuid());
 
   UniqueFd a(::open("/dev/null", O_RDONLY | O_CLOEXEC)), b(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
   auto bells = Doorbell::pair();
@@ -75,6 +79,31 @@ TEST_F(ControlTest, Handshake) {
   EXPECT_EQ(ours.hear(), 1);
   ours.ring();
   EXPECT_EQ(welcome.bell.hear(), 1);
+}
+
+/// Another process may have connected for the one that says hello.
+TEST_F(ControlTest, TheSenderIsWhoSends) {
+  auto [edge, meshd] = connect();
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(edge.send_hello({abi, "ticket"}) ? 0 : 1);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  const auto hello = meshd.receive();
+  ASSERT_EQ(hello.what, What::hello);
+  ASSERT_TRUE(hello.sender);
+  EXPECT_EQ(hello.sender->pid, child);
+  EXPECT_EQ(meshd.peer().value().pid, ::getpid());
+}
+
+TEST_F(ControlTest, TheSenderIsKnownAlsoOfAHelloThatCameBeforeItWasAccepted) {
+  auto edge = ControlChannel::connect(path_);
+  ASSERT_TRUE(edge && edge->send_hello({abi, ""}));
+  auto meshd = listener_->accept();
+  ASSERT_TRUE(meshd.has_value());
+  const auto hello = meshd->receive();
+  ASSERT_TRUE(hello.sender);
+  EXPECT_EQ(hello.sender->pid, ::getpid());
 }
 
 TEST_F(ControlTest, RefusalSaysWhy) {
@@ -191,7 +220,7 @@ TEST_F(ControlTest, ASocketFileThatACrashLeftIsReplaced) {
 }
 
 TEST_F(ControlTest, OthersMayNotConnect) {
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat(path_.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0600u);
 }

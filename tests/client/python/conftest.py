@@ -1,0 +1,3 @@
+"""The client is imported from its sources."""
+
+import support.python_client  # noqa: F401
