@@ -22,7 +22,11 @@ on_debian_13() {
 
 in_debian13() { nice -n 19 scripts/lib/in-debian-root "$debian13" "$@"; }
 
-units_in_debian13() { in_debian13 ctest --test-dir build/release --output-on-failure --no-tests=error --timeout 600 -j 2 -L '^unit$' | without_passed; }
+units_in_debian13() {
+  # shellcheck disable=SC2046  # words
+  in_debian13 ctest --test-dir build/release --output-on-failure --no-tests=error --timeout 600 -j 2 $(ctest_selection '^unit$') | without_passed ||
+    note_failed_ctests "build/in-${debian13##*/}/release"
+}
 
 # OpenTelemetry is not there.
 python_client_in_debian13() { in_debian13 sh -c 'cd clients/python && exec python3 -W error -m pytest -q -p no:cacheprovider -k "not where_it_is_installed" tests'; }
