@@ -24,7 +24,7 @@ ctest_selection() {
 
 # pytest_selection [PART]: the same for pytest. PART tells runs of pytest apart that belong to one row.
 pytest_selection() {
-  echo "-p cacheprovider -o cache_dir=$(failures_of_row)${1:+-$1}"
+  echo "-o cache_dir=$(failures_of_row)${1:+-$1}"
   [ -z "${again:-}" ] || echo "--last-failed --last-failed-no-failures=none"
 }
 

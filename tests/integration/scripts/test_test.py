@@ -54,7 +54,7 @@ def tree(folder):
     (folder / BESIDE).mkdir(parents=True)
     (folder / BESIDE / "test_it.py").write_text(f"import os\ndef test_it(): assert os.environ.get('FAILING') != {BESIDE!r}\n")
     (folder / "tests" / DOCS).write_text("def test_it(): pass\n")
-    for name in ("peers.txt", "allowed_skips.toml"):
+    for name in ("peers.txt", "allowed_skips.toml", "pytest.ini"):
         shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
     return folder
 
