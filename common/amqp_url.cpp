@@ -27,7 +27,13 @@ Result<Url> parse_url(std::string_view text) {
   if (const auto query = rest.find_first_of("?#"); query != std::string_view::npos)
     return wrong("has a query or a fragment: settings stand in the config");
 
-  const auto slash = rest.find('/');
+  const auto slash = rest.find('/'), at = rest.rfind('@');
+  if (slash != std::string_view::npos && at != std::string_view::npos && slash < at)
+    return wrong(
+        "has a '/' in its user or password, or an '@' in its vhost: write %2F for '/' and %40 for '@', or set "
+        "amqp.password_file");
+  if (at != std::string_view::npos && rest.find('@') != at)
+    return wrong("has more than one '@': write %40 for an '@' in the user or password, or set amqp.password_file");
   if (slash != std::string_view::npos) {
     const std::string_view path = rest.substr(slash + 1);
     const auto vhost = percent_decode(path);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 
+#include "common/authority.hpp"
 #include "common/config_keys.hpp"
 #include "common/json/scan.hpp"
 #include "common/service_link.hpp"
@@ -93,7 +94,10 @@ class Loader {
     try {
       root = toml::parse(text, name);
     } catch (const toml::parse_error& e) {
-      mistake(place(name, e.source()), std::string("not TOML: ") + std::string(e.description()));
+      const std::string why(e.description());
+      // A missing quote shows as a text that does not end on its line.
+      const bool quote = why.find("control characters") != std::string::npos || why.find("string") != std::string::npos;
+      mistake(place(name, e.source()), "not TOML: " + why, quote ? "is a quote missing on this line?" : "");
       return;
     }
     const auto folder = std::filesystem::path(name).parent_path();
@@ -149,6 +153,7 @@ class Loader {
   /// What holds between keys.
   void together() {
     if (!errors_.errors.empty()) return;
+    ports();
     const Config::Tls& tls = config_.tls;
     const Config::Lines& lines = config_.lines;
     if (lines.enabled && lines.service_name == config_.gateway.service)
@@ -216,10 +221,40 @@ class Loader {
     }
   }
 
+  /// An address and a port have one listener.
+  void ports() {
+    struct Listener {
+      const char* key;
+      std::string host;
+      std::uint16_t port;
+    };
+    std::vector<Listener> all{{"listen.port", config_.listen.address, config_.listen.port}};
+    if (config_.lines.enabled) all.push_back({"lines.port", config_.lines.address, config_.lines.port});
+    if (!config_.backend.key_file.empty())
+      all.push_back({"backend.port", config_.backend.address, config_.backend.port});
+    if (config_.console.enabled) all.push_back({"console.port", config_.console.address, config_.console.port});
+    if (const auto at = parse_authority(config_.metrics.listen); at && at->port)
+      all.push_back({"metrics.listen", at->host, *at->port});
+    const auto everywhere = [](const std::string& host) { return host == "0.0.0.0" || host == "::"; };
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        const Listener &first = all[j], &second = all[i];
+        if (first.port == 0 || first.port != second.port) continue;
+        if (first.host != second.host && !everywhere(first.host) && !everywhere(second.host)) continue;
+        mistake(
+            set_at(second.key, first.key),
+            std::string(second.key) + ": " + std::to_string(second.port) + " is the port of " + first.key + " as well",
+            "each listener needs its own port");
+      }
+    }
+  }
+
   tl::expected<Config, ConfigErrors> done() {
     together();
-    if (!errors_.errors.empty()) return tl::unexpected(std::move(errors_));
-    return std::move(config_);
+    config_.places = std::move(set_at_);
+    if (errors_.errors.empty()) return std::move(config_);
+    errors_.rest = std::move(config_);
+    return tl::unexpected(std::move(errors_));
   }
 
  private:
@@ -302,7 +337,7 @@ tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::stri
 tl::expected<Config, ConfigErrors> load_config(const ConfigSources& sources) {
   if (sources.file.empty()) return parse_config("", "", sources);
   const auto text = read_text_file(sources.file, max_file_bytes);
-  if (!text) return tl::unexpected(ConfigErrors{{text.error()}});
+  if (!text) return tl::unexpected(ConfigErrors{{text.error()}, {}});
   return parse_config(*text, sources.file, sources);
 }
 
@@ -370,7 +405,7 @@ std::string sample_config() {
   std::string out =
       "# NuroPb gateway: every key, with its default. A key that is left out has that value.\n"
       "# Environment variables (NUROPB_LISTEN_PORT=8880) win over this file, --set listen.port=8880 over both.\n"
-      "# Relative paths are relative to this file. Check it: nuropb-meshd --config FILE --check-config\n";
+      "# Relative paths are relative to this file. Check it: nuropb-ctl --config FILE config check\n";
   for (const auto& section : config_sections()) {
     out += "\n# " + std::string(section.doc) + "\n[" + std::string(section.name) + "]\n";
     for (const ConfigKey& key : config_keys()) {

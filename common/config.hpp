@@ -8,6 +8,8 @@
 // Loading reports every mistake at once, each with file, line and key; an unknown key is a mistake.
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -277,6 +279,8 @@ struct Config {
   /// No setting: variables of the environment that are named as ours are, and that are left alone since none of our keys is
   /// meant; with the reason, where there is one. Never a value.
   std::vector<std::string> ignored_variables;
+  /// No setting either: where each key was set that has not its default: "gateway.toml:12", "NUROPB_LISTEN_PORT", "--set listen.port".
+  std::map<std::string, std::string> places;
   /// No setting either: keys whose passwords stand on the command line, where every user of the host can read them.
   std::vector<std::string> passwords_on_command_line;
 };
@@ -290,6 +294,7 @@ struct ConfigSources {
 /// Every mistake, in the order of the sources. Relative paths of the file are resolved against its folder.
 struct ConfigErrors {
   std::vector<Error> errors;
+  Config rest;                             ///< the settings that are right; a setting with a mistake has its default
   [[nodiscard]] std::string text() const;  ///< one line each: "gateway.toml:12: listen.port: 70000 is above 65535"
 };
 
@@ -331,11 +336,30 @@ struct ExtraOption {
   std::string* value;  ///< where what follows it is put
 };
 
+/// What a check of loaded settings finds: of files that they name, and of settings together.
+struct ConfigFindings {
+  std::vector<Error> mistakes;  ///< the gateway would not start, or refuse what the setting is meant to allow
+  std::vector<Error>
+      warnings;  ///< the gateway starts, but a setting has no effect or more effect than was probably intended
+};
+using ConfigChecker = std::function<ConfigFindings(const Config&)>;
+
+/// Loads the settings and checks them, so that every finding is reported at once. Without a config from `sources`, findings that
+/// may follow from settings with mistakes are left out.
+ConfigFindings check_config(const ConfigSources& sources, const ConfigChecker& check);
+
+/// Settings that do not go together, of which no file has to be read to know it.
+std::vector<Error> config_warnings(const Config& config);
+
+/// `error`, which names a file, with the setting that names this file and the place of that setting.
+Error with_setting(const Config& config, Error error);
+
 /// What both processes' command lines have in common: --config FILE, --set KEY=VALUE, --check-config, --print-config,
-/// --sample-config, --version, --help. `about_version` follows the version. Returns the config, or the exit code with which the process
+/// --sample-config, --version, --help. --check-config runs `check`. `about_version` follows the version. Returns the config, or the exit code with which the process
 /// should end at once (0 after --check-config and the like, 2 after a mistake, which has then been printed).
 tl::expected<Config, int> config_from_command_line(int argc, char** argv, const std::string& program,
-                                                   const std::string& description, std::vector<ExtraOption> extra = {},
+                                                   const std::string& description, const ConfigChecker& check,
+                                                   std::vector<ExtraOption> extra = {},
                                                    const std::string& about_version = {});
 
 }  // namespace nuropb

@@ -126,6 +126,42 @@ std::optional<std::string> address_blocks(const ConfigValue& v) {
   }
   return {};
 }
+/// Entries that no Origin header can match (edge/origin.hpp says what matches).
+std::optional<std::string> origins(const ConfigValue& v) {
+  for (const auto& entry : std::get<std::vector<std::string>>(v)) {
+    const auto wrong = [&](const std::string& why) { return "has the entry '" + entry + "', which " + why; };
+    if (entry == "*") continue;
+    const auto scheme = entry.find("://");
+    const std::string_view rest = std::string_view(entry).substr(scheme == std::string::npos ? 0 : scheme + 3);
+    if (rest.find('*') != std::string_view::npos) {
+      const auto domain = rest.substr(std::min(rest.size(), rest.find_last_of('*') + 1));
+      const std::string write = domain.starts_with('.') ? std::string(domain.substr(1)) : "example.com";
+      return wrong("matches no page: write '" + write + "' for a domain with all below it, or '*' for every page");
+    }
+    if (rest.empty() || rest == ".") return wrong("is no host");
+    if (const auto slash = rest.find_first_of("/?#"); slash != std::string_view::npos)
+      return wrong("matches no page: an origin has no path, so write '" +
+                   entry.substr(0, entry.size() - rest.size() + slash) + "'");
+    if (rest.find_first_of("@ \t") != std::string_view::npos)
+      return wrong("matches no page: an origin is scheme://host:port");
+    const auto colon = rest.rfind(':');
+    const bool port = colon != std::string_view::npos && !rest.ends_with(']');
+    if (port && scheme == std::string::npos)
+      return wrong("matches no page: write the scheme before a port, as in 'https://" + entry + "'");
+    const std::string_view number = port ? rest.substr(colon + 1) : std::string_view();
+    if ((entry.starts_with("https://") && number == "443") || (entry.starts_with("http://") && number == "80"))
+      return wrong("matches no page: browsers leave the scheme's own port out, so write '" +
+                   entry.substr(0, entry.size() - number.size() - 1) + "'");
+  }
+  return {};
+}
+std::optional<std::string> ip_address(const ConfigValue& v) {
+  const auto& text = std::get<std::string>(v);
+  // A zone belongs to the host, not to the address: fe80::1%eth0.
+  if (IpAddress::parse(text.substr(0, text.find('%')))) return {};
+  return "is '" + text.substr(0, 100) +
+         "' instead of an IP address: 127.0.0.1 or ::1 for this host alone, 0.0.0.0 or :: for all interfaces";
+}
 std::optional<std::string> host_names(const ConfigValue& v) {
   for (const auto& host : std::get<std::vector<std::string>>(v)) {
     if (host.empty() || host == "." || host.find('/') != std::string::npos || host.find('*') != std::string::npos) {

@@ -25,6 +25,8 @@ std::optional<std::string> authorizer_names(const ConfigValue& v);
 std::optional<std::string> jwt_algorithms(const ConfigValue& v);
 std::optional<std::string> plain_http_url(const ConfigValue& v);
 std::optional<std::string> address_blocks(const ConfigValue& v);
+std::optional<std::string> origins(const ConfigValue& v);
+std::optional<std::string> ip_address(const ConfigValue& v);
 std::optional<std::string> host_names(const ConfigValue& v);
 std::optional<std::string> ip_and_port_or_empty(const ConfigValue& v);
 std::optional<std::string> ratio(const ConfigValue& v);

@@ -54,10 +54,10 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::gateway, &C::Gateway::max_workers>("gateway", "max_workers", 1, 200, "Largest number of edges that meshd accepts. While edges are replaced one by one there is one more than `edges`."),
       integer<&C::gateway, &C::Gateway::hung_after_s>("gateway", "hung_after_s", 2, 3600, "An edge that shows no sign of life for this many seconds is killed, and the launcher starts another."),
 
-      checked(text<&C::listen, &C::Listen::address>("listen", "address", "IP address that every edge listens on. 0.0.0.0 or :: means all addresses."), not_empty),
+      checked(text<&C::listen, &C::Listen::address>("listen", "address", "IP address that every edge listens on. 0.0.0.0 or :: means all addresses."), ip_address),
       integer<&C::listen, &C::Listen::port>("listen", "port", 0, 65535, "TCP port, shared by all edges. 0: each edge takes a free port of its own (for tests)."),
       checked(text<&C::listen, &C::Listen::path>("listen", "path", "Path at which clients open their WebSocket."), absolute_path),
-      list<&C::listen, &C::Listen::origins>("listen", "origins", "Web origins whose pages may connect: \"example.com\" (and its subdomains), \"https://app.example.com:8443\" (exactly this one), \"*\" (all). Empty: no browser may connect; clients that send no Origin header are not affected."),
+      checked(list<&C::listen, &C::Listen::origins>("listen", "origins", "Web origins whose pages may connect: \"example.com\" (and its subdomains), \"https://app.example.com:8443\" (exactly this one), \"*\" (all). Empty: no browser may connect; clients that send no Origin header are not affected."), origins),
       integer<&C::listen, &C::Listen::backlog>("listen", "backlog", 1, 65535, "Number of connections that may wait to be accepted."),
       checked(list<&C::listen, &C::Listen::hosts>("listen", "hosts", "Names that clients may use for this gateway in their Host header: \"gw.example.com\" (this name only), \".example.com\" (this name and its subdomains). Other names are refused with 421. Empty: any name, which allows DNS rebinding from a browser in the inner network if origins is \"*\"."), host_names),
       checked(list<&C::listen, &C::Listen::trusted_proxies>("listen", "trusted_proxies", "Addresses of proxies, like [\"10.0.0.0/8\"], whose statement of the client's address is trusted. Empty: none."), address_blocks),
@@ -72,7 +72,7 @@ std::vector<ConfigKey> make_keys() {
       boolean<&C::listen, &C::Listen::compression_context_takeover>("listen", "compression_context_takeover", "Keeps the compression window from one message to the next, in both directions. Messages become smaller, and each socket takes about 5 * 2^compression_window_bits + 30000 bytes more."),
 
       boolean<&C::lines, &C::Lines::enabled>("lines", "enabled", "Accepts clients that speak JSON lines over TCP: one message on each line, and a token in the first."),
-      checked(text<&C::lines, &C::Lines::address>("lines", "address", "IP address that every edge listens on for these clients."), not_empty),
+      checked(text<&C::lines, &C::Lines::address>("lines", "address", "IP address that every edge listens on for these clients."), ip_address),
       integer<&C::lines, &C::Lines::port>("lines", "port", 0, 65535, "TCP port, shared by all edges. 0: each edge takes a free port of its own (for tests)."),
       checked(text<&C::lines, &C::Lines::service_name>("lines", "service_name", "The gateway's name as a service on the mesh for these clients: their requests come from it, and its methods reach only them. It differs from gateway.service."), service_name),
       boolean<&C::lines, &C::Lines::tls>("lines", "tls", "Uses TLS, with the certificates and rules of [tls]."),
@@ -221,7 +221,7 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::snorky, &C::Snorky::channels_per_session>("snorky", "channels_per_session", 1, 100'000, "Channels or names of one service that one socket may hold."),
 
       path<&C::backend, &C::Backend::key_file>("backend", "key_file", "Keys of the backends that POST to /backend (TOML). Empty: there is no such port. Read again on SIGHUP to meshd."),
-      checked(text<&C::backend, &C::Backend::address>("backend", "address", "IP address that every edge listens on for backends."), not_empty),
+      checked(text<&C::backend, &C::Backend::address>("backend", "address", "IP address that every edge listens on for backends."), ip_address),
       integer<&C::backend, &C::Backend::port>("backend", "port", 0, 65535, "TCP port, shared by all edges. 0: each edge takes a free port of its own (for tests)."),
       integer<&C::backend, &C::Backend::connections>("backend", "connections", 1, 65535, "Connections of backends for each edge. A further one is refused with 503."),
       integer<&C::backend, &C::Backend::timeout_ms>("backend", "timeout_ms", 100, 600'000, "Time within which a backend has to send its request, read its answer, and send its next request; also the time that it waits for an answer."),
@@ -238,7 +238,7 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::resume, &C::Resume::sessions>("resume", "sessions", 1, 10'000'000, "Sessions that may wait for their clients at once. Beyond that, the user with most of them loses the session that has waited longest."),
 
       boolean<&C::console, &C::Console::enabled>("console", "enabled", "Edges serve the console: figures, charts and a form to call services (docs/tasks/console.md)."),
-      checked(text<&C::console, &C::Console::address>("console", "address", "IP address that every edge listens on for the console. It speaks plain HTTP and accepts tokens: make it reachable from other hosts only behind a proxy with TLS."), not_empty),
+      checked(text<&C::console, &C::Console::address>("console", "address", "IP address that every edge listens on for the console. It speaks plain HTTP and accepts tokens: make it reachable from other hosts only behind a proxy with TLS."), ip_address),
       integer<&C::console, &C::Console::port>("console", "port", 0, 65535, "TCP port, shared by all edges. 0: each edge takes a free port of its own."),
       checked(list<&C::console, &C::Console::hosts>("console", "hosts", "Host names of the console besides its address and localhost. Requests with other names are refused, which prevents DNS rebinding."), host_names),
       list<&C::console, &C::Console::users>("console", "users", "User ids whose tokens open the gateway's figures. \"*\": every valid token. Empty: no user; services can still be called, as far as the policy allows."),

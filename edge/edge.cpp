@@ -13,6 +13,7 @@
 #include "common/process_figures.hpp"
 #include "common/service_notice.hpp"
 #include "edge/shared_message.hpp"
+#include "edge/tls_config.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -35,21 +36,7 @@ DoorSettings door_settings(const Config& config) {
                          : listen.forwarded_header == ForwardedFrom::x_forwarded_for ? ForwardedHeader::x_forwarded_for
                                                                                      : ForwardedHeader::none;
   for (const std::string& block : listen.trusted_proxies) out.trusted_proxies.add(block);
-  out.tls.certificate_files = config.tls.certificate_files;
-  out.tls.key_files = config.tls.key_files;
-  out.tls.only_tls13 = config.tls.min_version == TlsVersion::tls1_3;
-  out.tls.ciphers = config.tls.ciphers;
-  out.tls.clients = config.tls.client_certificates == ClientCertificates::required   ? TlsSettings::Clients::required
-                    : config.tls.client_certificates == ClientCertificates::optional ? TlsSettings::Clients::optional
-                                                                                     : TlsSettings::Clients::none;
-  out.tls.client_ca_file = config.tls.client_ca_file;
-  out.tls.client_crl_file = config.tls.client_crl_file;
-  switch (config.tls.client_name) {
-    case ClientName::cn: out.tls.client_name = TlsSettings::ClientName::cn; break;
-    case ClientName::dns: out.tls.client_name = TlsSettings::ClientName::dns; break;
-    case ClientName::email: out.tls.client_name = TlsSettings::ClientName::email; break;
-    case ClientName::uri: out.tls.client_name = TlsSettings::ClientName::uri; break;
-  }
+  out.tls = tls_settings(config.tls);
   return out;
 }
 std::string lost_error() {

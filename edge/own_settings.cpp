@@ -16,6 +16,7 @@
 #include "common/program.hpp"
 #include "common/service_notice.hpp"
 #include "common/standard_streams.hpp"
+#include "edge/tls_config.hpp"
 #include "shm/layout.hpp"
 #include "shm/unique_fd.hpp"
 
@@ -123,7 +124,7 @@ tl::expected<OwnSettings, int> own_settings(int argc, char** argv) {
   if (argc == 6 && argv[1] == second_life) return handed_over(argv);
   OwnSettings out;
   auto config = config_from_command_line(
-      argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway",
+      argc, argv, "nuropb-edge", "WebSocket edge of the NuroPb gateway", check_tls,
       {{"--port-file", "Writes the port that it listens on to this file", &out.port_file},
        {"--backend-port-file", "The same for the port of backends", &out.backend_port_file},
        {"--lines-port-file", "The same for the port of JSON lines", &out.lines_port_file},

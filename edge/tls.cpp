@@ -37,6 +37,7 @@ class PemFile {
  public:
   PemFile(const TlsSettings& settings, const std::string& file) {
     auto text = settings.read(file);
+    if (!text) why_ = text.error().what;
     if (!text || text->empty()) return;
     text_ = std::move(*text);
     bio_.reset(BIO_new_mem_buf(text_.data(), static_cast<int>(text_.size())));
@@ -46,9 +47,11 @@ class PemFile {
   PemFile& operator=(const PemFile&) = delete;
   explicit operator bool() const { return bio_ != nullptr; }
   BIO* get() const { return bio_.get(); }
+  /// Why there is nothing to read.
+  const std::string& why() const { return why_; }
 
  private:
-  std::string text_;
+  std::string text_, why_ = "is empty";
   Owned<BIO> bio_;
 };
 
@@ -108,11 +111,11 @@ std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size
   const std::string& certificate = settings.certificate_files[i];
   const std::string& key = settings.key_files[i];
   const PemFile chain(settings, certificate);
-  if (!chain) return certificate + ": can't be read (tls.certificate_files)";
+  if (!chain) return certificate + ": " + chain.why() + " (tls.certificate_files)";
   if (!use_chain(context, chain.get()))
     return certificate + ": no certificate in PEM: " + reason() + " (tls.certificate_files)";
   const PemFile secret(settings, key);
-  if (!secret) return key + ": can't be read (tls.key_files)";
+  if (!secret) return key + ": " + secret.why() + " (tls.key_files)";
   const Owned<EVP_PKEY> read(PEM_read_bio_PrivateKey(secret.get(), nullptr, no_password, nullptr));
   if (!read || SSL_CTX_use_PrivateKey(context, read.get()) != 1) {
     const bool other = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
@@ -130,7 +133,7 @@ std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size
 std::string wrong_revocations(SSL_CTX* context, const TlsSettings& settings) {
   if (settings.client_crl_file.empty()) return {};
   const PemFile lists(settings, settings.client_crl_file);
-  if (!lists) return settings.client_crl_file + ": can't be read (tls.client_crl_file)";
+  if (!lists) return settings.client_crl_file + ": " + lists.why() + " (tls.client_crl_file)";
   X509_STORE* const store = SSL_CTX_get_cert_store(context);
   int count = 0;
   for (;; ++count) {
@@ -153,7 +156,7 @@ std::string wrong_revocations(SSL_CTX* context, const TlsSettings& settings) {
 std::string wrong_clients(SSL_CTX* context, const TlsSettings& settings) {
   if (settings.clients == TlsSettings::Clients::none) return {};
   const PemFile authorities(settings, settings.client_ca_file);
-  if (!authorities) return settings.client_ca_file + ": can't be read (tls.client_ca_file)";
+  if (!authorities) return settings.client_ca_file + ": " + authorities.why() + " (tls.client_ca_file)";
   int count = 0;
   for (;; ++count) {
     const Owned<X509> authority(PEM_read_bio_X509(authorities.get(), nullptr, no_password, nullptr));

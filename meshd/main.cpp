@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "common/config.hpp"
-#include "common/exposed_secrets.hpp"
 #include "common/log.hpp"
 #include "common/program.hpp"
 #include "common/service_notice.hpp"
 #include "common/standard_streams.hpp"
 #include "meshd/auth/make_authorizers.hpp"
+#include "meshd/check/gateway_check.hpp"
 #include "meshd/container_settings.hpp"
 #include "meshd/face.hpp"
 #include "meshd/policy.hpp"
@@ -48,15 +48,13 @@ std::string names_of(const std::vector<std::string>& list) {
 int main(int argc, char** argv) {
   keep_standard_descriptors();
   const auto config =
-      config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh", {},
-                               " (ABI " + std::to_string(shm::abi) + ")");
+      config_from_command_line(argc, argv, "nuropb-meshd", "The NuroPb gateway's connection to the service mesh",
+                               meshd::check_gateway, {}, " (ABI " + std::to_string(shm::abi) + ")");
   if (!config) return config.error();
   if (!program::begin("meshd", *config)) return program::permanent_fault;
 
-  if (!config->ignored_variables.empty())
-    log::warning("variables of the environment are left alone, since they are no settings",
-                 {{"variables", ignored_variables_text(*config)}});
-  warn_of_exposed_secrets(*config, secret_files_of_meshd(*config));
+  for (const Error& warning : config_warnings(*config))
+    log::warning(warning.what, {{"where", warning.where}, {"hint", warning.hint}});
   const auto runtime = meshd::RuntimeDir::open(config->gateway.runtime_dir);
   if (!runtime) return fail(runtime.error());
   auto edges = edge_user(config->hardening);

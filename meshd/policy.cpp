@@ -242,6 +242,14 @@ Result<Policy> Policy::load(const std::string& file) {
 
 std::size_t Policy::size() const { return rules_->allow.size() + rules_->deny.size() + rules_->controller.size(); }
 
+std::vector<std::string> Policy::topics() const {
+  std::vector<std::string> out;
+  for (const auto* rules : {&rules_->allow, &rules_->deny}) {
+    for (const Rule& rule : *rules) out.insert(out.end(), rule.topics.begin(), rule.topics.end());
+  }
+  return out;
+}
+
 bool Policy::allows_controller(const ControllerCaller& caller, std::string_view method) const {
   const json parsed =
       caller.identity.claims.empty() ? json::object() : json::parse(caller.identity.claims, nullptr, false);

@@ -73,6 +73,8 @@ class Policy {
   [[nodiscard]] Session for_identity(const Identity& identity) const;
   [[nodiscard]] bool allows_controller(const ControllerCaller& caller, std::string_view method) const;
   [[nodiscard]] std::size_t size() const;
+  /// The topic patterns of all rules, as they are written.
+  [[nodiscard]] std::vector<std::string> topics() const;
 
  private:
   std::shared_ptr<const Rules> rules_;

@@ -21,7 +21,8 @@ class RuntimeDir {
   static Result<RuntimeDir> open(const std::string& path);
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string control_socket() const { return path_ + "/meshd.sock"; }
+  static std::string control_socket_of(const std::string& path) { return path + "/meshd.sock"; }
+  [[nodiscard]] std::string control_socket() const { return control_socket_of(path_); }
   [[nodiscard]] std::string admin_socket() const { return path_ + "/admin.sock"; }
   /// Lets the edges' group in, as far as the control socket; what else is here stays its owner's.
   [[nodiscard]] Result<void> let_in(gid_t edges) const;

@@ -95,34 +95,33 @@ Made session_cookie(const Config& config) {
   return std::move(*made);
 }
 
+Made mesh(const Config& config, MeshAuthorizer** made = nullptr) {
+  if (config.auth.mesh_service.empty())
+    return failure("auth.mesh_service is not set", "", "the authorizer \"mesh\" needs it");
+  auto mesh = std::make_unique<MeshAuthorizer>(
+      MeshAuthorizer::Settings{config.auth.mesh_service, config.auth.mesh_method,
+                               milliseconds(config.auth.mesh_timeout_ms), config.auth.queued});
+  if (made) *made = mesh.get();
+  return std::make_unique<CachedAuthorizer>(std::move(mesh), cache_of(config, mesh_at_a_time));
+}
+
 }  // namespace
+
+Made make_authorizer(const Config& config, const std::string& name) {
+  if (name == "tokens") return tokens(config);
+  if (name == "jwt") return jwt(config);
+  if (name == "introspection") return introspection(config);
+  if (name == "session_cookie") return session_cookie(config);
+  if (name == "client_certificate") return std::make_unique<ClientCertificate>();
+  if (name == "mesh") return mesh(config);
+  return failure("'" + name + "' is no authorizer", "auth.authorizers");
+}
 
 Result<Authorizers> make_authorizers(const Config& config) {
   Authorizers out;
   std::vector<std::unique_ptr<Authorizer>> all;
   for (const std::string& name : config.auth.authorizers) {
-    Made made;
-    if (name == "tokens") {
-      made = tokens(config);
-    } else if (name == "jwt") {
-      made = jwt(config);
-    } else if (name == "introspection") {
-      made = introspection(config);
-    } else if (name == "session_cookie") {
-      made = session_cookie(config);
-    } else if (name == "client_certificate") {
-      made = std::make_unique<ClientCertificate>();
-    } else if (name == "mesh") {
-      if (config.auth.mesh_service.empty())
-        return failure("auth.mesh_service is not set", "", "the authorizer \"mesh\" needs it");
-      auto mesh = std::make_unique<MeshAuthorizer>(
-          MeshAuthorizer::Settings{config.auth.mesh_service, config.auth.mesh_method,
-                                   milliseconds(config.auth.mesh_timeout_ms), config.auth.queued});
-      out.mesh = mesh.get();
-      made = std::make_unique<CachedAuthorizer>(std::move(mesh), cache_of(config, mesh_at_a_time));
-    } else {
-      return failure("'" + name + "' is no authorizer", "auth.authorizers");
-    }
+    Made made = name == "mesh" ? mesh(config, &out.mesh) : make_authorizer(config, name);
     if (!made) return tl::unexpected(made.error());
     all.push_back(std::move(*made));
   }

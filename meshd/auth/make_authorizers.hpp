@@ -14,6 +14,9 @@ struct Authorizers {
   MeshAuthorizer* mesh = nullptr;  ///< within the chain, where the config has it: it needs the ring loop's hand
 };
 
+/// One of auth.authorizers by itself. It reads its files; it starts nothing. "mesh" can only ask once `make_authorizers` has made it.
+Result<std::unique_ptr<Authorizer>> make_authorizer(const Config& config, const std::string& name);
+
 /// An error names the setting or the file and what is wrong with it.
 Result<Authorizers> make_authorizers(const Config& config);
 

@@ -3,50 +3,36 @@
 #include <iostream>
 #include <memory>
 
-#include "meshd/auth/make_authorizers.hpp"
+#include "meshd/check/gateway_check.hpp"
 #include "meshd/ctl/say.hpp"
-#include "meshd/policy.hpp"
-#include "meshd/settings.hpp"
-#include "meshd/snorky/hub.hpp"
 
 namespace nuropb::ctl {
 namespace {
 
 using nlohmann::json;
 
-/// What meshd would find before it starts, and not at its first mistake.
-std::vector<std::string> mistakes(const ConfigSources& sources, bool with_files, std::string& left_alone) {
-  std::vector<std::string> out;
-  const auto config = load_config(sources);
-  if (!config) {
-    for (const Error& error : config.error().errors) out.push_back(error.text());
-    return out;
-  }
-  left_alone = ignored_variables_text(*config);
-  const auto note = [&](const auto& result) {
-    if (!result) out.push_back(result.error().text());
-  };
-  note(meshd::transport_settings(*config, "nuropb-ctl"));
-  if (!with_files) return out;
-  note(meshd::make_authorizers(*config));
-  if (!config->auth.policy_file.empty()) note(meshd::Policy::load(config->auth.policy_file));
-  note(meshd::snorky::Hub::parts(*config));
+json texts_of(const std::vector<Error>& errors) {
+  json out = json::array();
+  for (const Error& error : errors) out.push_back(error.text());
   return out;
 }
 
 int check(const Invocation& invocation, bool with_files) {
   const std::string name = invocation.sources.file.empty() ? "settings" : invocation.sources.file;
-  std::string left_alone;
-  const auto wrong = mistakes(invocation.sources, with_files, left_alone);
-  if (!left_alone.empty()) std::cerr << "left alone, since they are no settings: " << left_alone << '\n';
+  const ConfigFindings found = check_config(invocation.sources, with_files ? meshd::check_gateway : ConfigChecker());
+  const bool ok = found.mistakes.empty();
   if (invocation.json) {
-    std::cout << written({{"file", name}, {"ok", wrong.empty()}, {"mistakes", wrong}}) << '\n';
-  } else if (wrong.empty()) {
-    std::cout << name << ": ok\n";
-  } else {
-    for (const std::string& one : wrong) std::cerr << one << '\n';
+    std::cout << written({{"file", name},
+                          {"ok", ok},
+                          {"mistakes", texts_of(found.mistakes)},
+                          {"warnings", texts_of(found.warnings)}})
+              << '\n';
+    return ok ? done : usage_mistake;
   }
-  return wrong.empty() ? done : usage_mistake;
+  for (const Error& warning : found.warnings) std::cerr << "warning: " << warning.text() << '\n';
+  for (const Error& mistake : found.mistakes) std::cerr << mistake.text() << '\n';
+  if (ok) std::cout << name << ": ok\n";
+  return ok ? done : usage_mistake;
 }
 
 int print(const std::string& text) {
@@ -63,10 +49,10 @@ void add_config_commands(CLI::App& app, Invocation& invocation) {
   const auto only_file = std::make_shared<bool>(false);
   CLI::App* const checked = config->add_subcommand(
       "check",
-      "Says whether the settings, and the files that they name for meshd, are right; every mistake with its place\n"
-      "Exit codes: 0 they are; 2 they are not");
+      "Checks the settings and the files that they name; prints every mistake and warning with its place\n"
+      "Exit codes: 0 no mistake, but maybe warnings; 2 mistakes");
   checked->add_flag("--only-settings", *only_file,
-                    "Does not look at tokens, keys and policy, which only meshd may read");
+                    "Opens no file that a setting names: tokens, keys and policy may be readable by meshd alone");
   checked->callback([&invocation, only_file] {
     invocation.without_settings = true;  // it loads them itself
     invocation.run = [&invocation, only_file] { return check(invocation, !*only_file); };

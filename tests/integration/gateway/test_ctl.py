@@ -116,7 +116,7 @@ def test_top_leaves_the_terminal_as_it_was(gateway):
 
 def test_config_check_finds_what_meshd_would(gateway, folder):
     assert run("--config", gateway.config_file, "config", "check") == f"{gateway.config_file}: ok\n"
-    assert ctl(gateway, "config", "check") == {"file": str(gateway.config_file), "ok": True, "mistakes": []}
+    assert ctl(gateway, "config", "check") == {"file": str(gateway.config_file), "ok": True, "mistakes": [], "warnings": []}
     wrong = folder / "wrong.toml"
     wrong.write_text('[gateway]\nedges = "two"\n[nonsense]\n')
     said = json.loads(run("--config", wrong, "config", "check", "--json", code=2))

@@ -265,7 +265,7 @@ struct Said {
   tl::expected<Config, int> config;
   std::string out, error, port_file;
 };
-Said command_line(std::vector<std::string> words) {
+Said command_line(std::vector<std::string> words, const ConfigChecker& check = {}) {
   words.insert(words.begin(), "nuropb-test");
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -273,7 +273,7 @@ Said command_line(std::vector<std::string> words) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   auto config = config_from_command_line(static_cast<int>(arguments.size()), arguments.data(), "nuropb-test", "tests",
-                                         {{"--port-file", "where", &port_file}}, " (more)");
+                                         check, {{"--port-file", "where", &port_file}}, " (more)");
   std::string out = testing::internal::GetCapturedStdout();
   return {std::move(config), std::move(out), testing::internal::GetCapturedStderr(), port_file};
 }
@@ -302,6 +302,33 @@ TEST(CommandLine, SaysWhatIsAskedAndEnds) {
   const auto version = command_line({"--version"});
   EXPECT_EQ(version.config.error(), 0);
   EXPECT_NE(version.out.find(NUROPB_VERSION " (more)"), std::string::npos) << version.out;
+}
+
+TEST(CommandLine, ACheckPrintsEachFindingAndFailsForMistakesOnly) {
+  ConfigFindings found;
+  found.warnings.push_back({"is odd", "somewhere", {}});
+  const ConfigChecker check = [&](const Config&) { return found; };
+  const auto warned = command_line({"--check-config"}, check);
+  EXPECT_EQ(warned.config.error(), 0);
+  EXPECT_EQ(warned.error, "warning: somewhere: is odd\n");
+  EXPECT_EQ(warned.out, "settings: ok\n");
+  found.mistakes.push_back({"is wrong", "elsewhere", {}});
+  found.mistakes.push_back({"a setting is missing", {}, {}});
+  const auto wrong = command_line({"--check-config"}, check);
+  EXPECT_EQ(wrong.config.error(), 2);
+  EXPECT_EQ(wrong.error, "warning: somewhere: is odd\nelsewhere: is wrong\na setting is missing\n");
+  EXPECT_EQ(wrong.out, "");
+  // Beside a wrong setting, only what is wrong in files is certain.
+  const auto both = command_line({"--check-config", "--set", "listen.port=99999"}, check);
+  EXPECT_EQ(both.error, "--set listen.port: listen.port: 99999 is above 65535\nelsewhere: is wrong\n");
+}
+
+TEST(Config, WhereEachSettingWasSetIsKept) {
+  const auto config = parse_config("[listen]\n\nport = 9\n", "gw.toml", {{}, {}, {{"log.file", "x"}}});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->places.at("listen.port"), "gw.toml:3");
+  EXPECT_EQ(config->places.at("log.file"), "--set log.file");
+  EXPECT_EQ(config->places.size(), 2U);
 }
 
 TEST(CommandLine, AMistakeIsSaidWithoutWhatMayBeSecret) {
