@@ -11,6 +11,7 @@ from collections import Counter
 
 import websockets
 
+from chaos.attackers import Attackers
 from chaos.ledger import Fault
 from chaos.world import FORBIDDEN, LARGEST_MESSAGE
 from support.broker import connection
@@ -24,6 +25,7 @@ BACK = 120.0  # seconds; how long it took is in the table, here it only must not
 class Faults:
     def __init__(self, world):
         self.world = world
+        self.attackers = Attackers(world)
 
     async def inject(self, planned):
         """One of scheduler.py's. Those that hit the same thing wait for one another."""
@@ -39,6 +41,9 @@ class Faults:
             "broker blocked": ("broker", self.block_broker),
             "queues deleted": ("broker", self.delete_queues),
             "refused by broker": ("broker", self.send_what_is_refused),
+            "costs others": ("attackers", self.attackers.cost_others),
+            "guesses addresses": ("attackers", self.attackers.guess_addresses),
+            "takes shares": ("attackers", self.attackers.take_shares),
             "broker restart": ("broker", self.restart_broker),
             "broker kill": ("broker", self.kill_broker),
             "log reader stalls": ("log", self.stall_log_reader),

@@ -17,7 +17,7 @@ MUST_RUN = {"plain", "slow", "idempotent", "hold"}  # to be answered; a command 
 
 # Which faults account for which outcome of a request that was under way meanwhile. Anything else is unexplained.
 # An edge's death is no excuse for anything but its own sockets: the clients' check of that is `Socket.edge_died`. And that a
-# consumer sends what the broker refuses ("refused by broker") is an excuse for nothing.
+# consumer sends what the broker refuses ("refused by broker") is an excuse for nothing, and no attack (attackers.py) is.
 EXCUSES = {
     TIMEOUT: BROKER | SERVICE | QUEUES | {"all paused"},
     UNKNOWN: BROKER | QUEUES | {"meshd kill"},

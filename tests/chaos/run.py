@@ -93,17 +93,17 @@ class Run:
             out[fault.kind].append(end - fault.begun)
         return out
 
-    def latencies(self):
-        """Milliseconds, as the probe saw them: on a quiet gateway, and while edges were killed and nothing else was done."""
-        kills = [fault for fault in self.ledger.faults if fault.kind == "edge kill"]
-        others = [fault for fault in self.ledger.faults if fault.kind != "edge kill"]
-        quiet, killed = [], []
+    def latencies(self, kinds):
+        """Milliseconds, as the probe measured them: without faults, and during faults of these kinds without any other."""
+        chosen = [fault for fault in self.ledger.faults if fault.kind in kinds]
+        others = [fault for fault in self.ledger.faults if fault.kind not in kinds]
+        quiet, during = [], []
         for sent, ended in self.world.latencies():
             if self.quiet_from <= sent and ended <= self.quiet_until:
                 quiet.append(1000 * (ended - sent))
-            elif any(k.begun <= ended and sent <= k.ended for k in kills) and not any(o.begun <= ended and sent <= o.ended + 2 for o in others):
-                killed.append(1000 * (ended - sent))
-        return quiet, killed
+            elif any(f.begun <= ended and sent <= f.ended for f in chosen) and not any(o.begun <= ended and sent <= o.ended + 2 for o in others):
+                during.append(1000 * (ended - sent))
+        return quiet, during
 
     def leaks(self):
         """What meshd and the broker have more of than before, unless meshd is another one by now."""
@@ -131,8 +131,10 @@ class Run:
         rows += [f"    {outcome:<16}{count:>6}" for outcome, count in sorted(verdict.outcomes.items(), key=lambda item: -item[1])]
         for role, counts in verdict.events.items():
             rows.append(f"  {role + ' events':<18}{counts['received']:>6} received, {counts['missed for a fault']} missed while meshd or the broker was away")
-        quiet, killed = self.latencies()
-        rows.append(f"  p50, p99 of answers: {percentile(quiet, 0.5):.1f}, {percentile(quiet, 0.99):.1f} ms while all was quiet ({len(quiet)}); {percentile(killed, 0.5):.1f}, {percentile(killed, 0.99):.1f} ms on the other edges while one was killed ({len(killed)})")
+        for kinds, when in (({"edge kill"}, "on the other edges while one was killed"), (scheduler.ATTACKS, "during an attack")):
+            quiet, during = self.latencies(kinds)
+            if during:
+                rows.append(f"  p50, p99 of answers: {percentile(quiet, 0.5):.1f}, {percentile(quiet, 0.99):.1f} ms while all was quiet ({len(quiet)}); {percentile(during, 0.5):.1f}, {percentile(during, 0.99):.1f} ms {when} ({len(during)})")
         for cost in self.costs:
             rows.append(f"  {cost['when']:<8}meshd {cost['meshd pid']}: {cost['meshd'][0]} descriptors, {cost['meshd'][1]} kB; {cost['queues']} queues at the broker")
         rows += ["", f"  lost {len(verdict.lost)}   duplicated {len(verdict.duplicated)}   unexplained {len(verdict.unexplained)}"]

@@ -16,12 +16,17 @@ FAULTS = {
     "broker blocked": (1.0, 3.0, 1),
     "queues deleted": (0, 0, 1),
     "refused by broker": (1.0, 2.0, 2),  # a consumer sends what the broker refuses
+    "costs others": (1.0, 2.0, 1),  # the attackers of attackers.py
+    "guesses addresses": (1.0, 2.0, 1),
+    "takes shares": (1.0, 2.0, 1),
     "broker restart": (0, 0, 1),
     "broker kill": (0, 0, 1),
     "log reader stalls": (1.0, 3.0, 1),
     "log disk full": (1.0, 3.0, 1),
     "all paused": (5.5, 6.5, 1),  # longer than the hung_after_s of world.py, shorter than the broker's two heartbeats
 }
+
+ATTACKS = {"costs others", "guesses addresses", "takes shares"}
 
 
 @dataclass(frozen=True)

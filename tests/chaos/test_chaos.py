@@ -45,7 +45,7 @@ async def test_edges_killed_again_and_again_concern_their_own_sockets_only(broke
         assert len(took) > 7
         # Within a second, it is said, and the table shows it; of a machine that does other things as well, not each time.
         assert min(took) < 2.0 and percentile(took, 0.6) < 10.0, sorted(took)
-        quiet, killed = run.latencies()
+        quiet, killed = run.latencies({"edge kill"})
         assert percentile(killed, 0.99) < 3 * percentile(quiet, 0.99) + 3000, "ms; by how much, the table says"
         before, after = run.costs
         assert before["meshd pid"] == after["meshd pid"], "so what it has more of would have been found"
@@ -60,6 +60,19 @@ async def test_what_the_broker_refuses_of_one_consumer_is_nobody_elses_affair(br
         assert len(notes) > 3 and all("NuropbTransportError" in note and "taken" not in note for note in notes), notes
         assert UNKNOWN not in run.verdict.outcomes, run.table()
         assert world.reader.text.count("broker ready") == 1, "the connection is the first one still"
+
+
+@pytest.mark.limit(300)
+async def test_attackers_harm_only_themselves(broker, folder):
+    async with World(folder, broker, SEED) as world:
+        run = await Run(world, every=1.5, quiet=4, without=set(scheduler.FAULTS) - scheduler.ATTACKS).go(14)
+        right(run)
+        notes = {kind: " ".join(fault.note for fault in world.ledger.faults if fault.kind == kind) for kind in scheduler.ATTACKS}
+        assert "NuropbValidationError" in notes["costs others"] and "JSONDecodeError" in notes["costs others"], notes
+        assert " forged messages" in notes["guesses addresses"] and not notes["guesses addresses"].startswith("0 "), notes
+        assert "closed with 4501" in notes["takes shares"] and "closed with 4005" in notes["takes shares"], notes
+        assert set(run.verdict.outcomes) <= {ANSWERED, REFUSED, TIMEOUT}, run.table()  # the ledger knows which of these were expected
+        assert len(world.pids()) == world.edges + 1 and world.reader.text.count(" started, pid ") == world.edges + 1, "no process was replaced"
 
 
 def test_the_same_seed_draws_the_same_faults():

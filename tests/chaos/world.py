@@ -25,6 +25,7 @@ from support.waiting import eventually
 POLICY = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 SERVICES = '[frontend.pubsub]\nkind = "pubsub"\npublish = "all"\n'
 LARGEST_MESSAGE = 262_144  # that the broker takes; the gateway's own bound is higher
+ATTACKERS_TOKEN = "secret-eve"  # a user of their own, as the shares are for each user
 FORBIDDEN = "forbidden"  # topics below it, the broker's permissions deny to the gateway's user
 
 
@@ -42,7 +43,7 @@ class World:
         self.log, self.disk = folder / "log", folder / "disk"
         self.impossible = set() if os.geteuid() == 0 else {"log disk full"}  # only root can mount a disk
         self.probed = folder / "probed"
-        self.locks = {name: asyncio.Lock() for name in ("edges", "meshd", "broker", "service", "log")}
+        self.locks = {name: asyncio.Lock() for name in ("edges", "meshd", "broker", "service", "log", "attackers")}
 
     @property
     def url(self):
@@ -64,7 +65,7 @@ class World:
         await asyncio.to_thread(self.broker.ctl, "--quiet", "set_topic_permissions", address.username, "nuropb-events-exchange", allowed, allowed)
         self.way = await Cut(address.hostname, address.port).__aenter__()
         self.start_service()
-        for name, text in (("tokens.toml", tokens_toml(TOKENS)), ("policy.toml", POLICY), ("services.toml", SERVICES)):
+        for name, text in (("tokens.toml", tokens_toml({**TOKENS, ATTACKERS_TOKEN: {"user_id": "eve", "username": "Eve"}})), ("policy.toml", POLICY), ("services.toml", SERVICES)):
             (self.folder / name).write_text(text)
         sections = {
             "gateway": {"service": self.name, "runtime_dir": str(self.folder / "run"), "edges": self.edges, "hung_after_s": 5},
@@ -146,9 +147,9 @@ class World:
 
 
 def cost_of(pid):
-    """(descriptors, resident kilobytes) of a process."""
+    """(descriptors, resident kilobytes) of a process, without the rings: their pages become resident as traffic reaches them."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return len(os.listdir(f"/proc/{pid}/fd")), int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+    return len(os.listdir(f"/proc/{pid}/fd")), int(re.search(r"RssAnon:\s+(\d+)", status)[1])
 
 
 async def paced(seconds, each):

@@ -157,10 +157,12 @@ class RawSocket:
         self.body = b""
 
     @classmethod
-    async def connect(cls, host, port, receive_buffer=None, limit=2**16):
+    async def connect(cls, host, port, receive_buffer=None, limit=2**16, local_address=None):
         raw = socket.socket()
         if receive_buffer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if local_address:
+            raw.bind((local_address, 0))
         raw.setblocking(False)
         await asyncio.get_running_loop().sock_connect(raw, (host, port))
         return cls(*await asyncio.open_connection(sock=raw, limit=limit))
