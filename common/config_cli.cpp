@@ -1,4 +1,4 @@
-// The command line that both processes share.
+// The command line that all programs share.
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -20,9 +20,9 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   app.add_option("--config", sources.file, "TOML file with the settings (see --sample-config)");
   app.add_option("--set", settings, "Sets one key over file and environment: --set listen.port=8881")
       ->type_name("SECTION.KEY=VALUE");
-  app.add_flag("--check-config", check, "Says whether the settings are right, and ends");
-  app.add_flag("--print-config", print, "Prints the settings in force as JSON, without passwords, and ends");
-  app.add_flag("--sample-config", sample, "Prints a commented config file with every key, and ends");
+  app.add_flag("--check-config", check, "Checks the settings and exits");
+  app.add_flag("--print-config", print, "Prints the effective settings as JSON, without passwords, and exits");
+  app.add_flag("--sample-config", sample, "Prints a commented config file with every key and exits");
   for (auto& option : extra) app.add_option(option.flag, *option.value, option.help);
   try {
     app.parse(argc, argv);
@@ -34,7 +34,7 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos) {
-      // It is not repeated: it may be a broker's URL that was meant to follow its key.
+      // The argument is not repeated in the message, because it may be a broker's URL with a password.
       complain("--set: an argument has no '=' (use --set section.key=value)");
       return tl::unexpected(usage_mistake);
     }
@@ -47,7 +47,7 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
     return tl::unexpected(usage_mistake);
   }
   if (check && !config->ignored_variables.empty())
-    std::cerr << "left alone, since they are no settings: " << ignored_variables_text(*config) << '\n';
+    std::cerr << "ignored, because they are not settings: " << ignored_variables_text(*config) << '\n';
   if (check) {
     std::cout << (sources.file.empty() ? "settings" : sources.file) << ": ok\n";
     return tl::unexpected(0);

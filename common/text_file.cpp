@@ -12,7 +12,8 @@ Result<std::string> read_text_file(const std::string& file, std::size_t max_byte
   std::string text(max_bytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad())
-    return failure("can't be read", file);  // a folder, for one: it opens, and must not count as an empty file
+    // For example a folder: it can be opened, and must not be taken for an empty file.
+    return failure("can't be read", file);
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > max_bytes) return failure("larger than " + std::to_string(max_bytes / 1024) + " KiB", file);
   if (looks_like_utf16(text)) return failure("is written in UTF-16", file, "save it as UTF-8");

@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
   if (!program::begin("meshd", *config)) return program::permanent_fault;
 
   if (!config->ignored_variables.empty())
-    log::warning("variables of the environment are left alone, since they are no settings",
+    log::warning("variables of the environment are ignored, because they are not settings",
                  {{"variables", ignored_variables_text(*config)}});
   warn_of_exposed_secrets(*config, secret_files_of_meshd(*config));
   const auto runtime = meshd::RuntimeDir::open(config->gateway.runtime_dir);

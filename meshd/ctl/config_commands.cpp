@@ -38,7 +38,7 @@ int check(const Invocation& invocation, bool with_files) {
   const std::string name = invocation.sources.file.empty() ? "settings" : invocation.sources.file;
   std::string left_alone;
   const auto wrong = mistakes(invocation.sources, with_files, left_alone);
-  if (!left_alone.empty()) std::cerr << "left alone, since they are no settings: " << left_alone << '\n';
+  if (!left_alone.empty()) std::cerr << "ignored, because they are not settings: " << left_alone << '\n';
   if (invocation.json) {
     std::cout << written({{"file", name}, {"ok", wrong.empty()}, {"mistakes", wrong}}) << '\n';
   } else if (wrong.empty()) {

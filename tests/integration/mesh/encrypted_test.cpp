@@ -187,7 +187,7 @@ TEST_F(EncryptedTest, AfterAnAnswerThatCannotBeOpenedTheKeyIsAskedForAgain) {
   EXPECT_EQ(text(ask("secret")), "42");
   EXPECT_EQ(
       text(ask("secret", {{"wrong", true}})),
-      "NuropbMessageError: the response could not be decrypted: Fernet token: was made with another key, or altered");
+      "NuropbMessageError: the response could not be decrypted: Fernet token: was created with another key, or modified");
   EXPECT_EQ(text(ask("secret")), "42");
   EXPECT_THAT(service_.seen(), ElementsAre("describe", "encrypted secret null", "encrypted secret null", "describe",
                                            "encrypted secret null"));

@@ -76,7 +76,7 @@ std::string refusal(std::string_view token, const Key& with = key()) {
 }
 
 TEST(Fernet, SaysWhatIsWrong) {
-  EXPECT_EQ(refusal(hello, Key::random()), "was made with another key, or altered");
+  EXPECT_EQ(refusal(hello, Key::random()), "was created with another key, or modified");
   EXPECT_EQ(refusal(""), "has 0 bytes");
   EXPECT_EQ(refusal("not base64url!"), "is not base64url");
   EXPECT_EQ(refusal(std::string(hello) + "\n"), "is not base64url");
@@ -92,7 +92,7 @@ TEST(Fernet, EveryFlippedBitIsNoticed) {
   for (std::size_t bit = 8; bit < raw.size() * 8; ++bit) {
     std::string altered = raw;
     altered[bit / 8] = static_cast<char>(altered[bit / 8] ^ (1 << bit % 8));
-    ASSERT_EQ(refusal(base64::encode(altered, url)), "was made with another key, or altered") << bit;
+    ASSERT_EQ(refusal(base64::encode(altered, url)), "was created with another key, or modified") << bit;
   }
 }
 

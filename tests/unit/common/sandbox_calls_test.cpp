@@ -211,7 +211,7 @@ TEST(SandboxCalls, WhatArm64LacksIsAnsweredAsItsReplacement) {
 TEST(SandboxCalls, AnArchitectureThatThereIsNotIsAnError) {
   const auto none = program_of(Role::edge, "abacus");
   ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().what, "there is no architecture 'abacus'");
+  EXPECT_EQ(none.error().what, "unknown architecture 'abacus'");
 }
 
 }  // namespace

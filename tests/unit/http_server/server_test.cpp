@@ -98,7 +98,7 @@ TEST(HttpServer, BodiesAreBounded) {
   RunningServer without(settings(0), {{}, echo});
   RawClient other = without.client();
   other.send(post("x"));
-  EXPECT_THAT(other.rest(), AllOf(StartsWith("HTTP/1.1 413 "), HasSubstr("a body are not taken")));
+  EXPECT_THAT(other.rest(), AllOf(StartsWith("HTTP/1.1 413 "), HasSubstr("a body are not accepted")));
 }
 
 /// RFC 9110, section 10.1.1.
@@ -129,7 +129,7 @@ TEST(HttpServer, WhatIsRefusedIsAnsweredThoughMuchIsUnread) {
   EXPECT_THAT(client.rest(), StartsWith("HTTP/1.1 413 "));
   RawClient folded = running.client();
   folded.send("GET / HTTP/1.1\r\nHost: h\r\n A: b\r\n\r\n" + get);
-  EXPECT_THAT(folded.rest(), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("goes on in a further line"),
+  EXPECT_THAT(folded.rest(), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("continues on another line"),
                                    HasSubstr("Connection: close\r\n"), Not(HasSubstr("200 OK"))));
 }
 

@@ -101,7 +101,7 @@ TEST(Encryption, SaysWhatIsWrongWithARequest) {
   EXPECT_EQ(refusal(decrypt_request(*public_key().seal("not a key") + "." + payload, private_key())),
             "Fernet key: is not 32 bytes in base64url");
   EXPECT_EQ(refusal(decrypt_request(*public_key().seal(fernet::Key::random().text()) + "." + payload, private_key())),
-            "Fernet token: was made with another key, or altered");
+            "Fernet token: was created with another key, or modified");
   EXPECT_EQ(refusal(decrypt_request(sealed + ".", private_key())), "Fernet token: has 0 bytes");
   EXPECT_EQ(refusal(decrypt_request(sealed + ".{}", private_key())), "encrypted body: the payload is not base64");
   EXPECT_EQ(refusal(decrypt_request(body + "=", private_key())), "encrypted body: the payload is not base64");
@@ -112,7 +112,7 @@ TEST(Encryption, SaysWhatIsWrongWithAResponse) {
   EXPECT_EQ(refusal(decrypt_response(vector("response_json"), key())),
             "encrypted body: is not of the form KEY.PAYLOAD");
   EXPECT_EQ(refusal(decrypt_response(vector("response_body"), fernet::Key::random())),
-            "Fernet token: was made with another key, or altered");
+            "Fernet token: was created with another key, or modified");
   EXPECT_EQ(refusal(decrypt_response("a.b.c", key())), "encrypted body: the payload is not base64");
 }
 

@@ -198,7 +198,7 @@ TEST_F(ControlTest, RubbishIsNamedAndItsDescriptorsAreClosed) {
   EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome with half a doorbell";
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   send_raw(edge.fd(), welcome_head, {null.get(), null.get(), null.get(), null.get()});
-  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome whose doorbell is none";
+  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome whose doorbell is not a pair of pipes";
   null.reset();
   EXPECT_EQ(open_fds(), before);
 }
