@@ -140,7 +140,7 @@ class Mailboxes {
 
   /// Numbers a message. trim() has to follow, once it was handed to the edge if it can be.
   void add(Mailbox& box, std::shared_ptr<const std::string> text);
-  /// The same of an answer. False if nobody waits for it any more.
+  /// The same of an answer. False if its sender no longer waits for it.
   bool answer(Mailbox& box, std::uint64_t pending, std::shared_ptr<const std::string> text, RequestOutcome outcome,
               const records::Stages& stages = {});
   /// Lets go of the oldest messages: of this one while it is over its bound, of whoever has most while all are over theirs.

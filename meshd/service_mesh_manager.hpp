@@ -89,7 +89,7 @@ class ServiceMeshManager {
   /// that waits for a slow worker holds up nobody else's.
   /// Any manager of the connection takes it.
   using Receipt = mesh::Delivery;
-  /// The answer lies in its worker's return ring (or nobody waits for it any more).
+  /// The answer lies in its worker's return ring (or its sender no longer waits for it).
   void delivered(const Receipt& receipt) { delivered_.push_back(receipt); }
   /// Tells the broker, once per turn.
   void acknowledge();

@@ -15,7 +15,7 @@ from support.paths import binary
 from support.roots import DENIED, rabbitmq_root
 from support.services import cpp_service, demo_service, unique
 
-LESSON = "the broker allows no transient queue that is not exclusive"
+LESSON = "the broker forbids transient queues that are not exclusive"
 
 
 @pytest.fixture(scope="module")

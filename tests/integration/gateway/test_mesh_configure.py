@@ -99,7 +99,7 @@ def test_nothing_is_replaced_or_deleted(managed_broker, url, vhost):
 def test_without_the_management_all_but_the_vhost_is_made(managed_broker, url, vhost):
     nobody = "http://127.0.0.1:1/"
     code, _, errors = configure(url, management=nobody)
-    assert code == 1 and f"vhost '{vhost}' is not there and can't be made: connection refused" in errors and "rabbitmq-plugins enable rabbitmq_management" in errors
+    assert code == 1 and f"vhost '{vhost}' does not exist and cannot be created: connection refused" in errors and "rabbitmq-plugins enable rabbitmq_management" in errors
     managed_broker.ctl("add_vhost", vhost)
     managed_broker.ctl("set_permissions", "-p", vhost, "nuropb", ".*", ".*", ".*")
     code, said, _ = configure(url, "--dry-run", management=nobody)

@@ -86,7 +86,8 @@ TEST(Encryption, SaysWhatIsWrongWithARequest) {
   const std::string body = vector("request_body"), sealed = body.substr(0, body.find('.')),
                     payload = body.substr(body.find('.') + 1);
   const std::string not_ours =
-      "sealed key: was not sealed for this service's key (the asker may have an older description of the service)";
+      "sealed key: was not sealed for this service's key (the requester may have an outdated description of the "
+      "service)";
   ERR_clear_error();
   EXPECT_EQ(refusal(decrypt_request("", private_key())), "encrypted body: is not of the form KEY.PAYLOAD");
   EXPECT_EQ(refusal(decrypt_request(vector("request_json"), private_key())),
