@@ -40,10 +40,10 @@ Result<Target> target_of(std::string_view whom, const json& params) {
     return Target::one(*id);
   }
   const json* const users = find(params, "user_ids");
-  if (!users || !users->is_array()) return failure("'user_ids' is no list");
+  if (!users || !users->is_array()) return failure("'user_ids' is not a list");
   std::vector<std::string> ids;
   for (const json& user : *users) {
-    if (!user.is_string()) return failure("'user_ids' has an entry that is no text");
+    if (!user.is_string()) return failure("'user_ids' has an entry that is not a string");
     ids.push_back(user.get<std::string>());
   }
   return Target::users(std::move(ids));

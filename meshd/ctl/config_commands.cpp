@@ -1,4 +1,4 @@
-// nuropb-ctl config: the settings before anything runs on them.
+// nuropb-ctl config: commands about the settings, for use before the gateway runs.
 
 #include <iostream>
 #include <memory>
@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-/// What meshd would find before it starts, and not at its first mistake.
+/// The mistakes that meshd would find at start-up, all at once.
 std::vector<std::string> mistakes(const ConfigSources& sources, bool with_files, std::string& left_alone) {
   std::vector<std::string> out;
   const auto config = load_config(sources);
@@ -63,12 +63,11 @@ void add_config_commands(CLI::App& app, Invocation& invocation) {
   const auto only_file = std::make_shared<bool>(false);
   CLI::App* const checked = config->add_subcommand(
       "check",
-      "Says whether the settings, and the files that they name for meshd, are right; every mistake with its place\n"
-      "Exit codes: 0 they are; 2 they are not");
-  checked->add_flag("--only-settings", *only_file,
-                    "Does not look at tokens, keys and policy, which only meshd may read");
+      "Checks the settings and the files that they name for meshd; prints each mistake with its place\n"
+      "Exit codes: 0 no mistakes; 2 mistakes");
+  checked->add_flag("--only-settings", *only_file, "Skips tokens, keys and policy, which only meshd may read");
   checked->callback([&invocation, only_file] {
-    invocation.without_settings = true;  // it loads them itself
+    invocation.without_settings = true;  // the command loads them itself
     invocation.run = [&invocation, only_file] { return check(invocation, !*only_file); };
   });
 
