@@ -135,7 +135,7 @@ void add_consumer_commands(CLI::App& app, Invocation& invocation) {
   const auto listing = std::make_shared<Sessions>();
   CLI::App* const listed = app.add_subcommand(
       "sessions", "Lists the clients that are connected to the gateways of this service, with their number");
-  listed->add_option("--user", listing->user, "Only this user's");
+  listed->add_option("--user", listing->user, "Only sessions of this user");
   listed->add_option("--limit", listing->limit, "Sessions in a page")->check(CLI::Range(1, 1000));
   listed->add_option("--cursor", listing->cursor, "The cursor that the previous page ended with");
   listed->add_flag("--count", listing->count, "Prints only the number");

@@ -260,7 +260,7 @@ async def test_tap_shows_one_user_and_no_value(gateways, demo):
     # Random hexadecimal digits of an identifier may happen to hold the same four digits.
     text = json.dumps(ann_lines).replace(ann.session_id, "").replace(demo, "")
     assert not any(secret in text for secret in ("4111", "1234", "5555", "7777", "8888", "secret-ann")), text
-    gateway.meshd.wait_for_log("an operator watches no more")
+    gateway.meshd.wait_for_log("an operator has stopped watching")
     await ann.close()
     await bob.close()
 

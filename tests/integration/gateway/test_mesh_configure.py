@@ -109,7 +109,7 @@ def test_without_the_management_all_but_the_vhost_is_made(managed_broker, url, v
     code, said, _ = configure(url, management=nobody)
     assert code == 0 and words_of(said) == {"there", "bound"} and said.endswith("everything exists\n"), said
     code, said, _ = configure(url, "--dry-run", management=nobody)
-    assert code == 3 and words_of(said) == {"there", "unknown"} and "the management did not answer" in said, said
+    assert code == 3 and words_of(said) == {"there", "unknown"} and "the management API did not answer" in said, said
 
 
 @pytest.fixture(scope="module")
