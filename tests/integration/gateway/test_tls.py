@@ -343,7 +343,7 @@ async def test_required_certificates(gateways, certificates):
     url = gateway.url.replace("127.0.0.1", "localhost")
     with pytest.raises(REFUSED):
         await Consumer.open(url, "secret-bob", ssl=trusting(certificates))
-    gateway.edges[0].process.wait_for_log('client certificate refused .*reason="?it has shown none')
+    gateway.edges[0].process.wait_for_log('client certificate refused .*reason="?it has sent none')
     async with await Consumer.open(url, "secret-bob", ssl=trusting(certificates, certificates.ann)):
         pass
 

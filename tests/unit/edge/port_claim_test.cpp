@@ -30,7 +30,7 @@ TEST_F(PortClaimTest, ASecondGatewayIsRefusedAndTheFirstNamed) {
   ASSERT_TRUE(held) << held.error().text();
   const auto other = PortClaim::take("127.0.0.1", port, second);
   ASSERT_FALSE(other);
-  EXPECT_EQ(other.error().text(), "another gateway listens there: process " + std::to_string(::getpid()));
+  EXPECT_EQ(other.error().text(), "another gateway listens on it: process " + std::to_string(::getpid()));
   held->release();
   EXPECT_TRUE(PortClaim::take("127.0.0.1", port, second)) << "it does not listen any more";
 }
