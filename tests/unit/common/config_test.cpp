@@ -117,7 +117,7 @@ TEST(Config, KeysThatDontGoTogetherAreFoundWhereTheyWereSetLast) {
             std::string::npos);
 }
 
-/// The environment is not ours alone: Kubernetes sets these in each pod for a Service called nuropb-gateway.
+/// Other programs use the environment, too: Kubernetes sets these in each pod for a Service called nuropb-gateway.
 TEST(Config, VariablesOfOtherProgramsAreLeftAlone) {
   const std::vector<std::pair<std::string, std::string>> links{
       {"NUROPB_GATEWAY_PORT", "tcp://10.0.0.1:8880"},
@@ -128,7 +128,7 @@ TEST(Config, VariablesOfOtherProgramsAreLeftAlone) {
       {"NUROPB_GATEWAY_SERVICE_HOST", "10.0.0.1"},
       {"NUROPB_GATEWAY_SERVICE_PORT", "8880"},
       {"NUROPB_GATEWAY_SERVICE_PORT_WS", "8880"},
-      // Of Services called nuropb-listen, nuropb-backend and nuropb-console: names of keys of ours.
+      // For Services called nuropb-listen, nuropb-backend and nuropb-console: these are names of our own keys.
       {"NUROPB_LISTEN_PORT", "tcp://10.0.0.1:8880"},
       {"NUROPB_BACKEND_PORT", "udp://10.0.0.1:1"},
       {"NUROPB_CONSOLE_PORT", "sctp://[fd00::1]:1"},
@@ -298,7 +298,7 @@ TEST(CommandLine, SaysWhatIsAskedAndEnds) {
   EXPECT_EQ(checked.config.error(), 0);
   EXPECT_EQ(checked.out, "settings: ok\n");
   const auto sample = command_line({"--sample-config", "--set", "wrong.key=1"});
-  EXPECT_EQ(sample.config.error(), 0) << "for whoever has no settings yet";
+  EXPECT_EQ(sample.config.error(), 0) << "for users without a config file";
   EXPECT_EQ(sample.out, sample_config());
   const auto version = command_line({"--version"});
   EXPECT_EQ(version.config.error(), 0);

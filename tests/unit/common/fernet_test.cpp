@@ -1,4 +1,5 @@
-// Expected tokens come from Python's cryptography and from the protocol's own vectors (tests/unit/data/encryption.json).
+// Expected tokens come from Python's cryptography and from the protocol's own vectors
+// (tests/unit/data/encryption.json).
 
 #include "common/fernet.hpp"
 
@@ -97,7 +98,7 @@ TEST(Fernet, EveryFlippedBitIsNoticed) {
 }
 
 TEST(Fernet, WrongPaddingUnderARightSignature) {
-  // From Python: one block of 0x20, whose last byte is no padding, signed with the key.
+  // From Python: one block of 0x20, whose last byte is not valid padding, signed with the key.
   ERR_clear_error();
   EXPECT_EQ(
       refusal("gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAKG3tPW3eySK0pYomnOjdW--VLlLIpuGVnq4u8L3Vu5o_7sgUGHOk_mbCpAwMxuBiA=="),

@@ -21,7 +21,7 @@ struct PortClaimTest : testing::Test {
   }
   const std::string own = random_hex32();
   const std::string first = testing::TempDir() + "claim-a-" + own, second = testing::TempDir() + "claim-b-" + own;
-  // No port is listened on here: any number will do that no other test claims.
+  // Nothing listens on the port here: any number works that no other test claims.
   const std::uint16_t port = static_cast<std::uint16_t>(20'000 + ::getpid() % 40'000);
 };
 

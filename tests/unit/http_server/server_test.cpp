@@ -22,7 +22,7 @@ HttpServer::Settings settings(std::uint64_t max_body = 1000, milliseconds timeou
   return {"tests", "test.connections", "test.timeout_ms", "test.body", 64, max_body, timeout};
 }
 
-/// Says what it was asked.
+/// Returns the request as its response.
 void echo(const HttpServer::Request& asked, const HttpServer::Respond& respond) {
   respond({200, asked.method + " " + asked.path + "?" + asked.query + " " + asked.host + " " + asked.body, {}});
 }
@@ -62,7 +62,7 @@ TEST(HttpServer, ConnectionsGoOnOrEndAsTheClientWishes) {
   EXPECT_THAT(keeps.answer(), EndsWith("GET /a?b h:1 "));
 }
 
-/// RFC 9110, section 9.3.2: as GET, but for the body.
+/// RFC 9110, section 9.3.2: like GET, without the body.
 TEST(HttpServer, Head) {
   RunningServer running(settings(), {{}, echo});
   RawClient client = running.client();
@@ -192,7 +192,7 @@ TEST(HttpServer, HalfABodyGivesWay) {
   EXPECT_EQ(first.rest(), "");
 }
 
-/// No byte of a body is read of a client whose key is not good, and such clients share a quarter of the places.
+/// No byte of a body is read from a client without a valid key, and such clients share a quarter of the places.
 TEST(HttpServer, WhoIsNotKnownGetsASmallShare) {
   HttpServer::Settings eight = settings(1 << 20);
   eight.connections = 8;

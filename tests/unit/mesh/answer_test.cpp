@@ -93,7 +93,7 @@ TEST_F(AnswerTest, ErrorNames) {
     EXPECT_EQ(error(read(plain(body("null", error_json(name, "why"))), false)),
               (ServiceError{std::string(name), "why"}));
   }
-  // What nuropb 0.1.8 sends when it could not decode a request, and what a careless service may.
+  // What nuropb 0.1.8 sends when it could not decode a request, and what an incorrect service may send.
   EXPECT_EQ(error(read(plain(body("null", error_json("InvalidToken", "bad"))), false)),
             (ServiceError{"NuropbException", "InvalidToken: bad"}));
   EXPECT_EQ(error(read(plain(body("null", "{}")), false)), (ServiceError{"NuropbException", ""}));

@@ -1,5 +1,5 @@
-// tests/unit/data/encryption.json was made with the real peer's library: what it wrote is read here, and the other way
-// round is proven against the running peer in tests/interop.
+// tests/unit/data/encryption.json was created with the real peer's library: its output is decrypted here, and
+// tests/interop proves the reverse direction with the running peer.
 
 #include "meshd/mesh/encryption.hpp"
 
@@ -27,7 +27,7 @@ fernet::Key key() { return *fernet::Key::from_text(vector("fernet_key")); }
 PrivateKey private_key() { return *PrivateKey::from_pem(vector("private_key")); }
 PublicKey public_key() { return *PublicKey::from_pem(vector("public_key")); }
 
-/// One for all tests: making one takes a while.
+/// One for all tests, because generating a key is slow.
 const PrivateKey& another_key() {
   static const PrivateKey made = *PrivateKey::generate();
   return made;

@@ -33,7 +33,7 @@ class ControlTest : public ::testing::Test {
     listener_.reset();
     std::filesystem::remove(path_ + ".lock");
   }
-  /// Both ends of a fresh connection.
+  /// Both ends of a new connection.
   std::pair<ControlChannel, ControlChannel> connect() {
     auto edge = ControlChannel::connect(path_);
     EXPECT_TRUE(edge) << edge.error().text();
@@ -81,7 +81,7 @@ TEST_F(ControlTest, Handshake) {
   EXPECT_EQ(welcome.bell.hear(), 1);
 }
 
-/// Another process may have connected for the one that says hello.
+/// Another process than the sender of the hello may have connected.
 TEST_F(ControlTest, TheSenderIsWhoSends) {
   auto [edge, meshd] = connect();
   const pid_t child = ::fork();
