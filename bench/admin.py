@@ -2,7 +2,7 @@
 
 import json
 
-import turns  # noqa: F401  it finds support
+import turns  # noqa: F401  puts tests/support on the path
 
 from support.metrics import OverUnix
 

@@ -1,5 +1,5 @@
 #pragma once
-// What the programs on rabbitmq-c alone share: connecting, and the headers that every NuroPb message has.
+// Shared by the programs that use rabbitmq-c directly: connecting, and the headers of every NuroPb message.
 
 #include <array>
 #include <cstdlib>
@@ -32,7 +32,7 @@ inline std::array<amqp_table_entry_t, 5> headers(const char* type) {
           header("trace_id", "bench"), header("encrypted", "")};
 }
 
-/// Logged in, with channel 1 open. The process ends with the reason if that can't be.
+/// Logs in and opens channel 1, or ends the process with the reason.
 inline amqp_connection_state_t connect(std::string_view url_text) {
   const auto url = amqp::parse_url(url_text);
   if (!url) die(url.error().text());

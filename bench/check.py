@@ -1,4 +1,4 @@
-"""A run's figures against kept ones: `scripts/bench --check`.
+"""Compares a run's figures with kept ones: `scripts/bench --check`.
 
 The kept file is {"figures": {NAME: {"ratio" or "value": NUMBER, "margin": NUMBER, "better": "lower" or "higher",
 "quick": BOOL?}}}: a figure may be worse than the kept one by the margin, as a part of it. Ratios of one run are compared, or
@@ -9,7 +9,7 @@ import json
 
 
 def read(file):
-    """The kept figures, or ValueError that names what is wrong."""
+    """The kept figures; raises a ValueError that says what is wrong."""
     with open(file, encoding="utf-8") as text:
         kept = json.load(text)["figures"]
     for name, figure in kept.items():
@@ -20,7 +20,7 @@ def read(file):
 
 
 def worse(kept, measured):
-    """How much worse it is, as a part of what was kept; below 0 it is better."""
+    """How much worse it is, as a fraction of the kept value; below 0 it is better."""
     what = "ratio" if "ratio" in kept else "value"
     if kept["better"] == "lower":
         return (measured[what] - kept[what]) / kept[what]
@@ -37,10 +37,10 @@ def compare(kept, figures, quick=False, whole=True):
         measured = figures.get(name)
         if measured is None or what not in measured:
             if whole:
-                failures.append(f"{name}: there is no {what} of it in this run; {expected[what]:g} was expected")
+                failures.append(f"{name}: it has no {what} in this run; {expected[what]:g} was expected")
             continue
         fallen = worse(expected, measured)
-        line = f"{name}: {what} {measured[what]:g}, kept {expected[what]:g}, {abs(fallen):.0%} {'worse' if fallen > 0 else 'better'} (up to {expected['margin']:.0%} worse is taken as noise)"
+        line = f"{name}: {what} {measured[what]:g}, kept {expected[what]:g}, {abs(fallen):.0%} {'worse' if fallen > 0 else 'better'} (up to {expected['margin']:.0%} worse counts as noise)"
         (failures if fallen > expected["margin"] else said).append(line)
     if not said and not failures:
         failures.append("none of the kept figures is in this run")

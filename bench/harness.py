@@ -1,4 +1,4 @@
-"""The frame of a benchmark's `run`: its options, what is written at the end, how a mistake is told."""
+"""Common parts of a benchmark's `run`: options, output, error reporting."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ import sys
 
 
 def options(description, seconds=3.0, rounds=5, quick=(1.0, 3)):
-    """The options of all; `quick` are seconds and rounds of the short form."""
+    """The common options; `quick` has the seconds and rounds of the short form."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", metavar="FILE", help="writes the figures")
     parser.add_argument("--seconds", type=float, default=seconds, help="of each turn (default: %(default)s)")
@@ -38,7 +38,7 @@ def finish(figures, arguments, title, noise=None, **more):
 
 
 def run(name, main):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what stops the others
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # runs the clean-up of the others
     try:
         sys.exit(main())
     except (RuntimeError, AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:

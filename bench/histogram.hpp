@@ -1,5 +1,5 @@
 #pragma once
-// Latencies by logarithmic buckets, 64 to each power of two: any quantile to within 1.6 %, in a few kilobytes.
+// A latency histogram with logarithmic buckets, 64 per power of two: any quantile to within 1.6 %, in a few kilobytes.
 
 #include <array>
 #include <bit>
@@ -14,7 +14,7 @@ class Histogram {
     ++count_;
   }
   [[nodiscard]] std::uint64_t count() const { return count_; }
-  /// The value that `q` (0 to 1) of all are at or below, in nanoseconds.
+  /// The value in nanoseconds that a fraction `q` (0 to 1) of all values does not exceed.
   [[nodiscard]] double quantile(double q) const {
     const auto wanted = static_cast<std::uint64_t>(q * static_cast<double>(count_));
     std::uint64_t seen = 0;
@@ -25,7 +25,7 @@ class Histogram {
     return 0;
   }
 
-  /// Every bucket that is not empty, in order: its upper bound in nanoseconds, and how many are in it or below.
+  /// Every non-empty bucket in order: its upper bound in nanoseconds, and the number of values up to it.
   template <class Visit>
   void each(Visit&& visit) const {
     std::uint64_t seen = 0;
@@ -36,7 +36,7 @@ class Histogram {
   }
 
  private:
-  static constexpr unsigned bits = 6;  // 2^6 buckets to an octave
+  static constexpr unsigned bits = 6;  // 2^6 buckets per octave
   static std::size_t index(std::uint64_t v) {
     if (v < (1U << bits)) return static_cast<std::size_t>(v);
     const unsigned octave = static_cast<unsigned>(std::bit_width(v)) - bits - 1;

@@ -1,6 +1,6 @@
 #pragma once
-// Lines of standard input for a program that serves sockets while it waits for one. A gateway closes a socket that does
-// not answer its pings, so the sockets have to be served however long the wait is.
+// Lines of standard input for a program that serves sockets meanwhile. A gateway closes a socket that does not answer
+// its pings, so the sockets must be served however long the wait for a line is.
 
 #include <poll.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@ namespace nuropb::bench {
 class Input {
  public:
   /// The next line, or nothing at the end. `serve` is called whenever `epoll` has something ready (-1: no sockets); it
-  /// must not wait.
+  /// must not block.
   template <class Serve>
   std::optional<std::string> line(int epoll, Serve&& serve) {
     for (;;) {

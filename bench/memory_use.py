@@ -4,8 +4,8 @@ import time
 
 
 def pss(pids):
-    """Bytes, private ones and this process's share of the others; without the rings, which have one size for one socket
-    and for many, but whose pages are only made when the first records come by."""
+    """Bytes: private ones and this process's share of the others; without the rings, whose size does not depend on the number of
+    sockets, but whose pages are only allocated when the first records are written."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
@@ -14,7 +14,7 @@ def pss(pids):
 
 
 def steady(pids, within=16 * 1024):
-    """Once it changes by less than so many bytes in a fifth of a second. A machine that does other things has time for it."""
+    """Waits until the memory changes by less than this many bytes in a fifth of a second. The time limit allows for other load."""
     last = pss(pids)
     for _ in range(600):
         time.sleep(0.2)
@@ -22,4 +22,4 @@ def steady(pids, within=16 * 1024):
         if abs(now - last) < within:
             return now
         last = now
-    raise RuntimeError(f"memory of {pids} does not come to rest")
+    raise RuntimeError(f"memory of {pids} does not become stable")

@@ -1,9 +1,9 @@
-"""What a benchmark runs: bench/NAME/needs.toml, as
+"""The programs that a benchmark runs: bench/NAME/needs.toml, as
 
 programs = ["nuropb-meshd", …]   targets of the build
-peers = true                     where it takes others' programs from PyPI (scripts/lib/peers.sh)
+peers = true                     if it needs third-party programs from PyPI (scripts/lib/peers.sh)
 
-A benchmark finds only the programs that it names, so a list can't be too short for long."""
+A benchmark only finds the programs in its list, so an incomplete list is noticed at once."""
 
 import tomllib
 from contextlib import contextmanager
@@ -32,14 +32,14 @@ def of(folder):
 
 
 def of_all(folders):
-    """What several need together, each program once."""
+    """The needs of several benchmarks, each program once."""
     each = [of(folder) for folder in folders]
     return Needs(tuple(dict.fromkeys(name for needs in each for name in needs.programs)), any(needs.peers for needs in each))
 
 
 @contextmanager
 def programs_in(built, needs):
-    """A folder with these programs of the folder `built`, and no others."""
+    """A folder that contains only these programs of the folder `built`."""
     with TemporaryDirectory(prefix="nuropb-bench-bin-") as folder:
         for name in needs.programs:
             for file in (name, f"{name}.so"):

@@ -1,5 +1,5 @@
 #pragma once
-// What a load generator found, as one line of JSON for bench/gateway/run.
+// The results of a load generator, as one line of JSON for bench/gateway/run.
 
 #include <sys/resource.h>
 
@@ -17,14 +17,14 @@ namespace nuropb::bench {
 struct Outcome {
   std::uint64_t sent = 0;
   std::uint64_t answered = 0;
-  std::map<std::string, std::uint64_t> errors;  ///< answers that were errors, by the error's name
+  std::map<std::string, std::uint64_t> errors;  ///< error responses, by the error's name
   std::string first_error;
   Histogram latency;
 
   void add_error(std::string_view answer) {
     if (errors.empty()) first_error = answer;
-    // {"error":{"error":NAME,...}} or, where a gateway could make nothing of the request, {"error":NAME,...}: the last
-    // text that follows that key, up to its quote.
+    // {"error":{"error":NAME,...}} or, if a gateway could not interpret the request, {"error":NAME,...}: the last
+    // string after that key.
     static constexpr std::string_view key = "\"error\":";
     std::string name = "unnamed";
     for (auto at = answer.find(key); at != std::string_view::npos; at = answer.find(key, at)) {
@@ -35,7 +35,7 @@ struct Outcome {
     ++errors[name];
   }
 
-  /// The end of the measured time: what is answered later, without load, counts for nothing but the check that it comes.
+  /// The end of the measured time: later answers, without load, are only checked.
   void stop(double after) {
     seconds_ = after;
     answered_in_time_ = answered;

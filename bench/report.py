@@ -1,4 +1,4 @@
-"""The page of measured figures in the docs, with its plots: `scripts/bench --report docs/reference/performance`."""
+"""The page of measurements in the docs, with its plots: `scripts/bench --report docs/reference/performance`."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import targets
 INTRODUCTION = """# Performance
 
 Written by `scripts/bench --report`, never by hand: {date}, {cpu}, {cores} cores, Linux {kernel}{short}{noise}.
-What each figure measures, how and against what: [bench/README.md]({readme}). Ratios are taken within one run, between turns
-of the same round; value, ratio and spread are median, smallest and largest over the rounds. Load generators, broker and
+[bench/README.md]({readme}) says what each figure measures, how, and against what. Ratios are taken within one run, between turns
+of the same round; value and ratio are medians, and spread is the smallest and largest value, over the rounds. Load generators, broker and
 services ran on the same cores.
 """
 
@@ -31,9 +31,9 @@ def rows(figures):
 
 
 def missed(figures):
-    """Each target that is missed, with the reason."""
+    """The missed targets with their reasons."""
     names = [target.figure for target, figure in targets.judged(figures) if targets.verdict(target, figure) == "MISSED"]
-    return ["## Missed, and why", "", *(f"* {name}: {targets.WHY.get(name, 'no reason is known')}" for name in names), ""] if names else []
+    return ["## Missed targets", "", *(f"* {name}: {targets.WHY.get(name, 'the reason is unknown')}" for name in names), ""] if names else []
 
 
 def others(figures):
@@ -52,36 +52,36 @@ def series(figures, prefix):
 
 
 def plots(run):
-    """{name: (what it shows, SVG)}, of what the run has."""
+    """{name: (title, SVG)} of the data in this run."""
     out, figures = {}, run["figures"]
     histograms = run["benchmarks"].get("latency", {}).get("histogram_ms")
     if histograms:
         lines = {name: [(quantile, ms) for quantile, ms in points if quantile < 1] for name, points in histograms.items()}
         every = [ms for points in lines.values() for _, ms in points]
         rate = figures["latency.half_rate"]["value"]
-        title = f"Latency at half of the highest rate ({rate:,.0f} requests/s, open loop)"
+        title = f"Latency at half of the maximum rate ({rate:,.0f} requests/s, open loop)"
         most = max(quantile for points in lines.values() for quantile, _ in points)
         out["latency"] = (title, svg.plot(title, svg.nines("quantile", most), svg.powers_of_ten("ms", every), lines))
     edges = series(figures, "scaling.edges_")
     if len(edges) > 1:
-        title = "Requests per second by edges, without a broker"
+        title = "Requests per second by number of edges, without a broker"
         x = svg.even("edges", [count for count, _ in edges])
         out["scaling"] = (title, svg.plot(title, x, svg.from_zero("requests/s", [rate for _, rate in edges], lambda value: f"{value:,.0f}"), {"512 outstanding on 64 sockets": edges}, dots=True))
     for prefix, what in (("scaling.meshd_cpu_workers_", "workers"), ("scaling.meshd_cpu_sockets_", "sockets")):
         points = series(figures, prefix)
         if len(points) > 1:
-            title = f"meshd's CPU for a request by {what}"
+            title = f"meshd's CPU per request by number of {what}"
             out[f"meshd-by-{what}"] = (title, svg.plot(title, svg.even(what, [count for count, _ in points]), svg.from_zero("µs", [us for _, us in points]), {"meshd": points}, dots=True))
     return out
 
 
 def absent(run):
-    """Peers that a benchmark could not ask, with the reason."""
+    """Peers that a benchmark could not measure, with the reason."""
     return [f"* {name}: {reason}" for bench in run["benchmarks"].values() for name, reason in bench.get("absent", {}).items()]
 
 
 def write(run, base, root):
-    """`base`.md and `base`-NAME.svg. `run`: what scripts/bench has merged."""
+    """`base`.md and `base`-NAME.svg. `run`: the merged results of scripts/bench."""
     base = Path(base)
     noise = max((bench.get("others_cores_max", 0) for bench in run["benchmarks"].values()), default=0)
     said = f"; in the worst turn other processes of the machine used {noise:.1f} cores" if noise >= 0.1 else ""
@@ -93,6 +93,6 @@ def write(run, base, root):
         text += [f"![{title}]({file.name})", ""]
     left_out = absent(run)
     if left_out:
-        text += ["## Left out\n", *left_out, ""]
-    text += ["## All other figures\n", *others(run["figures"])]
+        text += ["## Not measured\n", *left_out, ""]
+    text += ["## Other figures\n", *others(run["figures"])]
     base.with_name(base.name + ".md").write_text("\n".join(text) + "\n", encoding="utf-8")

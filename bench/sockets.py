@@ -1,5 +1,5 @@
-"""Both ends of WebSockets for benchmarks without a broker: the gateway on an echo inside of meshd, a bare websocketpp
-echo, load on them, and sockets that are only held."""
+"""Both ends of WebSockets for benchmarks without a broker: the gateway with an echo inside meshd, a bare websocketpp
+echo, load on them, and idle sockets."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ TOKEN = "bench-token"
 USER = {"user_id": "bench", "username": "Bench"}
 PARAMS = json.dumps({"text": "a request of a usual size, which comes back as it is", "numbers": [1, 2, 3]}, separators=(",", ":"))
 MANY_OF_ONE = {"connections_per_ip": 0, "connections_per_user": 0}  # all load comes from one user at one address
-SOCKETS_OF_ONE = 15_000  # that one process holds: a limit of 20,000 descriptors is a usual one
+SOCKETS_OF_ONE = 15_000  # held by one process: a limit of 20,000 descriptors is common
 
 
 class Loopback(Gateway):
@@ -33,7 +33,7 @@ class Loopback(Gateway):
 
 
 class Server:
-    """Whoever is asked: where it listens, and the processes whose CPU counts."""
+    """A server under test: its addresses, and the processes whose CPU is measured."""
 
     def __init__(self, name, title, urls, processes, echo=False):
         self.name, self.title, self.urls, self.processes, self.echo = name, title, urls, processes, echo
@@ -60,7 +60,7 @@ def bare_echo(folder):
 
 
 class Generator:
-    """nuropb-loadgen with its sockets open, waiting for the word."""
+    """nuropb-loadgen with its sockets open, waiting for the start."""
 
     def __init__(self, urls, *words, echo=False, token=TOKEN):
         command = [binary("nuropb-loadgen"), *(word for url in urls for word in ("--url", url)), "--token", token, *words, *(["--echo"] * echo)]
@@ -92,14 +92,14 @@ class Generator:
 
 
 def shares(connections, limit=SOCKETS_OF_ONE):
-    """How many sockets each of as few processes as possible has."""
+    """Numbers of sockets per process, for as few processes as possible."""
     count = -(-connections // limit)
     return [connections // count + (number < connections % count) for number in range(count)]
 
 
 @contextmanager
 def held(server, connections, token=TOKEN):
-    """So many sockets, idle and open."""
+    """This many idle, open sockets."""
     with ExitStack() as stack:
         for share in shares(connections):
             holder = stack.enter_context(Generator(server.urls, "--hold", "--connections", share, echo=server.echo, token=token))
@@ -109,8 +109,8 @@ def held(server, connections, token=TOKEN):
 
 
 def load(server, seconds, connections=16, outstanding=8, rate=None, rotate=False, warmup=0.2, histogram=False, service="demo"):
-    """A turn: what the load generators found together, with the CPU µs per request of each part of the server. Opening
-    and closing the sockets is not in it."""
+    """A turn: the combined results of the load generators, with the CPU µs per request of each part of the server. Opening
+    and closing the sockets is not included."""
     with ExitStack() as stack:
         parts = shares(connections, 10_000)
         words = ["--seconds", seconds, "--warmup", warmup, "--service", service, "--params", PARAMS, "--wait", *(["--histogram"] * histogram)]

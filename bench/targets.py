@@ -1,4 +1,4 @@
-"""What is aimed at (issue 6's list), figure by figure: who reads the table sees met or MISSED, and nobody has to remember."""
+"""The performance targets (issue 6's list): the table of a run shows for each figure whether its target is met or MISSED."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Target:
     figure: str
     what: str     # "ratio" or "value"
     limit: float
-    least: bool   # the figure has to be at least that; else at most
+    least: bool   # the limit is a minimum; otherwise a maximum
     about: str
 
     def met(self, figure):
@@ -27,49 +27,49 @@ def at_least(figure, what, limit, about):
 
 
 ALL = [
-    at_most("ring.throughput_64", "ratio", 1.0, "time per message one way, 64 bytes, to boost::lockfree::spsc_queue in shared memory"),
+    at_most("ring.throughput_64", "ratio", 1.0, "time per message one way, 64 bytes, compared with boost::lockfree::spsc_queue in shared memory"),
     at_most("ring.throughput_256", "ratio", 1.0, "the same with 256 bytes"),
-    at_most("ring.round_trip_spin", "ratio", 1.5, "there and back between two spinning processes, to that queue"),
-    at_most("ring.wakeup", "ratio", 1.2, "there and back between two sleeping processes, to bare eventfds"),
+    at_most("ring.round_trip_spin", "ratio", 1.5, "round trip between two spinning processes, compared with that queue"),
+    at_most("ring.wakeup", "ratio", 1.2, "round trip between two sleeping processes, compared with bare eventfds"),
     at_most("idle.cpu_percent", "value", 0.049, "CPU of the whole gateway, 5,000 idle sockets; 0.0 %"),
-    at_least("gateway.loopback_rate", "ratio", 0.65, "requests per second without a broker, to a bare websocketpp echo server"),
-    at_most("gateway.loopback_cpu", "ratio", 1.6, "CPU of edge and meshd for each, to that server"),
-    at_least("gateway.rabbitmq_rate", "ratio", 0.8, "requests per second to a service, to a bare rabbitmq-c client"),
-    at_most("gateway.rabbitmq_cpu_us", "value", 25, "CPU of edges and meshd for each"),
-    at_least("gateway.vs_nuropb_gw", "ratio", 10, "requests per second, to nuropb-gw 0.1.4"),
-    at_most("gateway.p50_extra_ms", "value", 0.25, "p50 of a single request at a time, more than direct AMQP"),
-    at_least("scaling.edges_2", "ratio", 0.9, "requests per second with 2 edges, to the best of fewer"),
+    at_least("gateway.loopback_rate", "ratio", 0.65, "requests per second without a broker, compared with a bare websocketpp echo server"),
+    at_most("gateway.loopback_cpu", "ratio", 1.6, "CPU of edge and meshd per request, compared with that server"),
+    at_least("gateway.rabbitmq_rate", "ratio", 0.8, "requests per second to a service, compared with a bare rabbitmq-c client"),
+    at_most("gateway.rabbitmq_cpu_us", "value", 25, "CPU of edges and meshd per request"),
+    at_least("gateway.vs_nuropb_gw", "ratio", 10, "requests per second, compared with nuropb-gw 0.1.4"),
+    at_most("gateway.p50_extra_ms", "value", 0.25, "p50 with one request at a time, in excess of direct AMQP"),
+    at_least("scaling.edges_2", "ratio", 0.9, "requests per second with 2 edges, compared with the best of fewer edges"),
     at_least("scaling.edges_4", "ratio", 0.9, "the same with 4"),
     at_least("scaling.edges_8", "ratio", 0.9, "the same with 8"),
-    at_most("scaling.meshd_cpu_workers_16", "ratio", 1.1, "meshd's CPU for a request with 16 workers, to 1"),
-    at_most("scaling.meshd_cpu_sockets_20000", "ratio", 1.1, "meshd's CPU for a request with 20,000 sockets, to 10"),
-    at_most("fanout.cpu_per_delivery", "ratio", 1.3, "CPU for each socket that a message reaches, to a bare write of the frame"),
+    at_most("scaling.meshd_cpu_workers_16", "ratio", 1.1, "meshd's CPU per request with 16 workers, compared with 1"),
+    at_most("scaling.meshd_cpu_sockets_20000", "ratio", 1.1, "meshd's CPU per request with 20,000 sockets, compared with 10"),
+    at_most("fanout.cpu_per_delivery", "ratio", 1.3, "CPU per socket that a message reaches, compared with a bare write of the frame"),
     at_most("hostile.flood_taken", "value", 10, "percent of meshd's time that a flood of connections takes"),
-    at_most("hostile.doorbells_taken", "value", 10, "the same of an edge that rings without end"),
-    at_most("hostile.rubbish_taken", "value", 10, "the same of edges that write rubbish"),
+    at_most("hostile.doorbells_taken", "value", 10, "the same for an edge that rings its doorbell without end"),
+    at_most("hostile.rubbish_taken", "value", 10, "the same for edges that write malformed records"),
     at_most("memory.edge_plain", "value", 10 * 1024, "bytes in the edge for an idle authorized socket"),
     at_most("memory.edge_tls", "value", 40 * 1024, "the same with TLS"),
     at_most("memory.meshd_session", "value", 512, "bytes in meshd for its session, with 100 bytes of claims"),
     at_least("memory.sockets_held", "value", 20_000, "sockets held on one machine"),
-    at_most("latency.p99_half_load", "value", 3, "end to end at half of the highest rate, on a schedule"),
+    at_most("latency.p99_half_load", "value", 3, "end to end at half of the maximum rate, open loop"),
     at_most("latency.p999_half_load", "value", 10, "the same, p99.9"),
-    at_most("start.first_request_ms", "value", 300, "launcher to the answer of the first request"),
-    at_most("start.edge_restart_ms", "value", 500, "an edge's SIGTERM to the answer by the next"),
+    at_most("start.first_request_ms", "value", 300, "from the launcher's start to the response to the first request"),
+    at_most("start.edge_restart_ms", "value", 500, "from an edge's SIGTERM to a response through its replacement"),
 ]
 BY_FIGURE = {target.figure: target for target in ALL}
 
 # Why a target is missed where it is; beside the figures, by hand, as no run can say it.
 WHY = {
-    "gateway.loopback_rate": "two processes with validation, identity and correlation of every request between them, beside one that sends back what came",
-    "gateway.loopback_cpu": "an edge alone costs about what the echo costs; meshd's part is mostly JSON that is scanned twice, as untrusted input and as the echo's answer (callgrind, bench/instructions)",
-    "gateway.rabbitmq_rate": "two cores shared with broker, service and load generator: the rate is what everybody together spends on a request, and the gateway pays for confirms and for acknowledging answers, which the bare client goes without (bench/README.md)",
-    "ring.round_trip_spin": "three runs of 22 November said 1.36, 1.69 and 1.71, with 181, 207 and 202 ns for the bare queue: the cores are a virtual machine's, whose neighbours can't be seen. Which part of ours grows with theirs is not known",
-    "gateway.p50_extra_ms": "three runs of 22 November said 0.161, 0.155 and 0.264 ms: in the last one everybody was slower, direct AMQP with many requests by a third",
-    "gateway.vs_nuropb_gw": "on two cores that all share, a bare rabbitmq-c client with no gateway at all (direct.rate) has 6 to 7 times the rate of nuropb-gw: broker and service are what is left. By own CPU it is gateway.rabbitmq_cpu_us of nuropb_gw.cpu_us",
-    "scaling.edges_8": "with 2 edges both cores are busy to the full, and 8 share them with meshd and the load: the same 64 sockets over more edges, each of which is switched to for less (20 times for 1,000 requests with 4 edges, 34 with 8) and finds the caches used by others",
-    "scaling.meshd_cpu_workers_16": "not its system calls, of which it makes fewer: its own part rose from 0.93 to 1.16 µs while the kernel's fell from 0.21 to 0.12. Each of 16 rings gives it a sixteenth of the requests at a time, and 16 processes use the caches of two cores meanwhile (bench/README.md)",
-    "scaling.meshd_cpu_sockets_20000": "with 10 sockets a read brings an edge a dozen requests, with 20,000 one, and each costs it three times as much CPU: meshd finds the caches used by edges, and fewer requests at a time. Its own part is 1.54 µs with 10 sockets and 1.74 with 1,000, the kernel's 0.36 and 0.46",
-    "latency.p99_half_load": "where the bare echo's p99 in the same round (latency.echo_p99) is as high, the machine's other users are what is measured",
+    "gateway.loopback_rate": "two processes that validate, authenticate and correlate every request, compared with one process that echoes its input",
+    "gateway.loopback_cpu": "an edge alone costs about as much as the echo server; meshd's part is mostly scanning JSON twice, as untrusted input and as the echo's response (callgrind, bench/instructions)",
+    "gateway.rabbitmq_rate": "two cores shared with broker, service and load generator: the rate depends on the CPU that all of them together spend per request, and the gateway pays for publisher confirms and for acknowledging responses, which the bare client does without (bench/README.md)",
+    "ring.round_trip_spin": "three runs of 22 November gave 1.36, 1.69 and 1.71, with 181, 207 and 202 ns for the bare queue: the cores belong to a virtual machine, whose neighbours cannot be observed. It is unknown which part of the ring's time grows with the queue's",
+    "gateway.p50_extra_ms": "three runs of 22 November gave 0.161, 0.155 and 0.264 ms: in the last one everything was slower, direct AMQP with many requests by a third",
+    "gateway.vs_nuropb_gw": "on two shared cores, even a bare rabbitmq-c client without any gateway (direct.rate) reaches only 6 to 7 times the rate of nuropb-gw, because broker and service use the rest. The gateways' own CPU compares as gateway.rabbitmq_cpu_us to nuropb_gw.cpu_us",
+    "scaling.edges_8": "2 edges already use both cores fully, and 8 share them with meshd and the load generator: the same 64 sockets are spread over more edges, each of which does less per context switch (20 switches per 1,000 requests with 4 edges, 34 with 8) and finds cold caches",
+    "scaling.meshd_cpu_workers_16": "the cause is not system calls, of which it makes fewer: its user time rose from 0.93 to 1.16 µs while the kernel's fell from 0.21 to 0.12. Each of 16 rings provides a sixteenth of the requests at a time, and 16 processes share the caches of two cores (bench/README.md)",
+    "scaling.meshd_cpu_sockets_20000": "with 10 sockets an edge reads a dozen requests at once, with 20,000 one, and each costs it three times as much CPU: meshd finds its caches displaced by edges, and smaller batches. Its user time is 1.54 µs with 10 sockets and 1.74 with 1,000, the kernel's 0.36 and 0.46",
+    "latency.p99_half_load": "if the bare echo's p99 in the same round (latency.echo_p99) is as high, other load on the machine is being measured",
     "latency.p999_half_load": "the same",
 }
 

@@ -25,7 +25,7 @@ Result<Url> parse_url(std::string_view text) {
     return wrong("begins with neither amqp:// nor amqps://");
   }
   if (const auto query = rest.find_first_of("?#"); query != std::string_view::npos)
-    return wrong("has a query or a fragment: settings stand in the config");
+    return wrong("has a query or a fragment: use the settings of the config instead");
 
   const auto slash = rest.find('/'), at = rest.rfind('@');
   if (slash != std::string_view::npos && at != std::string_view::npos && slash < at)

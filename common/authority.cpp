@@ -16,7 +16,7 @@ std::optional<std::uint16_t> port_of(std::string_view text) {
   return static_cast<std::uint16_t>(value);
 }
 
-/// For those who take C strings.
+/// For callers that take C strings: rejects a decoded NUL.
 std::optional<std::string> decode_text(std::string_view text) {
   auto out = percent_decode(text);
   if (out && out->find('\0') != std::string::npos) return {};
@@ -58,7 +58,7 @@ tl::expected<Authority, const char*> parse_authority(std::string_view text) {
   }
   if (out.host.empty()) return wrong("has no host");
   if (!std::all_of(out.host.begin(), out.host.end(), is_of_a_host))
-    return wrong("has a character in its host that no host name has");
+    return wrong("has a character in its host that host names may not have");
   if (text.empty()) return out;
   out.port = port_of(text.substr(1));
   if (!out.port) return wrong("has a port that is not 1 to 65535");

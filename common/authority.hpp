@@ -11,19 +11,22 @@
 namespace nuropb {
 
 struct Authority {
-  std::optional<std::string> user;  ///< percent-decoded, like the password; nothing: no '@'
+  /// Percent-decoded, like the password. Empty if the text has no '@'.
+  std::optional<std::string> user;
   std::string password;
   std::string host;  ///< without the brackets of an IPv6 literal
   std::optional<std::uint16_t> port;
 };
-/// Takes `scheme` and "://" off the front of an address, in any case of letters (RFC 3986, section 3.1); false: it has another.
+/// Removes `scheme` and "://" from the front of an address; letter case does not matter (RFC 3986, section 3.1).
+/// Returns false, and leaves the address alone, if it has another scheme.
 bool take_scheme(std::string_view& address, std::string_view scheme);
-/// The error is the end of a sentence: "has no host". It shows nothing of the text.
+/// Splits an authority. The error completes a sentence ("has no host") and never shows the text itself.
 tl::expected<Authority, const char*> parse_authority(std::string_view text);
 
 /// host:port, an IPv6 literal in brackets.
 std::string host_and_port(const std::string& host, std::uint16_t port);
-/// A whole address with *** for all that may be user and password, whatever is wrong with it: for errors and logs.
+/// A whole address with everything that may be user and password replaced by ***, even if the address is malformed. For
+/// errors and logs.
 std::string without_login(std::string_view address);
 
 }  // namespace nuropb

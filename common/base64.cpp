@@ -56,7 +56,7 @@ std::optional<std::string> decode(std::string_view text, Alphabet alphabet) {
   std::string out(text.size() / 4 * 3 - padding, '\0');
   char* to = out.data();
   std::uint32_t group = 0;
-  // An invalid digit has bits above the lowest six: one look at the end finds it.
+  // An invalid digit has bits above the lowest six, so one check of all digits at the end finds it.
   std::uint8_t seen = 0;
   std::size_t i = 0;
   const auto next = [&] {

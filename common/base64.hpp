@@ -13,7 +13,7 @@ namespace nuropb::base64 {
 enum class Alphabet : unsigned char { standard, url };  ///< `+/` or `-_`; both padded with `=`
 
 std::string encode(std::string_view bytes, Alphabet alphabet = Alphabet::standard);
-/// Nothing, if the text is not exactly what encode() would have written.
+/// Empty if the text is not exactly what encode() would have written.
 std::optional<std::string> decode(std::string_view text, Alphabet alphabet = Alphabet::standard);
 
 }  // namespace nuropb::base64

@@ -1,6 +1,6 @@
 #pragma once
-// The byte order mark that editors and libraries of Windows write before a text in UTF-8. It says nothing in UTF-8 and is
-// no part of the text (RFC 3629, section 6): every reader of a file or of a stream of lines leaves it out. Pure.
+// The byte order mark that Windows editors and libraries write at the start of UTF-8 text. It carries no information
+// and is not part of the text (RFC 3629, section 6), so every reader of a file or of a line stream skips it. Pure.
 
 #include <string_view>
 
@@ -8,13 +8,14 @@ namespace nuropb {
 
 inline constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
-/// The text behind its byte order mark, if it begins with one. Only the first is left out: a second one is a character.
+/// The text without a leading byte order mark. Only one is removed: a second one is an ordinary character.
 inline std::string_view without_byte_order_mark(std::string_view text) {
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   return text;
 }
 
-/// Whether the text is in UTF-16, as some shells and editors of Windows write it: a mark, and a first character of ASCII.
+/// Whether the text is in UTF-16, as some Windows shells and editors write it: a byte order mark followed by an ASCII
+/// character.
 inline bool looks_like_utf16(std::string_view text) {
   if (text.size() < 4 || text.size() % 2 != 0) return false;
   return (text.starts_with("\xff\xfe") && text[2] != '\0' && text[3] == '\0') ||

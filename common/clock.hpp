@@ -1,5 +1,5 @@
 #pragma once
-// Time comes in through an interface, so that tests step it instead of sleeping.
+// The source of time is an interface, so that tests advance a clock instead of sleeping.
 
 #include <chrono>
 #include <cstdint>
@@ -21,7 +21,7 @@ class SystemClock final : public Clock {
   [[nodiscard]] SteadyTime now() const override { return std::chrono::steady_clock::now(); }
 };
 
-/// A clock that moves only when told to.
+/// A clock that tests advance by hand.
 class ManualClock final : public Clock {
  public:
   [[nodiscard]] SteadyTime now() const override { return now_; }
@@ -37,7 +37,8 @@ inline std::uint64_t to_ring_ms(SteadyTime t) {
   return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
 }
 inline SteadyTime from_ring_ms(std::uint64_t ms) {
-  constexpr std::uint64_t far_future = 1ULL << 43;  // a forged value must not overflow the clock's nanoseconds
+  // A forged value must not overflow the clock's nanoseconds.
+  constexpr std::uint64_t far_future = 1ULL << 43;
   return SteadyTime(milliseconds(ms < far_future ? ms : far_future));
 }
 

@@ -1,4 +1,4 @@
-// Loading: file, environment and overrides meet the table of keys.
+// Loads the config: checks the values of file, environment and overrides against the table of keys.
 
 #include "common/config.hpp"
 
@@ -38,7 +38,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-/// "did you mean 'x'?" if there is a word that near.
+/// "did you mean 'x'?" if a similar word exists, otherwise empty.
 template <class Words>
 std::string suggestion(std::string_view word, const Words& words) {
   if (word.size() > 64) return {};
@@ -86,7 +86,7 @@ std::optional<ConfigValue> from_toml(const toml::node& node) {
   return {};
 }
 
-/// Applies sources one after the other and gathers what is wrong with them.
+/// Applies sources one after the other and collects all mistakes.
 class Loader {
  public:
   void file(std::string_view text, std::string_view name) {
@@ -114,7 +114,7 @@ class Loader {
       }
       for (auto&& [key, value] : *table) file_key(name, folder, section.str(), key.str(), value);
     }
-    // The parser's tables are sorted by name; whoever mends the file goes through it from top to bottom.
+    // The parser's tables are sorted by name; mistakes are reported in the order of the file's lines.
     std::stable_sort(in_file_.begin(), in_file_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [line, error] : in_file_) errors_.errors.push_back(std::move(error));
     in_file_.clear();
@@ -126,12 +126,12 @@ class Loader {
       std::transform(rest.begin(), rest.end(), rest.begin(),
                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       const auto underscore = rest.find('_');
-      // A variable of a section that we don't have belongs to another program.
+      // A variable of an unknown section belongs to another program.
       if (underscore == std::string::npos || !is_section(rest.substr(0, underscore))) continue;
       const std::string section = rest.substr(0, underscore), name = rest.substr(underscore + 1);
       const ConfigKey* const key = find_config_key(section, name);
-      // The environment is not ours alone, as the file is: what is no key of ours there is no reason not to start. Nor is
-      // a service link that has the name of one: of a Service called nuropb-listen, for one, NUROPB_LISTEN_PORT=tcp://….
+      // Other programs use the environment too, so a variable that matches no key must not prevent the start. Neither
+      // must a service link whose name matches a key: a Service called nuropb-listen sets NUROPB_LISTEN_PORT=tcp://….
       if (!key) leave_alone(variable, is_service_link(variable, text), suggestion(name, key_names(section)));
       else if (key->type == ConfigKey::Type::integer && is_service_link_value(text)) leave_alone(variable, true, {});
       else text_key(variable, section, name, text);
@@ -150,7 +150,7 @@ class Loader {
     }
   }
 
-  /// What holds between keys.
+  /// Conditions that involve several keys.
   void together() {
     if (!errors_.errors.empty()) return;
     ports();
@@ -158,14 +158,14 @@ class Loader {
     const Config::Lines& lines = config_.lines;
     if (lines.enabled && lines.service_name == config_.gateway.service)
       mistake(set_at("lines.service_name", "gateway.service"),
-              "lines.service_name is gateway.service: two kinds of consumers need two names on the mesh");
+              "lines.service_name is gateway.service: each kind of listener needs its own service name");
     if (lines.enabled && lines.tls && tls.certificate_files.empty())
       mistake(set_at("lines.tls", "lines.enabled"), "lines.tls needs tls.certificate_files");
     if (tls.key_files.size() != tls.certificate_files.size()) {
       mistake(set_at("tls.key_files", "tls.certificate_files"),
               "tls.key_files: " + std::to_string(tls.key_files.size()) + " for " +
                   std::to_string(tls.certificate_files.size()) + " tls.certificate_files",
-              "each certificate has its key, in the same order");
+              "list one key for each certificate, in the same order");
     }
     if (tls.client_certificates != ClientCertificates::none &&
         (tls.client_ca_file.empty() || tls.certificate_files.empty())) {
@@ -182,10 +182,10 @@ class Loader {
     }
     if (config_.listen.proxy_protocol && config_.listen.trusted_proxies.empty()) {
       mistake(set_at("listen.proxy_protocol", "listen.trusted_proxies"),
-              "listen.proxy_protocol: nobody could connect, since listen.trusted_proxies is empty");
+              "listen.proxy_protocol: no connection would be accepted, because listen.trusted_proxies is empty");
     }
     const auto fits = [&](const char* key, std::uint64_t bytes) {
-      // A record may take half of its ring; 64 KiB are room for what is not the message itself.
+      // A record may take half of its ring; 64 KiB are reserved for everything except the message itself.
       if (bytes / 2 < std::uint64_t{config_.limits.message_bytes} + 65536) {
         mistake(set_at(key, "limits.message_bytes"),
                 std::string(key) + ": " + std::to_string(bytes) +
@@ -269,7 +269,7 @@ class Loader {
     in_file_.emplace_back(node.source().begin.line,
                           Error{std::move(what), place(file, node.source()), std::move(hint)});
   }
-  /// Where the first of two keys was set, or else the second: where to look when they don't go together.
+  /// Where the first of two keys was set, or else the second: the place to report when they conflict.
   std::string set_at(const std::string& first, const std::string& second) const {
     const auto found = set_at_.contains(first) ? set_at_.find(first) : set_at_.find(second);
     return found == set_at_.end() ? std::string() : found->second;
@@ -289,7 +289,7 @@ class Loader {
     if (!key) return file_mistake(file, node, unknown_key(section, name), suggestion(name, key_names(section)));
     set_at_[key->full_name()] = place(file, node.source());
     auto value = from_toml(node);
-    // No alternative of the variant: a type that no key has, so apply() would not know what to call it.
+    // The value has a type that no key has, so apply() could not name it.
     if (!value)
       value = key->type == ConfigKey::Type::list ? ConfigValue(false) : ConfigValue(std::vector<std::string>{});
     if (auto* path = key->type == ConfigKey::Type::path ? std::get_if<std::string>(&*value) : nullptr;
@@ -313,8 +313,10 @@ class Loader {
 
   Config config_;
   ConfigErrors errors_;
-  std::vector<std::pair<std::uint32_t, Error>> in_file_;  // by line, until the whole file has been seen
-  std::map<std::string, std::string> set_at_;             // by key: the place that had the last word
+  // Mistakes by line, until the whole file has been read.
+  std::vector<std::pair<std::uint32_t, Error>> in_file_;
+  // By key: the source that set the value last.
+  std::map<std::string, std::string> set_at_;
 };
 
 }  // namespace
@@ -379,7 +381,7 @@ std::string config_json(const Config& config) {
     for (const ConfigKey& key : config_keys()) {
       if (key.section != section.name || key.secret) continue;
       out += (first ? "" : ", ") + json::quoted(key.name) + ": " +
-             to_toml(key.get(config));  // these values read the same in both
+             to_toml(key.get(config));  // TOML and JSON write these values alike
       first = false;
     }
     out += "}";

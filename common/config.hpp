@@ -1,11 +1,11 @@
 #pragma once
 // One TOML file for meshd, the edges and the launcher; environment over the file, flags over both.
 //
-// Every key stands once in a table (config.cpp): its name, type, default, bounds and a sentence for the commented
-// sample, from which come the parser, the environment variable NUROPB_<SECTION>_<KEY>, `--set section.key=value`,
-// `--check-config`, `--print-config` and deploy/nuropb-gateway.toml (`--sample-config`).
+// Each key is one row of a table (config_keys.cpp) with its name, type, default, bounds and description. The parser,
+// the environment variable NUROPB_<SECTION>_<KEY>, `--set section.key=value`, `--check-config`, `--print-config` and
+// deploy/nuropb-gateway.toml (`--sample-config`) are all derived from it.
 //
-// Loading reports every mistake at once, each with file, line and key; an unknown key is a mistake.
+// Loading reports all mistakes at once, each with file, line and key. An unknown key is a mistake.
 
 #include <cstdint>
 #include <functional>
@@ -31,9 +31,9 @@ enum class ClientName : std::uint8_t { cn, dns, email, uri };
 struct Config {
   struct Gateway {
     std::string service = "gateway";                  ///< our name on the mesh
-    std::string instance;                             ///< empty: made once and kept in runtime_dir
+    std::string instance;                             ///< empty: generated once and kept in runtime_dir
     std::string runtime_dir = "/run/nuropb-gateway";  ///< control socket, secret, instance id
-    MeshKind mesh = MeshKind::rabbitmq;               ///< loopback: an echo in meshd, and no broker
+    MeshKind mesh = MeshKind::rabbitmq;               ///< loopback: meshd echoes requests itself, without a broker
     std::uint32_t edges = 2;                          ///< how many edges the launcher starts
     std::uint32_t max_workers = 32;                   ///< worker slots in meshd
     std::uint32_t hung_after_s = 5;                   ///< an edge without a heartbeat for so long is killed
@@ -51,7 +51,7 @@ struct Config {
     std::uint32_t ping_interval_s = 25;  ///< 0: none
     std::uint32_t pong_timeout_s = 20;
     std::uint32_t idle_timeout_s = 0;  ///< 0: none
-    bool ready_with_broker = false;    ///< whether /readyz asks for it
+    bool ready_with_broker = false;    ///< whether /readyz requires a broker connection
     bool compression = false;          ///< permessage-deflate (RFC 7692)
     std::uint32_t compression_window_bits = 12;
     bool compression_context_takeover = false;
@@ -88,18 +88,17 @@ struct Config {
     std::uint32_t pending_per_session = 1024;          ///< requests that one socket may have outstanding
     std::uint32_t send_queue_bytes = 8 * 1024 * 1024;  ///< waiting for a consumer that reads slowly
     std::uint32_t handshake_ms = 5000;
-    std::uint32_t memory_bytes =
-        256 * 1024 * 1024;                     ///< unfinished messages and unread queues of all sockets of an edge
-    std::uint32_t message_ms = 120'000;        ///< for the parts of one message to arrive
-    std::uint32_t control_frames_per_s = 100;  ///< of one socket, frames that complete no message; 0: no limit
-    std::uint32_t refused_tokens_per_s = 10;   ///< of one address, per edge; 0: no limit
+    std::uint32_t memory_bytes = 256 * 1024 * 1024;  ///< all partly received messages and send queues of one edge
+    std::uint32_t message_ms = 120'000;              ///< time limit for all parts of one message to arrive
+    std::uint32_t control_frames_per_s = 100;        ///< per socket: frames that complete no message; 0: no limit
+    std::uint32_t refused_tokens_per_s = 10;         ///< per client address and edge; 0: no limit
     std::uint32_t json_depth = 256;
     std::uint32_t number_bytes = 1000;
-    /// Of what clients write.
+    /// Limits for JSON that clients send.
     [[nodiscard]] json::Limits json() const { return {json_depth, number_bytes}; }
-    Rates connection{};                           ///< of one socket, judged by its edge
+    Rates connection{};                           ///< per socket, enforced by its edge
     std::uint32_t connections_per_user = 5000;    ///< over all edges; 0: no limit
-    Rates user{};                                 ///< of one user, over all edges, judged by meshd
+    Rates user{};                                 ///< per user over all edges, enforced by meshd
     std::uint32_t pending_per_user = 50'000;      ///< requests without an answer, over all edges; 0: no limit
     std::uint32_t pending_user_bytes = 64 << 20;  ///< the same in bytes; 0: no limit
   } limits;
@@ -131,7 +130,7 @@ struct Config {
     enum class QueueType { classic, quorum, vhost } service_queue_type = QueueType::classic;
     std::uint32_t prefetch = 1;  ///< of the controller's service queue
     std::uint32_t response_queue_expires_ms = 60'000;
-    std::string management_url;  ///< empty: beside the AMQP address
+    std::string management_url;  ///< empty: derived from the AMQP address
   } amqp;
   struct Etcd {
     std::vector<std::string> urls;   ///< empty: standalone
@@ -153,20 +152,20 @@ struct Config {
     std::string context_user_key = "user_id";  ///< context keys; empty: not sent
     std::string context_token_key = "Authorisation";  ///< as nuropb-gw spells it
     std::string context_claims_key;
-    std::vector<std::string> authorizers{"tokens"};  ///< asked in this order (meshd/auth/chain.hpp)
+    std::vector<std::string> authorizers{"tokens"};  ///< tried in this order (meshd/auth/chain.hpp)
     std::string revoked_file;                        ///< users who may not connect
     std::string session_cookie;                      ///< name of a Tornado signed cookie; empty: none
-    bool subprotocol = true;                         ///< a bearer token in Sec-WebSocket-Protocol counts
-    bool first_message = false;                      ///< a handshake without a token may be followed by one
+    bool subprotocol = true;                         ///< whether a bearer token in Sec-WebSocket-Protocol is accepted
+    bool first_message = false;                      ///< a handshake without a token may send one as its first message
     std::uint32_t first_message_ms = 10'000;
-    std::uint32_t first_message_waiting = 1000;  ///< such sockets per edge
+    std::uint32_t first_message_waiting = 1000;  ///< per edge: sockets that wait for that message
     std::string query;                           ///< query parameter with a token; empty: none
     std::uint32_t expiry_warning_s = 60;
-    std::uint32_t queued = 1000;  ///< tokens that wait for a thread that judges
-    std::string mesh_service;     ///< authorizer "mesh": who is asked
+    std::uint32_t queued = 1000;  ///< tokens waiting for an authentication thread
+    std::string mesh_service;     ///< authorizer "mesh": the service that authenticates
     std::string mesh_method = "authorize";
     std::uint32_t mesh_timeout_ms = 3000;
-    std::uint32_t cache_s = 60;  ///< verdicts of introspection and mesh
+    std::uint32_t cache_s = 60;  ///< how long results of introspection and mesh are cached
     std::uint32_t negative_cache_s = 5;
     std::uint32_t cache_entries = 10'000;
   } auth;
@@ -180,7 +179,7 @@ struct Config {
     std::string jwks_ca_file;  ///< empty: the system's
     std::uint32_t jwks_timeout_ms = 5000;
     std::uint32_t jwks_refresh_s = 3600;
-    std::uint32_t jwks_retry_s = 10;  ///< shortest pause between two fetches
+    std::uint32_t jwks_retry_s = 10;  ///< minimum pause between two fetches
     std::string issuer;               ///< empty: any
     std::vector<std::string> audience;
     std::uint32_t leeway_s = 30;
@@ -188,11 +187,11 @@ struct Config {
     std::string user_claim = "sub";
     std::string username_claim = "name";
     std::string roles_claim = "roles";
-    std::vector<std::string> claims;  ///< kept for policy and context; empty: all
+    std::vector<std::string> claims;  ///< claims kept for policy and context; empty: all
   } jwt;
   struct Cookie {
-    std::string secret_file;          ///< one secret a line, any of which is right
-    std::uint32_t max_age_days = 31;  ///< as Tornado has it
+    std::string secret_file;          ///< one secret per line; a cookie signed with any of them is valid
+    std::uint32_t max_age_days = 31;  ///< Tornado's default
   } cookie;
   struct Introspection {
     std::string url;
@@ -200,7 +199,7 @@ struct Config {
     std::string client_secret_file;
     std::string ca_file;  ///< empty: the system's
     std::uint32_t timeout_ms = 3000;
-    std::uint32_t threads = 4;  ///< questions at a time
+    std::uint32_t threads = 4;  ///< concurrent requests
     std::string user_claim = "sub";
     std::string username_claim = "username";
     std::string roles_claim = "scope";
@@ -213,13 +212,13 @@ struct Config {
     std::vector<std::string> when_full;           ///< "PATTERN POLICY" (queue_rules.hpp)
   } events;
   struct Snorky {
-    std::string path;           ///< empty: nobody is served there
-    bool anonymous = false;     ///< whether it takes consumers without a token
+    std::string path;           ///< empty: Snorky is disabled
+    bool anonymous = false;     ///< whether clients without a token are accepted
     std::string services_file;  ///< docs/tasks/snorky.md; empty: pubsub and pubsub_backend
     std::uint32_t channels_per_session = 100;
   } snorky;
   struct Backend {
-    std::string key_file;  ///< empty: nobody listens
+    std::string key_file;  ///< empty: the backend endpoint is disabled
     std::string address = "127.0.0.1";
     std::uint16_t port = 5801;
     std::uint32_t connections = 64;  ///< per edge
@@ -230,29 +229,30 @@ struct Config {
     std::string address = "127.0.0.1";
     std::uint16_t port = 8882;
     std::vector<std::string> hosts;  ///< names in the Host header beside the address and localhost
-    std::vector<std::string> users;  ///< who sees the gateway's figures; "*": whoever has a good token
+    std::vector<std::string> users;  ///< users who may see the gateway's status; "*": every authenticated user
     bool kill_workers = false;       ///< for demonstrations
   } console;
   struct Admin {
-    bool tap = false;  ///< whether operators may watch consumers' messages
+    bool tap = false;  ///< whether operators may watch clients' messages
   } admin;
   struct Push {
-    std::uint32_t timeout_ms = 2000;   ///< how long edges and other gateways may take to say who took a message
-    std::uint32_t presence_ms = 2000;  ///< between two signs of life to the other gateways
+    /// How long edges and other gateways may take to report how many sockets a message reached.
+    std::uint32_t timeout_ms = 2000;
+    std::uint32_t presence_ms = 2000;  ///< interval between presence messages to the other gateways
     std::string key_file;              ///< of the keys that gateways of one service share; empty: none
-    bool accept_unsigned = false;      ///< with keys: messages without a MAC as well, while the keys are rolled out
+    bool accept_unsigned = false;  ///< with keys: also accept messages without a MAC, while keys are being rolled out
   } push;
   struct Resume {
     bool enabled = true;
-    std::uint32_t window_ms = 30'000;              ///< how long a session waits for its consumer to come back
-    std::uint32_t mailbox_bytes = 1024 * 1024;     ///< numbered messages kept for one session
-    std::uint32_t total_bytes = 64 * 1024 * 1024;  ///< and for all together
-    std::uint32_t sessions = 10'000;               ///< that may wait for their consumers at once
+    std::uint32_t window_ms = 30'000;              ///< how long a detached session waits for its client to reconnect
+    std::uint32_t mailbox_bytes = 1024 * 1024;     ///< sequenced messages kept for one session
+    std::uint32_t total_bytes = 64 * 1024 * 1024;  ///< the same for all sessions together
+    std::uint32_t sessions = 10'000;               ///< sessions that may be detached at once
   } resume;
   struct Drain {
     std::uint32_t grace_ms = 0;       ///< from SIGTERM until new sockets are refused
     std::uint32_t spread_ms = 5000;   ///< over which sockets are closed
-    std::uint32_t limit_ms = 10'000;  ///< how long pending requests are waited for after that
+    std::uint32_t limit_ms = 10'000;  ///< how long pending requests may take after that
   } drain;
   struct Metrics {
     std::string listen;  ///< "127.0.0.1:9464"; empty: on the admin socket only
@@ -260,13 +260,13 @@ struct Config {
   struct Tracing {
     std::string otlp_url;            ///< empty: spans are not exported
     std::string ca_file;             ///< empty: the system's
-    std::string headers_file;        ///< empty: none but HTTP's own
-    std::string sample_ratio = "1";  ///< of traces that begin here
+    std::string headers_file;        ///< empty: no additional headers
+    std::string sample_ratio = "1";  ///< of traces that start in the gateway
     std::uint32_t timeout_ms = 5000;
     std::uint32_t queued_spans = 8192;
   } tracing;
   struct Hardening {
-    std::string edge_user;  ///< of edges that root starts; empty: nuropb-edge, or nobody
+    std::string edge_user;  ///< user of edges that are started by root; empty: nuropb-edge, else nobody
     bool seccomp = true;
     bool core_dumps = false;
   } hardening;
@@ -274,14 +274,15 @@ struct Config {
     log::Level level = log::Level::info;
     log::Format format = log::Format::text;
     std::string file;
-    std::uint32_t slow_request_ms = 0;  ///< 0: none is logged for it
+    std::uint32_t slow_request_ms = 0;  ///< 0: no request is logged as slow
   } log;
-  /// No setting: variables of the environment that are named as ours are, and that are left alone since none of our keys is
-  /// meant; with the reason, where there is one. Never a value.
+  /// Not a setting: NUROPB_ environment variables that match no key and are therefore ignored, with the reason where
+  /// there is one. Their values are never included.
   std::vector<std::string> ignored_variables;
-  /// No setting either: where each key was set that has not its default: "gateway.toml:12", "NUROPB_LISTEN_PORT", "--set listen.port".
+  /// Not a setting: where each key was set, as "gateway.toml:12", "NUROPB_LISTEN_PORT" or "--set listen.port". Keys with their
+  /// default are not in it.
   std::map<std::string, std::string> places;
-  /// No setting either: keys whose passwords stand on the command line, where every user of the host can read them.
+  /// Not a setting: keys whose passwords are on the command line, where every user of the host can read them.
   std::vector<std::string> passwords_on_command_line;
 };
 
@@ -291,7 +292,7 @@ struct ConfigSources {
   std::vector<std::pair<std::string, std::string>> overrides;    ///< from --set, in order: {"listen.port", "8881"}
 };
 
-/// Every mistake, in the order of the sources. Relative paths of the file are resolved against its folder.
+/// All mistakes, in the order of the sources. Relative paths in the file are resolved against its folder.
 struct ConfigErrors {
   std::vector<Error> errors;
   Config rest;                             ///< the settings that are right; a setting with a mistake has its default
@@ -300,47 +301,49 @@ struct ConfigErrors {
 
 tl::expected<Config, ConfigErrors> load_config(const ConfigSources& sources);
 
-/// The same from text, for tests and fuzzing; `name` stands for the file's name in messages.
+/// The same from a string, for tests and fuzzing. `name` is used as the file's name in messages.
 tl::expected<Config, ConfigErrors> parse_config(std::string_view toml, std::string_view name,
                                                 const ConfigSources& over = {});
 
 /// The NUROPB_… variables of this process.
 std::vector<std::pair<std::string, std::string>> config_environment();
 
-/// Whether one of these URLs has a password in it.
+/// Whether one of these URLs contains a password.
 bool has_password(std::string_view urls);
 
-/// Config::ignored_variables in one line, for a warning; empty: there are none.
+/// Config::ignored_variables as one line for a warning; empty if there are none.
 std::string ignored_variables_text(const Config& config);
 
-/// The effective settings as one JSON object by section, for the launcher. Passwords in URLs are kept out.
+/// The effective settings as one JSON object by section, for the launcher. Passwords in URLs are removed.
 std::string config_json(const Config& config);
 
-/// The effective settings as TOML, without what only meshd may know: its sections, and every URL with a password.
+/// The effective settings as TOML without what only meshd may know: meshd's own sections and every URL with a password.
 std::string config_for_edges(const Config& config);
 
-/// The commented sample: every key, its default, its bounds, its sentence.
+/// The commented sample: every key with its default, bounds and description.
 std::string sample_config();
 
-/// Every key for people who look one up: a table for each section, in Markdown.
+/// All keys as reference documentation in Markdown, one table per section.
 std::string config_doc();
 /// The same for programs: a JSON array of {"key", "type", "default", "doc"} and bounds or choices.
 std::string config_doc_json();
 /// The same as the body of a manual page (roff, man macros).
 std::string config_doc_roff();
 
-/// An option that one program has beside those of all.
+/// An option of one program in addition to the common ones.
 struct ExtraOption {
   std::string flag;  ///< "--port-file"
   std::string help;
-  std::string* value;  ///< where what follows it is put
+  /// Where the option's argument is stored.
+  std::string* value;
 };
 
 /// What a check of loaded settings finds: of files that they name, and of settings together.
 struct ConfigFindings {
-  std::vector<Error> mistakes;  ///< the gateway would not start, or refuse what the setting is meant to allow
-  std::vector<Error>
-      warnings;  ///< the gateway starts, but a setting has no effect or more effect than was probably intended
+  /// The gateway would not start, or would refuse what the setting is meant to allow.
+  std::vector<Error> mistakes;
+  /// The gateway starts, but a setting has no effect, or more effect than was probably intended.
+  std::vector<Error> warnings;
 };
 using ConfigChecker = std::function<ConfigFindings(const Config&)>;
 
@@ -354,9 +357,10 @@ std::vector<Error> config_warnings(const Config& config);
 /// `error`, which names a file, with the setting that names this file and the place of that setting.
 Error with_setting(const Config& config, Error error);
 
-/// What both processes' command lines have in common: --config FILE, --set KEY=VALUE, --check-config, --print-config,
-/// --sample-config, --version, --help. --check-config runs `check`. `about_version` follows the version. Returns the config, or the exit code with which the process
-/// should end at once (0 after --check-config and the like, 2 after a mistake, which has then been printed).
+/// Parses the options that all programs share: --config FILE, --set KEY=VALUE, --check-config, --print-config,
+/// --sample-config, --version, --help. --check-config runs `check`. `about_version` is printed after the version. Returns
+/// the config, or the exit code with which the process must exit at once: 0 after --check-config and the like, 2 after a
+/// mistake, which has then been printed.
 tl::expected<Config, int> config_from_command_line(int argc, char** argv, const std::string& program,
                                                    const std::string& description, const ConfigChecker& check,
                                                    std::vector<ExtraOption> extra = {},

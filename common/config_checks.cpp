@@ -21,7 +21,7 @@ std::optional<std::string> known_words(const ConfigValue& v, const std::array<st
     if (std::find(words.begin(), words.end(), word) == words.end()) {
       std::string all;
       for (const auto known : words) all += (all.empty() ? "" : ", ") + std::string(known);
-      return "has an entry that is none of " + all;
+      return "has an entry that is not one of " + all;
     }
     if (std::find(seen.begin(), seen.end(), word) != seen.end()) return "names '" + word + "' twice";
     seen.push_back(word);
@@ -122,7 +122,7 @@ std::optional<std::string> plain_http_url(const ConfigValue& v) {
 std::optional<std::string> address_blocks(const ConfigValue& v) {
   AddressBlocks blocks;
   for (const auto& block : std::get<std::vector<std::string>>(v)) {
-    if (!blocks.add(block)) return "has an entry that is no address and no CIDR block: '" + block + "'";
+    if (!blocks.add(block)) return "has an entry that is neither an address nor a CIDR block: '" + block + "'";
   }
   return {};
 }
@@ -165,7 +165,7 @@ std::optional<std::string> ip_address(const ConfigValue& v) {
 std::optional<std::string> host_names(const ConfigValue& v) {
   for (const auto& host : std::get<std::vector<std::string>>(v)) {
     if (host.empty() || host == "." || host.find('/') != std::string::npos || host.find('*') != std::string::npos) {
-      return "has an entry that is no host: '" + host + "'";
+      return "has an entry that is not a host name: '" + host + "'";
     }
     const auto colon = host.rfind(':');
     if (colon != std::string::npos && !host.ends_with(']')) return "has an entry with a port: '" + host + "'";

@@ -1,5 +1,5 @@
 #pragma once
-// Conditions on the values of keys (ConfigKey::check): what is wrong with a value, or nothing.
+// Checks of single keys (ConfigKey::check). Each returns what is wrong with the value, or nothing.
 
 #include <optional>
 #include <string>

@@ -1,4 +1,4 @@
-// The command line that both processes share.
+// The command line that all programs share.
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -35,7 +35,7 @@ tl::expected<Config, int> config_from_command_line(int argc, char** argv, const 
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos) {
-      // It is not repeated: it may be a broker's URL that was meant to follow its key.
+      // The argument is not repeated in the message, because it may be a broker's URL with a password.
       complain("--set: an argument has no '=' (use --set section.key=value)");
       return tl::unexpected(usage_mistake);
     }

@@ -1,4 +1,4 @@
-// The table of keys for people who look one up.
+// Reference documentation of all keys.
 
 #include <nlohmann/json.hpp>
 
@@ -27,7 +27,7 @@ std::string kind_of(const ConfigKey& key) {
   return out;
 }
 
-/// No cell ends where a text has a bar.
+/// Escapes '|', so that it does not end a table's cell.
 std::string in_a_cell(std::string_view text) {
   std::string out;
   for (const char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
@@ -70,7 +70,7 @@ std::string config_doc_json() {
              {"key", key.full_name()},
              {"type", name_of(key.type)},
              {"doc", key.doc},
-             {"default", nlohmann::json::parse(to_toml(key.get(defaults)))}};  // these values read the same in both
+             {"default", nlohmann::json::parse(to_toml(key.get(defaults)))}};  // TOML and JSON write these values alike
          if (key.type == ConfigKey::Type::integer) {
            one["minimum"] = key.minimum;
            one["maximum"] = key.maximum;
@@ -88,10 +88,10 @@ std::string config_doc_roff() {
     for (const char c : text) {
       if (c == '\\') out += "\\e";
       else if (c == '-') out += "\\-";
-      else if (c == ':') out += ":\\:";  // a long list of names may be broken there
+      else if (c == ':') out += ":\\:";  // allows a line break in a long list of names
       else out += c;
     }
-    // A line that begins with a dot or a quote would be a request.
+    // A line that begins with a dot or a quote would be a roff request.
     return (!out.empty() && (out.front() == '.' || out.front() == '\'') ? "\\&" : "") + out;
   };
   std::string out;

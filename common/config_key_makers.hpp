@@ -1,5 +1,6 @@
 #pragma once
-// How a line of the table in config_keys.cpp becomes a ConfigKey: one function per type. Inside of config_keys.cpp only.
+// Functions that make a ConfigKey from a row of the table in config_keys.cpp, one per type. Included by config_keys.cpp
+// only.
 
 #include <algorithm>
 #include <optional>
@@ -75,7 +76,7 @@ inline ConfigKey checked(ConfigKey key, std::optional<std::string> (*check)(cons
   return key;
 }
 
-/// A key of one of the two sets of rates.
+/// A key of limits.connection or limits.user.
 template <auto Set, auto Member>
 ConfigKey rate(std::string_view name, std::string_view doc) {
   ConfigKey key{Type::integer, "limits", name, doc, 0, u32_max, {}, false, nullptr, nullptr, nullptr};
@@ -86,7 +87,7 @@ ConfigKey rate(std::string_view name, std::string_view doc) {
   return key;
 }
 
-/// `Words` by the enum's values, from 0.
+/// `Words` are the names of the enum's values, starting at 0.
 template <auto Section, auto Member, const auto& Words>
 ConfigKey choice(std::string_view section, std::string_view name, std::string_view doc) {
   ConfigKey key{Type::choice, section, name, doc, 0, 0, {Words.begin(), Words.end()}, false, nullptr, nullptr, nullptr};

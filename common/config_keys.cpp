@@ -1,4 +1,4 @@
-// Every key of the config, once.
+// The table of all keys.
 
 #include "common/config_keys.hpp"
 
@@ -41,7 +41,7 @@ ConfigKey amqp_urls() {
   return key;
 }
 
-// A table: a key is a line.
+// One line per key.
 // clang-format off
 std::vector<ConfigKey> make_keys() {
   using C = Config;

@@ -1,4 +1,4 @@
-// Values of keys: from text, into a Config, as TOML.
+// Values of keys: parsing from text, storing into a Config, formatting as TOML.
 
 #include <algorithm>
 #include <charconv>
@@ -65,7 +65,7 @@ std::optional<std::string> apply(Config& config, const ConfigKey& key, const Con
       if (!word || std::find(key.choices.begin(), key.choices.end(), *word) == key.choices.end()) {
         std::string all;
         for (const auto choice : key.choices) all += (all.empty() ? "" : ", ") + std::string(choice);
-        return "is none of " + all;
+        return "is not one of " + all;
       }
       break;
     }

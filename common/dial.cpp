@@ -11,7 +11,7 @@
 namespace nuropb {
 namespace {
 
-/// Attempts that are under way; those that are not taken are closed.
+/// Connection attempts in progress. The destructor closes those that were not chosen.
 class Attempts {
  public:
   explicit Attempts(const std::vector<DialAddress>& addresses) : addresses_(addresses) {}
@@ -25,7 +25,7 @@ class Attempts {
   [[nodiscard]] bool none() const { return waiting_.empty(); }
   [[nodiscard]] int error() const { return error_; }
 
-  /// Begins the next address. True if it is connected at once, as on the same host.
+  /// Starts the next attempt. Returns true if it is connected at once, as on the same host.
   bool begin() {
     const std::size_t at = next_++;
     const DialAddress& to = addresses_[at];
@@ -48,7 +48,8 @@ class Attempts {
     return false;
   }
 
-  /// Waits for one of them. True: one is connected. `failed`: one is not, so the next need not wait.
+  /// Waits for an attempt to end. Returns true if one is connected. `failed`: one has failed, so the next can start
+  /// now.
   bool wait(milliseconds time, bool& failed) {
     const int ready =
         ::poll(waiting_.data(), waiting_.size(), static_cast<int>(std::max<std::int64_t>(time.count(), 0)));
@@ -91,7 +92,7 @@ class Attempts {
   const std::vector<DialAddress>& addresses_;
   std::size_t next_ = 0;
   std::vector<pollfd> waiting_;
-  std::vector<std::size_t> indexes_;  // of waiting_, in addresses_
+  std::vector<std::size_t> indexes_;  // of waiting_ in addresses_
   Connected connected_;
   int error_ = 0;
 };
@@ -135,7 +136,7 @@ std::vector<DialAddress> look_up(const std::string& host, std::uint16_t port, st
   hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
   addrinfo* list = nullptr;
   int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
-  if (failed != 0) {  // AI_ADDRCONFIG leaves ::1 out where there is no other address of IPv6
+  if (failed != 0) {  // AI_ADDRCONFIG omits ::1 if the host has no other IPv6 address
     hints.ai_flags = AI_NUMERICSERV;
     failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
   }

@@ -1,9 +1,9 @@
 #pragma once
-// Connecting over TCP to a name with several addresses, of which some may be silent (RFC 8305, "Happy Eyeballs"): the next
-// address is begun 250 ms after the one before, or as soon as that has failed, and the first that answers is taken. So an
-// address behind which nothing is costs a quarter of a second, and not all of the time that there is.
+// Connects over TCP to a name with several addresses, some of which may not respond (RFC 8305, "Happy Eyeballs"). The
+// next address is tried 250 ms after the previous one, or as soon as that one fails, and the first connection that is
+// established wins. So an unreachable address costs a quarter of a second instead of the whole timeout.
 //
-// Blocks the caller's thread. Used for the broker; HTTP is libcurl's (meshd/http).
+// Blocks the calling thread. Used for the broker; HTTP uses libcurl (meshd/http).
 
 #include <sys/socket.h>
 
@@ -23,18 +23,20 @@ struct DialAddress {
   [[nodiscard]] std::string host() const;
 };
 
-/// In the order in which they are begun: as the resolver gives them, but families in turn (RFC 8305, section 4).
+/// Orders addresses for dialing: as the resolver returns them, with address families interleaved (RFC 8305, section 4).
 std::vector<DialAddress> in_turn(std::vector<DialAddress> addresses);
 
-/// What a name, or an address as text, leads to, in_turn(). Blocks for as long as the resolver does. Empty: nothing, and why.
+/// Resolves a name, or an address as text, in the order of in_turn(). Blocks as long as the resolver does. Returns an
+/// empty list and sets `why` on failure.
 std::vector<DialAddress> look_up(const std::string& host, std::uint16_t port, std::string& why);
 
 struct Dialled {
-  int fd = -1;     ///< connected, non-blocking, close-on-exec; the caller's. -1: none
-  int error = 0;   ///< why none: ETIMEDOUT, or what the last address has said (ECONNREFUSED)
-  DialAddress to;  ///< whom it leads to
+  int fd = -1;     ///< connected, non-blocking, close-on-exec, owned by the caller; -1: failed
+  int error = 0;   ///< reason of the failure: ETIMEDOUT, or the error of the last address (ECONNREFUSED)
+  DialAddress to;  ///< the address that was connected
   std::vector<std::string>
-      passed_over;  ///< texts of addresses that were begun earlier, and have failed or said nothing
+      /// Texts of addresses that were tried earlier and failed or did not respond.
+      passed_over;
 };
 
 inline constexpr milliseconds dial_delay{250};

@@ -1,5 +1,5 @@
 #pragma once
-// What the last failed system call of this thread says of its reason.
+// The text for errno of the calling thread.
 
 #include <cerrno>
 #include <cstring>

@@ -17,7 +17,8 @@ inline constexpr std::string_view authorization = "NuropbAuthorizationError";
 inline constexpr std::string_view not_delivered = "NuropbNotDeliveredError";
 inline constexpr std::string_view call_again_reject = "NuropbCallAgainReject";
 inline constexpr std::string_view call_again = "NuropbCallAgain";
-inline constexpr std::string_view resume_failed = "NuropbResumeFailed";  ///< ours: the gateway's, never a service's
+/// Sent by the gateway only, never by a service.
+inline constexpr std::string_view resume_failed = "NuropbResumeFailed";
 inline constexpr std::string_view success = "NuropbSuccess";
 
 inline constexpr std::array all{exception,         timeout,    transport,      message,       handling,

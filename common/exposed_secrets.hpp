@@ -1,6 +1,6 @@
 #pragma once
-// Warnings for secrets that others on the host can read: passwords on the command line, which ps shows, and files with tokens,
-// keys, passwords and secrets whose mode lets every user read them.
+// Warnings for secrets that other users of the host can read: passwords on the command line, which ps shows, and files
+// with tokens, keys or passwords that are world-readable.
 
 #include <string>
 #include <utility>
@@ -10,16 +10,16 @@
 
 namespace nuropb {
 
-/// {setting, file} of all files with secrets that only meshd reads, as far as they are set.
+/// {setting, file} of every configured file with secrets that only meshd reads.
 std::vector<std::pair<std::string, std::string>> secret_files_of_meshd(const Config& config);
-/// Those that edges read.
+/// The same for files that edges read.
 std::vector<std::pair<std::string, std::string>> secret_files_of_edges(const Config& config);
 
-/// Those of them that every user may read.
+/// The subset of `files` that is readable by every user.
 std::vector<std::pair<std::string, std::string>> readable_by_all(
     const std::vector<std::pair<std::string, std::string>>& files);
 
-/// A line in the log for each.
+/// Logs one warning per exposed secret.
 void warn_of_exposed_secrets(const Config& config, const std::vector<std::pair<std::string, std::string>>& files);
 
 }  // namespace nuropb

@@ -17,7 +17,8 @@ namespace {
 
 constexpr char version = '\x80';
 constexpr std::size_t block = 16, head = 1 + 8 + block, mac_size = 32;
-constexpr std::size_t largest = 1U << 30;  // OpenSSL counts in int
+// OpenSSL's lengths are int.
+constexpr std::size_t largest = 1U << 30;
 
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 const unsigned char* bytes(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
@@ -97,7 +98,7 @@ Result<std::string> decrypt(const Key& key, std::string_view token) {
   const OpensslErrors errors;
   Mac mac;
   if (!sign(key, text, mac) || CRYPTO_memcmp(mac.data(), raw->data() + text.size(), mac.size()) != 0) {
-    return failure("was made with another key, or altered", "Fernet token");
+    return failure("was created with another key, or modified", "Fernet token");
   }
   std::string plain(encrypted, '\0');
   const CipherContext ctx(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);

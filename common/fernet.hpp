@@ -3,8 +3,9 @@
 //
 //   base64url( 0x80 | seconds since 1970, 8 bytes big-endian | IV 16 | AES-128-CBC, PKCS#7 | HMAC-SHA256 of all before )
 //
-// Pure but for randomness and the time of day in the short encrypt(). Safe on any input; the MAC is compared in constant
-// time and before anything is decrypted. An age limit is not checked: AMQP expiration is what ends a message's life here.
+// Pure except for the short encrypt(), which uses randomness and the time of day. Safe on any input; the MAC is
+// compared in constant time before anything is decrypted. No age limit is checked, because AMQP expiration limits a
+// message's life.
 
 #include <array>
 #include <cstdint>
@@ -16,7 +17,7 @@
 
 namespace nuropb::fernet {
 
-/// 32 bytes: the first half signs, the second encrypts. Wiped from memory when it goes. Never log it.
+/// 32 bytes: the first half signs, the second half encrypts. The destructor wipes them. Never log a key.
 class Key {
  public:
   static constexpr std::size_t size = 32;
@@ -25,7 +26,7 @@ class Key {
   Key& operator=(const Key&) = default;
   ~Key();
   static Key random();
-  /// From its 44 characters of base64url.
+  /// Parses 44 characters of base64url.
   static Result<Key> from_text(std::string_view text);
   [[nodiscard]] std::string text() const;
 
@@ -38,9 +39,9 @@ class Key {
 
 using Iv = std::array<std::uint8_t, 16>;
 
-/// With the present time and a random IV. Fails only on more than a gigabyte, or without OpenSSL's ciphers.
+/// Encrypts with the current time and a random IV. Fails only for more than a gigabyte, or without OpenSSL's ciphers.
 Result<std::string> encrypt(const Key& key, std::string_view plain);
-/// The same with both given: for tests against known tokens. An IV must not be used twice with one key.
+/// The same with both values given, for tests against known tokens. An IV must not be used twice with one key.
 Result<std::string> encrypt(const Key& key, std::string_view plain, std::uint64_t unix_seconds, const Iv& iv);
 
 /// The plain text, or what is wrong with the token.

@@ -1,12 +1,13 @@
 #pragma once
-// Patterns in which a `*` stands for any text, also for none; everything else stands for itself.
+// Patterns in which `*` matches any text, the empty one included, and every other character matches itself.
 
 #include <cstddef>
 #include <string_view>
 
 namespace nuropb {
 
-/// Whether the pattern stands for all of the text. Backs up to the last star only, so it is linear in text times pattern.
+/// Whether the pattern matches the whole text. Backtracks to the last star only, so the cost is at most text times
+/// pattern.
 inline bool globs(std::string_view pattern, std::string_view text) {
   std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
   while (t < text.size()) {

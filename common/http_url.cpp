@@ -8,14 +8,14 @@
 namespace nuropb::http {
 namespace {
 
-/// RFC 3986, section 3.3 and 3.4: pchar, '/', and in a query '?'.
+/// RFC 3986, sections 3.3 and 3.4: pchar, '/', and '?' in a query.
 bool of_a_path(char c) {
   return is_unreserved(c) || std::string_view("%!$&'()*+,;=:@/").find(c) != std::string_view::npos;
 }
 bool of_a_query(char c) { return of_a_path(c) || c == '?'; }
 
 tl::unexpected<Error> wrong(std::string_view text, const char* what) {
-  // A query may hold a key, and an unescaped password may reach behind what looks like the host.
+  // The query may contain a key, and an unescaped password may extend beyond what looks like the host.
   const std::string shown = without_login(text);
   const auto query = shown.find('?');
   return failure(what, query == std::string::npos ? shown : shown.substr(0, query) + "?***",
@@ -81,7 +81,7 @@ Result<Url> parse_base_url(std::string_view text) {
   if (!url) return url;
   if (url->target.find('?') != std::string::npos)
     return wrong(text, "has a query, and paths are to be put behind the address");
-  // Such an address may have a password in it.
+  // Such an address may contain a password.
   if (url->base.find('@') != std::string::npos)
     return wrong(text, "has an '@' behind its host: write a '/' in a password as %2F");
   return url;

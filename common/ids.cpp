@@ -15,14 +15,14 @@ namespace {
 constexpr char digits[] = "0123456789abcdef";
 constexpr std::uint64_t ones = 0x0101010101010101;
 
-/// The digits for eight values below 16, a byte each: all bytes of the word at once.
+/// The hex digits for eight values below 16, one per byte, computed for all bytes of the word at once.
 std::uint64_t spelled(std::uint64_t nibbles) {
-  const std::uint64_t letters = (nibbles + 6 * ones) >> 4 & ones;  // 1 where it is 10 or more
+  const std::uint64_t letters = (nibbles + 6 * ones) >> 4 & ones;  // 1 in each byte that is 10 or more
   return nibbles + '0' * ones + letters * ('a' - '9' - 1);
 }
 
 void put_eight(char* out, std::uint32_t value) {
-  std::uint64_t nibbles = value;  // moved apart, until each has a byte of its own
+  std::uint64_t nibbles = value;  // spread until each nibble has a byte of its own
   nibbles = (nibbles | nibbles << 16) & 0x0000'ffff'0000'ffff;
   nibbles = (nibbles | nibbles << 8) & 0x00ff'00ff'00ff'00ff;
   nibbles = (nibbles | nibbles << 4) & 0x0f * ones;
@@ -30,8 +30,8 @@ void put_eight(char* out, std::uint32_t value) {
   std::memcpy(out, &text, sizeof text);
 }
 
-/// False if one of them is no digit. Lower case only, as one value has one spelling: what was read as eight values below 16
-/// was right if they are spelled as it came. What was no digit may be read as up to 24, which still carries into no other byte.
+/// Returns false if a character is not a lower-case hex digit. The parsed value is correct if formatting it gives the
+/// same text; an invalid character may parse as up to 24, which does not carry into another byte.
 inline bool get_eight(const char* in, std::uint32_t& value) {
   std::uint64_t text = 0;
   std::memcpy(&text, in, sizeof text);
@@ -45,7 +45,7 @@ inline bool get_eight(const char* in, std::uint32_t& value) {
   return true;
 }
 
-/// What a digit stands for; negative: it is none.
+/// The value of a hex digit; negative if it is not one.
 int nibble(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
 }  // namespace
@@ -56,7 +56,7 @@ void random_bytes(void* out, std::size_t size) {
     const ssize_t n = ::getrandom(at, size, 0);
     if (n < 0) {
       if (errno == EINTR) continue;
-      std::abort();  // a kernel without randomness: no id and no key of ours would be worth anything
+      std::abort();  // without randomness no id or key would be safe
     }
     at += n;
     size -= static_cast<std::size_t>(n);
@@ -139,14 +139,14 @@ ReturnAddressHash::ReturnAddressHash() {
 std::size_t ReturnAddressHash::operator()(const ReturnAddress& address) const {
   const std::uint64_t x = std::uint64_t{address.generation} << 32 | address.session << 8 | address.slot;
   const std::uint64_t y = std::uint64_t{address.instance} << 40 ^ address.sequence;
-  // The halves of a product of 128 bits: without the key, no two addresses can be found that meet.
+  // A product of 128 bits, folded: without the key, colliding addresses cannot be found.
   __extension__ using Wide = unsigned __int128;
   const Wide product = static_cast<Wide>(x ^ a_) * static_cast<Wide>(y ^ b_);
   return static_cast<std::size_t>(product ^ product >> 64);
 }
 
 std::uint32_t ReturnAddress::instance_hash(std::string_view instance_id) {
-  // FNV-1a: it has to be the same in every version of us, and nothing secret hangs on it.
+  // FNV-1a: the hash must be the same in every version, and it needs no secrecy.
   std::uint32_t hash = 2166136261U;
   for (const char c : instance_id) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
   return hash;

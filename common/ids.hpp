@@ -1,5 +1,5 @@
 #pragma once
-// The names of things that travel: session ids, and the return address that is a correlation id.
+// Identifiers that travel between processes: session ids, and return addresses packed into correlation ids.
 
 #include <array>
 #include <compare>
@@ -19,13 +19,13 @@ struct SessionId {
   static SessionId random();
 };
 
-/// Where an answer has to go, packed into the correlation id of the outgoing message (design.md, rule 4), so that meshd
-/// keeps no table of requests and a restarted meshd still delivers what its predecessor asked for.
+/// The destination of a response, packed into the correlation id of the outgoing message (design.md, rule 4). So meshd
+/// keeps no table of requests, and a restarted meshd still delivers responses to its predecessor's requests.
 ///
 /// 32 lower-case hex digits, as the Python peer's ids look:
 ///   instance 32 bits | worker slot 8 | worker generation 24 | session slot 24 | sequence 40
-/// `instance` keeps an answer for another gateway (or a past life under another name) out;
-/// `generation` fences off a dead worker's successor; `sequence` is the edge's own request number.
+/// `instance` rejects responses for another gateway, or for an earlier run under another instance id; `generation`
+/// keeps a dead worker's responses from its successor; `sequence` is the edge's own request number.
 struct ReturnAddress {
   static constexpr std::uint32_t max_slot = 0xff;
   static constexpr std::uint32_t max_generation = 0xff'ffff;
@@ -39,15 +39,16 @@ struct ReturnAddress {
   std::uint64_t sequence = 0;
   auto operator<=>(const ReturnAddress&) const = default;
 
-  /// Fields beyond their width are a programming mistake (asserted).
+  /// Precondition: each field fits its width (asserted).
   [[nodiscard]] std::string correlation_id() const;
-  /// Nothing, if the text is not one of ours.
+  /// Empty if the text is not one of our correlation ids.
   static std::optional<ReturnAddress> parse(std::string_view correlation_id);
   /// The instance field for a gateway's instance id: a stable 32-bit hash of the text.
   static std::uint32_t instance_hash(std::string_view instance_id);
 };
 
-/// For tables: edges choose the sequences, so the hash has a key that no edge has. One hash for each table.
+/// A keyed hash for tables: edges choose the sequences, so they must not be able to provoke collisions. Each object has
+/// its own random key.
 class ReturnAddressHash {
  public:
   ReturnAddressHash();
@@ -57,14 +58,14 @@ class ReturnAddressHash {
   std::uint64_t a_, b_;
 };
 
-/// 32 lower-case hex digits of randomness: trace ids, correlation ids of our own calls, instance ids.
+/// 32 random lower-case hex digits: trace ids, correlation ids of our own calls, instance ids.
 std::string random_hex32();
 
 /// Fills from the kernel's random source.
 void random_bytes(void* out, std::size_t size);
 
 std::string to_hex(std::string_view bytes);
-/// 16 lower-case hex digits.
+/// Appends 16 lower-case hex digits.
 void append_hex(std::string& out, std::uint64_t value);
 std::optional<std::string> from_hex(std::string_view text);
 

@@ -58,7 +58,7 @@ bool AddressBlocks::add(std::string_view block) {
   const auto slash = block.find('/');
   const auto address = IpAddress::parse(block.substr(0, slash));
   if (!address) return false;
-  // "::ffff:10.0.0.0/104" is IPv4 written as IPv6: its prefix counts from the first of the 128 bits.
+  // "::ffff:10.0.0.0/104" is IPv4 written as IPv6, so its prefix counts from the first of the 128 bits.
   const bool short_form = address->is_v4() && block.find(':') == std::string_view::npos;
   unsigned bits = short_form ? 32 : 128;
   if (slash != std::string_view::npos) {

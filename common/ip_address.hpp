@@ -1,8 +1,8 @@
 #pragma once
-// Addresses of consumers and proxies, and sets of them as CIDR blocks. Pure.
+// Addresses of clients and proxies, and sets of them as CIDR blocks. Pure.
 //
-// IPv4 is kept in its IPv6-mapped form (RFC 4291 section 2.5.5.2), so that an address that arrives over a dual-stack
-// socket is the same as over an IPv4 one.
+// IPv4 addresses are kept in IPv6-mapped form (RFC 4291 section 2.5.5.2), so that an address is the same over a
+// dual-stack socket and over an IPv4 socket.
 
 #include <array>
 #include <cstdint>
@@ -24,14 +24,15 @@ struct IpAddress {
   [[nodiscard]] bool is_v4() const;
   /// An IPv4 address without the mapping.
   [[nodiscard]] std::string text() const;
-  /// What counts as one consumer: an IPv4 address, or the /64 that an IPv6 host commands as a whole.
+  /// The unit in which clients are counted: an IPv4 address, or an IPv6 address's /64, which one host usually controls.
   [[nodiscard]] IpAddress host() const;
 
   bool operator==(const IpAddress& other) const { return bytes == other.bytes; }
   bool operator<(const IpAddress& other) const { return bytes < other.bytes; }
 };
 
-/// The address of a peer as texts name it: "10.0.0.7" of "10.0.0.7:4711", "::1" of "[::1]:4711", and one without a port itself.
+/// The address without its port: "10.0.0.7" for "10.0.0.7:4711", "::1" for "[::1]:4711"; an address without a port is
+/// returned as it is.
 inline std::string_view host_in_peer(std::string_view peer) {
   if (!peer.empty() && peer.front() == '[') return peer.substr(1, peer.find(']') - 1);
   return peer.find(':') == peer.rfind(':') ? peer.substr(0, peer.find(':')) : peer;
@@ -39,7 +40,8 @@ inline std::string_view host_in_peer(std::string_view peer) {
 
 class AddressBlocks {
  public:
-  /// "10.0.0.0/8", "::1", "fd00::/8". False if it is no such block; bits behind the prefix have to be zero.
+  /// Adds "10.0.0.0/8", "::1", "fd00::/8". Returns false if the text is not a block; bits after the prefix must be
+  /// zero.
   bool add(std::string_view block);
   [[nodiscard]] bool contains(const IpAddress& address) const;
   [[nodiscard]] bool empty() const { return blocks_.empty(); }

@@ -1,6 +1,6 @@
 #pragma once
-// How long things take, in buckets that are the same everywhere: edges count into shared memory (shm/layout.hpp), meshd
-// into arrays of its own, and the page of metrics adds them up. Pure; microseconds throughout.
+// Latency histograms with the same buckets everywhere: edges count in shared memory (shm/layout.hpp), meshd in its own
+// arrays, and the /metrics endpoint adds them up. Pure; all durations are microseconds.
 
 #include <array>
 #include <bit>
@@ -12,14 +12,14 @@
 
 namespace nuropb::latency {
 
-/// Upper bounds, inclusive as Prometheus has them; behind the last is one bucket more. A change bumps shm::abi.
+/// Inclusive upper bounds, as in Prometheus; one more bucket follows for longer durations. A change must bump shm::abi.
 inline constexpr std::array<std::uint64_t, 19> bounds_us{
     50,      100,     250,     500,       1'000,     2'500,     5'000,      10'000,     25'000,    50'000,
     100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000};
 inline constexpr std::size_t buckets = bounds_us.size() + 1;
 
 namespace detail {
-/// By the number of bits of a duration: the first bucket that it can be in. At most two more have to be looked at.
+/// The first possible bucket by the bit width of a duration. At most two more buckets have to be checked.
 inline constexpr auto first_bucket = [] {
   std::array<std::uint8_t, 65> out{};
   for (std::size_t bits = 0; bits < out.size(); ++bits) {
@@ -36,18 +36,22 @@ constexpr std::size_t bucket_of(std::uint64_t us) {
   return bucket;
 }
 
-/// Where a request's time goes. Those that the edge measures stand in its segment.
+/// The stages of a request. The edge's stages are counted in its segment.
 enum class EdgeStage : std::size_t {
-  edge_in,      ///< from reading the message off the socket until it is taken up: at once, unless it is held back
-  return_ring,  ///< from meshd's taking the answer until the edge takes it out of the return ring
-  edge_out,     ///< from there until it is handed to its socket
-  whole,        ///< all of it
+  /// From reading the message off the socket until it is processed; short unless the socket is paused.
+  edge_in,
+  /// From meshd's receipt of the response until the edge takes it out of the return ring.
+  return_ring,
+  /// From then until it is handed to its socket.
+  edge_out,
+  /// The whole time.
+  whole,
   count_
 };
 enum class MeshStage : std::size_t {
-  request_ring,  ///< from there until meshd has read its record
-  broker,        ///< from there until the broker has confirmed the message
-  service,       ///< from there until meshd takes the answer
+  request_ring,  ///< from when the edge writes the record until meshd reads it
+  broker,        ///< from then until the broker confirms the message
+  service,       ///< from then until meshd receives the response
   count_
 };
 
@@ -65,8 +69,8 @@ inline std::uint64_t to_us(SteadyTime t) {
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count();
   return us < 0 ? 0 : static_cast<std::uint64_t>(us);
 }
-/// From one moment to a later one; 0 where they are the other way round, and never more than a day: one of them may have
-/// been written by a stranger.
+/// The time between two moments, clamped to the range of 0 to one day, because one of them may come from an untrusted
+/// process.
 constexpr std::uint64_t between(std::uint64_t from_us, std::uint64_t to_us) {
   constexpr std::uint64_t day = 86'400'000'000;
   return to_us <= from_us ? 0 : to_us - from_us < day ? to_us - from_us : day;

@@ -18,7 +18,7 @@ int LifeSign::inherited() {
   const std::string_view text = named;
   int fd = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
-  // A name that was inherited from somewhere else must not make us write into some other file of ours.
+  // An inherited variable with a stale value must not make us write into some other file of ours.
   struct stat is{};
   if (error != std::errc() || end != text.data() + text.size() || fd < 0 || ::fstat(fd, &is) != 0 ||
       !S_ISFIFO(is.st_mode))

@@ -1,20 +1,20 @@
 #pragma once
-// A sign of life for what started us: WATCHDOG=1 for systemd (service_notice.hpp); for the launcher one byte now and then into
-// a pipe whose descriptor is named by the environment.
-// The launcher kills and replaces a process whose signs stop (gateway.hung_after_s). Between meshd and its edges the beat
-// words of shared memory say the same, but a meshd that was itself replaced has never seen an edge that hung meanwhile.
+// The watchdog signal to whatever started this process: WATCHDOG=1 for systemd (service_notice.hpp); for the launcher a
+// byte from time to time into a pipe whose descriptor is named by an environment variable. The launcher kills and
+// replaces a process whose signals stop (gateway.hung_after_s). meshd and its edges also watch each other through the
+// heartbeat words in shared memory, but a restarted meshd has no heartbeat of an edge that hung in the meantime.
 //
-// Sent from a process's event loop, so that it says "the loop turns", not only "the process exists". Never blocks: a pipe
-// that is full or whose reader is gone is nobody's concern. SIGPIPE has to be ignored.
+// Sent from the process's event loop, so that it proves progress of the loop and not only existence of the process.
+// Never blocks; a full pipe or a missing reader is ignored. SIGPIPE must be ignored by the process.
 
 namespace nuropb {
 
 class LifeSign {
  public:
   static constexpr const char* variable = "NUROPB_LIFE_SIGN_FD";
-  /// The descriptor that the environment names, if it is the writing end of a pipe; -1 otherwise.
+  /// The descriptor named by the environment, if it is the writing end of a pipe; otherwise -1.
   static int inherited();
-  /// Takes the descriptor from the environment, if it names an open pipe, and keeps it from children.
+  /// Takes the descriptor named by the environment, if it is an open pipe, and marks it close-on-exec.
   LifeSign();
   ~LifeSign();
   LifeSign(const LifeSign&) = delete;

@@ -15,7 +15,7 @@
 namespace nuropb::log {
 namespace {
 
-/// Writes by itself, and never waits for room.
+/// Writes lines in this process and never blocks.
 class OwnSink final : public Sink {
  public:
   explicit OwnSink(Output output) : output_(std::move(output)) {}
@@ -28,11 +28,11 @@ class OwnSink final : public Sink {
 };
 
 struct Logger {
-  std::mutex mutex;  // of everything but the settings, which change at the start only
+  std::mutex mutex;  // guards everything except the settings, which change at start-up only
   Settings settings;
   std::unique_ptr<Sink> sink;
   std::uint64_t dropped = 0, unsaid = 0;
-  int error = 0;  // for which the last line was dropped
+  int error = 0;  // errno of the last dropped line
 
   bool say_what_was_dropped() {
     if (unsaid == 0) return true;
@@ -110,7 +110,7 @@ void append_value(std::string& out, const Field& field, Format format) {
       field.value);
 }
 
-/// The message as part of a text line: what could break the line is escaped.
+/// The message as part of a text line; characters that could break the line are escaped.
 void append_plain(std::string& out, std::string_view text) {
   const std::string safe = json::quoted(text);
   out.append(safe, 1, safe.size() - 2);

@@ -1,15 +1,15 @@
 #pragma once
-// Structured logs: an event's name and its fields, as text or as one JSON object per line. Never a token, never a
-// password: fields are chosen by name, URLs go through amqp::Url::redacted().
+// Structured logs: an event's name and its fields, as text or as one JSON object per line. A log line never contains a
+// token or a password: fields are chosen by name, and URLs are redacted (amqp::Url::redacted()).
 //
 //   log::info("worker attached", {{"slot", 3}, {"pid", pid}});
 //
 // Text:  2026-11-21T05:11:46.123Z INFO  meshd worker attached slot=3 pid=412
 // JSON:  {"time":"…","level":"info","process":"meshd","message":"worker attached","slot":3,"pid":412}
 //
-// Thread-safe. Lines go to standard error, or to a file that is opened again on request (log_output.hpp); in meshd and the
-// edges by way of a process that waits in their place (log_writer.hpp). No call here waits until a line is written: lines that
-// find no room are dropped and counted, and once there is room again a line says how many they were.
+// Thread-safe. Lines go to standard error or to a file that is reopened on request (log_output.hpp); meshd and edges
+// write through a helper process that may block in their place (log_writer.hpp). No call here waits for a write: lines
+// that find no room are dropped and counted, and once there is room again a line reports their number.
 
 #include <cstdint>
 #include <initializer_list>
@@ -48,26 +48,26 @@ struct Settings {
   std::string file;  ///< empty: stderr
 };
 
-/// What takes finished lines. Called by one thread at a time.
+/// The destination of finished lines. Called by one thread at a time.
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// `line` ends with a newline. 0, or the error number for which it was not taken.
+  /// `line` ends with a newline. Returns 0, or the errno for which the line was rejected.
   virtual int put(const std::string& line) = 0;
   virtual void reopen() = 0;
-  /// Lines in all that were taken and got lost later.
+  /// The total number of lines that were accepted and then lost.
   virtual std::uint64_t lost() = 0;
 };
 
-/// Lines go where the settings say, written by this process itself.
+/// Configures the log of this process; the process itself writes the lines.
 Result<void> configure(const Settings& settings);
-/// The same for a sink of the caller's.
+/// The same with a sink of the caller.
 void configure(const Settings& settings, std::unique_ptr<Sink> sink);
-/// Opens the file again, which a rotation has put in the place of the former one.
+/// Reopens the file after a rotation.
 void reopen();
-/// Now and then, from a process's event loop: says how many lines were dropped, if there is room for that by now.
+/// To be called regularly from the process's event loop: logs how many lines were dropped, once there is room.
 void tick();
-/// Lines that are not in the log and should be, since the process began.
+/// Lines that were dropped since the process began.
 std::uint64_t dropped();
 
 bool enabled(Level level);
@@ -82,13 +82,13 @@ inline void info(std::string_view message, Fields fields = {}) {
 inline void warning(std::string_view message, Fields fields = {}) { write(Level::warning, message, fields); }
 inline void error(std::string_view message, Fields fields = {}) { write(Level::error, message, fields); }
 
-/// One line as it would be written, without the newline. Pure; `time_us` is microseconds since the epoch.
-/// Control characters and bytes that are not UTF-8 are escaped, so that no input can forge a line.
+/// Formats one line without the newline. Pure; `time_us` is microseconds since the epoch. Control characters and
+/// invalid UTF-8 are escaped, so that input cannot forge log lines.
 std::string render(const Settings& settings, Level level, std::int64_t time_us, std::string_view message,
                    Fields fields);
-/// The same, with the time of now.
+/// The same with the current time.
 std::string render_now(const Settings& settings, Level level, std::string_view message, Fields fields);
-/// The line, with its newline, that stands where `count` lines are missing.
+/// The line, with its newline, that reports `count` missing lines.
 std::string render_dropped(const Settings& settings, std::uint64_t count, std::string_view reason);
 
 }  // namespace nuropb::log

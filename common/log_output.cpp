@@ -14,10 +14,10 @@
 namespace nuropb::log {
 namespace {
 
-constexpr mode_t permissions = 0666;  // less the umask
+constexpr mode_t permissions = 0666;  // reduced by the umask
 
-/// A descriptor that the process has already; -1 for a name that has to be opened. A socket, as journald gives it to a
-/// service, can't be opened by the names below /dev.
+/// The matching descriptor if the process already has it, or -1 if the name must be opened. A socket, as journald gives
+/// it to a service, cannot be opened by the names below /dev.
 int inherited(const std::string& file) {
   if (file.empty() || file == "/dev/stderr" || file == "/dev/fd/2" || file == "/proc/self/fd/2") return STDERR_FILENO;
   if (file == "/dev/stdout" || file == "/dev/fd/1" || file == "/proc/self/fd/1") return STDOUT_FILENO;
@@ -25,11 +25,12 @@ int inherited(const std::string& file) {
 }
 
 int open_file(const std::string& file) {
-  // The description is ours alone, so it may be non-blocking. Without that, opening a FIFO that has no reader waits.
+  // The open file description is ours alone, so it may be non-blocking. Otherwise opening a FIFO without a reader
+  // blocks.
   constexpr int flags = O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | flags, permissions);
   if (fd >= 0 || errno != ENXIO) return fd;
-  return ::open(file.c_str(), O_RDWR | flags);  // a FIFO without a reader: ours is one that reads nothing
+  return ::open(file.c_str(), O_RDWR | flags);  // a FIFO without a reader: we open both ends, and read nothing
 }
 
 }  // namespace

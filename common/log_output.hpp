@@ -1,11 +1,11 @@
 #pragma once
-// Where lines of the log end: standard error, or the file that log.file names, of whatever kind it is (a regular file, a
-// device, a FIFO, a terminal). Used by programs without a LogWriter, and by the LogWriter.
+// Writes log lines to standard error or to the file that log.file names, of whatever type (regular file, device, FIFO,
+// terminal). Used by programs without a LogWriter, and by the LogWriter itself.
 //
-// A line that can't be written is given up, and the caller learns why. Nothing here asks the kernel for more than open,
-// write, send and poll: those calls are in the sandbox's tables for each kind of file.
+// A line that cannot be written is dropped, and the caller learns why. The only system calls are open, write, send and
+// poll, which the sandbox permits for each type of file.
 //
-// Not for several threads at once.
+// Not thread-safe.
 
 #include <string>
 #include <string_view>
@@ -16,34 +16,38 @@ namespace nuropb::log {
 
 class Output {
  public:
-  /// The empty name, /dev/stderr and /dev/stdout are the descriptors that the process has already.
+  /// The empty name, /dev/stderr and /dev/stdout mean descriptors that the process already has.
   static Result<Output> open(const std::string& file);
   Output(Output&& other) noexcept;
   Output& operator=(Output&& other) noexcept;
   ~Output();
 
-  /// Whether put() may wait until there is room again. Without waiting, a line for a pipe or terminal that we share
-  /// with other processes is cut to PIPE_BUF bytes, because a longer one could not be written without waiting.
+  /// Whether put() may wait for room. Without waiting, a line for a pipe or terminal that is shared with other
+  /// processes is cut to PIPE_BUF bytes, because a longer write could block.
   enum class Wait { no, yes };
-  /// `line` ends with a newline. 0, or the error number for which it is not in the log, or not as a whole.
+  /// `line` ends with a newline. Returns 0, or the errno for which the line is not, or only partly, in the log.
   int put(std::string_view line, Wait wait);
 
-  /// Opens the file of this name again: after a rotation it is another one. On failure the former one stays in use.
+  /// Opens the file of this name again, after a rotation. On failure the previous file stays in use.
   Result<void> reopen();
 
   [[nodiscard]] int fd() const { return fd_; }
-  /// A send to a socket can be told not to wait. journald, which gives services one, knows by it which process wrote a line.
+  /// A send to a socket can be non-blocking per call. journald gives services a socket and identifies the writing
+  /// process by it.
   [[nodiscard]] bool is_socket() const { return is_socket_; }
 
  private:
   Output(std::string file, int fd);
   int write_some(std::string_view bytes, Wait wait, std::size_t& written);
 
-  std::string file_;  // empty where the descriptor is not ours to close
+  // Empty if the descriptor is not ours to close.
+  std::string file_;
   int fd_ = -1;
   bool is_socket_ = false;
-  bool shared_pipe_ = false;  // it may be blocking, and must not be made non-blocking for those who share it
-  bool cut_ = false;          // the last line is not complete, so the next one begins with a newline
+  // The pipe may be blocking and must not be made non-blocking, because other processes share it.
+  bool shared_pipe_ = false;
+  // The last line is incomplete, so the next one begins with a newline.
+  bool cut_ = false;
 };
 
 }  // namespace nuropb::log

@@ -1,5 +1,6 @@
 #pragma once
-// For a line that others can cause as often as they like: one in a while is written, and it tells how many were not.
+// Rate limit for a log line that untrusted input can provoke: one line per interval is written, with the number of
+// suppressed ones.
 //
 //   if (const auto left_out = pause_.due(now)) log::warning("malformed message", {{"reason", why}, {"left_out", *left_out}});
 //
@@ -16,7 +17,8 @@ class Pause {
  public:
   explicit Pause(milliseconds between) : between_(between) {}
 
-  /// How many were left out since the last line that was written, if this one is to be written; else it is left out.
+  /// Whether to write a line now: the number of lines suppressed since the last one that was written, or nothing if
+  /// this one is suppressed too.
   std::optional<std::uint64_t> due(SteadyTime now) {
     if (last_ && now - *last_ < between_) {
       ++left_out_;

@@ -21,14 +21,14 @@ namespace {
 
 constexpr std::size_t longest_line = 1U << 16;
 constexpr std::string_view open_again = "R";
-constexpr int queued_bytes = 1 << 20;  // the kernel gives less where net.core.wmem_max is smaller
+constexpr int queued_bytes = 1 << 20;  // the kernel uses less if net.core.wmem_max is smaller
 constexpr int retry_ms = 1000;
-constexpr unsigned linger_s = 2;  // for what was handed over before the process that wrote it ended
+constexpr unsigned linger_s = 2;  // to write what was handed over before the main process ended
 constexpr auto longest_goodbye = std::chrono::seconds(1);
 
-void end_soon(int) { ::alarm(linger_s); }  // its default action ends a process that waits for room in a pipe
+void end_soon(int) { ::alarm(linger_s); }  // SIGALRM's default action ends a process that is blocked in a write
 
-/// What runs in the process of its own.
+/// The main loop of the helper process.
 class Serving {
  public:
   Serving(int socket, Settings settings, Output output)
@@ -56,9 +56,9 @@ class Serving {
  private:
   void reopen() {
     if (const auto done = output_.reopen(); !done)
-      write(
-          render_now(settings_, Level::error, "the log file stays the former one", {{"reason", done.error().text()}}) +
-          '\n');
+      write(render_now(settings_, Level::error, "the log file could not be reopened; the previous one stays in use",
+                       {{"reason", done.error().text()}}) +
+            '\n');
   }
 
   void write(std::string_view line) {
@@ -95,22 +95,23 @@ class Serving {
 };
 
 [[noreturn]] void serve(int socket, pid_t parent, const Settings& settings, Output output, bool seccomp) {
-  // It ends with the process whose lines it writes, and after it: a Ctrl-C goes to both, and systemd tells both to stop.
+  // The helper must outlive the process whose lines it writes: a Ctrl-C reaches both, and systemd stops both.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR2}) ::signal(number, SIG_IGN);
   ::signal(SIGUSR1, end_soon);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::prctl(PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0);
-  if (::getppid() != parent) end_soon(SIGUSR1);  // it has ended already
+  if (::getppid() != parent) end_soon(SIGUSR1);  // the parent has already ended
   ::prctl(PR_SET_NAME, "nuropb-log", 0, 0, 0);
-  // Nothing else of what is open: a port that it held would stay taken.
+  // Closes every other descriptor: an inherited listening socket would keep its port in use.
   const std::pair<int, int> keep = std::minmax(socket, std::max(output.fd(), STDERR_FILENO));
   if (keep.first > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(keep.first) - 1, 0);
   if (keep.second > keep.first + 1)
     ::close_range(static_cast<unsigned>(keep.first) + 1, static_cast<unsigned>(keep.second) - 1, 0);
   ::close_range(static_cast<unsigned>(std::max(keep.second, STDERR_FILENO)) + 1, ~0U, 0);
-  (void)render_dropped(settings, 1, std::strerror(ENOSPC));  // the C library reads the time zone with the first one
+  // The C library reads the time zone on first use, before the sandbox forbids it.
+  (void)render_dropped(settings, 1, std::strerror(ENOSPC));
   if (!sandbox::give_up(false, false)) ::_exit(1);
   if (seccomp && !sandbox::allow_only(sandbox::Role::log_writer)) ::_exit(1);
   Serving(socket, settings, std::move(output)).run();
@@ -122,7 +123,7 @@ Result<std::unique_ptr<Writer>> Writer::start(const Settings& settings, Output o
   auto fallback = Output::open("");
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-    return failure(std::string("no sockets for the log's writer: ") + std::strerror(errno));
+    return failure(std::string("cannot create sockets for the log writer: ") + std::strerror(errno));
   ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &queued_bytes, sizeof queued_bytes);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
@@ -133,7 +134,7 @@ Result<std::unique_ptr<Writer>> Writer::start(const Settings& settings, Output o
   ::close(ends[1]);
   if (child < 0) {
     ::close(ends[0]);
-    return failure(std::string("no process to write the log: ") + std::strerror(errno));
+    return failure(std::string("cannot fork the log writer: ") + std::strerror(errno));
   }
   return std::unique_ptr<Writer>(new Writer(ends[0], std::move(*fallback)));
 }
@@ -172,7 +173,7 @@ void Writer::reopen() {
   say_reopen();
 }
 
-/// Where a send finds no room, the next one tries again: a rotation must not get lost.
+/// If the send finds no room, the next call tries again: a rotation must not be lost.
 void Writer::say_reopen() {
   if (reopen_due_ && ::send(socket_, open_again.data(), open_again.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
     reopen_due_ = false;

@@ -1,16 +1,16 @@
 #pragma once
-// The process beside meshd, and beside each edge, that writes their lines where the log is. A write can take as long as it
-// likes there: a pipe that nothing reads, a terminal that was stopped, a disk that hangs. The process whose lines they are
-// hands each one over by a send that never waits, and counts what finds no room.
+// The helper process of meshd and of each edge that writes their log lines. A write can block for any time: a pipe that
+// nothing reads, a stopped terminal, a hung disk. The main process hands each line over by a send that never blocks,
+// and counts the lines that find no room.
 //
-// A process and not a thread, because an edge has none but its own; because lines that were handed over are still written
-// when the process that wrote them is killed; and because an edge may open no file, while after a rotation the log file has
-// to be opened again (log::reopen()).
+// It is a process and not a thread because an edge has only one thread, because lines that were handed over are still
+// written after the main process has been killed, and because an edge may not open files, while the log file must be
+// reopened after a rotation (log::reopen()).
 //
-// There is none where the log is a socket (Output::is_socket()): a send to that never waits.
+// No helper is started if the log is a socket (Output::is_socket()): a send to it never blocks.
 //
-// The messages, one for each send on a SOCK_SEQPACKET pair: a line with its newline; "R" (open the file again). Back come
-// totals of lines that could not be written, as std::uint64_t.
+// Each message on the SOCK_SEQPACKET pair is a line with its newline, or "R" (reopen the file). The helper replies with
+// running totals of lines that could not be written, as std::uint64_t.
 
 #include <memory>
 #include <string>
@@ -24,9 +24,9 @@ namespace nuropb::log {
 
 class Writer final : public Sink {
  public:
-  /// Forks: call it while the process has one thread and has opened nothing that the writer should not have.
+  /// Forks. Call it while the process has one thread and has opened nothing that the helper must not inherit.
   static Result<std::unique_ptr<Writer>> start(const Settings& settings, Output output, bool seccomp);
-  /// Waits a moment until all lines are written, so that a process which sees this one end has seen its last line.
+  /// Waits a short time until all lines are written, so that the last line is in the log before this process ends.
   ~Writer() override;
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -42,8 +42,10 @@ class Writer final : public Sink {
 
   int socket_;
   bool reopen_due_ = false;
-  bool gone_ = false;  // the writer's process was killed
-  Output fallback_;    // standard error, for what comes after that
+  // The helper process was killed.
+  bool gone_ = false;
+  // Standard error, for lines after that.
+  Output fallback_;
   std::uint64_t lost_ = 0;
 };
 

@@ -15,7 +15,7 @@ constexpr std::array<MessageType, 4> types{MessageType::request, MessageType::re
 
 std::string_view or_else(std::string_view raw, std::string_view fallback) { return raw.empty() ? fallback : raw; }
 
-/// What stands before a member's value, as the compiler has it made: ,"name":
+/// The text before a member's value, built at compile time: ,"name":
 template <std::size_t size>
 struct Key {
   consteval Key(const char (&name)[size]) {
@@ -28,13 +28,12 @@ struct Key {
   char text[size + 3]{};
 };
 
-/// Writes members one after the other: the encoders below read like the message.
-///
-/// A message has as many small pieces as its bytes allow, so they are put one behind the other into room that was made
-/// before: a std::string's own append costs more than most of them are long.
+/// Writes members in sequence, so that the encoders below read like the message. Messages consist of many small pieces,
+/// so the pieces are copied into a buffer of sufficient size: std::string::append costs more than most of them are
+/// long.
 class ObjectWriter {
  public:
-  /// `expected` bytes of values; more is no mistake.
+  /// `expected` is an estimate of the values' bytes; more is allowed.
   explicit ObjectWriter(std::size_t expected) : out_(expected + 256, '\0') {}
 
   template <Key key>
@@ -59,7 +58,7 @@ class ObjectWriter {
     return *this;
   }
   std::string done() {
-    out_.front() = '{';  // where the first member's comma is
+    out_.front() = '{';  // overwrites the first member's comma
     out_[at_++] = '}';
     out_.resize(at_);
     return std::move(out_);
@@ -74,14 +73,14 @@ class ObjectWriter {
   }
   void put(std::string_view piece) { at_ += piece.copy(out_.data() + at_, piece.size()); }
   void make_room(std::size_t size) {
-    if (out_.size() - at_ <= size) out_.resize(2 * out_.size() + size);  // one is for the last brace
+    if (out_.size() - at_ <= size) out_.resize(2 * out_.size() + size);  // one byte is for the last brace
   }
 
   std::string out_;
-  std::size_t at_ = 0;  // what is behind it is not written yet
+  std::size_t at_ = 0;  // bytes beyond it are not written yet
 };
 
-/// Reads the members of a body that a peer wrote; the first thing wrong is kept.
+/// Reads the members of a received body and keeps the first error.
 template <class Body>
 class ObjectReader {
  public:
@@ -94,7 +93,7 @@ class ObjectReader {
   void tag(const json::Field& field, std::string_view expected) {
     if (error_) return;
     if (field.value.present() && field.value.kind == json::Kind::string && json::plain(field.value) == expected) return;
-    if (!field.value.present()) return;  // the header nuropb_type has said it
+    if (!field.value.present()) return;  // the nuropb_type header has the type
     wrong(field, "is not \"" + std::string(expected) + "\"");
   }
   std::string_view text(const json::Field& field, bool required) {

@@ -1,6 +1,6 @@
 #pragma once
-// Leaves OpenSSL's error queue as it was. The queue belongs to the thread: what one call fails at would be taken by a
-// TLS connection of the same thread for a failure of its own.
+// Scope guard that leaves OpenSSL's error queue as it was. The queue is per thread: an error left behind by one call
+// would be attributed to a TLS connection of the same thread.
 
 #include <openssl/err.h>
 

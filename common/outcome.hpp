@@ -1,5 +1,5 @@
 #pragma once
-// How a consumer's request ended: the label of nuropb_gateway_requests_total. Counted by the edge, once for each.
+// How a client's request ended: the label of nuropb_gateway_requests_total. The edge counts each request once.
 
 #include <array>
 #include <cstddef>
@@ -9,14 +9,14 @@
 namespace nuropb {
 
 enum class RequestOutcome : std::uint8_t {
-  ok,             ///< the service's result; of a command or event: the broker has it
+  ok,             ///< the service's result; for a command or event: confirmed by the broker
   error,          ///< the service's error
-  denied,         ///< the policy, or the token, does not allow it
-  refused,        ///< not sent: a limit, a full queue, a gateway that stops
+  denied,         ///< not allowed by the policy or the token
+  refused,        ///< not sent: a limit, a full queue, or a gateway that is shutting down
   not_delivered,  ///< there is no such service
-  timeout,        ///< no answer in time
-  unknown,        ///< it may have run: meshd, or the connection to the broker, was lost
-  abandoned,      ///< its consumer left before the answer came
+  timeout,        ///< no response in time
+  unknown,        ///< it may have run: meshd or the connection to the broker was lost
+  abandoned,      ///< its client left before the response arrived
   count_
 };
 inline constexpr std::size_t request_outcomes = static_cast<std::size_t>(RequestOutcome::count_);

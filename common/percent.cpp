@@ -3,7 +3,7 @@
 namespace nuropb {
 namespace {
 
-/// Of ASCII, whatever the locale.
+/// ASCII only, independent of the locale.
 bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 
 int hex(char c) {

@@ -1,5 +1,5 @@
 #pragma once
-// Percent-encoding (RFC 3986 section 2.1), as addresses of brokers and of HTTP servers share it. Pure.
+// Percent-encoding (RFC 3986 section 2.1), for addresses of brokers and of HTTP servers. Pure.
 
 #include <optional>
 #include <string>
@@ -7,14 +7,14 @@
 
 namespace nuropb {
 
-/// All but the unreserved characters becomes %XX.
+/// Encodes every character except the unreserved ones as %XX.
 std::string percent_encode(std::string_view text);
-/// Nothing, if a '%' is not followed by two hexadecimal digits.
+/// Empty if a '%' is not followed by two hexadecimal digits.
 std::optional<std::string> percent_decode(std::string_view text);
 
-/// RFC 3986 section 2.3: what may stand in an address as it is.
+/// Whether the character may appear unencoded (RFC 3986 section 2.3).
 bool is_unreserved(char c);
-/// What may stand in a host name or an address of IPv4 or IPv6.
+/// Whether the character may appear in a host name, an IPv4 address or an IPv6 address.
 bool is_of_a_host(char c);
 
 }  // namespace nuropb

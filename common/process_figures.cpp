@@ -13,7 +13,7 @@
 namespace nuropb {
 
 std::optional<std::uint64_t> resident_bytes(pid_t process) {
-  // In pages: size, resident, and what else.
+  // The file has sizes in pages: total, resident, and others.
   const auto text = read_text_file("/proc/" + std::to_string(process) + "/statm", 4096);
   const auto space = text ? text->find(' ') : std::string::npos;
   if (space == std::string::npos) return {};
@@ -29,7 +29,7 @@ std::optional<std::uint64_t> open_files() {
   for (std::filesystem::directory_iterator at("/proc/self/fd", wrong), end; !wrong && at != end; at.increment(wrong))
     ++count;
   if (wrong || count == 0) return {};
-  return count - 1;  // one of them is what looked
+  return count - 1;  // without the descriptor of this directory listing
 }
 
 std::uint64_t most_files() {

@@ -1,5 +1,5 @@
 #pragma once
-// What a process costs the machine, as /proc has it. Nothing where /proc does not say.
+// Resource usage of a process from /proc. Empty if /proc does not provide the value.
 
 #include <sys/types.h>
 
@@ -8,11 +8,11 @@
 
 namespace nuropb {
 
-/// Memory that a process has, in bytes; any process of this machine may be asked about.
+/// Resident memory in bytes of any process of this machine.
 std::optional<std::uint64_t> resident_bytes(pid_t process);
-/// File descriptors that we have. Looks at each.
+/// Number of open file descriptors of this process. Costs a system call per descriptor.
 std::optional<std::uint64_t> open_files();
-/// How many we may have.
+/// This process's limit of open file descriptors.
 std::uint64_t most_files();
 
 }  // namespace nuropb

@@ -12,7 +12,7 @@ namespace nuropb::program {
 
 namespace {
 
-/// What a process may be told before it has handlers, and must not end by.
+/// Signals that may arrive before their handlers exist, and must not end the process then.
 sigset_t requests() {
   sigset_t out;
   ::sigemptyset(&out);
@@ -40,7 +40,7 @@ bool begin(const std::string& name, const Config& config) {
     return true;
   }
   (void)log::configure(settings);
-  log::warning("the log is written by the process itself, which may have to wait for it",
+  log::warning("the process writes its log lines itself, and a slow log may block it",
                {{"reason", writer.error().text()}});
   return true;
 }
@@ -58,7 +58,8 @@ int fail(const Error& error) {
 Result<void> give_up(const Config::Hardening& settings, sandbox::Role role) {
   if (const auto given = sandbox::give_up(settings.core_dumps, role == sandbox::Role::edge); !given) return given;
   if (!settings.seccomp)
-    log::warning("any system call is allowed", {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
+    log::warning("system calls are not restricted",
+                 {{"hint", "hardening.seccomp = true, unless this is for debugging"}});
   else if (sandbox::available()) return sandbox::allow_only(role);
   return {};
 }
@@ -67,7 +68,8 @@ void ask_no_more() {
   sigset_t requests;
   ::sigemptyset(&requests);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) ::sigaddset(&requests, number);
-  ::pthread_sigmask(SIG_BLOCK, &requests, nullptr);  // their handlers go with what had the loop
+  // The handlers are destroyed together with the event loop.
+  ::pthread_sigmask(SIG_BLOCK, &requests, nullptr);
 }
 
 }  // namespace nuropb::program

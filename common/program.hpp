@@ -1,5 +1,6 @@
 #pragma once
-// How the gateway's programs begin and end: the log, what is said where one can't start, and what it gives up once it has.
+// Common start-up and shutdown of the gateway's programs: the log, start-up errors, and the privileges that are
+// dropped.
 
 #include <string>
 
@@ -9,23 +10,24 @@
 
 namespace nuropb::program {
 
-/// The exit code (sysexits.h EX_CONFIG) where starting again would end the same way; the launcher knows it.
+/// Exit code for faults that a restart cannot fix (sysexits.h EX_CONFIG). The launcher does not restart after it.
 inline constexpr int permanent_fault = 78;
 
-/// Opens the log and starts its writer; a broken socket, and signals that come before their handlers, end nothing from
-/// here on. False where the log can't be opened, which was said on standard error.
+/// Opens the log and starts its writer. From here on SIGPIPE is ignored, and SIGHUP and SIGUSR2 stay pending until
+/// allow_requests(). Returns false if the log cannot be opened, after reporting it on standard error.
 bool begin(const std::string& name, const Config& config);
 
-/// SIGHUP and SIGUSR2, those that came meanwhile included: there are handlers for them by now.
+/// Unblocks SIGHUP and SIGUSR2, now that their handlers are installed. Signals that arrived meanwhile are delivered.
 void allow_requests();
 
-/// Logs it. The exit code.
+/// Logs the error. Returns the exit code.
 int fail(const Error& error);
 
-/// The end of the start: privileges, core dumps and system calls that the role has no use for.
+/// The last step of start-up: drops privileges, core dumps and the system calls that the role does not use.
 Result<void> give_up(const Config::Hardening& settings, sandbox::Role role);
 
-/// The loop has ended: who asks once more makes no other end of it, and the exit code stays that of an orderly one.
+/// To be called after the event loop has ended: ignores further stop signals, so that the exit code stays that of an
+/// orderly shutdown.
 void ask_no_more();
 
 }  // namespace nuropb::program

@@ -11,7 +11,7 @@ constexpr std::array<std::pair<std::string_view, WhenFull>, 3> words{
 }  // namespace
 
 Result<QueueRule> parse_queue_rule(std::string_view text) {
-  // The policy is the last word: a pattern may have spaces in it.
+  // The policy is the last word, because a pattern may contain spaces.
   const std::size_t space = text.rfind(' ');
   if (space == std::string_view::npos) return failure("is not \"PATTERN POLICY\"");
   std::string_view pattern = text.substr(0, space);
@@ -19,7 +19,7 @@ Result<QueueRule> parse_queue_rule(std::string_view text) {
   const std::string_view word = text.substr(space + 1);
   const auto found = std::find_if(words.begin(), words.end(), [&](const auto& known) { return known.first == word; });
   if (found == words.end())
-    return failure("ends in '" + std::string(word.substr(0, 64)) + "', which is none of close, drop_oldest, latest");
+    return failure("ends in '" + std::string(word.substr(0, 64)) + "', which is not one of close, drop_oldest, latest");
   if (pattern.empty()) return failure("has no pattern");
   if (pattern.size() > max_topic) return failure("has a pattern of more than 255 bytes");
   return QueueRule{std::string(pattern), found->second};

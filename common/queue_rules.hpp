@@ -1,6 +1,6 @@
 #pragma once
-// What becomes of the events of a topic when a socket does not read them fast enough: events.when_full in the config,
-// one rule a line, "PATTERN POLICY". Pure.
+// What happens to a topic's events when a socket does not read them fast enough: events.when_full in the config, one
+// rule per line, "PATTERN POLICY". Pure.
 
 #include <array>
 #include <cstdint>
@@ -15,9 +15,9 @@
 namespace nuropb {
 
 enum class WhenFull : std::uint8_t {
-  close,        ///< the socket is closed with 4001: no event is ever left out
-  drop_oldest,  ///< the oldest of those that wait make room
-  latest,       ///< of each topic only the last one waits
+  close,        ///< the socket is closed with 4001; no event is ever dropped
+  drop_oldest,  ///< the oldest queued events are dropped
+  latest,       ///< only the latest event of each topic stays queued
 };
 
 struct QueueRule {
@@ -26,17 +26,17 @@ struct QueueRule {
 };
 Result<QueueRule> parse_queue_rule(std::string_view text);
 
-/// The rules of a config, in its order: the first whose pattern a topic matches is the topic's.
+/// The rules of a config in their order. The first rule whose pattern matches a topic applies.
 class QueueRules {
  public:
-  /// What is no rule is left out; the config's checks keep it from being there.
+  /// Invalid rules are skipped; the config's checks reject them earlier.
   explicit QueueRules(const std::vector<std::string>& rules);
 
   struct Match {
-    std::uint32_t rule = 0;  ///< tells rules apart
+    std::uint32_t rule = 0;  ///< identifies the rule
     WhenFull when_full = WhenFull::close;
   };
-  /// Rule 0, which is none of the config's, where nothing matches.
+  /// Returns rule 0, which is not in the config, if no rule matches.
   [[nodiscard]] Match find(std::string_view topic) const;
 
  private:

@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/// What it takes to fill this amount again. Amounts are below 2^32 or one message, so nothing overflows.
+/// The time in which this amount is refilled. Amounts are below 2^32 or one message, so nothing overflows.
 nanoseconds time_for(std::uint64_t amount, std::uint32_t rate) {
   return nanoseconds(std::min(amount, std::uint64_t{1} << 32) * 1'000'000'000ULL / rate);
 }
@@ -33,17 +33,17 @@ RateLimit::Answer RateLimit::take(const Rates& rates, SteadyTime now, std::size_
   }
   Answer answer{many ? Over::messages : Over::bytes, false};
   if (many) {
-    answer.out_of_patience = !patience_messages_.has(1, rates.messages_per_s, rates.messages_burst, now);
-    if (!answer.out_of_patience) patience_messages_.take(1, rates.messages_per_s, now);
+    answer.out_of_patience = !penalty_messages_.has(1, rates.messages_per_s, rates.messages_burst, now);
+    if (!answer.out_of_patience) penalty_messages_.take(1, rates.messages_per_s, now);
   } else {
-    answer.out_of_patience = !patience_bytes_.has(bytes, rates.bytes_per_s, rates.bytes_burst, now);
-    if (!answer.out_of_patience) patience_bytes_.take(bytes, rates.bytes_per_s, now);
+    answer.out_of_patience = !penalty_bytes_.has(bytes, rates.bytes_per_s, rates.bytes_burst, now);
+    if (!answer.out_of_patience) penalty_bytes_.take(bytes, rates.bytes_per_s, now);
   }
   return answer;
 }
 
 bool RateLimit::rested(SteadyTime now) const {
-  for (const Bucket* bucket : {&messages_, &bytes_, &patience_messages_, &patience_bytes_}) {
+  for (const Bucket* bucket : {&messages_, &bytes_, &penalty_messages_, &penalty_bytes_}) {
     if (bucket->full_at > now) return false;
   }
   return true;

@@ -68,7 +68,7 @@ std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_messa
     case Type::close_sessions:
       return Bounds{sizeof(CloseSessionsHead),
                     sizeof(CloseSessionsHead) + max_named_sessions * SessionRefs::entry + max_reason};
-    // A service's answer is bounded as a whole; an error text of ours comes on top of nothing.
+    // A service's response is bounded as a whole; an error text of ours replaces it and is shorter.
     case Type::response:
       return Bounds{sizeof(ResponseHead), static_cast<std::uint32_t>(sizeof(ResponseHead)) + max_message + 4096};
     default: return {};

@@ -1,5 +1,5 @@
 #pragma once
-// How a record's bytes are laid out: the fixed heads, and the two ways over them. Inside of records*.cpp, for nobody else.
+// Layout of a record's bytes: the fixed heads, and a writer and a reader for them. Private to records*.cpp.
 
 #include <cassert>
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace nuropb::records {
 
-// The fixed heads. Little-endian and without holes; both processes run on one host, so the host's order is the order.
+// The fixed heads, little-endian and without padding. Both processes run on one host, so host byte order is used.
 struct OpenSessionHead {
   std::uint32_t session, serial;
   std::uint8_t session_id[16];
@@ -146,14 +146,16 @@ void put(std::string& out, const Head& head, std::initializer_list<std::string_v
   const std::size_t before = out.size();
   std::size_t size = before + sizeof head;
   for (const auto text : texts) size += text.size();
-  out.resize(size);  // once, and not by each piece: most are shorter than an append is long
+  // One resize is cheaper than an append per piece: most pieces are short.
+  out.resize(size);
   char* at = out.data() + before;
   std::memcpy(at, &head, sizeof head);
   at += sizeof head;
   for (const auto text : texts) at += text.copy(at, text.size());
 }
 
-/// Cuts the texts off the payload one by one. Good only if every length was within its bound and nothing is left over.
+/// Cuts the texts off the payload one by one. complete() is true only if every length was within its bound and no bytes
+/// are left.
 class Reader {
  public:
   explicit Reader(std::string_view payload) : rest_(payload) {}

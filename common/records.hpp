@@ -1,16 +1,16 @@
 #pragma once
-// What edges and meshd say to each other over the rings: a closed table of record types and their bytes.
+// The protocol between edges and meshd on the rings: a closed table of record types and their bytes.
 //
 // A record is a ring header (shm/ring.hpp: length, type, flags, sequence) and a payload. Each payload is a fixed
 // little-endian head followed by its texts, whose lengths stand in the head; encoder and decoder are pure functions.
 // Decoders take any bytes: a hostile edge may have written them (design.md, rule 2). The lengths in the head must add up
 // to the payload's length exactly.
 //
-// `session` is the edge's slot for a socket, below ReturnAddress::max_session; `serial` tells successive sockets in one
-// slot apart, so that a verdict for a socket that is gone can't be taken for its successor's.
+// `session` is the edge's slot for a socket, below ReturnAddress::max_session. `serial` distinguishes successive
+// sockets in one slot, so that an auth result for a closed socket is never applied to its successor.
 //
-// Here are the table, and the records of sessions, requests and events; those of numbered messages, of messages to many and
-// of Snorky are in records_*.hpp, which this header includes.
+// This file has the table and the records of sessions, requests and events. Those of sequenced messages, of messages to
+// many sessions and of Snorky are in records_*.hpp, which this header includes.
 
 #include <cstddef>
 #include <cstdint>
@@ -60,11 +60,11 @@ enum class Type : std::uint16_t {
   resumed = 77,
 };
 
-// Bounds of the texts in a record, in bytes. Decoders refuse what is longer.
+// Bounds of the texts in a record, in bytes. Decoders reject longer ones.
 inline constexpr std::size_t max_name = 255;  ///< service, method: an AMQP routing key is no longer
 inline constexpr std::size_t max_trace_id = 1024;
 inline constexpr std::size_t max_credential = 16 * 1024;
-inline constexpr std::size_t max_ticket = 32 * 1024;  ///< holds the credential, sealed
+inline constexpr std::size_t max_ticket = 32 * 1024;  ///< contains the encrypted credential
 inline constexpr std::size_t max_user_id = 1024;
 inline constexpr std::size_t max_username = 6 * 1024 + 2;  ///< raw JSON: 1,024 bytes, each escaped at worst
 inline constexpr std::size_t max_peer = 128;
@@ -74,16 +74,18 @@ inline constexpr std::size_t max_traceparent = 55;  ///< common/trace.hpp
 inline constexpr std::size_t max_reason = 123;      ///< RFC 6455 section 5.5: 125 bytes less the code
 inline constexpr std::size_t max_backend_key = 1024;
 inline constexpr std::size_t max_console_params = 256;
-inline constexpr std::size_t max_standing = 16 * 1024;  ///< a call to a Snorky service that an edge keeps, and its key
+/// A call to a Snorky service that an edge stores for replay, and its key.
+inline constexpr std::size_t max_standing = 16 * 1024;
 inline constexpr std::size_t max_resume_token = 256;
 inline constexpr std::size_t max_pending_text =
     48 * 1024;  ///< the trace_ids that one session with numbered messages may have outstanding, one byte between
 inline constexpr std::size_t max_resumed_text = max_pending_text + 12 * 1024;
-inline constexpr std::size_t max_framing = 16 * 1024;    ///< what a consumer's message has around a service's text
-inline constexpr std::size_t max_named_sessions = 4096;  ///< in one push or close_sessions; more go in a second record
+inline constexpr std::size_t max_framing = 16 * 1024;  ///< what a client's message has around a service's text
+/// In one push or close_sessions; the rest goes into further records.
+inline constexpr std::size_t max_named_sessions = 4096;
 
-/// Where the edge found the credential (nuropb-wire.md section 2, authorization order), or a ticket that meshd gave out
-/// for this session earlier and that stands in for the credential after a restart of meshd.
+/// Where the edge found the credential (nuropb-wire.md section 2, authorization order), or a ticket that meshd issued
+/// for this session earlier and that replaces the credential after a restart of meshd.
 enum class CredentialKind : std::uint8_t {
   header = 1,
   cookie = 2,
@@ -102,32 +104,34 @@ struct OpenSession {
   std::uint32_t serial = 0;
   SessionId session_id;
   CredentialKind kind = CredentialKind::header;
-  std::string_view credential;  ///< the bare token, or ticket bytes; never logged
-  std::string_view peer;        ///< the consumer's address as text, for logs and limits
+  std::string_view credential;  ///< the bare token, or a ticket's bytes; never logged
+  std::string_view peer;        ///< the client's address as text, for logs and limits
   HandlerKind handler = HandlerKind::web_socket;
-  std::uint64_t valid_until = 0;  ///< of a client certificate: its end in Unix time; 0 for all other credentials
+  /// Unix time at which a client certificate expires; 0 for all other credentials.
+  std::uint64_t valid_until = 0;
 };
 
 struct CloseSession {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
-  bool lost = false;  ///< its consumer did not mean to leave, and may come back for what it misses
+  /// The connection was lost, so the client may reconnect and resume the session.
+  bool lost = false;
 };
 
-/// A request, command or describe (whose method and params are empty). `sequence` travels in the ring header; each is
-/// answered by one Response with it: a command once the broker has it.
+/// A request, command or describe (whose method and params are empty). `sequence` is in the ring header. Each gets
+/// exactly one Response with that sequence: for a command, once the broker has confirmed it.
 struct Request {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
   std::uint64_t deadline_ms = 0;  ///< when the consumer stops waiting; clock.hpp, to_ring_ms
   std::string_view service;       ///< plain text
   std::string_view method;        ///< plain text
-  std::string_view trace_id;      ///< raw JSON value as the consumer sent it, or a string that the edge made up
-  std::string_view params;        ///< raw JSON, validated by the edge; meshd validates again only what it parses
+  std::string_view trace_id;      ///< raw JSON value as the client sent it, or a string that the edge generated
+  std::string_view params;        ///< raw JSON, validated by the edge; meshd validates only what it parses
   Origin origin{};
 };
 
-/// An event of a consumer's, for the mesh. Answered like a command.
+/// An event that a client publishes on the mesh. Answered like a command.
 struct Event {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
@@ -139,18 +143,20 @@ struct Event {
   Origin origin{};
 };
 
-/// subscribe, unsubscribe: to a topic pattern (common/topic.hpp). Answered once the broker has it; twice is once.
+/// subscribe or unsubscribe with a topic pattern (common/topic.hpp). Answered once the broker has confirmed it;
+/// idempotent.
 struct Subscription {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
   std::string_view topic;  ///< plain text
   std::uint64_t deadline_ms = 0;
-  std::string_view trace_id{};  ///< raw JSON; empty: the edge asks by itself, for what stood before a restart of meshd
+  /// Raw JSON. Empty if the edge itself restores a subscription after a restart of meshd.
+  std::string_view trace_id{};
   Origin origin{};
 };
 
-/// A consumer's fresh token for the session that it has. Answered by one Response, and if it is good by another
-/// SessionAccepted with the ticket that counts from now on.
+/// A client's new token for its existing session. Answered by one Response and, if the token is valid, by another
+/// SessionAccepted with the ticket that replaces the previous one.
 struct Authorize {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
@@ -164,8 +170,9 @@ struct SessionAccepted {
   std::uint32_t serial = 0;
   std::string_view user_id;   ///< plain text
   std::string_view username;  ///< raw JSON: a string or null
-  std::string_view ticket;    ///< opaque to the edge: handed back as CredentialKind::ticket
-  std::string_view resume{};  ///< a token for the consumer; empty: it has one, or resume.enabled is off
+  std::string_view ticket;    ///< opaque to the edge, which sends it back as CredentialKind::ticket
+  /// A resume token for the client. Empty if it already has one, or if resume.enabled is off.
+  std::string_view resume{};
 };
 
 struct SessionRefused {
@@ -175,7 +182,7 @@ struct SessionRefused {
   std::string_view reason;  ///< at most 123 bytes
 };
 
-/// `sequence` of the request travels in the ring header.
+/// `sequence` of the request is in the ring header.
 struct Response {
   std::uint32_t session = 0;
   std::string_view result;  ///< raw JSON
@@ -191,24 +198,25 @@ struct EndSession {
   std::string_view reason;
 };
 
-/// What meshd has to say to one consumer: a whole message.
+/// A complete message from meshd to one client.
 struct SessionNotice {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
   std::string_view text;  ///< raw JSON
 };
 
-/// An event of the mesh that sessions of this edge have subscribed to; which of them, the edge knows.
+/// An event of the mesh for sessions of this edge. The edge knows which of them have subscribed to it.
 struct MeshEvent {
-  std::string_view topic;                         ///< plain text: the routing key it came by
-  std::string_view event;                         ///< raw JSON
-  std::string_view context;                       ///< raw JSON; empty: not for consumers (events.forward_context)
-  std::string_view target;                        ///< raw JSON: null or a list of user ids
+  std::string_view topic;    ///< plain text: the routing key of the event
+  std::string_view event;    ///< raw JSON
+  std::string_view context;  ///< raw JSON; empty: not forwarded to clients (events.forward_context)
+  std::string_view target;   ///< raw JSON: null or a list of user ids
   HandlerKind handler = HandlerKind::web_socket;  ///< for sessions of this kind only
-  std::string_view traceparent{};                 ///< W3C, as it came with the event; empty: none did that is valid
+  /// W3C traceparent of the event; empty if it had no valid one.
+  std::string_view traceparent{};
 };
 
-/// A subscription that a changed policy, or the broker, does not allow any more.
+/// A subscription that is no longer allowed, because the policy changed or the broker refused it.
 struct SubscriptionEnded {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
@@ -216,7 +224,7 @@ struct SubscriptionEnded {
   std::string_view error;  ///< raw JSON: an error object
 };
 
-/// Encoders append the payload to `out`. Texts longer than their head field can say are a programming mistake.
+/// Encoders append the payload to `out`. Precondition: each text's length fits its head field.
 void encode(const OpenSession& r, std::string& out);
 void encode(const CloseSession& r, std::string& out);
 void encode(const Request& r, std::string& out);
@@ -241,10 +249,10 @@ void encode(const BackendAnswer& r, std::string& out);
 void encode(const Resume& r, std::string& out);
 void encode(const Numbered& r, std::string& out);
 void encode(const Resumed& r, std::string& out);
-/// Puts what was measured into an encoded Response.
+/// Stores the measured stages in an encoded Response.
 void set_stages(std::string& response, const Stages& stages);
 
-/// Nothing, if the bytes are not such a record. Views point into `payload`.
+/// Empty if the bytes are not a valid record of that type. Views point into `payload`.
 template <class Record>
 std::optional<Record> decode(std::string_view payload);
 template <>
@@ -296,12 +304,12 @@ std::optional<Numbered> decode<Numbered>(std::string_view payload);
 template <>
 std::optional<Resumed> decode<Resumed>(std::string_view payload);
 
-/// Bounds of a type's payload, checked against the ring header before a byte of the payload is copied.
+/// Size limits of a type's payload, checked against the ring header before any byte of the payload is copied.
 struct Bounds {
   std::uint32_t minimum = 0;
   std::uint32_t maximum = 0;
 };
-/// Nothing for a type that this direction does not know. `max_message` is limits.message_bytes of the config.
+/// Empty for a type that does not exist in this direction. `max_message` is limits.message_bytes of the config.
 std::optional<Bounds> bounds_to_meshd(std::uint16_t type, std::uint32_t max_message);
 std::optional<Bounds> bounds_to_edge(std::uint16_t type, std::uint32_t max_message);
 

@@ -1,21 +1,23 @@
 #pragma once
-// What travels with records for being measured and traced; nothing is decided by it. Part of records.hpp.
+// Timing and tracing data in records. Part of records.hpp.
 
 #include <cstdint>
 #include <string_view>
 
 namespace nuropb::records {
 
-/// Where a message of a consumer's comes from, in time and in traces. Nothing is decided by it: it is measured, and passed on.
+/// The origin of a client's message in time and in traces. It is measured and passed on; no decision depends on it.
 struct Origin {
-  std::uint64_t sent_us = 0;       ///< when the edge took it up; latency.hpp, to_us
-  std::uint32_t waited_us = 0;     ///< how long before that its message was read off the socket
-  std::string_view traceparent{};  ///< W3C, as the consumer sent it; empty: it sent none that is valid
+  std::uint64_t sent_us = 0;  ///< when the edge processed it; latency.hpp, to_us
+  /// How long the message had waited since it was read off the socket.
+  std::uint32_t waited_us = 0;
+  std::string_view traceparent{};  ///< W3C, as the client sent it; empty if it sent no valid one
 };
 
-/// What meshd has measured of a request.
+/// What meshd has measured for a request.
 struct Stages {
-  std::uint64_t taken_us = 0;  ///< when it took the answer; latency.hpp, to_us. 0: nothing was measured
+  /// When meshd received the response; latency.hpp, to_us. 0: nothing was measured.
+  std::uint64_t taken_us = 0;
   std::uint32_t request_ring_us = 0, broker_us = 0, service_us = 0;
 };
 

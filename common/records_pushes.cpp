@@ -5,7 +5,7 @@
 namespace nuropb::records {
 namespace {
 
-/// Those that a record names; none if it is for all.
+/// The sessions that a record names; an empty list if it is for all.
 std::optional<SessionRefs> refs(Reader& in, std::uint32_t count, bool all) {
   if (count > max_named_sessions || (all && count != 0)) return {};
   return SessionRefs(
@@ -16,7 +16,7 @@ std::optional<SessionRefs> refs(Reader& in, std::uint32_t count, bool all) {
 
 SessionRef SessionRefs::operator[](std::size_t i) const {
   SessionRef out;
-  std::memcpy(&out, bytes_.data() + i * entry, entry);  // nothing in a payload is aligned
+  std::memcpy(&out, bytes_.data() + i * entry, entry);  // entries in a payload are not aligned
   return out;
 }
 void SessionRefs::append(std::string& bytes, SessionRef ref) {

@@ -1,5 +1,5 @@
 #pragma once
-// The records of messages to many sockets at once. Part of records.hpp.
+// Records for messages to many sockets at once. Part of records.hpp.
 
 #include <cstdint>
 #include <cstddef>
@@ -18,29 +18,30 @@ struct SessionRef {
   auto operator<=>(const SessionRef&) const = default;
 };
 
-/// Many of them, as they lie in a record. Views bytes that live as long as the record's payload.
+/// A list of sockets as stored in a record. A view: the bytes must live as long as the record's payload.
 class SessionRefs {
  public:
   static constexpr std::size_t entry = sizeof(SessionRef);
   SessionRefs() = default;
-  /// `bytes` is whole entries.
+  /// `bytes` is a whole number of entries.
   explicit SessionRefs(std::string_view bytes) : bytes_(bytes) {}
   [[nodiscard]] std::size_t size() const { return bytes_.size() / entry; }
   [[nodiscard]] SessionRef operator[](std::size_t i) const;
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
-  /// Adds one to text that becomes such bytes.
+  /// Appends one entry to the bytes of a list.
   static void append(std::string& bytes, SessionRef ref);
 
  private:
   std::string_view bytes_;
 };
 
-/// A message for many sockets of one edge at once: it is framed once.
+/// A message for many sockets of one edge, so that it is framed only once.
 struct Push {
-  std::uint64_t op = 0;      ///< answered by one Pushed with it; 0: nobody counts
-  bool all = false;          ///< every session of the edge that is of the kind `handler`; `sessions` is empty then
-  bool whole_frame = false;  ///< goes to a /ws socket as it is, not inside an envelope
-  SessionRefs sessions;      ///< those that are gone are passed over
+  std::uint64_t op = 0;  ///< answered by one Pushed with it; 0: no answer
+  /// Sends to every session of the edge whose listener kind is `handler`; `sessions` is empty then.
+  bool all = false;
+  bool whole_frame = false;  ///< sent to a /ws socket as it is, without an envelope
+  SessionRefs sessions;      ///< closed sockets are skipped
   std::string_view text;     ///< raw JSON
   HandlerKind handler = HandlerKind::web_socket;
 };
@@ -54,7 +55,7 @@ struct CloseSessions {
   HandlerKind handler = HandlerKind::web_socket;
 };
 
-/// How many connections took a push, or were closed.
+/// How many sockets received a push, or were closed.
 struct Pushed {
   std::uint64_t op = 0;
   std::uint32_t taken = 0;

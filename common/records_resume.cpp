@@ -1,4 +1,4 @@
-// The records of numbered messages and of sessions that are taken up again.
+// Records of sequenced messages and of resumed sessions.
 
 #include "common/record_format.hpp"
 

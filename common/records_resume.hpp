@@ -1,5 +1,5 @@
 #pragma once
-// The records of numbered messages and of sessions that are taken up again. Part of records.hpp.
+// Records of sequenced messages and of resumed sessions. Part of records.hpp.
 
 #include <cstdint>
 #include <string_view>
@@ -10,17 +10,21 @@
 
 namespace nuropb::records {
 
-/// What a session says of its numbered messages (design.md, Resume). keep and resume are answered by their sequence.
+/// What an edge tells meshd about a session's sequenced messages (design.md, Resume). keep and resume are answered by
+/// their sequence.
 struct Resume {
   enum class What : std::uint32_t {
-    keep = 1,    ///< number this session's messages from now on, and keep them
-    resume = 2,  ///< take over the session that `token` is for; `number` is the last message that its consumer has seen
-    seen = 3,    ///< the consumer has seen all up to `number`
-    again = 4,   ///< to a new meshd: this session was numbered, `token` is its token, `number` the last it was given
-    pending = 5,  ///< to a new meshd, behind `again`: this sequence is still to be answered
-    say =
-        6,  ///< an answer that the edge has, made up or come before meshd knew of the numbers: to be numbered. `text` is raw
-            ///< JSON, `number` the sequence that it answers, and one more; 0: of none that meshd was told of
+    /// Number this session's messages from now on, and store them.
+    keep = 1,
+    /// Resume the session that `token` belongs to. `number` is the last message that its client has received.
+    resume = 2,
+    seen = 3,  ///< the client has received all messages up to `number`
+    /// To a restarted meshd: this session's messages were numbered. `token` is its token, `number` its last message.
+    again = 4,
+    /// An answer that the edge itself has produced, or received before meshd numbered the session: to be numbered.
+    /// `text` is raw JSON. `number` is the sequence that it answers plus one; 0: a sequence that meshd never received.
+    say = 6,
+    ///< JSON, `number` the sequence that it answers, and one more; 0: of none that meshd was told of
   };
   static constexpr std::uint32_t last_what = 6;
   What what = What::keep;
@@ -33,35 +37,37 @@ struct Resume {
   std::string_view text{};
 };
 
-/// A message of a session whose messages are numbered. With `answers`, it is the answer to the edge's own request
-/// `sequence`; with `inherited`, to the one that `sequence` was announced for in Resumed::What::pending.
+/// A numbered message of a session. With `answers`, it is the response to the edge's own request `sequence`; with
+/// `inherited`, to the request that was announced with `sequence` in Resumed::What::pending.
 struct Numbered {
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
   std::uint64_t number = 0;
   bool answers = false;
   bool inherited = false;
-  bool refused = false;                         ///< it is an answer, and says no
-  std::string_view text;                        ///< the message, raw JSON, without its number
+  bool refused = false;                         ///< it is a response that reports an error
+  std::string_view text;                        ///< the complete message, raw JSON, without its number
   RequestOutcome outcome = RequestOutcome::ok;  ///< of the request that it answers
-  Stages stages{};                              ///< of its answer
+  Stages stages{};                              ///< of that request's response
 };
 
-/// What becomes of a session's messages.
+/// The state of a session's sequenced messages, from meshd.
 struct Resumed {
   enum class What : std::uint32_t {
-    kept = 1,     ///< they are numbered from now on; the answer follows
-    resumed = 2,  ///< the socket has the session `session_id` now; `text` tells the consumer. Topics and pending follow
-    topic = 3,    ///< `text` is a pattern that it is subscribed to
+    kept = 1,  ///< messages are numbered from now on; the response follows
+    /// The socket now has the session `session_id`; `text` is the message for the client. Topics and pending requests
+    /// follow.
+    resumed = 2,
+    topic = 3,    ///< `text` is a pattern that the session is subscribed to
     pending = 4,  ///< `text` is the trace_id of a request of an earlier socket; `sequence` names it
   };
   static constexpr std::uint32_t last_what = 4;
   What what = What::kept;
   std::uint32_t session = 0;
   std::uint32_t serial = 0;
-  std::uint64_t number = 0;  ///< the last message that its consumer has
+  std::uint64_t number = 0;  ///< the last message that its client has received
   SessionId session_id;
-  std::string_view token;  ///< what it can be resumed with next
+  std::string_view token;  ///< the token for the next resume
   std::string_view text;
 };
 

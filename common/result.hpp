@@ -8,15 +8,15 @@ namespace nuropb {
 
 struct Error {
   std::string what;   ///< what is wrong, one clause, no trailing full stop: "password refused"
-  std::string where;  ///< the place: a file and line, a URL without its password, a record type. May be empty
-  std::string hint;   ///< what to do about it. May be empty
+  std::string where;  ///< a file and line, a redacted URL, a record type; may be empty
+  std::string hint;   ///< what to do about it; may be empty
 
-  /// "where: what (hint)", leaving out what is empty.
+  /// "where: what (hint)" without the empty parts.
   [[nodiscard]] std::string text() const;
 };
 
-/// Either a value or the reason why there is none. Used wherever the caller decides what an error means;
-/// exceptions are kept for programming mistakes and never cross a C callback or an event loop.
+/// Either a value or an Error. Used wherever the caller decides what an error means; exceptions are for programming
+/// mistakes and never cross a C callback or an event loop.
 template <class T>
 using Result = tl::expected<T, Error>;
 

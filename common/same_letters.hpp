@@ -1,6 +1,6 @@
 #pragma once
-// Texts of ASCII that are compared without regard to case, as protocols have names: of headers, schemes and protocols.
-// The locale has no say. Pure.
+// Case-insensitive comparison of ASCII text, for names of headers, schemes and protocols. Independent of the locale.
+// Pure.
 
 #include <algorithm>
 #include <string_view>

@@ -18,7 +18,7 @@ namespace nuropb::sandbox {
 namespace {
 
 std::optional<Identity> find_user(const std::string& name) {
-  // Asked at the start only, and by one thread.
+  // Called at start-up only, by one thread.
   const passwd* const found = ::getpwnam(name.c_str());
   if (!found) return {};
   return Identity{name, found->pw_uid, found->pw_gid};
@@ -28,7 +28,7 @@ Result<void> no_capabilities() {
   __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
-    return failure("ambient capabilities stay: " + errno_text(), "hardening");
+    return failure("ambient capabilities cannot be dropped: " + errno_text(), "hardening");
   if (::syscall(SYS_capset, &head, none.data()) != 0) return failure("capabilities stay: " + errno_text(), "hardening");
   return {};
 }
@@ -38,18 +38,17 @@ Result<void> no_capabilities() {
 Result<Identity> edge_identity(const std::string& name) {
   if (!name.empty()) {
     if (const auto found = find_user(name)) return *found;
-    return failure("there is no user '" + name + "'", "hardening.edge_user",
-                   "make one: adduser --system --group " + name);
+    return failure("no such user: '" + name + "'", "hardening.edge_user", "make one: adduser --system --group " + name);
   }
   for (const char* const usual : {"nuropb-edge", "nobody"}) {
     if (const auto found = find_user(usual)) return *found;
   }
-  return failure("there is neither a user 'nuropb-edge' nor 'nobody' to run edges as", "hardening.edge_user",
+  return failure("neither user 'nuropb-edge' nor user 'nobody' exists", "hardening.edge_user",
                  "make one: adduser --system --group nuropb-edge");
 }
 
 Result<void> become(const Identity& who) {
-  // With the user goes the promise to die with one's parent; made again, unless it has died meanwhile.
+  // Changing the user clears the parent-death signal, so it is set again; then the parent may already have died.
   int with_parent = 0;
   ::prctl(PR_GET_PDEATHSIG, &with_parent, 0, 0, 0);
   const pid_t parent = ::getppid();
@@ -57,11 +56,11 @@ Result<void> become(const Identity& who) {
       ::setresuid(who.uid, who.uid, who.uid) != 0) {
     return failure("can't become the user '" + who.name + "': " + errno_text(), "hardening.edge_user");
   }
-  // Whoever can go back has not gone.
+  // Verifies that root cannot be regained.
   if (who.uid != 0 && (::setuid(0) == 0 || ::seteuid(0) == 0))
-    return failure("root can be had again after becoming '" + who.name + "'", "hardening.edge_user");
+    return failure("root can be regained after becoming '" + who.name + "'", "hardening.edge_user");
   if (with_parent != 0 && (::prctl(PR_SET_PDEATHSIG, with_parent, 0, 0, 0) != 0 || ::getppid() != parent))
-    return failure("whoever started it has ended", "hardening");
+    return failure("the parent process has ended", "hardening");
   return {};
 }
 
@@ -73,7 +72,7 @@ Result<void> give_up(bool core_dumps, bool alone) {
   if (alone && ::setrlimit(RLIMIT_NPROC, &nothing) != 0) return failure("RLIMIT_NPROC: " + errno_text(), "hardening");
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failure("no_new_privs: " + errno_text(), "hardening");
   if (core_dumps) {
-    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // a change of user has taken it away
+    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // setuid() has cleared it
     return {};
   }
   if (::setrlimit(RLIMIT_CORE, &nothing) != 0) return failure("RLIMIT_CORE: " + errno_text(), "hardening");

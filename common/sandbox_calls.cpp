@@ -1,8 +1,8 @@
 // Which system calls a process of each role may make.
 //
-// A table's row is a call, and what one of its arguments has to be. Calls that glibc tries before it falls back on
-// another are refused with an error instead, so that it does. The list is of names: what a kernel or an architecture
-// does not have is left out.
+// A table row is a system call with conditions on its arguments. Calls that glibc tries before a fallback are refused
+// with an error, so that the fallback is used. Calls are listed by name; those that a kernel or an architecture does
+// not have are skipped.
 
 #include <sched.h>
 #include <seccomp.h>
@@ -35,13 +35,13 @@
 namespace nuropb::sandbox {
 namespace {
 
-/// A condition on one argument: (argument & mask) == value. A mask of nothing: any.
+/// A condition on one argument: (argument & mask) == value. An empty mask accepts any value.
 struct Condition {
   unsigned argument = 0;
   scmp_datum_t mask = 0;
   scmp_datum_t value = 0;
 };
-/// Allowed if both hold.
+/// Allowed if both conditions hold.
 struct Call {
   const char* name;
   Condition first{}, second{};
@@ -49,9 +49,9 @@ struct Call {
 using Calls = std::vector<Call>;
 
 constexpr scmp_datum_t whole = ~scmp_datum_t{0};
-constexpr scmp_datum_t word = 0xffff'ffff;  // of an argument that is an int
+constexpr scmp_datum_t word = 0xffff'ffff;  // for arguments that are int
 
-/// What every C++ process does: memory that holds no code, time, waiting, its own end.
+/// What every C++ process needs: non-executable memory, time, waiting, exiting.
 const Calls& everyone() {
   static const Calls calls{
       {"read"},
@@ -94,7 +94,7 @@ const Calls& everyone() {
       {"set_robust_list"},
       {"membarrier"},
       {"sched_getaffinity"},
-      // A thread for itself, and for no other.
+      // A thread may change its own scheduling only.
       {"sched_setscheduler", {0, word, 0}, {1, word, SCHED_OTHER}},
       {"sched_setscheduler", {0, word, 0}, {1, word, SCHED_BATCH}},
       {"getcpu"},
@@ -105,7 +105,7 @@ const Calls& everyone() {
   return calls;
 }
 
-/// Sockets that are there, and waiting for them.
+/// Operations on existing sockets, and polling.
 const Calls& sockets() {
   static const Calls calls{
       {"recvfrom"},
@@ -143,12 +143,12 @@ const Calls& sockets() {
 
 const Calls& edge_only() {
   static const Calls calls{
-      // All its sockets are made by accept(), or handed over (edge/control_dialer.hpp). No connect(): that reaches every Unix
-      // socket of its user, and other hosts by a TCP socket that was disconnected before. MSG_FASTOPEN, and an address with
-      // what is sent, would do the same.
+      // All sockets of an edge come from accept() or are handed over (edge/control_dialer.hpp). connect() is forbidden:
+      // it reaches every Unix socket of the same user, and other hosts through a TCP socket that was disconnected
+      // before. MSG_FASTOPEN and a destination address in sendto() could do the same.
       {"sendto", {3, MSG_FASTOPEN, 0}, {4, whole, 0}},
       {"sendmsg", {2, MSG_FASTOPEN, 0}},
-      // No larger pipes, and none of packets: its doorbells stay as meshd has made them.
+      // Pipes may not be enlarged or switched to packet mode, so doorbells stay as meshd has created them.
       {"fcntl", {1, word, F_GETFD}},
       {"fcntl", {1, word, F_SETFD}},
       {"fcntl", {1, word, F_GETFL}},
@@ -183,7 +183,7 @@ const Calls& log_writer_only() {
                            {"ppoll"},
                            {"openat", {2, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_WRONLY | O_APPEND | O_CREAT}},
                            {"open", {1, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_WRONLY | O_APPEND | O_CREAT}},
-                           // A FIFO without a reader: another way of opening it than this waits, or is refused.
+                           // A FIFO without a reader: opening it in another way blocks or fails.
                            {"openat", {2, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_RDWR | O_APPEND}},
                            {"open", {1, O_ACCMODE | O_APPEND | O_CREAT | O_TRUNC, O_RDWR | O_APPEND}},
                            {"alarm"},
@@ -198,7 +198,8 @@ const Calls& meshd_only() {
       {"sendto"},
       {"sendmsg"},
       {"sendmmsg"},
-      // Threads, but no processes: clone3 keeps its flags where no table can see them, so glibc has to do without.
+      // Threads, but no processes. clone3 passes its flags in memory, where the filter cannot check them, so it is
+      // refused and glibc falls back to clone.
       {"clone", {0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM}},
       {"set_tid_address"},
       {"prctl"},
@@ -209,17 +210,19 @@ const Calls& meshd_only() {
       {"sched_get_priority_max"},
       {"sched_get_priority_min"},
       {"prlimit64", {2, whole, 0}},
-      // Its broker, etcd, issuers of keys, and what the resolver asks of whom.
+      // Connections to the broker, etcd, token issuers and DNS servers.
       {"socket", {0, word, AF_UNIX}},
       {"socket", {0, word, AF_INET}},
       {"socket", {0, word, AF_INET6}},
       {"socket", {0, word, AF_NETLINK}},
       {"socketpair", {0, word, AF_UNIX}},
       {"bind"},
-      // The runtime folder, should a cleaner remove it. Not to listen: meshd/socket_maker.hpp does that.
+      // For recreating the runtime folder if a cleaner removes it. Listening sockets are made by
+      // meshd/socket_maker.hpp.
       {"chown"},
       {"fchownat"},
-      // Files that are read again, and those of the resolver. A module of it is code from a file; nothing else is.
+      // Files that are reloaded, and files of the resolver. Resolver modules are the only executable code that is
+      // loaded from files.
       {"open"},
       {"openat"},
       {"statx"},
@@ -253,7 +256,7 @@ const Calls& meshd_only() {
       {"sysinfo"},
       {"getrusage"},
       {"mmap", {3, MAP_ANONYMOUS, 0}},
-      // Workers: their memory, and their end.
+      // Shared memory of workers, and killing them.
       {"memfd_create"},
       {"ftruncate"},
       {"fallocate"},
@@ -263,7 +266,7 @@ const Calls& meshd_only() {
   return calls;
 }
 
-/// What a process may try: it is told that there is no such thing, and goes on.
+/// Calls that fail with an error instead of ending the process.
 const std::initializer_list<std::pair<const char*, int>>& refused(Role role) {
   static const std::initializer_list<std::pair<const char*, int>> with_files{{"clone3", ENOSYS}, {"openat2", ENOSYS}};
   static const std::initializer_list<std::pair<const char*, int>> without_files{
@@ -287,27 +290,28 @@ int add(void* filter, const Call& call) {
   if (number == __NR_SCMP_ERROR) return 0;
   std::vector<scmp_arg_cmp> conditions;
   for (const Condition& one : {call.first, call.second}) {
-    if (one.mask != 0)  // what libseccomp's macros make of it is C, to clang
+    if (one.mask != 0)  // libseccomp's macros expand to C that clang rejects
       conditions.push_back({one.argument, SCMP_CMP_MASKED_EQ, one.mask, one.value});
   }
   const int code = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, static_cast<unsigned>(conditions.size()),
                                           conditions.data());
-  return code == -EDOM || code == -EEXIST ? 0 : code;  // not of this architecture; said twice
+  // A call that the architecture does not have, or a duplicate rule.
+  return code == -EDOM || code == -EEXIST ? 0 : code;
 }
 
 using Filter = std::unique_ptr<void, Release>;
 
-/// Of this machine's architecture, or of the one that libseccomp calls so.
+/// The filter for this machine's architecture, or for the one with that libseccomp name.
 Result<Filter> filter_of(Role role, const char* architecture) {
   Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter)
-    return failure("no filter can be made", "hardening.seccomp",
-                   "whoever started it may forbid the system call seccomp (SystemCallFilter= of systemd)");
+    return failure("cannot create the filter", "hardening.seccomp",
+                   "the system call seccomp may be forbidden, for example by SystemCallFilter= of systemd");
   const std::uint32_t other = architecture ? seccomp_arch_resolve_name(architecture) : seccomp_arch_native();
-  if (other == 0) return failure("there is no architecture '" + std::string(architecture) + "'", "hardening.seccomp");
+  if (other == 0) return failure("unknown architecture '" + std::string(architecture) + "'", "hardening.seccomp");
   if (other != seccomp_arch_native() &&
       (seccomp_arch_add(filter.get(), other) != 0 || seccomp_arch_remove(filter.get(), seccomp_arch_native()) != 0))
-    return failure("no filter can be made for '" + std::string(architecture) + "'", "hardening.seccomp");
+    return failure("cannot create the filter for '" + std::string(architecture) + "'", "hardening.seccomp");
   std::vector<Call> allowed = everyone();
   const auto append = [&](const Calls& calls) { allowed.insert(allowed.end(), calls.begin(), calls.end()); };
   switch (role) {
@@ -323,7 +327,7 @@ Result<Filter> filter_of(Role role, const char* architecture) {
     case Role::file_reader: append(file_reader_only()); break;
     case Role::log_writer: append(log_writer_only()); break;
   }
-  // A failed assertion ends in a signal to oneself; to others there is none.
+  // A failed assertion sends a signal to the process itself; signals to others are forbidden.
   allowed.push_back({"tgkill", {0, word, static_cast<scmp_datum_t>(::getpid())}});
   for (const Call& call : allowed) {
     if (const int code = add(filter.get(), call); code != 0) return wrong(call.name, code);
@@ -345,14 +349,14 @@ bool available() { return NUROPB_HAS_SECCOMP; }
 
 Result<void> allow_only(Role role) {
   if (!available())
-    return failure("this build has no tables of system calls", "hardening.seccomp",
-                   "a build with sanitizers runs without");
+    return failure("this build does not support system call filters", "hardening.seccomp",
+                   "builds with sanitizers run without them");
   const auto filter = filter_of(role, nullptr);
   if (!filter) return tl::unexpected(filter.error());
   if (const int code = seccomp_attr_set(filter->get(), SCMP_FLTATR_CTL_TSYNC, 1); code != 0)
     return wrong("SCMP_FLTATR_CTL_TSYNC", code);
   (void)seccomp_attr_set(filter->get(), SCMP_FLTATR_CTL_OPTIMIZE,
-                         2);  // a search instead of a list; older kernels get the list
+                         2);  // binary search instead of a linear list; older kernels ignore it
   if (const int code = seccomp_load(filter->get()); code != 0) return wrong("can't be loaded", code);
   return {};
 }
@@ -361,7 +365,7 @@ Result<std::vector<sock_filter>> program_of(Role role, const char* architecture)
   const auto filter = filter_of(role, architecture);
   if (!filter) return tl::unexpected(filter.error());
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
-  if (!file) return wrong("no file for the program", -errno);
+  if (!file) return wrong("cannot create a file for the program", -errno);
   if (const int code = seccomp_export_bpf(filter->get(), ::fileno(file.get())); code != 0)
     return wrong("can't be exported", code);
   std::vector<sock_filter> program;

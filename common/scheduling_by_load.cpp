@@ -24,7 +24,7 @@ void SchedulingByLoad::become(bool batch) {
   if (!usual_ || batch == batch_) return;
   batch_ = batch;
   const sched_param none{};
-  // Who may not stays as it is, which is slower and nothing else.
+  // Without the permission the policy stays as it is, which only costs throughput.
   (void)::sched_setscheduler(0, batch ? SCHED_BATCH : SCHED_OTHER, &none);
 }
 

@@ -1,12 +1,12 @@
 #pragma once
-// Whether a thread that is woken takes a core from whoever runs there.
+// Switches a thread to SCHED_BATCH under load.
 //
-// With little to do it does, as any thread: an answer is not to wait for another's time slice. With much to do that is
-// dear: each message that comes in stops those who are about to make the next ones, and everybody's batches are small. Then
-// the thread asks to be scheduled as a batch (SCHED_BATCH, sched(7)): it runs once a core is free, or has run long enough.
-// bench/README.md has what that brought.
+// With little load the thread is scheduled normally: waking up preempts whatever runs on the core, so that a response
+// does not wait for another thread's time slice. Under high load that is expensive: each incoming message preempts the
+// threads that are producing the next ones, and every thread's batches get small. The thread then asks to be scheduled
+// as a batch (SCHED_BATCH, sched(7)), so that it waits for a free core. bench/README.md has the measurements.
 //
-// A thread that was started with another policy than the usual one keeps it.
+// A thread that was started with another policy than SCHED_OTHER keeps it.
 
 #include <cstddef>
 
@@ -14,24 +14,25 @@
 
 namespace nuropb {
 
-/// Made and used by the thread itself, or made by who starts it.
+/// Constructed by the thread itself or by its creator; used by the thread only.
 class SchedulingByLoad {
  public:
-  /// So many messages in less than `busy`: as a batch. In more than `calm`: as usual. Between them as before.
+  /// `window` messages in less than `busy` switch to batch; in more than `calm` back to normal; in between nothing
+  /// changes.
   static constexpr std::size_t window = 512;
   static constexpr auto busy = milliseconds(100);
   static constexpr auto calm = milliseconds(250);
 
-  /// `clock` has to outlive it.
+  /// `clock` must outlive the object.
   explicit SchedulingByLoad(const Clock& clock);
 
-  /// The thread has done so many messages more.
+  /// The thread has processed this many more messages.
   void handled(std::size_t messages) {
     handled_ += messages;
     if (handled_ >= window) [[unlikely]]
       look();
   }
-  /// Now and then, at least once a second: there may have been none.
+  /// To be called at least once a second, also when there were no messages.
   void tick();
 
  private:

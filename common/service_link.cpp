@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> protocols{"tcp", "udp", "sctp"};
 
-/// "8880_tcp", "8880_tcp_addr": what stands behind "_port_".
+/// "8880_tcp", "8880_tcp_addr": the part after "_port_".
 bool is_port_of_a_link(std::string_view rest) {
   const auto digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
   if (digits == 0 || digits == rest.size() || rest[digits] != '_') return false;

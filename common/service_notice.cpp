@@ -15,7 +15,7 @@
 namespace nuropb {
 namespace {
 
-/// A whole number that stands in the environment; 0 where it does not.
+/// The integer value of an environment variable; 0 if it is not set or not a number.
 std::uint64_t number_of(const char* variable) {
   const char* const named = std::getenv(variable);
   if (!named) return 0;
@@ -25,7 +25,7 @@ std::uint64_t number_of(const char* variable) {
   return error == std::errc() && at == end ? number : 0;
 }
 
-/// A socket that is connected to the address: a path, or a name in the abstract namespace after an `@`. -1 for others.
+/// A socket connected to the address: a path, or after '@' a name in the abstract namespace. -1 for other addresses.
 int connected_to(std::string_view name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -1,9 +1,9 @@
 #pragma once
-// What a service tells the manager that started it, by systemd's protocol (sd_notify(3)): a datagram of lines to the socket
-// that NOTIFY_SOCKET names. With it systemd knows when the service is ready, and finds one that hangs (WatchdogSec=).
+// Notifies the service manager by systemd's protocol (sd_notify(3)): a datagram of lines to the socket named by
+// NOTIFY_SOCKET. So systemd knows when the service is ready, and detects a hung one (WatchdogSec=).
 //
-// Nothing is sent where no such socket is named: the launcher gives its children none. No call waits; a notice that finds no
-// room is lost, and the next sign of life tells the same. After the sandbox has closed only sends happen.
+// Nothing is sent if NOTIFY_SOCKET is not set, as for children of the launcher. No call blocks; a notice that finds no
+// room is dropped, and the next watchdog signal replaces it. Under the sandbox only sends happen.
 
 #include <string_view>
 
@@ -11,10 +11,10 @@ namespace nuropb {
 
 class ServiceNotice {
  public:
-  /// What has to stay in the environment of a process that runs itself again.
+  /// Environment variables that must survive a re-exec of the process.
   static constexpr std::string_view variables[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID="};
 
-  /// The one of this process. The first call opens the socket that the environment names.
+  /// This process's instance. The first call opens the socket named by the environment.
   static ServiceNotice& ours();
 
   ServiceNotice();
@@ -24,9 +24,10 @@ class ServiceNotice {
 
   void ready() const { send("READY=1"); }
   void stopping() const { send("STOPPING=1"); }
-  /// Settings are read again; ready() follows.
+  /// The settings are being reloaded; ready() follows.
   void reloading() const;
-  /// From the event loop, far more often than the manager asks for. Nothing where it does not ask.
+  /// To be called from the event loop, far more often than the watchdog interval. Does nothing if no watchdog is
+  /// configured.
   void alive() const {
     if (watched_) send("WATCHDOG=1");
   }

@@ -14,7 +14,7 @@ SipHash::Key random_key() {
   return key;
 }
 
-/// Up to eight bytes, the first one lowest.
+/// Up to eight bytes as a number, the first byte lowest.
 std::uint64_t little_endian(const void* from, std::size_t size = sizeof(std::uint64_t)) {
   static_assert(std::endian::native == std::endian::little);
   std::uint64_t out = 0;
@@ -59,7 +59,7 @@ std::size_t SipHash::operator()(std::string_view text) const {
   state.take(length << 56 | little_endian(text.data(), text.size()));
   state.v2 ^= 0xff;
   for (int i = 0; i < 4; ++i) state.round();
-  // The bytes in their order are read as a number: correlation ids of an earlier meshd have to stay valid.
+  // The result is read big-endian, because correlation ids of earlier versions of meshd must stay valid.
   return __builtin_bswap64(state.v0 ^ state.v1 ^ state.v2 ^ state.v3);
 }
 

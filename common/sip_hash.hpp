@@ -1,10 +1,10 @@
 #pragma once
-// SipHash-2-4 of 64 bits under a key of 128: a MAC for short texts, and a hash for tables whose keys outsiders choose. Somebody
-// who does not know the key can't find texts that meet more often than by chance, so nobody can fill one bucket of a table.
-// Paper: https://www.aumasson.jp/siphash/siphash.pdf
+// SipHash-2-4 of 64 bits with a 128-bit key: a MAC for short texts, and a hash for tables whose keys untrusted peers
+// choose. Without the key an attacker cannot find collisions, so it cannot fill one bucket of a table. Paper:
+// https://www.aumasson.jp/siphash/siphash.pdf
 //
-// Ours, because each request needs two of them: by OpenSSL's EVP_MAC one takes 1,450 instructions, most of them not for the
-// hash, and this one takes 150 (bench/instructions). A test compares it with OpenSSL's. Thread-safe.
+// Our own implementation, because each request needs two hashes: OpenSSL's EVP_MAC takes 1,450 instructions each, most
+// of them overhead, and this one takes 150 (bench/instructions). A test compares the two. Thread-safe.
 
 #include <array>
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace nuropb {
 class SipHash {
  public:
   using Key = std::array<std::uint8_t, 16>;
-  /// Under a key that no other process has.
+  /// Uses a key that is unique to this process.
   SipHash();
   explicit SipHash(const Key& key);
 

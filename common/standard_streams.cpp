@@ -23,7 +23,7 @@ void keep_standard_descriptors() {
       ::close(fd);
       return;
     }
-    (void)::fcntl(fd, F_SETFD, 0);  // for programs that this one runs, too
+    (void)::fcntl(fd, F_SETFD, 0);  // inherited by programs that this one starts
   }
 }
 

@@ -5,11 +5,12 @@
 
 namespace nuropb {
 
-/// All three are open from here on, to /dev/null where nothing was there. First of all that a program does: whatever is
-/// opened while one of them is closed takes its number, and errors that were meant for a person are written into it.
+/// Opens /dev/null for each of the three that is closed. Must be the first action of a program: otherwise a file that
+/// is opened gets one of these numbers, and error messages for the user are written into it.
 void keep_standard_descriptors();
 
-/// A text on standard error, for what is said before there is a log. Given up after a moment where there is no room for it.
+/// Writes a text to standard error, for messages before the log is open. Gives up after a short time if there is no
+/// room.
 void complain(std::string_view text);
 
 }  // namespace nuropb

@@ -1,6 +1,6 @@
 #pragma once
-// A small file that a person wrote, read whole, with a bound. A byte order mark at its begin is left out; a file in UTF-16
-// is refused with that reason, since all readers would take it for something else.
+// Reads a small text file completely, up to a bound. A leading byte order mark is skipped; a file in UTF-16 is refused
+// with that reason, since every parser would misread it.
 
 #include <cstddef>
 #include <string>

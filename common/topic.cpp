@@ -11,7 +11,7 @@ constexpr std::string_view star = "*", hash = "#";
 
 Words split(std::string_view topic) {
   Words out;
-  if (topic.empty()) return out;  // RabbitMQ counts no word in it
+  if (topic.empty()) return out;  // RabbitMQ counts no word in an empty topic
   for (std::size_t begin = 0;;) {
     const std::size_t dot = topic.find('.', begin);
     out.push_back(topic.substr(begin, dot == std::string_view::npos ? dot : dot - begin));
@@ -20,7 +20,7 @@ Words split(std::string_view topic) {
   }
 }
 
-/// "#.*.#" and "*.#" stand for the same: within a run of wildcards, the stars first and then one hash.
+/// "#.*.#" and "*.#" match the same topics: within a run of wildcards, the stars come first and then one hash.
 Words canonical(std::string_view pattern) {
   Words out;
   bool any = false;
@@ -40,7 +40,7 @@ Words canonical(std::string_view pattern) {
   return out;
 }
 
-/// A table over the suffixes of two patterns, filled from their ends; `judge(i, j, at)` may look at later places.
+/// A table over the suffixes of two patterns, filled from their ends; `judge(i, j, at)` may read later entries.
 template <class Judge>
 bool over_suffixes(const Words& a, const Words& b, Judge&& judge) {
   const std::size_t width = b.size() + 1;
@@ -104,8 +104,8 @@ bool topics_overlap(std::string_view one, std::string_view other) {
 struct TopicIndex::Node {
   std::map<std::string, std::unique_ptr<Node>, std::less<>> words;
   std::unique_ptr<Node> any_word, any_words;
-  std::vector<Id> ids;   // of the patterns that end here, ascending
-  bool repeats = false;  // this is a `#`: it stays for the next word
+  std::vector<Id> ids;   // ids whose patterns end here, ascending
+  bool repeats = false;  // the node is a `#`: it also matches the next word
   mutable std::uint64_t visit = 0;
 
   std::unique_ptr<Node>& child(std::string_view word) {
@@ -151,7 +151,7 @@ bool TopicIndex::remove(std::string_view pattern, Id id) {
   const auto place = std::lower_bound(ids.begin(), ids.end(), id);
   if (place == ids.end() || *place != id) return false;
   ids.erase(place);
-  // What leads nowhere any more goes, from the end.
+  // Removes the nodes that no pattern uses any more, from the end.
   for (std::size_t i = words.size(); i > 0 && path[i]->bare(); --i) {
     Node* const parent = path[i - 1];
     if (words[i - 1] == star) parent->any_word.reset();
@@ -162,11 +162,11 @@ bool TopicIndex::remove(std::string_view pattern, Id id) {
 }
 
 void TopicIndex::match(std::string_view topic, std::vector<Id>& out) const {
-  // All places where the words so far may have led, each once: the pattern tree as an automaton.
+  // All nodes that the words so far may have led to, each once: the pattern tree is run as an automaton.
   out.clear();
   active_.clear();
   const auto reach = [this](std::vector<const Node*>& places, const Node* node) {
-    for (; node && node->visit != visit_; node = node->any_words.get()) {  // a `#` may stand for no word at all
+    for (; node && node->visit != visit_; node = node->any_words.get()) {  // a `#` may match no word at all
       node->visit = visit_;
       places.push_back(node);
     }

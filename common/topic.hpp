@@ -1,9 +1,9 @@
 #pragma once
-// Topics and topic patterns as AMQP's topic exchange knows them: words with dots in between; in a pattern `*` stands for
-// one word and `#` for any number of words, none included.
+// Topics and topic patterns as in AMQP's topic exchange: words separated by dots; in a pattern `*` matches one word and
+// `#` matches any number of words, including none.
 //
-// Patterns come from consumers, so everything here takes any text, and its cost is bounded by words times words, or by
-// words times the patterns' words. Pure; one thread per index.
+// Patterns come from clients, so all functions accept any text, and their cost is bounded by the product of the word
+// counts. Pure; an index is confined to one thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,30 +16,30 @@
 
 namespace nuropb {
 
-/// Longest topic or pattern in bytes: an AMQP routing key.
+/// Maximum bytes of a topic or pattern: the length of an AMQP routing key.
 inline constexpr std::size_t max_topic = 255;
 
-/// A broker follows every way in which the `#` of a pattern may divide a topic among them, so its work for one event grows
-/// with the words of the topic to the power of the number of `#`. These bounds keep that below a thousand steps.
+/// A broker tries every way in which the `#`s of a pattern can divide a topic among them, so its work per event grows
+/// with the topic's words to the power of the number of `#`. These bounds keep it below a thousand steps.
 inline constexpr std::size_t max_pattern_hashes = 2;
 inline constexpr std::size_t max_pattern_words = 20;
 inline constexpr std::size_t max_topic_words = 32;
 
-/// The shortest of all patterns that stand for the same topics, which a broker is asked for: "#.*.#.#" is "*.#".
+/// The shortest pattern that matches the same topics: "#.*.#.#" becomes "*.#". This form is sent to the broker.
 std::string canonical_pattern(std::string_view pattern);
-/// Why a broker must not be asked for this pattern as it is written, to be put behind its name; nothing: it may be.
+/// Why a pattern must not be sent to a broker, as text to append to the pattern's name. Empty if it may be.
 std::optional<std::string> pattern_problem(std::string_view pattern);
-/// The same for the topic of an event that is published.
+/// The same for the topic of a published event.
 std::optional<std::string> topic_problem(std::string_view topic);
 
-/// True only if every topic that `pattern` stands for is one that `allowed` stands for. Where the two are so entangled
-/// that it can't be told word by word, the answer is no: use it to grant.
+/// True only if every topic that matches `pattern` also matches `allowed`. If that cannot be decided word by word, the
+/// answer is false: use it to grant.
 bool topic_covers(std::string_view allowed, std::string_view pattern);
 
-/// True if there is a topic that both stand for: use it to deny.
+/// True if some topic matches both: use it to deny.
 bool topics_overlap(std::string_view a, std::string_view b);
 
-/// Many patterns, each held by ids; finds the ids whose patterns a topic matches.
+/// A set of (pattern, id) pairs that finds the ids whose patterns match a topic.
 class TopicIndex {
  public:
   using Id = std::uint64_t;
@@ -47,11 +47,11 @@ class TopicIndex {
   TopicIndex();
   ~TopicIndex();
 
-  /// False if this id holds the pattern already.
+  /// Returns false if the id already has the pattern.
   bool add(std::string_view pattern, Id id);
-  /// False if it does not.
+  /// Returns false if the id does not have the pattern.
   bool remove(std::string_view pattern, Id id);
-  /// Replaces `out` by the ids, each once, in ascending order.
+  /// Replaces `out` by the matching ids, each once, in ascending order.
   void match(std::string_view topic, std::vector<Id>& out) const;
   [[nodiscard]] bool empty() const;
 

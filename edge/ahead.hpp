@@ -1,7 +1,7 @@
 #pragma once
-// One message to many handlers meets memory that nobody has used for a while: of ten thousand sockets none is in the caches,
-// and each of the things that are found by way of another is waited for. So what the next handlers will need is asked for
-// while others are written to. bench/README.md has what that brings.
+// Software prefetching for fan-out: a message to thousands of handlers follows a cold chain of pointers per socket, and
+// each access waits for memory. So the state of the next handlers is prefetched while the current one is written to.
+// bench/README.md has the measurements.
 
 #include <cstddef>
 
@@ -9,10 +9,12 @@
 
 namespace nuropb::edge {
 
-/// Runs `work` on all of `count` handlers; `at(n)` is the n-th, or nullptr: none. No handler may end meanwhile.
+/// Runs `work` on `count` handlers; `at(n)` is the n-th, or nullptr if there is none. No handler may be destroyed
+/// meanwhile.
 template <class At, class Work>
 void for_each_ahead(std::size_t count, At&& at, Work&& work) {
-  constexpr std::size_t apart = 3;  // handlers between one step and the next: about as long as memory takes
+  // Handlers between one prefetch stage and the next: about one memory latency.
+  constexpr std::size_t apart = 3;
   const auto fetch = [&](std::size_t n, unsigned step) {
     if (n >= count) return;
     if (const auto* const handler = at(n)) handler->fetch(step);

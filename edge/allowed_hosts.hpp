@@ -1,5 +1,5 @@
 #pragma once
-// By which names this gateway may be called (listen.hosts). Pure.
+// The host names under which clients may address this gateway (listen.hosts). Pure.
 
 #include <string>
 #include <string_view>
@@ -7,9 +7,10 @@
 
 namespace nuropb::edge {
 
-/// "example.com" of "Example.com.:443"; the port is left out, an IPv6 address keeps its brackets. Empty: no host.
+/// "example.com" for "Example.com.:443"; the port is removed, an IPv6 address keeps its brackets. Empty if there is no
+/// host.
 std::string host_of(std::string_view header);
-/// `allowed`: "app.example.com" is that host, ".example.com" it and all below; empty allows any.
+/// `allowed`: "app.example.com" is that host only, ".example.com" it and all subdomains; an empty list allows any host.
 bool host_allowed(std::string_view header, const std::vector<std::string>& allowed);
 
 }  // namespace nuropb::edge

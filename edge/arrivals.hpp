@@ -1,6 +1,6 @@
 #pragma once
-// How many connections there are, in all and of one host, and how fast new ones come. Each edge counts its own: the
-// kernel spreads connections over the edges of one port evenly enough, and no word has to be shared. One thread.
+// Limits the number of connections, in total and per host, and the rate of new ones. Each edge counts its own: the
+// kernel spreads connections over the edges of one port evenly enough, so nothing needs to be shared. One thread.
 
 #include <chrono>
 #include <cstddef>
@@ -18,8 +18,8 @@ class Arrivals {
   using Time = std::chrono::steady_clock::time_point;
   struct Limits {
     std::uint32_t connections = 10'000;
-    std::uint32_t per_host = 0;    ///< 0: none
-    std::uint32_t per_second = 0;  ///< 0: none; also how many may come at once after a quiet time
+    std::uint32_t per_host = 0;    ///< 0: no limit
+    std::uint32_t per_second = 0;  ///< 0: no limit; also the burst that is allowed after a quiet time
   };
   enum class Verdict { welcome, too_many, too_fast };
 
@@ -38,10 +38,10 @@ class Arrivals {
     return Verdict::welcome;
   }
 
-  /// Counts one connection for as long as the ticket lives, which may be longer than this object.
+  /// Counts one connection for the lifetime of the returned ticket, which may outlive this object.
   [[nodiscard]] std::shared_ptr<void> enter() { return std::make_shared<Ticket>(counts_); }
 
-  /// Counts the connection of that ticket for this host; false if the host has as many as it may have.
+  /// Counts the ticket's connection for this host; returns false if the host is at its limit.
   bool belongs_to(const std::shared_ptr<void>& ticket, const IpAddress& address) {
     if (limits_.per_host == 0) return true;
     const IpAddress host = address.host();
@@ -55,7 +55,7 @@ class Arrivals {
     return true;
   }
 
-  /// Those on their way in.
+  /// Connections whose handshake is in progress.
   HandshakeShares& handshakes() { return handshakes_; }
   [[nodiscard]] std::size_t connections() const { return counts_->all; }
   [[nodiscard]] std::size_t hosts() const { return counts_->by_host.size(); }
@@ -63,7 +63,7 @@ class Arrivals {
  private:
   struct Counts {
     std::size_t all = 0;
-    std::map<IpAddress, std::uint32_t> by_host;  // ordered: outsiders choose their IPv6 addresses
+    std::map<IpAddress, std::uint32_t> by_host;  // ordered, because clients choose their IPv6 addresses
   };
   struct Ticket {
     explicit Ticket(std::shared_ptr<Counts> c) : counts(std::move(c)) { ++counts->all; }

@@ -48,7 +48,7 @@ bool send_all(int socket, const void* from, std::size_t size) {
   }
 }
 
-/// Until `size` bytes are there; false if the time is over or the other end is closed.
+/// Reads until `size` bytes have arrived. Returns false if the time is over or the other end is closed.
 bool receive_all(int socket, void* to, std::size_t size, std::chrono::steady_clock::time_point until) {
   auto* at = static_cast<char*>(to);
   while (size > 0) {
@@ -73,13 +73,13 @@ Result<CertificateFiles> CertificateFiles::start(std::vector<std::string> files,
   if (files.empty()) return out;
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return failure(std::string("no sockets for the reader of certificates: ") + std::strerror(errno));
+    return failure(std::string("cannot create sockets for the certificate reader:  ") + std::strerror(errno));
   out.socket_.reset(ends[0]);
   shm::UniqueFd theirs(ends[1]);
   const pid_t child = ::fork();
-  if (child < 0) return failure(std::string("no process to read certificates: ") + std::strerror(errno));
+  if (child < 0) return failure(std::string("cannot fork the certificate reader:  ") + std::strerror(errno));
   if (child == 0) {
-    // Its end is the edge's end, and nothing else: a Ctrl-C goes to both.
+    // The child ends together with the edge, and only then: a Ctrl-C reaches both.
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);
     ::prctl(PR_SET_NAME, "nuropb-edge-tls", 0, 0, 0);
     ::dup2(theirs.get(), 3);
@@ -96,8 +96,8 @@ Result<std::string> CertificateFiles::read(const std::string& file) {
   const auto found = std::find(files_.begin(), files_.end(), file);
   if (found == files_.end() || !socket_) return failure("can't be read", file);
   const auto lost = [&] {
-    socket_.reset();  // whatever it says now would be taken for the answer to something else
-    return failure("can't be read: its reader is gone", file, "the next edge has one");
+    socket_.reset();  // a late answer would be taken for the answer to another request
+    return failure("can't be read: the certificate reader is gone", file, "the next edge has one");
   };
   const auto until = std::chrono::steady_clock::now() + patience;
   const auto number = static_cast<std::uint32_t>(found - files_.begin());

@@ -1,13 +1,13 @@
 #pragma once
-// Reads an edge's certificates and keys when it can't any more: an edge has no files once it runs (common/sandbox.hpp),
-// and where root has started it, its user may not read a key either. So before that a child is made that can do nothing
-// but read these files, whole, in the order of the list, and hand over what is in them:
+// Reads an edge's certificates and keys after the edge itself can no longer read files (common/sandbox.hpp); and if
+// root has started it, its user may not be allowed to read a key. So a child process is created earlier that can only
+// read these files and return their content:
 //
 //   edge ── number of a file ──►  reader     (a pair of sockets; closed by the edge's end, which is the reader's too)
 //        ◄── length, bytes ────
 //
-// The child answers one who may have been taken over: it knows its files from before the first consumer, and a number
-// that is none of them ends it. It has no sockets of ours, and no memory of what it has read.
+// The edge may be compromised, so the child serves only the files listed at start-up and exits on any other request. It
+// has none of our sockets, and keeps nothing of what it has read in memory.
 
 #include <string>
 #include <vector>
@@ -19,10 +19,10 @@ namespace nuropb::edge {
 
 class CertificateFiles {
  public:
-  /// Makes the child. `files` empty: none is needed. One thread at that time; nothing is read yet.
+  /// Starts the child. `files` may be empty. The process must have one thread; nothing is read yet.
   static Result<CertificateFiles> start(std::vector<std::string> files, bool seccomp);
 
-  /// What is in one of the files now. Waits for the child, two seconds at most.
+  /// The current content of one of the files. Blocks for at most two seconds.
   Result<std::string> read(const std::string& file);
 
  private:

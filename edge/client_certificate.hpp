@@ -1,5 +1,5 @@
 #pragma once
-// What the rest of an edge knows of the certificate that a client has shown in its TLS handshake. C++17, as stream.hpp is.
+// The verified client certificate of a TLS handshake, as the rest of an edge sees it. C++17, like stream.hpp.
 
 #include <cstdint>
 #include <string>
@@ -7,8 +7,9 @@
 namespace nuropb::edge {
 
 struct ClientCertificate {
-  std::string name;  ///< by tls.client_name; empty: there is no verified certificate, or none with such a name
-  std::uint64_t valid_until = 0;  ///< Unix time; the earliest end in its verified chain
+  std::string name;  ///< selected by tls.client_name; empty: no verified certificate, or none with such a name
+  /// Unix time of the earliest expiry in its verified chain.
+  std::uint64_t valid_until = 0;
 };
 
 }  // namespace nuropb::edge

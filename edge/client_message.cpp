@@ -24,11 +24,11 @@ std::string_view python_type(Kind kind) {
   }
 }
 
-/// What a message of each type has to have.
+/// The required members of each message type.
 struct Verb {
   std::string_view name;
   records::Type type;
-  bool service, method, topic, event, token = false;  // with the method come params
+  bool service, method, topic, event, token = false;  // params accompany method
 };
 constexpr Verb verbs[] = {
     {"request", records::Type::request, true, true, false, false},

@@ -1,5 +1,5 @@
 #pragma once
-// The console's files (edge/web/console), compiled in: an edge opens none once it runs.
+// The console's files (edge/web/console), compiled in, because a running edge cannot open files.
 
 #include <span>
 #include <string_view>

@@ -23,11 +23,11 @@ constexpr int patience_ms = 100;
 constexpr auto between_dials = std::chrono::milliseconds(40);
 constexpr const char* socket_name = "meshd.sock";
 
-// Why there is no connection, beside no descriptor. A packet can't be empty, so a connection comes beside one byte.
+// The reason is sent instead of a descriptor. A packet cannot be empty, so a connection is sent with one byte.
 constexpr std::size_t longest_reason = 512;
 
-/// From within the folder first: one above it may be closed to this user. By its whole path else, since the folder that was
-/// entered may have been removed and made again.
+/// Tries the path within the folder first, because a parent folder may be closed to this user; then the full path,
+/// because the folder may have been removed and recreated.
 Result<shm::ControlChannel> connected(bool within, const std::string& path) {
   if (within) {
     if (auto channel = shm::ControlChannel::connect(socket_name)) return channel;
@@ -54,15 +54,15 @@ Result<shm::ControlChannel> connected(bool within, const std::string& path) {
 Result<ControlDialer> ControlDialer::start(const Settings& settings) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-    return failure("no sockets for the process that connects to meshd: " + errno_text());
+    return failure("cannot create sockets for the control dialer:  " + errno_text());
   ControlDialer out;
   out.socket_.reset(ends[0]);
   shm::UniqueFd theirs(ends[1]);
   const std::string path = settings.folder + "/" + socket_name;
   const pid_t child = ::fork();
-  if (child < 0) return failure("no process that connects to meshd: " + errno_text());
+  if (child < 0) return failure("cannot fork the control dialer:  " + errno_text());
   if (child == 0) {
-    // Its end is the edge's end, and nothing else: a Ctrl-C goes to both.
+    // The dialer ends together with the edge, and only then: a Ctrl-C reaches both.
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);
     ::prctl(PR_SET_NAME, "nuropb-dialer", 0, 0, 0);
     ::dup2(theirs.release(), 3);

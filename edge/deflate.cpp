@@ -7,9 +7,9 @@ namespace nuropb::edge {
 namespace {
 
 constexpr int memory_level = 5;
-constexpr std::string_view empty_message("\x02\0\0\0\xff\xff", 6);  // a block of nothing, and the flush
+constexpr std::string_view empty_message("\x02\0\0\0\xff\xff", 6);  // an empty block, and the flush
 
-/// A window size as RFC 7692 section 7.1.2 writes it: 8 to 15, without a leading zero.
+/// Parses a window size of RFC 7692 section 7.1.2: 8 to 15, without a leading zero.
 int window(const std::string& text) {
   if (text.size() == 1 && (text[0] == '8' || text[0] == '9')) return text[0] - '0';
   if (text.size() == 2 && text[0] == '1' && text[1] >= '0' && text[1] <= '5') return 10 + text[1] - '0';
@@ -27,10 +27,10 @@ std::string Deflate::negotiate(const Parameters& offer) {
     } else if (name == "client_no_context_takeover" && value.empty()) {
       keep_unfold = false;
     } else if (name == "server_max_window_bits" && window(value) != 0) {
-      if (window(value) == 8) return {};  // zlib writes no raw stream with so small a window
+      if (window(value) == 8) return {};  // zlib writes no raw stream with a window this small
       fold = std::min(fold, window(value));
     } else if (name == "client_max_window_bits" && (value.empty() || window(value) != 0)) {
-      if (window(value) == 8) continue;  // it limits itself further than we could answer
+      if (window(value) == 8) continue;  // its own limit is below what we could answer
       client_window = true;
       unfold = std::min(settings_.window_bits, value.empty() ? 15 : window(value));
     } else {
@@ -69,7 +69,7 @@ Deflate::Outcome Deflate::unfold(const std::uint8_t* bytes, std::size_t length, 
     if (result != Z_OK && result != Z_BUF_ERROR && result != Z_STREAM_END) return Outcome::invalid;
     if (out.size() + made > settings_.max_message) return Outcome::too_big;
     out.append(reinterpret_cast<const char*>(part.data()), made);
-    // A block may say that it is the last (RFC 7692 section 7.2.3.4): what follows goes on with the same window.
+    // A block may be marked as the last one (RFC 7692 section 7.2.3.4); what follows continues with the same window.
     if (result == Z_STREAM_END && inflateResetKeep(&state) != Z_OK) return Outcome::invalid;
     if (state.avail_in == 0 && state.avail_out > 0) return Outcome::ok;
     if (made == 0 && state.avail_in == before && result != Z_STREAM_END)

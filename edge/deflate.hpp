@@ -1,9 +1,9 @@
 #pragma once
-// permessage-deflate (RFC 7692), for the server's side, with bounds: websocketpp's own unfolds whatever it is sent. Pure
-// but for one compressor that all sockets share. C++17, as websocket.hpp. One thread.
+// permessage-deflate (RFC 7692) for the server's side, with limits: websocketpp's own decompresses without any. Pure,
+// except for one compressor that all sockets share. C++17, like websocket.hpp. One thread.
 //
-// Without context takeover (the default) a socket holds no memory for it between messages, and each message is unfolded
-// by a state that lives as long as the message takes to arrive.
+// Without context takeover (the default) a socket has no compression state between messages; each message is
+// decompressed with a state that exists only until the message is complete.
 
 #include <zlib.h>
 
@@ -29,15 +29,16 @@ class Deflate {
 
   explicit Deflate(const DeflateSettings& settings) : settings_(settings) {}
 
-  /// Takes an offer of the client's and says what to answer; an empty text declines it.
+  /// Evaluates a client's offer and returns the response; an empty text declines the offer.
   std::string negotiate(const Parameters& offer);
 
-  /// Appends what these bytes unfold to; never more than max_message in all of `out`.
+  /// Appends the decompressed bytes to `out`, which never grows beyond max_message.
   Outcome unfold(const std::uint8_t* bytes, std::size_t length, std::string& out);
-  /// After the last bytes of a message, RFC 7692's trailer included: `invalid` if a block is cut off there.
+  /// To be called after the last bytes of a message, including RFC 7692's trailer. Returns `invalid` if a block is
+  /// incomplete.
   Outcome message_ended();
 
-  /// A whole message, with the four bytes at its end that RFC 7692 has the sender cut off.
+  /// Compresses a whole message, including the final four bytes that RFC 7692 requires the sender to remove.
   Outcome fold(std::string_view message, std::string& out);
 
  private:

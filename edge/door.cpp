@@ -17,10 +17,12 @@
 namespace nuropb::edge {
 namespace {
 
-constexpr std::size_t most_turned_away = 256;  ///< that are answered at a time; more are cut off
+/// Refused connections that are answered at the same time; further ones are closed at once.
+constexpr std::size_t most_turned_away = 256;
 constexpr auto out_of_descriptors_pause = std::chrono::milliseconds(100);
 constexpr int shed_at_once = 16;
-constexpr int not_sent = 128 * 1024;  // bytes that the kernel takes for a socket before it has sent them
+// Bytes that the kernel buffers for a socket before it has sent them.
+constexpr int not_sent = 128 * 1024;
 
 }  // namespace
 
@@ -38,12 +40,12 @@ std::string Door::Impl::open() {
   auto claimed = PortClaim::take(address.to_string(), settings.port, settings.gateway);
   if (!claimed) return "can't listen on " + where + ": " + claimed.error().what;
   claim = std::move(*claimed);
-  // Every edge binds the same port, and the kernel spreads connections over them.
+  // Every edge binds the same port, and the kernel distributes connections among them.
   const auto socket = listening_socket({settings.address, settings.port, static_cast<int>(settings.backlog), true});
   if (!socket) return "can't listen on " + where + ": " + socket.error().what;
   acceptor.assign(address.is_v6() ? Tcp::v6() : Tcp::v4(), *socket, error);
   if (error) return "can't listen on " + where + ": " + error.message();
-  reserve = ::eventfd(0, EFD_CLOEXEC);  // whatever: a running edge can open no file
+  reserve = ::eventfd(0, EFD_CLOEXEC);  // any descriptor: a running edge cannot open files
   accept();
   return {};
 }
@@ -61,9 +63,9 @@ void Door::Impl::accept() {
 void Door::Impl::welcome(Tcp::socket socket) {
   SystemError error;
   const auto peer = socket.remote_endpoint(error);
-  if (error) return;  // it has gone already
+  if (error) return;  // the peer has already disconnected
   socket.set_option(Tcp::no_delay(true), error);
-  // What a slow consumer does not read waits in our queue, which has rules, and not by megabytes in the kernel's.
+  // Data that a slow client does not read waits in our queue, which has rules, and not by the megabyte in the kernel's.
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent, sizeof not_sent);
   auto verdict = arrivals->judge(Clock::now());
   if (verdict == Arrivals::Verdict::too_many && arrivals->handshakes().make_room(address_of(peer)))
@@ -93,8 +95,8 @@ void Door::Impl::out_of_descriptors(const SystemError& error) {
     log::error("can't accept",
                {{"reason", error.message()}, {"connections", arrivals->connections()}, {"left_out", *left_out}});
   }
-  // Trying again at once would only burn the CPU that could free a descriptor. Those that wait in the kernel's queue may
-  // do so for as long as a handshake may take; then some of them are let go, rather than left hanging.
+  // Retrying at once would only burn the CPU that could free a descriptor. Connections may wait in the kernel's queue
+  // as long as a handshake may take; after that some are closed instead of left hanging.
   if (short_since == Clock::time_point()) short_since = Clock::now();
   const bool shed = Clock::now() - short_since >= std::chrono::milliseconds(settings.handshake_ms);
   for (int i = 0; shed && i < shed_at_once && reserve >= 0; ++i) {
@@ -169,7 +171,7 @@ std::uint16_t Door::port() const {
 }
 
 void Door::see_off(std::shared_ptr<Stream> stream) {
-  stream->carry(nullptr);  // who is going takes nobody's place
+  stream->carry(nullptr);  // a connection that is closing takes no place
   const auto one = std::make_shared<Impl::Entrance>(*impl_, std::move(stream));
   impl_->watch(impl_->leaving, one, Impl::farewell);
   one->see_off();
@@ -180,7 +182,7 @@ void Door::close() {
   impl_->stopped = true;
   boost::system::error_code ignored;
   impl_->retry.cancel();
-  // Those whom the kernel has let in already get an answer rather than a reset.
+  // Connections that the kernel has already accepted get a response instead of a reset.
   impl_->acceptor.non_blocking(true, ignored);
   for (boost::system::error_code error; !error;) {
     boost::asio::ip::tcp::socket socket = impl_->acceptor.accept(error);

@@ -1,16 +1,16 @@
 #pragma once
-// Who comes in. The door accepts connections itself, so that limits come before any TLS or memory is spent, and leads
-// each through what lies before HTTP:
+// Accepts connections. It does so itself, so that limits apply before any TLS or memory is spent, and takes each
+// connection through everything that precedes HTTP:
 //
-//   accept ─► counted ─► (PROXY header) ─► counted by host ─► (TLS handshake) ─► request head, judged ─► a Guest
+//   accept ─► counted ─► (PROXY header) ─► counted by host ─► (TLS handshake) ─► request head, checked ─► a Guest
 //               │ too many, too fast            │                   │                  │ 400 413 414 421 431 503 505
 //               ▼ 503, or closed under TLS      ▼ closed            ▼ closed           ▼ answered, closed
 //
-// Where HTTP is not what is spoken (`not_http`), a guest enters without a head, and one too many is told so in those words.
-// Doors of one process count together where they share their Arrivals.
+// For non-HTTP listeners (`not_http`) no request head is read; a connection over the limit is sent the text `not_http`
+// instead of a 503. Doors of one process share their limits if they share their Arrivals.
 //
-// All of it together takes at most handshake_ms, however slowly bytes come; one timer serves all. C++17, as websocket.hpp.
-// One thread.
+// All steps together may take handshake_ms, however slowly bytes arrive; a single timer serves all connections. C++17,
+// like websocket.hpp. One thread.
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -30,18 +30,18 @@
 
 namespace nuropb::edge {
 
-/// What load balancers ask, on the port of the WebSockets: whether the process lives, and whether to send it consumers.
+/// Health checks for load balancers, on the WebSocket port: whether the process lives, and whether to send it clients.
 inline constexpr std::string_view alive_page = "/healthz", ready_page = "/readyz";
 inline bool is_probe(std::string_view path) { return path == alive_page || path == ready_page; }
 
 struct DoorSettings {
   std::string address;
   std::uint16_t port = 0;
-  std::string
-      gateway;  ///< gateway.runtime_dir, by which a second gateway on the port is known; empty: none is looked for
+  /// gateway.runtime_dir, to detect another gateway on the port; empty: no check.
+  std::string gateway;
   std::uint32_t backlog = 4096;
   std::uint32_t handshake_ms = 5000;
-  std::shared_ptr<Arrivals> arrivals;  ///< who counts; nothing: the door itself, by `limits`
+  std::shared_ptr<Arrivals> arrivals;  ///< the shared limits; null: the door has its own, from `limits`
   Arrivals::Limits limits;
   HeadLimits head;
   std::vector<std::string> hosts;  ///< allowed_hosts.hpp
@@ -49,15 +49,16 @@ struct DoorSettings {
   ForwardedHeader forwarded_header = ForwardedHeader::none;
   AddressBlocks trusted_proxies;
   TlsSettings tls;
-  /// A TLS handshake has ended for the client's certificate, or for the lack of one.
+  /// A TLS handshake failed because of a bad or missing client certificate.
   std::function<void()> on_bad_certificate = [] {};
-  std::string not_http;  ///< what is said to one too many, where no HTTP is spoken; empty: HTTP is
+  std::string not_http;  ///< non-HTTP listeners: the text for a connection over the limit; empty: HTTP
 };
 
-/// A connection whose request head, if it is HTTP's, is complete and fit to be read (again) by whoever takes it over.
+/// A connection that is ready to be used. If it speaks HTTP, its request head is complete and valid, and can be read
+/// again.
 struct Guest {
   std::shared_ptr<Stream> stream;
-  std::string peer;  ///< "10.0.0.7:4711", or without a port where a header told the address
+  std::string peer;  ///< "10.0.0.7:4711", or without a port if a header provided the address
   ClientCertificate certificate;
   std::chrono::milliseconds time_left{};
 };
@@ -66,9 +67,9 @@ class Door {
  public:
   struct Callbacks {
     std::function<void(Guest)> enter;
-    /// The pages of is_probe(), which are answered also where all connections are taken.
+    /// Answers the pages of is_probe(), also when all connections are in use.
     std::function<HttpAnswer(std::string_view page)> probe;
-    /// A connection was refused or gave up before it was a guest.
+    /// A connection was refused or closed before it became a guest.
     std::function<void()> turned_away;
   };
 
@@ -77,14 +78,15 @@ class Door {
   Door& operator=(const Door&) = delete;
   ~Door();
 
-  /// An empty text, or what is wrong and where.
+  /// Returns an empty text, or what is wrong and where.
   [[nodiscard]] std::string open();
   [[nodiscard]] std::uint16_t port() const;
-  /// No new connections from now on; those that are on their way go on.
+  /// Accepts no new connections from now on; those in progress continue.
   void close();
-  /// Hears out, for a moment, one whose last bytes are written and who may still be sending.
+  /// Lingering close: after our last byte, reads for a short time so that unread input does not turn the FIN into a
+  /// reset.
   void see_off(std::shared_ptr<Stream> stream);
-  /// Reads certificates and keys again. An empty text, or what is wrong: then the former ones stay in force.
+  /// Reloads certificates and keys. Returns an empty text, or what is wrong; then the previous ones stay in force.
   [[nodiscard]] std::string reload_tls();
 
  private:

@@ -1,4 +1,4 @@
-// One connection's way through the door: PROXY header, TLS, the request's head, and what it is answered.
+// One connection's progress through the door: PROXY header, TLS, the request head, and the response to it.
 
 #include <sys/socket.h>
 
@@ -14,14 +14,15 @@
 namespace nuropb::edge {
 namespace {
 
-constexpr std::size_t farewell_bytes = 256 * 1024;  // of what one who is going still sends
+// Maximum that is read from a client during the lingering close.
+constexpr std::size_t farewell_bytes = 256 * 1024;
 
 std::string peer_text(const IpAddress& address, std::uint16_t port) {
   const std::string host = address.is_v4() ? address.text() : "[" + address.text() + "]";
   return port == 0 ? address.text() : host + ":" + std::to_string(port);
 }
 
-/// Whether a head of which these are the first bytes may ask for a page of is_probe().
+/// Whether a head that starts with these bytes may request a page of is_probe().
 bool may_be_probe(std::string_view bytes) {
   constexpr std::string_view get = "GET ", head = "HEAD ";
   if (!bytes.starts_with(get) && !bytes.starts_with(head)) return false;
@@ -29,7 +30,7 @@ bool may_be_probe(std::string_view bytes) {
   for (const std::string_view page : {alive_page, ready_page}) {
     if (bytes.starts_with(page)) return true;
   }
-  return !bytes.starts_with('/');  // an address, whose path comes later
+  return !bytes.starts_with('/');  // an absolute URL, whose path follows later
 }
 
 }  // namespace
@@ -39,7 +40,7 @@ IpAddress address_of(const boost::asio::ip::tcp::endpoint& endpoint) {
                                     : IpAddress::of_v6(endpoint.address().to_v6().to_bytes().data());
 }
 
-/// Until it has entered, or is answered.
+/// Holds a place until the connection has entered or is answered.
 void Door::Impl::Entrance::take_place() {
   place_ = door_.arrivals->handshakes().enter(address_, [weak = this->weak_from_this()] {
     if (const auto self = weak.lock()) self->give_up();
@@ -75,7 +76,7 @@ void Door::Impl::Entrance::give_up() {
   if (gone_) return;
   SystemError ignored;
   stream_->socket().close(ignored);
-  gone_ = true;  // the stream stays until what is under way on it has been called back
+  gone_ = true;  // the stream exists until its pending operation has completed
   place_.reset();
   ticket_.reset();
   door_.callbacks.turned_away();
@@ -92,7 +93,7 @@ void Door::Impl::Entrance::read_proxy_header() {
         peer_ = peer_text(address_, header.port);
         take_place();
       } else {
-        counted_ = true;  // the proxy itself, looking whether we live
+        counted_ = true;  // the proxy's own health check
       }
       return addressed();
     }
@@ -111,7 +112,7 @@ void Door::Impl::Entrance::read_proxy_header() {
   }
 }
 
-/// Its address is known, unless a header will tell another one.
+/// The peer's address is known, unless a header will provide another one.
 void Door::Impl::Entrance::addressed() {
   const bool told_later = door_.settings.not_http.empty() && door_.settings.forwarded_header != ForwardedHeader::none &&
                           door_.settings.trusted_proxies.contains(address_);
@@ -171,7 +172,8 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
   if (head.what == RequestHead::What::incomplete) return read_head();
   if (head.what == RequestHead::What::refused) return answer(refusal(head.status, error_name::validation, head.reason));
   if (!is_probe(head.path) && !host_allowed(head.host(), door_.settings.hosts))
-    return answer(refusal(421, error_name::authorization, "this gateway is not called by this name (listen.hosts)"));
+    return answer(
+        refusal(421, error_name::authorization, "this host name is not one of this gateway's (listen.hosts)"));
   if (door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_)) {
     const char* const name =
         door_.settings.forwarded_header == ForwardedHeader::forwarded ? "Forwarded" : "X-Forwarded-For";
@@ -179,13 +181,13 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
         forwarded_for(door_.settings.forwarded_header, head.header(name), address_, door_.settings.trusted_proxies);
     if (!consumer)
       return answer(refusal(400, error_name::validation,
-                            "the proxy does not tell the consumer's address (listen.forwarded_header)"));
+                            "the proxy does not state the client's address (listen.forwarded_header)"));
     if (!(*consumer == address_)) {
       address_ = *consumer;
       peer_ = peer_text(address_, 0);
     }
     if (!counted_by_host())
-      return answer(come_again("this address has all connections that it may have (limits.connections_per_ip)"));
+      return answer(come_again("this address has too many connections (limits.connections_per_ip)"));
   }
   buffer_ = canonical_head(head) + buffer_.substr(head.length);
   enter();
@@ -226,7 +228,7 @@ void Door::Impl::Entrance::write_answer(std::size_t from) {
                             });
 }
 
-/// Closing at once, with bytes unread, would reset the connection and take the answer with it.
+/// Lingering close: closing at once with unread bytes would reset the connection, and the response would be lost.
 void Door::Impl::Entrance::see_off(std::size_t seen) {
   if (seen > farewell_bytes) return leave();
   stream_->socket().async_read_some(boost::asio::buffer(buffer_),

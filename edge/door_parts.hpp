@@ -1,5 +1,5 @@
 #pragma once
-// Private to the door: who opens it, counts and keeps the time (door.cpp), and one connection that goes through it
+// Private to the door: the acceptor with its limits and deadlines (door.cpp), and one connection in progress
 // (door_entrance.cpp).
 
 #include <boost/asio/ip/tcp.hpp>
@@ -18,8 +18,9 @@ struct Door::Impl {
   using Tcp = boost::asio::ip::tcp;
   using SystemError = boost::system::error_code;
   using Clock = std::chrono::steady_clock;
-  static constexpr auto farewell = std::chrono::milliseconds(1000);  ///< to read an answer that ends the connection
-  static constexpr const char* too_many = "all connections are taken, or too many come at once: try again later";
+  /// Time for the client to read a response that ends the connection.
+  static constexpr auto farewell = std::chrono::milliseconds(1000);
+  static constexpr const char* too_many = "too many connections: try again later";
 
   Impl(boost::asio::io_context& context, DoorSettings s, Callbacks c)
       : io(context),
@@ -51,19 +52,20 @@ struct Door::Impl {
   PortClaim claim;
   Tcp::acceptor acceptor;
   boost::asio::steady_timer retry, sweeper;
-  // In order of their deadlines, since each line has one and the same limit.
+  // Each queue has one time limit, so entries are in order of their deadlines.
   std::deque<std::pair<Clock::time_point, std::weak_ptr<Entrance>>> coming, leaving;
-  std::shared_ptr<int> turned_away = std::make_shared<int>(0);  ///< counted by its users
+  std::shared_ptr<int> turned_away = std::make_shared<int>(0);  ///< incremented by its users
   log::Pause limit_pause{std::chrono::seconds(10)}, descriptors_pause{std::chrono::seconds(10)},
       certificate_pause{std::chrono::seconds(10)};
-  Clock::time_point short_since{};  ///< of descriptors
-  int reserve = -1;  ///< a descriptor to give up when there are no others: to accept, and let go of, one more
+  Clock::time_point short_since{};  ///< when we ran out of descriptors
+  /// A descriptor to release when there are no others, in order to accept and close one more connection.
+  int reserve = -1;
   bool sweeping = false, stopped = false;
 };
 
 IpAddress address_of(const boost::asio::ip::tcp::endpoint& endpoint);
 
-/// One connection on its way in. Kept alive by the operation that is under way.
+/// One connection in progress. Kept alive by its pending operation.
 class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
  public:
   Entrance(Impl& door, Tcp::socket socket, std::shared_ptr<void> ticket)
@@ -71,14 +73,14 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
         stream_(std::make_shared<Stream>(std::move(socket))),
         ticket_(std::move(ticket)),
         since_(Clock::now()) {}
-  /// One that is only to be seen off.
+  /// A connection that only gets a lingering close.
   Entrance(Impl& door, std::shared_ptr<Stream> stream) : door_(door), stream_(std::move(stream)), answered_(true) {}
 
   void begin(const Tcp::endpoint& peer);
-  /// One too many: it is heard out only to be answered, which is lost if it had not been read to the end.
+  /// For a connection over the limit: its request is read only so that the response is not lost to a reset.
   void turn_away();
   void see_off();
-  /// The end of its time.
+  /// Called when its time is up.
   void expire();
 
  private:
@@ -99,8 +101,8 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
   Impl& door_;
   std::shared_ptr<Stream> stream_;
   std::shared_ptr<void> ticket_;
-  HandshakeShares::Place place_;           ///< while it is on its way in
-  std::shared_ptr<TlsContexts> contexts_;  ///< until the handshake's end: a reload may come in between
+  HandshakeShares::Place place_;           ///< while its handshake is in progress
+  std::shared_ptr<TlsContexts> contexts_;  ///< until the end of the handshake, because a reload may happen meanwhile
   Clock::time_point since_;
   IpAddress address_;
   std::string peer_, buffer_;

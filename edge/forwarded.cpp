@@ -24,13 +24,13 @@ std::optional<IpAddress> node(std::string_view text) {
   return IpAddress::parse(text);
 }
 
-/// Goes through one header of RFC 7239 from its left end. A header that is not read whole says nothing: a client's
-/// quotation mark would otherwise decide which part of what a proxy has appended is read.
+/// Parses one header of RFC 7239 from its left end. A header that cannot be parsed completely is ignored; otherwise a
+/// client's quotation mark could determine which part of a proxy's addition is read.
 class Elements {
  public:
   explicit Elements(std::string_view header) : left_(header) {}
 
-  /// The value of each element's "for", "" where it has none; nothing if this is no such header.
+  /// The value of each element's "for", or "" if it has none; empty if the header is malformed.
   std::optional<std::vector<std::string_view>> read() {
     std::vector<std::string_view> out;
     for (;;) {
@@ -45,7 +45,7 @@ class Elements {
   }
 
  private:
-  /// name=value, or nothing at all: both lists may have empty places (RFC 9110, 5.6.1).
+  /// Parses name=value, or nothing: both lists may have empty elements (RFC 9110, 5.6.1).
   bool pair(std::string_view& found) {
     skip_space();
     if (left_.empty() || left_.front() == ';' || left_.front() == ',') return true;
@@ -60,7 +60,7 @@ class Elements {
     return left_.empty() || left_.front() == ';' || left_.front() == ',';
   }
 
-  /// Proxies also write addresses without the quotation marks that they need, so this is more than a token.
+  /// Proxies also write addresses without the required quotation marks, so this accepts more than a token.
   std::optional<std::string_view> word() { return taken(std::min(left_.find_first_of(" \t;,=\""), left_.size())); }
 
   std::optional<std::string_view> quoted() {
@@ -100,7 +100,8 @@ std::optional<std::vector<std::string_view>> split(std::string_view header) {
 
 std::optional<IpAddress> forwarded_for(ForwardedHeader kind, std::string_view value, const IpAddress& proxy,
                                        const AddressBlocks& trusted) {
-  constexpr std::size_t most_hops = 32;  // a header that a consumer filled up costs no more than this
+  // Bounds the cost of a header that a client has filled up.
+  constexpr std::size_t most_hops = 32;
   value = trimmed(value);
   if (kind == ForwardedHeader::none || value.empty() || !trusted.contains(proxy)) return proxy;
   const auto hops = kind == ForwardedHeader::forwarded ? Elements(value).read() : split(value);

@@ -1,8 +1,8 @@
 #pragma once
-// Whose request a proxy passes on, from X-Forwarded-For or Forwarded (RFC 7239). Pure.
+// Determines the client behind a proxy, from X-Forwarded-For or Forwarded (RFC 7239). Pure.
 //
-// Each proxy appends the address that it was asked from, so only the right end was written by ours: from there the first
-// address that is no trusted proxy's is the consumer. What stands to its left the consumer may have made up.
+// Each proxy appends the address of its peer, so only the right end was written by our proxies: from there, the first
+// address that is not a trusted proxy is the client. Everything to its left may be forged by the client.
 
 #include <optional>
 #include <string_view>
@@ -13,9 +13,9 @@ namespace nuropb::edge {
 
 enum class ForwardedHeader { none, x_forwarded_for, forwarded };
 
-/// `value`: the header, several of one name joined by commas in their order. `proxy`: who sent the request, a trusted
-/// one. Nothing where the entry that counts is no address ("unknown", an obfuscated name, rubbish): then the consumer
-/// can't be told. `proxy` itself where the header is empty or names trusted proxies only.
+/// `value`: the header; several of one name are joined by commas in their order. `proxy`: the sender of the request, a
+/// trusted one. Empty if the relevant entry is not an address ("unknown", an obfuscated name, malformed text), so that
+/// the client cannot be determined. Returns `proxy` itself if the header is empty or names trusted proxies only.
 std::optional<IpAddress> forwarded_for(ForwardedHeader kind, std::string_view value, const IpAddress& proxy,
                                        const AddressBlocks& trusted);
 

@@ -21,7 +21,7 @@ bool GuessLimit::may_ask(std::string_view host, std::string_view secret, SteadyT
   const std::chrono::nanoseconds one(1'000'000'000ULL / per_second_);
   const IpAddress key = host_of(host);
   auto found = full_at_.find(key);
-  // Where so many addresses guess at once, a limit for each of them is no help any more.
+  // If this many addresses guess at once, a limit per address does not help any more.
   if (found == full_at_.end() && full_at_.size() >= most_hosts) return true;
   if (found == full_at_.end()) found = full_at_.emplace(key, now).first;
   found->second = std::max(found->second, now);

@@ -1,13 +1,13 @@
 #pragma once
-// How often one address may show a token, or a key, that turns out to be wrong. A guess is paid for when it is made, and paid
-// back when it was right, so a guesser that does not wait for the answers gains nothing.
+// Rate limit per address for wrong tokens and keys. An attempt is charged when it is made and refunded when the secret
+// was right, so guessing without waiting for the results gains nothing.
 //
-//   may_ask() ──► false: the address is held back, and nobody is asked about what it shows
+//   may_ask() ──► false: the address is over its limit, so the secret is not checked
 //       │ true
-//       └──► accepted(): paid back; the secret is remembered, and passes even while its address is held back
+//       └──► accepted(): refunded; the secret is remembered, and passes even while its address is over the limit
 //
-// So people behind one address (NAT) who have been here lately go on while somebody among them guesses. Secrets are
-// remembered as keyed hashes, and both tables are bounded. Owner thread: the edge's io_context.
+// So clients behind one address (NAT) that were authenticated recently are not affected while others there guess.
+// Secrets are stored as keyed hashes, and both tables are bounded. Owner thread: the edge's io_context.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,10 +26,10 @@ class GuessLimit {
  public:
   static constexpr std::size_t most_hosts = 65'536, most_remembered = 16'384;
 
-  /// Guesses a second, and how many at once after a quiet time. 0 a second: any number.
+  /// Attempts per second, and the burst after a quiet time. `per_second` 0: no limit.
   GuessLimit(std::uint32_t per_second, std::uint32_t at_once) : per_second_(per_second), at_once_(at_once) {}
 
-  /// `host`: an IP address, without a port; what is none counts as one and the same host.
+  /// `host`: an IP address without a port; all other texts count as one host.
   [[nodiscard]] bool may_ask(std::string_view host, std::string_view secret, SteadyTime now);
   void accepted(std::string_view host, std::string_view secret);
 
@@ -40,10 +40,10 @@ class GuessLimit {
 
   std::uint32_t per_second_, at_once_;
   SipHash hash_;
-  std::map<IpAddress, SteadyTime>
-      full_at_;  // when each will be as if it had never guessed; ordered: outsiders choose them
+  // When each host's budget is full again; ordered, because clients choose their addresses.
+  std::map<IpAddress, SteadyTime> full_at_;
   std::size_t sweep_at_ = 1024;
-  std::unordered_set<std::size_t> good_;  // of our own keyed hashes
+  std::unordered_set<std::size_t> good_;  // hashes with our own key
   std::deque<std::size_t> good_order_;
 };
 

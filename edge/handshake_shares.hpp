@@ -1,9 +1,10 @@
 #pragma once
-// Connections on their way in, by address. When all places are taken, the address that has most of them on their way gives up
-// its oldest one for a client of another address: so connections that say nothing, from one address, keep nobody else out.
-// Addresses with as many as the newcomer's own give up nothing, or two clients would push each other out.
+// Connections in their handshake, by address. When all places are in use, the address with the most of them loses its
+// oldest one in favour of a client from another address, so silent connections from one address keep no other client
+// out. An address with no more of them than the newcomer's own loses none; otherwise two clients would evict each
+// other.
 //
-// C++17, as door.hpp. One thread.
+// C++17, like door.hpp. One thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,12 +20,12 @@ namespace nuropb::edge {
 
 class HandshakeShares {
  public:
-  /// A connection is on its way in for as long as this lives, which may be longer than the shares.
+  /// Represents a connection in its handshake for its lifetime, which may exceed that of the HandshakeShares.
   using Place = std::shared_ptr<void>;
 
   HandshakeShares() : counts_(std::make_shared<Counts>()) {}
 
-  /// `give_way` closes the connection, and lets go of its place.
+  /// `give_way` closes the connection and releases its place.
   [[nodiscard]] Place enter(const IpAddress& address, std::function<void()> give_way) {
     const IpAddress host = address.host();
     const std::uint64_t id = ++counts_->last;
@@ -33,13 +34,13 @@ class HandshakeShares {
         nullptr, [counts = counts_, host, id](void*) { counts->grow(host, [&](auto& places) { places.erase(id); }); });
   }
 
-  /// For a newcomer of this address; false if nobody has to give way to it.
+  /// Makes room for a newcomer from this address; returns false if no connection has to give way.
   bool make_room(const IpAddress& newcomer) {
     if (counts_->by_size.empty()) return false;
     const auto [most, host] = *counts_->by_size.rbegin();
     const auto own = counts_->hosts.find(newcomer.host());
     if (most <= 1 + (own == counts_->hosts.end() ? 0 : own->second.size())) return false;
-    const auto give_way = counts_->hosts[host].begin()->second;  // a copy: it ends the place
+    const auto give_way = counts_->hosts[host].begin()->second;  // a copy, because the call destroys the place
     ++gave_way_;
     give_way();
     return true;
@@ -49,7 +50,7 @@ class HandshakeShares {
 
  private:
   struct Counts {
-    using Places = std::map<std::uint64_t, std::function<void()>>;  // the oldest first
+    using Places = std::map<std::uint64_t, std::function<void()>>;  // oldest first
     template <class Change>
     void grow(const IpAddress& host, Change&& change) {
       Places& places = hosts[host];
@@ -58,7 +59,7 @@ class HandshakeShares {
       if (places.empty()) hosts.erase(host);
       else by_size.insert({places.size(), host});
     }
-    std::map<IpAddress, Places> hosts;  // ordered: outsiders choose their IPv6 addresses
+    std::map<IpAddress, Places> hosts;  // ordered, because clients choose their IPv6 addresses
     std::set<std::pair<std::size_t, IpAddress>> by_size;
     std::uint64_t last = 0;
   };

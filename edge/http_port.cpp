@@ -25,7 +25,7 @@ std::string HttpPort::listen() {
   auto claim = PortClaim::take(address.to_string(), settings_.port, settings_.gateway);
   if (!claim) return wrong(claim.error().what);
   claim_ = std::move(*claim);
-  // Every edge binds the same port, and the kernel spreads connections over them.
+  // Every edge binds the same port, and the kernel distributes connections among them.
   const auto socket = listening_socket({settings_.address, settings_.port, SOMAXCONN, true});
   if (!socket) return wrong(socket.error().what);
   if (const auto listens = server_.listen(*socket, address.is_v6() ? AF_INET6 : AF_INET); !listens)

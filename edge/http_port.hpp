@@ -1,8 +1,8 @@
 #pragma once
 // HTTP on a TCP port that all edges share: for backends (edge_backend.cpp, nuropb-wire.md section 3) and for the
-// console (edge_console.cpp). What HTTP is, common/http/server.hpp knows.
+// console (edge_console.cpp). common/http/server.hpp implements HTTP itself.
 //
-// Owner thread: that of the edge's io_context.
+// Owner thread: the edge's io_context.
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
@@ -17,19 +17,19 @@ class HttpPort {
  public:
   struct Settings {
     HttpServer::Settings server;
-    std::string section;  ///< of the config, in messages: "backend"
+    std::string section;  ///< config section for messages: "backend"
     std::string address;
     std::uint16_t port = 0;
-    std::string gateway{};  ///< gateway.runtime_dir, by which a second gateway on the port is known
+    std::string gateway{};  ///< gateway.runtime_dir, to detect another gateway on the port
   };
 
   HttpPort(boost::asio::io_context& io, Settings settings, HttpServer::OnHead on_head, HttpServer::OnRequest on_request,
            HttpServer::OnCheck on_check = {});
 
-  /// An empty text, or what is wrong and where.
+  /// Returns an empty text, or what is wrong and where.
   [[nodiscard]] std::string listen();
   [[nodiscard]] std::uint16_t port() const { return server_.port(); }
-  /// No new connections and no new requests from now on; those under way are answered.
+  /// Accepts no new connections and no new requests from now on; requests in progress are answered.
   void stop();
 
  private:

@@ -28,18 +28,19 @@ using Tcp = boost::asio::ip::tcp;
 using SystemError = boost::system::error_code;
 
 constexpr std::size_t read_buffer = 4096;
-constexpr std::size_t gathered = 32;                        // messages in one write
-constexpr std::size_t farewell_bytes = 256 * 1024;          // that are heard of one who is going
-constexpr auto longest_farewell = std::chrono::seconds(3);  // from close() on, however slowly the last lines go
+constexpr std::size_t gathered = 32;                // messages per write
+constexpr std::size_t farewell_bytes = 256 * 1024;  // maximum that is read during the lingering close
+// From close() on, however slowly the last lines are written.
+constexpr auto longest_farewell = std::chrono::seconds(3);
 constexpr auto farewell = std::chrono::milliseconds(1000);  // from our FIN on
 constexpr std::string_view line_end = "\n";
 
-/// Nothing that a callback does may end the event loop.
+/// Exceptions of callbacks must not end the event loop.
 template <class Work>
 void guarded(Work&& work) {
   try {
     work();
-  } catch (const std::exception& e) { log::error("a consumer's line could not be handled", {{"reason", e.what()}}); }
+  } catch (const std::exception& e) { log::error("a client's line could not be handled", {{"reason", e.what()}}); }
 }
 
 }  // namespace
@@ -64,7 +65,7 @@ struct LineListener::Impl {
   std::unordered_set<std::shared_ptr<Open>> open;
 };
 
-/// One connection. Kept alive by its listener until its end, and by whatever is under way on it.
+/// One connection. Kept alive by its listener until its end, and by pending operations.
 class LineListener::Impl::Open final : public Connection,
                                        public Liveness::Socket,
                                        public std::enable_shared_from_this<Open> {
@@ -81,7 +82,7 @@ class LineListener::Impl::Open final : public Connection,
     guarded([this] { receiver_ = listener_.callbacks.on_open(*this, peer_, certificate_); });
     read();
   }
-  /// For one who is not taken in.
+  /// For a connection that is not accepted.
   void refuse(const Closing& why) { close(why.code, why.reason); }
 
   // Connection
@@ -101,13 +102,13 @@ class LineListener::Impl::Open final : public Connection,
     listener_.pulse.liveness.leave(*this);
     if (code != 0) {
       std::string last = encode_close_line(code, reason);
-      last.pop_back();  // the end of each line is written with it
+      last.pop_back();  // each line's end is written with it
       queue_.push_back({Frame(), std::move(last)});
     }
     deadline(longest_farewell);
-    if (!taking_) reader_ = LineReader(0);  // nothing more is looked at
+    if (!taking_) reader_ = LineReader(0);  // nothing more is read
     paused_ = false;
-    // Never the end from within this call (websocket.hpp).
+    // Never calls on_close() from within this call (websocket.hpp).
     boost::asio::post(listener_.io, [self = shared_from_this()] {
       if (!self->writing_) self->write();
     });
@@ -127,7 +128,7 @@ class LineListener::Impl::Open final : public Connection,
   [[nodiscard]] std::size_t buffered_bytes() const override { return buffered_; }
   [[nodiscard]] std::size_t own_bytes() const override { return std::min(own_, buffered_); }
   [[nodiscard]] std::uint16_t closed_with() const override { return closed_with_; }
-  /// The end of its side is no end: it may be waiting for answers.
+  /// The end of the peer's side does not close the connection, because it may be waiting for responses.
   [[nodiscard]] bool peer_gone() const override {
     pollfd end{stream_->socket().native_handle(), 0, 0};
     return ::poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0;
@@ -142,7 +143,7 @@ class LineListener::Impl::Open final : public Connection,
   }
 
  private:
-  /// A line on its way out; its end is not in it.
+  /// A queued line; its end is not included.
   struct Line {
     Frame frame;       // shared with other connections, or
     std::string text;  // our own
@@ -193,7 +194,7 @@ class LineListener::Impl::Open final : public Connection,
     if (receiver_ && !closing_) guarded([this] { receiver_->on_written(); });
     if (!writing_) write();
   }
-  /// All is written, and nothing more will be.
+  /// Everything is written, and nothing more will be.
   void say_goodbye() {
     if (said_goodbye_) return;
     said_goodbye_ = true;
@@ -211,7 +212,7 @@ class LineListener::Impl::Open final : public Connection,
                                try {
                                  self->got(error, bytes);
                                } catch (const std::bad_alloc&) {
-                                 // It ends this connection, and no other one.
+                                 // Closes this connection only.
                                  if (Costs* const costs = self->costs()) costs->on_no_memory();
                                  self->end();
                                }
@@ -252,7 +253,7 @@ class LineListener::Impl::Open final : public Connection,
     told_unfinished_ = bytes > 0;
     guarded([&] { costs()->on_unfinished(bytes); });
   }
-  /// For what the receiver need not judge: it learns of it at the end.
+  /// Closes without involving the receiver, which is notified by on_close().
   void fail(std::uint16_t code, std::string_view reason) { close(code, reason); }
 
   void deadline(std::chrono::milliseconds limit) {
@@ -281,21 +282,21 @@ class LineListener::Impl::Open final : public Connection,
   ClientCertificate certificate_;
   LineReader reader_;
   std::unique_ptr<Receiver> receiver_;
-  std::unique_ptr<boost::asio::steady_timer> timer_;  // of a connection that is closing
+  std::unique_ptr<boost::asio::steady_timer> timer_;  // of a closing connection
   std::string buffer_;
   std::deque<Line> queue_;
-  std::size_t front_sent_ = 0;  // bytes of the front that are gone
-  std::size_t buffered_ = 0;    // bytes of lines that the kernel has not taken, not counting `close`
-  std::size_t own_ = 0;         // those of them that are in no Frame
+  std::size_t front_sent_ = 0;  // bytes of the front line that were sent
+  std::size_t buffered_ = 0;    // bytes of lines that the kernel has not accepted, without `close`
+  std::size_t own_ = 0;         // the part of them that is not in a Frame
   std::size_t after_closing_ = 0;
   std::uint16_t closed_with_ = 0;
   bool reading_ = false, writing_ = false;
-  bool taking_ = false;  // lines are being handed to the receiver
+  bool taking_ = false;  // lines are being passed to the receiver
   bool paused_ = false;
-  bool told_unfinished_ = false;  // the receiver knows of a line that is not complete
-  bool ended_ = false;            // its side of TCP
-  bool closing_ = false;          // ours: what is queued is the last
-  bool said_goodbye_ = false;     // our FIN is sent
+  bool told_unfinished_ = false;  // an incomplete line was reported to the receiver
+  bool ended_ = false;            // the peer has ended its side of TCP
+  bool closing_ = false;          // we are closing: the queue gets no more lines
+  bool said_goodbye_ = false;     // our FIN was sent
   bool gone_ = false;
 };
 
@@ -335,8 +336,7 @@ void LineListener::Impl::enter(Guest guest) {
 }
 
 LineListener::LineListener(boost::asio::io_context& io, Settings settings, Callbacks callbacks) {
-  settings.door.not_http = encode_close_line(close_code::too_many_connections,
-                                             "all connections are taken, or too many come at once: try again later");
+  settings.door.not_http = encode_close_line(close_code::too_many_connections, "too many connections: try again later");
   impl_ = std::make_unique<Impl>(io, std::move(settings), std::move(callbacks));
 }
 LineListener::~LineListener() = default;

@@ -17,7 +17,7 @@ bool is_utf8(std::string_view text) {
     }
     const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     if (lead < 0xc2 || lead > 0xf4 || at + length > text.size()) return false;
-    // The second byte's range is what keeps overlong forms, surrogates and too large numbers out.
+    // The range of the second byte excludes overlong forms, surrogates and numbers that are too large.
     const unsigned char low = lead == 0xe0   ? 0xa0
                               : lead == 0xf0 ? 0x90
                                              : 0x80,
@@ -54,7 +54,7 @@ LineReader::Problem LineReader::line(std::string_view text, const Take& take) {
   return Problem::none;
 }
 
-/// Its bytes may come one at a time. Those that turn out to be the begin of something else belong to the first line.
+/// The mark's bytes may arrive one at a time. If they turn out to be something else, they belong to the first line.
 std::string_view LineReader::after_mark(std::string_view bytes) {
   while (mark_ < byte_order_mark.size() && !bytes.empty()) {
     if (bytes.front() != byte_order_mark[mark_]) {
@@ -73,7 +73,7 @@ LineReader::Problem LineReader::feed(std::string_view bytes, const Take& take) {
   while (!done_) {
     const auto end = bytes.find('\n');
     if (end == std::string_view::npos) {
-      // One byte more may be the CR of an end that is still to come.
+      // One more byte may be the CR of a line end that is still incomplete.
       if (rest_.size() + bytes.size() > limit_ + 1) {
         done_ = true;
         rest_ = {};

@@ -1,8 +1,8 @@
 #pragma once
-// Which consumers are still there: who has to be pinged, who has not answered, who has said nothing for too long.
+// Detects dead clients: which have to be pinged, which have not answered, which have sent nothing for too long.
 //
-// No timer per socket: all have the same limits, so each of three lists is in order of its deadlines by itself, and what
-// is heard from a socket moves it to an end. C++17, as websocket.hpp. One thread; time comes in.
+// There is no timer per socket: all have the same limits, so each of three lists stays sorted by deadline if a socket
+// with activity moves to its end. C++17, like websocket.hpp. One thread; time is passed in.
 
 #include <algorithm>
 #include <boost/intrusive/list.hpp>
@@ -15,21 +15,21 @@ class Liveness {
  public:
   using Time = std::chrono::steady_clock::time_point;
   struct Limits {
-    std::chrono::milliseconds ping{0};      ///< after so long without a word; 0: never
-    std::chrono::milliseconds pong{20000};  ///< for an answer, or any progress
-    std::chrono::milliseconds idle{0};      ///< without a message; 0: never
+    std::chrono::milliseconds ping{0};      ///< silence after which a ping is sent; 0: never
+    std::chrono::milliseconds pong{20000};  ///< time for the answer, or for any progress
+    std::chrono::milliseconds idle{0};      ///< maximum time without a message; 0: unlimited
   };
 
  private:
   using Hook = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
  public:
-  /// What is watched. Leaves the lists when it is destroyed, or told to; a call to it may destroy it.
+  /// A watched socket. Leaves the lists on destruction or leave(); its callbacks may destroy it.
   class Socket {
    public:
     virtual ~Socket() = default;
     virtual void send_ping() = 0;
-    /// Bytes that it has taken from us: a slow reader is alive, though its pong stands far behind.
+    /// Bytes that the peer has accepted from us: a slow reader is alive, although its pong is delayed.
     [[nodiscard]] virtual std::uint64_t taken() const = 0;
     virtual void on_unresponsive() = 0;
     virtual void on_idle() = 0;
@@ -44,19 +44,19 @@ class Liveness {
 
   explicit Liveness(const Limits& limits) : limits_(limits) {}
 
-  /// From now on, or again after a pause. A pause is no silence of the consumer's, so all its times begin anew.
+  /// Starts watching, or resumes after a pause. A pause is not the client's silence, so all its times start again.
   void watch(Socket& socket, Time now) {
     socket.watched_ = true;
     message(socket, now);
   }
-  /// Nobody reads from it for a while, so nothing can be heard; or it has gone.
+  /// Stops watching: the socket is not read for a while, or has closed.
   void leave(Socket& socket) {
     socket.watched_ = false;
     socket.heard_hook_.unlink();
     socket.idle_hook_.unlink();
   }
 
-  /// A message came.
+  /// A message was received.
   void message(Socket& socket, Time now) {
     if (!socket.watched_) return;
     heard(socket, now);
@@ -65,7 +65,7 @@ class Liveness {
     socket.idle_hook_.unlink();
     idle_.push_back(socket);
   }
-  /// A sign of life: that, a ping or a pong.
+  /// Any activity: a message, a ping or a pong.
   void heard(Socket& socket, Time now) {
     if (!socket.watched_ || limits_.ping.count() == 0) return;
     socket.heard_ = now;
@@ -95,7 +95,7 @@ class Liveness {
     }
   }
 
-  /// When tick() has something to do, if nothing is heard; max() if there is nobody to watch.
+  /// When tick() has to be called if there is no activity; max() if no socket is watched.
   [[nodiscard]] Time next() const {
     Time out = Time::max();
     if (!quiet_.empty()) out = std::min(out, quiet_.front().heard_ + limits_.ping);
@@ -106,7 +106,7 @@ class Liveness {
 
  private:
   void ask(Socket& socket, Time now) {
-    socket.heard_ = now;  // from here the time for its answer runs
+    socket.heard_ = now;  // the time limit for its answer starts here
     socket.taken_ = socket.taken();
     socket.heard_hook_.unlink();
     asked_.push_back(socket);

@@ -1,4 +1,4 @@
-// nuropb-edge: one of the processes that face the consumers.
+// nuropb-edge: one of the processes that serve clients.
 
 #include <signal.h>
 #include <unistd.h>
@@ -20,24 +20,25 @@ namespace {
 using namespace nuropb;
 using program::fail;
 
-/// Everything that an edge has no more use for once it listens.
+/// Drops everything that an edge does not need once it listens.
 Result<void> give_up(const Config::Hardening& settings, const std::optional<sandbox::Identity>& user) {
   if (user) {
     if (const auto become = sandbox::become(*user); !become) return become;
     log::info("runs as", {{"user", user->name}});
     if (user->name == "nobody")
-      log::warning("edges share their user with whatever else runs as nobody",
+      log::warning("edges share their user with every other program that runs as nobody",
                    {{"hint", "adduser --system --group nuropb-edge"}});
     if (user->uid == 0) log::warning("edges run as root", {{"hint", "hardening.edge_user"}});
   }
   return program::give_up(settings, sandbox::Role::edge);
 }
 
-/// An edge that can't reach another meshd any more is of no use once this one ends, so it makes room for a new one.
+/// An edge that can no longer connect to a new meshd is useless once the current one ends, so it exits to make room for
+/// another.
 Result<shm::ControlChannel> connection(edge::ControlDialer& dialer) {
   auto channel = dialer.connect();
   if (!channel && dialer.gone()) {
-    log::error("can't connect to meshd any more: this edge ends, so that another one takes its place",
+    log::error("can't connect to meshd any more: this edge exits, so that another one can replace it",
                {{"reason", channel.error().text()}});
     ::raise(SIGTERM);
   }
@@ -95,7 +96,7 @@ int main(int argc, char** argv) {
       return fail({"can't be written", file, "the process that started this edge reads its port there"});
   }
   if (const auto given = give_up(config.hardening, user); !given) return fail(given.error());
-  // Only now: whoever waits for these takes it that the edge is all set.
+  // Written last, because readers of these files assume that the edge is ready.
   for (auto& [file, port] : ports) file << port << '\n';
   ports.clear();
   ServiceNotice::ours().ready();

@@ -53,9 +53,9 @@ void MemoryBudget::forget(Holder& holder) {
   leave_if_empty(holder);
 }
 
-/// Those of the user who has most first, and of these the largest.
+/// Holders of the user with the most bytes first, and among these the largest first.
 std::vector<MemoryBudget::Holder*> MemoryBudget::largest_first() const {
-  std::map<std::string_view, std::size_t> by_owner;  // ordered: outsiders choose the names
+  std::map<std::string_view, std::size_t> by_owner;  // ordered, because untrusted peers choose the names
   for (const Holder* const one : holders_) by_owner[one->owner()] += one->all();
   using Key = std::pair<std::size_t, std::size_t>;
   std::vector<std::pair<Key, Holder*>> order;
@@ -72,7 +72,7 @@ std::vector<MemoryBudget::Holder*> MemoryBudget::largest_first() const {
 std::size_t MemoryBudget::relieve() {
   if (bytes() <= limit_) return 0;
   std::size_t closed = 0;
-  // What a closed socket shares goes with it, but not at once: the kernel may still have to take a part of it.
+  // Memory of a closed socket is released later, because the kernel may still have to accept a part of it.
   std::size_t going = 0;
   for (Holder* const one : largest_first()) {
     if (bytes() <= limit_ - limit_ / 8 + going) break;

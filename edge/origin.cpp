@@ -7,12 +7,12 @@
 namespace nuropb::edge {
 namespace {
 
-/// "host" of "scheme://host:port"; nothing for "null" and other opaque origins.
+/// "host" of "scheme://host:port"; empty for "null" and other opaque origins.
 std::string_view origin_host(std::string_view origin) {
   const auto scheme = origin.find("://");
   if (scheme == std::string_view::npos) return {};
   std::string_view rest = origin.substr(scheme + 3);
-  if (rest.find_first_of("/?#@") != std::string_view::npos) return {};  // a browser sends none of these
+  if (rest.find_first_of("/?#@") != std::string_view::npos) return {};  // browsers send none of these
   if (rest.starts_with('[')) return rest.substr(0, rest.find(']') + 1);
   return rest.substr(0, rest.rfind(':'));
 }

@@ -35,8 +35,8 @@ int fail(const std::string& what) {
   return permanent_fault;
 }
 
-/// What an edge needs of its environment: where libraries are and what they are told, and languages. Not NUROPB_…, nor
-/// whatever else may stand there.
+/// Environment variables that an edge needs: library paths and options, and languages. No others are passed on, in
+/// particular not NUROPB_….
 bool needed(std::string_view variable) {
   constexpr std::array names{"PATH=",
                              "HOME=",
@@ -81,32 +81,33 @@ int begin_second_life(const OwnSettings& settings, char** argv) {
   for (char** variable = environ; *variable; ++variable) {
     if (needed(*variable)) environment.push_back(*variable);
   }
-  // No descriptor of whoever started us goes along but the one for signs of life; that and the settings in known places.
+  // Passes on no inherited descriptor except the one for life signs; that one and the settings get fixed numbers.
   std::string life_sign = std::string(LifeSign::variable) + "=" + std::to_string(life_sign_fd);
   int sign = LifeSign::inherited();
   if (sign >= 0) {
     sign = ::fcntl(sign, F_DUPFD, life_sign_fd + 1);
-    if (sign < 0) return fail("the descriptor for signs of life can't be kept");
+    if (sign < 0) return fail("the descriptor for life signs can't be kept");
     environment.push_back(life_sign.data());
   }
   environment.push_back(nullptr);
-  if (::dup2(memory.get(), settings_fd) != settings_fd) return fail("the settings can't be handed over");
+  if (::dup2(memory.get(), settings_fd) != settings_fd) return fail("the settings can't be passed on");
   if (memory.get() == settings_fd) {
     (void)memory.release();
-    if (::fcntl(settings_fd, F_SETFD, 0) != 0) return fail("the settings can't be handed over");
+    if (::fcntl(settings_fd, F_SETFD, 0) != 0) return fail("the settings can't be passed on");
   }
   if (sign >= 0 && ::dup2(sign, life_sign_fd) != life_sign_fd)
-    return fail("the descriptor for signs of life can't be kept");
-  if (::close_range(sign >= 0 ? life_sign_fd + 1 : life_sign_fd, ~0U, 0) != 0) return fail("descriptors stay open");
+    return fail("the descriptor for life signs can't be kept");
+  if (::close_range(sign >= 0 ? life_sign_fd + 1 : life_sign_fd, ~0U, 0) != 0)
+    return fail("inherited descriptors can't be closed");
   ::execve("/proc/self/exe", arguments.data(), environment.data());
-  return fail("/proc/self/exe can't be run");
+  return fail("/proc/self/exe can't be executed");
 }
 
 tl::expected<OwnSettings, int> handed_over(char** argv) {
-  ::prctl(PR_SET_NAME, "nuropb-edge", 0, 0, 0);  // not the "exe" that it was run by
+  ::prctl(PR_SET_NAME, "nuropb-edge", 0, 0, 0);  // instead of "exe", the name of the executed file
   shm::UniqueFd memory(settings_fd);
   const off_t size = ::lseek(memory.get(), 0, SEEK_END);
-  if (size < 0 || size > largest) return tl::unexpected(fail("no settings were handed over"));
+  if (size < 0 || size > largest) return tl::unexpected(fail("no settings were passed on"));
   std::string text(static_cast<std::size_t>(size), '\0');
   if (::pread(memory.get(), text.data(), text.size(), 0) != size)
     return tl::unexpected(fail("the settings can't be read"));

@@ -1,10 +1,10 @@
 #pragma once
-// An edge's settings, and nothing of anybody else's.
+// An edge's settings, without those of other processes.
 //
-// The config file, the environment and the command line may hold the broker's password, which no edge may know. Reading
-// them and forgetting it would leave it in freed memory. So an edge has two lives under one process id: the first reads
-// the settings, writes those that concern edges into sealed memory, and becomes the second by exec, with a clean
-// environment, without a descriptor of whoever started it, and with an address space in which the rest never was.
+// The config file, the environment and the command line may contain the broker's password, which no edge may know.
+// Parsing them and discarding the password would leave it in freed memory. So an edge re-executes itself: the first
+// image reads the settings, writes those for edges into sealed memory, and starts the second image by exec with a clean
+// environment, without inherited descriptors, and with an address space that never contained the rest.
 
 #include <string>
 
@@ -14,11 +14,11 @@ namespace nuropb::edge {
 
 struct OwnSettings {
   Config config;
-  std::string port_file, backend_port_file, lines_port_file,
-      console_port_file;  ///< from the command line: where the ports are written to
+  /// From the command line: files to which the ports are written.
+  std::string port_file, backend_port_file, lines_port_file, console_port_file;
 };
 
-/// In the first life it does not return, unless with the exit code with which the process should end at once.
+/// In the first image it does not return, unless with an exit code with which the process must exit at once.
 tl::expected<OwnSettings, int> own_settings(int argc, char** argv);
 
 }  // namespace nuropb::edge

@@ -5,7 +5,7 @@
 namespace nuropb::edge {
 
 namespace {
-constexpr std::size_t wheel_size = 4096;  // 41 s to a turn; what waits longer is passed over once a turn
+constexpr std::size_t wheel_size = 4096;  // 41 s per turn; requests with a later deadline are skipped once per turn
 }
 
 PendingRequests::PendingRequests() : wheel_(wheel_size) {}
@@ -25,7 +25,7 @@ PendingRequest& PendingRequests::add(std::uint64_t sequence, std::uint32_t sessi
   entry.request.topic = std::move(topic);
   of.list.push_back(entry.request);
   ++of.count;
-  // Never into a bucket that this turn of the wheel has passed already.
+  // Never into a bucket that this turn of the wheel has already passed.
   bucket(std::max(tick_of(deadline), next_tick_)).push_back(entry.request);
   return entry.request;
 }
@@ -66,7 +66,7 @@ std::optional<PendingRequests::Taken> PendingRequests::take(std::uint64_t sequen
               std::move(found->second.request.called)};
   --found->second.of->count;
   found->second.of->copied_bytes -= found->second.request.again.size();
-  requests_.erase(found);  // unlinks itself from both lists
+  requests_.erase(found);  // the hooks unlink it from both lists
   return taken;
 }
 
@@ -80,7 +80,7 @@ void PendingRequests::expire(SteadyTime now, const std::function<void(const Take
       if (request.deadline <= now) due.push_back(request.sequence);
     }
   }
-  // Told after the walk: whoever is told may add and drop.
+  // Callbacks run after the walk, because they may add and remove requests.
   for (const std::uint64_t sequence : due) {
     if (const auto taken = take(sequence)) on_expired(*taken);
   }

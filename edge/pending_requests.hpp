@@ -1,9 +1,9 @@
 #pragma once
-// Who waits for which answer, until when (design.md, rule 4: this is remembered where the waiting happens).
+// The pending requests of an edge and their deadlines (design.md, rule 4: an edge remembers its own requests).
 //
-// A request ends here exactly once: by its answer, by its deadline, or with its session. An answer that finds nothing
-// (the second one of a service that sends two, one that came too late) is nobody's. Deadlines sit in a wheel of
-// buckets, so that adding and removing cost the same whatever waits. One thread.
+// A request ends here exactly once: by its response, by its deadline, or with its session. A response without a pending
+// request (a second response of a service, or a late one) is dropped. Deadlines are in a timer wheel, so that adding
+// and removing cost the same however many are pending. One thread.
 
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
@@ -31,40 +31,40 @@ struct PendingRequest : SessionHook, DeadlineHook {
   std::uint64_t sequence = 0;
   std::uint32_t session = 0;  ///< slot
   SteadyTime deadline;
-  SteadyTime until;      ///< the same, where meshd keeps the time and `deadline` is far
-  std::string trace_id;  ///< raw JSON; empty: asked by the edge itself, so nobody is to be told
-  std::string topic;     ///< of a subscription that begins with the answer; else empty
-  // For when meshd dies (Edge::on_lost).
-  records::Type verb{};        ///< of its record
-  std::uint64_t ring_end = 0;  ///< MeshLink::written() behind its record; 0: an earlier meshd has published it
-  bool announced = false;      ///< this meshd knows that its predecessor has published it
-  std::string again;           ///< its record, where it may run twice; else empty
+  SteadyTime until;      ///< the client's deadline, if meshd enforces it and `deadline` is later
+  std::string trace_id;  ///< raw JSON; empty: the edge's own request, which no client waits for
+  std::string topic;     ///< of a subscription that becomes active with the response; otherwise empty
+  // For the case that meshd dies (Edge::on_lost).
+  records::Type verb{};        ///< the type of its record
+  std::uint64_t ring_end = 0;  ///< MeshLink::written() after its record; 0: an earlier meshd has published it
+  bool announced = false;      ///< the current meshd was told that its predecessor has published it
+  std::string again;           ///< its record, if it may be executed twice; otherwise empty
   SteadyTime arrived{};        ///< when its message was read off the socket
-  /// For the log, where log.slow_request_ms asks for it.
+  /// For the log, if log.slow_request_ms is set.
   struct Called {
     std::string service, method;
-    std::uint32_t waited_us = 0;  ///< from `arrived` until its record lay in the request ring
+    std::uint32_t waited_us = 0;  ///< from `arrived` until its record was in the request ring
   };
   std::unique_ptr<Called> called{};
 };
 
-/// The pending requests of one session; lies in its handler.
+/// The pending requests of one session; a member of its handler.
 struct SessionRequests {
   boost::intrusive::list<PendingRequest, boost::intrusive::base_hook<SessionHook>,
                          boost::intrusive::constant_time_size<false>>
       list;
   std::uint32_t count = 0;
-  std::size_t copied_bytes = 0;  ///< in `again`
+  std::size_t copied_bytes = 0;  ///< bytes in `again`
 };
 
 class PendingRequests {
  public:
-  /// How exact deadlines are: an answer that is late by less than this may still be taken.
+  /// Precision of deadlines: a response that is late by less than this may still be delivered.
   static constexpr milliseconds tick{10};
 
   PendingRequests();
 
-  /// `sequence` is new. `of` must stay where it is until drop().
+  /// Precondition: `sequence` is new. `of` must not move until drop().
   PendingRequest& add(std::uint64_t sequence, std::uint32_t session, SessionRequests& of, SteadyTime deadline,
                       std::string trace_id, std::string topic = {});
 
@@ -75,20 +75,20 @@ class PendingRequests {
     SteadyTime arrived;
     std::unique_ptr<PendingRequest::Called> called{};
   };
-  /// Ends a request with its answer: once.
+  /// Ends a request with its response, once.
   std::optional<Taken> take(std::uint64_t sequence);
-  /// Ends all whose deadline has passed.
+  /// Ends all requests whose deadline has passed.
   void expire(SteadyTime now, const std::function<void(const Taken&)>& on_expired);
-  /// Ends all of a session without a word.
+  /// Ends all requests of a session without a notification.
   void drop(SessionRequests& of);
-  /// Keeps a copy of a request's record, to be sent again after the death of meshd; `most` bytes for each session.
+  /// Stores a copy of a request's record, to be sent again after the death of meshd; at most `most` bytes per session.
   void keep(PendingRequest& request, std::string_view record, std::size_t most);
   void set_deadline(PendingRequest& request, SteadyTime deadline);
-  /// nullptr if it has ended.
+  /// nullptr if the request has ended.
   [[nodiscard]] PendingRequest* find(std::uint64_t sequence);
-  /// In the order in which they were made. `work` may take the request that it is told of.
+  /// Calls `work` in order of creation. `work` may end the request that it is called with.
   void each(const std::function<void(PendingRequest&)>& work);
-  /// Ends all.
+  /// Ends all requests.
   void take_all(const std::function<void(const Taken&)>& on_taken);
 
   [[nodiscard]] std::size_t size() const { return requests_.size(); }
@@ -104,7 +104,7 @@ class PendingRequests {
   Bucket& bucket(std::uint64_t number) { return wheel_[number % wheel_.size()]; }
 
   std::vector<Bucket> wheel_;
-  std::uint64_t next_tick_ = 0;                        // the first tick not looked through yet; 0: none was
+  std::uint64_t next_tick_ = 0;                        // the first tick that was not processed yet; 0: none was
   std::unordered_map<std::uint64_t, Entry> requests_;  // nodes don't move, so they can be linked
 };
 

@@ -52,7 +52,7 @@ std::optional<Claim> claim_of(std::string_view name) {
 
 bool is_any(std::string_view address) { return address == "::" || address == "0.0.0.0"; }
 
-/// Whether both can't be had at once. "::" is IPv4's, too.
+/// Whether the two claims exclude each other. "::" includes IPv4.
 bool overlap(const Claim& a, const Claim& b) {
   if (a[port_] != b[port_]) return false;
   const bool v6_a = a[address_].find(':') != std::string::npos, v6_b = b[address_].find(':') != std::string::npos;
@@ -60,19 +60,19 @@ bool overlap(const Claim& a, const Claim& b) {
   return v6_a == v6_b && (is_any(a[address_]) || is_any(b[address_]));
 }
 
-/// The folder may have been made anew since, or be mounted elsewhere for another container of the same gateway.
+/// The folder may have been recreated since, or be mounted elsewhere for another container of the same gateway.
 bool same_gateway(const Claim& a, const Claim& b) {
   return a[device_] == b[device_] && (a[inode_] == b[inode_] || a[path_] == b[path_]);
 }
 
 socklen_t address_of(const std::string& name, sockaddr_un& out) {
   out.sun_family = AF_UNIX;
-  std::copy(name.begin(), name.end(), out.sun_path + 1);  // behind a zero byte: in no file system
+  std::copy(name.begin(), name.end(), out.sun_path + 1);  // after a NUL byte: not in a file system
   return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
 }
 
-/// Names in the abstract namespace: the last column, with an "@" for the zero byte. Below /proc/self, which systemd leaves us
-/// (ProcSubset=pid).
+/// Names in the abstract namespace: the last column, with "@" for the NUL byte. Read below /proc/self, which systemd
+/// leaves accessible (ProcSubset=pid).
 std::vector<std::string> names_in_use() {
   std::vector<std::string> out;
   std::ifstream table("/proc/self/net/unix");
@@ -84,7 +84,8 @@ std::vector<std::string> names_in_use() {
   return out;
 }
 
-/// Whether the process that holds the name is of our user. One that takes no more connections counts as such.
+/// Whether the process that holds the name belongs to our user. One whose socket accepts no more connections counts as
+/// ours.
 bool is_of_our_user(const std::string& name) {
   sockaddr_un to{};
   const socklen_t size = address_of(name, to);
@@ -114,8 +115,8 @@ Result<PortClaim> PortClaim::take(const std::string& address, std::uint16_t port
   sockaddr_un at{};
   if (name.size() + 1 > sizeof at.sun_path) return out;
   const socklen_t size = address_of(name, at);
-  // Made before others' are looked for: of two that begin at once, at least one sees the other. Where such names are
-  // forbidden (by a security module), nothing can be claimed, and nothing found.
+  // Our name is created before others are searched: if two start at the same time, at least one sees the other. Where a
+  // security module forbids such names, nothing can be claimed or found.
   out.name_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!out.name_ || ::bind(out.name_.get(), reinterpret_cast<const sockaddr*>(&at), size) != 0 ||
       ::listen(out.name_.get(), SOMAXCONN) != 0) {
@@ -124,7 +125,7 @@ Result<PortClaim> PortClaim::take(const std::string& address, std::uint16_t port
   for (const std::string& other : names_in_use()) {
     const auto theirs = claim_of(other);
     if (theirs && overlap(ours, *theirs) && !same_gateway(ours, *theirs) && is_of_our_user(other))
-      return failure("another gateway listens there: process " + (*theirs)[process_]);
+      return failure("another gateway listens on it: process " + (*theirs)[process_]);
   }
   return out;
 }

@@ -82,7 +82,8 @@ ProxyHeader parse_proxy_header(std::string_view bytes) {
       known == signature.substr(0, known.size()) && !known.empty())
     return binary(bytes);
   if (const auto known = bytes.substr(0, keyword.size()); known != keyword.substr(0, known.size())) return rubbish();
-  // No reading beyond the line's end, and nobody but the line says where that is: the last part byte by byte.
+  // Bytes beyond the line's end must not be read, and only the line itself shows where that is, so its last part is
+  // read byte by byte.
   if (bytes.size() < shortest_line) return incomplete(shortest_line - bytes.size());
   const auto end = bytes.find("\r\n");
   if (end != std::string_view::npos) return end + 2 == bytes.size() ? line(bytes.substr(0, end)) : rubbish();

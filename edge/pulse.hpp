@@ -1,8 +1,8 @@
 #pragma once
-// Liveness, run by a timer. C++17, as websocket.hpp.
+// Runs Liveness with a timer. C++17, like websocket.hpp.
 //
-// A timer that comes late says that this process, or the machine, stood still: what consumers sent meanwhile lies unread in
-// their sockets. They are not judged by that time; the loop reads first, and looks again a moment later.
+// A late timer means that this process or the machine was stopped, so messages from clients may be unread in their
+// sockets. Deadlines are not applied then; the loop reads first, and the check is repeated shortly afterwards.
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -24,7 +24,7 @@ struct Pulse {
     const auto next = liveness.next();
     if (ticking || next == Liveness::Time::max()) return;
     ticking = true;
-    // Many deadlines lie close together: not a wake-up for each.
+    // Deadlines are often close together, so they are batched.
     const auto pause = read_first ? late : std::chrono::milliseconds(100);
     timer.expires_at(std::max(next, std::chrono::steady_clock::now() + pause));
     timer.async_wait([this](const boost::system::error_code& cancelled) {

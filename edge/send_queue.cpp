@@ -13,7 +13,7 @@ struct SendQueue::Waiting {
     Frame frame;
     std::uint32_t rule = 0;
     WhenFull when_full = WhenFull::close;
-    std::string topic{};  ///< of `latest` only
+    std::string topic{};  ///< for `latest` only
   };
   using Place = std::list<Item>::iterator;
   static std::size_t cost(const Frame& frame) { return frame.size() + overhead; }
@@ -30,9 +30,9 @@ struct SendQueue::Waiting {
   }
 
   std::list<Item> items;
-  // Those that may be left out, in the order of the queue, so that the front of either is the first of its kind there.
+  // Droppable items in the order of the queue, so that the front of either is the first of its kind.
   std::deque<Place> oldest, latest;
-  std::map<std::string_view, Place> by_topic;  // of `latest`; the texts are the items'
+  std::map<std::string_view, Place> by_topic;  // for `latest`; the texts belong to the items
   std::size_t bytes = 0;
 };
 
@@ -98,7 +98,8 @@ bool SendQueue::send(const Frame& frame, std::string_view topic, QueueRules::Mat
   }
   if (waiting_) {
     if (const auto found = waiting_->by_topic.find(topic); found != waiting_->by_topic.end()) {
-      // In its predecessor's place, or a topic that changes all the time would never come to the front.
+      // It takes the place of its predecessor, because otherwise a topic that changes constantly would never reach the
+      // front.
       drop(rule.rule);
       waiting_->bytes += cost - Waiting::cost(found->second->frame);
       found->second->frame = frame;
@@ -117,7 +118,7 @@ bool SendQueue::send(const Frame& frame, std::string_view topic, QueueRules::Mat
   return true;
 }
 
-/// Leaves out what may be, until this much more fits.
+/// Drops droppable events until this much more fits.
 bool SendQueue::make_room(std::size_t more, bool also_latest) {
   for (;;) {
     if (fits(more)) return true;

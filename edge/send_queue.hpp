@@ -1,14 +1,14 @@
 #pragma once
-// What waits for a socket that does not read as fast as is sent to it.
+// The send queue of a socket whose client reads more slowly than it is sent to.
 //
-// Only a little is handed to the socket at a time. The rest waits here, bounded by limits.send_queue_bytes, as frames
-// that other sockets share, and moves on whenever the socket has taken what it had. What was asked for (answers, notices)
-// is never left out; events are, where events.when_full says so for their topic. A socket that reads costs nothing of
-// this: no queue is made for it.
+// Only a small amount is passed to the socket at a time. The rest waits here, bounded by limits.send_queue_bytes, as
+// frames that are shared with other sockets, and moves on when the socket has taken what it had. Responses and notices
+// are never dropped; events are, if events.when_full says so for their topic. A socket that reads in time has no queue
+// and costs nothing here.
 //
 //   send() ──► nothing waits, and the socket is not full? ──► socket
 //                 │ else
-//                 ▼        over the bound?  oldest events of `drop_oldest` out, then of `latest`; then: it is too slow
+//                 ▼        over the limit?  drops events of `drop_oldest`, then of `latest`; then: too slow
 //              waiting ── go_on(): the socket has taken something ──► socket
 
 #include <cstddef>
@@ -28,34 +28,34 @@ class SharedMessage;
 
 class SendQueue {
  public:
-  /// What a socket is given at most before it has taken it, but for one message.
+  /// Maximum that is passed to the socket before it has taken it, apart from a single message.
   static constexpr std::size_t ahead = 64 * 1024;
-  /// What waiting costs beside a frame's text, and is counted: many small events must not pass for nothing.
+  /// Memory cost of a queued frame in addition to its text: many small events must not be free.
   static constexpr std::size_t overhead = 160;
 
-  /// `limit` in bytes: all that waits, here and in the socket. A message that finds nothing before it always passes.
+  /// `limit` in bytes: everything queued, here and in the socket. If the queue is empty, a message is always accepted.
   SendQueue(Connection& connection, std::size_t limit);
   ~SendQueue();
 
-  /// False if it is over the bound, and with it all that may not be left out: the consumer is too slow. It is in the
-  /// queue all the same.
+  /// Returns false if the limit is exceeded although all droppable events were dropped: the client is too slow. The
+  /// message is queued in any case.
   [[nodiscard]] bool send(std::string_view text);
   [[nodiscard]] bool send(const Frame& frame);
-  /// The same of an event, by its topic's rule. `text` has to end as encode_event() ends it.
+  /// The same for an event, with its topic's rule. `text` must end as encode_event() ends it.
   [[nodiscard]] bool send(const Frame& frame, std::string_view topic, QueueRules::Match rule);
 
   /// The socket has taken what it had.
   void go_on();
-  /// All that waits goes to the socket: its end is near.
+  /// Passes everything queued to the socket, because it will be closed.
   void hand_over();
 
-  /// Bytes that wait here; the socket's own are not among them.
+  /// Bytes that wait here, without those in the socket.
   [[nodiscard]] std::size_t waiting_bytes() const;
-  /// All that waits, here and in the socket.
+  /// Everything queued, here and in the socket.
   [[nodiscard]] MemoryBudget::Bytes memory() const;
-  /// What waits here is given up.
+  /// Drops everything that waits here.
   void discard();
-  /// Events left out since this was last asked.
+  /// Number of events dropped since the last call.
   [[nodiscard]] std::uint64_t take_dropped();
 
  private:
@@ -71,12 +71,12 @@ class SendQueue {
 
   Connection& connection_;
   std::size_t limit_, ahead_;
-  std::unique_ptr<Waiting> waiting_;     // nothing, while nothing waits
-  std::vector<std::uint32_t> left_out_;  // by rule: told in the next event of it
+  std::unique_ptr<Waiting> waiting_;     // null while nothing waits
+  std::vector<std::uint32_t> left_out_;  // by rule: reported in the rule's next event
   std::uint64_t dropped_ = 0;
 };
 
-/// The text of an event that comes after others were left out.
+/// The text of an event with the number of events that were dropped before it.
 std::string with_dropped(std::string_view event, std::uint32_t count);
 
 }  // namespace nuropb::edge

@@ -1,6 +1,6 @@
 #pragma once
-// One message for many connections. It is framed once in each shape that somebody here needs, when the first asks for
-// it, and what sockets queue is that one frame.
+// One message for many connections. It is framed once per required shape, when the first connection needs it, and all
+// sockets queue the same frame.
 
 #include <optional>
 #include <string>
@@ -12,16 +12,16 @@ namespace nuropb::edge {
 
 class SharedMessage {
  public:
-  /// `text` is raw JSON and outlives this. A `whole_frame` is what a /ws socket gets already.
+  /// `text` is raw JSON and must outlive this object. A `whole_frame` is already what a /ws socket receives.
   SharedMessage(std::string_view text, bool whole_frame) : text_(text), whole_frame_(whole_frame) {}
 
   [[nodiscard]] std::string_view text() const { return text_; }
-  /// The message as it is: what a /websocket socket gets.
+  /// The message unchanged, for /websocket sockets.
   const Frame& plain() {
     if (!plain_) plain_ = prepare(text_);
     return plain_;
   }
-  /// What a /ws socket gets: Snorky's envelope, from the gateway's own service.
+  /// The message in Snorky's envelope from the gateway's own service, for /ws sockets.
   const Frame& enveloped() {
     if (whole_frame_) return plain();
     if (!enveloped_) enveloped_ = prepare(envelope(text_));

@@ -11,7 +11,7 @@ namespace {
 
 using json::Kind;
 
-/// What the service would say of a command that can't be one.
+/// The service's error text for a command that cannot exist.
 constexpr std::string_view unknown_command = "Unknown command";
 
 }  // namespace

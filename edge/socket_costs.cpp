@@ -22,7 +22,7 @@ void SocketCosts::on_unfinished(std::size_t bytes) {
   MemoryBudget& memory = edge_.memory();
   if (bytes == 0) {
     memory.complete(*this);
-    return held(handler_.held_bytes());  // it may be held back now
+    return held(handler_.held_bytes());  // it may be paused now
   }
   memory.begin(*this, edge_.look());
   if (memory.set(*this, What::incoming, {bytes, 0})) edge_.relieve_memory();

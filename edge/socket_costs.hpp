@@ -1,6 +1,6 @@
 #pragma once
-// What one client's socket costs its edge: memory for what has arrived and can't go on, memory for what it does not read, and
-// frames that are no messages. The sum over all sockets is MemoryBudget's.
+// The resource use of one client's socket: memory for received data that has to wait, memory for data that the client
+// does not read, and frames that are not messages. MemoryBudget limits the sum over all sockets.
 //
 // Owner thread: the edge's io_context.
 
@@ -31,13 +31,13 @@ class SocketCosts final : public Costs, public MemoryBudget::Holder {
   void give_way(MemoryBudget::What most) override;
   void give_up_message() override;
 
-  /// What waits to be sent, and what messages hold that can't go on yet. Never while a message is incomplete: nothing is read
-  /// meanwhile.
+  /// Sets the bytes that wait to be sent (unread), and the bytes of messages that have to wait (held). The latter is
+  /// never called while a message is incomplete, because nothing is read meanwhile.
   void unread(MemoryBudget::Bytes bytes);
   void held(std::size_t bytes);
-  /// Nothing more is kept of what arrives.
+  /// The socket is closing: nothing more is kept of what arrives.
   void closing();
-  /// Of its messages; frames that are none count for it, too.
+  /// Rate limit of its messages; frames that complete no message count as well.
   RateLimit& rate() { return rate_; }
 
  private:

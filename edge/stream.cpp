@@ -26,7 +26,7 @@ Stream::Step Stream::outcome(int result) {
       else step.error = Error(cause, boost::system::system_category());
       break;
     default:
-      // Which of TLS's many rules was broken is nothing that a server can act on, but for the client's certificate.
+      // A server cannot act on most TLS errors; the exception is the client's certificate.
       broken_ = true;
       step.error = is_about_certificate(ERR_GET_REASON(ERR_peek_error())) ? Error(boost::asio::error::access_denied)
                                                                           : boost::asio::error::connection_aborted;

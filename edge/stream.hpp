@@ -1,11 +1,12 @@
 #pragma once
-// A consumer's bytes, plain or through TLS, as an AsyncReadStream and AsyncWriteStream of Asio. C++17: websocketpp's unit
-// uses it too, so that one instantiation of websocketpp serves both.
+// A client's byte stream, plain or TLS, as an AsyncReadStream and AsyncWriteStream of Asio. C++17: websocketpp's
+// translation unit uses it too, so that one instantiation of websocketpp serves both.
 //
-// Plain reads and writes are the socket's own. TLS works on the descriptor itself: asio::ssl::stream keeps about 70 KB
-// for each connection, this an SSL object whose buffers OpenSSL takes back while it is idle.
+// Plain reads and writes go directly to the socket. TLS works on the descriptor itself: asio::ssl::stream uses about 70
+// KB per connection, while this class has an SSL object whose buffers OpenSSL frees while it is idle.
 //
-// One read and one write may be under way. Whoever starts one keeps the stream alive until its handler is called.
+// At most one read and one write may be in progress. The caller keeps the stream alive until the operation's handler is
+// called.
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -43,25 +44,25 @@ class Stream {
   Tcp& socket() { return socket_; }
   [[nodiscard]] bool secure() const { return ssl_ != nullptr; }
   [[nodiscard]] const SSL* ssl() const { return ssl_.get(); }
-  /// From now on everything goes through TLS. OpenSSL reads and writes the descriptor itself, which Asio has left blocking.
+  /// Switches to TLS. OpenSSL reads and writes the descriptor itself, which Asio has left in blocking mode.
   Error secure_with(SslPtr ssl) {
     ssl_ = std::move(ssl);
     Error error;
     socket_.native_non_blocking(true, error);
     return error;
   }
-  /// Puts back what was read too far.
+  /// Puts bytes back that were read too far.
   void unread(std::string bytes) { unread_ = std::move(bytes); }
-  /// Goes with the stream: what counts it lives as long as it does.
+  /// Keeps `ticket` alive as long as the stream.
   void carry(std::shared_ptr<void> ticket) { ticket_ = std::move(ticket); }
-  /// Bytes that its peer's kernel has taken from ours, or at least ours from us.
+  /// Bytes that the peer's kernel has accepted from ours, or at least ours from us.
   [[nodiscard]] std::uint64_t written() const { return written_; }
 
-  /// Hands the kernel what it takes at once: how much that was. Not through TLS, and not while a write is under way. An
-  /// error is nothing taken: the next write finds it too.
+  /// Writes what the kernel accepts immediately, and returns how much that was. Not for TLS, and not while a write is
+  /// in progress. An error counts as nothing written: the next write will report it.
   std::size_t write_now(const void* bytes, std::size_t size);
 
-  /// Whether a read is under way.
+  /// Whether a read is in progress.
   [[nodiscard]] bool reading() const { return reading_; }
 
   template <class Buffers, class Handler>
@@ -86,7 +87,7 @@ class Stream {
     if (!ssl_) {
       return socket_.async_write_some(buffers, Counted<std::decay_t<Handler>>{this, std::forward<Handler>(handler)});
     }
-    // Frames come as a head of some bytes and a payload: one TLS record for both.
+    // A frame consists of a short head and a payload; both are sent in one TLS record.
     std::string gathered;
     std::size_t size = 0;
     for (auto it = boost::asio::buffer_sequence_begin(buffers);
@@ -102,7 +103,7 @@ class Stream {
     wait_to_write(std::move(gathered), step, std::forward<Handler>(handler));
   }
 
-  /// The server's part of the handshake.
+  /// Performs the server's side of the handshake.
   template <class Handler>
   void async_handshake(Handler&& handler) {
     const Step step = handshake_tls();
@@ -110,7 +111,8 @@ class Stream {
     wait_to_shake(step, std::forward<Handler>(handler));
   }
 
-  /// Says goodbye where that is possible at once; then both directions end. What is under way is called back.
+  /// Sends close_notify if that is possible immediately, then ends both directions. Pending operations complete with an
+  /// error.
   Error shutdown(Tcp::shutdown_type what = Tcp::shutdown_both) {
     if (ssl_ && !broken_ && SSL_is_init_finished(ssl_.get())) {
       ERR_clear_error();
@@ -198,7 +200,7 @@ class Stream {
                        });
   }
 
-  // One attempt each, which never blocks (stream.cpp).
+  // Each makes one attempt and never blocks (stream.cpp).
   Step read_tls(boost::asio::mutable_buffer into);
   Step write_tls(const std::string& bytes);
   Step handshake_tls();

@@ -24,7 +24,7 @@ struct Free {
 template <class T>
 using Owned = std::unique_ptr<T, Free>;
 
-/// What OpenSSL says last, and an empty queue afterwards: the queue belongs to the thread.
+/// OpenSSL's last error, after which the queue is cleared: it belongs to the thread.
 std::string reason() {
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
@@ -32,7 +32,7 @@ std::string reason() {
   return text ? text : "no reason given";
 }
 
-/// A file's text for OpenSSL, forgotten once it was used; nothing, if it can't be read or is empty.
+/// A file's text for OpenSSL, erased after use; null if it cannot be read or is empty.
 class PemFile {
  public:
   PemFile(const TlsSettings& settings, const std::string& file) {
@@ -55,7 +55,7 @@ class PemFile {
   Owned<BIO> bio_;
 };
 
-/// No terminal is asked for a password.
+/// Prevents a password prompt on the terminal.
 int no_password(char*, int, int, void*) { return -1; }
 
 std::string described(X509* certificate) {
@@ -91,7 +91,7 @@ std::string wrong_ciphers(SSL_CTX* context, const TlsSettings& settings) {
   return {};
 }
 
-/// The certificate itself and then whatever leads to its root, as SSL_CTX_use_certificate_chain_file does it.
+/// Loads the certificate and its chain, like SSL_CTX_use_certificate_chain_file.
 bool use_chain(SSL_CTX* context, BIO* from) {
   const Owned<X509> leaf(PEM_read_bio_X509_AUX(from, nullptr, no_password, nullptr));
   if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) return false;
@@ -128,8 +128,8 @@ std::string wrong_files(SSL_CTX* context, const TlsSettings& settings, std::size
   return {};
 }
 
-/// With lists, OpenSSL asks for one of each authority in a client's chain. It refuses the client if there is none, or if its
-/// time is over: an attacker who can keep us from a fresh list gains nothing by it.
+/// With revocation lists, OpenSSL requires one of each authority in a client's chain, and refuses the client if one is
+/// missing or expired: so an attacker gains nothing by blocking the download of a fresh list.
 std::string wrong_revocations(SSL_CTX* context, const TlsSettings& settings) {
   if (settings.client_crl_file.empty()) return {};
   const PemFile lists(settings, settings.client_crl_file);
@@ -142,12 +142,12 @@ std::string wrong_revocations(SSL_CTX* context, const TlsSettings& settings) {
     if (X509_STORE_add_crl(store, list.get()) != 1)
       return settings.client_crl_file + ": " + reason() + " (tls.client_crl_file)";
   }
-  // What ends the reading has to be the end of the file: a list that can't be read must not be passed over.
+  // Reading must stop at the end of the file: an unreadable list must not be ignored.
   const unsigned long end = ERR_peek_last_error();
   const bool whole = ERR_GET_LIB(end) == ERR_LIB_PEM && ERR_GET_REASON(end) == PEM_R_NO_START_LINE;
   if (count == 0 || !whole)
     return settings.client_crl_file + ": revocation list number " + std::to_string(count + 1) +
-           " is not one in PEM: " + reason() + " (tls.client_crl_file)";
+           " is not valid PEM:  " + reason() + " (tls.client_crl_file)";
   ERR_clear_error();
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return {};
@@ -166,7 +166,7 @@ std::string wrong_clients(SSL_CTX* context, const TlsSettings& settings) {
       return settings.client_ca_file + ": " + reason() + " (tls.client_ca_file)";
   }
   if (count == 0) return settings.client_ca_file + ": no certificates in PEM: " + reason() + " (tls.client_ca_file)";
-  ERR_clear_error();  // the end of the file was one
+  ERR_clear_error();  // the end of the file was reported as an error
   if (std::string wrong = wrong_revocations(context, settings); !wrong.empty()) return wrong;
   int mode = SSL_VERIFY_PEER;
   if (settings.clients == TlsSettings::Clients::required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
@@ -191,7 +191,7 @@ std::shared_ptr<TlsContexts> TlsContexts::load(const TlsSettings& settings, std:
                                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    // Idle sockets give their buffers back; a write that was taken in part goes on from a buffer that may have moved.
+    // Idle sockets release their buffers; a partial write continues from a buffer that may have moved.
     SSL_CTX_set_mode(context,
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_default_passwd_cb(context, no_password);
@@ -206,7 +206,7 @@ std::shared_ptr<TlsContexts> TlsContexts::load(const TlsSettings& settings, std:
     error = "no certificate (tls.certificate_files)";
     return nullptr;
   }
-  // The handshake begins on the first; the others are only switched to.
+  // The handshake starts with the first context; the others are only switched to.
   SSL_CTX_set_tlsext_servername_callback(out->contexts_.front().get(), &TlsContexts::choose);
   SSL_CTX_set_tlsext_servername_arg(out->contexts_.front().get(), out.get());
   return out;
@@ -235,7 +235,7 @@ SslPtr TlsContexts::accept_on(int socket) const {
 
 namespace {
 
-/// By tls.client_name; empty: it has none.
+/// Selected by tls.client_name; empty if there is none.
 std::string name_of(const X509* certificate, TlsSettings::ClientName which) {
   const auto text_of = [](const ASN1_STRING* string) {
     unsigned char* text = nullptr;
@@ -243,13 +243,13 @@ std::string name_of(const X509* certificate, TlsSettings::ClientName which) {
     const Owned<unsigned char> owned(text);
     std::string out =
         length > 0 ? std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(length)) : std::string();
-    // A name that reads as another to whoever stops at a NUL is nobody's.
+    // A name with a NUL could be read as another name, so it is rejected.
     return out.find('\0') == std::string::npos ? out : std::string();
   };
   if (which == TlsSettings::ClientName::cn) {
     const X509_NAME* const subject = X509_get_subject_name(certificate);
     const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    // Two of them would leave it to chance which one counts.
+    // With two of them it would be arbitrary which one is used.
     if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) return {};
     return text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
   }
@@ -265,7 +265,7 @@ std::string name_of(const X509* certificate, TlsSettings::ClientName which) {
   return {};
 }
 
-/// In Unix time; 0 if it can't be told.
+/// In Unix time; 0 if it cannot be determined.
 std::uint64_t end_of(const X509* certificate) {
   std::tm broken_down{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &broken_down) != 1) return 0;
@@ -279,7 +279,7 @@ ClientCertificate client_certificate(const SSL* ssl, TlsSettings::ClientName whi
   const X509* const certificate = SSL_get0_peer_certificate(ssl);
   if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK) return {};
   ClientCertificate out{name_of(certificate, which), end_of(certificate)};
-  // An authority that has ended vouches for nothing any more.
+  // The chain is only valid as long as every authority in it.
   const STACK_OF(X509)* const chain = SSL_get0_verified_chain(ssl);
   for (int i = 0; chain && i < sk_X509_num(chain); ++i)
     out.valid_until = std::min(out.valid_until, end_of(sk_X509_value(chain, i)));
@@ -288,7 +288,7 @@ ClientCertificate client_certificate(const SSL* ssl, TlsSettings::ClientName whi
 
 std::string certificate_problem(const SSL* ssl) {
   const long result = SSL_get_verify_result(ssl);
-  return result == X509_V_OK ? "it has shown none" : X509_verify_cert_error_string(result);
+  return result == X509_V_OK ? "it has sent none" : X509_verify_cert_error_string(result);
 }
 
 bool is_about_certificate(int reason) {

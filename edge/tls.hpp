@@ -1,11 +1,11 @@
 #pragma once
-// TLS as the edge speaks it: certificates by SNI, sane ciphers, consumers' certificates. C++17, as stream.hpp is.
+// TLS of the edge: certificates by SNI, cipher selection, client certificates. C++17, like stream.hpp.
 //
-// A TlsSettings' files are read at once into a TlsContexts that never changes; a reload makes another, and connections
-// that are open keep the one that they began with. Neither session tickets nor a session cache: a key for tickets would
-// have to be shared by all edges and changed often, or forward secrecy is gone.
+// The files of a TlsSettings are read into an immutable TlsContexts; a reload creates another one, and open connections
+// keep theirs. There are neither session tickets nor a session cache: a ticket key would have to be shared by all edges
+// and rotated often, or forward secrecy would be lost.
 //
-// Errors are texts that say which file is wrong and how; no key ever stands in one.
+// Errors name the file and what is wrong with it, and never contain a key.
 
 #include <openssl/ssl.h>
 
@@ -22,7 +22,7 @@
 namespace nuropb::edge {
 
 struct TlsSettings {
-  /// How its files are read, at the start and at every reload (certificate_files.hpp).
+  /// Reads a file, at start-up and at every reload (certificate_files.hpp).
   std::function<Result<std::string>(const std::string& file)> read = [](const std::string& file) {
     return read_text_file(file, 1U << 20);
   };
@@ -32,7 +32,7 @@ struct TlsSettings {
   std::string ciphers;
   enum class Clients { none, optional, required } clients = Clients::none;
   std::string client_ca_file;
-  std::string client_crl_file;  ///< empty: none is revoked
+  std::string client_crl_file;  ///< empty: no revocation check
   enum class ClientName { cn, dns, email, uri } client_name = ClientName::cn;
 };
 
@@ -47,12 +47,12 @@ class TlsContexts {
   TlsContexts(const TlsContexts&) = delete;
   TlsContexts& operator=(const TlsContexts&) = delete;
 
-  /// Reads all files. Nothing, and what is wrong in `error`, if any of them will not do.
+  /// Reads all files. Returns null, and sets `error`, if any of them is invalid.
   static std::shared_ptr<TlsContexts> load(const TlsSettings& settings, std::string& error);
 
-  /// A server's end on this socket, which it does not own; nothing if memory is short.
+  /// The server's SSL object for this socket, which it does not own; null if memory is short.
   [[nodiscard]] SslPtr accept_on(int socket) const;
-  /// The names and the ends of the certificates, for the log: "gw.example.com until Nov 21 11:00:00 2027 GMT".
+  /// Names and expiry of the certificates, for the log: "gw.example.com until Nov 21 11:00:00 2027 GMT".
   [[nodiscard]] const std::vector<std::string>& certificates() const { return descriptions_; }
 
  private:
@@ -62,12 +62,12 @@ class TlsContexts {
   std::vector<std::string> descriptions_;
 };
 
-/// Of the peer's verified certificate; empty if it showed none, or one without such a name.
+/// The peer's verified certificate; empty if it sent none, or one without such a name.
 ClientCertificate client_certificate(const SSL* ssl, TlsSettings::ClientName which);
 
-/// What was wrong with the client's certificate in a handshake that has failed for it: OpenSSL's words.
+/// Why the client's certificate was rejected in a failed handshake, in OpenSSL's words.
 std::string certificate_problem(const SSL* ssl);
-/// Whether OpenSSL's reason for the end of a handshake is the client's certificate, or that there is none.
+/// Whether OpenSSL's error code refers to the client's certificate or to its absence.
 bool is_about_certificate(int reason);
 
 }  // namespace nuropb::edge

@@ -21,8 +21,8 @@ std::string strip_bearer(std::string_view header) {
   header = trim(header);
   constexpr std::string_view scheme = "Bearer";
   std::string_view rest = header.substr(std::min(scheme.size(), header.size()));
-  // The scheme's name knows no case (RFC 9110, section 11.1). Without anything behind it, only the one that nuropb-gw
-  // takes: a token may begin with these letters itself.
+  // The scheme is case-insensitive (RFC 9110, section 11.1). Without a separator only nuropb-gw's spelling is accepted,
+  // because a token may begin with these letters itself.
   const bool apart = rest.empty() || rest.front() == ' ' || rest.front() == '\t' || rest.front() == ':';
   if (!header.starts_with(scheme) && !(apart && same_letters(header.substr(0, scheme.size()), scheme)))
     return std::string(header);
@@ -49,7 +49,7 @@ std::optional<std::string> cookie_value(std::string_view header, std::string_vie
 
 namespace {
 
-/// Calls `take` with each element of a comma-separated list, until it says true.
+/// Calls `take` with each element of a comma-separated list until it returns true.
 template <class Take>
 bool any_of_list(std::string_view list, Take&& take) {
   while (!list.empty()) {
@@ -75,7 +75,7 @@ std::optional<std::string> token_of_protocols(std::string_view protocols) {
       out = std::string(one.substr(plain.size()));
     } else if (one.starts_with(encoded)) {
       std::string text(one.substr(encoded.size()));
-      if (text.find('=') != std::string::npos) return false;  // no character of a subprotocol
+      if (text.find('=') != std::string::npos) return false;  // not allowed in a subprotocol
       while (text.size() % 4 != 0) text += '=';
       out = base64::decode(text, base64::Alphabet::url);
     }

@@ -1,6 +1,6 @@
 #pragma once
-// Finding a consumer's token in its handshake. Pure: the edge only finds it, meshd judges it (design.md, rule 2:
-// sealed*). Order as nuropb-gw's: the header, then the cookie, then the session cookie (nuropb-wire.md section 2,
+// Finds a client's token in its handshake. Pure: the edge only finds it, meshd authenticates it (design.md, rule 2).
+// The order is nuropb-gw's: the header, then the cookie, then the session cookie (nuropb-wire.md section 2,
 // "Authorization order").
 
 #include <optional>
@@ -14,42 +14,43 @@ namespace nuropb::edge {
 struct FoundToken {
   records::CredentialKind kind = records::CredentialKind::header;
   std::string token;
-  std::uint64_t valid_until = 0;  ///< of a client certificate: its end in Unix time
+  std::uint64_t valid_until = 0;  ///< of a client certificate: Unix time of its expiry
 };
 
-/// Header values as nuropb-gw takes them: `Bearer x`, `Bearer: x`, `Bearer :x`, `Bearerx`, or the bare token; the scheme in
-/// any case where it stands apart, and with any number of spaces behind it.
+/// Parses header values as nuropb-gw does: `Bearer x`, `Bearer: x`, `Bearer :x`, `Bearerx`, or the bare token; the
+/// scheme in any case if it is separated, and followed by any number of spaces.
 std::string strip_bearer(std::string_view header);
 
-/// The value of one cookie of a Cookie header; a quoted value without its quotes.
+/// The value of one cookie in a Cookie header, without quotes.
 std::optional<std::string> cookie_value(std::string_view cookie_header, std::string_view name);
 
-/// What a handshake has to look at; empty where missing.
+/// The parts of a handshake that may contain a token; empty if missing.
 struct TokenTexts {
-  std::string_view method;         ///< cookies count for GET only
+  std::string_view method;         ///< cookies are only used for GET
   std::string_view authorization;  ///< the header's value, like the next two
   std::string_view cookies;
   std::string_view protocols;  ///< Sec-WebSocket-Protocol
   std::string_view query;      ///< as it was sent
 };
-/// What the config looks for; empty: not there.
+/// The configured names; empty: not used.
 struct TokenNames {
   std::string_view cookie, session_cookie, query;
   bool subprotocol = false;
 };
-/// What the page or app gave on purpose comes before what a browser sends by itself: header, subprotocol, query, cookie,
-/// session cookie. Nothing, if there is no token or one that is longer than a record holds.
+/// Finds the token. What the page or app sends explicitly precedes what a browser sends automatically: header,
+/// subprotocol, query, cookie, session cookie. Empty if there is no token, or it is longer than a record allows.
 std::optional<FoundToken> find_token(const TokenTexts& texts, const TokenNames& names);
 
-/// The token among offered subprotocols, for browsers, which can set no header: `bearer.<token>`, or where a token has
-/// bytes that can't stand there, `base64url.bearer.authorization.nuropb.<token in unpadded base64url>` (after Kubernetes).
+/// The token among the offered subprotocols, for browsers, which cannot set headers: `bearer.<token>`, or, if the token
+/// contains characters that are not allowed there, `base64url.bearer.authorization.nuropb.<token in unpadded
+/// base64url>` (after Kubernetes).
 std::optional<std::string> token_of_protocols(std::string_view protocols);
-/// True if that very subprotocol is offered.
+/// Whether exactly this subprotocol is offered.
 bool offers_protocol(std::string_view protocols, std::string_view name);
-/// The subprotocol that is spoken at listen.path; what is selected in the token's stead.
+/// The subprotocol at listen.path, which is selected instead of the token.
 inline constexpr std::string_view subprotocol_name = "nuropb";
 
-/// The value of one parameter of a query, decoded ('+' stands for itself).
+/// The decoded value of one query parameter ('+' is literal).
 std::optional<std::string> query_value(std::string_view query, std::string_view name);
 
 }  // namespace nuropb::edge

@@ -1,8 +1,9 @@
 #pragma once
-// websocketpp takes the mask off what consumers send byte by byte (RFC 6455 section 5.3), which was a tenth of an edge's
-// instructions for a request. A word of its "prepared key" holds the four bytes of the mask twice: eight bytes at a time.
+// Unmasks frames of clients (RFC 6455 section 5.3). websocketpp does it byte by byte, which took a tenth of an edge's
+// instructions per request. Its "prepared key" contains the four mask bytes twice, so eight bytes are processed at a
+// time.
 //
-// For websocket_socket.hpp alone, and C++17 with it.
+// Only for websocket_socket.hpp, and therefore C++17.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace nuropb::edge {
 
-/// In place. Returns the key for what follows in the same frame.
+/// Unmasks in place. Returns the key for the rest of the same frame.
 inline std::size_t unmask(std::uint8_t* data, std::size_t size, std::size_t prepared_key) {
   std::size_t at = 0;
   for (; size - at >= sizeof prepared_key; at += sizeof prepared_key) {
@@ -20,7 +21,7 @@ inline std::size_t unmask(std::uint8_t* data, std::size_t size, std::size_t prep
     word ^= prepared_key;
     std::memcpy(data + at, &word, sizeof word);
   }
-  return websocketpp::frame::byte_mask_circ(data + at, size - at, prepared_key);  // whole words have not turned it
+  return websocketpp::frame::byte_mask_circ(data + at, size - at, prepared_key);  // whole words do not rotate the key
 }
 
 }  // namespace nuropb::edge

@@ -1,4 +1,4 @@
-// The only translation unit that sees websocketpp. C++17, see websocket.hpp.
+// The only translation unit that includes websocketpp. C++17, see websocket.hpp.
 
 #include "edge/websocket_socket.hpp"
 
@@ -10,7 +10,7 @@ namespace nuropb::edge {
 
 namespace {
 
-/// What a Frame holds.
+/// The content of a Frame.
 struct CountedMessage final : Message {
   explicit CountedMessage(std::string bytes) : Message(nullptr, websocketpp::frame::opcode::text) {
     get_raw_payload() = std::move(bytes);
@@ -27,13 +27,14 @@ std::size_t Frame::bytes_in_memory() { return CountedMessage::in_memory; }
 
 Frame prepare(std::string_view text) {
   namespace frame = websocketpp::frame;
-  // What a server sends is not masked (RFC 6455 section 5.1), so the same bytes do for every socket. Compressed they
-  // would be another text for each: a frame without RSV1 is in order on a socket that negotiated compression.
+  // A server's frames are not masked (RFC 6455 section 5.1), so the same bytes serve every socket. Compressed they
+  // would differ per socket; an uncompressed frame (without RSV1) is valid on a socket that negotiated compression.
   std::string bytes = frame::prepare_header(frame::basic_header(frame::opcode::text, text.size(), true, false),
                                             frame::extended_header(text.size()));
   const std::size_t head = bytes.size();
   bytes.append(text);
-  auto message = std::make_shared<CountedMessage>(std::move(bytes));  // with its head, so that one plain write does
+  // Includes its head, so that a single write suffices.
+  auto message = std::make_shared<CountedMessage>(std::move(bytes));
   Frame out;
   out.text_ = std::string_view(message->get_payload()).substr(head);
   out.message_ = std::move(message);
@@ -45,8 +46,7 @@ namespace {
 using websocketpp::frame::opcode::text;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint32_t most_pongs =
-    64;  ///< that may wait for a consumer to read; RFC 6455 section 5.5.3 asks for the last only
+constexpr std::uint32_t most_pongs = 64;  ///< that may be queued; RFC 6455 section 5.5.3 only requires the last one
 
 class SocketHandshake final : public Handshake {
  public:
@@ -73,21 +73,21 @@ void put(Socket& socket, const HttpAnswer& answer) {
   socket.replace_header("Content-Length", std::to_string(answer.body.size()));
 }
 
-/// RFC 6455 section 4.2.1: 16 bytes in base64. websocketpp takes anything.
+/// RFC 6455 section 4.2.1: 16 bytes in base64. websocketpp accepts anything.
 bool good_key(const std::string& key) {
   if (key.size() != 24 || key[22] != '=' || key[23] != '=') return false;
   return std::all_of(key.begin(), key.begin() + 22,
                      [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/'; });
 }
 
-/// websocketpp keeps every header of request and answer for as long as the socket is open, and has no more use for them.
+/// Frees the headers of request and response, which websocketpp would keep as long as the socket is open.
 void forget_handshake(const Socket& socket) {
   const_cast<Configuration::request_type&>(socket.get_request()) = {};
   const_cast<Configuration::response_type&>(socket.get_response()) = {};
 }
 
-/// websocketpp looks for a character that was cut off only where the last frame is the first one, and not at all at
-/// what unfolds from the end of a compressed message (RFC 6455 section 8.1).
+/// websocketpp only detects a truncated character if the message has a single frame, and not at the end of a
+/// decompressed message (RFC 6455 section 8.1).
 bool good_text(const Server::message_ptr& message) {
   const std::string& payload = message->get_payload();
   if (message->get_compressed()) return websocketpp::utf8_validator::validate(payload);
@@ -172,7 +172,7 @@ struct WebSocketListener::Impl {
             if (!whole || (message->get_opcode() == text && !good_text(message))) {
               websocketpp::lib::error_code ignored;
               socket->close(websocketpp::close::status::invalid_payload,
-                            whole ? "the text is not UTF-8" : "the message does not unfold", ignored);
+                            whole ? "the text is not UTF-8" : "the message can't be decompressed", ignored);
               return true;
             }
             if (message->get_payload().size() > socket->max_message) {
@@ -194,7 +194,7 @@ struct WebSocketListener::Impl {
           [&] {
             const auto socket = server.get_con_from_hdl(handle);
             heard(*socket);
-            // Pongs for one who does not read would pile up: no limit of websocketpp's counts them.
+            // Pongs for a client that does not read would accumulate, because websocketpp's limits do not count them.
             if (socket->stream().written() != socket->taken_at_pong) socket->pongs = 0;
             socket->taken_at_pong = socket->stream().written();
             return ++socket->pongs <= most_pongs;

@@ -1,6 +1,6 @@
 #pragma once
-// What websocketpp is given in place of parts of its own: a socket that is a Stream, and a bounded permessage-deflate.
-// For websocket_listener.cpp alone.
+// Replacements for parts of websocketpp: a socket that is a Stream, and a bounded permessage-deflate. Only for
+// websocket_listener.cpp.
 
 #include <functional>
 #include <memory>
@@ -18,8 +18,8 @@
 
 namespace nuropb::edge {
 
-/// websocketpp's socket policy: the connection's end. One for plain and TLS alike, or all of websocketpp would be
-/// compiled, and run, in two editions.
+/// websocketpp's socket policy for a connection. One class serves plain and TLS, because otherwise all of websocketpp
+/// would be compiled twice.
 class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
  public:
   using type = StreamSocket;
@@ -28,13 +28,13 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
 
   ptr get_shared() { return shared_from_this(); }
   bool is_secure() const { return stream_ && stream_->secure(); }
-  /// Before start().
+  /// To be called before start().
   void adopt(std::shared_ptr<Stream> stream) { stream_ = std::move(stream); }
-  /// Where streams go that have had their last frame.
+  /// Receives streams after their last frame, for a lingering close.
   inline static std::function<void(std::shared_ptr<Stream>)> farewell;
 
   Stream& stream() const { return *stream_; }
-  /// Ask for the memory that says where the stream is, and then for its own.
+  /// Prefetches the pointer to the stream, and then the stream.
   void fetch() const { __builtin_prefetch(&stream_); }
   void fetch_stream() const {
     const auto* const memory = reinterpret_cast<const char*>(stream_.get());
@@ -44,7 +44,7 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   Stream& get_socket() { return *stream_; }
   Stream& get_next_layer() { return *stream_; }
   Stream::Tcp& get_raw_socket() { return stream_->socket(); }
-  /// For websocketpp's log, which is off.
+  /// For websocketpp's log, which is disabled.
   std::string get_remote_endpoint(ErrorCode&) const { return {}; }
 
   template <class Code>
@@ -65,7 +65,7 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
     return error;
   }
   void async_shutdown(websocketpp::transport::asio::socket::shutdown_handler done) {
-    // Ending a connection with bytes of the peer's unread resets it, and the close frame is lost with it.
+    // Closing a connection with unread bytes resets it, and the close frame is lost with it.
     if (stream_->reading() || !farewell) return done(stream_->shutdown());
     const auto error = stream_->shutdown(Stream::Tcp::shutdown_send);
     if (!error) farewell(stream_);
@@ -77,7 +77,7 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   std::shared_ptr<Stream> stream_;
 };
 
-/// The endpoint's end of the same.
+/// The endpoint's part of the policy.
 class StreamSocketEndpoint {
  public:
   using type = StreamSocketEndpoint;
@@ -89,7 +89,7 @@ class StreamSocketEndpoint {
   websocketpp::lib::error_code init(const socket_con_ptr&) { return {}; }
 };
 
-/// websocketpp makes one for each connection, and tells it nothing: what is set, is set for the process.
+/// websocketpp creates one per connection and passes it no arguments, so the settings are process-wide.
 class BoundedDeflate {
  public:
   using ErrorCode = websocketpp::lib::error_code;
@@ -123,8 +123,8 @@ class BoundedDeflate {
     unfolding_ = this;
     return code(deflate_->unfold(bytes, length, out));
   }
-  /// Of the connection that has unfolded last: websocketpp hands a message over as soon as it has come.
-  /// False if it was cut off.
+  /// For the connection that decompressed last: websocketpp delivers a message as soon as it is complete. Returns false
+  /// if it was truncated.
   static bool message_ended() {
     const bool whole = !unfolding_ || unfolding_->deflate_->message_ended() == Deflate::Outcome::ok;
     unfolding_ = nullptr;

@@ -1,6 +1,6 @@
 #pragma once
-// One WebSocket as websocketpp holds it, and how we write to it past websocketpp. For websocket_listener.cpp alone, and
-// C++17 with it (websocket.hpp).
+// One WebSocket in websocketpp, and direct writes that bypass websocketpp. Only for websocket_listener.cpp, and
+// therefore C++17 (websocket.hpp).
 
 #include <poll.h>
 
@@ -28,23 +28,23 @@
 
 namespace nuropb::edge {
 
-/// What a connection has read of messages that are not complete, and of frames that complete none.
+/// What a connection has read of incomplete messages, and of frames that complete none.
 struct Incoming {
-  /// The one whose bytes are being read now: websocketpp does not say to whom a piece of payload belongs.
+  /// The connection being read now: websocketpp does not say to which one a piece of payload belongs.
   inline static Incoming* current = nullptr;
   static constexpr std::int64_t smallest_frame = 6, largest_head = 14, heads_for_payload = 64, counted_from = 32;
 
-  std::string* unfinished = nullptr;  ///< websocketpp's buffer of a message; nothing: none is incomplete
-  std::int64_t payload = 0;           ///< bytes of messages in the read at hand
-  std::int64_t heads = 0;             ///< bytes of heads and control frames, above what the messages needed
-  bool told = false;                  ///< the receiver knows of `unfinished`
-  bool discards = false;              ///< the connection is closing: what comes is not kept
+  std::string* unfinished = nullptr;  ///< websocketpp's buffer of an incomplete message; null: there is none
+  std::int64_t payload = 0;           ///< bytes of messages in the current read
+  std::int64_t heads = 0;             ///< bytes of heads and control frames in excess of what the messages needed
+  bool told = false;                  ///< `unfinished` was reported to the receiver
+  bool discards = false;              ///< the connection is closing: what arrives is dropped
 
   void complete() {
     unfinished = nullptr;
     heads -= largest_head;
   }
-  /// Frames for the receiver to count, after a read of so many bytes.
+  /// Number of frames to report to the receiver, after a read of `bytes`.
   std::size_t frames(std::size_t bytes) {
     heads += static_cast<std::int64_t>(bytes) - payload - payload / heads_for_payload;
     payload = 0;
@@ -58,25 +58,25 @@ struct Incoming {
   }
 };
 
-/// What hangs on a connection of websocketpp; the config below makes it its base class.
+/// Our state of a websocketpp connection; the config below makes it websocketpp's base class.
 struct Attachment : websocketpp::connection_base {
   std::unique_ptr<Connection> face;
-  // websocketpp keeps a connection alive by its outstanding reads and writes only, so one whose reading is paused would
-  // vanish without a word: from open to close it holds itself.
+  // websocketpp keeps a connection alive through its pending reads and writes only, so one whose reading is paused
+  // would be destroyed: from open to close it holds itself.
   std::shared_ptr<void> self;
   std::unique_ptr<Receiver> receiver;
   std::unique_ptr<Liveness::Socket> life;
   std::string peer;
   ClientCertificate certificate;
   std::uint64_t taken_at_pong = 0;
-  std::size_t compress_from = SIZE_MAX;  ///< messages of so many bytes, where it was negotiated
-  std::size_t max_message = SIZE_MAX;    ///< of what a message unfolds to, below what holds for all
-  std::uint32_t pongs = 0;               ///< since it took something from us
-  std::string corked;                    ///< frames of this turn, to go in one write
+  std::size_t compress_from = SIZE_MAX;  ///< minimum size for compression, if it was negotiated
+  std::size_t max_message = SIZE_MAX;    ///< limit for the decompressed message, below the general one
+  std::uint32_t pongs = 0;               ///< pongs since the peer accepted data from us
+  std::string corked;                    ///< frames of this turn, to be written together
   Incoming incoming;
 };
 
-/// Nothing that a callback does may end the event loop.
+/// Exceptions of callbacks must not end the event loop.
 template <class Work>
 auto guarded(Work&& work, decltype(work()) otherwise) {
   try {
@@ -84,8 +84,8 @@ auto guarded(Work&& work, decltype(work()) otherwise) {
   } catch (const std::exception&) { return otherwise; }
 }
 
-/// websocketpp's transport, which also tells when the kernel has taken a write: websocketpp knows only what it has not yet
-/// begun to write, and tells nobody.
+/// websocketpp's transport, extended to report when the kernel has accepted a write: websocketpp only knows what it has
+/// not begun to write, and reports nothing.
 template <class Config>
 struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
   struct transport_con_type : websocketpp::transport::asio::connection<Config> {
@@ -94,7 +94,7 @@ struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
     void async_write(const char* bytes, std::size_t length, websocketpp::transport::write_handler then) {
       Base::async_write(bytes, length, std::move(then));
     }
-    /// Frames, one write at a time. `then` is a member of the connection, which outlives the write.
+    /// Writes frames, one write at a time. `then` is a member of the connection, which outlives the write.
     void async_write(const std::vector<websocketpp::transport::buffer>& buffers,
                      const websocketpp::transport::write_handler& then) {
       writing_ = 0;
@@ -129,7 +129,7 @@ struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
       try {
         then(error, bytes);
       } catch (const std::bad_alloc&) {
-        // It ends this connection, and no other one.
+        // Closes this connection only.
         Incoming::current = nullptr;
         incoming.discard();
         if (Costs* const costs = costs_of()) costs->on_no_memory();
@@ -158,7 +158,7 @@ struct NotifyingTransport : websocketpp::transport::asio::endpoint<Config> {
   };
 };
 
-/// Messages of websocketpp whose memory comes as their bytes do: a head of 14 bytes announces megabytes.
+/// Messages whose memory grows with the received bytes, because a head of 14 bytes can announce megabytes.
 template <class Message>
 class FrugalMessages : public std::enable_shared_from_this<FrugalMessages<Message>> {
  public:
@@ -197,7 +197,7 @@ struct Configuration {
     static const bool enable_multithreading = false;
     static const long timeout_socket_pre_init = 5000;
     static const long timeout_proxy = 5000;
-    static const long timeout_socket_post_init = 0;  // the door has seen to all of that
+    static const long timeout_socket_post_init = 0;  // the door has completed all of that
     static const long timeout_dns_resolve = 5000;
     static const long timeout_connect = 5000;
     static const long timeout_socket_shutdown = 5000;
@@ -223,8 +223,8 @@ struct Configuration {
 
 }  // namespace nuropb::edge
 
-/// Takes in a piece of a frame's payload: without its mask, unfolded, and checked. websocketpp's own member for this config,
-/// with the mask taken off by the word; has to be seen before that is instantiated.
+/// Processes a piece of a frame's payload: unmasks, decompresses and validates it. websocketpp's own member for this
+/// config, with unmasking by words; it must be declared before that is instantiated.
 template <>
 inline std::size_t websocketpp::processor::hybi13<nuropb::edge::Configuration>::process_payload_bytes(
     std::uint8_t* piece, std::size_t size, websocketpp::lib::error_code& error) {
@@ -263,7 +263,7 @@ using Server = websocketpp::server<Configuration>;
 using Socket = Server::connection_type;
 using Message = Configuration::message_type;
 
-/// What a Frame holds is made by prepare() and by nobody else.
+/// Access to a Frame's content. Only prepare() creates it.
 struct FrameAccess {
   static std::shared_ptr<Message> message(const Frame& frame) {
     return std::static_pointer_cast<Message>(frame.message_);
@@ -281,8 +281,9 @@ class Corked {
   std::vector<std::shared_ptr<Socket>> sockets_;
 };
 
-/// Frames go to the kernel directly where nothing is in their way. websocketpp's own path, a completion through the event
-/// loop for each write, is for what the kernel does not take at once, for TLS and for compression.
+/// Frames are written to the kernel directly if nothing is queued before them. websocketpp's own path, with a
+/// completion through the event loop per write, is used for what the kernel does not accept immediately, for TLS and
+/// for compression.
 class SocketConnection final : public Connection {
  public:
   SocketConnection(Socket& socket, Pulse& pulse, Corked& corked) : socket_(socket), pulse_(pulse), corked_(corked) {}
@@ -293,7 +294,7 @@ class SocketConnection final : public Connection {
     if (frame.size() >= socket_.compress_from) return send(frame.text(), websocketpp::frame::opcode::text);
     uncork();
     const auto message = FrameAccess::message(frame);
-    // What the kernel took only in part would have to be copied, and a large frame may go to very many sockets.
+    // The rest of a partial write would have to be copied, and a large frame may go to very many sockets.
     if (!free() || frame.size() > most_corked) return queue(message);
     const std::string& bytes = message->get_payload();
     const std::size_t taken = socket_.stream().write_now(bytes.data(), bytes.size());
@@ -305,7 +306,7 @@ class SocketConnection final : public Connection {
       __builtin_prefetch(&socket_.compress_from);
       __builtin_prefetch(&socket_.corked);
       __builtin_prefetch(&socket_.attachment);
-      // What is buffered stands before the request.
+      // The buffered amount is located before the request.
       __builtin_prefetch(reinterpret_cast<const char*>(&socket_.get_request()) - 64);
       socket_.fetch();
     } else {
@@ -326,8 +327,8 @@ class SocketConnection final : public Connection {
     socket_.close(code, std::string(reason), ignored);
   }
   // websocketpp's pause_reading() takes effect only after the next read was started, and a resume before that one ended
-  // would start a second into the same buffer. Called at once, from within a callback (websocket.hpp asks for that),
-  // it keeps the next read from being started at all.
+  // would start a second read into the same buffer. Called immediately, from within a callback (as websocket.hpp
+  // requires), it prevents the next read from being started.
   void pause_reading() override {
     if (socket_.life) pulse_.liveness.leave(*socket_.life);
     socket_.handle_pause_reading();
@@ -357,16 +358,16 @@ class SocketConnection final : public Connection {
  private:
   static constexpr std::size_t most_corked = 16 * 1024;
 
-  /// Whether nothing is on its way that a write could overtake.
+  /// Whether nothing is queued that a direct write could overtake.
   bool free() const {
     return socket_.get_state() == websocketpp::session::state::open && !socket_.stream().secure() &&
            socket_.writing() == 0 && socket_.get_buffered_amount() == 0;
   }
   void queue(const std::shared_ptr<Message>& message) {
-    websocketpp::lib::error_code ignored;  // a socket that is closing: its end is told by on_close
+    websocketpp::lib::error_code ignored;  // a closing socket, whose end on_close reports
     ignored = socket_.send(message);
   }
-  /// Frames, or the rest of one, as they are.
+  /// Queues complete frames, or the rest of one, unchanged.
   void queue_bytes(const std::string& bytes) {
     auto message = std::make_shared<Message>(nullptr, websocketpp::frame::opcode::binary, bytes.size());
     message->set_payload(bytes);
@@ -404,7 +405,7 @@ class SocketConnection final : public Connection {
   Socket& socket_;
   Pulse& pulse_;
   Corked& corked_;
-  mutable std::size_t own_ = 0;  // bytes that were queued in no Frame, since nothing was
+  mutable std::size_t own_ = 0;  // bytes queued outside of Frames since the queue was last empty
 };
 
 inline void Corked::add(Socket& socket) {

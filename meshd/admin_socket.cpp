@@ -16,14 +16,15 @@
 namespace nuropb::meshd {
 namespace {
 
-constexpr std::size_t most_waiting = 256 * 1024;  // bytes of lines of a tap whose reader is slow
+// Limit of queued lines for a slow reader of a tap.
+constexpr std::size_t most_waiting = 256 * 1024;
 constexpr std::string_view operations = "/operations/", tap_path = "/tap";
 
 HttpAnswer answer_of(const AdminSocket::Answer& answer) {
   return {answer.good ? 200 : 400, answer.json + "\n", {{"Content-Type", "application/json"}}};
 }
 
-/// An operator who watches.
+/// Writes a tap's lines into an operator's connection.
 class TapReader : public Taps::Reader {
  public:
   explicit TapReader(std::shared_ptr<LineStream> lines) : lines_(std::move(lines)) {}
@@ -51,7 +52,7 @@ void answer(const AdminSocket::Callbacks& callbacks, const HttpServer::Request& 
   const std::string_view path = asked.path;
   const bool operation = path.starts_with(operations), taps = callbacks.tap && path == tap_path;
   if (operation && asked.method == "POST") {
-    // An operation takes no query, so one that is there belongs to the name, of which there is no operation.
+    // Operations take no query, so a query is treated as part of the name and makes it unknown.
     std::string name(path.substr(operations.size()));
     if (!asked.query.empty()) name.append("?").append(asked.query);
     return callbacks.operate(name, asked.body,
@@ -64,7 +65,7 @@ void answer(const AdminSocket::Callbacks& callbacks, const HttpServer::Request& 
   respond(not_there("there is GET /metrics, /healthz, /readyz, POST /operations/NAME and POST /tap"));
 }
 
-/// Who may do what only an operator may: asked before a byte of the body is read.
+/// Authenticates requests that need the operator's key, before any byte of the body is read.
 class Gate {
  public:
   explicit Gate(std::string key) : expected_("Bearer " + std::move(key)) {}
@@ -76,7 +77,7 @@ class Gate {
     ++refused_;
     if (const auto left_out = pause_.due(std::chrono::steady_clock::now())) {
       log::warning("request on the admin socket refused",
-                   {{"reason", shown.empty() ? "it shows no key" : "its key is not that of admin.key"},
+                   {{"reason", shown.empty() ? "it has no key" : "its key is not the one in admin.key"},
                     {"path", std::string_view(head.path).substr(0, 100)},
                     {"left_out", *left_out}});
     }

@@ -15,7 +15,8 @@ AttachLimit::AttachLimit(std::uint32_t max_workers)
 bool AttachLimit::may_connect(pid_t process, SteadyTime now) {
   if (processes_.size() >= most_remembered && !processes_.contains(process)) {
     std::erase_if(processes_, [now](const auto& entry) { return entry.second.rested(now); });
-    // So many processes within seconds: they are strangers each, and what is forgotten here is still counted by attachments.
+    // Too many processes within seconds. Forgetting them is acceptable, because attachments are limited in total as
+    // well.
     if (processes_.size() >= most_remembered) processes_.clear();
   }
   return processes_[process].take({connections_per_s, connections_burst}, now, 0).over == RateLimit::Over::nothing;

@@ -1,9 +1,9 @@
 #pragma once
-// Both clocks at one moment, and whether the wall clock was set: whether it has moved by another amount than the monotonic
-// one, which nobody can set. A machine that was suspended looks the same: its monotonic clock stood still. A clock that is
-// slewed, as NTP does for small differences, slews both.
+// Detects steps of the wall clock: it has moved by another amount than the monotonic clock, which cannot be set. A
+// suspended machine looks the same, because its monotonic clock stops. Slewing, as by NTP for small differences,
+// affects both clocks.
 //
-// Pure but for now(); owner thread: the ring loop.
+// Pure except for now(); owner thread: the ring loop.
 
 #include <algorithm>
 #include <chrono>
@@ -23,7 +23,8 @@ struct Moment {
   }
 };
 
-/// When, by the monotonic clock, the time is over that is left until `expires`. Bounded as to_ring_ms() and its inverse are.
+/// The monotonic time at which the time that is left until `expires` is over. Bounded like to_ring_ms() and its
+/// inverse.
 inline SteadyTime steady_end(std::int64_t expires, Moment now) {
   constexpr std::int64_t far_away_s = 1LL << 32;
   const std::int64_t now_s = now.wall_ms / 1000;
@@ -33,10 +34,10 @@ inline SteadyTime steady_end(std::int64_t expires, Moment now) {
 
 class ClockSteps {
  public:
-  static constexpr std::int64_t least_ms = 1000;  ///< smaller steps are no steps until they add up
+  static constexpr std::int64_t least_ms = 1000;  ///< smaller differences are ignored until they add up
 
   explicit ClockSteps(Moment start) : start_(start) {}
-  /// By how many milliseconds the wall clock was set since the last step, or since the start; 0: it was not.
+  /// The milliseconds by which the wall clock was set since the last step or since the start; 0: it was not set.
   std::int64_t look(Moment now) {
     const std::int64_t by =
         now.wall_ms - start_.wall_ms - std::chrono::duration_cast<milliseconds>(now.steady - start_.steady).count();

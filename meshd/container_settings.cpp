@@ -9,14 +9,14 @@
 namespace nuropb::meshd {
 namespace {
 
-/// Logged when it made something, so that a second leader is silent.
+/// Logs only what it created, so that a second leader logs nothing.
 Result<void> configure(const mesh::SetUpSettings& settings) {
   const auto done = mesh::set_up(settings);
   if (!done) return tl::unexpected(done.error());
   for (const auto& note : done->notes) log::warning(note, {{"broker", done->broker}});
   for (const auto& item : done->items) {
     if (item.state == mesh::SetUp::Found::made)
-      log::info("made on the broker", {{"what", item.what}, {"broker", done->broker}});
+      log::info("created on the broker", {{"what", item.what}, {"broker", done->broker}});
   }
   return {};
 }
@@ -30,7 +30,7 @@ Result<mesh::ServiceContainer::Settings> container_settings(const Config& config
   out.instance_id = instance_id;
   out.prefix = etcd.prefix + "/" + transport.service_name;
   out.lease = std::chrono::seconds(etcd.lease_s);
-  // Short beside the lease, so that a member of the cluster that hangs leaves time to ask another.
+  // Short compared with the lease, so that a hanging member of the cluster leaves time to try another.
   out.etcd.timeout = std::clamp<milliseconds>(out.lease / 5, milliseconds(500), milliseconds(3000));
   for (const std::string& text : etcd.urls) {
     auto url = http::parse_base_url(text);

@@ -1,5 +1,5 @@
 #pragma once
-// From the config file's words to the service container's.
+// Converts the config into the service container's settings.
 
 #include <string>
 
@@ -9,7 +9,7 @@
 
 namespace nuropb::meshd {
 
-/// Reads etcd.password_file. The container's configure() sets the broker up for `transport`.
+/// Reads etcd.password_file. The container's configure() sets up the broker for `transport`.
 Result<mesh::ServiceContainer::Settings> container_settings(const Config& config, const std::string& instance_id,
                                                             const mesh::TransportSettings& transport);
 

@@ -12,7 +12,8 @@ using nlohmann::json;
 using Parameters = std::vector<mesh::Parameter>;
 
 bool is_a_gateway_of(const Config& config, const mesh::Call& call) {
-  // By the beginning of its response queue: an instance's name may have dashes, so its end does not tell.
+  // Compares the beginning of the response queue's name: an instance's name may contain dashes, so the end is
+  // ambiguous.
   const auto of = [&](const std::string& service) { return call.reply_to.starts_with("nuropb-" + service + "-"); };
   return of(config.gateway.service) || (config.lines.enabled && of(config.lines.service_name));
 }
@@ -34,8 +35,9 @@ ControllerCaller controller_caller(const mesh::Call& call, const Config::Auth& k
       if (role.is_string()) out.identity.roles.push_back(role.get<std::string>());
     }
   }
-  // nuropb-<service>-<instance>-rq; instances of NuroPb services are hexadecimal, so the last dash ends the service. One
-  // that is no service has nuropb-<vhost>-client-<instance>-rq (nuropb-wire.md, topology).
+  // The queue is nuropb-<service>-<instance>-rq; instances of NuroPb services are hexadecimal, so the last dash ends
+  // the service's name. A caller that is not a service has nuropb-<vhost>-client-<instance>-rq (nuropb-wire.md,
+  // topology).
   std::string_view queue = call.reply_to;
   if (queue.starts_with("nuropb-") && queue.ends_with("-rq") && queue.size() > 10) {
     queue = queue.substr(7, queue.size() - 10);
@@ -53,11 +55,11 @@ void add_controller_methods(mesh::ServiceHost& host, ControllerParts shared) {
                         const auto reply = std::make_shared<mesh::Reply>(std::move(answer));
                         parts->on_ring_loop([parts, name, reply, call = std::make_shared<mesh::Call>(std::move(call))] {
                           auto caller = controller_caller(*call, parts->config.auth);
-                          // What comes by a gateway of ours comes from a consumer, who is not the service.
+                          // A call through one of our gateways comes from a client, not from the service.
                           if (is_a_gateway_of(parts->config, *call)) caller.service.clear();
                           if (!parts->policy().allows_controller(caller, name)) {
                             return reply->error(error_name::authorization,
-                                                name + "(): this caller may not use it (policy)");
+                                                name + "(): this caller is not allowed to use it (policy)");
                           }
                           run_operation(parts->pushes, name, call->params, [reply](const Result<json>& result) {
                             if (result) reply->result(*result);
@@ -66,13 +68,13 @@ void add_controller_methods(mesh::ServiceHost& host, ControllerParts shared) {
                         });
                       });
   };
-  const mesh::Parameter message{"message", "any", true, "Any JSON; consumers get it as it is"};
-  const mesh::Parameter session{"session_id", "string", true, "As its consumer learned it from hello"};
-  const mesh::Parameter users{"user_ids", "array", true, "User ids; every connection of each is meant, once"};
+  const mesh::Parameter message{"message", "any", true, "Any JSON; clients get it unchanged"};
+  const mesh::Parameter session{"session_id", "string", true, "The session's id, as in the client's hello message"};
+  const mesh::Parameter users{"user_ids", "array", true, "User ids; applies once to every connection of each"};
   const mesh::Parameter code{"code", "integer", false, "1000, 1001 or 4000 to 4999", 1000};
   const mesh::Parameter reason{"reason", "string", false, "At most 123 bytes", ""};
   const std::string sends = "Sends a message to ", closes = "Closes ";
-  const std::string counted = ". Returns how many connections took it, and which gateways did not answer in time";
+  const std::string counted = ". Returns how many connections got it, and which gateways did not answer in time";
   const std::string ended = ". Returns how many connections were closed, and which gateways did not answer in time";
   add("send_to_session", sends + "one session" + counted, {session, message});
   add("send_to_users", sends + "all connections of some users" + counted, {users, message});
@@ -81,8 +83,8 @@ void add_controller_methods(mesh::ServiceHost& host, ControllerParts shared) {
   add("close_users", closes + "all connections of some users" + ended, {users, code, reason});
   add("close_all", closes + "all connections" + ended, {code, reason});
   add("sessions", "Lists sessions of all gateways of this service, page by page, and counts them",
-      {{"user_id", "string", false, "Only this user's", nullptr},
-       {"cursor", "string", false, "Where an earlier page ended; empty: from the beginning", ""},
+      {{"user_id", "string", false, "Only sessions of this user", nullptr},
+       {"cursor", "string", false, "Where an earlier page ended; empty: the beginning", ""},
        {"limit", "integer", false, "Sessions in a page, at most 1000; 0: only count", 100}});
 }
 

@@ -1,12 +1,12 @@
 #pragma once
-// When which session has to be warned of its end, and when it ends: at what comes first of
+// Schedules the expiry of sessions and the warning before it. A session expires at the earlier of
 //
-//   * the time that its token had left when it was accepted, by the monotonic clock, which nobody can set;
-//   * the token's `exp`, by the wall clock. Where the wall clock was set past it, that end is not now, but at some moment of
-//     the next ten minutes, another one for each session: a step must not close all sockets at once, and a wrong clock that
-//     is soon set right closes few.
+//   * the end of the token's remaining lifetime at its acceptance, by the monotonic clock, which cannot be set;
+//   * the token's `exp`, by the wall clock. If a step of the wall clock passes it, the session expires at some moment
+//     within the next ten minutes, another one for each session: a step must not close all sockets at once, and a wrong
+//     clock that is soon corrected closes few.
 //
-// Pure; the ring loop looks once in a while, and tells when the wall clock was set.
+// Pure; the ring loop polls due(), and reports steps of the wall clock.
 
 #include <algorithm>
 #include <chrono>
@@ -33,14 +33,15 @@ class Expiries {
   };
   struct Due {
     Key key;
-    bool over = false;        ///< else: only warned
-    std::int64_t left_s = 0;  ///< until its end
+    bool over = false;        ///< false: only the warning is due
+    std::int64_t left_s = 0;  ///< until expiry
   };
   struct Ends {
     std::int64_t expires = 0;  ///< Unix time in seconds
-    SteadyTime steady{};       ///< when the time that was left is over
+    SteadyTime steady{};       ///< end of the remaining lifetime at acceptance
   };
-  /// `warning_s` before the end there is a warning, at once if that is over; 0: no warning. A former entry of the session goes.
+  /// Schedules a warning `warning_s` before expiry, immediately if that has passed; 0: no warning. Replaces the
+  /// session's earlier entry.
   void set(const Key& key, std::int64_t warning_s, const Ends& ends, Moment now) {
     remove(key);
     place(key, {ends, std::chrono::seconds(warning_s), warning_s == 0, {}, {}}, now);
@@ -51,13 +52,13 @@ class Expiries {
     order_.erase({found->second.next, key});
     entries_.erase(found);
   }
-  /// The wall clock was set.
+  /// The wall clock was set: recomputes all entries.
   void stepped(Moment now) {
     const auto former = std::exchange(entries_, {});
     order_.clear();
     for (const auto& [key, entry] : former) place(key, entry, now);
   }
-  /// What is due; a session that was warned is kept until its end.
+  /// Returns what is due. A session that was warned stays until its expiry.
   std::vector<Due> due(SteadyTime now) {
     std::vector<Due> out;
     while (!order_.empty() && order_.begin()->first <= now) {
@@ -94,7 +95,7 @@ class Expiries {
     order_.emplace(entry.next, key);
     entries_[key] = entry;
   }
-  /// Some part of the spread, the same for a session each time, and evenly over all sessions.
+  /// A part of the spread: always the same for one session, and evenly distributed over all sessions.
   static milliseconds share_of(const Key& key) {
     constexpr auto all = static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(spread).count());
     std::uint64_t mixed = key.worker.slot;

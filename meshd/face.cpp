@@ -9,8 +9,8 @@
 namespace nuropb::meshd {
 namespace {
 
-/// The same over a restart, since queues that outlive us are named by it; and of hexadecimal digits, as instance ids of
-/// NuroPb services are.
+/// Stable across restarts, since queues that outlive us are named after it; and made of hexadecimal digits, as instance
+/// ids of NuroPb services are.
 std::string derived_instance(const std::string& instance, std::string_view kind) {
   const std::string text = instance + "/" + std::string(kind);
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -93,7 +93,7 @@ bool Face::publish_to_peers(const std::string& topic, std::string body, SteadyTi
   mesh::Outgoing message;
   message.type = MessageType::event;
   message.routing_key = topic;
-  message.correlation_id = random_hex32();  // no sealed address, so what the broker says of it concerns no client
+  message.correlation_id = random_hex32();  // not a sealed address, so the broker's report concerns no client
   message.trace_id = message.correlation_id;
   message.body = std::move(body);
   message.deadline = deadline;

@@ -8,7 +8,7 @@
 
 namespace nuropb::meshd {
 
-// With what the allocator adds to the three.
+// Including the allocator's overhead for the three.
 static_assert(sizeof(Mailbox::Message) + sizeof(std::string) + sizeof(std::max_align_t) + 32 <= Mailboxes::overhead);
 
 Mailbox::Mailbox(Mailboxes& all, Session& owner, std::uint64_t last)
@@ -27,7 +27,7 @@ Mailbox::~Mailbox() {
 }
 
 const Mailbox::Message* Mailbox::after(std::uint64_t number) const {
-  // Numbers have no holes, so a place in the log is a difference.
+  // Numbers have no gaps, so the index in the log is a difference.
   if (number < gone_ || number >= last_) return nullptr;
   return &log_[static_cast<std::size_t>(number - gone_)];
 }
@@ -51,7 +51,7 @@ void Mailboxes::resize(Mailbox& box, std::size_t bytes) {
   auto share =
       box.user_ ? shares_.find(*box.user_) : shares_.try_emplace(std::string(box.owner_.identity.user_id())).first;
   box.user_ = &share->first;
-  // The nodes are used again: this is done for every message.
+  // Reuses the nodes, because this runs for every message.
   auto rank = by_share_.extract({share->second.bytes, box.user_});
   auto size = share->second.boxes.extract({box.bytes_, box.id_});
   share->second.bytes = share->second.bytes - box.bytes_ + bytes;

@@ -29,7 +29,7 @@ namespace {
 using namespace nuropb;
 using program::fail;
 
-/// Who edges are, where they are not of our own user.
+/// The user of edges if it differs from our own.
 Result<std::optional<sandbox::Identity>> edge_user(const Config::Hardening& settings) {
   if (::geteuid() != 0 && settings.edge_user.empty()) return std::nullopt;
   auto found = sandbox::edge_identity(settings.edge_user);
@@ -63,7 +63,7 @@ int main(int argc, char** argv) {
     if (const auto in = runtime->let_in((*edges)->gid); !in) return fail(in.error());
   }
   const std::optional<gid_t> edges_group = *edges ? std::optional((*edges)->gid) : std::nullopt;
-  // Before anything else here has a thread or a secret.
+  // Must be started before this process has a thread or a secret.
   auto sockets = meshd::SocketMaker::start(
       {{runtime->control_socket(), SOCK_SEQPACKET, edges_group}, {runtime->admin_socket(), SOCK_STREAM}});
   if (!sockets) return fail(sockets.error());
@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
   auto transport = meshd::transport_settings(*config, *instance);
   if (!transport) return fail(transport.error());
 
-  // One for each kind of handlers: they are services of their own.
+  // One container for each kind of listener, because each is a service of its own.
   std::vector<mesh::ServiceContainer::Settings> containers_settings;
   const bool loopback = config->gateway.mesh == MeshKind::loopback;
   for (const meshd::MeshIdentity& identity :
@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
        clock});
   if (const auto started = loop.start(); !started) return fail(started.error());
   program::allow_requests();
-  // It listens, and has not said a word to anybody yet.
+  // The sockets listen, and nothing was served yet.
   if (const auto given = program::give_up(config->hardening, sandbox::Role::meshd); !given) return fail(given.error());
   log::info("started", {{"service", config->gateway.service},
                         {"instance", *instance},
@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
                  {{"hint", "gateway.mesh = \"rabbitmq\", unless this is for trying out or measuring"}});
     loop.connect_broker();
   }
-  // Their leaders configure the broker; only then anybody consumes.
+  // Their leaders configure the broker; only then may the instances consume.
   std::atomic<std::size_t> not_ready{containers_settings.size()};
   std::vector<std::unique_ptr<mesh::ServiceContainer>> containers;
   for (auto& settings : containers_settings) {

@@ -27,7 +27,7 @@ class Page {
   void line(std::string_view name, std::string_view labels, const std::string& value) {
     text += "nuropb_gateway_" + std::string(name) + std::string(labels) + " " + value + "\n";
   }
-  /// One family member of a histogram; `label` like stage="edge_in", or nothing.
+  /// Prints one histogram of a family; `label` is for example stage="edge_in", or empty.
   void histogram(const std::string& name, const std::string& label, const latency::Histogram& of) {
     std::uint64_t sum = 0;
     const std::string before = "{" + label + (label.empty() ? "" : ",") + "le=\"";
@@ -40,7 +40,7 @@ class Page {
     line(name + "_sum", labels, seconds(of.sum_us));
     line(name + "_count", labels, sum);
   }
-  /// 2500 → 0.0025
+  /// Formats microseconds as seconds: 2500 → 0.0025
   static std::string seconds(std::uint64_t us) {
     std::string fraction = std::to_string(us % 1'000'000);
     fraction.insert(0, 6 - fraction.size(), '0');
@@ -54,7 +54,7 @@ std::string quoted(std::string_view label, std::string_view value) {
   return std::string(label) + "=\"" + std::string(value) + "\"";
 }
 
-/// Counts by a label of few values: a family with a line for each.
+/// Prints a family with one line per value of a label.
 template <class Values>
 void labelled(Page& page, std::string_view name, std::string_view help, std::string_view type, std::string_view label,
               const Values& values) {
@@ -83,25 +83,24 @@ constexpr std::array<std::pair<std::string_view, mesh::State>, 5> states{{{"conn
                                                                           {"blocked", mesh::State::blocked},
                                                                           {"away", mesh::State::away},
                                                                           {"stopped", mesh::State::stopped}}};
-/// What consumers asked for, what became of it, and where the time went.
+/// Clients' requests: their outcomes, and where their time was spent.
 void requests(Page& page, const Counted& counted) {
-  page.head("requests_total", "Requests, commands, events and subscriptions of consumers that ended, by outcome.",
+  page.head("requests_total", "Finished requests, commands, events and subscriptions of clients, by outcome.",
             "counter");
   for (std::size_t i = 0; i < request_outcomes; ++i)
     page.line("requests_total", "{" + quoted("outcome", request_outcome_names[i]) + "}", counted.edges.outcomes[i]);
-  page.gauge("requests_pending", "Requests of consumers that wait for their answers.", counted.pending);
-  page.head("messages_total", "Messages of consumers and backends that were passed to meshd, by type.", "counter");
+  page.gauge("requests_pending", "Requests of clients that wait for their responses.", counted.pending);
+  page.head("messages_total", "Messages of clients and backends that were passed to meshd, by type.", "counter");
   for (std::size_t i = 0; i < message_names.size(); ++i) {
     if (!message_names[i].empty())
       page.line("messages_total", "{" + quoted("type", message_names[i]) + "}", counted.edges.messages[i]);
   }
-  page.counter("bad_messages_total", "Messages of consumers that could not be read.",
-               counted.edges[shm::EdgeCounter::bad_messages]);
-  page.counter("late_responses_total", "Answers that nobody waited for any more.",
+  page.counter("bad_messages_total", "Malformed messages of clients.", counted.edges[shm::EdgeCounter::bad_messages]);
+  page.counter("late_responses_total", "Responses that arrived after their client had stopped waiting.",
                counted.edges[shm::EdgeCounter::late_responses]);
-  page.counter("events_delivered_total", "Events that were passed to consumers, one by one.",
+  page.counter("events_delivered_total", "Events delivered to clients, counted per client.",
                counted.edges[shm::EdgeCounter::events]);
-  labelled(page, "bytes_total", "Bytes of consumers' messages, before TLS and compression, by direction.", "counter",
+  labelled(page, "bytes_total", "Bytes of clients' messages, before TLS and compression, by direction.", "counter",
            "direction",
            std::array{std::pair("in", counted.edges[shm::EdgeCounter::bytes_in]),
                       std::pair("out", counted.edges[shm::EdgeCounter::bytes_out])});
@@ -109,8 +108,9 @@ void requests(Page& page, const Counted& counted) {
   for (const Taken& one : taken(counted)) {
     if (std::exchange(family, one.family) != one.family) {
       page.head(family,
-                one.stage.empty() ? "From reading a request off its socket until its answer is handed to it."
-                                  : "Where the time of requests goes, by stage (docs/tasks/metrics.md).",
+                one.stage.empty()
+                    ? "Time from reading a request off its socket until its response is handed to the socket."
+                    : "Time of requests by stage (docs/tasks/metrics.md).",
                 "histogram");
     }
     page.histogram(std::string(family), one.stage.empty() ? "" : quoted("stage", one.stage), one.of);
@@ -121,7 +121,7 @@ void requests(Page& page, const Counted& counted) {
 
 void authorization(Page& page, const Counted& counted) {
   const AuthFailures& auth = counted.loop.auth;
-  labelled(page, "auth_failures_total", "Consumers that were refused, or ended, for who they are, by reason.",
+  labelled(page, "auth_failures_total", "Clients refused or disconnected because of their identity, by reason.",
            "counter", "reason",
            std::array{std::pair("no_token", counted.edges[shm::EdgeCounter::no_token]),
                       std::pair("origin", counted.edges[shm::EdgeCounter::wrong_origin]),
@@ -130,11 +130,11 @@ void authorization(Page& page, const Counted& counted) {
                       std::pair("refused", auth.refused), std::pair("unavailable", auth.unavailable),
                       std::pair("other_user", auth.other_user), std::pair("expired", auth.expired),
                       std::pair("revoked", auth.revoked)});
-  labelled(page, "backend_refused_total", "Calls of backends that were refused for their key, by reason.", "counter",
+  labelled(page, "backend_refused_total", "Calls of backends refused because of their key, by reason.", "counter",
            "reason",
            std::array{std::pair("key", counted.loop.backend_wrong_keys),
                       std::pair("scope", counted.loop.backend_out_of_scope)});
-  labelled(page, "jwt_keys", "Keys for JSON Web Tokens, of files and sets: used, or left out and why.", "gauge",
+  labelled(page, "jwt_keys", "Keys for JSON Web Tokens, from files and key sets: used, or skipped and why.", "gauge",
            "state",
            std::array{std::pair("used", counted.keys.used), std::pair("unusable", counted.keys.unusable),
                       std::pair("not_for_signatures", counted.keys.not_for_signatures)});
@@ -154,19 +154,19 @@ void broker(Page& page, const Counted& counted) {
   page.counter("amqp_confirms_total", "Messages that the broker has confirmed.", of(mesh::Outcome::confirmed));
   page.counter("amqp_returns_total", "Messages that the broker returned: no queue is bound for them.",
                of(mesh::Outcome::not_delivered));
-  page.counter("amqp_refused_total", "Messages that were not sent, or that the broker did not take.",
+  page.counter("amqp_refused_total", "Messages that were not sent, or that the broker refused.",
                of(mesh::Outcome::refused));
-  page.counter("amqp_expired_total", "Messages whose time was up, or whose consumer had left, before they were sent.",
+  page.counter("amqp_expired_total", "Messages whose deadline passed, or whose client left, before they were sent.",
                of(mesh::Outcome::expired));
-  page.counter("amqp_unknown_total", "Messages that were on their way when the connection was lost.",
+  page.counter("amqp_unknown_total", "Messages that were in flight when the connection was lost.",
                of(mesh::Outcome::unknown));
-  labelled(page, "amqp_received_total", "Messages from the broker for consumers, by type.", "counter", "type",
+  labelled(page, "amqp_received_total", "Messages from the broker for clients, by type.", "counter", "type",
            std::array{std::pair("response", counted.loop.responses), std::pair("event", counted.loop.events)});
   labelled(page, "amqp_body_bytes_total", "Bytes of message bodies to and from the broker, by direction.", "counter",
            "direction", std::array{std::pair("in", counted.loop.bytes_in), std::pair("out", counted.loop.bytes_out)});
 }
 
-/// By worker slot, of which there are gateway.max_workers; what is of the moment only where somebody has it.
+/// By worker slot, of which there are gateway.max_workers. Gauges are only printed for occupied slots.
 void workers(Page& page, const Counted& counted) {
   const auto each = [&](std::string_view name, std::string_view help, std::string_view type, bool of_now,
                         auto&& value) {
@@ -179,29 +179,30 @@ void workers(Page& page, const Counted& counted) {
   using Slot = const SlotCounts&;
   each("worker_generation", "Generation of the edge in a worker slot.", "gauge", true,
        [](Slot s) { return std::uint64_t{s.generation}; });
-  each("worker_restarts_total", "Edges that took the place of another in a worker slot.", "counter", false,
+  each("worker_restarts_total", "Edges that replaced another in a worker slot.", "counter", false,
        [](Slot s) { return s.attached - 1; });
-  each("worker_up", "1 where an edge has the worker slot.", "gauge", false,
+  each("worker_up", "1 if an edge occupies the worker slot.", "gauge", false,
        [](Slot s) { return std::uint64_t{s.present ? 1U : 0U}; });
   each("worker_draining", "1 while an edge is stopping.", "gauge", true,
        [](Slot s) { return std::uint64_t{s.draining ? 1U : 0U}; });
   each("worker_sessions", "Sessions of an edge.", "gauge", true, [](Slot s) { return s.sessions; });
-  each("worker_pending", "Requests of an edge that wait for their answers.", "gauge", true,
+  each("worker_pending", "Requests of an edge that wait for their responses.", "gauge", true,
        [](Slot s) { return s.pending; });
   each("worker_requests_total", "Requests, commands, events and subscriptions that an edge passed to meshd.", "counter",
        false, [](Slot s) { return s.edge[shm::EdgeCounter::requests]; });
   each("worker_cpu_seconds_total", "CPU time of the edge in a worker slot.", "counter", true,
        [](Slot s) { return Page::seconds(s.cpu_us); });
-  page.head("worker_resident_memory_bytes", "Memory of the edge in a worker slot, what it shares with meshd included.",
+  page.head("worker_resident_memory_bytes", "Memory of the edge in a worker slot, including memory shared with meshd.",
             "gauge");
   for (const SlotCounts& slot : counted.slots) {
     if (slot.present && slot.resident_bytes)
       page.line("worker_resident_memory_bytes", "{" + quoted("worker", std::to_string(slot.slot)) + "}",
                 *slot.resident_bytes);
   }
-  each("worker_open_fds", "File descriptors of the edge in a worker slot: its own, and one for each socket.", "gauge",
+  each("worker_open_fds", "Open file descriptors of the edge in a worker slot, including one for each socket.", "gauge",
        true, [](Slot s) { return s.open_files; });
-  each("worker_max_fds", "File descriptors that it may have.", "gauge", true, [](Slot s) { return s.most_files; });
+  each("worker_max_fds", "Limit of open file descriptors of the edge in a worker slot.", "gauge", true,
+       [](Slot s) { return s.most_files; });
   page.head("log_lines_dropped_total", "Lines that could not be written to the log in time, by process.", "counter");
   page.line("log_lines_dropped_total", "{" + quoted("process", "meshd") + "}", counted.dropped_log_lines);
   for (const SlotCounts& slot : counted.slots) {
@@ -209,7 +210,7 @@ void workers(Page& page, const Counted& counted) {
               "{" + quoted("process", "edge") + "," + quoted("worker", std::to_string(slot.slot)) + "}",
               slot.edge[shm::EdgeCounter::dropped_log_lines]);
   }
-  each("worker_outbox_bytes", "Answers that wait for room in a return ring.", "gauge", true,
+  each("worker_outbox_bytes", "Bytes of responses that wait for room in a return ring.", "gauge", true,
        [](Slot s) { return s.outbox_bytes; });
   const auto rings = [&](std::string_view name, std::string_view help, std::string_view type, bool of_now,
                          auto&& request, auto&& back) {
@@ -222,7 +223,7 @@ void workers(Page& page, const Counted& counted) {
     }
   };
   rings(
-      "ring_used_bytes", "Bytes in a ring that its reader has not taken.", "gauge", true,
+      "ring_used_bytes", "Bytes in a ring that its reader has not read.", "gauge", true,
       [](Slot s) { return s.request_ring; }, [](Slot s) { return s.return_ring; });
   rings(
       "ring_stalls_total", "Times that a writer found no room in a ring.", "counter", false,
@@ -232,7 +233,7 @@ void workers(Page& page, const Counted& counted) {
 }
 
 void process(Page& page, const Counted& counted) {
-  page.head("build_info", "1; what meshd was built from.", "gauge");
+  page.head("build_info", "1; labels describe meshd's build.", "gauge");
   page.line("build_info",
             "{" + quoted("version", NUROPB_VERSION) + "," + quoted("abi", std::to_string(counted.abi)) + "}",
             std::uint64_t{1});
@@ -241,18 +242,19 @@ void process(Page& page, const Counted& counted) {
   page.head("cpu_seconds_total", "CPU time of meshd.", "counter");
   page.line("cpu_seconds_total", "", Page::seconds(static_cast<std::uint64_t>(counted.cpu_s * 1e6)));
   if (counted.resident_bytes)
-    page.gauge("resident_memory_bytes", "Memory of meshd, all rings included.", *counted.resident_bytes);
-  if (counted.open_files) page.gauge("open_fds", "File descriptors of meshd.", *counted.open_files);
-  page.gauge("max_fds", "File descriptors that meshd may have.", counted.most_files);
-  page.counter("spans_exported_total", "Spans that the collector has taken.", counted.spans.exported);
-  page.counter("spans_dropped_total", "Spans that could not be kept for the collector, or that it refused.",
+    page.gauge("resident_memory_bytes", "Memory of meshd, including all rings.", *counted.resident_bytes);
+  if (counted.open_files) page.gauge("open_fds", "Open file descriptors of meshd.", *counted.open_files);
+  page.gauge("max_fds", "Limit of open file descriptors of meshd.", counted.most_files);
+  page.counter("spans_exported_total", "Spans that the collector has accepted.", counted.spans.exported);
+  page.counter("spans_dropped_total",
+               "Spans that were dropped because the queue was full, or that the collector refused.",
                counted.spans.dropped);
-  page.gauge("ignored_variables", "Variables of the environment that are named like settings, and name none of ours.",
+  page.gauge("ignored_variables", "Environment variables named like settings that match no setting.",
              counted.ignored_variables);
-  page.counter("runtime_dir_restored_total", "What was removed from the runtime folder, and made again.",
-               counted.runtime_restored);
-  page.gauge("ready", "1 where /readyz says so.", counted.readiness.ready() ? 1 : 0);
-  page.gauge("users", "Users with sessions that are open.", counted.users);
+  page.counter("runtime_dir_restored_total",
+               "Files and sockets that were removed from the runtime folder and recreated.", counted.runtime_restored);
+  page.gauge("ready", "1 if the gateway is ready (/readyz).", counted.readiness.ready() ? 1 : 0);
+  page.gauge("users", "Users with open sessions.", counted.users);
 }
 
 }  // namespace
@@ -326,15 +328,15 @@ std::string metrics_page(const Counted& counted) {
   authorization(page, counted);
   workers(page, counted);
   broker(page, counted);
-  page.head("refused_messages_total", "Messages from the broker that were not what they should be, by reason.",
-            "counter");
+  page.head("refused_messages_total", "Malformed or unexpected messages from the broker, by reason.", "counter");
   for (std::size_t kind = 0; kind < mesh::refusal_kinds; ++kind) {
     const auto reason = static_cast<mesh::Refusal>(kind);
     page.line("refused_messages_total", "{reason=\"" + std::string(mesh::to_text(reason)) + "\"}",
               counted.messages[kind]);
   }
-  page.counter("dropped_events_total", "Events of the mesh that can't be shown to consumers.", counted.events_dropped);
-  page.counter("left_out_events_total", "Events left out for sockets that did not read (events.when_full).",
+  page.counter("dropped_events_total", "Events of the mesh that can't be delivered to clients.",
+               counted.events_dropped);
+  page.counter("left_out_events_total", "Events dropped for sockets that did not read (events.when_full).",
                counted.edges[shm::EdgeCounter::dropped_events]);
   page.head("refused_by_limit_total", "Messages, subscriptions and sessions refused, by limit.", "counter");
   const auto& refused = counted.refused;
@@ -361,59 +363,61 @@ std::string metrics_page(const Counted& counted) {
   const auto& amqp = counted.transport;
   page.counter("amqp_connection_attempts_total", "Attempts to connect to the broker.", amqp.attempts);
   page.counter("amqp_addresses_passed_over_total",
-               "Addresses of a broker's name that did not answer before another did.", amqp.addresses_passed_over);
+               "Addresses of a broker's name that failed before another one connected.", amqp.addresses_passed_over);
   page.counter("amqp_queue_forms_total",
-               "Queues declared otherwise than the settings ask for, because the broker refused that.",
+               "Queues declared with other properties than configured, because the broker refused those.",
                amqp.queue_forms);
   page.counter("amqp_connections_total", "Connections to the broker that were made.", amqp.connections);
-  page.counter("amqp_handovers_total", "Connections that were replaced for new credentials.", amqp.handovers);
+  page.counter("amqp_handovers_total", "Connections that were replaced to use new credentials.", amqp.handovers);
   page.counter("amqp_refused_credentials_total", "New credentials that could not be read or used.",
                amqp.refused_credentials);
   page.counter("amqp_channels_closed_total", "Channels that the broker closed.", amqp.channels_closed);
   page.counter("amqp_consumers_cancelled_total", "Consumers that the broker cancelled.", amqp.consumers_cancelled);
   page.counter("amqp_patterns_refused_total", "Topic patterns that the broker refused.", amqp.patterns_refused);
   page.head("amqp_refused_messages_total",
-            "Messages that were not published because the broker refuses them, by what it is about.", "counter");
+            "Messages that were not published because the broker refuses them, by reason.", "counter");
   for (const auto& [about, count] : {std::pair("size", amqp.refused_size), std::pair("topic", amqp.refused_topic),
                                      std::pair("other", amqp.refused_otherwise), std::pair("frame", amqp.refused_frame),
                                      std::pair("interrupted", amqp.refused_interrupted)}) {
     page.line("amqp_refused_messages_total", "{about=\"" + std::string(about) + "\"}", count);
   }
-  page.gauge("amqp_queued_bytes", "Messages that wait to be published.", counted.queued_bytes);
-  page.counter("push_sends_total", "Sends to consumers that were asked of this gateway.", counted.pushes.sends);
-  page.counter("push_closes_total", "Closings of consumers that were asked of this gateway.", counted.pushes.closes);
-  page.counter("push_for_peers_total", "Sends, closings and counts that other gateways asked for.",
+  page.gauge("amqp_queued_bytes", "Bytes of messages that wait to be published.", counted.queued_bytes);
+  page.counter("push_sends_total", "Sends to clients that were requested from this gateway.", counted.pushes.sends);
+  page.counter("push_closes_total", "Closings of clients that were requested from this gateway.",
+               counted.pushes.closes);
+  page.counter("push_for_peers_total", "Sends, closings and counts that other gateways requested.",
                counted.pushes.for_peers);
-  page.counter("push_timeouts_total", "Sends and closings that ended with an edge or gateway silent.",
+  page.counter("push_timeouts_total", "Sends and closings that ended without an answer from some edge or gateway.",
                counted.pushes.timeouts);
-  page.counter("peer_refused_messages_total", "Messages under the gateways' topic that were none of a gateway's.",
+  page.counter("peer_refused_messages_total",
+               "Messages under the gateways' topic that were malformed or failed authentication.",
                counted.peer_messages_refused);
-  page.counter("peer_unsigned_messages_total", "Messages of other gateways that were believed without a MAC.",
+  page.counter("peer_unsigned_messages_total", "Messages of other gateways that were accepted without a MAC.",
                counted.peer_messages_unsigned);
-  page.gauge("peers", "Other gateways of the service that live.", counted.peers);
-  page.counter("sessions_parked_total", "Sessions that lost their socket and were kept for their consumer.",
+  page.gauge("peers", "Other live gateways of the service.", counted.peers);
+  page.counter("sessions_parked_total", "Sessions that lost their socket and were kept for their client.",
                counted.resumes.parked);
-  page.counter("sessions_resumed_total", "Sessions that were taken up again.", counted.resumes.resumed);
-  page.counter("resumes_failed_total", "Attempts to take up a session that failed.", counted.resumes.failed);
-  page.counter("sessions_given_up_total", "Sessions that were kept and whose consumer did not come back.",
+  page.counter("sessions_resumed_total", "Sessions that were resumed.", counted.resumes.resumed);
+  page.counter("resumes_failed_total", "Failed attempts to resume a session.", counted.resumes.failed);
+  page.counter("sessions_given_up_total", "Detached sessions whose client did not resume in time.",
                counted.resumes.ended);
-  page.counter("mailbox_let_go_total", "Numbered messages that were let go for a bound, perhaps unseen.",
+  page.counter("mailbox_let_go_total", "Sequenced messages that were evicted because of a limit, possibly unseen.",
                counted.let_go);
-  page.gauge("sessions_parked", "Sessions that wait for their consumer.", counted.waiting);
-  page.gauge("mailboxes", "Sessions whose messages are kept.", counted.mailboxes);
-  page.gauge("mailbox_bytes", "Numbered messages that are kept.", counted.mailbox_bytes);
+  page.gauge("sessions_parked", "Detached sessions that wait for their client.", counted.waiting);
+  page.gauge("mailboxes", "Resumable sessions.", counted.mailboxes);
+  page.gauge("mailbox_bytes", "Bytes of stored sequenced messages.", counted.mailbox_bytes);
   page.gauge("workers", "Edges that are attached.", counted.workers);
-  page.counter("workers_killed_total", "Edges that were killed: they broke the rules of the rings, or hung.",
+  page.counter("workers_killed_total", "Edges that were killed because they violated the ring protocol or hung.",
                counted.killed_workers);
-  page.counter("clock_steps_total", "Times that the wall clock was set, by a second or more, since meshd began.",
+  page.counter("clock_steps_total", "Steps of the wall clock by a second or more, since meshd began.",
                counted.clock_steps);
-  page.counter("admin_refused_total", "Requests on the admin socket that did not show its key.", counted.admin_refused);
-  page.gauge("sessions", "Sessions that are open.", counted.sessions);
-  page.head("handler_sessions", "Of those, the ones whose token was accepted, by kind of handler.", "gauge");
+  page.counter("admin_refused_total", "Requests on the admin socket without its key.", counted.admin_refused);
+  page.gauge("sessions", "Open sessions.", counted.sessions);
+  page.head("handler_sessions", "Open sessions whose token was accepted, by listener kind.", "gauge");
   for (std::size_t kind = 0; kind < handler_kinds; ++kind)
     page.line("handler_sessions", "{handler=\"" + std::string(handler_kind_names[kind]) + "\"}",
               counted.sessions_of[kind]);
-  page.gauge("topics", "Topic patterns that somebody is subscribed to.", counted.topics);
+  page.gauge("topics", "Topic patterns with a subscriber.", counted.topics);
   return page.text;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The page of metrics: what meshd has counted, in Prometheus' text format. Pure.
+// Formats meshd's counters as the /metrics page, in Prometheus' text format. Pure.
 
 #include <array>
 #include <cstdint>
@@ -21,7 +21,7 @@
 
 namespace nuropb::meshd {
 
-/// What edges have counted, those that are gone included. Monitoring only: an edge writes what it likes there.
+/// Counters of edges, including those of dead ones. Monitoring only: edges are untrusted.
 struct EdgeCounts {
   std::array<std::uint64_t, static_cast<std::size_t>(shm::EdgeCounter::count_)> counters{};
   std::array<std::uint64_t, close_code::all.size() + 1> closes{};
@@ -35,18 +35,18 @@ struct EdgeCounts {
   }
 };
 
-/// What was over a limit that meshd watches.
+/// Refusals because of a limit that meshd enforces.
 struct RefusedByLimit {
   std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0, user_subscriptions = 0,
                 user_pending = 0;
 };
 
-/// Tokens and sessions that were refused, or ended, for who their user is. What edges refuse by themselves is in EdgeCounts.
+/// Refused tokens, and sessions refused or ended because of their user. Edges' own refusals are in EdgeCounts.
 struct AuthFailures {
   std::uint64_t refused = 0, unavailable = 0, other_user = 0, expired = 0, revoked = 0;
 };
 
-/// What the ring loop itself counts and measures.
+/// Counters and measurements of the ring loop.
 struct LoopCounts {
   AuthFailures auth{};
   std::array<std::uint64_t, 5> reports{};  ///< by mesh::Outcome
@@ -57,24 +57,24 @@ struct LoopCounts {
   latency::Histogram& stage(latency::MeshStage which) { return stages[static_cast<std::size_t>(which)]; }
 };
 
-/// One worker slot: who has it now, and what those had who had it before.
+/// One worker slot: its current worker, and totals of its earlier ones.
 struct SlotCounts {
   std::uint32_t slot = 0, generation = 0;
-  std::uint64_t attached = 0;  ///< how often, since meshd began
+  std::uint64_t attached = 0;  ///< number of attachments since meshd began
   bool present = false;
   bool draining = false;
   std::uint64_t sessions = 0, pending = 0, cpu_us = 0, outbox_bytes = 0;
   std::uint64_t open_files = 0, most_files = 0;
-  std::optional<std::uint64_t> resident_bytes{};    ///< nothing: /proc does not say
-  std::uint64_t request_ring = 0, return_ring = 0;  ///< bytes in them
+  std::optional<std::uint64_t> resident_bytes{};    ///< empty: not available from /proc
+  std::uint64_t request_ring = 0, return_ring = 0;  ///< bytes in use
   std::uint64_t return_stalls = 0;
-  EdgeCounts edge{};  ///< of all that had it
+  EdgeCounts edge{};  ///< total of all workers of the slot
 };
 
-/// As it stands on the pages: ready, blocked, connecting, away or stopped.
+/// The state's name on the pages: ready, blocked, connecting, away or stopped.
 std::string_view name_of(mesh::State state);
 
-/// Whether the gateway may be sent consumers (GET /readyz).
+/// Whether the gateway should receive clients (GET /readyz).
 struct Readiness {
   std::size_t edges = 0, draining = 0;
   mesh::State broker = mesh::State::connecting;
@@ -91,22 +91,22 @@ struct ResumeCounts {
 };
 
 struct Counted {
-  mesh::Transport::Counters transport{};  ///< of the one connection, patterns_refused of all faces
-  std::array<std::uint64_t, mesh::refusal_kinds>
-      messages{};                    ///< that could not be read, or did not get to a handler of a controller
-  std::uint64_t events_dropped = 0;  ///< of the mesh: not for consumers
+  mesh::Transport::Counters transport{};  ///< of the shared connection; patterns_refused: of all faces
+                                          /// Malformed messages, by reason, including those refused by the controller.
+  std::array<std::uint64_t, mesh::refusal_kinds> messages{};
+  std::uint64_t events_dropped = 0;  ///< events of the mesh that cannot be forwarded to clients
   Pushes::Counters pushes{};
   std::uint64_t peers = 0, peer_messages_refused = 0, peer_messages_unsigned = 0;
   std::array<std::uint64_t, handler_kinds> sessions_of{};
   RefusedByLimit refused{};
-  EdgeCounts edges{};  ///< of all edges since meshd began
+  EdgeCounts edges{};  ///< total of all edges since meshd began
   LoopCounts loop{};
   std::vector<SlotCounts> slots{};
   Readiness readiness{};
   std::uint64_t users = 0, pending = 0, unmeasured = 0;
   OtlpExporter::Counters spans{};
   KeyFigures keys{};
-  std::uint64_t ignored_variables = 0;  ///< of the environment
+  std::uint64_t ignored_variables = 0;  ///< environment variables
   std::uint64_t runtime_restored = 0;
   std::uint64_t request_ring_size = 0, return_ring_size = 0;
   double started_at = 0, cpu_s = 0;
@@ -117,23 +117,23 @@ struct Counted {
   std::uint64_t mailboxes = 0, mailbox_bytes = 0, let_go = 0, waiting = 0;
   std::uint64_t sessions = 0, workers = 0, topics = 0, queued_bytes = 0;
   std::uint64_t dropped_log_lines = 0;  ///< of meshd's own log
-  std::uint64_t killed_workers = 0;     ///< that broke the rules, or hung
+  std::uint64_t killed_workers = 0;     ///< killed because of a violation, or hung
   std::uint64_t admin_refused = 0;      ///< requests on the admin socket without its key
-  std::uint64_t clock_steps = 0;        ///< of the wall clock
+  std::uint64_t clock_steps = 0;        ///< steps of the wall clock
 
-  /// What one kind's part has counted.
+  /// Adds the counters of one kind's part.
   void add(HandlerKind kind, const ServiceMeshManager& manager, const Pushes& pushes, const Peers& peers,
            std::size_t sessions, std::size_t topics);
 };
 
 std::string metrics_page(const Counted& counted);
 
-/// How long requests took: as the page shows it, for those who show it in another way.
+/// A latency histogram as shown on the page, for other ways of showing it.
 struct Taken {
-  std::string_view family;  ///< of the page, without the prefix that all have
-  std::string_view stage;   ///< empty: the family has just one
+  std::string_view family;  ///< the metric's name without the common prefix
+  std::string_view stage;   ///< empty: the family has a single histogram
   const latency::Histogram& of;
 };
-std::vector<Taken> taken(const Counted& counted);  ///< no longer than `counted`
+std::vector<Taken> taken(const Counted& counted);  ///< valid as long as `counted`
 
 }  // namespace nuropb::meshd

@@ -24,7 +24,7 @@ HttpServer::Callbacks answering(Pages pages) {
 
 MetricsListener::MetricsListener(boost::asio::io_context& io, std::string address, Pages pages)
     : address_(std::move(address)),
-      server_(io, operators_server("the page of metrics", 0), answering(std::move(pages))) {}
+      server_(io, operators_server("the metrics listener", 0), answering(std::move(pages))) {}
 
 Result<void> MetricsListener::start() {
   if (address_.empty()) return {};

@@ -1,10 +1,10 @@
 #pragma once
-// The page of metrics and the gateway's health over TCP (metrics.listen), for clients that can't ask over a Unix socket:
-// Prometheus, load balancers. It tells, and does nothing: operations stay on the admin socket.
+// Metrics and health over TCP (metrics.listen), for clients that cannot use a Unix socket: Prometheus, load balancers.
+// Read-only: operations are available on the admin socket only.
 //
-//   curl http://127.0.0.1:9464/metrics        /healthz: meshd lives        /readyz: the gateway may be sent consumers
+//   curl http://127.0.0.1:9464/metrics        /healthz: meshd lives        /readyz: the gateway accepts clients
 //
-// Owner thread: that of the io_context.
+// Owner thread: the io_context's.
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
@@ -18,10 +18,10 @@ namespace nuropb::meshd {
 
 class MetricsListener {
  public:
-  /// `address` is "HOST:PORT", an IP address; empty: it listens nowhere.
+  /// `address` is "HOST:PORT" with an IP address; empty: it does not listen.
   MetricsListener(boost::asio::io_context& io, std::string address, Pages pages);
   Result<void> start();
-  /// 0: it does not listen.
+  /// 0 if it does not listen.
   [[nodiscard]] std::uint16_t port() const { return server_.port(); }
 
  private:

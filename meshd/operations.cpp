@@ -17,7 +17,7 @@ const json* find(const json& params, const char* name) {
 Result<std::string> text_of(const json& params, const char* name, const char* otherwise) {
   const json* const value = find(params, name);
   if (!value) return otherwise;
-  if (!value->is_string()) return failure("'" + std::string(name) + "' is no text");
+  if (!value->is_string()) return failure("'" + std::string(name) + "' is not a string");
   return value->get<std::string>();
 }
 
@@ -26,7 +26,7 @@ Result<std::uint64_t> number_of(const json& params, const char* name, std::uint6
   if (!value) return otherwise;
   // Written as an integer it may have come as a signed one.
   if (!value->is_number_integer() || (!value->is_number_unsigned() && value->get<std::int64_t>() < 0))
-    return failure("'" + std::string(name) + "' is no whole number");
+    return failure("'" + std::string(name) + "' is not a whole number");
   return value->get<std::uint64_t>();
 }
 
@@ -40,10 +40,10 @@ Result<Target> target_of(std::string_view whom, const json& params) {
     return Target::one(*id);
   }
   const json* const users = find(params, "user_ids");
-  if (!users || !users->is_array()) return failure("'user_ids' is no list");
+  if (!users || !users->is_array()) return failure("'user_ids' is not a list");
   std::vector<std::string> ids;
   for (const json& user : *users) {
-    if (!user.is_string()) return failure("'user_ids' has an entry that is no text");
+    if (!user.is_string()) return failure("'user_ids' has an entry that is not a string");
     ids.push_back(user.get<std::string>());
   }
   return Target::users(std::move(ids));
@@ -51,7 +51,7 @@ Result<Target> target_of(std::string_view whom, const json& params) {
 
 Result<void> send(Pushes& pushes, const Target& target, const json& params, Pushes::Done done) {
   const auto message = params.is_object() ? params.find("message") : params.end();
-  if (message == params.end()) return failure("there is no 'message'");
+  if (message == params.end()) return failure("'message' is missing");
   return pushes.send(target, message->dump(-1, ' ', false, json::error_handler_t::replace), std::move(done));
 }
 
@@ -115,7 +115,7 @@ void run_operation(Pushes& pushes, std::string_view name, const json& params, Do
   const auto tell = [shared](const Result<json>& result) { (*shared)(result); };
   const auto counted = [tell](const Outcome& outcome) { tell(to_json(outcome)); };
   const bool sends = name.starts_with("send_to_"), closes = name.starts_with("close_");
-  Result<void> begun = failure("there is no operation '" + std::string(name.substr(0, 64)) + "'");
+  Result<void> begun = failure("unknown operation '" + std::string(name.substr(0, 64)) + "'");
   if (name == "sessions") {
     begun = sessions(pushes, params, tell);
   } else if (sends || closes) {

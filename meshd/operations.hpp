@@ -1,13 +1,13 @@
 #pragma once
-// The operations of Pushes by name, with JSON in and out: one spelling for the controller's methods, nuropb-ctl and
-// whoever else calls from outside.
+// The operations of Pushes by name, with JSON parameters and results: one implementation for the controller's methods,
+// nuropb-ctl and other callers.
 //
 //   send_to_session {session_id, message}   send_to_users {user_ids, message}   send_to_all {message}
 //   close_session {session_id, code, reason}   close_users {user_ids, …}   close_all {code, reason}
 //     → {"connections": 3, "unanswered": [instance ids], "silent_edges": 0}
 //   sessions {user_id, cursor, limit}
 //     → {"sessions": [{"session_id", "user_id", "username", "gateway", "edge"}], "cursor": "…", "count": {"sessions", "users", "gateways"}, "unanswered": []}
-// What concerns the gateway and no consumer (status, reload, drain_worker) is in ring_admin.cpp.
+// Operations on the gateway itself (status, reload, drain_worker) are in ring_admin.cpp.
 //
 // Owner thread: the ring loop.
 
@@ -20,7 +20,7 @@
 
 namespace nuropb::meshd {
 
-/// `done` gets the result, or what is wrong with the parameters; once, from here or later.
+/// `done` gets the result, or what is wrong with the parameters; exactly once, immediately or later.
 void run_operation(Pushes& pushes, std::string_view name, const nlohmann::json& params,
                    std::function<void(const Result<nlohmann::json>&)> done);
 

@@ -1,5 +1,5 @@
 #pragma once
-// What meshd tells every client that may ask, over its admin socket and where metrics.listen says.
+// The read-only pages of meshd, on its admin socket and on metrics.listen.
 
 #include <cstdint>
 #include <functional>
@@ -11,23 +11,24 @@
 
 namespace nuropb::meshd {
 
-/// GET /metrics, /healthz, /readyz. Called on the ring loop's thread.
+/// GET /metrics, /healthz, /readyz. The callbacks run on the ring loop's thread.
 struct Pages {
   std::function<std::string()> metrics;  ///< in Prometheus' text format
   struct Health {
-    bool ready = false;  ///< else /readyz is a 503
+    bool ready = false;  ///< false: /readyz answers 503
     std::string json;
   };
   std::function<Health()> health;
 };
 
-/// Of the servers that operators ask: few connections at a time, each for a few seconds. `largest_body`: 0: none is taken.
+/// Settings for servers that operators use: few connections at a time, each for a few seconds. `largest_body` 0: no
+/// bodies are accepted.
 HttpServer::Settings operators_server(std::string clients, std::uint64_t largest_body);
-/// Whether a path is one of the pages.
+/// Whether the path is one of the pages.
 bool is_page(std::string_view path);
-/// Nothing: the path is not one of them, or the method is not GET.
+/// Empty if the path is not one of the pages, or the method is not GET.
 std::optional<HttpAnswer> answer_page(const Pages& pages, const HttpServer::Request& asked);
-/// A sentence for a client that asked for something else: 404, or 405 with the methods that are `allowed` there.
+/// The response to any other request: 404, or 405 with the `allowed` methods of that path.
 HttpAnswer not_there(std::string_view sentence, std::string_view allowed = {});
 
 }  // namespace nuropb::meshd

@@ -1,7 +1,7 @@
 #pragma once
-// The sessions that wait for their consumers, by the ids of their mailboxes: until when, and which has to give way when
-// they are too many: of the user who has most of them, the one that waits longest. So nobody who loses sockets without
-// end, nor an edge that was taken over, can crowd out the others.
+// Detached sessions, by the ids of their mailboxes: their deadlines, and which one to evict when there are too many:
+// the one that waits longest, of the user with the most of them. So neither a client that keeps losing sockets nor a
+// compromised edge can crowd out other users.
 //
 // Pure; owner thread: the ring loop.
 
@@ -21,17 +21,17 @@ namespace nuropb::meshd {
 
 class Parking {
  public:
-  /// `id` is not here yet.
+  /// Precondition: `id` is not present.
   void add(std::uint32_t id, std::string_view user, SteadyTime until);
-  /// One that is not here is no mistake.
+  /// An unknown id is ignored.
   void remove(std::uint32_t id);
 
   [[nodiscard]] std::size_t size() const { return places_.size(); }
-  /// When the next has waited long enough.
+  /// The earliest deadline.
   [[nodiscard]] SteadyTime next() const { return by_time_.empty() ? SteadyTime::max() : by_time_.begin()->first; }
-  /// One that has by `now`; nothing if none has. It stays until remove().
+  /// A session whose deadline has passed by `now`; empty if there is none. It stays until remove().
   [[nodiscard]] std::optional<std::uint32_t> due(SteadyTime now) const;
-  /// Who gives way to the others; nothing if nobody is here.
+  /// The session to evict; empty if there is none.
   [[nodiscard]] std::optional<std::uint32_t> gives_way() const;
 
  private:
@@ -41,7 +41,7 @@ class Parking {
     SteadyTime until;
     Users::iterator user;
   };
-  /// How a user ranks: the last gives way first.
+  /// The order of eviction: the user with the highest rank is first.
   struct Rank {
     std::size_t sessions;
     std::pair<SteadyTime, std::uint32_t> oldest;

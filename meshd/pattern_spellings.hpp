@@ -1,13 +1,13 @@
 #pragma once
-// The topic patterns that clients write, and for each of them the one pattern that the broker is asked for: "#.#.a" and "#.a"
-// stand for the same topics, so they share a binding (canonical_pattern(), common/topic.hpp).
+// Maps the topic patterns that clients write to the canonical pattern that is sent to the broker: "#.#.a" and "#.a"
+// match the same topics, so they share a binding (canonical_pattern(), common/topic.hpp).
 //
 //   add("#.#.a")    ── ask:   bind "#.a"
-//   add("#.a")      ── bound: it is there already, or `wait`: its answer is on the way
+//   add("#.a")      ── bound: it exists already, or `wait`: its confirmation is pending
 //   remove(...) of the last spelling ── "#.a" is to be unbound
 //
-// Without this, a client's spelling would decide what the broker has to work through for every event of the mesh.
-// Pure; owner thread: the ring loop.
+// Without this, a client's spelling would determine the broker's work for every event of the mesh. Pure; owner thread:
+// the ring loop.
 
 #include <map>
 #include <optional>
@@ -20,26 +20,26 @@ namespace nuropb::meshd {
 class PatternSpellings {
  public:
   enum class State {
-    ask,   ///< the broker is to be asked for `canonical`
-    wait,  ///< it has been asked, and has not answered yet
-    bound  ///< it has `canonical`
+    ask,   ///< `canonical` has to be bound
+    wait,  ///< the bind has been sent and is not confirmed yet
+    bound  ///< `canonical` is bound
   };
   struct Added {
     State state = State::ask;
     std::string canonical;
   };
-  /// A pattern that has not been added, or was removed since.
+  /// Precondition: the pattern is not present.
   Added add(std::string_view pattern);
-  /// The canonical pattern that is to be unbound, if this was its last spelling.
+  /// Returns the canonical pattern to unbind if this was its last spelling.
   std::optional<std::string> remove(std::string_view pattern);
-  /// The broker has `canonical`: all spellings of it that somebody wants. A pattern that is not known comes back as it is.
+  /// The broker has bound `canonical`: returns all spellings in use. An unknown pattern is returned as it is.
   std::vector<std::string> bound(const std::string& canonical);
-  /// The broker refuses `canonical`: the same, and none of them is known any more.
+  /// The broker refuses `canonical`: returns the same, and removes them.
   std::vector<std::string> refused(const std::string& canonical);
 
  private:
   struct Entry {
-    std::vector<std::string> spellings;  // each once; nearly always one
+    std::vector<std::string> spellings;  // unique; nearly always a single one
     bool bound = false;
   };
   std::map<std::string, Entry, std::less<>> by_canonical_;

@@ -14,12 +14,12 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr std::size_t max_file_bytes = 64 * 1024;
-constexpr const char* hint = "openssl rand -hex 32 makes a good key";
+constexpr const char* hint = "openssl rand -hex 32 generates a good key";
 
 std::string mac_under(const std::string& key, std::string_view text) {
   unsigned char mac[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  // Only a process without memory can fail here, and a message without a MAC would be no better.
+  // Fails only if the process is out of memory, and a message without a MAC would be useless.
   if (!HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
             text.size(), mac, &size))
     std::abort();

@@ -1,6 +1,7 @@
 #pragma once
-// The keys that the gateways of one service share (push.key_file): one a line, of 32 bytes or more; lines that begin with
-// `#` are comments. The first one makes MACs, all of them verify, so that a key can be replaced without a gap:
+// Keys shared by the gateways of one service (push.key_file): one per line, of 32 bytes or more; lines that begin with
+// `#` are comments. The first key creates MACs, all of them verify, so that keys can be rotated without an
+// interruption:
 //
 //   add the new key as the second one on all hosts; make it the first one on all hosts; remove the old one on all hosts
 //
@@ -18,10 +19,10 @@ class PeerKeys {
  public:
   static constexpr std::size_t least_bytes = 32, most_keys = 16;
 
-  /// An error names the file and the line, and never a key.
+  /// An error names the file and the line, never a key.
   static Result<PeerKeys> load(const std::string& file);
   static Result<PeerKeys> parse(std::string_view text, const std::string& name);
-  /// Reads the file again. On an error what was loaded before stays in force.
+  /// Reads the file again. On an error the previously loaded content stays in force.
   Result<void> reload();
 
   /// 64 hex digits.

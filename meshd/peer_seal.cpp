@@ -14,7 +14,7 @@ constexpr std::uint64_t window = 64;
 PeerSeal::PeerSeal(std::shared_ptr<const PeerKeys> keys, const Clock& clock, WallClock wall_clock)
     : keys_(std::move(keys)), clock_(clock), wall_clock_(std::move(wall_clock)), run_(random_hex32()) {}
 
-/// Each text behind its length, so that no two messages have one text.
+/// Each text is preceded by its length, so that no two messages produce the same text.
 std::string PeerSeal::text_of(const Said& said, const PeerProof& proof) {
   std::string out = "nuropb-gateway peers 1\n" + std::to_string(proof.number) + " " + std::to_string(proof.time) + "\n";
   for (const std::string_view part :
@@ -32,26 +32,26 @@ PeerProof PeerSeal::seal(const Said& said) {
 Result<void> PeerSeal::open(const Said& said, const PeerProof& proof) {
   if (proof.mac.empty()) return failure("it has no MAC (push.key_file)");
   if (!keys_->verifies(text_of(said, proof), proof.mac))
-    return failure("its MAC is of none of our keys (push.key_file)");
+    return failure("its MAC matches none of our keys (push.key_file)");
   const auto known = senders_.find(said.from);
   if (known == senders_.end() || known->second.run != proof.run) {
     if (auto begun = begin_run(said.from, proof); !begun) return begun;
   }
   Sender& sender = senders_.find(said.from)->second;
   sender.last = clock_.now();
-  if (!is_new(sender, proof.number)) return failure("it has come before, or far too late");
+  if (!is_new(sender, proof.number)) return failure("it was received before, or is far too late");
   return {};
 }
 
 Result<void> PeerSeal::begin_run(std::string_view from, const PeerProof& proof) {
   const auto known = senders_.find(from);
   if (known != senders_.end() && std::ranges::find(known->second.former, proof.run) != known->second.former.end())
-    return failure("it is of a run of its gateway that has ended");
+    return failure("it is from an earlier run of its gateway");
   const std::int64_t now = wall_clock_();
-  // The MAC has verified, so the time is one that a gateway has written, and can't overflow.
+  // The MAC is valid, so a gateway has written the time, and it cannot overflow.
   if (proof.time < now - tolerance_s || proof.time > now + tolerance_s)
     return failure("its time differs by " + std::to_string(now - proof.time) +
-                   " s from ours: it was played back, or the clocks of the hosts differ");
+                   " s from ours: it was replayed, or the clocks of the hosts differ");
   if (known == senders_.end()) {
     if (senders_.size() >= most_senders)
       return failure("there are more than " + std::to_string(most_senders) + " gateways of one service");

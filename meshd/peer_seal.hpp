@@ -1,18 +1,18 @@
 #pragma once
-// What makes a message between gateways believable: a MAC under a shared key (peer_keys.hpp) over all that it says, and a
-// number that no message of the same run of its sender has had before.
+// Authenticates messages between gateways: a MAC under a shared key (peer_keys.hpp) over the whole message, and a
+// number that is unique within a run of its sender.
 //
 //   "run":"<32 hex digits>","number":17,"time":1764547200,"mac":"<64 hex digits>"
 //
-// A run is the time from one start of a gateway's meshd to its end. Within a run that we know, only the number counts: a
-// message that comes again, or more than 64 places late, is refused. The first message of a run has to be of the last minute
-// by its sender's clock, so that nobody can play back what an earlier run said. The clocks of hosts may differ by as much;
-// a step of a clock later on does no harm, since the time of a known run is not looked at.
+// A run lasts from a start of a gateway's meshd to its end. Within a known run only the number counts: a message that
+// is repeated, or more than 64 positions late, is refused. The first message of a run must be from the last minute by
+// its sender's clock, so that messages of an earlier run cannot be replayed. The clocks of the hosts may differ by as
+// much; later clock steps are harmless, since the time is not checked within a known run.
 //
-// What is left to somebody who can read and write on the broker: to play messages of the last minute back to a gateway that
-// has only just started, and to suppress messages.
+// An attacker who can read and write on the broker can still replay messages of the last minute to a gateway that has
+// just started, and can suppress messages.
 //
-// Pure but for the run's random name; owner thread: the ring loop.
+// Pure, except for the run's random name; owner thread: the ring loop.
 
 #include <cstdint>
 #include <deque>
@@ -28,9 +28,9 @@
 
 namespace nuropb::meshd {
 
-/// The members of a message that prove where it is from.
+/// The members of a message that authenticate it.
 struct PeerProof {
-  std::string run, mac;  ///< hex digits; `mac` empty: there is none
+  std::string run, mac;  ///< hex digits; `mac` is empty if there is none
   std::uint64_t number = 0;
   std::int64_t time = 0;  ///< Unix time in seconds
 };
@@ -39,19 +39,19 @@ class PeerSeal {
  public:
   static constexpr std::int64_t tolerance_s = 60;
   static constexpr std::size_t most_senders = 1024, former_runs = 8;
-  static constexpr auto forgotten_after = std::chrono::minutes(10);  ///< a sender that says nothing
+  static constexpr auto forgotten_after = std::chrono::minutes(10);  ///< for a silent sender
 
-  /// What is sealed. Views of the message's raw texts.
+  /// The authenticated content. Views of the message's raw texts.
   struct Said {
     std::string_view topic, from, to, kind, json;
   };
   PeerSeal(std::shared_ptr<const PeerKeys> keys, const Clock& clock, WallClock wall_clock = unix_now);
 
-  /// For the next message of ours.
+  /// Creates the proof for our next message.
   PeerProof seal(const Said& said);
-  /// An error says why the message is not to be believed. A message is believed once.
+  /// Verifies a message. An error says why it is refused. Each message is accepted only once.
   Result<void> open(const Said& said, const PeerProof& proof);
-  /// Now and then: forgets senders that have long been silent.
+  /// To be called regularly: forgets senders that have long been silent.
   void tick();
 
  private:

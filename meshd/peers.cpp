@@ -16,11 +16,13 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr std::string_view presence = "here", goodbye = "gone";
-constexpr std::string_view who_is_there = R"("who")";  // told with the first presence: whoever hears it says so too
+// Sent with the first presence: each recipient answers with its own.
+constexpr std::string_view who_is_there = R"("who")";
 constexpr int alone_factor = 15;
-constexpr auto least_between = milliseconds(100);  // our own presence, however many newcomers there are
+// Minimum interval of our presence messages, however many gateways appear.
+constexpr auto least_between = milliseconds(100);
 
-/// A word of ours in a message of another: short, and something that can stand in a log.
+/// Reads a name from another gateway's message: short, and safe to log.
 bool is_name(const json::Slice& slice, std::size_t longest, std::string& out) {
   if (slice.kind != json::Kind::string || slice.text.size() > 6 * longest + 2) return false;
   out = json::unescape(slice);
@@ -40,7 +42,7 @@ bool is_number(const json::Slice& slice, Number& out) {
 
 std::string topic_of(std::string service) {
   for (char& c : service) {
-    if (c == '*' || c == '#') c = '_';  // legal in a service's name, but not for what has to be one topic
+    if (c == '*' || c == '#') c = '_';  // valid in a service's name, but not in a topic
   }
   return std::string(Peers::reserved_word) + "." + service;
 }
@@ -57,7 +59,7 @@ bool Peers::reserved(std::string_view topic) { return topic.substr(0, topic.find
 void Peers::on(std::string kind, Handler handler) { handlers_[std::move(kind)] = std::move(handler); }
 
 bool Peers::tell(std::string_view kind, std::string_view json, std::string_view to) {
-  json = trimmed(json, " \t\r\n");  // as the value will be read, since that is what the seal is compared with
+  json = trimmed(json, " \t\r\n");  // as the value will be read, because the seal is compared with that
   std::string event = R"({"from":)" + json::quoted(settings_.instance) + R"(,"to":)" +
                       (to.empty() ? "null" : json::quoted(to)) + R"(,"kind":)" + json::quoted(kind) + R"(,"message":)";
   event.append(json);
@@ -103,7 +105,7 @@ void Peers::tick() {
   const SteadyTime now = clock_.now();
   const auto interval = unknown_ ? least_between : heard_.empty() ? alone_factor * settings_.period : settings_.period;
   if (!last_presence_ || now - *last_presence_ >= interval) {
-    // Without room for it now, the next tick tries again.
+    // If there is no room now, the next tick tries again.
     if (tell(presence, last_presence_ ? "null" : who_is_there)) {
       last_presence_ = now;
       unknown_ = false;
@@ -118,7 +120,7 @@ void Peers::tick() {
 }
 
 void Peers::heard_of(const std::string& instance) {
-  if (!connected_) return;  // what was on its way when the broker left
+  if (!connected_) return;  // a message that was in flight when the connection was lost
   const SteadyTime now = clock_.now();
   if (const auto known = heard_.find(instance); known != heard_.end()) {
     known->second = now;
@@ -130,7 +132,7 @@ void Peers::heard_of(const std::string& instance) {
   log::info("gateway of the same service found", {{"instance", instance}});
   if ((!seal_ || settings_.accept_unsigned) && !std::exchange(warned_, true)) {
     log::warning(
-        seal_ ? "gateways of one service believe messages without a MAC, too: every participant of the mesh can push "
+        seal_ ? "gateways of one service accept messages without a MAC, too: every participant of the mesh can push "
                 "to clients, close and list sessions"
               : "gateways of one service share no key: every participant of the mesh can push to clients, close and "
                 "list sessions",
@@ -142,7 +144,8 @@ void Peers::heard_of(const std::string& instance) {
 }
 
 void Peers::forget(const std::string& name) {
-  const std::string instance = name;  // it may be the key itself NOLINT(performance-unnecessary-copy-initialization)
+  // The argument may be the map's key itself NOLINT(performance-unnecessary-copy-initialization).
+  const std::string instance = name;
   if (heard_.erase(instance) == 0) return;
   log::info("gateway of the same service gone", {{"instance", instance}});
   if (on_gone) on_gone(instance);
@@ -163,23 +166,23 @@ Result<PeerMessage> Peers::decode(std::string_view body, std::size_t largest, st
   if (!event) return tl::unexpected(event.error());
   std::array<json::Field, 8> fields{{{"from"}, {"to"}, {"kind"}, {"message"}, {"run"}, {"number"}, {"time"}, {"mac"}}};
   json::Slice root;
-  // The body was valid as a whole, so this only finds the members.
+  // The body as a whole was valid, so this only locates the members.
   if (const auto problem = json::scan(event->event, fields, &root, json::Limits{json_depth}))
     return failure(problem->text());
-  if (root.kind != json::Kind::object) return failure("its event is no object");
+  if (root.kind != json::Kind::object) return failure("its event is not an object");
   PeerMessage out;
-  if (!is_name(fields[0].value, max_instance, out.from)) return failure("member 'from' is no instance id");
+  if (!is_name(fields[0].value, max_instance, out.from)) return failure("member 'from' is not an instance id");
   if (fields[1].value.kind != json::Kind::null && !is_name(fields[1].value, max_instance, out.to))
     return failure("member 'to' is neither null nor an instance id");
-  if (!is_name(fields[2].value, max_kind, out.kind)) return failure("member 'kind' is no kind");
-  if (!fields[3].value.present()) return failure("there is no member 'message'");
+  if (!is_name(fields[2].value, max_kind, out.kind)) return failure("member 'kind' is not a valid kind");
+  if (!fields[3].value.present()) return failure("member 'message' is missing");
   out.json = fields[3].value.text;
   if (!fields[7].value.present()) return out;
   PeerProof& proof = out.proof;
-  if (!is_hex(fields[7].value, 64, proof.mac)) return failure("member 'mac' is no MAC");
-  if (!is_hex(fields[4].value, 32, proof.run)) return failure("member 'run' has not 32 hex digits");
-  if (!is_number(fields[5].value, proof.number)) return failure("member 'number' is no number");
-  if (!is_number(fields[6].value, proof.time)) return failure("member 'time' is no time");
+  if (!is_hex(fields[7].value, 64, proof.mac)) return failure("member 'mac' is not a MAC");
+  if (!is_hex(fields[4].value, 32, proof.run)) return failure("member 'run' does not have 32 hex digits");
+  if (!is_number(fields[5].value, proof.number)) return failure("member 'number' is not a number");
+  if (!is_number(fields[6].value, proof.time)) return failure("member 'time' is not a time");
   return out;
 }
 
@@ -203,7 +206,7 @@ void Peers::receive(std::string_view body) {
   heard_of(message->from);
   if (message->kind == presence) {
     if (message->json != who_is_there) return;
-    unknown_ = true;  // to one that was here before and knows nobody any more
+    unknown_ = true;  // sent to a gateway that has restarted and knows no other
     return tick();
   }
   if (const auto handler = handlers_.find(message->kind); handler != handlers_.end())

@@ -20,7 +20,8 @@ using Texts = std::vector<std::string>;
 
 constexpr std::array<std::string_view, 6> verbs{"request", "command", "describe", "event", "subscribe", "publish"};
 constexpr std::size_t max_file_bytes = 1U << 20;
-constexpr std::size_t most_known = 1024;  // sets of rules that concern somebody, before those of nobody are forgotten
+// Maximum number of shared rule selections; above it, unused ones are removed.
+constexpr std::size_t most_known = 1024;
 
 constexpr std::uint8_t bit(Use use) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(use)); }
 
@@ -29,7 +30,8 @@ bool any_globs(const Texts& patterns, std::string_view text) {
          std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return globs(pattern, text); });
 }
 
-/// A claim has what a rule asks for if it is it, has it among its own, or is one of those asked for.
+/// A claim matches if it equals the wanted value, is a list that contains it, or the rule lists several values and one
+/// matches.
 bool claim_has(const json& claim, const json& wanted) {
   if (wanted.is_array())
     return std::any_of(wanted.begin(), wanted.end(), [&](const json& one) { return claim_has(claim, one); });
@@ -46,7 +48,7 @@ struct Rule {
     return (verbs & bit(use)) && any_globs(services, service) &&
            (use == Use::describe || any_globs(use == Use::publish ? channels : methods, method));
   }
-  /// Whether it says anything of the user.
+  /// Whether the rule has a condition on the user.
   [[nodiscard]] bool of_user() const { return !users.empty() || !roles.empty() || !claims.empty(); }
   [[nodiscard]] bool concerns(const Identity& identity, const json& has) const {
     if (!users.empty() || !roles.empty()) {
@@ -67,7 +69,7 @@ struct Rule {
 }  // namespace
 
 struct Policy::Rules {
-  /// What sessions keep, once for all whom the same rules concern: mostly it is the same for everybody.
+  /// The rules that apply to an identity, shared by all sessions with the same selection, which are mostly all.
   using Concerns = std::pair<std::vector<const Rule*>, std::vector<const Rule*>>;
   mutable std::map<Concerns, std::weak_ptr<const Session::Concerned>> known;
   std::uint8_t everyone = bit(Use::request);
@@ -75,13 +77,13 @@ struct Policy::Rules {
 };
 
 struct Policy::Session::Concerned {
-  std::shared_ptr<const Rules> rules;  // keeps what the pointers point to
+  std::shared_ptr<const Rules> rules;  // keeps the rules alive that the pointers refer to
   std::vector<const Rule*> allow, deny;
 };
 
 namespace {
 
-/// Reads one file, remembering the first mistake.
+/// Reads one file and remembers the first mistake.
 class Reader {
  public:
   explicit Reader(std::string name) : name_(std::move(name)) {}
@@ -92,7 +94,7 @@ class Reader {
     for (const std::string& verb : texts(node, key)) {
       const auto found = std::find(verbs.begin(), verbs.end(), verb);
       if (found == verbs.end())
-        wrong(node, key + ": '" + verb + "' is no verb", "request, command, describe, event, subscribe, publish");
+        wrong(node, key + ": '" + verb + "' is not a verb", "request, command, describe, event, subscribe, publish");
       else out |= bit(static_cast<Use>(found - verbs.begin()));
     }
     return out;
@@ -102,15 +104,15 @@ class Reader {
     Texts out;
     const toml::array* const list = node.as_array();
     if (!list) {
-      wrong(node, key + " is not a list of texts");
+      wrong(node, key + " is not a list of strings");
       return out;
     }
     for (const auto& item : *list) {
       const auto text = item.value_exact<std::string>();
-      if (!text || text->empty()) wrong(item, key + " has an entry that is no text, or an empty one");
+      if (!text || text->empty()) wrong(item, key + " has an entry that is empty or not a string");
       else out.push_back(*text);
     }
-    if (list->empty() && key != "default") wrong(node, key + " is empty", "leave it out to mean all");
+    if (list->empty() && key != "default") wrong(node, key + " is empty", "omit it to match all");
     return out;
   }
 
@@ -143,7 +145,7 @@ class Reader {
       else wrong(node, "unknown key '" + key + "'", "verbs, users, roles, claims, services, methods, topics, channels");
     }
     if (out.verbs == 0) wrong(table, "a rule without verbs");
-    // A rule that can't ever apply is a mistake of its writer, and one that grants more than it says a worse one.
+    // A rule that can never apply is a mistake of its author; one that grants more than it says is worse.
     const std::uint8_t of_topics = bit(Use::event) | bit(Use::subscribe);
     if (topics && (out.verbs & ~of_topics))
       wrong(table, "topics in a rule for request, command, describe or publish", "make it two rules");
@@ -158,7 +160,7 @@ class Reader {
     return out;
   }
 
-  /// `services` are who here, and not what.
+  /// `services` names callers here, not targets.
   Rule controller(const toml::table& table) {
     Rule out;
     for (const auto& [name, node] : table) {
@@ -170,10 +172,10 @@ class Reader {
       else if (key == "claims") claims(node, out.claims);
       else wrong(node, "unknown key '" + key + "'", "methods, services, users, roles, claims");
     }
-    // Left out never means everyone here: these methods reach all consumers.
+    // A missing condition never means everyone here, because these methods reach all clients.
     if (out.methods.empty()) wrong(table, "a controller rule without methods", "methods = [\"*\"] for all");
     if (out.services.empty() && out.users.empty() && out.roles.empty() && out.claims.empty()) {
-      wrong(table, "a controller rule that does not say who may", "services, users, roles or claims");
+      wrong(table, "a controller rule without a condition on the caller", "services, users, roles or claims");
     }
     return out;
   }
@@ -255,9 +257,9 @@ bool Policy::allows_controller(const ControllerCaller& caller, std::string_view 
       caller.identity.claims.empty() ? json::object() : json::parse(caller.identity.claims, nullptr, false);
   const json claims = parsed.is_object() ? parsed : json::object();
   return std::any_of(rules_->controller.begin(), rules_->controller.end(), [&](const Rule& rule) {
-    // A service that is not known matches no pattern, not even `*`.
-    // A rule that names services alone means what they do by themselves. A call that names a user may come from anybody
-    // with a token, by a gateway of another name: it carries that gateway's response queue, and so its service.
+    // An unknown service matches no pattern, not even `*`. A rule with services only applies to calls that services
+    // make by themselves. A call that names a user may come from any client of a gateway with another service name: it
+    // has that gateway's response queue, and so its service.
     const bool service =
         rule.services.empty() || (!caller.service.empty() && any_globs(rule.services, caller.service) &&
                                   (rule.of_user() || caller.identity.user_id.empty()));

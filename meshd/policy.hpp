@@ -1,27 +1,26 @@
 #pragma once
-// What a consumer may do on the mesh beyond being connected: a TOML file (docs/tasks/policy.md), judged in meshd, never
-// in an edge.
+// Authorizes clients' operations on the mesh: a TOML file (docs/tasks/policy.md), evaluated in meshd, never in an edge.
 //
-//   default = ["request"]            # verbs that everyone may use on everything; this is the default
+//   default = ["request"]            # verbs allowed to everyone on everything; this is the default
 //   [[allow]]
 //   verbs = ["command", "request"]   # request, command, describe, event, subscribe, publish
-//   roles = ["clerk"]                # who: users or roles, any of them; claims, all of them. None named: everyone
-//   services = ["orders"]            # what: a `*` stands for any text. None named: all
+//   roles = ["clerk"]                # who: users or roles, any of them; claims, all of them. Default: everyone
+//   services = ["orders"]            # what: a `*` matches any text. Default: all
 //   methods = ["get_*"]
 //   [[allow]]
 //   verbs = ["publish"]              # to channels of a Snorky service
 //   services = ["pubsub"]
 //   channels = ["chat/*"]
-//   [[deny]]                         # wins over every allow
+//   [[deny]]                         # overrides every allow
 //   verbs = ["subscribe"]
 //   topics = ["secret.#"]            # AMQP topic patterns
 //
-//   [[controller]]                   # who else may use the gateway's own methods (meshd/controller.hpp); default: nobody
+//   [[controller]]                   # who may call the gateway's own methods (meshd/controller.hpp); default: no one
 //   methods = ["send_to_*"]
-//   services = ["orders"]            # who: a service of the mesh, users, roles, claims; all that are named
+//   services = ["orders"]            # who: a service of the mesh, users, roles, claims; all given conditions apply
 //
-// What nothing allows is refused. Who matches is settled once for a session, so that a request costs only the rules that
-// concern its consumer. A Policy never changes once it was read, and sessions keep theirs alive. One thread.
+// Everything that is not allowed is refused. The matching rules are selected once per session, so a request only
+// evaluates the rules that apply to its client. A Policy is immutable, and sessions keep theirs alive. One thread.
 
 #include <cstdint>
 #include <memory>
@@ -34,35 +33,36 @@
 
 namespace nuropb::meshd {
 
-/// What a client is told of a topic that its user may not subscribe to.
+/// The error text for a topic that a client's user may not subscribe to.
 inline constexpr std::string_view may_not_subscribe = "this user may not subscribe to it (policy)";
 
 enum class Use : std::uint8_t { request, command, describe, event, subscribe, publish };
 
-/// Who calls a method of the gateway's controller: what the call says of its user, and whose response queue it names.
+/// The caller of a controller method: its user according to the call, and the service whose response queue it names.
 struct ControllerCaller {
   Identity identity;
-  std::string service;  ///< empty: not known
+  std::string service;  ///< empty: unknown
 };
 
 class Policy {
  public:
-  /// Without a file: requests are allowed, all else is not.
+  /// The policy without a file: requests are allowed, everything else is refused.
   Policy();
   static Result<Policy> load(const std::string& file);
-  /// An error names line and key; `name` stands for the file.
+  /// An error names line and key; `name` is used as the file's name in messages.
   static Result<Policy> parse(std::string_view toml, const std::string& name);
 
   struct Rules;
-  /// What one identity may do.
+  /// The permissions of one identity.
   class Session {
    public:
-    Session() = default;  ///< nothing
-    /// Requests, commands and describes (of which `method` is empty); of publish, `method` is the channel as text.
+    Session() = default;  ///< nothing is allowed
+    /// For requests, commands and describes (with an empty `method`). For publish, `method` is the channel as text.
     [[nodiscard]] bool allows(Use use, std::string_view service, std::string_view method) const;
-    /// Whether a [[deny]] rule says no to it, whatever else allows it.
+    /// Whether a [[deny]] rule refuses it, whatever else allows it.
     [[nodiscard]] bool denies(Use use, std::string_view service, std::string_view method) const;
-    /// Events to a topic, subscriptions to a pattern: allowed where all that it stands for is, denied where any of it is.
+    /// For events to a topic and subscriptions to a pattern: allowed if every matching topic is allowed, denied if any
+    /// is denied.
     [[nodiscard]] bool allows_topic(Use use, std::string_view topic) const;
 
    private:

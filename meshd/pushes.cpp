@@ -12,14 +12,15 @@ namespace {
 
 using nlohmann::json;
 
-// They travel in JSON, so they have 52 bits; the upper ones are the kind's.
+// Operation numbers travel in JSON, so they have 52 bits; the upper ones are the listener kind.
 constexpr unsigned op_number_bits = 48;
 constexpr std::uint64_t op_bits = (1ULL << op_number_bits) - 1;
-constexpr std::uint64_t most_connections = 1ULL << 32;  // that another gateway can claim to have
+// The maximum that another gateway may claim to have.
+constexpr std::uint64_t most_connections = 1ULL << 32;
 
 bool may_close_with(std::uint16_t code) { return code == 1000 || code == 1001 || (code >= 4000 && code <= 4999); }
 
-/// A number that an earlier life of this gateway has hardly used: late answers find nothing.
+/// A number that an earlier run of this gateway has very probably not used, so that late answers match nothing.
 std::uint64_t some_number() {
   std::uint64_t out = 0;
   random_bytes(&out, sizeof out);
@@ -40,7 +41,7 @@ std::string target_json(const Target& target) {
   return out + "]}";
 }
 
-/// From another gateway: nothing if it makes no sense.
+/// Parses a target from another gateway; empty if it is invalid.
 std::optional<Target> read_target(std::string_view text) {
   const json object = json::parse(text, nullptr, false);
   if (!object.is_object() || object.size() != 1) return {};
@@ -80,9 +81,9 @@ Pushes::~Pushes() = default;
 
 Result<void> Pushes::check(const Target& target, const What& what) const {
   if (target.kind == Target::Kind::users) {
-    if (target.user_ids.empty()) return failure("no user is named");
+    if (target.user_ids.empty()) return failure("no user is given");
     if (target.user_ids.size() > max_users)
-      return failure("more than " + std::to_string(max_users) + " users are named");
+      return failure("more than " + std::to_string(max_users) + " users are given");
     std::size_t bytes = 0;
     for (const std::string& user : target.user_ids) {
       if (user.empty()) return failure("a user's id is empty");
@@ -103,12 +104,12 @@ Result<void> Pushes::check(const Target& target, const What& what) const {
       return failure("close code " + std::to_string(what.code) + " is not one of 1000, 1001, 4000 to 4999");
     if (what.reason.size() > records::max_reason)
       return failure("the reason has more than " + std::to_string(records::max_reason) + " bytes");
-    // A control frame's reason is UTF-8 (RFC 6455 section 5.5.1); quoting replaces what is not.
+    // A control frame's reason must be UTF-8 (RFC 6455 section 5.5.1); quoting replaces invalid UTF-8.
     if (nuropb::json::quoted(what.reason).find("\xEF\xBF\xBD") != std::string::npos)
       return failure("the reason is not UTF-8");
   }
   if (operations_.size() + questions_.size() >= max_operations)
-    return failure("more than " + std::to_string(max_operations) + " operations are on their way");
+    return failure("more than " + std::to_string(max_operations) + " operations are in progress");
   return {};
 }
 
@@ -154,7 +155,7 @@ Result<void> Pushes::begin(const Target& target, const What& what, std::function
   Operation& operation = *made;
   const std::uint64_t op = add(std::move(made));
   to_edges(target, what, counted ? op : 0, &operation);
-  // A session is somewhere once; whoever is here is not asked for elsewhere.
+  // A session exists once, so if it is here no other gateway is asked.
   if (target.kind != Target::Kind::session || !sessions_.find(target.session))
     to_peers(target, what, counted ? op : 0, operation);
   if (counted) {
@@ -206,7 +207,7 @@ void Pushes::to_edge(WorkerId worker, const What& what, std::uint64_t op, bool a
   if (op != 0 && operation) {
     Operation::Edge& edge = operation->edges[worker];
     ++edge.records;
-    // Of the numbered we say it ourselves, and they may be on all edges.
+    // Messages to resumable sessions are counted here, and they may be on all edges.
     edge.most += worker == numbered_worker ? UINT32_MAX
                  : all                     ? settings_.max_sessions
                                            : refs.size() / records::SessionRefs::entry;
@@ -267,7 +268,7 @@ void Pushes::end(std::uint64_t op) {
 bool Pushes::on_pushed(WorkerId worker, const records::Pushed& record) {
   const auto found = operations_.find(record.op);
   if (found == operations_.end()) {
-    // Its time was up, unless there never was one of this number.
+    // The operation has timed out, unless its number was never used.
     const std::uint64_t age = (next_op_ - (record.op & op_bits)) & op_bits;
     return kind_of(record.op) == settings_.handler && age > 0 && age <= given_;
   }
@@ -319,19 +320,19 @@ void Pushes::tick() {
     if (question->deadline <= now) asked.push_back(op);
   }
   for (const std::uint64_t op : asked) {
-    // What one answer led to may have ended another.
+    // Handling one timeout may have ended another question.
     if (const auto question = questions_.find(op); question != questions_.end())
       end_question(op, failure("gateway " + question->second->peer + " does not answer"));
   }
 }
 
-/// Another gateway asks: the same for our own edges, and its answer.
+/// Another gateway's operation: the same for our own edges, and the answer.
 void Pushes::on_operation(const std::string& from, std::string_view text) {
   using nuropb::json::Kind;
   std::array<nuropb::json::Field, 8> fields{
       {{"op"}, {"wait_ms"}, {"target"}, {"verb"}, {"whole_frame"}, {"message"}, {"code"}, {"reason"}}};
   if (nuropb::json::scan(text, fields, nullptr, {settings_.json_depth + 1}))
-    return peers_.refuse_message(from, "an operation that is no object");
+    return peers_.refuse_message(from, "an operation that is not an object");
   const auto& [op_field, wait, target_field, verb, whole, message, code, reason] = fields;
   const auto op = nuropb::json::as_unsigned(op_field.value);
   const auto wait_ms = nuropb::json::as_unsigned(wait.value);
@@ -370,9 +371,9 @@ void Pushes::on_operation(const std::string& from, std::string_view text) {
 
 void Pushes::on_counted(const std::string& from, std::string_view text) {
   const json object = json::parse(text, nullptr, false);
-  if (!object.is_object()) return peers_.refuse_message(from, "a count that is no object");
+  if (!object.is_object()) return peers_.refuse_message(from, "a count that is not an object");
   const auto found = operations_.find(member_of<std::uint64_t>(object, "op", 0));
-  if (found == operations_.end() || found->second->peers.erase(from) == 0) return;  // its time was up
+  if (found == operations_.end() || found->second->peers.erase(from) == 0) return;  // it has timed out
   Operation& operation = *found->second;
   operation.outcome.connections += std::min(member_of<std::uint64_t>(object, "connections", 0), most_connections);
   operation.users += std::min(member_of<std::uint64_t>(object, "users", 0), most_connections);

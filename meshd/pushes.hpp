@@ -1,14 +1,14 @@
 #pragma once
-// What the gateway does to its consumers from within, across all edges and all gateways of its service as if they were
-// one HandlerManager: send to one session, to users, to all; close them; list and count them.
+// Server-initiated operations on clients, across all edges and all gateways of a service, as if they were one
+// HandlerManager: send to one session, to users, to all; close them; list and count them.
 //
 //   controller ─┐                 ┌─► one record per edge ──► push, close_sessions ──► pushed {op, taken} ─┐
 //   backend    ─┼─► Pushes ───────┤                                                                        ├─► done()
 //   nuropb-ctl ─┘  (ring loop)    └─► Peers: every other gateway of the service, its count ────────────────┘
 //
-// Here never waits for there: our own consumers have the message at once, broker or not. done() comes once, when all
-// have answered or `timeout` has passed, and always from the event loop's thread; it may come before the call returns
-// where nobody has to be asked.
+// Operations on local clients never wait for other gateways: our own clients get the message at once, with or without a
+// broker. done() is called exactly once, when all have answered or `timeout` has passed, always on the event loop's
+// thread; it may be called before the operation returns if there is no one to wait for.
 //
 // Owner thread: the ring loop.
 
@@ -33,89 +33,91 @@
 
 namespace nuropb::meshd {
 
-/// Whom an operation is for.
+/// The sessions that an operation applies to.
 struct Target {
   enum class Kind : std::uint8_t { session, users, all };
   Kind kind = Kind::all;
-  SessionId session;                  ///< of Kind::session
-  std::vector<std::string> user_ids;  ///< of Kind::users: every connection of each, once, however often a user is named
+  SessionId session;  ///< of Kind::session
+  /// Of Kind::users: every connection of each user, each once even if a user is listed repeatedly.
+  std::vector<std::string> user_ids;
 
   static Target one(const SessionId& session) { return {Kind::session, session, {}}; }
   static Target users(std::vector<std::string> user_ids) { return {Kind::users, {}, std::move(user_ids)}; }
   static Target everyone() { return {Kind::all, {}, {}}; }
 };
 
-/// What became of an operation.
+/// The result of an operation.
 struct Outcome {
-  std::uint64_t connections = 0;        ///< that took the message, or were closed
-  std::vector<std::string> unanswered;  ///< instance ids of gateways that live and did not answer in time
-  std::uint32_t silent_edges = 0;       ///< edges, of any gateway, that did not answer in time or died over it
+  std::uint64_t connections = 0;        ///< sessions that got the message, or were closed
+  std::vector<std::string> unanswered;  ///< instance ids of live gateways that did not answer in time
+  std::uint32_t silent_edges = 0;       ///< edges of any gateway that did not answer in time, or died meanwhile
 };
 
-/// One session, for people and for those who look for one.
+/// One entry of the list of sessions.
 struct SessionEntry {
   std::string session_id, user_id, username, gateway;
   std::uint32_t edge = 0;  ///< worker slot
 };
 struct SessionPage {
   std::vector<SessionEntry> sessions;
-  std::string cursor;  ///< where the next page begins; empty: this was the last
+  std::string cursor;  ///< start of the next page; empty: this was the last
 };
 struct SessionCount {
   std::uint64_t sessions = 0;
-  std::uint64_t users = 0;     ///< of each gateway; one with sessions on two gateways counts twice
-  std::uint32_t gateways = 0;  ///< that were counted, this one among them
+  std::uint64_t users = 0;     ///< counted per gateway: one with sessions on two gateways counts twice
+  std::uint32_t gateways = 0;  ///< gateways that were counted, including this one
   std::vector<std::string> unanswered;
 };
 
 class Pushes {
  public:
-  static constexpr std::size_t max_users = 10'000;         ///< that one operation may name
-  static constexpr std::size_t max_user_bytes = 1U << 20;  ///< of their ids together
-  static constexpr std::size_t max_operations = 10'000;    ///< that may be on their way
+  static constexpr std::size_t max_users = 10'000;         ///< per operation
+  static constexpr std::size_t max_user_bytes = 1U << 20;  ///< total size of their ids
+  static constexpr std::size_t max_operations = 10'000;    ///< in progress
   static constexpr std::size_t max_page = 1'000;
-  /// The largest message between gateways: an operation's, and its users.
+  /// Maximum size of a message between gateways: an operation's message and its users.
   static constexpr std::size_t largest_of(std::size_t max_message) { return max_message + 8 * max_user_bytes; }
 
   struct Settings {
     std::string instance;
     std::size_t max_message = 0;   ///< limits.message_bytes
-    std::size_t max_sessions = 0;  ///< limits.connections, of one edge
+    std::size_t max_sessions = 0;  ///< limits.connections, per edge
     std::size_t json_depth = 256;
     milliseconds timeout{2000};                     ///< push.timeout_ms
-    HandlerKind handler = HandlerKind::web_socket;  ///< whose sessions these are
+    HandlerKind handler = HandlerKind::web_socket;  ///< the kind of sessions
   };
-  /// How Pushes reaches the edges; the ring loop is it.
+  /// Access to the edges; implemented by the ring loop.
   class Edges {
    public:
     virtual ~Edges() = default;
     virtual void each(const std::function<void(WorkerId, SessionTable&)>& work) = 0;  ///< in the order of WorkerId
     virtual void send(WorkerId worker, records::Type type, std::string payload) = 0;
-    virtual void tick_soon() = 0;  ///< something waits: call tick() from now on, until nothing does
+    virtual void tick_soon() = 0;  ///< work is pending: tick() has to be called regularly until waiting() is false
   };
   using Done = std::function<void(const Outcome&)>;
-  /// Whose operation an edge's answer is about.
+  /// The kind of the operation that an edge's answer refers to.
   [[nodiscard]] static std::optional<HandlerKind> kind_of(std::uint64_t op);
 
   Pushes(Settings settings, const Clock& clock, Edges& edges, SessionIndex& sessions, Peers& peers);
   ~Pushes();
 
-  /// Sends `message`, JSON text, which is sent as it is (on a /ws socket inside Snorky's envelope of service `gateway`,
-  /// unless it is a `whole_frame` of Snorky's already). Without `done` nobody counts. An error: nothing was done, and
-  /// done() will not come; the text says why (no JSON, too long, too many users, too many operations on their way).
+  /// Sends `message`, JSON text, unchanged (on a /ws socket inside Snorky's envelope of service `gateway`, unless
+  /// `whole_frame` says that it is a Snorky frame). Without `done` deliveries are not counted. On an error nothing was
+  /// done, and done() is not called; the text says why (not JSON, too long, too many users, too many operations in
+  /// progress).
   Result<void> send(const Target& target, std::string_view message, Done done, bool whole_frame = false);
   /// Closes with a code of 1000, 1001, 4000–4999 and a reason of at most 123 bytes.
   Result<void> close(const Target& target, std::uint16_t code, std::string_view reason, Done done);
 
-  /// A page of all sessions, or of one user's, of all gateways; `cursor` is empty or an earlier page's. The order stays
-  /// the same from page to page; who comes or goes meanwhile may be in it or not. A page may be shorter than `limit` and
-  /// yet have a cursor. An error: no such cursor, or its gateway does not answer.
+  /// A page of all sessions, or of one user's, of all gateways; `cursor` is empty or comes from an earlier page. The
+  /// order is the same from page to page; sessions that open or close meanwhile may or may not be included. A page may
+  /// be shorter than `limit` and still have a cursor. An error: invalid cursor, or its gateway does not answer.
   Result<void> list(std::string_view cursor, std::size_t limit, const std::optional<std::string>& user_id,
                     std::function<void(Result<SessionPage>)> done);
   Result<void> count(std::function<void(const SessionCount&)> done);
 
-  /// For parts that know sessions by themselves (Snorky's channels): a frame to some sessions of this gateway, one
-  /// record per edge. Nobody counts.
+  /// Sends a frame to certain sessions of this gateway with one record per edge, for callers with their own list of
+  /// sessions (Snorky's channels). Deliveries are not counted.
   struct Place {
     WorkerId worker;
     records::SessionRef session;
@@ -123,25 +125,25 @@ class Pushes {
   };
   void send_to(const std::vector<Place>& places, std::string_view frame, bool whole_frame);
 
-  // What the ring loop tells it.
-  /// False: no honest edge says that.
+  // Called by the ring loop.
+  /// Returns false if the record is one that a correct edge never sends.
   bool on_pushed(WorkerId worker, const records::Pushed& record);
   void on_worker_gone(WorkerId worker);
   void on_peer_gone(const std::string& instance);
-  /// About ten times a second while anything is on its way.
+  /// To be called about ten times a second while anything is in progress.
   void tick();
   [[nodiscard]] bool waiting() const { return !operations_.empty() || !questions_.empty(); }
 
   struct Counters {
-    std::uint64_t sends = 0, closes = 0;  ///< operations that began here
-    std::uint64_t for_peers = 0;          ///< that other gateways asked for
-    std::uint64_t timeouts = 0;           ///< that ended with somebody silent
+    std::uint64_t sends = 0, closes = 0;  ///< operations that were started here
+    std::uint64_t for_peers = 0;          ///< operations requested by other gateways
+    std::uint64_t timeouts = 0;           ///< operations that ended without all answers
   };
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
  private:
   enum class Verb : std::uint8_t { send, close, count };
-  /// What is to be done with the target.
+  /// What to do with the target.
   struct What {
     Verb verb = Verb::send;
     std::string_view text{};  // of send
@@ -178,7 +180,7 @@ class Pushes {
   SessionIndex& sessions_;
   Peers& peers_;
   std::map<std::uint64_t, std::unique_ptr<Operation>> operations_;
-  std::map<std::uint64_t, std::unique_ptr<Question>> questions_;  // pages asked for from other gateways
+  std::map<std::uint64_t, std::unique_ptr<Question>> questions_;  // pages requested from other gateways
   std::uint64_t next_op_;
   std::uint64_t given_ = 0;  // operations so far
   Counters counters_;

@@ -1,7 +1,7 @@
 // Lists of sessions, page by page over all gateways.
 //
-// A cursor is "<place>@<gateway>": the last session that was told, as "<worker slot>.<generation>.<session slot>", and
-// whose it was; an empty place is the gateway's beginning. Gateways follow one another in the order of their ids.
+// A cursor is "<place>@<gateway>": the last session that was returned, as "<worker slot>.<generation>.<session slot>",
+// and its gateway; an empty place means the beginning of that gateway. Gateways are ordered by their ids.
 
 #include <algorithm>
 #include <charconv>
@@ -15,7 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t page_bytes = 256 * 1024;  // of one gateway's page on its way to another
+// Maximum bytes of a page from one gateway to another.
+constexpr std::size_t page_bytes = 256 * 1024;
 
 struct PlaceInList {
   WorkerId worker;
@@ -53,11 +54,11 @@ Result<void> Pushes::list(std::string_view cursor, std::size_t limit, const std:
   }
   const bool good =
       cursor.empty() || (!paging->gateway.empty() && (paging->after.empty() || read_place(paging->after)));
-  if (!good) return failure("'" + std::string(cursor.substr(0, 80)) + "' is no cursor");
+  if (!good) return failure("'" + std::string(cursor.substr(0, 80)) + "' is not a cursor");
   if (limit == 0 || limit > max_page) return failure("a page has 1 to " + std::to_string(max_page) + " sessions");
-  if (user_id && user_id->size() > records::max_user_id) return failure("no user's id is so long");
+  if (user_id && user_id->size() > records::max_user_id) return failure("the user id is too long");
   if (operations_.size() + questions_.size() >= max_operations)
-    return failure("more than " + std::to_string(max_operations) + " operations are on their way");
+    return failure("more than " + std::to_string(max_operations) + " operations are in progress");
   if (paging->gateway.empty()) {
     const auto alive = peers_.alive();
     paging->gateway = alive.empty() ? settings_.instance : std::min(settings_.instance, alive.front());
@@ -69,7 +70,7 @@ Result<void> Pushes::list(std::string_view cursor, std::size_t limit, const std:
   return {};
 }
 
-/// Fills the page from the gateway whose turn it is, and from those after it as long as there is room.
+/// Fills the page from the current gateway, and from the following ones as long as there is room.
 void Pushes::next_page(const std::shared_ptr<Paging>& paging) {
   const auto fill = [this, paging](Result<SessionPage> part) {
     if (!part) return paging->done(std::move(part));
@@ -108,7 +109,7 @@ void Pushes::next_page(const std::shared_ptr<Paging>& paging) {
                       R"(,"limit":)" + std::to_string(room) + R"(,"user":)" +
                       (paging->user_id ? nuropb::json::quoted(*paging->user_id) : "null") + "}",
                   paging->gateway);
-  if (!told) end_question(op, failure("gateway " + paging->gateway + " can't be asked now"));
+  if (!told) end_question(op, failure("gateway " + paging->gateway + " can't be reached now"));
 }
 
 void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_view after, std::size_t limit,
@@ -120,7 +121,7 @@ void Pushes::page_of_ours(const std::string& user, bool of_user, std::string_vie
   const auto add = [&](const PlaceInList& place, const Session& session) {
     if (!page.cursor.empty()) return;
     if (full()) {
-      page.cursor = text_of(last);  // there is one more, so there is a next page
+      page.cursor = text_of(last);  // there is at least one more session, so there is a next page
       return;
     }
     bytes += 256 + session.identity.user_id().size() + session.identity.username().size();
@@ -152,7 +153,7 @@ void Pushes::on_list(const std::string& from, std::string_view text) {
   const std::uint64_t op = object.is_object() ? member_of<std::uint64_t>(object, "op", 0) : 0;
   const std::uint64_t limit = object.is_object() ? member_of<std::uint64_t>(object, "limit", 0) : 0;
   if (op == 0 || limit == 0 || limit > max_page || (!after.empty() && !read_place(after)))
-    return peers_.refuse_message(from, "a question for sessions that can't be read");
+    return peers_.refuse_message(from, "a malformed request for sessions");
   const auto user = object.find("user");
   const bool of_user = user != object.end() && user->is_string();
   SessionPage page;
@@ -169,10 +170,10 @@ void Pushes::on_list(const std::string& from, std::string_view text) {
 
 void Pushes::on_listed(const std::string& from, std::string_view text) {
   const json object = json::parse(text, nullptr, false);
-  if (!object.is_object()) return peers_.refuse_message(from, "a list that is no object");
+  if (!object.is_object()) return peers_.refuse_message(from, "a list that is not an object");
   const std::uint64_t op = member_of<std::uint64_t>(object, "op", 0);
   const auto asked = questions_.find(op);
-  if (asked == questions_.end() || asked->second->peer != from) return;  // its time was up
+  if (asked == questions_.end() || asked->second->peer != from) return;  // it has timed out
   const auto sessions = object.find("sessions");
   SessionPage page;
   page.cursor = member_of(object, "cursor", std::string());
@@ -188,7 +189,7 @@ void Pushes::on_listed(const std::string& from, std::string_view text) {
   }
   if (!good) {
     peers_.refuse_message(from, "a list of sessions that can't be read");
-    return end_question(op, failure("gateway " + from + " gave an answer that can't be read"));
+    return end_question(op, failure("gateway " + from + " sent a malformed answer"));
   }
   end_question(op, std::move(page));
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Private to Pushes: what is on its way.
+// Private to Pushes: operations in progress.
 
 #include <map>
 #include <set>
@@ -8,40 +8,40 @@
 
 namespace nuropb::meshd {
 
-/// A send, a close or a count that somebody waits for.
+/// A send, a close or a count that waits for answers.
 struct Pushes::Operation {
   struct Edge {
-    std::uint32_t records = 0;  ///< that it has not answered
-    std::uint64_t most = 0;     ///< connections that it can have reached
+    std::uint32_t records = 0;  ///< records that it has not answered
+    std::uint64_t most = 0;     ///< upper limit of connections that it can have reached
     std::uint64_t taken = 0;
   };
   Outcome outcome;
   std::uint64_t users = 0;     ///< of a count
-  std::uint32_t gateways = 1;  ///< that answered, this one among them
+  std::uint32_t gateways = 1;  ///< gateways that answered, including this one
   std::map<WorkerId, Edge> edges;
-  std::set<std::string> peers;  ///< that have not answered
+  std::set<std::string> peers;  ///< gateways that have not answered
   SteadyTime deadline;
   std::function<void(const Operation&)> finish;
 };
 
-/// A page asked for from another gateway.
+/// A page requested from another gateway.
 struct Pushes::Question {
   std::string peer;
   SteadyTime deadline;
   std::function<void(Result<SessionPage>)> answer;
 };
 
-/// The walk over the gateways for one page.
+/// Progress through the gateways for one page.
 struct Pushes::Paging {
-  std::string gateway;  ///< whose turn it is
-  std::string after;    ///< where in it; empty: at its beginning
+  std::string gateway;  ///< the current gateway
+  std::string after;    ///< position in its list; empty: the beginning
   std::size_t limit = 0;
   std::optional<std::string> user_id;
   SessionPage page;
   std::function<void(Result<SessionPage>)> done;
 };
 
-/// What a JSON object has under a name, where it has the type.
+/// The member of a JSON object with this name and type; otherwise the default.
 template <class T>
 T member_of(const auto& object, const char* name, T otherwise) {
   const auto found = object.find(name);

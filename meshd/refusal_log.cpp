@@ -5,7 +5,7 @@
 namespace nuropb::meshd {
 namespace {
 
-constexpr std::array<const char*, 4> texts{"session refused", "session can't be judged now", "authorize refused",
+constexpr std::array<const char*, 4> texts{"session refused", "session can't be authenticated now", "authorize refused",
                                            "resume failed"};
 
 }  // namespace

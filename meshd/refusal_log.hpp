@@ -1,7 +1,7 @@
 #pragma once
-// The lines about tokens that are refused, which strangers can cause as often as they like: a few at once, then a few in a
-// second of each kind, each with how many were left out since the one before. The address, or the user, is there for an
-// operator who wants to block somebody.
+// Logs refused tokens at a limited rate, because clients can cause any number of refusals: a few at once, then a few
+// per second of each kind, each with the number of suppressed lines. The address, or the user, is included so that an
+// operator can block the source.
 //
 // Owner thread: the ring loop.
 
@@ -21,8 +21,8 @@ class RefusalLog {
   static constexpr std::uint32_t at_once = 20, per_second = 5;
   enum class Kind : std::uint8_t { session, unavailable, authorize, resume };
 
-  /// `address`: of the client, "" where it is not known any more. `user`: "" for one who is not known yet.
-  /// True if there was a line.
+  /// `address` is the client's; "" if it is no longer known. `user` is "" if it is not known yet. Returns true if a
+  /// line was logged.
   bool tell(Kind kind, SteadyTime now, const SessionId& session, std::string_view address, std::string_view user,
             std::string_view reason);
 

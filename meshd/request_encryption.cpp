@@ -39,7 +39,7 @@ void RequestEncryption::add(mesh::Outgoing&& message, std::string_view method, S
 }
 
 std::vector<RequestEncryption::Refused> RequestEncryption::take_output(std::vector<mesh::Outgoing>& send) {
-  if (send.empty()) send.swap(send_);  // nearly always, and with the room that it has for the next
+  if (send.empty()) send.swap(send_);  // the common case, and it reuses the capacity
   std::move(send_.begin(), send_.end(), std::back_inserter(send));
   send_.clear();
   return std::exchange(refused_, {});
@@ -69,7 +69,8 @@ void RequestEncryption::release(const mesh::Described& described, mesh::Outgoing
 void RequestEncryption::ask(const std::string& service) {
   mesh::Outgoing question;
   question.routing_key = service;
-  question.correlation_id = "describe-" + random_hex32();  // no ReturnAddress: it can't be taken for a consumer's
+  // Not a ReturnAddress, so it cannot be confused with a client's request.
+  question.correlation_id = "describe-" + random_hex32();
   question.trace_id = random_hex32();
   question.deadline = now_ + mesh::describe_ttl;
   const std::string trace = json::quoted(question.trace_id);
@@ -110,7 +111,7 @@ bool RequestEncryption::open(mesh::Incoming& message, SteadyTime now) {
   return false;
 }
 
-/// An answer in plain to an encrypted request: an error is heard, a result is not (mesh/answer.hpp).
+/// A plain-text response to an encrypted request: an error is accepted, a result is not (mesh/answer.hpp).
 void RequestEncryption::judge_plain(mesh::Incoming& message, const std::string& service) {
   const mesh::Answer answer = mesh::read_answer(message, true, keys_);
   if (mesh::description_may_be_old(answer)) discovery_.forget(service);
@@ -133,7 +134,7 @@ bool RequestEncryption::open(mesh::Report& report, SteadyTime now) {
                  error(error_name::not_delivered, not_available(report.routing_key, mesh::name_of_describe)));
         break;
       case mesh::Outcome::expired:
-        answered(report.correlation_id, now, error(error_name::timeout, "it was not asked in time"));
+        answered(report.correlation_id, now, error(error_name::timeout, "it could not be queried in time"));
         break;
       default: answered(report.correlation_id, now, error(error_name::transport, report.detail));
     }
@@ -162,7 +163,8 @@ void RequestEncryption::tick(SteadyTime now) {
     answered(correlation_id, now, error(error_name::timeout, "it did not answer in time"));
   if (now < next_look_) return;
   next_look_ = now + std::chrono::seconds(1);
-  // nuropb 0.1.8 gets no answer out for what it can't decrypt: the next request asks for the service's key again.
+  // nuropb 0.1.8 sends no response to a request that it cannot decrypt, so the next request fetches the service's key
+  // again.
   std::erase_if(awaited_, [&](const auto& entry) {
     if (entry.second.deadline > now) return false;
     discovery_.forget(entry.second.service);

@@ -1,15 +1,15 @@
 #pragma once
-// Encryption for consumers who know nothing of it: their requests and commands are encrypted where the service's
-// description requires it, and answers are opened on their way back. Stands on both sides of the transport:
+// Transparent encryption for clients: their requests and commands are encrypted if the service's description requires
+// it, and responses are decrypted. On both sides of the transport:
 //
 //   to_outgoing() ──► add() ──► take_output() ──► ServiceMeshManager::publish()
-//                      └─ waits for the service's description, which is asked for in the same stream
+//                      └─ waits for the service's description, which is requested the same way
 //   to_returned() ◄── open() ◄── take_events()
 //
-// Nothing depends on a table of requests: keys are derived from correlation ids (mesh/encryption.hpp), so answers to what
-// meshd asked before it was restarted can be opened. A bounded one is kept all the same, to notice two things: a result
-// in plain to an encrypted request, and a service that has another key by now. What is not in it is not noticed.
-// Pure but for randomness; knows no ring, no broker and no clock. The ring loop's thread only.
+// Correctness does not depend on a table of requests: keys are derived from correlation ids (mesh/encryption.hpp), so
+// responses to requests of an earlier meshd can be decrypted. A bounded table detects two things: a plain-text result
+// of an encrypted request, and a service whose key has changed. They go undetected for requests that are not in it.
+// Pure except for randomness; independent of rings, broker and clock. The ring loop's thread only.
 
 #include <string>
 #include <string_view>
@@ -23,7 +23,7 @@ namespace nuropb::meshd {
 class RequestEncryption {
  public:
   static constexpr std::size_t max_awaited = 16'384;
-  /// Not sent, and never will be.
+  /// A message that was not sent and never will be.
   struct Refused {
     mesh::Outgoing message;
     mesh::ServiceError error;
@@ -31,22 +31,23 @@ class RequestEncryption {
 
   explicit RequestEncryption(mesh::RequestKeys keys, mesh::Discovery::Settings settings = {});
 
-  /// A request or command on its way out; it is taken from here now, or once its service has described itself.
+  /// Adds an outgoing request or command; it becomes available to take_output() at once, or when its service's
+  /// description has arrived.
   void add(mesh::Outgoing&& message, std::string_view method, SteadyTime now);
-  /// What may be sent, behind what is in `send` already, and what never will be. Messages of one sender to one service keep
-  /// their order.
+  /// Appends messages that may be sent to `send`, and returns those that never will be. Messages from one sender to one
+  /// service keep their order.
   std::vector<Refused> take_output(std::vector<mesh::Outgoing>& send);
 
-  /// True if the message was the answer to a question of our own: nobody else is waiting for it. Of anything else an
-  /// encrypted body is opened in place; one that can't be opened becomes a response that says so.
+  /// Returns true if the message was the response to a request of our own, so that no one else waits for it. Otherwise
+  /// an encrypted body is decrypted in place; if that fails it becomes an error response.
   bool open(mesh::Incoming& message, SteadyTime now);
-  /// The same for what became of a message that was sent, and for its body where the broker returned it.
+  /// The same for the outcome of a sent message, and for its body if the broker returned it.
   bool open(mesh::Report& report, SteadyTime now);
 
-  /// What still waits for a description is refused: nobody will be here for the answer.
+  /// Refuses all messages that still wait for a description, because no one will be there for the response.
   void give_up(const std::string& why, SteadyTime now);
 
-  /// Now and then: questions and requests that were not answered in time.
+  /// To be called regularly: handles our own requests, and clients' requests, that were not answered in time.
   void tick(SteadyTime now);
 
  private:
@@ -56,7 +57,7 @@ class RequestEncryption {
   };
   void ask(const std::string& service);
   void release(const mesh::Described& described, mesh::Outgoing&& message, std::string_view method);
-  /// An encrypted request whose answer has not come yet.
+  /// An encrypted request without a response yet.
   struct Awaited {
     std::string service;
     SteadyTime deadline;
@@ -71,7 +72,7 @@ class RequestEncryption {
   SteadyTime next_look_{};
   std::vector<mesh::Outgoing> send_;
   std::vector<Refused> refused_;
-  SteadyTime now_{};  // of the call that is going on
+  SteadyTime now_{};  // time of the current call
   mesh::Discovery discovery_;
 };
 

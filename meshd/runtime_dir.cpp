@@ -18,7 +18,7 @@ Result<RuntimeDir> RuntimeDir::open(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    return failure("can't be made: " + errno_text(), path, "gateway.runtime_dir names it");
+    return failure("can't be created: " + errno_text(), path, "gateway.runtime_dir names it");
   struct stat st{};
   if (::lstat(path.c_str(), &st) != 0) return failure(errno_text(), path);
   if (!S_ISDIR(st.st_mode)) return failure("is not a folder", path, "gateway.runtime_dir names it");
@@ -26,7 +26,8 @@ Result<RuntimeDir> RuntimeDir::open(const std::string& path) {
     return failure("belongs to user " + std::to_string(st.st_uid), path,
                    "it has to belong to the user that meshd runs as");
   if (st.st_mode & 0022)
-    return failure("others may write to it", path, "chmod go-w it: it holds the secret that seals identities");
+    return failure("other users may write to it", path,
+                   "remove write permission for others (chmod go-w): it holds the secret that seals identities");
   return RuntimeDir(path);
 }
 
@@ -47,14 +48,14 @@ Result<std::string> RuntimeDir::kept(const std::string& name, std::string (*make
     std::string text(size + 1, '\0');
     const ssize_t n = ::read(in.get(), text.data(), text.size());
     if (n != static_cast<ssize_t>(size))
-      return failure("has not " + std::to_string(size) + " bytes", file, "remove it, and a new one is made");
+      return failure("does not have " + std::to_string(size) + " bytes", file, "remove it, and a new one is created");
     text.resize(size);
     return text;
   }
   return write(name, make());
 }
 
-/// Written beside and renamed: a crash in between leaves either no file or a whole one.
+/// Written to a temporary file and renamed: after a crash there is either no file or a complete one.
 Result<std::string> RuntimeDir::write(const std::string& name, const std::string& text) const {
   const std::string file = path_ + "/" + name, fresh = file + ".new";
   shm::UniqueFd out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));

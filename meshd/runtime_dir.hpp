@@ -1,6 +1,6 @@
 #pragma once
-// The folder that outlives meshd's crashes: control socket, sealing secret, instance id, admin key. Mode 0700, ours alone;
-// 0710 where edges are another user.
+// The folder that survives crashes of meshd: control socket, sealing secret, instance id, admin key. Mode 0700, or 0710
+// if edges run as another user.
 
 #include <sys/types.h>
 
@@ -17,22 +17,23 @@ class RuntimeDir {
  public:
   static constexpr const char* admin_key_name = "admin.key";
 
-  /// Makes the folder where it is missing. Refuses one that others may write to.
+  /// Creates the folder if it is missing. Refuses one that others may write to.
   static Result<RuntimeDir> open(const std::string& path);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   static std::string control_socket_of(const std::string& path) { return path + "/meshd.sock"; }
   [[nodiscard]] std::string control_socket() const { return control_socket_of(path_); }
   [[nodiscard]] std::string admin_socket() const { return path_ + "/admin.sock"; }
-  /// Lets the edges' group in, as far as the control socket; what else is here stays its owner's.
+  /// Gives the edges' group access to the control socket only; everything else stays private to the owner.
   [[nodiscard]] Result<void> let_in(gid_t edges) const;
-  /// Made at first use, with mode 0600, and the same ever after.
+  /// Generated on first use, with mode 0600, and stored.
   [[nodiscard]] Result<SealedTickets::Secret> secret() const;
   [[nodiscard]] Result<std::string> instance_id() const;
-  /// Of the admin socket: text that may stand in a header.
+  /// Key of the admin socket: text that is allowed in a header.
   [[nodiscard]] Result<std::string> admin_key() const;
-  /// Makes the folder and these files again where they are missing, as they were: the next meshd has to open our tickets,
-  /// and to be the same instance. `edges`: as in let_in(). An empty text is in no file. Which ones were missing.
+  /// Recreates the folder and these files if they are missing, with the same content: the next meshd has to open our
+  /// tickets and to be the same instance. `edges`: as in let_in(). Empty texts have no file. Returns the names of the
+  /// missing ones.
   struct Kept {
     SealedTickets::Secret secret{};
     std::string instance, admin_key;

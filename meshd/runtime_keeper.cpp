@@ -14,8 +14,8 @@ void RuntimeKeeper::look() {
   };
   for (const std::string& name : *missing) note(name);
   if (settings_.kept.edges && !missing->empty() && missing->front() == ".") {
-    // They reach meshd from within the folder, since one above it may be closed to them.
-    log::error("the runtime folder was removed: edges that run already can't come back to another meshd",
+    // Edges reach meshd from within the folder, since a parent folder may be closed to them.
+    log::error("the runtime folder was removed: running edges can't attach to another meshd",
                {{"folder", settings_.folder.path()}, {"hint", "replace them before meshd: SIGHUP to the launcher"}});
   }
   for (const Socket& socket : sockets_) {
@@ -25,7 +25,7 @@ void RuntimeKeeper::look() {
   }
   said_.clear();
   if (names.empty()) return;
-  log::error("something was removed from the runtime folder while meshd runs; it is made again",
+  log::error("files were removed from the runtime folder while meshd runs; they are recreated",
              {{"folder", settings_.folder.path()},
               {"removed", names},
               {"hint", "keep cleaners of temporary files away from gateway.runtime_dir"}});
@@ -35,7 +35,7 @@ void RuntimeKeeper::failed(const Error& error) {
   const std::string text = error.text();
   if (said_ == text) return;
   said_ = text;
-  log::error("something was removed from the runtime folder, and can't be made again: new edges can't attach",
+  log::error("files were removed from the runtime folder and can't be recreated: new edges can't attach",
              {{"folder", settings_.folder.path()}, {"reason", text}});
 }
 

@@ -1,9 +1,9 @@
 #pragma once
-// Looks now and then whether what meshd needs in its runtime folder is still there, and makes it again: cleaners of /run and
-// /tmp remove what looks old, and without meshd.sock no new edge could attach.
+// Checks regularly whether meshd's files in the runtime folder still exist, and recreates them: cleaners of /run and
+// /tmp remove old files, and without meshd.sock no new edge could attach.
 //
-// Each loss is said in the log and counted. What can't be made again is said once, and tried again at each look.
-// The ring loop's thread only.
+// Each loss is logged and counted. What cannot be recreated is logged once and retried at each check. The ring loop's
+// thread only.
 
 #include <cstdint>
 #include <functional>
@@ -20,7 +20,7 @@ class RuntimeKeeper {
     RuntimeDir folder;
     RuntimeDir::Kept kept;
   };
-  /// One of the sockets: whether its path still leads to it, and how it is made again.
+  /// One of the sockets: whether its path still leads to it, and how to recreate it.
   struct Socket {
     std::string name;
     std::function<bool()> there;
@@ -30,7 +30,7 @@ class RuntimeKeeper {
 
   void watch(Socket socket) { sockets_.push_back(std::move(socket)); }
   void look();
-  /// Files, sockets and folders that were made again.
+  /// Number of recreated files, sockets and folders.
   [[nodiscard]] std::uint64_t restored() const { return restored_; }
 
  private:
@@ -38,7 +38,7 @@ class RuntimeKeeper {
   Settings settings_;
   std::vector<Socket> sockets_;
   std::uint64_t restored_ = 0;
-  std::string said_;  // what could not be made again, for as long as it can't
+  std::string said_;  // the failure that was logged, while it lasts
 };
 
 }  // namespace nuropb::meshd

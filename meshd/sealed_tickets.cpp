@@ -40,7 +40,7 @@ std::optional<std::string> get_text(std::string_view& in) {
   return v;
 }
 
-// What a ticket is bound to is authenticated but not stored in it: the opener has to know it.
+// The binding is authenticated but not stored in the ticket: the opener has to know it.
 std::string worker_binding() { return "worker"; }
 std::string resume_binding() { return "resume"; }
 std::string session_binding(WorkerId worker, const SessionId& session) {
@@ -66,7 +66,7 @@ std::string SealedTickets::seal(std::string_view bound_to, std::string_view plai
       EVP_EncryptUpdate(ctx.get(), body, &n, bytes(plain), static_cast<int>(plain.size())) == 1 &&
       EVP_EncryptFinal_ex(ctx.get(), body + n, &n) == 1 &&
       EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_GET_TAG, tag_size, body + plain.size()) == 1;
-  // An empty ticket opens nothing: without OpenSSL's cipher a session merely doesn't survive a restart of meshd.
+  // An empty ticket opens nothing: without OpenSSL's cipher a session merely does not survive a restart of meshd.
   return sealed ? out : std::string();
 }
 
@@ -96,7 +96,7 @@ std::array<std::uint8_t, 16> SealedTickets::key_for(std::string_view purpose) co
   if (!HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()), bytes(purpose), purpose.size(),
             digest.data(), &size) ||
       size < key.size())
-    throw std::runtime_error("OpenSSL has no HMAC with SHA-256, which keys are made with");
+    throw std::runtime_error("OpenSSL has no HMAC with SHA-256, which keys are derived with");
   std::copy_n(digest.begin(), key.size(), key.begin());
   return key;
 }

@@ -1,10 +1,10 @@
 #pragma once
-// Tickets: what meshd hands to edges so that a successor of it can believe them (design.md, rule 2).
+// Tickets that meshd gives to edges, so that a restarted meshd can trust them (design.md, rule 2).
 //
-// A worker ticket says "you are slot S, generation G"; a session ticket says "on that worker, session X is user U".
-// Both are sealed with AES-256-GCM under a secret that only meshd can read and that outlives it (runtime_dir/secret),
-// so an edge can neither make one, nor alter it, nor read the token that lies in it; a session ticket is bound to its
-// worker and session, so another edge can't use it. Pure but for randomness; never throws.
+// A worker ticket means "this worker has slot S, generation G"; a session ticket means "on that worker, session X
+// belongs to user U". Both are sealed with AES-256-GCM under a secret that only meshd can read and that survives it
+// (runtime_dir/secret), so an edge can neither forge nor modify a ticket, nor read the token in it; a session ticket is
+// bound to its worker and session, so another edge cannot use it. Pure except for randomness; never throws.
 
 #include <array>
 #include <cstdint>
@@ -32,11 +32,11 @@ class SealedTickets {
   [[nodiscard]] std::optional<WorkerId> open_worker(std::string_view ticket) const;
 
   [[nodiscard]] std::string seal_session(WorkerId worker, const SessionId& session, const Identity& identity) const;
-  /// Nothing, unless this very session on this very worker was given the ticket under this secret.
+  /// Empty unless this session on this worker was given the ticket under this secret.
   [[nodiscard]] std::optional<Identity> open_session(WorkerId worker, const SessionId& session,
                                                      std::string_view ticket) const;
 
-  /// What a consumer takes up its session with: of this session, the `count`-th. Text, for JSON.
+  /// The token with which a client resumes a session; `count` numbers the tokens of a session. Text for JSON.
   struct ResumeToken {
     SessionId session;
     std::uint32_t count = 0;
@@ -44,7 +44,7 @@ class SealedTickets {
   [[nodiscard]] std::string seal_resume(const ResumeToken& token) const;
   [[nodiscard]] std::optional<ResumeToken> open_resume(std::string_view token) const;
 
-  /// A key of 16 bytes for something else than tickets: another for each purpose, the same for every successor of meshd.
+  /// A 16-byte key for another purpose: different for each purpose, the same for every restart of meshd.
   [[nodiscard]] std::array<std::uint8_t, 16> key_for(std::string_view purpose) const;
 
  private:

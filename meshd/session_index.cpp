@@ -19,7 +19,7 @@ std::size_t SessionIndex::IdHash::operator()(const SessionId& id) const {
   std::uint64_t x = 0, y = 0;
   std::memcpy(&x, id.bytes.data(), sizeof x);
   std::memcpy(&y, id.bytes.data() + sizeof x, sizeof y);
-  // Multiply-shift: who does not know the key finds no two ids that meet more often than chance has it.
+  // Multiply-shift: without the key, colliding ids cannot be found more often than by chance.
   const std::uint64_t mixed = (x + a) * b + (y + b) * a;
   return mixed >> 16;
 }
@@ -28,11 +28,11 @@ void SessionIndex::add(WorkerId worker, std::uint32_t slot, Session& session) {
   if (session.indexed.in) return;
   session.indexed = {this, nullptr, nullptr, worker, slot};
   ++count_;
-  ids_.insert(session);                            // an id that is taken stays whose it is
-  if (session.identity.user_id().empty()) return;  // anonymous: nobody's
+  ids_.insert(session);                            // if the id is taken, the earlier session keeps it
+  if (session.identity.user_id().empty()) return;  // anonymous: no user
   Session& head = users_.insert(session);
   if (&head == &session) return;
-  // Behind the first, which stays in the set.
+  // Inserted after the first session, which stays in the set.
   session.indexed.previous = &head;
   session.indexed.next = head.indexed.next;
   if (head.indexed.next) head.indexed.next->indexed.previous = &session;

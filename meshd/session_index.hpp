@@ -1,12 +1,12 @@
 #pragma once
-// The open sessions of all workers, found by session id and by user. All that a session costs here are its hooks in the two
-// hash sets, a bucket in each, and two pointers that chain it to others of its user.
+// Index of the open sessions of all workers, by session id and by user. The memory per session is its hooks in the two
+// hash sets, a bucket in each, and two pointers that chain it to other sessions of its user.
 //
-// Session ids come from edges, which a successor of ours must not trust: they are hashed with a random key, and where
-// two workers claim one id, the first keeps it and the other's session is found by its user only. Anonymous sessions are
-// nobody's: found by their id only.
+// Session ids come from edges, which meshd must not trust: they are hashed with a random key, and if two workers claim
+// one id, the first keeps it and the other's session is found by its user only. Anonymous sessions have no user and are
+// found by id only.
 //
-// Owner thread: the ring loop. A Session stays where it is from add() to remove().
+// Owner thread: the ring loop. A Session must not move in memory between add() and remove().
 
 #include <boost/intrusive/unordered_set.hpp>
 #include <cstddef>
@@ -26,13 +26,13 @@ class SessionIndex {
  public:
   SessionIndex();
 
-  /// An open session, whose place is this; once.
+  /// Adds an open session with its worker and slot. To be called once.
   void add(WorkerId worker, std::uint32_t slot, Session& session);
-  /// Before it is closed, or its identity is another's. One that was not added is no mistake.
+  /// To be called before the session is closed or its identity changes. A session that was not added is ignored.
   void remove(Session& session);
 
   [[nodiscard]] Session* find(const SessionId& id) const;
-  /// A user's sessions; `work` must not change the index.
+  /// Calls `work` with each of a user's sessions; `work` must not change the index.
   template <class Work>
   void each_of(std::string_view user_id, Work&& work) const {
     for (Session* session = first_of(user_id); session; session = session->indexed.next) work(*session);
@@ -53,7 +53,7 @@ class SessionIndex {
     std::uint64_t a, b;
     std::size_t operator()(const SessionId& id) const;
   };
-  /// A hash set of sessions that are linked into it, whose buckets grow with it.
+  /// A hash set of sessions with intrusive links, whose bucket array grows with it.
   template <class Key, class Hash, Session::Hook Session::* Member>
   class Linked {
     using Set = boost::intrusive::unordered_set<Session, boost::intrusive::member_hook<Session, Session::Hook, Member>,
@@ -66,7 +66,7 @@ class SessionIndex {
     ~Linked() { set_.clear(); }
     Linked(const Linked&) = delete;
     Linked& operator=(const Linked&) = delete;
-    /// The one that has its key; itself, if it had none.
+    /// Returns the session that has the key: an earlier one, or this one if the key was free.
     Session& insert(Session& session) {
       if (set_.size() == buckets_.size()) {
         Buckets more(buckets_.size() * 2);
@@ -75,7 +75,7 @@ class SessionIndex {
       }
       return *set_.insert(session).first;
     }
-    /// Only if it is the one that has its key.
+    /// Removes the session only if it is the one with its key.
     bool erase(Session& session) {
       if (find(Key()(session)) != &session) return false;
       set_.erase(set_.iterator_to(session));
@@ -94,7 +94,7 @@ class SessionIndex {
   [[nodiscard]] Session* first_of(std::string_view user_id) const { return users_.find(user_id); }
 
   Linked<IdOf, IdHash, &Session::by_id> ids_;
-  Linked<UserOf, SipHash, &Session::by_user> users_;  // the first of each user's chain
+  Linked<UserOf, SipHash, &Session::by_user> users_;  // the first session of each user's chain
   std::size_t count_ = 0;
 };
 

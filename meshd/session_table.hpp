@@ -1,5 +1,5 @@
 #pragma once
-// meshd's record of the sessions of one worker: who each consumer is, and which records its edge may send for it.
+// meshd's record of the sessions of one worker: each client's identity, and which records its edge may send for it.
 //
 //              open_session              accepted
 //     closed ───────────────► judging ─────────────► open
@@ -8,8 +8,8 @@
 //       │ └───────────────────  ended  ◄───────────────┘
 //       └── close_session, from any state
 //
-// What is not in the table below for the state that a session is in ends the worker: an edge that behaves never sends
-// it (design.md, rule 2). Records that can cross one of ours on the way are in it.
+// A record that the table below does not allow in a session's state ends the worker: a correct edge never sends it
+// (design.md, rule 2). Records that can cross one of ours on the way are allowed.
 
 #include <atomic>
 #include <boost/intrusive/unordered_set_hook.hpp>
@@ -33,37 +33,37 @@ class SessionIndex;
 
 enum class SessionState : std::uint8_t { closed, judging, open, ended };
 
-/// What to do with a record from an edge.
+/// How to handle a record from an edge.
 enum class Verb : std::uint8_t {
-  violation,  ///< can't happen with an honest edge: end the worker
-  judge,      ///< open the session and ask the authorizer
-  publish,    ///< a request, command, describe or event of a consumer whom we know
-  authorize,  ///< a fresh token for the session
-  subscribe,  ///< a topic pattern, or not any more
+  violation,  ///< impossible with a correct edge: end the worker
+  judge,      ///< open the session and authenticate its credential
+  publish,    ///< a request, command, describe or event of an authenticated client
+  authorize,  ///< a new token for the session
+  subscribe,  ///< subscribe or unsubscribe a topic pattern
   snorky,     ///< a call to a Snorky service, which meshd itself answers
-  resume,     ///< numbered messages: asked for, seen, taken up
-  close,      ///< forget the session
-  ignore,     ///< crossed a record of ours on the way
+  resume,     ///< sequenced messages: request, acknowledge, resume
+  close,      ///< remove the session
+  ignore,     ///< it crossed a record of ours on the way
 };
 
-/// The table: what a record of this type means for a session in this state.
+/// The table: how to handle a record of this type in this session state.
 Verb allowed(records::Type type, SessionState state);
 
-/// There are as many of these as there are sockets: every byte counts (bench/memory).
+/// One per socket, so every byte counts (bench/memory).
 struct Session {
   SessionId id;
   std::uint32_t serial = 0;
-  std::uint32_t restored = 0;  ///< subscriptions that its edge may still bring back and that count for no rate
+  std::uint32_t restored = 0;  ///< subscriptions that its edge may still restore without counting for a rate limit
   SessionState state = SessionState::closed;
   HandlerKind handler = HandlerKind::web_socket;
-  bool authorizing = false;  ///< a fresh token is being judged
+  bool authorizing = false;  ///< a new token is being authenticated
   StoredIdentity identity;
   Policy::Session policy;
-  Topics topics{};                     ///< subscribed to
-  UserLimits::Place place{};           ///< among its user's connections
-  std::unique_ptr<Mailbox> mailbox{};  ///< nothing: it has not asked for its messages to be kept
-  /// True once it is closed: requests that were not published by then are not sent. Read by the transport's thread. There
-  /// is none before the first request: most sessions are idle.
+  Topics topics{};                     ///< current subscriptions
+  UserLimits::Place place{};           ///< counts as a connection of its user
+  std::unique_ptr<Mailbox> mailbox{};  ///< null: the session is not resumable
+  /// True once the session is closed: requests that were not published by then are not sent. Read by the transport's
+  /// thread. Allocated with the first request, because most sessions are idle.
   [[nodiscard]] const std::shared_ptr<std::atomic<bool>>& gone() const {
     if (!gone_) gone_ = std::make_shared<std::atomic<bool>>(false);
     return gone_;
@@ -72,11 +72,12 @@ struct Session {
     if (gone_) gone_->store(true, std::memory_order_relaxed);
   }
   mutable std::shared_ptr<std::atomic<bool>> gone_{};
-  /// SessionIndex's own: its links in the index, its place, and its neighbours in the chain of its user's sessions.
+  /// Private to SessionIndex: its links in the index, its worker and slot, and its neighbours in the chain of its
+  /// user's sessions.
   using Hook = boost::intrusive::unordered_set_member_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>>;
   Hook by_id{}, by_user{};
   struct Indexed {
-    SessionIndex* in = nullptr;  ///< close() takes it out
+    SessionIndex* in = nullptr;  ///< close() removes it from this index
     Session* previous = nullptr;
     Session* next = nullptr;
     WorkerId worker{};
@@ -88,17 +89,17 @@ class SessionTable {
  public:
   explicit SessionTable(std::uint32_t max_sessions) : max_sessions_(max_sessions) {}
 
-  /// The session in a slot; nullptr if an edge may not have so many.
+  /// The session in a slot; nullptr if the slot is above the edge's limit.
   Session* find(std::uint32_t slot);
-  /// The same only if it is this very session, not a predecessor or successor in the slot.
+  /// The same, but only if the serial matches, so that a predecessor or successor in the slot is never returned.
   Session* find(std::uint32_t slot, std::uint32_t serial);
   void close(Session& session);
-  /// Out of here, as it is; and into a slot here, whatever was in it. It stays where it is in memory.
+  /// Moves a session out of the table, or into a slot, replacing what was there. Its address in memory does not change.
   std::unique_ptr<Session> release(std::uint32_t slot);
   Session& adopt(std::uint32_t slot, std::unique_ptr<Session> session);
   void opened() { ++open_; }
   [[nodiscard]] std::size_t open() const { return open_; }
-  /// Those that are not closed.
+  /// Calls `work` with each session that is not closed.
   template <class Work>
   void each(Work&& work) {
     for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {

@@ -1,5 +1,5 @@
 #pragma once
-// From the config file's words to the transport's.
+// Converts the config into the transport's settings.
 
 #include <string>
 

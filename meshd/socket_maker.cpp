@@ -38,7 +38,7 @@ bool made(const SocketMaker::Place& place, shm::UniqueFd& out) {
     if (n < 0 && errno == EINTR) continue;
     if (n != sizeof number || number >= places.size()) ::_exit(0);
     shm::UniqueFd fd;
-    int error = 0;  // of errno: why there is no descriptor
+    int error = 0;  // errno, if there is no descriptor
     if (!made(places[number], fd)) error = errno != 0 ? errno : EINVAL;
     shm::DescriptorPacket answer(&error, sizeof error);
     if (answer.send(socket, fd.get()) < 0) ::_exit(0);
@@ -50,14 +50,14 @@ bool made(const SocketMaker::Place& place, shm::UniqueFd& out) {
 Result<SocketMaker> SocketMaker::start(const std::vector<Place>& places) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-    return failure(std::string("no sockets for the maker of sockets: ") + std::strerror(errno));
+    return failure(std::string("cannot create sockets for the socket maker:  ") + std::strerror(errno));
   SocketMaker out;
   out.socket_.reset(ends[0]);
   shm::UniqueFd theirs(ends[1]);
   const pid_t child = ::fork();
-  if (child < 0) return failure(std::string("no process to make sockets: ") + std::strerror(errno));
+  if (child < 0) return failure(std::string("cannot fork the socket maker:  ") + std::strerror(errno));
   if (child == 0) {
-    // Its end is meshd's end, and nothing else: a Ctrl-C goes to both.
+    // The helper ends together with meshd, and only then: a Ctrl-C reaches both.
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);
     ::prctl(PR_SET_NAME, "nuropb-sockets", 0, 0, 0);
     ::dup2(theirs.release(), 3);
@@ -70,7 +70,7 @@ Result<SocketMaker> SocketMaker::start(const std::vector<Place>& places) {
 
 Result<shm::UniqueFd> SocketMaker::make(std::size_t place) {
   const auto lost = [&](const char* why) {
-    socket_.reset();  // whatever it says now would be taken for the answer to something else
+    socket_.reset();  // a late answer would be taken for the answer to another request
     return failure(std::string("can't be made: ") + why, "", "the next meshd makes it");
   };
   if (!socket_) return lost("the process that makes sockets is gone");

@@ -1,9 +1,9 @@
 #pragma once
-// Makes meshd's two sockets in the runtime folder again, should they be removed from it: meshd itself has given up to listen
-// (common/sandbox.hpp), so that an attacker in it can open no door.
+// Recreates meshd's two sockets in the runtime folder if they are removed: meshd itself is no longer allowed to listen
+// (common/sandbox.hpp), so that an attacker who has compromised it cannot open a port.
 //
-// A process of its own, made before meshd gives anything up. It is asked by a number, makes the socket of that number, whose
-// path, mode and group were fixed when it began, and hands it over. It ends with meshd.
+// A helper process, started before meshd drops its privileges. It is asked for a socket by index; path, mode and group
+// of each are fixed at its start. It ends together with meshd.
 
 #include <sys/types.h>
 
@@ -21,14 +21,14 @@ class SocketMaker {
   struct Place {
     std::string path;
     int type = 0;                  ///< SOCK_SEQPACKET, SOCK_STREAM
-    std::optional<gid_t> group{};  ///< that may connect as well; nothing: the owner alone
+    std::optional<gid_t> group{};  ///< a group that may connect as well; empty: the owner only
   };
-  static constexpr std::size_t control = 0, admin = 1;  ///< places of meshd
+  static constexpr std::size_t control = 0, admin = 1;  ///< indexes of meshd's sockets
 
-  SocketMaker() = default;  ///< that can make none
-  /// Before there is a second thread.
+  SocketMaker() = default;  ///< an object that can make no sockets
+  /// To be called before a second thread exists.
   static Result<SocketMaker> start(const std::vector<Place>& places);
-  /// A socket that listens at that place, over what is there.
+  /// Creates a listening socket at that path, replacing what is there.
   Result<shm::UniqueFd> make(std::size_t place);
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
-// An Identity as a session keeps it for as long as it is open: all its texts in one piece of memory, since there are many
-// thousands of them and each is mostly asked for its user. An Identity that has just been judged is the other kind.
+// The compact form of an Identity for open sessions: all its texts in one allocation, since there are many thousands of
+// them, mostly used for the user id. Identity is the form during authentication.
 //
-// Immutable; views live as long as it does.
+// Immutable; views are valid as long as the object.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace nuropb::meshd {
 
 class StoredIdentity {
  public:
-  StoredIdentity() = default;  ///< nobody's
+  StoredIdentity() = default;  ///< no identity
   explicit StoredIdentity(const Identity& identity);
 
   [[nodiscard]] std::string_view user_id() const { return text(user_id_); }
@@ -30,7 +30,7 @@ class StoredIdentity {
   enum Part : unsigned { user_id_, username_, token_, claims_, authorizer_, roles_, parts };
   [[nodiscard]] std::string_view text(Part part) const;
 
-  /// Where each part ends, as so many std::uint32_t; then the parts. A role is its size and its text.
+  /// The end offset of each part as std::uint32_t, then the parts. A role is stored as its size and its text.
   std::unique_ptr<char[]> memory_;
   std::int64_t expires_ = 0;
 };

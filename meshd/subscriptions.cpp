@@ -28,7 +28,7 @@ Subscriptions::Removed Subscriptions::remove(std::string_view name, const Return
   const WorkerId worker{session.slot, session.generation};
   const auto count = pattern.sessions.find(worker);
   if (count == pattern.sessions.end()) return out;
-  // Also so that subscribing and unsubscribing in turns, with a broker that is away, makes nothing grow.
+  // Also bounds memory when a client alternates subscribe and unsubscribe while the broker is unavailable.
   const auto own =
       std::stable_partition(pattern.waiting.begin(), pattern.waiting.end(), [&](const ReturnAddress& asker) {
         return asker.slot != session.slot || asker.generation != session.generation || asker.session != session.session;

@@ -1,8 +1,8 @@
 #pragma once
-// Which workers want which topics, counted over all their sessions: what the broker is told is each pattern's first
-// subscriber and its last (thousands of clients cost one binding).
+// Which workers are subscribed to which topic patterns, counted over all their sessions. The broker only sees each
+// pattern's first and last subscriber, so thousands of clients cost one binding.
 //
-//   add() ── first ──► bind ──► bound() : those who waited are answered, whoever comes later is answered at once
+//   add() ── first ──► bind ──► bound() : waiting subscribers are answered, later ones at once
 //   remove() ── last ──► unbind
 //
 // Pure; owner thread: the ring loop.
@@ -22,27 +22,28 @@ namespace nuropb::meshd {
 class Subscriptions {
  public:
   enum class Added {
-    first,    ///< to be bound; the asker waits
-    waiting,  ///< being bound; the asker waits
-    bound,    ///< the asker has it
+    first,    ///< the pattern has to be bound; the subscriber waits
+    waiting,  ///< the pattern is being bound; the subscriber waits
+    bound,    ///< the subscription is active
   };
-  /// One session more wants the pattern. `asker` is told of by bound() if it has to wait.
+  /// Adds a session's subscription. `asker` is returned by bound() if it has to wait.
   Added add(std::string_view pattern, const ReturnAddress& asker);
-  /// One session fewer, which must have it; its askers are taken out of those who wait (`sequence` does not matter).
+  /// Removes a session's subscription, which must exist; its waiting requests are removed as well (`sequence` does not
+  /// matter).
   struct Removed {
-    bool last = false;                   ///< of all: the pattern is to be unbound
-    std::vector<ReturnAddress> waiting;  ///< its own askers, who will not be told of by bound()
+    bool last = false;                   ///< it was the last subscriber: the pattern has to be unbound
+    std::vector<ReturnAddress> waiting;  ///< its own waiting requests, which bound() will not return
   };
   Removed remove(std::string_view pattern, const ReturnAddress& session);
 
-  /// What `from` holds of the pattern, `to` holds from now on; those who wait are not touched.
+  /// Moves the subscription from `from` to `to`; waiting requests are not affected.
   void move(std::string_view pattern, const ReturnAddress& from, const ReturnAddress& to);
 
-  /// The broker has it, or has refused it: those who waited for that.
+  /// The broker has bound or refused the pattern: returns the waiting requests.
   std::vector<ReturnAddress> bound(std::string_view pattern);
   std::vector<ReturnAddress> refused(std::string_view pattern);
 
-  /// Workers with a session that wants it.
+  /// The workers with a session that is subscribed to the topic.
   void match(std::string_view topic, std::vector<WorkerId>& out) const;
   [[nodiscard]] std::size_t patterns() const { return patterns_.size(); }
 
@@ -53,7 +54,7 @@ class Subscriptions {
     bool bound = false;
   };
   std::map<std::string, Pattern, std::less<>> patterns_;
-  TopicIndex index_;  // of workers
+  TopicIndex index_;  // ids are workers
   mutable std::vector<TopicIndex::Id> found_;
 };
 

@@ -29,7 +29,7 @@ std::optional<AdminSocket::Answer> TapRecorder::start(const std::string& body, s
   const auto refuse = [](const std::string& why) {
     return AdminSocket::Answer{false, nlohmann::json{{"error", why}}.dump()};
   };
-  if (!allowed_) return refuse("watching messages is not allowed here (admin.tap)");
+  if (!allowed_) return refuse("watching messages is disabled (admin.tap)");
   const auto params =
       json::validate(body, nullptr, {8}) ? nlohmann::json() : nlohmann::json::parse(body, nullptr, false);
   const auto text = [&](const char* name) {
@@ -42,14 +42,14 @@ std::optional<AdminSocket::Answer> TapRecorder::start(const std::string& body, s
   const std::string session = filter.session ? filter.session->hex() : "", user = filter.user;
   taps_.forget_gone();
   if (!taps_.add(std::move(filter), std::move(reader)))
-    return refuse("as many operators watch as may at a time (" + std::to_string(Taps::most_readers) + ")");
-  log::warning("an operator watches messages of a consumer", {{"user", user}, {"session", session}});
+    return refuse("too many operators are watching already (" + std::to_string(Taps::most_readers) + ")");
+  log::warning("an operator watches messages of a client", {{"user", user}, {"session", session}});
   return {};
 }
 
 void TapRecorder::forget_gone() {
   if (const std::size_t left = taps_.forget_gone(); left > 0)
-    log::warning("an operator watches no more", {{"operators", left}});
+    log::warning("an operator has stopped watching", {{"operators", left}});
 }
 
 void TapRecorder::asked(records::Type type, const records::Request& record, const Session& session,
@@ -84,7 +84,7 @@ void TapRecorder::answered(const Returned& returned) {
   const auto record = records::decode<records::Response>(returned.payload);
   if (!record) return;
   ReturnAddress to = returned.to;
-  if (to.slot == numbered_worker.slot) {  // a mailbox waits for it, in the place of whoever has asked
+  if (to.slot == numbered_worker.slot) {  // the mailbox stores the original address of the request
     const Mailbox* const box = mailboxes_.find(to.session);
     if (!box) return;
     const auto asked = box->pending().find(to.sequence);

@@ -126,7 +126,7 @@ void Taps::answered(const ReturnAddress& to, std::string_view result, std::strin
     const auto said = error.size() <= largest_looked_at && !json::validate(error, nullptr, {64})
                           ? nlohmann::json::parse(error, nullptr, false)
                           : nlohmann::json();
-    // The name is one of a few; the description may hold anything.
+    // The name is one of a fixed set; the description may contain anything.
     const bool named = said.is_object() && said.contains("error") && said["error"].is_string();
     line["error"] = named ? said["error"] : nlohmann::json("unknown");
   }

@@ -1,9 +1,9 @@
 #pragma once
-// Operators who watch what one user, or one session, asks and is answered (nuropb-ctl tap; admin.tap). They see names and
-// shapes: of every value only its type and size, whatever it is. Where nobody watches, it costs one branch a message.
+// Lets operators watch the requests and responses of one user or session (nuropb-ctl tap; admin.tap). They see names
+// and shapes: of every value only its type and size. While no operator watches it costs one branch per message.
 //
-// An answer is shown only for a question that was shown: a session's slot may have another owner by then. Bounded:
-// readers, questions that wait, the size of each line. Owner thread: the ring loop.
+// A response is only shown for a request that was shown, because a session's slot may have another owner by then.
+// Bounded: readers, pending requests, the size of each line. Owner thread: the ring loop.
 
 #include <deque>
 #include <map>
@@ -28,11 +28,11 @@ class Taps {
   class Reader {
    public:
     virtual ~Reader() = default;
-    /// One line; where the reader is slow, it counts what it leaves out.
+    /// Writes one line; a slow reader counts the lines that it drops.
     virtual void write(std::string_view line) = 0;
     [[nodiscard]] virtual bool gone() const = 0;
   };
-  /// Of one of the two.
+  /// Exactly one of the two is set.
   struct Filter {
     std::string user;
     std::optional<SessionId> session;
@@ -43,16 +43,16 @@ class Taps {
   };
   static constexpr std::size_t most_readers = 4, most_questions = 4096;
 
-  /// False: there are as many as may be.
+  /// Returns false if the maximum number of readers is reached.
   bool add(Filter filter, std::shared_ptr<Reader> reader);
   [[nodiscard]] bool watching() const { return !taps_.empty(); }
   [[nodiscard]] bool wants(const Who& who) const;
-  /// How many have left since it was last asked.
+  /// Removes taps whose readers have left, and returns their number.
   std::size_t forget_gone();
 
-  /// What the session says or is told: `line` is an object, and gets what is common to all.
+  /// Shows a message from or to a session: `line` is an object, to which common members are added.
   void tell(const Who& who, std::string_view direction, std::string_view what, nlohmann::json line);
-  /// The same for what will be answered.
+  /// The same for a request that will be answered.
   void asked(const Who& who, const ReturnAddress& from, std::string_view what, nlohmann::json line, SteadyTime now);
   void answered(const ReturnAddress& to, std::string_view result, std::string_view error, SteadyTime now);
 
@@ -72,7 +72,7 @@ class Taps {
   }
   std::vector<Tap> taps_;
   std::map<Key, Question> questions_;
-  std::deque<Key> in_order_;  // of questions_; the oldest gives way
+  std::deque<Key> in_order_;  // of questions_; the oldest is evicted
 };
 
 }  // namespace nuropb::meshd

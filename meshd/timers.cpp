@@ -27,13 +27,13 @@ void Timers::run_due() {
   while (!armed_.empty() && armed_.begin()->first <= now) {
     Timer* const timer = armed_.begin()->second;
     armed_.erase(armed_.begin());
-    // Taken out first: the work may arm this timer again, or destroy it.
+    // Taken out first, because the work may arm this timer again, or destroy it.
     const auto work = std::exchange(timer->work_, nullptr);
     work();
   }
 }
 
-/// Has Asio wait for the earliest timer. A wait that ends before it is due, since that timer was cancelled, does no harm.
+/// Makes Asio wait for the earliest timer. A wait that ends early, because its timer was cancelled, is harmless.
 void Timers::wait() {
   const SteadyTime earliest = next();
   if (earliest >= waits_until_) return;

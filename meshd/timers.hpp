@@ -1,8 +1,8 @@
 #pragma once
-// The timers of one event loop. They follow a Clock, so that a test that steps its clock decides when they are due.
+// The timers of one event loop. They follow a Clock, so that a test that advances its clock determines when they fire.
 //
-// One Asio timer waits for the earliest of them. With a SystemClock it fires when that one is due; with a clock that a test
-// steps, the test calls run_due() after each step.
+// One Asio timer waits for the earliest of them. With a SystemClock it fires when that one is due; with a ManualClock,
+// the test calls run_due() after each step.
 //
 // Owner thread: the event loop's.
 
@@ -28,7 +28,7 @@ class Timers {
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
 
-    /// Runs `work` once, at `when` or soon after. Replaces what this timer waited for before.
+    /// Runs `work` once, at `when` or soon after. Replaces this timer's earlier schedule.
     void at(SteadyTime when, std::function<void()> work);
     void after(std::chrono::steady_clock::duration wait, std::function<void()> work);
     void cancel();
@@ -38,7 +38,7 @@ class Timers {
     friend Timers;
     Timers& timers_;
     SteadyTime when_{};
-    std::function<void()> work_;  // nothing: it waits for nothing
+    std::function<void()> work_;  // empty: not armed
   };
 
   /// Runs what is due by the clock, in the order of the times.

@@ -1,6 +1,6 @@
 #pragma once
-// The topic patterns that one session is subscribed to, which count for its user. Most sessions have none, and pay a pointer
-// for it.
+// The topic patterns that one session is subscribed to, which count for its user. Most sessions have none, which costs
+// a pointer.
 
 #include <memory>
 #include <set>
@@ -19,12 +19,12 @@ class Topics {
   [[nodiscard]] Set::const_iterator end() const { return all().end(); }
   [[nodiscard]] std::size_t size() const { return all().size(); }
   [[nodiscard]] bool contains(std::string_view topic) const { return all().contains(topic); }
-  /// `patterns` has to outlive this.
+  /// `patterns` must outlive this object.
   void add(std::string_view topic, UserPatterns& patterns, std::string_view user) {
     if (!held_) held_ = std::make_unique<Held>(patterns, user);
     if (held_->topics.emplace(topic).second) held_->patterns.add(held_->user, topic);
   }
-  /// False if it was not there.
+  /// Returns false if the topic was not present.
   bool remove(std::string_view topic) {
     const auto found = held_ ? held_->topics.find(topic) : Set::iterator();
     if (!held_ || found == held_->topics.end()) return false;
@@ -34,7 +34,7 @@ class Topics {
     return true;
   }
   void clear() { held_.reset(); }
-  /// A copy, for a walk in which topics are removed.
+  /// A copy, for a loop in which topics are removed.
   [[nodiscard]] Set copy() const { return all(); }
 
  private:

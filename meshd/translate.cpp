@@ -19,7 +19,7 @@ std::string response_record(const ReturnAddress& to, std::string_view result, st
   return payload;
 }
 
-/// Of a request that we have refused.
+/// The outcome of a request that the gateway refused.
 RequestOutcome outcome_of(std::string_view error) {
   if (error == error_name::transport) return RequestOutcome::refused;
   if (error == error_name::not_delivered) return RequestOutcome::not_delivered;
@@ -29,20 +29,20 @@ RequestOutcome outcome_of(std::string_view error) {
 }
 
 std::string not_delivered(const mesh::Report& report) {
-  // The broker returns a message whole, so the method's name comes back with it and need not be remembered.
+  // The broker returns a whole message, so the method's name is in it and need not be stored.
   std::string method = "?";
   if (const auto call = decode_call(report.returned_body, report.type)) method = call->method;
   return error_json(error_name::not_delivered,
                     "Service " + report.routing_key + " not available. unable to call method " + method);
 }
 
-/// A session, as the transport tells its messages from those of others. Never 0, which is for what is nobody's.
+/// The session as the transport's message source. Never 0, which means no source.
 std::uint64_t source_of(const ReturnAddress& from) {
   return std::uint64_t{1} << 63U | std::uint64_t{from.slot} << 48U | std::uint64_t{from.generation} << 24U |
          from.session;
 }
 
-/// What all messages of consumers share.
+/// The parts that all messages of clients share.
 Result<mesh::Outgoing> begin(std::string_view raw_trace_id, std::string_view traceparent, const ReturnAddress& from,
                              const AddressSeal& addresses, std::uint64_t deadline_ms, SteadyTime now,
                              const RequestSettings& settings) {
@@ -50,7 +50,7 @@ Result<mesh::Outgoing> begin(std::string_view raw_trace_id, std::string_view tra
   if (const auto problem = json::validate(raw_trace_id, &trace, settings.json))
     return failure("trace_id is not JSON: " + problem->text(), "record of a consumer's message");
   if (!traceparent.empty() && !parse_traceparent(traceparent))
-    return failure("traceparent is none", "record of a consumer's message");
+    return failure("traceparent is invalid", "record of a consumer's message");
   mesh::Outgoing out;
   out.traceparent = traceparent;
   out.correlation_id = addresses.seal(from);
@@ -88,7 +88,7 @@ Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& r
                                    const ReturnAddress& from, const AddressSeal& addresses, SteadyTime now,
                                    const RequestSettings& settings) {
   const bool describe = type == records::Type::describe;
-  // The slices go into the message as they are, so a forged one could add members to it: each must be one JSON value.
+  // The slices are copied into the message, so a forged one could add members to it: each must be a single JSON value.
   const auto problem = describe ? std::nullopt : json::validate(request.params, nullptr, settings.json);
   if (problem) return failure("params are not JSON: " + problem->text(), "request record");
   if (request.service.empty() || request.method.empty() != describe)
@@ -146,7 +146,7 @@ std::optional<Returned> to_returned(const mesh::Incoming& message, const Address
 
 std::optional<Returned> to_returned(const mesh::Report& report, const AddressSeal& addresses) {
   if (report.type == MessageType::response) return {};
-  // What becomes of nearly every message, before anything else is looked at.
+  // Fast path: a confirmed request needs no response.
   if (report.outcome == mesh::Outcome::confirmed && report.type == MessageType::request) return {};
   const auto to = addresses.open(report.correlation_id);
   if (!to) return {};
@@ -188,11 +188,12 @@ Returned done(const ReturnAddress& to, std::string_view raw_result) {
 
 namespace {
 
-/// Of whoever published it: beside the message, or in its context, which a service passes on from the request that it is about.
+/// The publisher's traceparent: beside the message, or in its context, which a service copies from the request that it
+/// handles.
 std::string traceparent_of(const mesh::Incoming& message, std::string_view raw_context, std::size_t json_depth) {
   if (const auto parent = parse_traceparent(message.traceparent)) return parent->text();
   std::array<json::Field, 1> fields{{{"traceparent"}}};
-  // Hardly any has one, and this is much faster than reading it.
+  // Few events have one, and this check is much faster than parsing.
   if (raw_context.find(R"("traceparent")") == std::string_view::npos || !raw_context.starts_with('{') ||
       json::scan(raw_context, fields, nullptr, {json_depth}))
     return {};
@@ -206,7 +207,7 @@ std::string traceparent_of(const mesh::Incoming& message, std::string_view raw_c
 
 Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message,
                                   std::size_t json_depth, bool forward_context) {
-  if (message.encrypted) return failure("is encrypted, and events are for everybody", "event");
+  if (message.encrypted) return failure("is encrypted, which events must not be", "event");
   if (message.routing_key.size() > records::max_name) return failure("has a topic over 255 bytes", "event");
   if (message.body.size() > max_message) {
     return failure("has " + std::to_string(message.body.size()) + " bytes, more than limits.message_bytes (" +
@@ -219,7 +220,7 @@ Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind han
     return failure("names more than " + std::to_string(EventTarget::max_users) + " users in its target", "event");
   const std::string traceparent = traceparent_of(message, body->context, json_depth);
   std::string payload;
-  // The topic is the one that the broker matched; what the publisher wrote beside it may be another.
+  // The topic is the one that the broker matched; the publisher may have written another one into the body.
   records::encode(
       records::MeshEvent{message.routing_key, body->event, forward_context ? body->context : std::string_view(),
                          body->target, handler, traceparent},

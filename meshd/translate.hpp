@@ -1,5 +1,5 @@
 #pragma once
-// Between ring records and NuroPb messages: pure functions, the meaning of the gateway in one place.
+// Translates between ring records and NuroPb messages: pure functions that define the meaning of both in one place.
 
 #include <optional>
 #include <string>
@@ -16,7 +16,7 @@
 
 namespace nuropb::meshd {
 
-/// A member's name with quotes and colon, as it goes into message after message. Nothing, if the name is empty.
+/// A member's name with quotes and colon, ready to be inserted into messages. Empty if the name is empty.
 class MemberName {
  public:
   MemberName() = default;
@@ -29,50 +29,50 @@ class MemberName {
   std::string text_;
 };
 
-/// Keys of the context under which a service finds what meshd's record of the session says, no edge (nuropb-wire.md,
-/// "Context"). Any may be empty: it is not sent then. Events, which anybody may read, never carry the token.
+/// Keys of the context under which a service finds data from meshd's record of the session, never from an edge
+/// (nuropb-wire.md, "Context"). An empty key is not sent. Events, which everyone may read, never carry the token.
 struct ContextKeys {
   MemberName user, token, claims;
 };
 
 struct RequestSettings {
   milliseconds max_ttl{0};
-  nuropb::json::Limits json{};  ///< of what clients write
+  nuropb::json::Limits json{};  ///< for JSON that clients send
   ContextKeys context{};
 };
 
-/// The message for the broker: of a request, command or describe, or of an event. An error says which part of the record
-/// no honest edge could have written. `from`: where the answer goes, sealed by `addresses`.
+/// The message to publish for a request, command, describe or event. An error names the part of the record that a
+/// correct edge could not have written. `from`: the address of the response, sealed by `addresses`.
 Result<mesh::Outgoing> to_outgoing(records::Type type, const records::Request& request, const Session& session,
                                    const ReturnAddress& from, const AddressSeal& addresses, SteadyTime now,
                                    const RequestSettings& settings);
 Result<mesh::Outgoing> to_outgoing(const records::Event& event, const Session& session, const ReturnAddress& from,
                                    const AddressSeal& addresses, SteadyTime now, const RequestSettings& settings);
 
-/// An answer on its way back: which worker, which request, what. `payload` is the record's bytes.
+/// A response on its way back: the address of its request, and the record's payload.
 struct Returned {
   ReturnAddress to;
   std::string payload;
 };
 
-/// From a service's response. A body that is no response becomes a NuropbMessageError, so that the asker does not wait
-/// in vain; a correlation id that we have not sealed is nothing.
+/// Translates a service's response. An invalid body becomes a NuropbMessageError, so that the client does not wait in
+/// vain; a correlation id that we have not sealed yields nothing.
 std::optional<Returned> to_returned(const mesh::Incoming& message, const AddressSeal& addresses,
                                     std::uint32_t max_message, std::size_t json_depth);
 
-/// From what became of a message that we published; nothing where nobody has to be told (a request is confirmed, or its
-/// deadline passed, which the edge sees by itself). Commands and events have no other answer than that they are confirmed.
+/// Translates the outcome of a published message. Empty if no response is needed (a request was confirmed, or its
+/// deadline passed, which the edge detects itself). Commands and events have no response except the confirmation.
 std::optional<Returned> to_returned(const mesh::Report& report, const AddressSeal& addresses);
-/// An answer of our own.
+/// A response that the gateway creates itself.
 Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error);
-/// Nothing was sent: the answer of our own.
+/// The error response for a request that was not sent.
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description);
-/// It is done, and there is nothing to tell.
+/// A success response with a null result.
 Returned done(const ReturnAddress& to);
-/// It is done, and this is what there is to tell.
+/// A success response with a result.
 Returned done(const ReturnAddress& to, std::string_view raw_result);
 
-/// A mesh_event record's payload from an event of the mesh. An error says what is wrong with the event.
+/// A mesh_event record's payload for an event of the mesh. An error says what is wrong with the event.
 Result<std::string> to_mesh_event(const mesh::Incoming& message, HandlerKind handler, std::uint32_t max_message,
                                   std::size_t json_depth, bool forward_context);
 

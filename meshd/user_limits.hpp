@@ -1,9 +1,9 @@
 #pragma once
-// What one user may do over all workers together: connections, messages and bytes a second. meshd alone sees them all,
-// so the numbers are exact, and no edge can raise them.
+// Limits of one user over all workers together: connections, messages and bytes per second. Only meshd sees them all,
+// so the counts are exact, and no edge can exceed them.
 //
-// A user is known here while a session of theirs is open, and for as long after it as their buckets take to fill again:
-// who comes back at once finds them as they were. Owner thread: the ring loop.
+// A user's state is kept while one of its sessions is open, and afterwards until its buckets are full again, so
+// reconnecting does not reset them. Owner thread: the ring loop.
 
 #include <cstdint>
 #include <functional>
@@ -25,7 +25,7 @@ class UserLimits {
   };
 
  public:
-  /// One connection of a user; ends with its destruction. Must not outlive the UserLimits.
+  /// One connection of a user; the destructor releases it. Must not outlive the UserLimits.
   class Place {
    public:
     Place() = default;
@@ -41,17 +41,17 @@ class UserLimits {
    private:
     friend UserLimits;
     explicit Place(User& user) : user_(&user) { ++user.connections; }
-    User* user_ = nullptr;  // nothing: not counted
+    User* user_ = nullptr;  // null: not counted
   };
 
-  /// `connections` 0: any number.
+  /// `connections` 0: unlimited.
   UserLimits(std::uint32_t connections, const Rates& rates) : connections_(connections), rates_(rates) {}
 
-  /// Nothing, if the user has all the connections that they may have. Who has no user id is not counted.
+  /// Empty if the user's connections are at the limit. Clients without a user id are not counted.
   std::optional<Place> admit(std::string_view user_id);
   /// Counts a message of this connection's user.
   RateLimit::Answer take(const Place& place, SteadyTime now, std::size_t bytes);
-  /// Users without a connection whose buckets are full again. Now and then.
+  /// To be called regularly: removes users without connections whose buckets are full again.
   void forget_idle(SteadyTime now);
 
   [[nodiscard]] std::size_t users() const { return users_.size(); }
@@ -60,7 +60,7 @@ class UserLimits {
  private:
   std::uint32_t connections_;
   Rates rates_;
-  std::map<std::string, User, std::less<>> users_;  // ordered: outsiders choose the names
+  std::map<std::string, User, std::less<>> users_;  // ordered, because untrusted peers choose the names
 };
 
 }  // namespace nuropb::meshd

@@ -8,7 +8,7 @@ bool UserPending::take(std::string_view user, const ReturnAddress& from, const M
   if (limits_.messages == 0 && limits_.bytes == 0) return true;
   const Key key = key_of(from);
   const auto place = messages_.lower_bound(key);
-  // An edge that numbers its records twice wins nothing by it.
+  // An edge that reuses a record number gains nothing.
   if (place != messages_.end() && place->first == key) return true;
   auto found = users_.find(user);
   if (found == users_.end()) found = users_.try_emplace(std::string(user)).first;

@@ -1,7 +1,8 @@
 #pragma once
-// What one user may leave in the queues of services (limits.pending_per_user, limits.pending_user_bytes). A request counts until
-// its answer comes, a command until its ttl is over, since nobody says when a service has taken it; whether the socket that sent
-// them is still there does not matter. So a service that is away finds no more in its queue than this of each user.
+// Limits the messages that one user may have in the queues of services (limits.pending_per_user,
+// limits.pending_user_bytes). A request counts until its response arrives, a command until its ttl has passed, because
+// a service does not report when it has received it; whether the sending socket still exists does not matter. So an
+// unavailable service never finds more than this in its queue from each user.
 //
 // Owner thread: the ring loop.
 
@@ -20,24 +21,24 @@ namespace nuropb::meshd {
 class UserPending {
  public:
   struct Limits {
-    std::uint32_t messages = 0;  ///< 0: any number
-    std::uint64_t bytes = 0;     ///< 0: any number
+    std::uint32_t messages = 0;  ///< 0: unlimited
+    std::uint64_t bytes = 0;     ///< 0: unlimited
   };
   struct Message {
     std::size_t bytes = 0;
-    SteadyTime until{};     ///< the end of its ttl
-    bool answered = false;  ///< an answer tells that the service has taken it
+    SteadyTime until{};     ///< when its ttl has passed
+    bool answered = false;  ///< a response will report that the service has received it
   };
 
   explicit UserPending(Limits limits) : limits_(limits) {}
 
-  /// Counts the message; false, and nothing counted, if it is over a limit.
+  /// Counts the message; returns false, and counts nothing, if a limit is exceeded.
   [[nodiscard]] bool take(std::string_view user, const ReturnAddress& from, const Message& message);
-  /// The answer to it has come.
+  /// Its response has arrived.
   void answered(const ReturnAddress& from);
-  /// It is in no service's queue.
+  /// It is not in any service's queue.
   void not_sent(const ReturnAddress& from);
-  /// Now and then: forgets some of those whose ttl is over.
+  /// To be called regularly: removes some of the entries whose ttl has passed.
   void sweep(SteadyTime now);
 
   [[nodiscard]] std::size_t messages() const { return messages_.size(); }
@@ -48,12 +49,12 @@ class UserPending {
   struct User {
     std::uint64_t messages = 0, bytes = 0;
   };
-  using Users = std::map<std::string, User, std::less<>>;  // ordered: outsiders choose the names
+  using Users = std::map<std::string, User, std::less<>>;  // ordered, because untrusted peers choose the names
   struct Entry {
     Users::iterator user;
     Message message;
   };
-  using Key = std::pair<std::uint64_t, std::uint64_t>;  // of a worker, and of a record of its
+  using Key = std::pair<std::uint64_t, std::uint64_t>;  // the worker, and the record's sequence
   using Messages = std::map<Key, Entry>;
   static Key key_of(const ReturnAddress& from) {
     return {(std::uint64_t{from.slot} << 32) | from.generation, from.sequence};
@@ -63,7 +64,7 @@ class UserPending {
   Limits limits_;
   Users users_;
   Messages messages_;
-  Key swept_{};  // up to here
+  Key swept_{};  // swept up to here
 };
 
 }  // namespace nuropb::meshd

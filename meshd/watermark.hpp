@@ -1,7 +1,7 @@
 #pragma once
-// "Everything up to here is done", for work that is handed out in order and finishes in any order.
+// Low-water mark of work that is started in order and finishes in any order.
 //
-// For a worker's `settled` word: ring positions whose requests the broker has confirmed. Memory is one entry for each
+// Used for a worker's `settled` word: ring positions whose requests the broker has confirmed. Memory is one entry per
 // piece of work between the oldest unfinished one and the newest. Not thread-safe.
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace nuropb::meshd {
 
 class Watermark {
  public:
-  /// Registers work that ends at `position` (never below the one before) and returns its ordinal.
+  /// Registers work that ends at `position` (never below the previous one) and returns its ordinal.
   std::uint64_t begin(std::uint64_t position) {
     open_.push_back({position, false});
     return first_ + open_.size() - 1;
@@ -24,7 +24,7 @@ class Watermark {
     open_[ordinal - first_].done = true;
   }
 
-  /// The position up to which all is done, if that has moved since the last call.
+  /// The position up to which all work is done, if it has moved since the last call.
   std::optional<std::uint64_t> advance() {
     std::optional<std::uint64_t> moved;
     while (!open_.empty() && open_.front().done) {
@@ -37,7 +37,7 @@ class Watermark {
 
   [[nodiscard]] std::size_t unfinished() const { return open_.size(); }
 
-  /// Forgets all open work; ordinals given out before are ignored from now on.
+  /// Forgets all open work; ordinals returned before are ignored from now on.
   void reset() {
     first_ += open_.size();
     open_.clear();

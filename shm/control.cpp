@@ -26,7 +26,7 @@ struct Head {
 };
 constexpr std::size_t max_text = 512;
 constexpr std::size_t max_packet = sizeof(Head) + max_text;
-constexpr int max_fds = 4;  // of a welcome: M, E, what the edge hears, what it rings
+constexpr int max_fds = 4;  // in a welcome: M, E, and the edge's two ends of the doorbell
 
 Result<sockaddr_un> address(const std::string& path) {
   sockaddr_un out{};
@@ -59,7 +59,7 @@ Result<void> send_packet(int fd, const Head& head, std::string_view text, const 
     std::memcpy(CMSG_DATA(c), fds, sizeof(int) * static_cast<std::size_t>(fd_count));
   }
   if (::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-    return failure("can't be sent to: " + errno_text(), "control socket");
+    return failure("sending failed: " + errno_text(), "control socket");
   return {};
 }
 
@@ -71,7 +71,7 @@ Result<ControlChannel> ControlChannel::connect(const std::string& path) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return failure("no socket: " + errno_text(), path);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*to), sizeof *to) != 0) {
-    return failure("can't be connected to: " + errno_text(), path,
+    return failure("connecting failed: " + errno_text(), path,
                    "is nuropb-meshd running with this gateway.runtime_dir?");
   }
   return ControlChannel(std::move(fd));
@@ -98,7 +98,7 @@ Result<void> ControlChannel::send_refusal(const Refusal& refusal) {
 
 namespace {
 
-/// Where one packet is received. Not cleared: the kernel says what it has written.
+/// The buffer for one packet. Not cleared: the kernel reports how much it has written.
 struct Place {
   Place() {}
   msghdr message() {
@@ -125,12 +125,12 @@ ControlChannel::Received::What why_none() {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? What::nothing : What::closed;
 }
 
-/// Takes a packet of `n` bytes over, with the descriptors that came along.
+/// Parses a packet of `n` bytes with the descriptors that came with it.
 ControlChannel::Received understand(msghdr& message, std::size_t n) {
   using What = ControlChannel::Received::What;
   ControlChannel::Received out;
   const char* const packet = static_cast<const char*>(message.msg_iov->iov_base);
-  // Descriptors are owned from here on, wanted or not.
+  // Descriptors are owned from here on, whether expected or not.
   std::array<UniqueFd, max_fds> fds;
   std::size_t fd_count = 0;
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
@@ -148,7 +148,7 @@ ControlChannel::Received understand(msghdr& message, std::size_t n) {
     }
   }
   if (n == 0) {
-    out.what = What::closed;  // nobody sends an empty packet
+    out.what = What::closed;  // the peer has closed: no peer sends an empty packet
     return out;
   }
   const auto rubbish = [&](const char* why) {
@@ -161,7 +161,7 @@ ControlChannel::Received understand(msghdr& message, std::size_t n) {
   if (n < sizeof head) return rubbish("a packet that is too short");
   std::memcpy(&head, packet, sizeof head);
   std::string text(packet + sizeof head, n - sizeof head);
-  if (head.kind != Kind::welcome && fd_count > 0) return rubbish("descriptors where none belong");
+  if (head.kind != Kind::welcome && fd_count > 0) return rubbish("unexpected descriptors");
   switch (head.kind) {
     case Kind::hello:
       out.what = What::hello;
@@ -169,7 +169,7 @@ ControlChannel::Received understand(msghdr& message, std::size_t n) {
       return out;
     case Kind::welcome:
       if (fd_count != max_fds) return rubbish("a welcome without its four descriptors");
-      if (!is_pipe(fds[2]) || !is_pipe(fds[3])) return rubbish("a welcome whose doorbell is none");
+      if (!is_pipe(fds[2]) || !is_pipe(fds[3])) return rubbish("a welcome whose doorbell is not a pair of pipes");
       out.what = What::welcome;
       out.welcome = {head.a, head.b, std::move(text)};
       out.fd_m = std::move(fds[0]);
@@ -205,7 +205,7 @@ Result<ControlListener> ControlListener::listen(const std::string& path, mode_t 
 }
 
 Result<void> ControlListener::lock() {
-  // Who holds the lock owns the path; the kernel lets go of it with the process, however that ends.
+  // The lock's holder owns the path; the kernel releases the lock when the process ends, in whatever way.
   UniqueFd lock(::open((path_ + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock) return failure("can't be opened: " + errno_text(), path_ + ".lock");
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -220,17 +220,17 @@ Result<UniqueFd> listen_at(const std::string& path, int type, mode_t mode) {
   if (!where) return tl::unexpected(where.error());
   UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return failure("no socket: " + errno_text(), path);
-  // Before the first connection, which takes it over.
+  // Must be set before the first connection, which inherits it.
   if (const int on = 1; type == SOCK_SEQPACKET && ::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
-    return failure("credentials can't be had: " + errno_text(), path);
+    return failure("receiving credentials failed: " + errno_text(), path);
   ::unlink(path.c_str());
   const mode_t before = ::umask(static_cast<mode_t>(~mode & 0777));
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*where), sizeof *where);
   const int why = errno;
   ::umask(before);
   errno = why;
-  if (bound != 0) return failure("can't be bound: " + errno_text(), path);
-  if (::listen(fd.get(), 128) != 0) return failure("can't be listened on: " + errno_text(), path);
+  if (bound != 0) return failure("binding failed: " + errno_text(), path);
+  if (::listen(fd.get(), 128) != 0) return failure("listening failed: " + errno_text(), path);
   return fd;
 }
 

@@ -1,14 +1,14 @@
 #pragma once
-// The Unix control socket between meshd and its workers: handshake and death notice in one descriptor.
+// The Unix control socket between meshd and its workers: handshake and death detection in one descriptor.
 //
 //   edge                                        meshd
 //    │ connect (SOCK_SEQPACKET)                   │ accept, SO_PEERCRED
-//    │ Hello {magic, abi, ticket}  ──────────────►│ SCM_CREDENTIALS; judges; picks slot and generation
+//    │ Hello {magic, abi, ticket}  ──────────────►│ SCM_CREDENTIALS; checks; picks slot and generation
 //    │◄────────  Welcome {slot, generation, ticket} + descriptors of M, E and the doorbell
 //    │ HUP = the other side is dead               │
 //
-// All operations are non-blocking (MSG_DONTWAIT) and none loops on a peer's behaviour; waiting for readiness is the
-// caller's loop, over fd(). Knows neither WebSocket nor AMQP nor Asio. Owner thread: whoever runs that loop.
+// All operations are non-blocking (MSG_DONTWAIT), and none loops on a peer's behaviour; the caller's event loop waits
+// for readiness of fd(). Independent of WebSocket, AMQP and Asio. Owner thread: that loop's.
 
 #include <sys/types.h>
 
@@ -26,7 +26,7 @@ namespace nuropb::shm {
 
 struct Hello {
   std::uint32_t abi = 0;
-  std::string ticket;  ///< empty, or what an earlier meshd gave us: claims the same slot and generation
+  std::string ticket;  ///< empty, or the ticket of an earlier meshd, which claims the same slot and generation
 };
 
 struct Welcome {
@@ -39,7 +39,7 @@ struct Refusal {
   std::string reason;  ///< "ABI 2 is not ABI 1", "all 32 worker slots are taken"
 };
 
-/// Who is at the other end, as the kernel knows it.
+/// The process at the other end, as the kernel reports it.
 struct PeerCredentials {
   pid_t pid = 0;
   uid_t uid = 0;
@@ -52,13 +52,13 @@ class ControlChannel {
   ControlChannel() = default;
   explicit ControlChannel(UniqueFd fd) : fd_(std::move(fd)) {}
 
-  /// Edge: connects to meshd. Fails at once if nobody listens.
+  /// Edge: connects to meshd. Fails at once if nothing listens.
   static Result<ControlChannel> connect(const std::string& path);
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool open() const { return static_cast<bool>(fd_); }
   void close() { fd_.reset(); }
-  /// Who has connected.
+  /// The process that connected.
   [[nodiscard]] Result<PeerCredentials> peer() const;
 
   Result<void> send_hello(const Hello& hello);
@@ -66,7 +66,7 @@ class ControlChannel {
   Result<void> send_welcome(const Welcome& welcome, int fd_m, int fd_e, const Doorbell& theirs);
   Result<void> send_refusal(const Refusal& refusal);
 
-  /// What is waiting to be read, one message per call.
+  /// One received message.
   struct Received {
     enum class What { nothing, hello, welcome, refusal, closed, rubbish } what = What::nothing;
     Hello hello;
@@ -75,22 +75,23 @@ class ControlChannel {
     UniqueFd fd_m, fd_e;  ///< with a welcome
     Doorbell bell;        ///< the same
     std::string rubbish;  ///< what was wrong with it, for the log
-    /// Who has sent it, as the kernel knows. Another process may have connected for it (edge/control_dialer.hpp). meshd's
-    /// side only.
+    /// The process that sent it, as the kernel reports it. It may differ from the one that connected
+    /// (edge/control_dialer.hpp). meshd's side only.
     std::optional<PeerCredentials> sender;
   };
-  /// Never blocks. Descriptors that came with anything but a welcome are closed.
+  /// Never blocks. Descriptors that arrive with anything but a welcome are closed.
   Received receive();
 
  private:
   UniqueFd fd_;
 };
 
-/// meshd: the listening socket. Removes a stale socket file, refuses to take over a live one; mode 0600 unless told.
-/// A Unix socket that listens at a path, over what is there; non-blocking, close-on-exec. Of type SOCK_SEQPACKET, the kernel
-/// says of each packet that comes who has sent it.
+/// Creates a listening Unix socket at a path, replacing what is there; non-blocking, close-on-exec. For type
+/// SOCK_SEQPACKET the kernel reports the sender of each packet.
 Result<UniqueFd> listen_at(const std::string& path, int type, mode_t mode);
 
+/// meshd: the listening socket. Removes a stale socket file and refuses to replace a live one; mode 0600 unless told
+/// otherwise.
 class ControlListener {
  public:
   static Result<ControlListener> listen(const std::string& path, mode_t mode = 0600);
@@ -98,12 +99,12 @@ class ControlListener {
   ControlListener& operator=(ControlListener&&) = default;
   ~ControlListener();
   [[nodiscard]] int fd() const { return fd_.get(); }
-  /// Nothing, if nobody is waiting.
+  /// Empty if no connection is pending.
   std::optional<ControlChannel> accept();
-  /// Whether the path still leads here. Others can remove it: cleaners of /run and /tmp do.
+  /// Whether the path still leads to this socket. Other programs may remove it, for example cleaners of /run and /tmp.
   [[nodiscard]] bool there() const;
-  /// At the same path, with the descriptor that `make` gives. The error says so where another nuropb-meshd has taken the path
-  /// meanwhile; then nothing is made.
+  /// Listens at the same path again, with the descriptor that `make` returns. Fails without calling `make` if another
+  /// nuropb-meshd has taken the path.
   Result<void> listen_again(const std::function<Result<UniqueFd>()>& make);
 
  private:

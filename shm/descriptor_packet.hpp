@@ -1,6 +1,6 @@
 #pragma once
-// A packet with one descriptor beside it, or none: how processes of ours that may do little else hand sockets over.
-// Allocates nothing, so that it may be used after a fork.
+// A packet with at most one descriptor attached: how helper processes with few permissions hand over sockets. Allocates
+// nothing, so it may be used after a fork.
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -14,7 +14,7 @@ namespace nuropb::shm {
 
 class DescriptorPacket {
  public:
-  /// The bytes of the packet, which are the caller's and have to outlive this.
+  /// The packet's bytes belong to the caller and must outlive this object.
   DescriptorPacket(void* bytes, std::size_t size) : bytes_{bytes, size} {
     message_.msg_iov = &bytes_;
     message_.msg_iovlen = 1;
@@ -22,7 +22,7 @@ class DescriptorPacket {
   DescriptorPacket(const DescriptorPacket&) = delete;
   DescriptorPacket& operator=(const DescriptorPacket&) = delete;
 
-  /// `descriptor` stays the caller's; -1: none. What sendmsg() returns.
+  /// `descriptor` stays the caller's; -1: none. Returns the result of sendmsg().
   ssize_t send(int socket, int descriptor = -1) {
     if (descriptor >= 0) {
       make_room();
@@ -34,12 +34,12 @@ class DescriptorPacket {
     }
     return ::sendmsg(socket, &message_, MSG_NOSIGNAL);
   }
-  /// What recvmsg() returns.
+  /// Returns the result of recvmsg().
   ssize_t receive(int socket, int flags = 0) {
     make_room();
     return ::recvmsg(socket, &message_, flags | MSG_CMSG_CLOEXEC);
   }
-  /// The descriptor that was received, once; nothing: there was none.
+  /// Moves out the descriptor that was received. Empty if there was none.
   [[nodiscard]] UniqueFd take() {
     const cmsghdr* const beside = CMSG_FIRSTHDR(&message_);
     if (!beside || beside->cmsg_type != SCM_RIGHTS) return {};

@@ -12,7 +12,8 @@
 namespace nuropb::shm {
 namespace {
 
-/// Of a pipe. Room for thousands of bells; and what the other side can have the kernel copy while it holds the pipe's lock.
+/// Size of a pipe: room for thousands of wake-ups, and a bound for what the other side can make the kernel copy while
+/// it holds the pipe's lock.
 constexpr int one_page = 4096;
 
 bool make_pipe(std::array<int, 2>& ends) {
@@ -25,7 +26,7 @@ bool make_pipe(std::array<int, 2>& ends) {
 }  // namespace
 
 Result<std::pair<Doorbell, Doorbell>> Doorbell::pair() {
-  std::array<int, 2> there{}, back{};  // each: where it is heard, where it is rung
+  std::array<int, 2> there{}, back{};  // each: the reading end, the writing end
   const auto no_pipe = [] { return failure(std::string("no pipe: ") + std::strerror(errno), "doorbell"); };
   if (!make_pipe(there)) return no_pipe();
   UniqueFd there_heard(there[0]), there_rung(there[1]);

@@ -1,16 +1,17 @@
 #pragma once
-// How one side of a ring wakes the other when that sleeps: a pipe each way.
+// Wakes the other side of a ring when it sleeps: one pipe in each direction.
 //
-// Not an eventfd: whether it blocks, and how far it has counted, belongs to both sides, so a hostile edge could make meshd wait
-// in a write. An end of a pipe has its own flags, and the other end is the other's. Not a byte on the control socket either:
-// the kernel takes twice the time for one.
+// Why not an eventfd: its flags and its counter are shared by both sides, so a hostile edge could make meshd block in a
+// write. Each end of a pipe has its own flags. Why not a byte on the control socket: it costs the kernel twice the
+// time.
 //
-// What both sides do share is the kernel's lock of the pipe, which one holds while the kernel copies for it. A hostile edge can
-// make that as long as its own memory takes to come, so a pipe is one page, and edges may not make theirs larger
-// (common/sandbox_calls.cpp): meshd waits for a page of the edge's at most.
+// The two sides still share the kernel's lock of the pipe, which is held while the kernel copies. A hostile edge can
+// prolong that by the time that its own memory takes to be paged in, so a pipe is one page, and edges may not enlarge
+// theirs (common/sandbox_calls.cpp): meshd waits for one page of the edge at most.
 //
-// Says nothing of death: that is the control socket's. A ring that finds its pipe full, or its reader gone, is no
-// error: the first has bells enough to hear, the second nobody to hear them. SIGPIPE has to be ignored by the process.
+// A doorbell does not detect death; the control socket does. A full pipe or a missing reader is not an error: in the
+// first case the reader has wake-ups pending, in the second no one is left to wake. SIGPIPE must be ignored by the
+// process.
 
 #include <optional>
 #include <utility>
@@ -20,28 +21,28 @@
 
 namespace nuropb::shm {
 
-/// One side's ends. No operation but wait() waits for the other side to ring, to hear, or to live.
+/// One side's ends. Only wait() blocks on the other side.
 class Doorbell {
  public:
   Doorbell() = default;
-  /// `heard`: what the other side rings. `rung`: what it hears. Both are to be non-blocking, as pair() makes them.
+  /// `heard` is rung by the other side, `rung` wakes the other side. Both must be non-blocking, as pair() creates them.
   Doorbell(UniqueFd heard, UniqueFd rung) : heard_(std::move(heard)), rung_(std::move(rung)) {}
 
-  /// Both sides' ends; the second is handed over.
+  /// The ends of both sides; the second is to be handed over.
   static Result<std::pair<Doorbell, Doorbell>> pair();
 
   void ring();
-  /// Readable once rung; for a loop's poll or epoll. -1: none.
+  /// Becomes readable when rung; for poll or epoll. -1 if there is none.
   [[nodiscard]] int fd() const { return heard_.get(); }
-  /// The end that is rung, to be handed over with fd().
+  /// The end that ring() writes to, to be handed over with fd().
   [[nodiscard]] int ring_fd() const { return rung_.get(); }
-  /// Hears what was rung, at most `at_once` bells, and counts them. Nothing: the other side has closed it. Edges and meshd have
-  /// Asio read fd() instead: each byte is a bell.
+  /// Reads the pending wake-ups, at most `at_once`, and returns their number. Empty if the other side has closed. Edges
+  /// and meshd let Asio read fd() instead: each byte is one wake-up.
   static constexpr int at_once = 64;
   std::optional<int> hear();
 
-  /// For a thread that has nothing else to wait for: sleeps until it is rung, and hears it, by one system call. From
-  /// the first call on hear() blocks as well. False: the other side has closed it.
+  /// For a thread with nothing else to wait for: sleeps until rung and consumes the wake-up, in one system call. From
+  /// the first call on hear() blocks as well. Returns false if the other side has closed.
   bool wait();
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// The memory that one worker (an edge) shares with meshd, as a drawing. Two segments, split by writer:
+// Memory layout shared by one worker (an edge) and meshd: two segments, one per writer:
 //
 //   M  written by meshd, read-only for the edge          E  written by the edge, read-only for meshd
 //   0x0000 magic, ABI, sizes, slot, generation, broker   0x0000 magic, ABI
@@ -11,10 +11,10 @@
 //   0x0300 beat                                          0x0300 counters, closes, outcomes, messages, stages
 //   0x1000 out_data[]  the return ring                   0x1000 in_data[]  the request ring
 //
-// Positions are byte counts that only grow; an index is position & (capacity - 1). Every word that one side spins on
-// stands 128 bytes from its neighbour (adjacent-line prefetch pulls pairs of 64-byte lines).
-// The waiting and want_space words are counts that are odd while their side sleeps (ring.hpp).
-// A change of anything here must bump `abi`.
+// Positions are byte counts that only grow; an index is position & (capacity - 1). Each word that one side polls is 128
+// bytes from its neighbour, because the adjacent-line prefetcher loads pairs of 64-byte lines.
+// The waiting and want_space words are counters that are odd while their side sleeps (ring.hpp).
+// Any change of this layout must bump `abi`.
 
 #include <atomic>
 #include <cstddef>
@@ -28,13 +28,15 @@ namespace nuropb::shm {
 
 inline constexpr std::uint64_t magic_m = 0x314d'4250'4f52'554eULL;  // "NUROPBM1"
 inline constexpr std::uint64_t magic_e = 0x3145'4250'4f52'554eULL;  // "NUROPBE1"
-extern const std::uint32_t abi;  ///< in abi.cpp, alone, so that tests can link a process of another version
+/// Defined alone in abi.cpp, so that tests can link a process of another version.
+extern const std::uint32_t abi;
 inline constexpr std::size_t line = 128;
 inline constexpr std::size_t data_offset = 0x1000;
 inline constexpr std::uint32_t min_capacity = 4096;
 inline constexpr std::uint32_t max_capacity = 1U << 30;
 
-/// What meshd says of the broker; an edge reads from its sockets only while it is `ready` (design.md, rule 5).
+/// The broker's state as meshd publishes it. An edge reads from its sockets only while it is `ready` (design.md, rule
+/// 5).
 enum class BrokerState : std::uint32_t { away = 0, ready = 1, blocked = 2 };
 
 using Word = std::atomic<std::uint64_t>;
@@ -53,7 +55,7 @@ struct alignas(line) SegmentMHead {
   std::uint32_t in_capacity;
   std::uint32_t out_capacity;
   std::atomic<std::uint32_t> broker;  ///< BrokerState
-  std::atomic<std::uint32_t> ready;   ///< 1 once everything above stands; stored last
+  std::atomic<std::uint32_t> ready;   ///< 1 once all fields above are set; stored last
 };
 struct SegmentM {
   SegmentMHead head;
@@ -70,7 +72,7 @@ static_assert(offsetof(SegmentM, in_waiting) == 0x180 && offsetof(SegmentM, out_
 static_assert(offsetof(SegmentM, out_want_space) == 0x280 && offsetof(SegmentM, beat) == 0x300);
 static_assert(sizeof(SegmentM) <= data_offset);
 
-/// What an edge counts for everyone to read (nuropb-ctl, /metrics); monitoring only, nothing is decided by it.
+/// Counters that an edge publishes for nuropb-ctl and /metrics. Monitoring only; no decision depends on them.
 enum class EdgeCounter : std::size_t {
   sessions,
   requests,
@@ -81,30 +83,30 @@ enum class EdgeCounter : std::size_t {
   late_responses,
   ring_stalls,
   events,
-  dropped_events,       ///< left out for sockets that did not read (events.when_full)
+  dropped_events,       ///< dropped for sockets that did not read (events.when_full)
   over_messages_per_s,  ///< messages refused, by limit
   over_bytes_per_s,
   over_pending,
-  bytes_in,  ///< of consumers' messages, without their frames
+  bytes_in,  ///< payload of clients' messages, without frame headers
   bytes_out,
-  pending,               ///< requests that wait for their answers, now
+  pending,               ///< gauge: requests that wait for their responses
   cpu_us,                ///< of the edge's process
-  draining,              ///< 1 from the moment it was told to stop
+  draining,              ///< 1 from the moment the edge was told to stop
   no_token,              ///< handshakes without one
-  wrong_origin,          ///< handshakes of pages that may not connect
-  no_first_message,      ///< sockets that did not bring their token in time (auth.first_message)
-  open_files,            ///< its file descriptors: those that it began with, and sockets
-  most_files,            ///< how many it may have
-  dropped_log_lines,     ///< lines of its log that are not in the log (common/log.hpp)
+  wrong_origin,          ///< handshakes from origins that may not connect
+  no_first_message,      ///< sockets that sent no token in time (auth.first_message)
+  open_files,            ///< open file descriptors of the edge, sockets included
+  most_files,            ///< its limit of open file descriptors
+  dropped_log_lines,     ///< dropped log lines (common/log.hpp)
   over_memory,           ///< sockets closed for limits.memory_bytes, or because there was no memory
   over_message_ms,       ///< sockets closed because a message was not finished in time
   over_control_frames,   ///< sockets closed for limits.control_frames_per_s
   over_refused_tokens,   ///< connections and calls refused because of refused tokens or keys of their address
-  bad_certificates,      ///< TLS handshakes that ended for the client's certificate, or for the lack of one
-  over_handshake_share,  ///< connections closed before their handshake's end to make room for those of other addresses
+  bad_certificates,      ///< TLS handshakes that failed because of a bad or missing client certificate
+  over_handshake_share,  ///< connections closed during their handshake in favour of other addresses
   count_
 };
-/// Kinds of messages from consumers, by their records' types (common/records.hpp).
+/// Message kinds of clients, by their records' types (common/records.hpp).
 inline constexpr std::size_t message_kinds = 16;
 
 struct alignas(line) SegmentEHead {
@@ -119,9 +121,9 @@ struct SegmentE {
   PaddedWord out_waiting;
   PaddedWord beat;
   Word counters[32];
-  Word closes[64];    ///< sockets that were closed, by the place of their close code (common/close_codes.hpp)
-  Word outcomes[16];  ///< requests that ended, by RequestOutcome
-  Word messages[message_kinds];  ///< from consumers, by the type of their record
+  Word closes[64];               ///< closed sockets, by the position of their close code (common/close_codes.hpp)
+  Word outcomes[16];             ///< finished requests, by RequestOutcome
+  Word messages[message_kinds];  ///< messages from clients, by record type
   struct Stage {
     Word counts[latency::buckets];
     Word sum_us;

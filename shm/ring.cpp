@@ -14,15 +14,15 @@ constexpr std::uint64_t alignment = sizeof(RecordHeader);
 
 constexpr bool odd(std::uint64_t n) { return (n & 1) != 0; }
 
-/// Whether a peer whose word says this has to be rung, which is once for each of its sleeps: its doorbell stays to be
-/// read until it wakes. A word that a hostile peer makes up costs a doorbell at most.
+/// Whether a peer with this word must be rung. True once per sleep, because the doorbell stays readable until the peer
+/// wakes. A forged word of a hostile peer costs one wake-up at most.
 bool rings_for(std::uint64_t word, std::uint64_t& rung) {
   if (!odd(word) || word == rung) return false;
   rung = word;
   return true;
 }
 
-/// Copies into the ring at a position, in two parts where the end is in between.
+/// Copies into the ring at a position, in two parts if the record wraps.
 void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, const void* from, std::size_t size) {
   const std::uint64_t index = position & (capacity - 1);
   const std::size_t first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
@@ -32,18 +32,18 @@ void copy_in(std::byte* data, std::uint64_t capacity, std::uint64_t position, co
   std::memcpy(data, static_cast<const char*>(from) + first, size - first);
 }
 
-/// The other way, and so too for a reader's payload.
+/// The reverse of copy_in(), for payloads.
 void copy_out(std::string& to, const std::byte* data, std::uint64_t capacity, std::uint64_t position,
               std::size_t size) {
   const std::uint64_t index = position & (capacity - 1);
   const auto first = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity - index));
   const auto* const bytes = reinterpret_cast<const char*>(data);
   to.assign(bytes + index, first);
-  to.append(bytes, size - first);  // what lies beyond the end, if it wraps
+  to.append(bytes, size - first);  // the part beyond the end, if it wraps
 }
 
-/// Two loads of eight bytes, each made exactly once. The writer may change the header at any time, and a plain copy
-/// would leave the compiler free to read it again after it was judged.
+/// Two loads of eight bytes, each performed exactly once. The writer may change the header at any time, and the
+/// compiler could read a plain copy again after its validation.
 RecordHeader read_header(const std::byte* at) {
   const auto* const words = reinterpret_cast<const Word*>(at);
   return std::bit_cast<RecordHeader>(
@@ -56,7 +56,7 @@ RingWriter::RingWriter(WriterView view) : view_(view) {
   staged_ = tail_ = view_.tail->load(std::memory_order_relaxed);
   head_ = tail_;
   wants_ = view_.want_space->load(std::memory_order_relaxed);
-  if (odd(wants_)) stop_wanting();  // a writer before us may have waited
+  if (odd(wants_)) stop_wanting();  // an earlier writer may have been waiting
 }
 
 bool RingWriter::judge_head(std::uint64_t head) {
@@ -74,7 +74,7 @@ bool RingWriter::refresh_head() {
 }
 
 void RingWriter::stop_wanting() {
-  // Relaxed: a reader that still sees the odd number rings once too often, which harms nobody.
+  // Relaxed: a reader that still sees the odd number rings once too often, which is harmless.
   view_.want_space->store(++wants_, std::memory_order_relaxed);
 }
 
@@ -94,7 +94,7 @@ bool RingWriter::write(std::uint16_t type, std::uint16_t flags, std::uint64_t se
 
   const RecordHeader header{static_cast<std::uint32_t>(payload), type, flags, sequence};
   std::memcpy(view_.data + (staged_ & (view_.capacity - 1)), &header,
-              sizeof header);  // aligned: never straddles the end
+              sizeof header);  // aligned, so it never wraps
   NUROPB_CRASH_POINT(header_written);
   std::uint64_t at = staged_ + sizeof header;
   for (const auto part : parts) {
@@ -121,10 +121,11 @@ bool RingWriter::commit() {
 
 bool RingWriter::await_space(std::uint64_t payload) {
   if (poisoned_) return true;
-  wants_ += odd(wants_) ? 2 : 1;  // asked before, rung, and there is too little room still: asked anew
+  wants_ += odd(wants_) ? 2 : 1;  // asked before, was rung, and there is still too little room: ask again
   view_.want_space->store(wants_, std::memory_order_seq_cst);
   NUROPB_CRASH_POINT(room_asked_for);
-  if (!judge_head(view_.head->load(std::memory_order_seq_cst))) return true;  // the re-check, before anyone sleeps
+  // Re-check before sleeping.
+  if (!judge_head(view_.head->load(std::memory_order_seq_cst))) return true;
   NUROPB_CRASH_POINT(room_looked_for_again);
   if (staged_ + record_size(payload) - head_ > view_.capacity) return true;
   stop_wanting();
@@ -142,7 +143,7 @@ std::vector<RingWriter::Written> RingWriter::written_since(std::uint64_t from) c
   for (std::uint64_t at = from; at < staged_;) {
     Written record;
     std::memcpy(&record.header, view_.data + (at & (view_.capacity - 1)), sizeof record.header);
-    if (record_size(record.header.length) > staged_ - at) return {};  // `from` was in the middle of a record
+    if (record_size(record.header.length) > staged_ - at) return {};  // `from` was not at the start of a record
     copy_out(record.payload, view_.data, view_.capacity, at + sizeof record.header, record.header.length);
     at += record_size(record.header.length);
     record.end = at;
@@ -154,7 +155,7 @@ std::vector<RingWriter::Written> RingWriter::written_since(std::uint64_t from) c
 RingReader::RingReader(ReaderView view) : view_(view) {
   head_ = released_ = tail_ = view_.head->load(std::memory_order_relaxed);
   sleeps_ = view_.waiting->load(std::memory_order_relaxed);
-  cancel_sleep();  // a reader before us may have slept
+  cancel_sleep();  // an earlier reader may have been asleep
 }
 
 bool RingReader::judge_tail(std::uint64_t tail) {
@@ -178,7 +179,7 @@ RingReader::Next RingReader::peek(RecordHeader& header) {
     if (head_ == tail_) return Next::empty;
     NUROPB_CRASH_POINT(tail_seen);
   }
-  // Aligned, so it never straddles the end. From here on this copy is judged and used, never the ring's own bytes.
+  // Aligned, so it never wraps. From here on only this copy is validated and used, never the ring's own bytes.
   header = read_header(view_.data + (head_ & (view_.capacity - 1)));
   if (record_size(header.length) > tail_ - head_) {
     poisoned_ = true;
@@ -209,12 +210,13 @@ bool RingReader::prepare_sleep() {
   sleeps_ += odd(sleeps_) ? 2 : 1;
   view_.waiting->store(sleeps_, std::memory_order_seq_cst);
   NUROPB_CRASH_POINT(sleep_announced);
-  // The re-check, before we sleep. What it finds is judged and kept: a tail that flickers must not keep us awake.
+  // Re-check before sleeping. The value is validated and stored, so a tail that changes back and forth cannot keep us
+  // awake.
   const bool empty = judge_tail(view_.tail->load(std::memory_order_seq_cst)) && tail_ == head_;
   NUROPB_CRASH_POINT(tail_looked_at_again);
   if (empty) return true;
   cancel_sleep();
-  return false;  // peek() shows what came, or says that the ring is poisoned
+  return false;  // peek() returns the record, or reports the poisoned ring
 }
 
 void RingReader::cancel_sleep() {

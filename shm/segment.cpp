@@ -28,19 +28,19 @@ constexpr unsigned MFD_NOEXEC_SEAL = 0x0008U;
 constexpr int seals_m = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 constexpr int seals_e = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
-/// What boost::interprocess::mapped_region wants of a memory-mappable: its descriptor.
+/// Adapter for boost::interprocess::mapped_region, which needs an object with a descriptor.
 struct Mappable {
   int fd;
   [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const { return {fd, false}; }
 };
 
 Result<UniqueFd> sealed_file(const char* name, std::size_t size) {
-  // Never to be executed; kernels before 6.3 don't know that flag, and hardened later ones insist on it.
+  // Not executable. Kernels before 6.3 do not know that flag, and hardened later ones require it.
   UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
   if (!fd && errno == EINVAL) fd.reset(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return failure("memfd_create: " + errno_text(), name);
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return failure("ftruncate: " + errno_text(), name);
-  // All pages now: memory that is missing is an error here, and not a SIGBUS in the middle of a request.
+  // Allocates all pages now, so that missing memory is an error here and not a SIGBUS during a request.
   if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size)); error != 0) {
     return failure("no memory for " + std::to_string(size) + " bytes: " + std::strerror(error), name,
                    "rings.* set the size");
@@ -61,7 +61,7 @@ bool good_capacity(std::uint64_t capacity) {
 Result<std::uint64_t> checked_size(int fd, int expected_seals, const char* name) {
   int seals = ::fcntl(fd, F_GET_SEALS);
   if (seals < 0) return failure("has no seals: " + errno_text(), name);
-  seals &= ~F_SEAL_EXEC;  // of newer kernels, and no matter to us
+  seals &= ~F_SEAL_EXEC;  // set by newer kernels, and irrelevant here
   if (seals != expected_seals)
     return failure("has seals " + std::to_string(seals) + " instead of " + std::to_string(expected_seals), name);
   struct stat st{};
@@ -74,11 +74,11 @@ template <class T>
 T* at(const bip::mapped_region& region) {
   return static_cast<T*>(region.get_address());
 }
-/// Of a word that only we write: no locked instruction is needed.
+/// For a word that only we write: no locked instruction is needed.
 void add(Word& word, std::uint64_t by) {
   word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
 }
-/// Of a word that an edge writes: small enough to be added to others of its kind for ever.
+/// A word that an edge writes, bounded so that sums of such values cannot overflow.
 std::uint64_t bounded(const Word& word) {
   constexpr std::uint64_t most = std::uint64_t{1} << 50;
   return std::min(word.load(std::memory_order_relaxed), most);
@@ -102,7 +102,7 @@ Result<MeshdSegments> MeshdSegments::create(std::uint32_t slot, std::uint32_t ge
   if (!m) return tl::unexpected(m.error());
 
   {
-    // E's head is written through a mapping that ends here: from now on only the edge writes it.
+    // E's head is written through a temporary mapping: from then on only the edge writes E.
     auto e = map(fd_e->get(), bip::read_write, "segment E");
     if (!e) return tl::unexpected(e.error());
     auto* head = new (e->get_address()) SegmentE{};
@@ -187,8 +187,8 @@ Result<EdgeSegments> EdgeSegments::open(UniqueFd fd_m, UniqueFd fd_e) {
 
   const auto& head = at<const SegmentM>(*m)->head;
   if (head.ready.load(std::memory_order_acquire) != 1) return failure("is not ready", "segment M");
-  if (head.magic != magic_m) return failure("has no magic number of ours", "segment M");
-  if (at<const SegmentE>(*e)->head.magic != magic_e) return failure("has no magic number of ours", "segment E");
+  if (head.magic != magic_m) return failure("has a wrong magic number", "segment M");
+  if (at<const SegmentE>(*e)->head.magic != magic_e) return failure("has a wrong magic number", "segment E");
   if (head.abi != abi || at<const SegmentE>(*e)->head.abi != abi) {
     return failure("has ABI " + std::to_string(head.abi) + " instead of " + std::to_string(abi), "segment M",
                    "edge and meshd are of different versions");

@@ -1,10 +1,10 @@
 #pragma once
-// The two segments of one worker: made and sealed by meshd, checked and mapped by the edge. See layout.hpp.
+// The two segments of one worker: created and sealed by meshd, checked and mapped by the edge. See layout.hpp.
 //
-// M is sealed shrink|grow|future-write|seal after meshd mapped it, so an edge can map it read-only and nothing else.
-// E is sealed shrink|grow|seal: the edge writes it, meshd maps it read-only, and neither can resize it under the other.
-// No name in any file system; the memory goes with the last process that maps it. A mapping is never reused: each
-// incarnation of either process gets fresh segments.
+// M is sealed shrink|grow|future-write|seal after meshd has mapped it, so an edge can only map it read-only. E is
+// sealed shrink|grow|seal: the edge writes it, meshd maps it read-only, and neither side can resize it while the other
+// uses it. The segments have no name in any file system; the memory is freed with the last process that maps it. A
+// mapping is never reused: each incarnation of either process gets new segments.
 
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstdint>
@@ -29,15 +29,17 @@ class MeshdSegments {
 
   [[nodiscard]] int fd_m() const { return fd_m_.get(); }
   [[nodiscard]] int fd_e() const { return fd_e_.get(); }
-  /// The descriptors are only needed for the handover.
+  /// The descriptors are only needed until they are handed over.
   void close_fds();
 
-  RingReader requests();   ///< a fresh reader of the in ring, position 0
-  RingWriter responses();  ///< a fresh writer of the return ring, position 0
+  RingReader requests();   ///< a new reader of the request ring, position 0
+  RingWriter responses();  ///< a new writer of the return ring, position 0
   void set_broker(BrokerState state);
   void set_settled(std::uint64_t position);
-  void beat();                                    ///< we are alive
-  [[nodiscard]] std::uint64_t edge_beat() const;  ///< judged by change on our own clock, never by value
+  /// Increments meshd's heartbeat.
+  void beat();
+  /// To be checked for change on our own clock; the value itself means nothing.
+  [[nodiscard]] std::uint64_t edge_beat() const;
   [[nodiscard]] std::uint64_t counter(EdgeCounter which) const;
   [[nodiscard]] std::uint64_t closes(std::size_t place) const;  ///< below close_code::all.size() + 1
   [[nodiscard]] std::uint64_t outcomes(RequestOutcome which) const;
@@ -55,7 +57,7 @@ class MeshdSegments {
 /// The edge's side. Owner thread: the edge's only one.
 class EdgeSegments {
  public:
-  /// Checks seals, sizes, magic, ABI and geometry before mapping anything that could change under us.
+  /// Checks seals, sizes, magic, ABI and geometry before mapping anything that could change.
   static Result<EdgeSegments> open(UniqueFd fd_m, UniqueFd fd_e);
 
   RingWriter requests();

@@ -1,6 +1,6 @@
-// bench_direct_amqp: the same calls without a gateway. A bare rabbitmq-c client, written as such a client would be: one
-// connection, automatic acknowledgements, so many requests outstanding. What a gateway adds is measured against it.
-// With --guarantees it does what the mesh library does: publisher confirms, and an acknowledgement for each answer.
+// bench_direct_amqp: the same calls without a gateway. A plain rabbitmq-c client: one connection, automatic
+// acknowledgements, a fixed number of outstanding requests. It is the baseline for the gateway's overhead. With
+// --guarantees it does what the mesh library does: publisher confirms, and an acknowledgement per response.
 
 #include <CLI/CLI.hpp>
 #include <charconv>

@@ -1,13 +1,13 @@
-// bench_fanout: both ends of ten thousand sockets, as cheaply as they can be had, for bench/fanout/run.
+// bench_fanout: both ends of ten thousand sockets, as cheap as possible, for bench/fanout/run.
 //
-//   bench_fanout hold   consumers: opens so many WebSockets and reads what comes; every byte is compared with what has to
-//                       come. A line "wait N" on standard input is answered once every socket has had N messages. Pings
-//                       are answered, also while a line is awaited: how long the others take is the machine's affair.
-//   bench_fanout serve  the baseline: takes as many, answers the upgrade, says one text, and for each line "push N" writes
-//                       the frame with N bytes of text to every socket by one send() each. No WebSocket library, no
-//                       limits, no counting: what the kernel asks for a delivery.
+//   bench_fanout hold   clients: opens the given number of WebSockets and compares every received byte with what has to
+//                       arrive. A line "wait N" on standard input is answered once every socket has received N messages.
+//                       Pings are answered meanwhile, however long that takes.
+//   bench_fanout serve  the baseline: accepts as many, answers the upgrade, sends one text, and for each line "push N"
+//                       writes a frame with N bytes of text to every socket by one send() each. No WebSocket library, no
+//                       limits, no counting: only what the kernel needs for a delivery.
 //
-// One thread each; sockets are descriptors and three words. RLIMIT_NOFILE is raised as far as it goes and told.
+// One thread each; a socket is a descriptor and three words. RLIMIT_NOFILE is raised as far as possible.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -43,20 +43,20 @@ constexpr char ping = '\x89', pong = '\x8a', close_frame = '\x88';
 
 [[noreturn]] void die_errno(const std::string& what) { die(what + ": " + std::strerror(errno)); }
 
-/// As many descriptors as `wanted`, if the machine lets us have them.
+/// Raises the limit to `wanted` descriptors, or ends the program.
 std::uint64_t raise_descriptors(std::uint64_t wanted) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= wanted) return limit.rlim_cur;
   const rlim_t hard = limit.rlim_max;
   limit.rlim_cur = limit.rlim_max = std::max<rlim_t>(hard, wanted);
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {  // beyond the hard limit is for root only
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {  // only root may exceed the hard limit
     limit.rlim_cur = limit.rlim_max = hard;
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
   ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur < wanted)
-    die("only " + std::to_string(limit.rlim_cur) + " descriptors are to be had (ulimit -n), " + std::to_string(wanted) +
+    die("only " + std::to_string(limit.rlim_cur) + " descriptors are available (ulimit -n), " + std::to_string(wanted) +
         " are needed");
   return limit.rlim_cur;
 }
@@ -79,7 +79,7 @@ std::string frame_of(std::string_view text) {
   return out.append(text);
 }
 
-/// The message of so many bytes: a JSON text.
+/// A message with this many bytes: a JSON text.
 std::string text_of(std::size_t bytes) { return "\"" + std::string(bytes < 2 ? 0 : bytes - 2, 'm') + "\""; }
 
 /// The number of a line "word 12".
@@ -117,11 +117,11 @@ Place place_of(const std::string& url) {
 
 struct Held {
   int fd = -1;
-  std::uint64_t messages = 0;  ///< whole ones
-  std::uint32_t at = 0;        ///< bytes of the next one that have come
+  std::uint64_t messages = 0;  ///< complete ones
+  std::uint32_t at = 0;        ///< received bytes of the next one
   bool upgraded = false;
-  bool hello = false;  ///< the first text is behind us
-  std::string part{};  ///< of the answer to the upgrade, of the first text, or of a control frame
+  bool hello = false;  ///< the first text was received
+  std::string part{};  ///< a part of the response to the upgrade, of the first text, or of a control frame
 };
 
 class Holder {
@@ -132,14 +132,14 @@ class Holder {
     for (const auto& url : urls) places.push_back(place_of(url));
     for (std::size_t i = 0; i < connections; ++i) {
       open(i, places[i % places.size()], token);
-      if (i % 200 == 199) until([this] { return true; });  // answers are taken on the way
+      if (i % 200 == 199) until([this] { return true; });  // responses are read meanwhile
     }
     until([this] { return greeted_ == sockets_.size(); });
   }
 
   [[nodiscard]] int epoll() const { return epoll_; }
 
-  /// Reads what there is, without waiting.
+  /// Reads what is available, without blocking.
   void serve() {
     epoll_event events[batch];
     const int n = ::epoll_wait(epoll_, events, batch, 0);
@@ -173,7 +173,7 @@ class Holder {
     ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   }
 
-  /// Reads what there is, and on until it is so.
+  /// Reads until the condition holds.
   template <class State>
   void until(State&& state) {
     epoll_event events[batch];
@@ -182,8 +182,8 @@ class Holder {
       if (n < 0 && errno != EINTR) die_errno("epoll_wait");
       if (n == 0 && state()) return;
       if (n == 0)
-        die("nothing has come for a minute: " + std::to_string(greeted_) + " sockets are open, " +
-            std::to_string(done_) + " have what is waited for");
+        die("nothing was received for a minute: " + std::to_string(greeted_) + " sockets are open, " +
+            std::to_string(done_) + " have received what is awaited");
       for (int i = 0; i < n; ++i) read(sockets_[events[i].data.u64]);
     }
   }
@@ -202,7 +202,7 @@ class Holder {
         continue;
       }
       const std::string_view rest = std::string_view(frame_).substr(held.at), part = bytes.substr(0, rest.size());
-      if (part != rest.substr(0, part.size())) die("what came is not what was sent");
+      if (part != rest.substr(0, part.size())) die("what was received is not what was sent");
       held.at += static_cast<std::uint32_t>(part.size());
       bytes.remove_prefix(part.size());
       if (held.at < frame_.size()) break;
@@ -212,7 +212,7 @@ class Holder {
     if (!had && held.messages >= wanted_) ++done_;
   }
 
-  /// Past the answer to the upgrade: what is left over.
+  /// Skips the response to the upgrade; returns what is left.
   static std::string_view upgrade(Held& held, std::string_view bytes) {
     const std::size_t before = held.part.size();
     held.part += bytes;
@@ -225,8 +225,8 @@ class Holder {
     return bytes;
   }
 
-  /// A frame that is not one of the messages: the first text, or a ping, which a server may send between any two others and
-  /// which may come in pieces. What is left over.
+  /// Handles a frame that is not one of the messages: the first text, or a ping, which a server may send between any
+  /// two others and which may arrive in pieces. Returns what is left.
   std::string_view other_frame(Held& held, std::string_view bytes) {
     std::string& part = held.part;
     for (std::size_t wanted; (wanted = size_of(part)) > part.size();) {
@@ -236,7 +236,7 @@ class Holder {
       bytes.remove_prefix(more.size());
     }
     if (part.front() == ping) {
-      // Masked with zeros.
+      // The mask is zero.
       const std::string answer = std::string{pong, static_cast<char>(0x80 | part[1]), 0, 0, 0, 0} + part.substr(2);
       if (::send(held.fd, answer.data(), answer.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(answer.size()))
         die_errno("send");
@@ -252,7 +252,7 @@ class Holder {
     return bytes;
   }
 
-  /// How long a frame is that begins so, as far as can be told: under 126 bytes, or with a length of two bytes.
+  /// The frame's length, if its beginning is sufficient: under 126 bytes, or with a two-byte length.
   static std::size_t size_of(std::string_view part) {
     const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(part[i])}; };
     if (part.size() < 2) return 2;
@@ -269,7 +269,7 @@ class Holder {
 
 // serve
 
-/// Takes `connections` upgrades; the answer's key is not computed, since nobody here looks at it.
+/// Accepts `connections` upgrades; the response's key is not computed, because our client does not check it.
 std::vector<int> accept_all(int listener, std::size_t connections) {
   static const std::string answer =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n" + frame_of("\"hello\"");
@@ -328,11 +328,13 @@ int main(int argc, char** argv) {
   std::vector<std::string> urls;
   std::string token;
   app.add_option("--connections", connections)->check(CLI::Range(1, 1'000'000))->capture_default_str();
-  app.add_option("--bytes", bytes, "Of the message, a JSON text")->check(CLI::Range(2, 65'535))->capture_default_str();
-  CLI::App* const hold = app.add_subcommand("hold", "Consumers: opens sockets and reads");
-  hold->add_option("--url", urls, "ws://ADDRESS:PORT/PATH; given often, they take turns")->required();
+  app.add_option("--bytes", bytes, "Size of the message, a JSON text")
+      ->check(CLI::Range(2, 65'535))
+      ->capture_default_str();
+  CLI::App* const hold = app.add_subcommand("hold", "Clients: opens sockets and reads");
+  hold->add_option("--url", urls, "ws://ADDRESS:PORT/PATH; may be repeated; the addresses take turns")->required();
   hold->add_option("--token", token)->required();
-  app.add_subcommand("serve", "The baseline: takes sockets and writes");
+  app.add_subcommand("serve", "The baseline: accepts sockets and writes");
   CLI11_PARSE(app, argc, argv);
   const std::uint64_t descriptors = raise_descriptors(connections + 64);
   if (!hold->parsed()) {

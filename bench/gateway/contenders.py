@@ -1,4 +1,4 @@
-"""Who takes part: the broker and the service that all of them call, and the three ways to it."""
+"""The contenders: the broker and the service that all of them call, and the three ways to it."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ class Direct:
 
 
 class WebSockets:
-    """A gateway, by the ports that it listens on."""
+    """A gateway with the ports that it listens on."""
 
     def __init__(self, name, title, ports, processes):
         self.name, self.title, self.processes = name, title, processes
@@ -66,7 +66,7 @@ def ours(url, edges):
 
 @contextmanager
 def nuropb_gw(url, folder):
-    """The real one from PyPI, or None where it is not installed."""
+    """nuropb-gw from PyPI, or None if it is not installed."""
     if not PEERS_PYTHON.exists():
         yield None
         return

@@ -1,5 +1,5 @@
-// LD_PRELOAD of an edge that is to be counted: it begins anew by running /proc/self/exe (edge/own_settings.cpp), which
-// under valgrind would be valgrind. So its first life runs as always, and its second one under callgrind.
+// LD_PRELOAD for an edge under callgrind: an edge re-executes itself through /proc/self/exe (edge/own_settings.cpp),
+// which under valgrind would execute valgrind. So the first image runs normally, and the second one under callgrind.
 
 #include <dlfcn.h>
 #include <unistd.h>

@@ -28,7 +28,7 @@ void Consumer::request(Clock::time_point since, bool counts) {
     slot = free_.back();
     free_.pop_back();
   }
-  // The trace id is the slot and a count, so an answer can be told from every other and can count only once.
+  // The trace id is the slot and a count, so each answer can be identified and counted only once.
   Sent& sent = sent_[slot];
   ++sent.count;
   payload_ = head_;
@@ -80,7 +80,7 @@ void Consumer::answer(std::string_view text) {
   if (sent.counts)
     outcome_.latency.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(Clock::now() - sent.since).count()));
   ++outcome_.answered;
-  // Both gateways write it so, ours without the blank.
+  // Both gateways write it in this form, ours without the blank.
   if (!options_.echo && text.find("\"error\":null") == std::string_view::npos &&
       text.find("\"error\": null") == std::string_view::npos)
     outcome_.add_error(text);

@@ -1,5 +1,6 @@
 #pragma once
-// One consumer: sends requests on its socket and checks that every answer is the right one for a request that waits, once.
+// One client: sends requests on its socket, and checks that every answer is correct and that each request is answered
+// once.
 
 #include <chrono>
 #include <cstdint>
@@ -21,8 +22,8 @@ struct Options {
   std::size_t outstanding = 8;
   double seconds = 3;
   double warmup = 0;
-  double rate = 0;             ///< requests per second on a schedule; 0: each follows an answer
-  std::uint64_t requests = 0;  ///< 0: as many as fit into the seconds
+  double rate = 0;             ///< requests per second on a schedule; 0: each request follows an answer
+  std::uint64_t requests = 0;  ///< 0: unlimited within the given time
   bool echo = false;           ///< a bare echo server: no hello, and the answer is the request
   bool rotate = false;
   bool hold = false;
@@ -38,15 +39,15 @@ class Consumer {
   [[nodiscard]] int fd() const { return stream_.fd(); }
   [[nodiscard]] std::size_t waiting() const { return sent_.size() - free_.size(); }
 
-  /// Writes a request into the buffer; its latency counts from `since`, if it counts at all.
+  /// Writes a request into the buffer; its latency is measured from `since`, if at all.
   void request(Clock::time_point since, bool counts = true);
   void flush();
 
-  /// Reads what is there; returns how many answers came. They are not yet followed by requests.
+  /// Reads what is available; returns the number of answers. It does not send the next requests.
   std::size_t readable();
 
  private:
-  /// All whole frames of what was read; how many answers were among them.
+  /// Processes all complete frames in the buffer; returns the number of answers.
   std::size_t take_frames();
   void answer(std::string_view text);
 
@@ -60,10 +61,10 @@ class Consumer {
   Outcome& outcome_;
   const Place place_;
   Stream stream_;
-  std::string head_;  ///< of every request, up to its trace id
+  std::string head_;  ///< the beginning of every request, up to its trace id
   std::string in_, out_, payload_;
   std::vector<Sent> sent_;
-  std::vector<std::size_t> free_;  ///< places in sent_ that wait for nothing
+  std::vector<std::size_t> free_;  ///< unused entries of sent_
 };
 
 }  // namespace nuropb::bench

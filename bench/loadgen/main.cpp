@@ -1,15 +1,15 @@
-// nuropb-loadgen: consumers of a gateway. Opens so many WebSockets, sends requests, checks that every answer is the right
-// one for a request that waits, once, and prints what it found as JSON. Four ways:
+// nuropb-loadgen: clients of a gateway. Opens WebSockets, sends requests, checks that every answer is correct and that each
+// request is answered once, and prints the results as JSON. Four modes:
 //
-//   closed loop     a request follows an answer: so many are outstanding on each socket, whatever the server does
-//   --rotate        the same with so many outstanding on all sockets together, which take turns: the same load on however
-//                   many sockets
-//   --rate N        open loop: requests have times on a schedule, and their latency counts from those times, whenever
-//                   they could really be sent. A server that stalls can't thin out the questions that would have shown
-//                   it (coordinated omission)
+//   closed loop     a request follows an answer, so a fixed number is outstanding on each socket, whatever the server does
+//   --rotate        the same with a fixed number outstanding on all sockets together, which take turns: the same load on any
+//                   number of sockets
+//   --rate N        open loop: requests have scheduled times, and their latency is counted from those times, even if they
+//                   are sent later. So a stalling server cannot suppress the requests that would show its delay
+//                   (coordinated omission)
 //   --hold          opens sockets, prints {"open":N} and holds them, answering pings, until its input ends
 //
-// One thread over epoll and its own minimal framing: it has to cost less than what it measures.
+// One thread with epoll and its own minimal framing: it must cost less than what it measures.
 
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ namespace {
 
 using namespace nuropb::bench;
 
-/// Whoever is ready of `epoll`, for at most so long.
+/// The ready descriptors of `epoll`, waiting for a limited time.
 template <class Visit>
 void visit_ready(int epoll, std::chrono::nanoseconds limit, Visit&& visit) {
   epoll_event events[256];
@@ -50,7 +50,7 @@ class Load {
     for (std::size_t i = 0; i < options.connections; ++i) {
       consumers_.push_back(std::make_unique<Consumer>(options, i, outcome_));
       watch(epoll_, consumers_.back()->fd(), consumers_.back().get());
-      // The sockets that are open are served while the others are opened, however long that takes.
+      // Open sockets are served while the others are being opened, however long that takes.
       if (i % 64 == 63) serve({});
     }
   }
@@ -71,7 +71,7 @@ class Load {
   }
 
  private:
-  /// Reads what comes within `limit` at most, and answers pings; how many answers there were.
+  /// Reads what arrives within `limit`, and answers pings; returns the number of answers.
   std::size_t serve(std::chrono::nanoseconds limit) {
     std::size_t answers = 0;
     visit_ready(epoll_, limit, [&](void* ready) {
@@ -126,8 +126,8 @@ class Load {
     std::vector<Consumer*> asked;
     for (double next = 0; next < total && may_ask();) {
       asked.clear();
-      // All that are due; each socket's in one write, as they would have been had they been early.
-      // But not so many that answers, however late we are, would not be looked for.
+      // Sends all due requests, those of each socket in one write, as if they had been on time. Their number is
+      // limited, so that answers are read regularly, however late we are.
       for (; next < total && asked.size() < 4 * consumers_.size() && may_ask(); ++next) {
         const auto due = after(next / options_.rate);
         if (due > Clock::now()) break;
@@ -140,8 +140,8 @@ class Load {
     }
   }
 
-  /// What is answered now counts for nothing but the check that it comes. A slow machine has all the time that it needs, as
-  /// long as it goes on.
+  /// Answers from now on are checked, but not measured. A slow machine gets as much time as it needs, as long as there
+  /// is progress.
   void drain() {
     auto last_call = Clock::now() + std::chrono::seconds(60);
     for (;;) {
@@ -183,7 +183,8 @@ int hold(const Options& options) {
     socket.in.erase(0, at);
     if (!out.empty()) socket.stream.write(out);
     out.clear();
-    if (closed) ::epoll_ctl(epoll, EPOLL_CTL_DEL, socket.stream.fd(), nullptr);  // who closed first ends the connection
+    // The connection is over, whichever side closed it.
+    if (closed) ::epoll_ctl(epoll, EPOLL_CTL_DEL, socket.stream.fd(), nullptr);
   };
   const auto look = [&](void* ready) {
     if (ready == nullptr) {
@@ -201,7 +202,7 @@ int hold(const Options& options) {
     held.emplace_back(place, i / places.size());
     open_websocket(held.back().stream, place, options.token, !options.echo, held.back().in);
     watch(epoll, held.back().stream.fd(), &held.back());
-    take_frames(held.back());  // what came behind the hello
+    take_frames(held.back());  // data after the hello
     if (i % 256 == 255) visit_ready(epoll, {}, look);
   }
   std::cout << "{\"open\":" << held.size() << "}" << std::endl;
@@ -221,22 +222,22 @@ int main(int argc, char** argv) {
   app.add_option("--method", options.method)->capture_default_str();
   app.add_option("--params", options.params, "raw JSON")->capture_default_str();
   app.add_option("--connections", options.connections)->check(CLI::Range(1, 1000000))->capture_default_str();
-  app.add_option("--outstanding", options.outstanding, "requests on each connection")
+  app.add_option("--outstanding", options.outstanding, "outstanding requests per connection")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   app.add_flag("--rotate", options.rotate, "--outstanding is for all connections together, which take turns");
-  app.add_option("--rate", options.rate, "open loop: requests per second on all connections together, on a schedule")
+  app.add_option("--rate", options.rate, "open loop: scheduled requests per second on all connections together")
       ->check(CLI::Range(0.0, 1e9));
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.001, 86400.0))->capture_default_str();
-  app.add_option("--warmup", options.warmup, "seconds before those, whose latencies don't count")
-      ->check(CLI::Range(0.0, 3600.0));
-  app.add_option("--requests", options.requests, "stops after so many, or after the seconds");
+  app.add_option("--warmup", options.warmup, "seconds before the measurement starts")->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--requests", options.requests, "stops after this many requests, or when the time is over");
   app.add_flag("--echo", options.echo, "the server is a bare echo: no hello, answers are the requests");
   app.add_flag("--hold", options.hold, "only opens the connections and holds them until its input ends; wss:// too");
   app.add_flag("--wait", options.wait,
-               "prints {\"open\":N} and begins with a line of its input; keeps the sockets until its input ends");
+               "prints {\"open\":N} and starts when it reads a line of input; keeps the sockets until its input ends");
   app.add_flag("--may-close", options.may_close, "with --hold: the server may close its sockets");
-  app.add_flag("--histogram", options.histogram, "prints all buckets: [upper bound in µs, how many up to there]");
+  app.add_flag("--histogram", options.histogram,
+               "prints all buckets: [upper bound in µs, number of requests up to it]");
   CLI11_PARSE(app, argc, argv);
   need_descriptors(options.connections + 64);
   return options.hold ? hold(options) : Load(options).run();

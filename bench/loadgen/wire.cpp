@@ -42,11 +42,11 @@ void need_descriptors(std::uint64_t wanted) {
   if (limit.rlim_cur >= wanted) return;
   const rlim_t hard = limit.rlim_max;
   limit.rlim_cur = limit.rlim_max = std::max<rlim_t>(hard, wanted);
-  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return;  // beyond the hard limit is for root only
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return;  // only root may exceed the hard limit
   limit.rlim_cur = limit.rlim_max = hard;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   if (hard < wanted)
-    die("only " + std::to_string(hard) + " descriptors are to be had (ulimit -n), " + std::to_string(wanted) +
+    die("only " + std::to_string(hard) + " descriptors are available (ulimit -n), " + std::to_string(wanted) +
         " are needed");
 }
 
@@ -81,7 +81,7 @@ int connect_to(const Place& place, std::size_t number) {
     sockaddr_in from{};
     from.sin_family = AF_INET;
     from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + source);
-    // The port is chosen at connect(), when it only has to differ from those to the same place.
+    // The port is chosen at connect(), when it only has to be unique per destination.
     ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     if (::bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from) != 0)
       die(std::string("bind: ") + std::strerror(errno));
@@ -116,7 +116,7 @@ void Stream::write(std::string_view bytes) {
 
 bool Stream::read(std::string& into, bool wait) {
   char buffer[65536];
-  if (!wait) {  // also under TLS, whose records that carry no data are read with the next that does
+  if (!wait) {  // also for TLS, whose records without data are read together with the next one
     char one;
     if (!(ssl_ && ::SSL_pending(ssl_.get()) > 0) && ::recv(fd_, &one, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
         (errno == EAGAIN || errno == EINTR))
@@ -157,7 +157,7 @@ std::optional<Frame> next_frame(std::string_view in, std::size_t& at, bool may_c
 void append_frame(std::string& out, unsigned opcode, std::string_view payload) {
   const std::size_t size = payload.size();
   out.push_back(static_cast<char>(0x80 | opcode));
-  // Clients have to mask; with a mask of zeros the payload stays as it is (RFC 6455 section 5.3).
+  // Clients have to mask; with a zero mask the payload is unchanged (RFC 6455 section 5.3).
   if (size < 126) {
     out.push_back(static_cast<char>(0x80 | size));
   } else if (size < 65536) {

@@ -1,5 +1,5 @@
 #pragma once
-// What a consumer needs of WebSocket, and no more: an upgrade, whole text frames out, whole frames in.
+// The minimal WebSocket client for a load generator: an upgrade, whole text frames out, whole frames in.
 
 #include <openssl/ssl.h>
 
@@ -14,7 +14,7 @@ namespace nuropb::bench {
 
 [[noreturn]] void die(const std::string& why);
 
-/// As many descriptors as `wanted`; the limit is raised where the machine lets us, or that is the end.
+/// Raises the limit to `wanted` descriptors, or ends the program.
 void need_descriptors(std::uint64_t wanted);
 
 /// ws://ADDRESS:PORT/PATH or wss://…, with an IPv4 address.
@@ -25,11 +25,11 @@ struct Place {
 };
 Place place_of(const std::string& url);
 
-/// A connected socket. One source address has 28,000 ports to one place, so beyond 20,000 sockets `number` chooses
-/// another one of 127.0.0.0/8; other addresses than loopback ones are left to the kernel.
+/// A connected socket. One source address has 28,000 ports per destination, so above 20,000 sockets `number` selects
+/// another address of 127.0.0.0/8; for other destinations than loopback the kernel selects it.
 int connect_to(const Place& place, std::size_t number);
 
-/// A blocking stream, with or without TLS (certificates are not looked at: it is our own server).
+/// A blocking stream, with or without TLS (certificates are not verified: it is our own server).
 class Stream {
  public:
   Stream(const Place& place, std::size_t number);
@@ -37,7 +37,7 @@ class Stream {
   ~Stream();
   [[nodiscard]] int fd() const { return fd_; }
   void write(std::string_view bytes);
-  /// Appends what comes next; false if nothing is there and `wait` is not set.
+  /// Appends received data; returns false if there is none and `wait` is not set.
   bool read(std::string& into, bool wait);
 
  private:
@@ -52,12 +52,12 @@ struct Frame {
   unsigned opcode = 0;
   std::string_view payload;
 };
-/// The whole frame at `at`, if one is there; `at` moves behind it. A part of a message ends the program, and a close
-/// frame unless it may come.
+/// The complete frame at `at`, if there is one; `at` moves behind it. A fragmented message ends the program, and so
+/// does a close frame, unless it is allowed.
 std::optional<Frame> next_frame(std::string_view in, std::size_t& at, bool may_close = false);
 void append_frame(std::string& out, unsigned opcode, std::string_view payload);
 
-/// Upgrades, and reads the hello where one is to come. What came behind them stays in `in`.
+/// Upgrades, and reads the hello if one is expected. Data after them stays in `in`.
 void open_websocket(Stream& stream, const Place& place, const std::string& token, bool hello, std::string& in);
 
 }  // namespace nuropb::bench

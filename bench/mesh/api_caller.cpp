@@ -1,5 +1,5 @@
-// bench_mesh_api: calls a NuroPb service through the mesh library, as a C++ program does: mesh::Api, so many requests
-// outstanding, the next one from the callback of an answer.
+// bench_mesh_api: calls a NuroPb service through the mesh library, as a C++ program does: mesh::Api, a fixed number of
+// outstanding requests, the next one from the callback of an answer.
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -27,7 +27,7 @@ class Caller {
   bench::Outcome run(double seconds) {
     started_ = Clock::now();
     until_ = started_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-    // On the transport's thread like all the others: nothing here needs a lock.
+    // Runs on the transport's thread like all other callbacks, so no lock is needed.
     api_.transport().post([this, count = waiting_] {
       for (int i = 0; i < count; ++i) request();
     });
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   CLI::App app("Calls a NuroPb service with mesh::Api and prints what it found as JSON", "bench_mesh_api");
   app.add_option("--url", url)->envname("NUROPB_BENCH_URL")->required();
   app.add_option("--service", service)->capture_default_str();
-  app.add_option("--method", method, "one that gives back its params")->capture_default_str();
+  app.add_option("--method", method, "a method that returns its params")->capture_default_str();
   app.add_option("--params", params, "raw JSON")->capture_default_str();
   app.add_option("--outstanding", outstanding)->capture_default_str();
   app.add_option("--seconds", seconds)->capture_default_str();

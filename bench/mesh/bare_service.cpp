@@ -1,6 +1,6 @@
-// bench_bare_service: a service on rabbitmq-c alone, written as such a service would be: one connection, one blocking
-// loop, the answer and then the acknowledgement. It gives back the params that it finds, and checks nothing. With
-// --guarantees its answers are confirmed, as those of the mesh library are.
+// bench_bare_service: a plain rabbitmq-c service: one connection, one blocking loop, the answer and then the
+// acknowledgement. It returns the received params without checking anything. With --guarantees its answers are
+// confirmed, like those of the mesh library.
 
 #include <CLI/CLI.hpp>
 
@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   std::string url_text, service;
   std::uint16_t prefetch = 200;
   bool guarantees = false;
-  CLI::App app("A NuroPb service on rabbitmq-c alone: gives back its params", "bench_bare_service");
+  CLI::App app("A NuroPb service on rabbitmq-c alone: returns its params", "bench_bare_service");
   app.add_option("--url", url_text)->required();
   app.add_option("--service", service)->required();
   app.add_option("--prefetch", prefetch)->capture_default_str();

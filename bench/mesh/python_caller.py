@@ -1,4 +1,4 @@
-"""Calls a service with the real nuropb 0.1.8 and prints what it found as JSON. Runs under the Python of the peers' venv.
+"""Calls a service with the real nuropb 0.1.8 and prints the results as JSON. Runs under the Python of the peers' venv.
 
     python python_caller.py AMQP_URL SERVICE METHOD PARAMS_JSON OUTSTANDING SECONDS
 """

@@ -1,6 +1,6 @@
-// bench_echo_websocketpp: websocketpp over Asio with an echo behind it and nothing else: no TLS, no authorization, no
-// limits, no second process. What our gateway's share of a request is measured against. Prints its port as JSON, runs
-// until it is killed.
+// bench_echo_websocketpp: an echo on websocketpp and Asio and nothing else: no TLS, no authorization, no limits, no
+// second process. The baseline for our gateway's share of a request. Prints its port as JSON, and runs until it is
+// killed.
 
 #include <iostream>
 #include <websocketpp/config/asio_no_tls.hpp>
@@ -9,7 +9,7 @@
 namespace {
 
 struct Settings : websocketpp::config::asio {
-  // What the library's own release settings would be: no log, and no lock for it.
+  // The library's own release settings: no log, and no lock for it.
   static const websocketpp::log::level elog_level = websocketpp::log::elevel::none;
   static const websocketpp::log::level alog_level = websocketpp::log::alevel::none;
 };

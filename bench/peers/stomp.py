@@ -1,4 +1,4 @@
-"""STOMP over WebSocket (RabbitMQ's Web STOMP plugin), as much of it as a consumer needs: text frames, one STOMP frame in each."""
+"""STOMP over WebSocket (RabbitMQ's Web STOMP plugin), as much of it as a client needs: text frames, one STOMP frame in each."""
 
 import selectors
 import socket
@@ -36,7 +36,7 @@ class Consumer:
         self.buffer += more
 
     def frames(self):
-        """The texts that are whole. Pings are answered, and a close is an error."""
+        """The complete texts. Pings are answered, and a close is an error."""
         at = 0
         while len(self.buffer) - at >= 2:
             head, size = 2, self.buffer[at + 1] & 0x7F
@@ -61,7 +61,7 @@ class Consumer:
 
     def send_frame(self, opcode, payload):
         size = bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126]) + len(payload).to_bytes(2, "big")
-        self.socket.sendall(bytes([0x80 | opcode]) + size + b"\0\0\0\0" + payload)  # masked with zeros
+        self.socket.sendall(bytes([0x80 | opcode]) + size + b"\0\0\0\0" + payload)  # the mask is zero
 
     def expect(self, command):
         while True:
@@ -80,7 +80,7 @@ class Consumer:
 
 
 def messages(consumers, wanted, on_message=lambda consumer, frame: None):
-    """Until so many messages have come to all together."""
+    """Waits until this many messages have been received by all sockets together."""
     with selectors.DefaultSelector() as selector:
         for consumer in consumers:
             selector.register(consumer, selectors.EVENT_READ)
@@ -88,7 +88,7 @@ def messages(consumers, wanted, on_message=lambda consumer, frame: None):
         while came < wanted:
             ready = selector.select(60)
             if not ready:
-                raise RuntimeError(f"only {came} of {wanted} messages came over Web STOMP")
+                raise RuntimeError(f"only {came} of {wanted} messages arrived over Web STOMP")
             for key, _ in ready:
                 key.fileobj.receive()
                 for frame in list(key.fileobj.frames()):

@@ -1,5 +1,5 @@
-// bench_ring: what a message between two processes costs, for the ring and for its rivals, in one run. Rounds are
-// interleaved (A B C … A B C …), so that a machine that slows down slows everyone down.
+// bench_ring: the cost of a message between two processes, for the ring and for alternatives, in one run. Rounds are
+// interleaved (A B C … A B C …), so that a slow phase of the machine affects all of them.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,14 +16,14 @@ using namespace nuropb::bench;
 namespace {
 
 struct Contender {
-  const char* figure;  ///< in the JSON; a group with a size puts it behind
+  const char* figure;  ///< name in the JSON; a group with a size appends it
   const char* name;
   Factory make;
 };
 
 struct Group {
   std::string title, unit;
-  std::size_t size;  ///< of a message; 0: it has its own
+  std::size_t size;  ///< of a message; 0: fixed by the transport
   std::vector<Contender> contenders;
   std::size_t baseline;
   Cores cores = Cores::own;
@@ -73,13 +73,14 @@ const std::vector<Group> groups{
 
 struct Measured {
   Spread ns;
-  Spread ratio;  ///< to the baseline's value: less than 1 is faster
+  Spread ratio;  ///< relative to the baseline's value: less than 1 is faster
   std::size_t undisturbed = 0;
 };
 
-/// Rounds in which one of the two lost its core measure whoever took it. They don't count, unless there are hardly others.
+/// Rounds in which one of the two processes lost its core measure other load. They are discarded, unless hardly any
+/// others exist.
 constexpr std::size_t enough = 7;
-constexpr int longest = 4;  // times as many rounds, where there are not enough
+constexpr int longest = 4;  // maximum factor of additional rounds, if there are not enough undisturbed ones
 
 std::vector<Measured> measure(const Group& group, int rounds, double milliseconds) {
   std::vector<std::uint64_t> counts;
@@ -101,7 +102,8 @@ std::vector<Measured> measure(const Group& group, int rounds, double millisecond
   std::vector<Measured> out(all);
   for (std::size_t i = 0; i < all; ++i) {
     out[i].undisturbed = undisturbed[i].size();
-    // Where the two share a core, each waits for it by nature, and a disturbed round can't be told: the lower quartile.
+    // If the two share a core, each waits for it by design, and disturbed rounds cannot be detected: the lower quartile
+    // is used.
     out[i].ns =
         spread_of(out[i].undisturbed >= enough ? undisturbed[i] : every[i], group.cores == Cores::one ? 0.25 : 0.5);
   }
@@ -140,15 +142,15 @@ nlohmann::ordered_json figure(const Group& group, std::size_t i, const Measured&
 }  // namespace
 
 int main(int argc, char** argv) {
-  int rounds = 100;  // many and short: what else the machine does comes in bursts
+  int rounds = 100;  // many short ones, because other load comes in bursts
   double milliseconds = 3;
   std::string json;
-  CLI::App app("What a message between two processes costs: the ring and its rivals");
-  app.add_option("--rounds", rounds, "rounds of each contender")->check(CLI::Range(1, 1000))->capture_default_str();
-  app.add_option("--round-ms", milliseconds, "how long a round lasts, about")
+  CLI::App app("The cost of a message between two processes: the ring and alternatives");
+  app.add_option("--rounds", rounds, "rounds per contender")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--round-ms", milliseconds, "approximate duration of a round")
       ->check(CLI::Range(0.1, 10000.0))
       ->capture_default_str();
-  app.add_option("--json", json, "write the figures here too");
+  app.add_option("--json", json, "also writes the results to this file");
   bool quick = false;
   app.add_flag("--quick", quick, "30 rounds of 3 ms");
   CLI11_PARSE(app, argc, argv);

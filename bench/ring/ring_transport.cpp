@@ -1,4 +1,4 @@
-// Our ring in real segments, woken by a real doorbell: the edge's side sends, meshd's side receives.
+// Our ring in real segments with a real doorbell: the edge's side sends, meshd's side receives.
 
 #include <unistd.h>
 
@@ -16,7 +16,7 @@ namespace nuropb::bench {
 namespace {
 
 enum class Idle { sleep, spin, spin_then_sleep };
-constexpr int spins_before_sleep = 256;  // of some 40 ns
+constexpr int spins_before_sleep = 256;  // about 40 ns each
 
 class RingTransport : public Transport {
  public:
@@ -56,7 +56,7 @@ class RingTransport : public Transport {
     std::string payload;
     Spin spin;
     for (std::uint64_t n = 0; n < count;) {
-      // As meshd's turn does it: read what is there, up to a budget, then give the room back.
+      // Like meshd's turn: reads what is available, up to a budget, then releases the room.
       unsigned taken = 0;
       for (; taken < 256 && n < count && ring.peek(header) == shm::RingReader::Next::record; ++taken, ++n) {
         ring.take(header, payload);
@@ -94,13 +94,13 @@ class RingTransport : public Transport {
     return true;
   }
   static void sleep_on(shm::Doorbell& bell) {
-    if (!bell.wait()) fail("nobody is there to ring");
+    if (!bell.wait()) fail("the other side is gone");
   }
 
   std::size_t size_;
   unsigned batch_;
   Idle idle_;
-  int spun_ = 0;  // each of the two processes has its own
+  int spun_ = 0;  // each of the two processes has its own copy
   std::optional<shm::MeshdSegments> segments_;
   shm::Doorbell receiver_bell_, sender_bell_;
 };

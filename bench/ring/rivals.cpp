@@ -1,5 +1,5 @@
-// What else could have been used between edge and meshd. None of these three survives a hostile peer, and the first two
-// know no records of different sizes.
+// Alternatives to the ring between edge and meshd. None of these three survives a hostile peer, and the first two do
+// not support records of different sizes.
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,7 +42,7 @@ class SpscQueue : public Transport {
   }
 
  private:
-  // With a capacity fixed at compile time its slots lie inside it and not behind a pointer.
+  // With a capacity fixed at compile time its slots are stored inside the object and not behind a pointer.
   Shared<boost::lockfree::spsc_queue<Slot<size>, boost::lockfree::capacity<buffer_bytes / size>>> queue_;
 };
 
@@ -53,7 +53,7 @@ class MessageQueue : public Transport {
     const std::string name = "nuropb-bench-" + std::to_string(::getpid());
     bip::message_queue::remove(name.c_str());
     queue_.emplace(bip::create_only, name.c_str(), buffer_bytes / size, size);
-    bip::message_queue::remove(name.c_str());  // the mapping is enough, and goes with the last process
+    bip::message_queue::remove(name.c_str());  // the mapping is sufficient, and is removed with the last process
   }
   void send(std::uint64_t count) override {
     std::vector<char> message(size_);

@@ -1,5 +1,5 @@
-// There and back: send() asks and waits for the answer, receive() answers. The ring in real segments with both of its
-// rings, beside the least that two processes can do it with. As everywhere here, each message is looked at on both sides.
+// Round trips: send() sends a request and waits for the answer, receive() answers. Both rings in real segments,
+// compared with the minimum that two processes need for it. As everywhere here, both sides read each message.
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -23,7 +23,7 @@ using Message = char[message_bytes];
 
 enum class Idle { sleep, sleep_in_loop, spin };
 
-/// What an event loop waits by, with one descriptor in it. Each process makes its own.
+/// What an event loop waits with, and one descriptor in it. Each process creates its own.
 class Loop {
  public:
   void wait(int fd) {
@@ -91,14 +91,14 @@ class RingRoundTrip : public Transport {
           loop_.wait(bell.fd());
           (void)bell.hear();
         } else if (!bell.wait()) {
-          fail("nobody is there to ring");
+          fail("the other side is gone");
         }
         ring.cancel_sleep();
       }
     }
     ring.take(header, payload_);
     check(payload_.data(), payload_.size(), message_bytes, n);
-    (void)ring.release();  // nobody waits for room
+    (void)ring.release();  // no one waits for room
   }
 
   Idle idle_;
@@ -141,7 +141,7 @@ class SpscRoundTrip : public Transport {
   Shared<Queue> requests_, responses_;
 };
 
-/// A wake-up and nothing that was said by it: a write and a read of a counter in the kernel.
+/// A wake-up without a message: a write and a read of a counter in the kernel.
 class EventFdRoundTrip : public Transport {
  public:
   explicit EventFdRoundTrip(Idle idle)
@@ -169,7 +169,7 @@ class EventFdRoundTrip : public Transport {
   void wait(int fd) {
     if (idle_ == Idle::sleep_in_loop) loop_.wait(fd);
     std::uint64_t times = 0;
-    if (::read(fd, &times, sizeof times) != sizeof times || times != 1) fail("an eventfd says something else");
+    if (::read(fd, &times, sizeof times) != sizeof times || times != 1) fail("an eventfd has an unexpected value");
   }
   Idle idle_;
   Loop loop_;

@@ -13,16 +13,16 @@
 namespace nuropb::bench {
 namespace {
 
-constexpr double most_waiting = 0.05;  // of a round's time; more, and it is disturbed
+constexpr double most_waiting = 0.05;  // as a fraction of a round's time; above it the round counts as disturbed
 
 struct Gate {
   std::atomic<int> sender_is_there{0};
   std::atomic<int> open{0};
-  std::atomic<long> waited{0};  ///< ns that the sender could not run
+  std::atomic<long> waited{0};  ///< ns in which the sender could not run
 };
 
-/// How long this process wanted to run and could not, so far, in ns: the kernel's own account, or how often it was put off
-/// its core where it keeps none.
+/// How long this process has been runnable without running, in ns: the kernel's own accounting, or the number of
+/// involuntary context switches if it has none.
 long kept_waiting() {
   static std::FILE* file = nullptr;
   static pid_t whose = 0;
@@ -39,8 +39,8 @@ long kept_waiting() {
   return use.ru_nivcsw * 1'000'000;
 }
 
-/// The receiver on the first core that we may use, the sender on the second. Left to the scheduler they are on one core
-/// at times, and then nothing goes from cache to cache: another benchmark, and a faster one.
+/// Pins the receiver to the first available core and the sender to the second. The scheduler would sometimes put both
+/// on one core, where nothing is transferred between caches: another and faster benchmark.
 void take_core(int which) {
   cpu_set_t allowed, one;
   if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;

@@ -1,5 +1,5 @@
 #pragma once
-// Rounds of a transport between two processes, and what is made of their times.
+// Rounds of a transport between two processes, and statistics of their times.
 
 #include <cstdint>
 #include <vector>
@@ -8,7 +8,8 @@
 
 namespace nuropb::bench {
 
-/// Where the two run: on a core each, or both on one. Never where the scheduler likes: it changes its mind between rounds.
+/// Where the two run: on a core each, or both on one. Never left to the scheduler, which changes its mind between
+/// rounds.
 enum class Cores { own, one };
 
 struct Round {
@@ -17,16 +18,16 @@ struct Round {
       false;  ///< on cores of their own: one of the two had to wait for its own while another process had it
 };
 
-/// One round of `count` messages: a fresh transport, a forked sender, this process receives.
+/// One round of `count` messages: a new transport, a forked sender; this process receives.
 Round run_round(Factory make, std::size_t size, std::uint64_t count, Cores cores);
 
-/// A count with which a round lasts about so long, found by a short round that also warms everything up.
+/// Finds the count with which a round lasts about this long, by a short round that is also the warm-up.
 std::uint64_t count_for(Factory make, std::size_t size, double milliseconds, Cores cores);
 
 struct Spread {
   double value = 0, min = 0, max = 0;
 };
-/// The value that `quantile` of them are at or below, the least and the most.
+/// The value that a fraction `quantile` of them does not exceed, the minimum and the maximum.
 Spread spread_of(std::vector<double> values, double quantile);
 
 }  // namespace nuropb::bench

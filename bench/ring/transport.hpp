@@ -1,7 +1,7 @@
 #pragma once
-// One way for a process to hand messages to another, and what the ways have in common. A transport is made before the
-// fork; then one process calls send(), the other receive(). Both are loops over all messages of a round, so that what
-// is measured is the transport and not a virtual call.
+// The common interface of ways to pass messages from one process to another. A transport is created before the fork;
+// then one process calls send(), the other receive(). Both loop over all messages of a round, so that the transport is
+// measured and not a virtual call.
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -30,7 +30,7 @@ class Transport {
   std::_Exit(1);
 }
 
-/// Message n begins with n and ends with ~n, so that the receiver looks at both ends of every message.
+/// Message n begins with n and ends with ~n, so that the receiver reads both ends of every message.
 inline void stamp(char* message, std::size_t size, std::uint64_t n) {
   const std::uint64_t last = ~n;
   std::memcpy(message, &n, sizeof n);
@@ -44,7 +44,7 @@ inline void check(const char* message, std::size_t size, std::size_t expected_si
   if (first != n || last != ~n) fail("a message is not what was sent");
 }
 
-/// How everyone waits who has nothing to sleep on: a short spin, then the processor goes to whoever wants it.
+/// How a transport without blocking waits: a short spin, then it yields the processor.
 class Spin {
  public:
   void wait() {
@@ -56,7 +56,7 @@ class Spin {
   unsigned turns_ = 0;
 };
 
-/// A T in anonymous memory that a fork shares.
+/// A T in anonymous memory that is shared across a fork.
 template <class T>
 class Shared {
  public:
@@ -78,7 +78,7 @@ class Shared {
   T* object_;
 };
 
-/// Memory that each transport has for messages under way, where it can be chosen.
+/// Buffer size for messages in flight, for transports where it can be chosen.
 constexpr std::size_t buffer_bytes = 1U << 20;
 
 using Factory = std::unique_ptr<Transport> (*)(std::size_t size);
@@ -86,18 +86,18 @@ using Factory = std::unique_ptr<Transport> (*)(std::size_t size);
 // One way.
 std::unique_ptr<Transport> ring_in_batches(
     std::size_t size);  ///< 16 records to a commit; spins a little, sleeps, is woken by doorbells
-std::unique_ptr<Transport> ring_one_by_one(std::size_t size);  ///< a commit for each record; likewise
-std::unique_ptr<Transport> ring_spinning(std::size_t size);  ///< a commit for each record; never sleeps, as spsc_queue
-std::unique_ptr<Transport> spsc_queue(std::size_t size);     ///< boost::lockfree, spins
-std::unique_ptr<Transport> message_queue(std::size_t size);  ///< boost::interprocess, sleeps on its condition
-std::unique_ptr<Transport> seqpacket(std::size_t size);      ///< a Unix socket, sleeps in the kernel
+std::unique_ptr<Transport> ring_one_by_one(std::size_t size);  ///< a commit per record; otherwise the same
+std::unique_ptr<Transport> ring_spinning(std::size_t size);    ///< a commit per record; never sleeps, like spsc_queue
+std::unique_ptr<Transport> spsc_queue(std::size_t size);       ///< boost::lockfree, spins
+std::unique_ptr<Transport> message_queue(std::size_t size);    ///< boost::interprocess, sleeps on its condition
+std::unique_ptr<Transport> seqpacket(std::size_t size);        ///< a Unix socket, sleeps in the kernel
 
-// There and back, 64 bytes each way whatever `size` says; count is of round trips.
+// Round trips, 64 bytes in each direction whatever `size` says; count is the number of round trips.
 std::unique_ptr<Transport> ring_round_trip_spinning(std::size_t size);
 std::unique_ptr<Transport> ring_round_trip_sleeping(std::size_t size);  ///< both sides sleep, woken by doorbells
 std::unique_ptr<Transport> spsc_round_trip(std::size_t size);           ///< two queues; spins
 std::unique_ptr<Transport> eventfd_round_trip(std::size_t size);        ///< two eventfds and no message; sleeps
-// The same two, in whose loops other descriptors could be.
+// The same two in event loops that could wait for other descriptors as well.
 std::unique_ptr<Transport> ring_round_trip_in_loops(std::size_t size);
 std::unique_ptr<Transport> eventfd_round_trip_in_loops(std::size_t size);
 

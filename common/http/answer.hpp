@@ -1,5 +1,5 @@
 #pragma once
-// HTTP answers: what a handshake or a request is refused with, and pages. C++17, as edge/websocket.hpp. Pure.
+// HTTP responses: refusals of a handshake or a request, and whole pages. C++17, as edge/websocket.hpp. Pure.
 
 #include <memory>
 #include <string>
@@ -15,16 +15,19 @@ struct HttpAnswer {
   int status = 200;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string protocol{};  ///< of a handshake that goes on: which of the offered subprotocols is spoken; empty: none
-  std::shared_ptr<LineStream> lines{};  ///< of HttpServer: lines that follow in place of a body; nothing: none follow
+  /// For an accepted handshake: the subprotocol chosen from the offered ones. Empty if none is chosen.
+  std::string protocol{};
+  /// HttpServer only: lines that are streamed in place of a body. Null if there are none.
+  std::shared_ptr<LineStream> lines{};
 };
 
-/// An error object. With 503 the client is told to come again.
+/// An error object as JSON. With 503 it includes Retry-After.
 HttpAnswer refusal(int status, std::string_view error, std::string_view description);
-/// 503: it is the gateway's state, and will pass.
+/// A 503 for a temporary state of the gateway.
 HttpAnswer come_again(std::string_view description);
 
-/// As bytes, where no HttpServer writes it; the connection ends with it. `bodiless`: HEAD was asked (RFC 9110, section 9.3.2).
+/// Serializes a response for code without an HttpServer; the connection is closed after it. `bodiless`: the response to
+/// a HEAD request (RFC 9110, section 9.3.2).
 std::string on_the_wire(const HttpAnswer& answer, bool bodiless = false);
 
 }  // namespace nuropb

@@ -7,7 +7,7 @@
 namespace nuropb {
 namespace {
 
-/// The headers that are written by canonical_head() itself, or that our reader has dealt with.
+/// Headers that canonical_head() writes itself, or that our reader has already evaluated.
 bool is_ours(std::string_view name) {
   for (const char* const one :
        {"Host", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding", "Expect", "Keep-Alive"}) {

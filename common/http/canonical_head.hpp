@@ -1,7 +1,7 @@
 #pragma once
-// A request's head written anew for the parser behind our reader, in one form, whatever form the client or a proxy has sent.
-// So there is one set of rules for heads (request_head.hpp), and the parsers of websocketpp and Beast, which have others, see
-// only what is the same under all of them:
+// Rewrites a request's head into one canonical form for the parser behind our reader, whatever form the client or a
+// proxy has sent. So one set of rules applies to heads (request_head.hpp): the parsers of websocketpp and Beast have
+// other rules, but read the canonical form alike:
 //
 //   the target as path and query, HTTP/1.1, exactly one Host with a host in it, each name once, cookies joined by "; ",
 //   "Connection: Upgrade" and "Upgrade: websocket" where a WebSocket is asked for, and neither of them otherwise,
@@ -16,10 +16,10 @@
 
 namespace nuropb {
 
-/// What stands in Host where the client has named none: a name that leads nowhere (RFC 2606), and is no origin's.
+/// The Host header for a request that names no host: a name that never resolves (RFC 2606) and belongs to no origin.
 inline constexpr std::string_view unnamed_host = "unnamed.invalid";
 
-/// Of a complete head, with its empty line.
+/// Precondition: the head is complete, with its empty line.
 std::string canonical_head(const RequestHead& head);
 
 }  // namespace nuropb

@@ -20,8 +20,9 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
-constexpr std::size_t read_at_once = 2048;        // bytes of a head
-constexpr std::size_t read_out_bytes = 1U << 20;  // of a client that is still sending when it has its answer
+constexpr std::size_t read_at_once = 2048;  // bytes of a head
+// How much of an unread request is discarded after the response.
+constexpr std::size_t read_out_bytes = 1U << 20;
 constexpr auto read_out_time = std::chrono::seconds(1);
 constexpr auto after_deadline = std::chrono::seconds(1);
 constexpr std::size_t most_of_body_at_once = 64U << 10;
@@ -100,15 +101,16 @@ void HttpConnection::stop_deadline() {
   deadline_.cancel();
 }
 
-/// For all of the request: one byte now and then wins no time. The stream's own clock would close the socket, and a client
-/// that is late in the middle of a request is told so.
+/// One deadline for the whole request, so a client that sends a byte from time to time gains nothing. It is separate
+/// from the stream's own timeout, which would close the socket: a client whose request is incomplete is sent a 408.
 void HttpConnection::start_deadline() {
   late_ = false;
   timed_ = true;
   deadline_.expires_after(server_->settings.timeout);
   deadline_.async_wait([weak = weak_from_this()](const Error& cancelled) {
     const auto self = weak.lock();
-    // It may have expired in the turn of the loop in which the request was complete: then its answer is not to be cancelled.
+    // The timer may have expired in the same turn of the loop in which the request was completed; the response must
+    // then not be cancelled.
     if (cancelled || !self || !self->timed_) return;
     self->late_ = true;
     self->stream_.cancel();
@@ -121,7 +123,7 @@ void HttpConnection::await_head() {
   answered_ = old_ = keep_alive_ = bodiless_ = false;
   in_head_ = true;
   set_awaited(!refuse_);
-  // The deadline cancels what is under way, and misses what has just ended: then this one closes.
+  // The deadline's cancellation misses an operation that has just ended; the stream's own timeout covers that case.
   stream_.expires_after(server_->settings.timeout + after_deadline);
   start_deadline();
   read_head(0);
@@ -138,7 +140,7 @@ void HttpConnection::read_head(std::size_t searched) {
 }
 
 void HttpConnection::more_of_head(std::size_t searched) {
-  if (late_) return failed(asio::error::operation_aborted);  // its time ended when bytes had just come
+  if (late_) return failed(asio::error::operation_aborted);  // the deadline expired just as bytes arrived
   stream_.async_read_some(buffer_.prepare(read_at_once),
                           [self = shared_from_this(), searched](const Error& error, std::size_t bytes) {
                             self->buffer_.commit(bytes);
@@ -174,15 +176,15 @@ void HttpConnection::on_head(const RequestHead& head) {
       head.expects_continue() && (head.chunked || head.content_length > 0) && buffer_.size() == head.length;
   buffer_.consume(head.length);
   parser_.emplace();
-  // Our reader has bounded the head; a trailer may have as much again.
+  // Our reader has bounded the head; a trailer may have the same size again.
   parser_->header_limit(static_cast<std::uint32_t>(canonical.size() + server_->limits.bytes));
   parser_->body_limit(settings.max_body);
   Error error;
   parser_->put(asio::buffer(canonical), error);
   if (error && error != http::error::need_more) return failed(error);
-  // What is here already takes no more memory: then the owner judges the key with the request.
+  // A body that has already arrived takes no more memory, so the owner authenticates it together with the request.
   if (!server_->callbacks.on_check || whole || passed) return go_on_with_body(waits);
-  stop_deadline();  // the owner answers in its own time
+  stop_deadline();  // the owner responds at its own pace
   server_->callbacks.on_check(request_, [self = shared_from_this(), waits](std::optional<HttpAnswer> refused) {
     if (refused) return self->refuse(std::move(*refused));
     self->set_known(true);
@@ -215,7 +217,7 @@ void HttpConnection::read_body() {
 }
 
 void HttpConnection::on_body() {
-  stop_deadline();  // the owner answers in its own time
+  stop_deadline();  // the owner responds at its own pace
   set_awaited(false);
   request_.body = std::move(parser_->get().body());
   passed_with_ = request_.credential;
@@ -230,7 +232,7 @@ void HttpConnection::on_body() {
 void HttpConnection::failed(const Error& error) {
   if (error == http::error::body_limit) return refuse(too_large());
   if (late_ && (buffer_.size() > 0 || parser_)) return refuse(too_late());
-  // A client that says nothing, or ends, gets no answer; one whose body is no HTTP does.
+  // A client that sends nothing or disconnects gets no response; one that sends a malformed body does.
   if (error == http::error::end_of_stream || error == http::error::partial_message ||
       error.category() != http::make_error_code(http::error::bad_method).category())
     return end();
@@ -246,7 +248,7 @@ HttpAnswer HttpConnection::too_late() const {
 
 HttpAnswer HttpConnection::too_large() const {
   const HttpServer::Settings& settings = server_->settings;
-  if (settings.max_body == 0) return refusal(413, error_name::validation, "requests with a body are not taken");
+  if (settings.max_body == 0) return refusal(413, error_name::validation, "requests with a body are not accepted");
   return refusal(413, error_name::validation,
                  "the body is larger than " + std::to_string(settings.max_body) + " bytes" +
                      (settings.body_setting.empty() ? "" : " (" + settings.body_setting + ")"));
@@ -274,7 +276,7 @@ void HttpConnection::answer(HttpAnswer said, bool last) {
   });
 }
 
-/// Lines have no length: the end of the connection is their end.
+/// Lines have no length, so their end is marked by closing the connection.
 void HttpConnection::answer_lines(const HttpAnswer& said) {
   http::response<http::empty_body> head;
   fill(head, said);
@@ -284,7 +286,7 @@ void HttpConnection::answer_lines(const HttpAnswer& said) {
   said.lines->begin(stream_, shared_from_this(), text.str());
 }
 
-/// A socket that is closed with bytes unread resets the connection, and the answer may be lost with it.
+/// Lingering close: closing a socket with unread bytes resets the connection, and the response may be lost with it.
 void HttpConnection::read_out() {
   Error ignored;
   stream_.socket().shutdown(HttpStream::socket_type::shutdown_send, ignored);

@@ -1,5 +1,5 @@
 #pragma once
-// Private to the server: what it shares with its connections (HttpServer::Impl), and one connection.
+// Private to the server: the state that its connections share (HttpServer::Impl), and one connection.
 
 #include <array>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -35,20 +35,24 @@ struct HttpServer::Impl : std::enable_shared_from_this<Impl> {
   HeadLimits limits;
   boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol> acceptor;
   boost::asio::steady_timer retry;
-  /// Closes the one that waits longest for its peer; false if there is none. `strangers`: of those that were not checked only.
+  /// Closes the connection that has waited longest for its peer; returns false if there is none. `strangers`: considers
+  /// only connections whose peer has not passed on_check.
   bool make_room(bool strangers);
   [[nodiscard]] std::size_t most_strangers() const;
 
-  std::size_t connections = 0;         // counted by HttpConnection
-  std::size_t strangers = 0;           // of them, those that on_check has not let pass
-  std::list<HttpConnection*> awaited;  // those that wait for their peers, the longest first
+  // Counted by HttpConnection.
+  std::size_t connections = 0;
+  // The part of `connections` whose peer has not passed on_check.
+  std::size_t strangers = 0;
+  // Connections that wait for their peers, longest wait first.
+  std::list<HttpConnection*> awaited;
   bool stopped = false;
 };
 
-/// Kept alive by the operation that is under way, by the answer that is waited for, or by a LineStream.
+/// Kept alive by the operation in progress, by the pending response, or by a LineStream.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  /// `refuse`: there are too many; the client is told so.
+  /// `refuse`: the connection is over the limit and only receives the refusal.
   HttpConnection(std::shared_ptr<HttpServer::Impl> server, HttpServer::Impl::Socket socket, bool refuse);
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
@@ -56,15 +60,15 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   void start() { await_head(); }
   [[nodiscard]] bool known() const { return known_; }
-  /// Closes it without a word.
+  /// Closes the connection without a response.
   void end();
-  /// The same, if it has nothing under way.
+  /// Closes the connection if no request is in progress.
   void stop();
 
  private:
   using Error = boost::system::error_code;
 
-  /// Whether it waits for its peer now, and would rather be closed than a new one turned away.
+  /// Marks the connection as waiting for its peer, so that it may be closed in favour of a new one.
   void set_awaited(bool awaited);
   void set_known(bool known);
   void start_deadline();
@@ -96,11 +100,14 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::size_t read_out_ = 0;
   std::list<HttpConnection*>::iterator place_;
   bool refuse_, awaited_ = false, answered_ = true, timed_ = false, late_ = false;
-  bool in_head_ = false;     // its next request has not begun, or its head is not complete
-  bool known_ = false;       // on_check has let it pass
-  std::string passed_with_;  // the credential with which it did
+  // The head of the next request has not begun or is not complete.
+  bool in_head_ = false;
+  // The peer has passed on_check.
+  bool known_ = false;
+  // The credential with which the peer passed on_check.
+  std::string passed_with_;
   std::string peer_;
-  // Of the request that is under way.
+  // State of the request in progress.
   bool old_ = false, keep_alive_ = false, bodiless_ = false;
 };
 

@@ -8,9 +8,9 @@
 namespace nuropb {
 namespace {
 
-constexpr const char* no_body = "requests with a body are not taken";
+constexpr const char* no_body = "requests with a body are not accepted";
 
-/// 1*DIGIT. A number that does not fit is larger than every limit, so the largest one stands for it.
+/// Parses 1*DIGIT. A number that does not fit is above every limit, so the largest value represents it.
 std::optional<std::uint64_t> number_in(std::string_view text) {
   constexpr auto most = std::numeric_limits<std::uint64_t>::max();
   if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return {};
@@ -23,7 +23,8 @@ std::optional<std::uint64_t> number_in(std::string_view text) {
   return out;
 }
 
-/// Section 6.1. Empty elements of the list are refused, too: a reader that does not know them sees no chunks.
+/// Section 6.1. Empty list elements are refused as well, because a parser that does not skip them would not see
+/// "chunked".
 Framing chunks(const RequestHead& head, std::uint64_t largest) {
   std::size_t count = 0, chunked = 0;
   bool last = false, empty = false;
@@ -38,7 +39,7 @@ Framing chunks(const RequestHead& head, std::uint64_t largest) {
     });
   }
   if (empty || !last || chunked != 1) return {400, "Transfer-Encoding does not end with chunked, once", false, 0};
-  if (count > 1) return {501, "no transfer coding but chunked is known here", false, 0};
+  if (count > 1) return {501, "the only supported transfer coding is chunked", false, 0};
   if (largest == 0) return {413, no_body, false, 0};
   return {0, "", true, 0};
 }
@@ -47,15 +48,15 @@ Framing chunks(const RequestHead& head, std::uint64_t largest) {
 
 Framing framing_of(const RequestHead& head, std::uint64_t largest) {
   const bool coded = head.has("Transfer-Encoding");
-  // Either says where the body ends, and not both (section 6.1). HTTP/1.0 knows no transfer coding.
+  // Only one of the two may determine the body's end (section 6.1). HTTP/1.0 has no transfer coding.
   if (coded && (head.old || head.has("Content-Length")))
-    return {400, "Transfer-Encoding stands beside Content-Length, or in HTTP/1.0", false, 0};
+    return {400, "Transfer-Encoding together with Content-Length, or in HTTP/1.0", false, 0};
   if (coded) return chunks(head, largest);
   std::optional<std::uint64_t> length;
   const char* wrong = nullptr;
   for (const auto& header : head.headers) {
     if (!same_letters(header.name, "Content-Length")) continue;
-    // A list of equal numbers comes of proxies that join lines (section 6.3).
+    // Proxies that join header lines produce lists of equal numbers (section 6.3).
     any_of_list(header.value, [&](std::string_view one) {
       const auto number = number_in(one);
       if (!number) wrong = "Content-Length is not a number";

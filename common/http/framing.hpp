@@ -1,6 +1,6 @@
 #pragma once
-// Where the body of a request ends (RFC 9112, section 6): the part of the rules on which request smuggling depends, because
-// two servers in a row that find different ends read different requests. Pure.
+// Determines where the body of a request ends (RFC 9112, section 6). Request smuggling depends on this part of the
+// rules: two servers in a row that disagree about the end read different requests. Pure.
 
 #include <cstdint>
 
@@ -9,13 +9,14 @@
 namespace nuropb {
 
 struct Framing {
-  int status = 0;           ///< 0: in order; else what the request is refused with
-  const char* reason = "";  ///< of a refusal
+  int status = 0;           ///< 0: valid; otherwise the status of the refusal
+  const char* reason = "";  ///< of the refusal
   bool chunked = false;
   std::uint64_t length = 0;  ///< bytes, if not chunked; 0: there is no body
 };
 
-/// Of a head whose version and headers are read. `largest`: bytes of the largest body; 0: none is taken.
+/// Precondition: version and headers of the head are parsed. `largest`: maximum size of a body in bytes; 0: no body is
+/// accepted.
 Framing framing_of(const RequestHead& head, std::uint64_t largest);
 
 }  // namespace nuropb

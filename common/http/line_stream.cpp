@@ -26,7 +26,7 @@ void LineStream::begin(HttpStream& stream, std::shared_ptr<void> connection, std
   await_end();
 }
 
-// What is under way holds the connection, in which the stream is, so that leave() need not.
+// The operation in progress keeps the connection, and with it the stream, alive, so leave() need not.
 
 void LineStream::write_lines() {
   under_way_ = std::exchange(lines_, {});
@@ -40,7 +40,7 @@ void LineStream::write_lines() {
       });
 }
 
-/// The client has nothing more to say: whatever comes is its end.
+/// The client has nothing more to send: any byte or error ends the stream.
 void LineStream::await_end() {
   stream_->async_read_some(boost::asio::buffer(&one_, 1),
                            [self = shared_from_this(), connection = connection_](const boost::system::error_code&,

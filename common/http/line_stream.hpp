@@ -1,9 +1,9 @@
 #pragma once
-// An answer without an end: lines, for as long as the client reads (HttpAnswer::lines). It is written to from when it is made;
-// what is written before the server has sent the head follows the head.
+// A response without an end: lines, for as long as the client reads (HttpAnswer::lines). Lines may be written as soon
+// as the stream exists; they are queued until the server has sent the head.
 //
-// Bounded: of lines for which a slow reader leaves no room, the number is kept, and told in their place in one line of JSON:
-// {"left_out":7}. Owner thread: the server's, whose io_context must outlive it.
+// The queue is bounded. Lines that a slow reader leaves no room for are dropped, and one JSON line in their place
+// reports their number: {"left_out":7}. Owner thread: the server's, whose io_context must outlive the stream.
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -19,18 +19,18 @@ using HttpStream = boost::beast::basic_stream<boost::asio::generic::stream_proto
 
 class LineStream : public std::enable_shared_from_this<LineStream> {
  public:
-  /// `most_waiting`: bytes of lines that the reader has not taken yet.
+  /// `most_waiting`: maximum bytes of queued lines.
   explicit LineStream(std::size_t most_waiting) : most_waiting_(most_waiting) {}
   LineStream(const LineStream&) = delete;
   LineStream& operator=(const LineStream&) = delete;
   ~LineStream() = default;
 
-  /// One line, without its end.
+  /// Queues one line, given without its newline.
   void write(std::string_view line);
-  /// Whether the reader has left.
+  /// Whether the reader has disconnected.
   [[nodiscard]] bool gone() const { return gone_; }
 
-  /// For the server: goes on with the connection, which owns `stream`, until the client leaves. `head`: bytes that come first.
+  /// For the server: serves the connection, which owns `stream`, until the client disconnects. `head` is sent first.
   void begin(HttpStream& stream, std::shared_ptr<void> connection, std::string_view head);
 
  private:
@@ -38,7 +38,8 @@ class LineStream : public std::enable_shared_from_this<LineStream> {
   void await_end();
   void leave();
 
-  HttpStream* stream_ = nullptr;  // nullptr: not begun, or gone
+  // nullptr before begin() and after the client has left.
+  HttpStream* stream_ = nullptr;
   std::shared_ptr<void> connection_;
   std::string lines_, under_way_;
   std::size_t most_waiting_, left_out_ = 0;

@@ -40,10 +40,10 @@ bool has_bare_line_feed(std::string_view bytes, std::size_t from = 0) {
   return false;
 }
 
-/// Whether it can still become a head, before its end is there.
+/// Evaluates an incomplete head: whether it can still become valid.
 RequestHead so_far(std::string_view bytes, const HeadLimits& limits, std::size_t searched) {
   if (!bytes.empty() && bytes != "\r" && !is_token(bytes.front())) return refused(400, not_http);
-  // Refused at once: no more bytes can end a head whose lines end otherwise than ours do.
+  // Refused at once, because no further bytes can make such a head valid.
   if (has_bare_line_feed(bytes, searched)) return refused(400, bare_line_feed);
   const auto line = bytes.substr(0, limits.line + 1);
   if (line.size() > limits.line && line.find('\n') == std::string_view::npos)
@@ -52,13 +52,13 @@ RequestHead so_far(std::string_view bytes, const HeadLimits& limits, std::size_t
   return {};
 }
 
-/// RFC 9112, section 2.3. A higher minor version is read as the highest that is known here, and answered so.
+/// RFC 9112, section 2.3. A higher minor version is handled as HTTP/1.1.
 RequestHead read_version(RequestHead out, std::string_view version) {
   constexpr std::string_view name = "HTTP/";
   if (!version.starts_with(name)) return refused(400, not_http);
   version.remove_prefix(name.size());
   if (version.size() != 3 || version[0] != '1' || version[1] != '.' || !is_digit(version[2]))
-    return refused(505, "only HTTP/1.1 is spoken here");
+    return refused(505, "only HTTP/1.1 is supported");
   out.old = version[2] == '0';
   return out;
 }
@@ -74,45 +74,46 @@ RequestHead read_request_line(RequestHead out, std::string_view line) {
   out = read_version(std::move(out), line.substr(last + 1));
   if (out.what == What::refused) return out;
   const auto asked = parse_request_target(target);
-  if (!asked) return refused(400, "the target is neither a path nor an address with one");
+  if (!asked) return refused(400, "the request target is neither a path nor an absolute URL");
   out.path = asked->path;
   out.query = asked->query;
   out.authority = asked->authority;
   return out;
 }
 
-/// Section 5; nothing: in order.
+/// Section 5. Returns nullptr if the line is valid.
 const char* wrong_line(std::string_view line) {
-  if (line.starts_with(' ') || line.starts_with('\t')) return "a header goes on in a further line";
+  if (line.starts_with(' ') || line.starts_with('\t')) return "a header continues on another line";
   if (has_bare_line_feed(line)) return bare_line_feed;
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return "a header has no colon";
-  if (!all_tokens(line.substr(0, colon))) return "a header's name is not one";
+  if (!all_tokens(line.substr(0, colon))) return "a header's name has an invalid character";
   if (!std::all_of(line.begin(), line.end(), is_value)) return "a header has a control character in it";
   return nullptr;
 }
 
-/// What headers say together.
+/// Checks that involve several headers.
 RequestHead checked(RequestHead out, const HeadLimits& limits) {
   const auto count = [&](std::string_view name) {
     return std::count_if(out.headers.begin(), out.headers.end(),
                          [&](const auto& header) { return same_letters(header.name, name); });
   };
-  // Health checks of HTTP/1.0 name no host (section 3.2).
+  // Health checks with HTTP/1.0 may omit Host (section 3.2).
   if (count("Host") > 1 || (!out.old && count("Host") == 0)) return refused(400, "exactly one Host header is needed");
-  if (out.has("Host") && !is_host_value(out.header("Host"))) return refused(400, "the Host header names no host");
+  if (out.has("Host") && !is_host_value(out.header("Host"))) return refused(400, "the Host header is not a host name");
   const Framing framing = framing_of(out, limits.body);
   if (framing.status != 0) return refused(framing.status, framing.reason);
   out.chunked = framing.chunked;
   out.content_length = framing.length;
-  // What is no list stands once (RFC 9110, section 5.3): of two values, two servers in a row could believe different ones.
+  // Headers that are not lists may occur once (RFC 9110, section 5.3): of two values, two servers in a row could use
+  // different ones.
   for (const char* const single : {"Authorization", "Content-Type", "Origin", "Sec-Fetch-Site", "Sec-WebSocket-Key",
                                    "Sec-WebSocket-Version", "X-Backend-Key"}) {
-    if (count(single) > 1) return refused(400, "a header stands twice");
+    if (count(single) > 1) return refused(400, "a header occurs twice");
   }
   // RFC 9110, section 10.1.1.
   if (!out.old && out.has("Expect") && !same_letters(out.header("Expect"), "100-continue"))
-    return refused(417, "nothing can be expected here but 100-continue");
+    return refused(417, "the only supported expectation is 100-continue");
   out.what = What::complete;
   return out;
 }
@@ -174,7 +175,7 @@ std::string_view RequestHead::host() const {
 }
 
 RequestHead parse_request_head(std::string_view bytes, const HeadLimits& limits, std::size_t searched) {
-  // An empty line before the request line comes of old clients, behind the body of a former request (RFC 9112, 2.2).
+  // Some old clients send an empty line before the request line, after the body of an earlier request (RFC 9112, 2.2).
   if (!bytes.starts_with("\r\n")) return read_at_line(bytes, limits, searched);
   HeadLimits rest = limits;
   rest.bytes -= std::min<std::size_t>(rest.bytes, 2);

@@ -1,12 +1,13 @@
 #pragma once
-// The one reader of HTTP/1 request heads: every port of the gateway that speaks HTTP (WebSockets, backends, console,
-// metrics, admin socket) asks it first, and what other parsers see behind it is canonical_head() of a head that passed.
+// The only reader of HTTP/1 request heads. Every port of the gateway that speaks HTTP (WebSockets, backends, console,
+// metrics, admin socket) uses it; parsers behind it receive canonical_head() of a head that passed.
 //
-// The rules are those of RFC 9112 and RFC 9110 for a server. Where they leave a choice, the stricter one is taken, because a
-// proxy in front of the gateway may choose otherwise: no folded lines, no bare line feeds, one Host, one way to say where the
-// body ends. docs/reference/http.md lists them; tests/unit/http_server/request_rules_test.cpp has a row for each.
+// The rules are those of RFC 9112 and RFC 9110 for a server. Where they leave a choice, the stricter alternative is
+// used, because a proxy in front of the gateway may choose the other one: no folded lines, no bare line feeds, exactly
+// one Host, one way to determine the end of the body. docs/reference/http.md lists them;
+// tests/unit/http_server/request_rules_test.cpp has a row for each.
 //
-// Pure: bytes in, values out; reads no socket, allocates the list of headers only. Bounded by HeadLimits. C++17.
+// Pure: reads no socket and allocates only the list of headers. Bounded by HeadLimits. C++17.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,42 +29,44 @@ struct RequestHead {
     std::string_view name, value;
   };
   enum class What { incomplete, complete, refused } what = What::incomplete;
-  int status = 0;           ///< of a refusal
-  const char* reason = "";  ///< of a refusal
-  std::size_t length = 0;   ///< bytes, with the empty line
+  int status = 0;           ///< of the refusal
+  const char* reason = "";  ///< of the refusal
+  std::size_t length = 0;   ///< bytes, including the empty line
   std::string_view method;
-  std::string_view path, query;      ///< of the target, in whichever form it came
-  std::string_view authority;        ///< of a target in absolute form, where it counts instead of the Host header
+  std::string_view path, query;  ///< of the target, in any of its forms
+  /// Of a target in absolute form, where it replaces the Host header.
+  std::string_view authority;
   bool old = false;                  ///< HTTP/1.0
-  bool chunked = false;              ///< the body comes in chunks, so its length is not known yet
+  bool chunked = false;              ///< the body is chunked, so its length is unknown
   std::uint64_t content_length = 0;  ///< bytes of a body that is not chunked
   std::vector<Header> headers;
 
   [[nodiscard]] bool has(std::string_view name) const;
-  /// Whether the comma-separated list of that name has the element, in upper or lower case.
+  /// Whether the comma-separated list of that header contains the element, ignoring case.
   [[nodiscard]] bool lists(std::string_view name, std::string_view element) const;
-  /// The host that the request is for, with its port; empty: the request names no host.
+  /// The host that the request is for, with its port. Empty if the request names no host.
   [[nodiscard]] std::string_view host() const;
-  /// RFC 6455, section 4.2.1. HTTP/1.0 knows no Upgrade (RFC 9110, section 7.8).
+  /// Whether the request is a WebSocket handshake (RFC 6455, section 4.2.1). HTTP/1.0 has no Upgrade (RFC 9110, section
+  /// 7.8).
   [[nodiscard]] bool wants_websocket() const {
     return !old && lists("Connection", "upgrade") && lists("Upgrade", "websocket");
   }
-  /// Whether the client takes another answer on this connection (RFC 9112, section 9.3).
+  /// Whether the client accepts another response on this connection (RFC 9112, section 9.3).
   [[nodiscard]] bool keep_alive() const {
     return !lists("Connection", "close") && (!old || lists("Connection", "keep-alive"));
   }
-  /// Whether the client waits for 100 before it sends the body (RFC 9110, section 10.1.1).
+  /// Whether the client waits for a 100 response before it sends the body (RFC 9110, section 10.1.1).
   [[nodiscard]] bool expects_continue() const { return !old && lists("Expect", "100-continue"); }
-  /// All values of that name that are not empty, joined by ", ", or by "; " if it is Cookie; empty if there are no such values.
+  /// All non-empty values of that header, joined by ", " (Cookie: by "; "). Empty if there are none.
   [[nodiscard]] std::string header(std::string_view name) const;
 };
 
-/// `searched`: how many of the bytes an earlier call has seen, so that a head that comes byte by byte is not read over again.
-/// Views point into `bytes`.
+/// Parses a head from the front of `bytes`; views in the result point into `bytes`. `searched`: how many bytes earlier
+/// calls have seen, so that a head that arrives byte by byte is not rescanned.
 RequestHead parse_request_head(std::string_view bytes, const HeadLimits& limits, std::size_t searched = 0);
 
-/// Calls `take` with each element of a comma-separated list, without the blanks around it, until `take` returns true.
-/// Returns whether it did.
+/// Calls `take` with each element of a comma-separated list, trimmed, until `take` returns true. Returns whether it
+/// did.
 template <class Take>
 bool any_of_list(std::string_view list, Take&& take) {
   for (;;) {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view root = "/";
 
-/// Stricter than a name has to be, and no stricter than RFC 3986 lets it be (section 3.2.2, reg-name).
+/// The characters of RFC 3986 section 3.2.2 (reg-name), which permits more than host names use.
 bool of_a_name(char c) {
   return is_unreserved(c) || std::string_view("%!$&'()*+,;=").find(c) != std::string_view::npos;
 }
@@ -34,7 +34,7 @@ bool is_host_value(std::string_view text) {
 }
 
 std::optional<RequestTarget> parse_request_target(std::string_view text) {
-  // A fragment is not for servers: a client that sends one reads targets by other rules than we do.
+  // Fragments are not sent to servers: a client that sends one parses targets by other rules than we do.
   if (text.find('#') != std::string_view::npos) return {};
   RequestTarget out;
   std::string_view rest = text;
@@ -44,7 +44,7 @@ std::optional<RequestTarget> parse_request_target(std::string_view text) {
       return {};
     out.authority = rest.substr(0, rest.find_first_of("/?"));
     rest.remove_prefix(out.authority.size());
-    if (out.authority.empty() || !is_host_value(out.authority)) return {};  // a user in it is refused, too
+    if (out.authority.empty() || !is_host_value(out.authority)) return {};  // an authority with a user is refused, too
   }
   const auto mark = rest.find('?');
   out.path = rest.substr(0, mark);

@@ -1,5 +1,5 @@
 #pragma once
-// What the request line of HTTP/1 asks for (RFC 9112, section 3.2), as every server of ours reads it. Pure.
+// The target in the request line of HTTP/1 (RFC 9112, section 3.2). All our servers use this parser. Pure.
 
 #include <optional>
 #include <string_view>
@@ -8,16 +8,17 @@ namespace nuropb {
 
 struct RequestTarget {
   std::string_view path;       ///< begins with '/'
-  std::string_view query;      ///< without its '?'; empty: there is none
-  std::string_view authority;  ///< of the absolute form, where it counts instead of the Host header; else empty
+  std::string_view query;      ///< without the '?'; empty if there is none
+  std::string_view authority;  ///< of the absolute form, where it replaces the Host header; otherwise empty
 };
 
-/// Of the origin form ("/healthz?x") and of the absolute form ("http://gw.example:8880/healthz"), which proxies send and
-/// every server has to take (section 3.2.2). Nothing of the other two forms, "*" and "host:port", which ask for no
-/// resource, and of what is no target at all. Views point into the text, or to a constant.
+/// Accepts the origin form ("/healthz?x") and the absolute form ("http://gw.example:8880/healthz"), which proxies send
+/// and every server must accept (section 3.2.2). Returns nothing for the other two forms, "*" and "host:port", which
+/// name no resource, and for malformed targets. Views point into the text or to a constant.
 std::optional<RequestTarget> parse_request_target(std::string_view text);
 
-/// Whether a Host header or an authority is one (RFC 9110, section 7.2): a host, and after a ':' digits. Empty is.
+/// Whether the text is valid as a Host header or an authority (RFC 9110, section 7.2): a host, optionally followed by
+/// ':' and digits. The empty text is valid.
 bool is_host_value(std::string_view text);
 
 }  // namespace nuropb

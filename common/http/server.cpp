@@ -16,7 +16,8 @@ namespace {
 
 using boost::system::error_code;
 
-constexpr std::size_t spare_connections = 16;  // that may be told 503 at a time
+// Connections over the limit that may receive a 503 at the same time.
+constexpr std::size_t spare_connections = 16;
 constexpr auto accept_pause = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -33,7 +34,7 @@ void HttpServer::Impl::accept() {
       self->take(std::move(socket));
       return self->accept();
     }
-    // Out of descriptors or memory: trying again at once would only burn the CPU that could free some.
+    // Out of descriptors or memory: retrying at once would only burn the CPU that could free some.
     self->retry.expires_after(accept_pause);
     self->retry.async_wait([self](const error_code& cancelled) {
       if (!cancelled && !self->stopped) self->accept();
@@ -43,9 +44,10 @@ void HttpServer::Impl::accept() {
 
 void HttpServer::Impl::take(Socket socket) {
   if (callbacks.turns_away && callbacks.turns_away(socket.native_handle())) return;
-  error_code ignored;                                                // of a Unix socket, which has no such delay
-  socket.set_option(boost::asio::ip::tcp::no_delay(true), ignored);  // answers are written whole
-  // Those who have not been checked make room for one another first.
+  // Fails on a Unix socket, which has no such delay.
+  error_code ignored;
+  socket.set_option(boost::asio::ip::tcp::no_delay(true), ignored);  // responses are written in one piece
+  // Unauthenticated connections replace one another first.
   if (callbacks.on_check && strangers >= most_strangers()) make_room(true);
   const bool refuse = connections >= settings.connections && !make_room(false);
   if (connections >= settings.connections + spare_connections) return;
@@ -72,7 +74,7 @@ void HttpServer::Impl::stop() {
   if (stopped) return;
   stopped = true;
   close_acceptor();
-  // Those between two requests; what is under way is answered.
+  // Closes idle connections; requests in progress are answered.
   const auto waiting = awaited;
   for (HttpConnection* const one : waiting) one->stop();
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The part of a text that is the same inside a JSON string: most of nearly every string, so it goes sixteen bytes at a time.
+// Finds the characters that need no escape in a JSON string. They make up most of nearly every string, so it compares
+// sixteen bytes at a time.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +11,7 @@
 
 namespace nuropb::json {
 
-/// How many bytes at the front are printable ASCII, and neither quote nor backslash.
+/// Length of the prefix that is printable ASCII without quotes and backslashes.
 inline std::size_t plain_ascii(std::string_view text) {
   std::size_t at = 0;
 #if defined(NUROPB_SIXTEEN_BYTES)
@@ -18,13 +19,13 @@ inline std::size_t plain_ascii(std::string_view text) {
     if (const Marks found = not_plain(sixteen_bytes(text.data() + at)); found != 0) return at + first_of(found);
   }
   if (at == text.size()) return at;
-  // What is left is looked at together with bytes before it, which are plain.
+  // The tail is compared together with bytes before it, which are known to be plain.
   if (at > 0) {
     const std::size_t last = text.size() - 16;
     const Marks found = not_plain(sixteen_bytes(text.data() + last));
     return found == 0 ? text.size() : last + first_of(found);
   }
-  // A short text: its first bytes and its last, some of them twice.
+  // A short text: its first and its last bytes, which may overlap.
   if (text.size() >= 4) {
     const auto word = [text](auto value, std::size_t from) {
       std::memcpy(&value, text.data() + from, sizeof value);
@@ -42,7 +43,7 @@ inline std::size_t plain_ascii(std::string_view text) {
 #endif
   const auto plain = [](char c) {
     return static_cast<signed char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\';
-  };  // above ASCII it is negative
+  };  // bytes above ASCII are negative
   while (at < text.size() && plain(text[at])) ++at;
   return at;
 }

@@ -1,4 +1,4 @@
-// The scanner: one loop over the tokens, a bit per level for what encloses it, no recursion and no allocation.
+// The scanner: one loop over the tokens with one bit per nesting level; no recursion and no allocation.
 
 #include "common/json/scan.hpp"
 
@@ -13,8 +13,10 @@
 namespace nuropb::json {
 namespace {
 
-constexpr std::size_t depth_bound = 1024;  // of the bit stack; a larger Limits::max_depth counts as this
-constexpr std::size_t tracked_levels = 8;  // nesting of wanted members; what lies deeper is never found
+// Size of the bit stack; a larger Limits::max_depth is reduced to this.
+constexpr std::size_t depth_bound = 1024;
+// Nesting of requested members; deeper ones are never found.
+constexpr std::size_t tracked_levels = 8;
 
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
@@ -25,7 +27,8 @@ void clear(std::span<Field> fields) {
   }
 }
 
-/// Bytes of the UTF-8 sequence at `p`, or 0 if it is none (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
+/// Length of the UTF-8 sequence at `p`, or 0 if it is invalid (RFC 3629: no overlong forms, no surrogates, at most
+/// U+10FFFF).
 std::size_t utf8_length(const unsigned char* p, const unsigned char* end) {
   const auto continuation = [&](std::size_t i) { return p + i < end && (p[i] & 0xc0) == 0x80; };
   const unsigned char c = *p;
@@ -55,7 +58,7 @@ class Scanner {
         max_number_(limits.max_number),
         top_(fields) {}
 
-  /// All of it becomes this one function, or where it stands would go to memory and back with every token.
+  /// Everything is inlined into this one function; otherwise the state would go to memory and back with every token.
   [[gnu::flatten, gnu::noinline]] std::optional<Problem> run(Slice* root) {
     const Kind kind = kind_of(next());
     const unsigned char* const start = at_;
@@ -68,8 +71,7 @@ class Scanner {
   }
 
  private:
-  /// The whole value, from its first byte to behind its last. A turn of the outer loop is one value's beginning, a turn of
-  /// the inner one the end of something.
+  /// Scans the whole value. Each iteration of the outer loop begins a value, each iteration of the inner one ends one.
   bool document() {
     for (;;) {
       const unsigned char first = next();
@@ -98,7 +100,7 @@ class Scanner {
   bool open() {
     if (depth_ >= max_depth_) return fail("Nested too deeply");
     const bool object = *at_ == '{';
-    // Members are looked for in the top-level object, and in a wanted member that has wanted members of its own.
+    // Members are matched in the top-level object, and in a requested member that has requested members of its own.
     if (object && levels_ == depth_ && levels_ < tracked_levels &&
         (depth_ == 0 || (pending_ && !pending_->members.empty()))) {
       tracked_[levels_++] = {depth_ > 0 ? pending_->members : top_, 0};
@@ -117,7 +119,7 @@ class Scanner {
     return true;
   }
 
-  /// True if this was the end of the document.
+  /// Returns true if this was the end of the document.
   bool close() {
     ++at_;
     const Kind kind = in_object_ ? Kind::object : Kind::array;
@@ -129,7 +131,7 @@ class Scanner {
     return false;
   }
 
-  /// What ends the innermost that is open.
+  /// The character that closes the innermost open array or object.
   [[nodiscard]] unsigned char closing() const { return in_object_ ? '}' : ']'; }
 
   bool member_name() {
@@ -138,7 +140,7 @@ class Scanner {
     if (!string()) return false;
     if (levels_ == depth_) {
       pending_ = wanted(view(start, at_), tracked_[levels_ - 1]);
-      // Where a name stands twice the last one wins whole, with nothing left of what lay inside the one before.
+      // If a name occurs twice the last one wins entirely, so members found inside the earlier one are cleared.
       if (pending_ && pending_->value.present()) clear({pending_, 1});
     }
     if (next() != ':') return fail("Expecting ':' delimiter");
@@ -146,8 +148,7 @@ class Scanner {
     return true;
   }
 
-  /// The fields that are looked for in an object that is open. Whoever writes a message keeps to an order, mostly ours: so
-  /// the next one is looked at first.
+  /// The requested fields of an open object. Senders mostly use our order, so the next field is compared first.
   struct Wanted {
     std::span<Field> fields;
     std::size_t next;
@@ -242,7 +243,7 @@ class Scanner {
     escaped_ = false;
     ++at_;
     for (;;) {
-      at_ += plain_ascii(view(at_, end_));  // most of a string
+      at_ += plain_ascii(view(at_, end_));  // most of the string
       if (at_ == end_) return fail("Unterminated string");
       const unsigned char c = *at_;
       if (c == '"') {
@@ -287,7 +288,7 @@ class Scanner {
     return true;
   }
 
-  /// Goes on to what comes next apart from white space. 0 at the end: no byte of that value is wanted anywhere, either.
+  /// Advances to the next token. Returns 0 at the end, which no caller accepts as a token.
   unsigned char next() {
     for (; at_ < end_; ++at_) {
       const unsigned char c = *at_;
@@ -310,16 +311,17 @@ class Scanner {
   const unsigned char* end_;
   std::size_t max_depth_;
   std::size_t max_number_;
-  std::size_t depth_ = 0;     // open arrays and objects
-  std::size_t levels_ = 0;    // the outermost of them whose members are looked for
-  bool in_object_ = false;    // what is innermost: an object, not an array
+  std::size_t depth_ = 0;  // open arrays and objects
+  // How many of the outermost levels have requested members.
+  std::size_t levels_ = 0;
+  bool in_object_ = false;    // the innermost open value is an object, not an array
   bool escaped_ = false;      // the last string had escapes
-  Field* pending_ = nullptr;  // the field that the value to come belongs to
-  std::span<Field> top_;      // what is wanted of the top-level object
-  // By depth. Not set before there is something of that depth: a scan is too short to clear half a kilobyte first.
-  std::array<std::uint64_t, depth_bound / 64> objects_;  // a bit for each: an object, not an array
+  Field* pending_ = nullptr;  // the field that the next value belongs to
+  std::span<Field> top_;      // requested members of the top-level object
+  // Indexed by depth and initialized on use, because clearing half a kilobyte would dominate a short scan.
+  std::array<std::uint64_t, depth_bound / 64> objects_;  // one bit per level: an object, not an array
   std::array<Wanted, tracked_levels> tracked_;
-  std::array<Field*, tracked_levels + 1> owner_;  // whom an open array or object will be given to
+  std::array<Field*, tracked_levels + 1> owner_;  // the field that gets the array or object open at that depth
   std::array<const unsigned char*, tracked_levels + 1> start_;
   const char* what_ = "";
 };

@@ -1,4 +1,4 @@
-// Strings and numbers of scanned texts, and JSON strings made from any bytes.
+// Strings and numbers of scanned texts, and JSON strings from arbitrary bytes.
 
 #include <algorithm>
 #include <charconv>
@@ -43,7 +43,7 @@ constexpr unsigned replacement = 0xfffd;
 bool is_high(unsigned unit) { return unit >= 0xd800 && unit <= 0xdbff; }
 bool is_low(unsigned unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
 
-/// The character at `p`: its bytes if it is UTF-8, else 0.
+/// Length of the UTF-8 character at `at`, or 0 if it is invalid.
 std::size_t utf8_at(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
   const unsigned c = byte(at);
@@ -66,8 +66,8 @@ void append_escaped(std::string& out, unsigned code) {
   for (int shift = 12; shift >= 0; shift -= 4) out.push_back(digits[code >> shift & 15]);
 }
 
-/// Control characters and line separators above ASCII: some terminals obey the first (U+009B is their ESC [), some
-/// readers of lines end one at the second. 0 for any other character.
+/// C1 control characters and Unicode line separators. Some terminals execute the former (U+009B is their ESC [), and
+/// some line readers end a line at the latter. 0 for any other character.
 unsigned control_above_ascii(std::string_view character) {
   if (character.size() == 2 && character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0)
     return static_cast<unsigned char>(character[1]);
@@ -119,7 +119,7 @@ std::string unescape(Slice string) {
 
 namespace {
 
-/// `text`, whose first `plain` bytes are to be written as they are.
+/// Appends `text`, whose first `plain` bytes need no escape.
 void append_escaped_where_needed(std::string& out, std::string_view text, std::size_t plain) {
   for (std::size_t i = 0;; plain = plain_ascii(text.substr(i))) {
     out.append(text, i, plain);
@@ -154,7 +154,7 @@ void append_escaped_where_needed(std::string& out, std::string_view text, std::s
 void append_quoted(std::string& out, std::string_view text) {
   const std::size_t plain = plain_ascii(text), before = out.size();
   if (plain == text.size()) {
-    out.resize(before + plain + 2, '"');  // nothing but quotes, and the text over all except the outermost
+    out.resize(before + plain + 2, '"');  // fill with quotes, then copy the text between the outermost two
     text.copy(out.data() + before + 1, plain);
     return;
   }
@@ -188,7 +188,7 @@ std::optional<std::uint64_t> as_duration(Slice number) {
   double value = 0;
   const char* const end = number.text.data() + number.text.size();
   const auto read = std::from_chars(number.text.data(), end, value);
-  if (read.ec == std::errc::result_out_of_range)  // of the two ends, a negative exponent leads to the small one
+  if (read.ec == std::errc::result_out_of_range)  // a negative exponent means underflow, otherwise overflow
     return number.text.find("e-") == std::string_view::npos && number.text.find("E-") == std::string_view::npos
                ? std::optional(most)
                : std::nullopt;

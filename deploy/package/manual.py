@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A manual page of section 8, made from what the program says of itself with --help, so that its options can't go stale.
+"""A manual page of section 8, generated from the program's --help, so that its options are always current.
 
 usage: manual.py PROGRAM VERSION FILE
 """
@@ -17,7 +17,7 @@ SUMMARY = {
 }
 EXIT = [("0", "an orderly stop"), ("2", "a mistake in the settings, which was printed"),
         ("78", "it can't start, and starting again would end the same way: a file is missing, a port is taken")]
-# What --help does not say: (heading, [(term, text)] or a text).
+# Content that --help does not have: (heading, [(term, text)] or a text).
 MORE = {
     "nuropb-meshd": [
         ("DESCRIPTION", "The one process that holds the broker's credentials and the AMQP connection. Edges hand it requests over shared memory; it stamps them with "
@@ -58,7 +58,7 @@ def options_of(said):
     for line in said.splitlines():
         if begun := re.fullmatch(r"  (-.*?)(?:  +(\S.*)| +)?", line):
             words = re.sub(r",(?=-)", ", ", begun[1])
-            # CLI11's columns may leave one blank only.
+            # CLI11's columns may be separated by a single blank.
             if not begun[2] and (apart := re.fullmatch(r"(--\S+ [A-Z]\S*(?: \.\.\.)?) (\S.*)", words)):
                 found.append((apart[1], apart[2]))
             else:
@@ -75,7 +75,7 @@ def terms(pairs):
 def main():
     program, version, file = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     name = program.name
-    # As it will be where it is installed, not where it is built.
+    # Shows paths as installed, not as built.
     environment = {**os.environ, "COLUMNS": "400"}
     said = subprocess.run([program, "--help"], capture_output=True, text=True, check=True, env=environment).stdout
     said = re.sub(r"\(default:\s+\S+/bin\)", "(default: /usr/sbin)", said)

@@ -19,12 +19,14 @@ namespace {
 
 constexpr int wanted_frame_max = 131072;
 constexpr int wanted_send_buffer = 4 << 20;
-constexpr std::size_t longest_name = 255;      // AMQP's short strings
-constexpr std::size_t longest_headers = 6144;  // ours; publish_overhead less the names and the frames around them
-// A part of a long body, unless the broker's frames are smaller: small, so that it finds room in any send buffer.
+constexpr std::size_t longest_name = 255;  // AMQP's short strings
+// Limit of our headers: publish_overhead minus the names and the frames around them.
+constexpr std::size_t longest_headers = 6144;
+// Size of one part of a long body, unless the broker's frames are smaller: small enough to find room in any send
+// buffer.
 constexpr std::size_t body_part = 16384;
-constexpr std::size_t around_frame = 8;     // type, channel, size, and the octet at the end
-constexpr std::size_t frame_overhead = 64;  // of a body frame, and of TLS around it
+constexpr std::size_t around_frame = 8;     // type, channel, size, and the final octet
+constexpr std::size_t frame_overhead = 64;  // of a body frame, including TLS
 
 amqp_table_entry_t flag_entry(std::string_view key) {
   amqp_table_entry_t entry{};
@@ -64,8 +66,8 @@ Error login_error(const amqp_rpc_reply_t& reply, const Url& url, bool with_certi
       return {"the connection was closed during the AMQP handshake", where,
               "is this port AMQP, with TLS exactly where the URL says amqps?"};
     case AMQP_STATUS_SSL_ERROR:
-      // In TLS 1.3 a client hears after its own handshake what the other side thinks of its certificate.
-      return {"the broker broke TLS off after the handshake", where,
+      // In TLS 1.3 a client learns only after its own handshake whether the server accepts its certificate.
+      return {"the broker closed the TLS connection after the handshake", where,
               with_certificate ? "does it accept the certificate of amqp.certificate_file?"
                                : "does it ask for a certificate of ours (amqp.certificate_file)?"};
     case AMQP_STATUS_TIMEOUT:
@@ -75,7 +77,8 @@ Error login_error(const amqp_rpc_reply_t& reply, const Url& url, bool with_certi
     case AMQP_STATUS_BAD_AMQP_DATA:
     case AMQP_STATUS_UNKNOWN_CLASS:
     case AMQP_STATUS_UNKNOWN_METHOD:
-      return {"what answered is not AMQP 0-9-1", where, "is this port AMQP? RabbitMQ's management listens on another"};
+      return {"the peer does not speak AMQP 0-9-1", where,
+              "is this port AMQP? RabbitMQ's management listens on another"};
     default: return {std::string("AMQP handshake: ") + amqp_error_string2(reply.library_error), where, {}};
   }
 }
@@ -87,10 +90,10 @@ Error open_error(int status, const Url& url) {
     case AMQP_STATUS_TIMEOUT: return {"no connection in time", where, "is the host reachable and the port open?"};
     case AMQP_STATUS_SSL_PEER_VERIFY_FAILED:
       return {"the broker's certificate is not signed by a trusted authority", where,
-              "name the right one in amqp.ca_file"};
+              "set the right one in amqp.ca_file"};
     case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
       return {"the broker's certificate is not for '" + url.host + "'", where,
-              "use the name that stands in the certificate"};
+              "use a name that the certificate contains"};
     case AMQP_STATUS_SSL_CONNECTION_FAILED:
       return {"TLS handshake failed", where, "is this port TLS, and is amqp.ca_file right?"};
     case AMQP_STATUS_SOCKET_ERROR:
@@ -138,8 +141,8 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
   int got = 0;
   socklen_t size = sizeof got;
   ::getsockopt(c.fd_, SOL_SOCKET, SO_SNDBUF, &got, &size);
-  // POLLOUT means that a third of the buffer or more is free. Half of that third stays free for acknowledgements and
-  // heartbeats; of the rest the kernel's bookkeeping may take as much again as the payload, and more for small writes.
+  // POLLOUT means that at least a third of the buffer is free. Half of that third stays reserved for acknowledgements
+  // and heartbeats; in the rest the kernel's bookkeeping may take as much as the payload, and more for small writes.
   c.grant_ = std::max<std::size_t>(static_cast<std::size_t>(got) / 16, body_part + publish_overhead);
 
   std::vector<amqp_table_entry_t> entries;
@@ -158,10 +161,10 @@ Result<Connection> Connection::open(const Url& url, const ConnectionSettings& se
                                                 AMQP_SASL_METHOD_PLAIN, url.user.c_str(), url.password.c_str());
   if (login.reply_type != AMQP_RESPONSE_NORMAL)
     return tl::unexpected(login_error(login, url, !settings.certificate_file.empty()));
-  // From here on nothing counts but what was agreed, which may be less than what was asked for.
+  // From here on only the negotiated values count, which may be lower than the requested ones.
   c.frame_max_ = static_cast<std::size_t>(amqp_get_frame_max(c.state_));
   c.frames_.set_frame_max(c.frame_max_);
-  // A write that had no room after all ends when the peer has taken nothing for two heartbeats.
+  // A write that found no room after all fails when the peer has acknowledged nothing for two heartbeats.
   const unsigned user_timeout = std::max<unsigned>(static_cast<unsigned>(amqp_get_heartbeat(c.state_)), 5U) * 2000U;
   ::setsockopt(c.fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
   return c;
@@ -203,10 +206,10 @@ Result<void> Connection::send(std::uint16_t channel, const Step& step) {
 
 bool Connection::send_room(std::size_t wanted) {
   if (wanted <= room_) return true;
-  (void)write_gathered();  // the kernel has to know of it; what is wrong with it, the next write says again
+  (void)write_gathered();  // the kernel must get the data; the next write reports an error
   pollfd socket{fd_, POLLOUT, 0};
   if (::poll(&socket, 1, 0) <= 0) return false;
-  room_ = grant_;  // also if the socket is broken: the write itself will say what is wrong
+  room_ = grant_;  // also if the socket is broken: the write itself will fail
   return wanted <= room_;
 }
 
@@ -223,7 +226,7 @@ Result<void> Connection::publishable(std::string_view routing_key, const Propert
   if (const auto ok = name(routing_key, "service, topic or queue name"); !ok) return ok;
   if (const auto ok = name(properties.correlation_id, "correlation id"); !ok) return ok;
   if (const auto ok = name(properties.reply_to, "reply_to"); !ok) return ok;
-  // AMQP 0-9-1, section 4.2.6.1: the properties of a message are one frame, however small frames are.
+  // AMQP 0-9-1, section 4.2.6.1: a message's properties are one frame, however small frames are.
   constexpr std::size_t others = around_frame + 96;  // class, size of the body, flags, content type, expiration, …
   const std::size_t frame = others + headers + properties.correlation_id.size() + properties.reply_to.size();
   if (frame > frame_max)
@@ -235,7 +238,7 @@ Result<void> Connection::publishable(std::string_view routing_key, const Propert
 
 namespace {
 
-/// rabbitmq-c's form of our properties. The arrays live here, so it must stay where it is.
+/// rabbitmq-c's form of our properties. It contains arrays that rabbitmq-c's struct points to, so it must not be moved.
 struct BasicProperties {
   std::array<amqp_table_entry_t, 8> headers;
   amqp_basic_properties_t raw{};
@@ -360,8 +363,8 @@ Result<void> Connection::end_writes() {
   return write_gathered();
 }
 
-/// All of it at once, since there was room. Should there be none after all, it waits as rabbitmq-c would: until there
-/// is, or until TCP_USER_TIMEOUT has ended the connection.
+/// Writes everything at once, because there was room. If there is none after all, it blocks as rabbitmq-c would, until
+/// there is room or TCP_USER_TIMEOUT has ended the connection.
 Result<void> Connection::write_gathered() {
   if (broken_ != 0) return failure(std::strerror(broken_), "writing to the broker");
   std::string_view rest = frames_.bytes();

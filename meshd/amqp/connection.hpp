@@ -1,9 +1,9 @@
 #pragma once
 // One AMQP 0-9-1 connection over rabbitmq-c: connecting with clear errors, and frames in and out without waiting.
 //
-// Opening and declaring wait for the broker's answers (bounded by the timeouts). Nothing else waits as long as the caller
-// asks for room before it writes (README.md, "How a write is kept from waiting"). Confined to the thread that uses it.
-// Errors never contain the password.
+// Opening and declaring block until the broker answers (bounded by the timeouts). Nothing else blocks, as long as the
+// caller checks for room before it writes (README.md, "How a write is kept from waiting"). Confined to the thread that
+// uses it. Errors never contain the password.
 
 #include <cstdint>
 #include <memory>
@@ -32,7 +32,7 @@ struct ConnectionSettings {
 
 inline amqp_bytes_t bytes(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 inline std::string_view view(amqp_bytes_t b) { return {static_cast<const char*>(b.bytes), b.len}; }
-/// A text among the arguments of a method, or the headers of a message.
+/// A string entry in a method's arguments or a message's headers.
 inline amqp_table_entry_t text_entry(std::string_view key, std::string_view value) {
   amqp_table_entry_t entry{};
   entry.key = bytes(key);
@@ -41,7 +41,7 @@ inline amqp_table_entry_t text_entry(std::string_view key, std::string_view valu
   return entry;
 }
 
-/// A message's properties, as the publisher sees them.
+/// A message's properties, from the publisher's point of view.
 struct Properties {
   std::string_view correlation_id, reply_to, expiration;  ///< empty: not set
   std::optional<std::uint8_t> priority;
@@ -51,7 +51,7 @@ struct Properties {
 
 class Connection {
  public:
-  static constexpr std::uint16_t most_channels = 48;  ///< that are asked for; RabbitMQ would allow 2,047
+  static constexpr std::uint16_t most_channels = 48;  ///< channels that we ask for; RabbitMQ would allow 2,047
   static Result<Connection> open(const Url& url, const ConnectionSettings& settings);
   Connection(Connection&& other) noexcept
       : state_(std::exchange(other.state_, nullptr)),
@@ -67,18 +67,18 @@ class Connection {
   ~Connection();
 
   [[nodiscard]] int fd() const { return fd_; }
-  /// Addresses of the broker's name that did not answer before the one that did.
+  /// Addresses of the broker's name that failed before the one that connected.
   [[nodiscard]] const std::vector<std::string>& passed_over() const { return passed_over_; }
 
-  /// What was agreed with the broker: bytes of a frame, and how many channels there may be.
+  /// Frame size in bytes and number of channels, as negotiated with the broker.
   [[nodiscard]] std::size_t frame_max() const { return frame_max_; }
   [[nodiscard]] std::size_t channel_max() const;
 
-  /// Takes a step and waits for the broker's answer. On an error the channel is closed by the broker.
+  /// Performs a step and blocks until the broker answers. On an error the broker closes the channel.
   Result<void> perform(std::uint16_t channel, const Step& step);
-  /// Sends a step; its answer() comes as a frame. Ask for Step::largest of room before.
+  /// Sends a step without waiting; its answer() arrives as a frame. Check for Step::largest bytes of room first.
   Result<void> send(std::uint16_t channel, const Step& step);
-  // The steps by name, waiting.
+  // The steps by name; each blocks until the broker answers.
   Result<void> open_channel(std::uint16_t channel) { return perform(channel, Step::open()); }
   Result<void> declare_queue(std::uint16_t channel, const std::string& name, const QueueOptions& options) {
     return perform(channel, Step::declare_queue(name, options));
@@ -91,59 +91,60 @@ class Connection {
     return perform(channel, Step::consume(queue, tag, exclusive));
   }
 
-  /// True if `wanted` bytes, at most largest_write(), can be written now without waiting for the broker to read. Asks
-  /// the kernel only when what it granted the last time is used up. When it says false, POLLOUT tells when to ask again.
+  /// True if `wanted` bytes, at most largest_write(), can be written now without blocking. Asks the kernel only when
+  /// the room that it last reported is used up. After false, POLLOUT says when to ask again.
   bool send_room(std::size_t wanted);
   [[nodiscard]] std::size_t largest_write() const { return grant_; }
-  /// What a message takes beside its body, at most, if publishable() has nothing against it.
+  /// Maximum size of a message on the wire apart from its body, if publishable() accepts it.
   static constexpr std::size_t publish_overhead = 8192;
 
-  /// What is wrong with a message that AMQP has no way to carry, or this connection has none, since its properties are one
-  /// frame: nothing of it must be sent then.
+  /// Checks that AMQP and this connection can carry a message: its properties must fit one frame. On an error nothing
+  /// of it may be sent.
   [[nodiscard]] Result<void> publishable(std::string_view routing_key, const Properties& properties) const {
     return publishable(routing_key, properties, frame_max_);
   }
   static Result<void> publishable(std::string_view routing_key, const Properties& properties, std::size_t frame_max);
-  /// A whole message at once; ask for room for body and overhead before.
+  /// Publishes a whole message at once. Check for room for body and publish_overhead first.
   Result<void> publish(std::uint16_t channel, std::string_view exchange, std::string_view routing_key, bool mandatory,
                        const Properties& properties, std::string_view body);
-  /// The same with properties that no peer of ours sends: for tests.
+  /// The same with arbitrary properties, for tests.
   Result<void> publish_raw(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
                            const amqp_basic_properties_t& properties, std::string_view body);
-  /// A message in parts, for bodies larger than there can be room for: head first, then the body until all of it is
-  /// gone; the channel must carry nothing else in between. A message that stays incomplete is never routed.
+  /// Publishes a message in parts, for bodies larger than the available room: first the head, then publish_body() until
+  /// the body is complete. The channel must carry nothing else in between. An incomplete message is never routed.
   Result<void> publish_head(std::uint16_t channel, std::string_view exchange, std::string_view routing_key,
                             bool mandatory, const Properties& properties, std::size_t body_size);
-  /// Sends from the front of `rest` while there is room, at most `most` bytes or a frame more; returns how many have gone.
+  /// Sends from the front of `rest` while there is room, at most `most` bytes rounded up to a frame. Returns how many
+  /// bytes were sent.
   Result<std::size_t> publish_body(std::uint16_t channel, std::string_view rest, std::size_t most = SIZE_MAX);
 
   Result<void> ack(std::uint16_t channel, std::uint64_t tag, bool multiple);
   Result<void> reject(std::uint16_t channel, std::uint64_t tag, bool requeue);
-  /// Between the two, messages and verdicts are gathered and go in few writes, at the latest with end_writes(); over TLS,
-  /// whose socket is rabbitmq-c's alone, `several` share segments. Nothing else may be called in between but what
-  /// publishes, settles, asks for room, or sends a heartbeat.
+  /// Between the two calls, messages and acknowledgements are collected and written together, at the latest by
+  /// end_writes(). Over TLS, where rabbitmq-c owns the socket, `several` makes writes share segments. In between, only
+  /// publishing, settling, checking for room and heartbeats are allowed.
   void begin_writes(bool several);
   Result<void> end_writes();
 
-  /// The next frame that has arrived, or nothing. Also sends heartbeats when they are due and notices missing ones,
-  /// so it has to be called now and then. The frame is valid until release().
+  /// The next frame that has arrived; false if there is none. Also sends due heartbeats and detects missing ones, so it
+  /// must be called regularly. The frame is valid until release().
   Result<bool> next_frame(amqp_frame_t& frame);
   /// Sends a heartbeat if one is due: for a caller that does not read frames for a while.
   Result<void> heartbeat(SteadyTime now);
-  /// Gives the memory of a channel's frames back.
+  /// Frees the memory of a channel's frames.
   void release(std::uint16_t channel);
   /// Answers the broker's connection.close or channel.close.
   void answer_close(const amqp_frame_t& frame);
-  /// Answers a channel.close that perform() failed with; the channel can be opened again then.
+  /// Answers the channel.close that made perform() fail; after that the channel can be opened again.
   Result<void> answer_close(std::uint16_t channel);
-  /// Says goodbye; waits for at most the timeout.
+  /// Closes the connection gracefully; blocks for at most the timeout.
   void close();
 
-  // set_up.cpp; each waits for the broker's answer.
-  /// Whether it is there, whatever its arguments. The channel is as good as before in either case.
+  // Defined in set_up.cpp; each blocks until the broker answers.
+  /// Whether the exchange or queue exists, with whatever arguments. The channel stays usable in either case.
   Result<bool> has_exchange(std::uint16_t channel, const std::string& name);
   Result<bool> has_queue(std::uint16_t channel, const std::string& name);
-  /// How many consumers a queue has. An error closes the channel.
+  /// Number of consumers of a queue. An error closes the channel.
   Result<std::uint32_t> consumers(std::uint16_t channel, const std::string& queue);
 
  private:
@@ -155,19 +156,19 @@ class Connection {
   int fd_ = -1;
   bool tls_ = false, gathering_ = false, corked_ = false;
   std::vector<std::string> passed_over_;
-  Frames frames_;          // gathered, not yet written; empty but between begin_writes() and end_writes()
-  int broken_ = 0;         // errno of a write of ours: nothing more is written
-  std::size_t grant_ = 0;  // what may be written after the kernel has said that there is room
-  std::size_t room_ = 0;   // what is left of it
+  Frames frames_;          // collected and not yet written; empty except between begin_writes() and end_writes()
+  int broken_ = 0;         // errno of a failed write; nothing more is written after it
+  std::size_t grant_ = 0;  // how much may be written after the kernel has reported room
+  std::size_t room_ = 0;   // the unused part of grant_
   std::size_t frame_max_ = 4096;
   SteadyTime heartbeat_due_{};
 };
 
-/// What an answer that was waited for says; "403 ACCESS_REFUSED - …" where the broker said no.
+/// Turns a broker's reply into a Result; the error is "403 ACCESS_REFUSED - …" if the broker refused.
 Result<void> outcome_of(const amqp_rpc_reply_t& reply, const std::string& doing);
-/// "403 ACCESS_REFUSED - …" of a connection.close or channel.close frame, or nothing if it is neither.
+/// "403 ACCESS_REFUSED - …" from a connection.close or channel.close frame. Empty for other frames.
 std::optional<std::string> close_text(const amqp_frame_t& frame);
-/// Its reply code, or 0.
+/// The reply code of such a frame, or 0.
 std::uint16_t close_code(const amqp_frame_t& frame);
 
 }  // namespace nuropb::amqp

@@ -6,9 +6,9 @@
 namespace nuropb::amqp {
 namespace {
 
-constexpr std::size_t head = 7, around = 8;       // type, channel, size; and the octet at the end
-constexpr std::size_t largest_method = 1024;      // of those sent here: names of at most 255 bytes
-constexpr std::size_t largest_properties = 8192;  // Connection::publishable() sees to it
+constexpr std::size_t head = 7, around = 8;       // type, channel, size; and the final octet
+constexpr std::size_t largest_method = 1024;      // of the methods sent here: names of at most 255 bytes
+constexpr std::size_t largest_properties = 8192;  // guaranteed by Connection::publishable()
 
 template <class Number>
 void put(char* at, Number value) {
@@ -17,13 +17,13 @@ void put(char* at, Number value) {
 
 }  // namespace
 
-/// Where to write that much behind what there is.
+/// Returns where to write `size` bytes after the existing content.
 char* Frames::room(std::size_t size) {
   if (buffer_.size() < used_ + size) buffer_.resize(std::max(used_ + size, 2 * buffer_.size()));
   return buffer_.data() + used_;
 }
 
-/// The frame around a payload that lies there already.
+/// Writes the frame's header and end around a payload that is already in the buffer.
 void Frames::close(std::size_t begin, char type, std::uint16_t channel, std::size_t payload) {
   char* const at = buffer_.data() + begin;
   at[0] = type;

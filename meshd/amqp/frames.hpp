@@ -1,6 +1,6 @@
 #pragma once
-// Frames put together as bytes, so that many messages go in one write. rabbitmq-c writes the three frames of a message
-// with a system call each; encoding them is all that it is asked for here (AMQP 0-9-1, section 4.2).
+// Encodes frames into a buffer, so that many messages are sent in one write. rabbitmq-c's own functions write each of a
+// message's three frames with a system call; only its encoder is used here (AMQP 0-9-1, section 4.2).
 
 #include <cstdint>
 #include <string>
@@ -12,9 +12,9 @@ namespace nuropb::amqp {
 
 class Frames {
  public:
-  /// `frame_max` as it was agreed.
+  /// `frame_max` as negotiated with the broker.
   void set_frame_max(std::size_t frame_max) { frame_max_ = frame_max; }
-  /// All of a message. False, and nothing added, if rabbitmq-c can't encode it.
+  /// Appends a whole message. Returns false, and appends nothing, if rabbitmq-c cannot encode it.
   bool publish(std::uint16_t channel, amqp_basic_publish_t method, const amqp_basic_properties_t& properties,
                std::string_view body);
   bool method(std::uint16_t channel, amqp_method_number_t id, void* decoded);
@@ -27,7 +27,7 @@ class Frames {
   char* room(std::size_t size);
   void close(std::size_t begin, char type, std::uint16_t channel, std::size_t payload);
   bool header(std::uint16_t channel, const amqp_basic_properties_t& properties, std::uint64_t body_size);
-  std::string buffer_;  // keeps what it has grown to
+  std::string buffer_;  // keeps its capacity
   std::size_t used_ = 0;
   std::size_t frame_max_ = 4096;
 };

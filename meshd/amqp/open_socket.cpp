@@ -11,8 +11,8 @@
 namespace nuropb::amqp {
 namespace {
 
-/// TLS to one address of a host, for rabbitmq-c, which would take the address for the host's name: it names the host in the
-/// handshake, and looks for it in the certificate.
+/// TLS to one address of a host. Without it rabbitmq-c would use the address as the host's name in the handshake (SNI)
+/// and for verifying the certificate.
 class TlsAtAddress {
  public:
   TlsAtAddress(amqp_socket_t* socket, const std::string& host) : host_(host) {
@@ -22,7 +22,7 @@ class TlsAtAddress {
       auto* const self = static_cast<TlsAtAddress*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
       if (!self || (where & SSL_CB_HANDSHAKE_START) == 0) return;
       self->ssl_ = const_cast<SSL*>(ssl);
-      SSL_set_tlsext_host_name(self->ssl_, self->host_.c_str());  // before the first message is made
+      SSL_set_tlsext_host_name(self->ssl_, self->host_.c_str());  // before the first handshake message is created
     });
     context_ = context;
   }
@@ -33,7 +33,7 @@ class TlsAtAddress {
   TlsAtAddress(const TlsAtAddress&) = delete;
   TlsAtAddress& operator=(const TlsAtAddress&) = delete;
 
-  /// Of a socket that is open. As rabbitmq-c does it.
+  /// Precondition: the socket is open. The same check as rabbitmq-c's.
   [[nodiscard]] bool is_for_host() const {
     X509* const certificate = ssl_ ? SSL_get1_peer_certificate(ssl_) : nullptr;
     const bool right = certificate && X509_check_host(certificate, host_.data(), host_.size(),
@@ -45,7 +45,7 @@ class TlsAtAddress {
  private:
   const std::string& host_;
   SSL_CTX* context_ = nullptr;
-  SSL* ssl_ = nullptr;  // rabbitmq-c's
+  SSL* ssl_ = nullptr;  // owned by rabbitmq-c
 };
 
 timeval time_until(SteadyTime deadline) {
@@ -53,8 +53,8 @@ timeval time_until(SteadyTime deadline) {
   return to_timeval(std::max(left, milliseconds(1)));
 }
 
-/// Over TLS rabbitmq-c connects by itself, so the connection that found the address is closed, and rabbitmq-c is given the
-/// address. AMQP_STATUS_…
+/// For TLS rabbitmq-c connects by itself, so the connection that found the address is closed, and rabbitmq-c gets the
+/// address. Returns AMQP_STATUS_….
 int open_tls(amqp_socket_t* socket, const Url& url, const ConnectionSettings& settings, const Dialled& dialled,
              SteadyTime deadline) {
   ::close(dialled.fd);
@@ -76,7 +76,7 @@ int open_socket(amqp_socket_t* socket, const Url& url, const ConnectionSettings&
   const auto addresses = look_up(url.host, url.port, why);
   if (addresses.empty()) return AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED;
   if (url.tls && addresses.size() == 1) {
-    // There is nothing to choose from, so the broker need not see a connection that only looks whether it answers.
+    // With a single address no test connection is needed.
     timeval timeout = time_until(deadline);
     return amqp_socket_open_noblock(socket, url.host.c_str(), url.port, &timeout);
   }

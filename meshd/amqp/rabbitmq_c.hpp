@@ -1,6 +1,6 @@
 #pragma once
-// The headers of rabbitmq-c, which are in a folder of their own from 0.12 on. The names without that folder still exist
-// there, and each of them warns when it is included.
+// Includes rabbitmq-c's headers. Since 0.12 they are in a folder of their own; the old names still exist, but each of
+// them warns when it is included.
 
 #if __has_include(<rabbitmq-c/amqp.h>)
 #include <rabbitmq-c/amqp.h>

@@ -1,10 +1,11 @@
-// Looking at what is there on the broker: for setting it up, and for what a refused declaration is about.
+// Passive declarations: what exists on the broker, for setting it up and for explaining a refused declaration.
 
 #include "meshd/amqp/connection.hpp"
 
 namespace nuropb::amqp {
 
-/// The answer to a passive declaration: the broker says no with a 404 that closes the channel, which is opened again.
+/// The result of a passive declaration. If the object does not exist the broker closes the channel with 404, and the
+/// channel is reopened.
 Result<bool> Connection::found(std::uint16_t channel, const std::string& doing) {
   const auto done = outcome_of(amqp_get_rpc_reply(state_), doing);
   if (done) return true;
@@ -26,7 +27,7 @@ Result<bool> Connection::has_queue(std::uint16_t channel, const std::string& nam
 
 Result<std::uint32_t> Connection::consumers(std::uint16_t channel, const std::string& queue) {
   const auto* said = amqp_queue_declare(state_, channel, bytes(queue), 1, 0, 0, 0, amqp_empty_table);
-  if (const auto done = outcome_of(amqp_get_rpc_reply(state_), "looking at queue " + queue); !done)
+  if (const auto done = outcome_of(amqp_get_rpc_reply(state_), "inspecting queue " + queue); !done)
     return tl::unexpected(done.error());
   return said ? said->consumer_count : 0;
 }

@@ -46,7 +46,7 @@ Step Step::consume(std::string queue, std::string tag, bool exclusive, bool auto
 std::string Step::text() const {
   switch (kind) {
     case Kind::open_channel: return "opening a channel";
-    case Kind::confirm_select: return "switching publisher confirms on";
+    case Kind::confirm_select: return "enabling publisher confirms";
     case Kind::prefetch: return "setting the prefetch";
     case Kind::declare_exchange: return "declaring exchange " + name;
     case Kind::declare_queue: return "declaring queue " + name;

@@ -1,6 +1,7 @@
 #pragma once
-// One step of setting a channel up: opening it, declaring, binding, consuming. A value, so that the same list of steps
-// can be gone through at first (each waited for) and again on a living connection (sent, and answered by a frame later).
+// One step of setting up a channel: opening, declaring, binding, consuming. It is a value, so that the same list of
+// steps can be performed at start-up (waiting for each) and again on a live connection (sent, and answered by a frame
+// later).
 
 #include <cstdint>
 #include <functional>
@@ -15,12 +16,12 @@ namespace nuropb::amqp {
 struct QueueOptions {
   bool durable = false;
   std::string dead_letter_exchange;          ///< empty: none
-  std::optional<milliseconds> expires;       ///< deleted by the broker when nobody has used it for so long
-  std::optional<std::int32_t> max_length{};  ///< messages; beyond it the broker drops the oldest
-  std::optional<std::int32_t> max_bytes{};   ///< of their bodies, likewise
+  std::optional<milliseconds> expires;       ///< the broker deletes the queue if it is unused for this time
+  std::optional<std::int32_t> max_length{};  ///< messages; the broker drops the oldest above it
+  std::optional<std::int32_t> max_bytes{};   ///< total size of their bodies, likewise
   std::optional<milliseconds> message_ttl{};
   std::string type{};    ///< "classic", "quorum"; empty: the virtual host's default
-  bool passive = false;  ///< nothing is declared: an answer that the queue is there, whatever it is, or 404
+  bool passive = false;  ///< declares nothing: the broker answers whether the queue exists, or 404
 };
 
 struct Step {
@@ -41,8 +42,8 @@ struct Step {
   std::string key;       ///< routing key or topic pattern of a binding; type of an exchange; tag of a consumer
   QueueOptions queue{};
   std::uint16_t count = 0;  ///< prefetch
-  bool exclusive = false;   ///< consume: refused while another consumes, and refuses others
-  bool automatic = false;   ///< consume: a message counts as acknowledged when it was sent
+  bool exclusive = false;   ///< consume: fails if another consumer exists, and excludes later ones
+  bool automatic = false;   ///< consume: messages count as acknowledged when they are sent
 
   static Step open() { return {}; }
   static Step confirms() { return of(Kind::confirm_select, {}); }
@@ -63,11 +64,11 @@ struct Step {
 
   /// "binding queue q to e with 'k'", for errors.
   [[nodiscard]] std::string text() const;
-  /// The method that answers it.
+  /// The method that the broker answers this step with.
   [[nodiscard]] amqp_method_number_t answer() const;
-  /// Calls `use` with the method's number and rabbitmq-c's form of it, which lives as long as the call.
+  /// Calls `use` with the method's number and rabbitmq-c's struct for it, which is valid during the call.
   void encode(const std::function<void(amqp_method_number_t, void*)>& use) const;
-  /// What it takes on the wire, at most: each name has 255 bytes or fewer.
+  /// Maximum size on the wire: each name has at most 255 bytes.
   static constexpr std::size_t largest = 2048;
 
  private:

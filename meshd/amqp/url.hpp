@@ -1,4 +1,4 @@
 #pragma once
-// Addresses of brokers. They are read in common/, so that the settings are checked by the same code.
+// Addresses of brokers. The parser is in common/, so that the checks of the settings use the same code.
 
 #include "common/amqp_url.hpp"

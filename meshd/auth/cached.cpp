@@ -9,7 +9,7 @@
 namespace nuropb::meshd {
 namespace {
 
-constexpr std::string_view too_many = "too many tokens are being asked about (auth.queued)";
+constexpr std::string_view too_many = "too many tokens are waiting to be checked (auth.queued)";
 
 }  // namespace
 
@@ -47,7 +47,7 @@ void CachedAuthorizer::judge(const Credential& credential, Answer answer) {
   }
   const auto found = asked_.find(digest);
   if (found != asked_.end()) {
-    // They take no place of others: there is one question for all of them.
+    // Further requests for the same token take no place of others, because there is one query for all of them.
     if (found->second.askers.size() >= settings_.asked) return answer(Verdict::later(std::string(too_many)));
     return found->second.askers.push_back({std::move(answer), credential.wanted});
   }
@@ -62,7 +62,7 @@ void CachedAuthorizer::judge(const Credential& credential, Answer answer) {
 }
 
 void CachedAuthorizer::ask_next() {
-  if (asking_) return;  // the inner one has answered at once
+  if (asking_) return;  // the inner authorizer answered immediately
   asking_ = true;
   while (under_way_ < settings_.at_a_time) {
     const auto next = queue_.pop();
@@ -72,7 +72,7 @@ void CachedAuthorizer::ask_next() {
     const auto& askers = found->second.askers;
     if (std::none_of(askers.begin(), askers.end(),
                      [](const Asker& asker) { return !asker.wanted || asker.wanted(); })) {
-      give_up(*next, "nobody waits for the verdict any more");
+      give_up(*next, "the result is no longer needed");
       continue;
     }
     ++under_way_;

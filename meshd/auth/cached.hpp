@@ -1,14 +1,16 @@
 #pragma once
-// Verdicts of an authorizer that asks others, remembered for a while: good ones at most until the token expires, by either
-// clock; bad ones shortly; `unavailable` never. A step of the wall clock prolongs none: the sessions of a remembered verdict
-// end when the time is over that the token had left when it was asked about. Who shows a token that is being asked about waits for the same answer.
+// Caches the results of an authorizer that queries another server: acceptances at most until the token expires, by
+// either clock; refusals for a short time; `unavailable` never. A step of the wall clock extends none of them: a
+// session from a cached result ends when the remaining time that the token had at the query is over. Requests for a
+// token that is already being queried wait for the same answer.
 //
-// Few questions are asked at a time, and which is the next one is decided when there is room: edges, and the addresses of each,
-// take turns, so that made-up tokens of one address delay nobody else (fair_queue.hpp). What nobody waits for any more is not
-// asked.
+// The number of concurrent queries is limited. The next one is chosen when a query ends: edges take turns, and so do
+// the addresses of each edge, so that invalid tokens from one address delay no other client (fair_queue.hpp). Queries
+// whose result is no longer needed are dropped.
 //
-// Keyed by SHA-256, so that no token stays in memory for it; bounded, the oldest go first, good and bad each by
-// themselves, so that a flood of made-up tokens does not push out those of users. The ring loop's thread only.
+// Keyed by SHA-256, so that the cache keeps no token in memory. Bounded, with separate limits for acceptances and
+// refusals, so that a flood of invalid tokens does not evict those of users; the oldest entries are evicted first. The
+// ring loop's thread only.
 
 #include <array>
 #include <list>
@@ -27,9 +29,9 @@ class CachedAuthorizer final : public Authorizer {
   struct Settings {
     std::int64_t good_s = 60;
     std::int64_t bad_s = 5;
-    std::size_t entries = 10'000;  ///< of good verdicts, and of bad ones
-    std::size_t asked = 1000;      ///< tokens that may wait for answers, and who may wait with the same one
-    std::size_t at_a_time = 8;     ///< questions that the inner one is asked at a time
+    std::size_t entries = 10'000;  ///< limit of cached acceptances, and of cached refusals
+    std::size_t asked = 1000;      ///< limit of tokens that wait for answers, and of requests that wait with one token
+    std::size_t at_a_time = 8;     ///< concurrent queries
     WallClock clock = unix_now;
     std::function<SteadyTime()> steady_clock = [] { return std::chrono::steady_clock::now(); };
   };
@@ -40,7 +42,7 @@ class CachedAuthorizer final : public Authorizer {
   void start(const Post& post) override { inner_->start(post); }
   void stop() override { inner_->stop(); }
   void judge(const Credential& credential, Answer answer) override;
-  /// Forgets all, too.
+  /// Also clears the cache.
   Result<void> reload() override;
   [[nodiscard]] bool still_good(const Identity& identity) const override { return inner_->still_good(identity); }
   [[nodiscard]] std::size_t size() const { return good_.entries.size() + bad_.entries.size(); }
@@ -55,7 +57,7 @@ class CachedAuthorizer final : public Authorizer {
   struct Shelf {
     std::map<Digest, Entry> entries;
     std::list<Digest> ages;  // oldest first
-    /// The verdict, if it still holds; one that does not any more goes.
+    /// The cached result if it is still valid; an expired entry is removed.
     const Verdict* find(const Digest& digest, std::int64_t wall, SteadyTime now);
     void put(const Digest& digest, Verdict verdict, SteadyTime until, std::size_t bound);
   };
@@ -77,10 +79,10 @@ class CachedAuthorizer final : public Authorizer {
   void give_up(const Digest& digest, const std::string& why);
 
   std::map<Digest, Waiting> asked_;
-  FairQueue<Digest> queue_;    // those of asked_ that the inner one was not asked about
-  std::size_t under_way_ = 0;  // questions
+  FairQueue<Digest> queue_;    // the tokens in asked_ that are not being queried yet
+  std::size_t under_way_ = 0;  // concurrent queries now
   bool asking_ = false;
-  std::uint64_t epoch_ = 0;  // of reloads: what was asked before one is not remembered
+  std::uint64_t epoch_ = 0;  // counts reloads: results of queries from before a reload are not cached
 };
 
 }  // namespace nuropb::meshd

@@ -28,7 +28,7 @@ struct AuthorizerChain::Case {
   Credential credential;
   Answer answer;
   std::size_t next = 0;
-  std::string reasons;  ///< of those that did not know it
+  std::string reasons;  ///< of the authorizers that did not recognize it
 };
 
 AuthorizerChain::AuthorizerChain(std::vector<std::unique_ptr<Authorizer>> authorizers, WallClock clock)
@@ -107,12 +107,12 @@ KeyFigures AuthorizerChain::key_figures() const {
 }
 
 bool AuthorizerChain::still_good(const Identity& identity) const {
-  if (identity.user_id.empty() && identity.authorizer.empty()) return true;  // anonymous: nobody was asked
+  if (identity.user_id.empty() && identity.authorizer.empty()) return true;  // anonymous: no authorizer was involved
   if (revoked_.contains(identity.user_id)) return false;
   for (const auto& authorizer : authorizers_) {
     if (authorizer->name() == identity.authorizer) return authorizer->still_good(identity);
   }
-  return false;  // that authorizer is not trusted any more
+  return false;  // that authorizer is no longer configured
 }
 
 }  // namespace nuropb::meshd

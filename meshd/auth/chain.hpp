@@ -1,11 +1,11 @@
 #pragma once
-// The authorizers of the config, in its order:
+// The configured authorizers, tried in their order:
 //
-//   credential ──► first ── not mine ──► second ── not mine ──► … ──► nobody's: refused
-//                    │ accepted, refused, unavailable: that is the verdict
+//   credential ──► first ── not mine ──► second ── not mine ──► … ──► refused
+//                    │ accepted, refused, unavailable: that is the result
 //
-// One that can't judge now ends it too: what it would have refused must not be accepted by the next.
-// Users of auth.revoked_file are refused whoever knows them. The ring loop's thread only.
+// An unavailable authorizer ends the chain, too: what it would have refused must not be accepted by the next one. Users
+// in auth.revoked_file are always refused. The ring loop's thread only.
 
 #include <memory>
 #include <set>
@@ -20,18 +20,18 @@ class AuthorizerChain final : public Authorizer {
  public:
   explicit AuthorizerChain(std::vector<std::unique_ptr<Authorizer>> authorizers, WallClock clock = unix_now);
 
-  /// From auth.revoked_file: a user id a line; empty lines and those that begin with # don't count.
+  /// Loads auth.revoked_file: one user id per line; empty lines and lines that begin with # are ignored.
   Result<void> load_revoked(const std::string& file);
 
   [[nodiscard]] std::string_view name() const override { return "chain"; }
   void start(const Post& post) override;
   void stop() override;
-  /// The verdict is never `not_mine`, and an accepted identity has not expired yet.
+  /// The result is never `not_mine`, and an accepted identity has not expired.
   void judge(const Credential& credential, Answer answer) override;
-  /// Of all; the errors of all that failed.
+  /// Reloads all authorizers; the error combines those of all that failed.
   Result<void> reload() override;
   [[nodiscard]] bool still_good(const Identity& identity) const override;
-  /// Of all.
+  /// The sum over all authorizers.
   [[nodiscard]] KeyFigures key_figures() const override;
 
  private:

@@ -51,7 +51,7 @@ const json* find_claim(const json& claims, std::string_view name) {
 
 std::optional<std::int64_t> numeric_date(const json& value) {
   if (!value.is_number()) return {};
-  // Through a double only where it is one: whole numbers above 2^53 would become others.
+  // Converted through a double only if it is one, because integers above 2^53 would change.
   if (value.is_number_unsigned())
     return static_cast<std::int64_t>(std::min<std::uint64_t>(value.get<std::uint64_t>(), far_future));
   if (value.is_number_integer()) return std::clamp<std::int64_t>(value.get<std::int64_t>(), far_past, far_future);

@@ -1,7 +1,7 @@
 #pragma once
-// The authorizer "client_certificate": the user is whom the certificate names that the edge's TLS has verified
-// (docs/tasks/authorization.md says which name), until the certificate ends. It believes the edge: an edge that was taken over could name anybody,
-// which is why the config has to ask for it.
+// The authorizer "client_certificate": the user is the name in the certificate that the edge's TLS has verified
+// (docs/tasks/authorization.md says which name), until the certificate expires. It relies on the edge: a compromised
+// edge could claim any name, so it must be enabled explicitly.
 
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/claims.hpp"
@@ -17,7 +17,7 @@ class ClientCertificate final : public Authorizer {
       return answer(Verdict::refuse("the certificate's name is empty or longer than 1024 bytes"));
     Identity identity;
     identity.user_id = credential.token;
-    // One that ends beyond what other times are bounded to ends never.
+    // An expiry beyond the bound of all times means never.
     if (credential.valid_until < static_cast<std::uint64_t>(far_future))
       identity.expires = static_cast<std::int64_t>(credential.valid_until);
     answer(Verdict::accept(std::move(identity)));

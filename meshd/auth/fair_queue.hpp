@@ -1,12 +1,12 @@
 #pragma once
-// A queue in which sources take turns, so that one of them that fills it delays itself and not the others. A source is a member
-// of a group: an address of an edge. Groups take turns first, so an edge that makes up addresses wins nothing by it.
+// A queue whose sources take turns, so that a source that fills it delays only itself. A source is a member of a group:
+// a client address of an edge. Groups take turns first, so an edge gains nothing by inventing addresses.
 //
 //   group 1 ── member a: 1 2 3 4 5        pop(): 1a1, 2c1, 1b1, 2c2, 1a2, …
-//           └─ member b: 1                drop(): the newest of the member with most, of the group with most
+//           └─ member b: 1                drop(): the newest of the largest member of the largest group
 //   group 2 ── member c: 1 2
 //
-// Ordered maps: outsiders choose the members. One thread.
+// Ordered maps, because untrusted peers choose the members. One thread.
 
 #include <algorithm>
 #include <cstddef>
@@ -30,7 +30,7 @@ class FairQueue {
     ++members.size;
     ++size_;
   }
-  /// The next one in turn.
+  /// Removes and returns the next item in turn.
   std::optional<Item> pop() {
     if (size_ == 0) return {};
     auto group = groups_.upper_bound(last_);
@@ -45,7 +45,7 @@ class FairQueue {
     taken(group, member);
     return out;
   }
-  /// The newest one of the source that has most here.
+  /// Removes and returns the newest item of the source with the most items.
   std::optional<Item> drop() {
     if (size_ == 0) return {};
     const auto group = std::max_element(groups_.begin(), groups_.end(),

@@ -21,13 +21,13 @@ Verdict judge_introspection(unsigned status, std::string_view body, const ClaimN
   const auto answer = nlohmann::json::parse(body, nullptr, false);
   const auto active = answer.is_object() ? answer.find("active") : answer.end();
   if (!answer.is_object() || active == answer.end() || !active->is_boolean())
-    return Verdict::later("the authorization server's answer is no introspection (RFC 7662)");
+    return Verdict::later("the authorization server's answer is not an introspection response (RFC 7662)");
   if (!active->get<bool>()) return Verdict::pass("it is not active");
   std::optional<std::int64_t> exp;
   if (const auto found = answer.find("exp"); found != answer.end() && !found->is_null()) {
     exp = numeric_date(*found);
     if (!exp) return Verdict::refuse("exp is not a time");
-    // 0 would mean "never" in an identity; the clock of this machine is never that early.
+    // In an identity 0 means "never", and this machine's clock is never that early.
     if (*exp <= std::max<std::int64_t>(now, 0)) return Verdict::refuse("it has expired");
   }
   if (const auto nbf = answer.find("nbf"); nbf != answer.end() && !nbf->is_null()) {
@@ -68,7 +68,7 @@ Result<void> Introspection::reload() {
     return failure("its first line is empty", settings_.client_secret_file,
                    "introspection.client_secret_file names it");
   const std::lock_guard lock(mutex_);
-  // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+  // RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
   authorization_ = "Basic " + base64::encode(percent_encode(settings_.client_id) + ":" + percent_encode(secret));
   return {};
 }
@@ -88,7 +88,7 @@ void Introspection::judge(const Credential& credential, Answer answer) {
   const bool taken = threads_.add([this, token = credential.token, answer](std::size_t thread) {
     post_([answer, verdict = ask(*clients_[thread], token)]() mutable { answer(std::move(verdict)); });
   });
-  if (!taken) answer(Verdict::later("too many tokens are being asked about (auth.queued)"));
+  if (!taken) answer(Verdict::later("too many tokens are waiting to be checked (auth.queued)"));
 }
 
 Verdict Introspection::ask(http::Client& client, const std::string& token) {

@@ -1,11 +1,11 @@
 #pragma once
-// The authorizer "introspection": asks the OAuth authorization server that gave the token (RFC 7662).
+// The authorizer "introspection": queries the OAuth authorization server that issued the token (RFC 7662).
 //
 //   POST <url>  Authorization: Basic client_id:client_secret   token=…&token_type_hint=access_token
 //   200 {"active":true,"sub":"ann","scope":"read write","exp":1763632800}
 //
-// `active` false passes it on: the server does not know it, or it is over. Anything but an answer of this kind means that
-// it can't be judged now. Stands behind a CachedAuthorizer.
+// `active` false passes the token to the next authorizer: it is unknown to the server or has expired. Any other kind of
+// response means unavailable. Used behind a CachedAuthorizer.
 
 #include <memory>
 #include <mutex>
@@ -14,12 +14,12 @@
 #include "common/clock.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/claims.hpp"
-#include "meshd/auth/judging_threads.hpp"
+#include "meshd/auth/auth_thread_pool.hpp"
 #include "meshd/http/client.hpp"
 
 namespace nuropb::meshd {
 
-/// What an answer says; pure.
+/// Interprets a response; pure.
 Verdict judge_introspection(unsigned status, std::string_view body, const ClaimNames& names, std::int64_t now);
 
 class Introspection final : public Authorizer {
@@ -29,7 +29,7 @@ class Introspection final : public Authorizer {
     milliseconds timeout{3000};
     std::size_t threads = 4;
     std::size_t queued = 1000;
-    std::string client_id, client_secret_file;  ///< no id: no credentials are sent
+    std::string client_id, client_secret_file;  ///< empty id: no credentials are sent
     ClaimNames names;
     WallClock clock = unix_now;
   };
@@ -47,10 +47,10 @@ class Introspection final : public Authorizer {
   Verdict ask(http::Client& client, const std::string& token);
   Settings settings_;
   std::mutex mutex_;
-  std::string authorization_;                           // under mutex_: the header's value
-  std::vector<std::unique_ptr<http::Client>> clients_;  // one for each thread
+  std::string authorization_;                           // value of the Authorization header; guarded by mutex_
+  std::vector<std::unique_ptr<http::Client>> clients_;  // one per thread
   Post post_;
-  JudgingThreads threads_;  // last
+  AuthThreadPool threads_;  // last, because its threads use all of the above
 };
 
 }  // namespace nuropb::meshd

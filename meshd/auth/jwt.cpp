@@ -41,7 +41,7 @@ bool names_one_of(const json& aud, const std::vector<std::string>& wanted) {
   return aud.is_array() ? std::any_of(aud.begin(), aud.end(), is_wanted) : is_wanted(aud);
 }
 
-/// What is wrong with the times and the audience of claims whose signature is right; empty: nothing.
+/// Checks the times and the audience of verified claims. Returns what is wrong, or an empty string.
 std::string wrong_with(const json& claims, const JwtRules& rules, std::int64_t now, std::int64_t& expires) {
   const auto time = [&](const char* name, std::optional<std::int64_t>& out) {
     const auto found = claims.find(name);
@@ -58,7 +58,7 @@ std::string wrong_with(const json& claims, const JwtRules& rules, std::int64_t n
   if (exp) expires = *exp + rules.leeway_s;
   const auto aud = claims.find("aud");
   if (aud == claims.end()) return rules.audience.empty() ? "" : "it has no aud (jwt.audience)";
-  if (!names_one_of(*aud, rules.audience)) return "its aud is somebody else (jwt.audience)";
+  if (!names_one_of(*aud, rules.audience)) return "its aud names another audience (jwt.audience)";
   return {};
 }
 
@@ -71,7 +71,7 @@ bool looks_like_jwt(std::string_view token) {
 
 JwtVerdict judge_jwt(const std::string& token, const JwtKeys& keys, const JwtRules& rules, std::int64_t now) {
   const auto parts = parts_of(token);
-  if (!parts) return bad("it has not three parts");
+  if (!parts) return bad("it does not have three parts");
   const auto& [head, body, mac] = *parts;
   const json header = object_of(head), claims = object_of(body);
   const auto signature = unpadded::decode(mac);
@@ -79,9 +79,9 @@ JwtVerdict judge_jwt(const std::string& token, const JwtKeys& keys, const JwtRul
   const std::string algorithm = text_member(header, "alg"), kid = text_member(header, "kid");
   if (std::find(rules.algorithms.begin(), rules.algorithms.end(), algorithm) == rules.algorithms.end())
     return bad("its algorithm is not allowed (jwt.algorithms)");
-  if (header.contains("crit")) return bad("it has critical headers, and none is known");
+  if (header.contains("crit")) return bad("it has critical headers, which are not supported");
   if (!rules.issuer.empty() && text_member(claims, "iss") != rules.issuer)
-    return {What::foreign, "its issuer is another (jwt.issuer)"};
+    return {What::foreign, "it has another issuer (jwt.issuer)"};
 
   const std::string_view signing_input(token.data(), head.size() + 1 + body.size());
   bool right = false;

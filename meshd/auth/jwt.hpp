@@ -1,10 +1,10 @@
 #pragma once
-// The judgement over one JSON Web Token (RFC 7519, 7515, 8725): pure, from text, keys, rules and the time to a verdict.
+// Verifies one JSON Web Token (RFC 7519, 7515, 8725). Pure: the result depends on text, keys, rules and time only.
 //
 //   shape ─► allowed algorithm ─► issuer ─► keys that fit ─► signature ─► exp, nbf, iat, aud
 //
-// Nothing in a token is believed before its signature is right but the two members that choose keys, alg and kid, and
-// the issuer, which only tells whether another authorizer should be asked.
+// No content of a token is trusted before its signature is verified. Exceptions are alg and kid, which select the keys,
+// and the issuer, which only determines whether another authorizer should be tried.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -29,16 +29,16 @@ struct JwtVerdict {
   enum class What : std::uint8_t {
     good,
     bad,
-    foreign,      ///< of another issuer
-    unknown_key,  ///< bad, but a newer set of keys might say otherwise
+    foreign,      ///< from another issuer
+    unknown_key,  ///< invalid with these keys, but a newer key set may contain the key
   };
   What what = What::bad;
   std::string reason{};
-  nlohmann::json claims{};   ///< where it is good
-  std::int64_t expires = 0;  ///< exp and the leeway; 0: never
+  nlohmann::json claims{};   ///< of a valid token
+  std::int64_t expires = 0;  ///< exp plus the leeway; 0: never
 };
 
-/// True for three parts whose first is a JOSE header with an alg: what no opaque token looks like.
+/// True for three parts of which the first is a JOSE header with an alg, which opaque tokens never have.
 bool looks_like_jwt(std::string_view token);
 
 JwtVerdict judge_jwt(const std::string& token, const JwtKeys& keys, const JwtRules& rules, std::int64_t now);

@@ -8,8 +8,8 @@ struct JwtAuthorizer::Job {
   std::string token;
   Answer answer;
   SteadyTime arrived;
-  bool fetched = false;  ///< the set of keys was asked for on its account
-  bool fresh = false;    ///< and is younger than the token
+  bool fetched = false;  ///< the key set was fetched because of this token
+  bool fresh = false;    ///< and is newer than the token's arrival
 };
 
 JwtAuthorizer::JwtAuthorizer(Settings settings)
@@ -91,8 +91,7 @@ void JwtAuthorizer::verify(const std::shared_ptr<Job>& job) {
     case JwtVerdict::What::bad: return answer(job, Verdict::refuse(verdict.reason));
     case JwtVerdict::What::unknown_key:
       if (!remote_ || job->fresh) return answer(job, Verdict::refuse(verdict.reason));
-      if (job->fetched)
-        return answer(job, Verdict::later(verdict.reason + ", and the set of keys can't be fetched now"));
+      if (job->fetched) return answer(job, Verdict::later(verdict.reason + ", and the key set can't be fetched now"));
       return fetch_for(job);
     case JwtVerdict::What::good: break;
   }
@@ -110,7 +109,7 @@ void JwtAuthorizer::fetch_for(const std::shared_ptr<Job>& job) {
     if (!verifying_.add([this, job](std::size_t) { verify(job); }))
       answer(job, Verdict::later("too many tokens wait to be verified (auth.queued)"));
   });
-  if (!taken) answer(job, Verdict::later("too many tokens wait for a set of keys (auth.queued)"));
+  if (!taken) answer(job, Verdict::later("too many tokens wait for a key set (auth.queued)"));
 }
 
 void JwtAuthorizer::refresh_if_stale() {

@@ -1,13 +1,13 @@
 #pragma once
-// The authorizer "jwt": JSON Web Tokens under keys from files and from an address.
+// The authorizer "jwt": JSON Web Tokens with keys from files and from a URL.
 //
 //   ring loop ── looks like one ──► verifying thread ── good, bad ──────────────────► ring loop
 //                                        │      ▲
 //                              no key fits ▼      │ again, once
 //                                      fetching thread (RemoteKeys)
 //
-// Signatures and fetches have a thread each, so that an issuer that is away delays only tokens under keys that nobody
-// knows; those are then not refused but told to come again.
+// Verifying and fetching have a thread each, so that an unavailable issuer delays only tokens with unknown keys; these
+// are then not refused but reported as unavailable.
 
 #include <atomic>
 #include <memory>
@@ -16,7 +16,7 @@
 
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/claims.hpp"
-#include "meshd/auth/judging_threads.hpp"
+#include "meshd/auth/auth_thread_pool.hpp"
 #include "meshd/auth/jwt.hpp"
 #include "meshd/auth/remote_keys.hpp"
 
@@ -32,7 +32,7 @@ class JwtAuthorizer final : public Authorizer {
     std::size_t queued = 1000;
     WallClock clock = unix_now;
   };
-  /// An error names the file and what is wrong with it, or that there is no source of keys at all.
+  /// An error names the file and what is wrong with it, or reports that no source of keys is configured.
   static Result<std::unique_ptr<JwtAuthorizer>> make(Settings settings);
   ~JwtAuthorizer() override { stop(); }
 
@@ -56,11 +56,11 @@ class JwtAuthorizer final : public Authorizer {
   Settings settings_;
   std::optional<RemoteKeys> remote_;
   mutable std::mutex mutex_;
-  std::shared_ptr<const JwtKeys> files_;  // under mutex_
+  std::shared_ptr<const JwtKeys> files_;  // guarded by mutex_
   std::atomic<bool> refreshing_{false};
   SystemClock steady_;
   Post post_;
-  JudgingThreads verifying_, fetching_;  // last: they use all of the above
+  AuthThreadPool verifying_, fetching_;  // last, because they use all of the above
 };
 
 }  // namespace nuropb::meshd

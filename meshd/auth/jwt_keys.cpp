@@ -21,7 +21,8 @@ namespace {
 using nlohmann::json;
 using Kind = JwtKey::Kind;
 
-constexpr std::size_t min_rsa_bytes = 256, max_rsa_bytes = 1024;  // 2048 to 8192 bits: below is weak, above is slow
+// 2048 to 8192 bits: smaller ones are weak, larger ones slow.
+constexpr std::size_t min_rsa_bytes = 256, max_rsa_bytes = 1024;
 constexpr std::size_t min_secret_bytes = 32;
 
 template <auto free_it>
@@ -67,7 +68,7 @@ std::string number_of(EVP_PKEY* key, const char* parameter, std::size_t width) {
   return unpadded::encode(out);
 }
 
-/// As a JSON Web Key, so that keys of all sources go one way.
+/// Converts a key to a JSON Web Key, so that keys of all sources share one code path.
 Result<json> jwk_of(EVP_PKEY* key) {
   switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_RSA:
@@ -84,7 +85,7 @@ Result<json> jwk_of(EVP_PKEY* key) {
                                                         : name == "secp521r1" ? std::pair{"P-521", 66UL}
                                                                               : std::pair{"", 0UL};
       if (curve.second == 0)
-        return failure("a key is on the curve " + std::string(name), "", "P-256, P-384 and P-521 are known");
+        return failure("a key is on the curve " + std::string(name), "", "supported are P-256, P-384 and P-521");
       return json{{"kty", "EC"},
                   {"crv", curve.first},
                   {"x", number_of(key, OSSL_PKEY_PARAM_EC_PUB_X, curve.second)},
@@ -107,8 +108,8 @@ Result<json> jwk_of(EVP_PKEY* key) {
 }  // namespace
 
 struct JwtKey::Material {
-  Jwk jwk;       // all but edwards
-  Pkey edwards;  // cjose 0.6 knows no EdDSA
+  Jwk jwk;       // all kinds except edwards
+  Pkey edwards;  // cjose 0.6 does not support EdDSA
 };
 
 JwtKey::JwtKey() : material_(std::make_unique<Material>()) {}
@@ -127,14 +128,14 @@ bool JwtKey::verifies(const std::string& token, std::string_view algorithm, std:
   cjose_err error{};
   const Jws jws(cjose_jws_import(token.data(), token.size(), &error));
   if (!jws) return false;
-  // The algorithm that was judged has to be the one that is used: two JSON parsers have read the header.
+  // The checked algorithm must be the one that is used, because two JSON parsers have read the header.
   const char* const used = cjose_header_get(cjose_jws_get_protected(jws.get()), CJOSE_HDR_ALG, &error);
   return used && algorithm == used && cjose_jws_verify(jws.get(), material_->jwk.get(), &error);
 }
 
 namespace {
 
-/// Why a key is left out.
+/// Why a key is skipped.
 struct Why {
   std::string text;
   bool not_for_signatures = false;
@@ -142,16 +143,16 @@ struct Why {
 tl::unexpected<Why> unusable(std::string text) { return tl::unexpected(Why{std::move(text), false}); }
 tl::unexpected<Why> not_for_signatures(std::string text) { return tl::unexpected(Why{std::move(text), true}); }
 
-/// Texts of others in our log: short.
+/// Untrusted text for the log, shortened.
 std::string shortened(const std::string& text) { return "'" + text.substr(0, 64) + "'"; }
 
-/// A member that has to be a text where it is there.
+/// Whether a member exists and is not a string.
 bool odd(const json& entry, const char* name) {
   const auto found = entry.find(name);
   return found != entry.end() && !found->is_string();
 }
 
-/// What says that a key is for something else, and what is malformed in what all types of keys have.
+/// Checks the members that all key types share: their form, and whether the key is for signatures.
 std::optional<Why> unfit(const json& entry) {
   if (!entry.is_object()) return Why{"it is not an object"};
   for (const char* name : {"kty", "use", "alg", "kid", "crv"}) {
@@ -167,7 +168,7 @@ std::optional<Why> unfit(const json& entry) {
   return {};
 }
 
-/// Whether there is a signature of that name with that type of key: RSA-OAEP, for one, is not one.
+/// Whether that key type has a signature algorithm of that name; RSA-OAEP, for example, is not one.
 bool signs(Kind kind, std::string_view algorithm) {
   if (kind == Kind::edwards) return algorithm.starts_with("Ed");  // "EdDSA", and the names of RFC 9864
   return algorithm.size() == 5 && fits(kind, algorithm);
@@ -199,7 +200,7 @@ tl::expected<UsableKey, Why> make_key(const json& source, bool secrets) {
     if (modulus.size() > max_rsa_bytes || e->size() > 8)
       return unusable("an RSA key has more than 8192 bits, or an exponent of more than 64");
     if (e->empty() || (static_cast<unsigned char>(e->back()) & 1) == 0 || *e == std::string(1, '\1'))
-      return unusable("an RSA key has an impossible exponent");
+      return unusable("an RSA key has an invalid exponent");
     out.kind = Kind::rsa;
   } else if (kty == "EC") {
     if (crv == "P-256") out.kind = Kind::p256;
@@ -296,7 +297,7 @@ Result<JwtKeys> JwtKeys::from_jwks(std::string_view text, const std::string& nam
   return out;
 }
 
-/// Of keys that we have put into a set ourselves: each has to be usable, for the file is the operator's own.
+/// Loads a set of our own keys. Each must be usable, because the operator wrote the file.
 static Result<JwtKeys> all_of(const json& list, const std::string& name, bool secrets) {
   if (list.size() > max_jwt_keys) return failure("has more than 64 keys", name);
   auto keys = JwtKeys::from_jwks(json{{"keys", list}}.dump(), name, secrets);
@@ -329,11 +330,11 @@ Result<JwtKeys> JwtKeys::from_pem(std::string_view text, const std::string& name
       const Certificate certificate(d2i_X509(nullptr, &at, size));
       if (certificate) key.reset(X509_get_pubkey(certificate.get()));
     } else if (kind.ends_with("PRIVATE KEY")) {
-      return failure("holds a private key", name, "meshd verifies only: give it the public one");
+      return failure("holds a private key", name, "meshd only verifies: use the public key");
     } else if (kind == "EC PARAMETERS") {
       continue;
     } else {
-      return failure("holds a " + kind, name, "public keys and certificates are known");
+      return failure("holds a " + kind, name, "supported are public keys and certificates");
     }
     if (!key) return failure("has a " + kind + " that can't be read", name);
     auto jwk = jwk_of(key.get());
@@ -359,9 +360,9 @@ Result<JwtKeys> JwtKeys::from_secrets(std::string_view text, const std::string& 
 }
 
 Result<void> JwtKeys::add(JwtKeys&& others, const std::string& name) {
-  if (size() + others.size() > max_jwt_keys) return failure("makes more than 64 keys together", name);
+  if (size() + others.size() > max_jwt_keys) return failure("makes more than 64 keys in total", name);
   for (auto& key : others.keys_) keys_.push_back(std::move(key));
-  if (others.skipped_) skipped_ = std::move(others.skipped_);  // one of the sources is a set
+  if (others.skipped_) skipped_ = std::move(others.skipped_);  // at most one of the sources is a set
   return {};
 }
 

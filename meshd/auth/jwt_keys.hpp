@@ -1,8 +1,8 @@
 #pragma once
-// Keys that verify JSON Web Tokens: from PEM, from lines of secrets, from a JSON Web Key Set (RFC 7517).
+// Keys that verify JSON Web Tokens: from PEM, from a file of secrets, from a JSON Web Key Set (RFC 7517).
 //
-// Each key knows for which algorithms it may be used, so that a public key can never be taken for a secret. Only public
-// members are ever handed on. Loading is pure and bounded; errors name the source and what is wrong, never the key.
+// Each key has a list of permitted algorithms, so that a public key can never be used as a secret. Only public members
+// are ever passed on. Loading is pure and bounded; errors name the source and what is wrong, never the key.
 
 #include <memory>
 #include <optional>
@@ -17,13 +17,14 @@ namespace nuropb::meshd {
 inline constexpr std::size_t max_jwks_bytes = 256 * 1024;
 inline constexpr std::size_t max_jwt_keys = 64;
 
-/// Keys of a set that are left out, since a set is written by others and has what it has (RFC 7517, section 5): one key
-/// that can't be used must not take the good ones along.
+/// Keys of a set that are skipped. Issuers publish keys for any purpose (RFC 7517, section 5), so one unusable key must
+/// not make the whole set unusable.
 struct SkippedKeys {
   static constexpr std::size_t most_named = 16;
   std::size_t unusable = 0;            ///< too weak, malformed, of an unknown type, or one too many
-  std::size_t not_for_signatures = 0;  ///< in order, and meant for something else: "use": "enc"
-  std::vector<std::string> named{};    ///< "key 2 ('old'): an RSA key has less than 2048 bits"; the first ones
+  std::size_t not_for_signatures = 0;  ///< valid, but for another purpose: "use": "enc"
+  /// Descriptions of the first ones: "key 2 ('old'): an RSA key has less than 2048 bits".
+  std::vector<std::string> named{};
 
   [[nodiscard]] std::string text() const;
   bool operator==(const SkippedKeys&) const = default;
@@ -37,10 +38,10 @@ class JwtKey {
   JwtKey(JwtKey&&) noexcept;
 
   Kind kind = Kind::rsa;
-  std::string kid;  ///< empty: it has none
-  std::string alg;  ///< empty: any that fits its kind
+  std::string kid;  ///< empty if the key has none
+  std::string alg;  ///< empty: any algorithm of its kind
 
-  /// `token` is the whole compact form, `algorithm` what its header says; they fit this key's kind.
+  /// `token` is the compact form, `algorithm` the one in its header. Precondition: the algorithm fits this key's kind.
   [[nodiscard]] bool verifies(const std::string& token, std::string_view algorithm, std::string_view signing_input,
                               std::string_view signature) const;
 
@@ -52,27 +53,29 @@ class JwtKey {
 
 class JwtKeys {
  public:
-  /// Public keys and certificates, one after the other.
+  /// Parses public keys and certificates in sequence.
   static Result<JwtKeys> from_pem(std::string_view text, const std::string& name);
-  /// One a line, of at least 32 bytes.
+  /// Parses secrets, one per line, of at least 32 bytes.
   static Result<JwtKeys> from_secrets(std::string_view text, const std::string& name);
-  /// Keys that can't be used, and those that are not for signatures, are left out: skipped() names them. A set without
-  /// any usable key is an error. `secrets` false: symmetric keys are left out, too, since they are never published.
+  /// Parses a key set. Unusable keys and keys that are not for signatures are skipped; skipped() names them. A set
+  /// without any usable key is an error. `secrets` false: symmetric keys are skipped as well, since they are never
+  /// published.
   static Result<JwtKeys> from_jwks(std::string_view text, const std::string& name, bool secrets);
 
   Result<void> add(JwtKeys&& others, const std::string& name);
-  /// Beside these, without a bound: two bounded sets.
+  /// Appends keys without checking the limit, because both sets are bounded.
   void join(const JwtKeys& others) { keys_.insert(keys_.end(), others.keys_.begin(), others.keys_.end()); }
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
   [[nodiscard]] const SkippedKeys& skipped() const;
-  /// Those that fit the algorithm and, if the token names a key, that key or one without a name.
+  /// The keys that fit the algorithm and, if the token has a kid, have that kid or none.
   [[nodiscard]] std::vector<const JwtKey*> candidates(std::string_view algorithm, std::string_view kid) const;
-  /// True if one has this very name.
+  /// Whether a key has exactly this kid.
   [[nodiscard]] bool has(std::string_view kid) const;
 
  private:
   std::vector<std::shared_ptr<const JwtKey>> keys_;
-  std::shared_ptr<const SkippedKeys> skipped_;  // empty: none. Shared, since sets are copied for each token
+  // Null if none were skipped. Shared, because sets are copied for each token.
+  std::shared_ptr<const SkippedKeys> skipped_;
 };
 
 }  // namespace nuropb::meshd

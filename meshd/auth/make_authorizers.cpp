@@ -22,7 +22,7 @@ Result<http::Client::Settings> server_of(const std::string& url, const std::stri
   out.tls.ca_file = ca_file;
   out.max_body = max_body;
   if (!out.url.tls && !http::loopback(out.url)) {
-    log::warning("tokens depend on an answer that anybody on the way can forge",
+    log::warning("tokens are authenticated by a response that can be forged in transit",
                  {{"setting", key}, {"url", out.url.redacted()}, {"hint", "use https"}});
   }
   return out;
@@ -31,7 +31,7 @@ Result<http::Client::Settings> server_of(const std::string& url, const std::stri
 Made tokens(const Config& config) {
   if (config.auth.token_file.empty())
     return failure("auth.token_file is not set", "",
-                   "the authorizer \"tokens\" needs it; auth.authorizers names others");
+                   "the authorizer \"tokens\" needs it; auth.authorizers selects others");
   auto loaded = StaticTokens::load(config.auth.token_file);
   if (!loaded) return tl::unexpected(loaded.error());
   return std::make_unique<StaticTokens>(std::move(*loaded));
@@ -58,7 +58,7 @@ Made jwt(const Config& config) {
   return std::move(*made);
 }
 
-// Questions that a service is asked at a time: one that answers 20 a second has answered all of them within 2 seconds.
+// Concurrent queries to the service: one that answers 20 per second has answered all of them within 2 seconds.
 constexpr std::size_t mesh_at_a_time = 32;
 
 CachedAuthorizer::Settings cache_of(const Config& config, std::size_t at_a_time) {
@@ -84,7 +84,7 @@ Made introspection(const Config& config) {
                                    {from.user_claim, from.username_claim, from.roles_claim, from.claims},
                                    unix_now});
   if (!made) return tl::unexpected(made.error());
-  // One for each thread, and one that each can begin with at once.
+  // One query per thread, and one more that each can start with at once.
   return std::make_unique<CachedAuthorizer>(std::move(*made), cache_of(config, 2 * std::size_t{from.threads}));
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The authorizers of the config, as one.
+// Creates the chain of the configured authorizers.
 
 #include <memory>
 
@@ -11,7 +11,8 @@ namespace nuropb::meshd {
 
 struct Authorizers {
   std::unique_ptr<AuthorizerChain> chain;
-  MeshAuthorizer* mesh = nullptr;  ///< within the chain, where the config has it: it needs the ring loop's hand
+  /// The "mesh" authorizer within the chain, if configured: the ring loop has to connect it.
+  MeshAuthorizer* mesh = nullptr;
 };
 
 /// One of auth.authorizers by itself. It reads its files; it starts nothing. "mesh" can only ask once `make_authorizers` has made it.

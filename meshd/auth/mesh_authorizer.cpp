@@ -27,7 +27,7 @@ Verdict judge_mesh_answer(std::string_view raw_result, std::string_view raw_erro
       return Verdict::refuse("the service refuses it: " + text);
     return Verdict::later("the service answers with " + text.substr(0, 64));
   }
-  if (!error.is_null() || result.is_discarded()) return Verdict::later("the service's answer is no response");
+  if (!error.is_null() || result.is_discarded()) return Verdict::later("the service's answer is not a valid response");
   if (result.is_null() || (result.is_boolean() && !result.get<bool>()))
     return Verdict::pass("the service does not know it");
   auto identity = identity_of(result, {"user_id", "username", "roles", {"claims"}});
@@ -38,7 +38,7 @@ Verdict judge_mesh_answer(std::string_view raw_result, std::string_view raw_erro
   if (const auto expires = result.find("expires"); expires != result.end() && !expires->is_null()) {
     const auto at = numeric_date(*expires);
     if (!at) return Verdict::refuse("'expires' is not a time");
-    if (*at <= 0) return Verdict::refuse("it has expired");  // in an identity, 0 would mean "never"
+    if (*at <= 0) return Verdict::refuse("it has expired");  // in an identity 0 means "never"
     identity->expires = *at;
   }
   return Verdict::accept(std::move(*identity));
@@ -47,7 +47,7 @@ Verdict judge_mesh_answer(std::string_view raw_result, std::string_view raw_erro
 void MeshAuthorizer::judge(const Credential& credential, Answer answer) {
   if (!credential.bearer()) return answer(Verdict::pass());
   if (questions_.size() >= settings_.asked)
-    return answer(Verdict::later("too many tokens are being asked about (auth.queued)"));
+    return answer(Verdict::later("too many tokens are waiting to be checked (auth.queued)"));
   mesh::Outgoing out;
   out.type = MessageType::request;
   out.routing_key = settings_.service;
@@ -83,7 +83,7 @@ bool MeshAuthorizer::take(const mesh::Incoming& response) {
   if (!questions_.contains(response.correlation_id)) return response.correlation_id.starts_with("authorize-");
   const auto body = decode_response(response.body);
   return end(response.correlation_id, body ? judge_mesh_answer(body->result, body->error)
-                                           : Verdict::later("the service's answer is no response"));
+                                           : Verdict::later("the service's answer is not a valid response"));
 }
 
 bool MeshAuthorizer::take(const mesh::Report& report) {
@@ -91,7 +91,7 @@ bool MeshAuthorizer::take(const mesh::Report& report) {
   if (report.outcome != mesh::Outcome::confirmed) {
     end(report.correlation_id, Verdict::later(report.outcome == mesh::Outcome::not_delivered
                                                   ? "service " + settings_.service + " is not on the mesh"
-                                                  : "the question was not delivered: " + report.detail));
+                                                  : "the request was not delivered: " + report.detail));
   }
   return true;
 }

@@ -1,13 +1,13 @@
 #pragma once
-// The authorizer "mesh": asks a method of a NuroPb service, over the gateway's own connection.
+// The authorizer "mesh": calls a method of a NuroPb service over the gateway's own connection.
 //
 //   request  <auth.mesh_service>.<auth.mesh_method>  params {"token": "…"}
-//   result   {"user_id":"ann","username":"Ann","roles":[…],"claims":{…},"expires":1763632800}, or null: not known
+//   result   {"user_id":"ann","username":"Ann","roles":[…],"claims":{…},"expires":1763632800}, or null: unknown token
 //
-// NuropbAuthenticationError and NuropbAuthorizationError refuse the token; any other error means that it can't be judged
-// now. Questions go the way of consumers' requests, so they are encrypted where the method's description requires it;
-// their correlation ids are such that no answer to a consumer can be taken for one. Stands behind a CachedAuthorizer.
-// The ring loop's thread only; it asks for no thread, since it does not wait.
+// NuropbAuthenticationError and NuropbAuthorizationError refuse the token; any other error means unavailable. Queries
+// are sent like clients' requests, so they are encrypted if the method's description requires it; their correlation ids
+// cannot be confused with those of clients' requests. Used behind a CachedAuthorizer. The ring loop's thread only; it
+// never blocks, so it needs no thread.
 
 #include <string>
 #include <unordered_map>
@@ -18,7 +18,7 @@
 
 namespace nuropb::meshd {
 
-/// What a service's answer says; pure. `raw_error` is null or an error object.
+/// Interprets a service's response; pure. `raw_error` is null or an error object.
 Verdict judge_mesh_answer(std::string_view raw_result, std::string_view raw_error);
 
 class MeshAuthorizer final : public Authorizer {
@@ -26,22 +26,22 @@ class MeshAuthorizer final : public Authorizer {
   struct Settings {
     std::string service, method;
     milliseconds timeout{3000};
-    std::size_t asked = 1000;  ///< questions at a time
+    std::size_t asked = 1000;  ///< concurrent queries
   };
   explicit MeshAuthorizer(Settings settings) : settings_(std::move(settings)) {}
 
-  /// Puts a question on its way to the method; false if there is no broker now.
+  /// Sends a query to the method; returns false if the broker is unavailable.
   using Send = std::function<bool(mesh::Outgoing&&, const std::string& method)>;
   void connect(Send send) { send_ = std::move(send); }
 
   [[nodiscard]] std::string_view name() const override { return "mesh"; }
   void judge(const Credential& credential, Answer answer) override;
 
-  /// True if it was about a question of ours.
+  /// Each returns true if it referred to one of our queries.
   bool take(const mesh::Incoming& response);
   bool take(const mesh::Report& report);
   bool refused(const std::string& correlation_id, const std::string& why);
-  /// Now and then: questions that nobody answered in time.
+  /// To be called regularly: ends queries that were not answered in time.
   void tick(SteadyTime now);
 
  private:

@@ -13,10 +13,10 @@ constexpr milliseconds longest_pause{300'000};
 
 void say_skipped(const SkippedKeys& now, const SkippedKeys& before, const std::string& where) {
   if (now.named.empty() || now == before) return;
-  // An issuer's keys for encryption are in order: no operator has to do anything about them.
+  // Encryption keys of an issuer are normal, so there is nothing for an operator to do.
   if (now.unusable == 0)
     return log::info("keys of a set are not for signatures", {{"set", where}, {"keys", now.text()}});
-  log::warning("keys of a set are left out, since they can't be used",
+  log::warning("keys of a key set are skipped, because they can't be used",
                {{"set", where}, {"keys", now.text()}, {"hint", "tokens that were signed with them are refused"}});
 }
 

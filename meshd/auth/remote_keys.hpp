@@ -1,8 +1,8 @@
 #pragma once
-// A key set that its issuer publishes at an address, and changes now and then.
+// A key set that its issuer publishes at a URL and changes from time to time.
 //
-// refresh() blocks: it belongs to a thread of its own. It asks at most every `retry`, twice as seldom with every failure
-// (up to five minutes), and a failure leaves the last good set in force.
+// refresh() blocks, so it needs a thread of its own. It fetches at most once per `retry`; the pause doubles with each
+// failure (up to five minutes), and the last good set stays in force.
 
 #include <cstdint>
 #include <memory>
@@ -14,7 +14,7 @@
 
 namespace nuropb::meshd {
 
-/// Says in the log which keys of a set are left out, and why; nothing where it is as it was.
+/// Logs which keys of a set are skipped, and why. Logs nothing if that has not changed.
 void say_skipped(const SkippedKeys& now, const SkippedKeys& before, const std::string& where);
 
 class RemoteKeys {
@@ -27,9 +27,10 @@ class RemoteKeys {
   };
   explicit RemoteKeys(Settings settings) : settings_(std::move(settings)), client_(settings_.client) {}
 
-  /// Fetches, unless the set is younger than `older_than` already or it is too soon. True if the set is younger now.
+  /// Fetches, unless the set is already younger than `older_than` or the pause is not over. Returns true if the set is
+  /// younger now.
   bool refresh(SteadyTime older_than, SteadyTime now);
-  /// Ends a fetch under way, and all later ones. Any thread.
+  /// Cancels a fetch in progress, and all later ones. Any thread.
   void cancel() { client_.cancel(); }
 
   /// Any thread.
@@ -41,7 +42,7 @@ class RemoteKeys {
   Settings settings_;
   http::Client client_;
   mutable std::mutex mutex_;
-  std::shared_ptr<const JwtKeys> keys_ = std::make_shared<JwtKeys>();  // under mutex_, like all below
+  std::shared_ptr<const JwtKeys> keys_ = std::make_shared<JwtKeys>();  // guarded by mutex_, like all members below
   std::optional<SteadyTime> fetched_;                                  ///< when the fetch of keys_ began
   SteadyTime next_{};
   unsigned failures_ = 0;

@@ -16,7 +16,7 @@ namespace nuropb::meshd {
 namespace {
 
 constexpr std::size_t max_secrets_bytes = 64 * 1024, max_secrets = 16;
-constexpr std::int64_t clock_skew_s = 31 * 86'400;  // Tornado's own bound for timestamps of the future
+constexpr std::int64_t clock_skew_s = 31 * 86'400;  // Tornado's limit for timestamps in the future
 
 template <class Number>
 std::optional<Number> number_of(std::string_view text) {
@@ -26,7 +26,7 @@ std::optional<Number> number_of(std::string_view text) {
   return n;
 }
 
-/// `length:text|`, cut off the front.
+/// Removes `length:text|` from the front.
 std::optional<std::string_view> take_field(std::string_view& rest) {
   const auto colon = rest.find(':');
   if (colon == std::string_view::npos || colon > 6) return {};
@@ -101,7 +101,7 @@ Result<void> SessionCookie::reload() {
 }
 
 void SessionCookie::judge(const Credential& credential, Answer answer) {
-  // An HMAC takes microseconds: no thread is worth it.
+  // An HMAC takes microseconds, so it needs no thread.
   answer(credential.kind == records::CredentialKind::session_cookie ? verdict(credential.token) : Verdict::pass());
 }
 
@@ -112,7 +112,7 @@ Verdict SessionCookie::verdict(const std::string& cookie) const {
   if (opened->timestamp > now + clock_skew_s) return Verdict::refuse("it was signed in the future");
   if (opened->timestamp + settings_.max_age_s <= now) return Verdict::refuse("it is too old (cookie.max_age_days)");
   const auto info = nlohmann::json::parse(opened->value, nullptr, false);
-  // What nuropb-gw takes from it; a bearer token in it is passed on and not judged again.
+  // The members that nuropb-gw uses. A bearer token among them is forwarded without another authentication.
   auto identity = identity_of(info, {"user_id", "username", "roles", {"roles", "claims"}});
   if (!identity) return Verdict::refuse(identity.error().text());
   if (const auto claims = info.find("claims"); claims != info.end() && claims->is_object())

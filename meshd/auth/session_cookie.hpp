@@ -4,8 +4,8 @@
 //   2|1:0|10:1763632800|7:session|228:eyJ1c2VyX2lkIjog…|914ea0b2…
 //     key   timestamp    name      value in base64        HMAC-SHA256 over all before it, in hex
 //
-// The value is JSON: user_id, username, bearer_token. The number of the key is Tornado's way of rotating secrets; ours
-// is that every secret of the file counts.
+// The value is JSON: user_id, username, bearer_token. Tornado rotates secrets by the key's number; here a signature
+// with any secret in the file is accepted.
 
 #include <memory>
 #include <optional>
@@ -21,16 +21,16 @@ struct SignedValue {
   std::string value;
   std::int64_t timestamp = 0;  ///< when it was signed, Unix time
 };
-/// Any text; nothing, if it is not such a value of this name, signed with one of these secrets. Pure; comparison takes
-/// the same time wherever two signatures differ.
+/// Verifies and decodes any text. Empty if it is not a value of this name signed with one of these secrets. Pure;
+/// signatures are compared in constant time.
 std::optional<SignedValue> open_signed_value(std::string_view text, std::string_view name,
                                              const std::vector<std::string>& secrets);
 
 class SessionCookie final : public Authorizer {
  public:
   struct Settings {
-    std::string name;         ///< of the cookie: it is part of what is signed
-    std::string secret_file;  ///< one a line
+    std::string name;         ///< name of the cookie, which is part of the signed text
+    std::string secret_file;  ///< one secret per line
     std::int64_t max_age_s = 31 * 86'400;
     WallClock clock = unix_now;
   };

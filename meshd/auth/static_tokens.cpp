@@ -71,7 +71,7 @@ Result<StaticTokens> StaticTokens::parse(std::string_view text, const std::strin
   for (auto&& [key, node] : root) {
     if (key.str() != "tokens")
       return failure("unknown key '" + std::string(key.str()) + "'", at(name, node.source()),
-                     "only [tokens.\"…\"] tables stand here");
+                     "only [tokens.\"…\"] tables are allowed");
   }
   if (!root["tokens"]) return result;
   const toml::table* tokens = root["tokens"].as_table();

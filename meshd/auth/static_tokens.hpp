@@ -1,5 +1,5 @@
 #pragma once
-// Tokens from a file, each naming its user (docs/tasks/tokens.md):
+// Tokens from a file that assigns each to a user (docs/tasks/tokens.md):
 //
 //   [tokens."a-long-random-text"]
 //   user_id = "ann"
@@ -19,14 +19,14 @@ namespace nuropb::meshd {
 
 class StaticTokens final : public Authorizer {
  public:
-  /// An error names file, line and what is wrong, and never the token.
+  /// An error names file, line and what is wrong, never the token.
   static Result<StaticTokens> load(const std::string& file);
   static Result<StaticTokens> parse(std::string_view toml, const std::string& name);
 
   [[nodiscard]] std::string_view name() const override { return "tokens"; }
   void judge(const Credential& credential, Answer answer) override;
   Result<void> reload() override;
-  /// Its token still stands in the file, for the same user.
+  /// Whether the token is still in the file, for the same user.
   [[nodiscard]] bool still_good(const Identity& identity) const override;
   [[nodiscard]] std::size_t size() const { return users_.size(); }
 
@@ -35,8 +35,8 @@ class StaticTokens final : public Authorizer {
   static Digest digest(std::string_view token);
 
   std::string file_;
-  // Keyed by SHA-256: what a comparison's timing tells about a digest is of no use for guessing a token, and the
-  // tokens themselves don't stay in memory.
+  // Keyed by SHA-256: the timing of comparisons of digests does not help to guess a token, and the tokens themselves do
+  // not stay in memory.
   std::map<Digest, Identity> users_;  // without their tokens
 };
 

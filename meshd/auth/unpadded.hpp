@@ -1,5 +1,5 @@
 #pragma once
-// Base64url without padding, as JOSE has it (RFC 7515 section 2). Strict, like common/base64.hpp.
+// Base64url without padding, as in JOSE (RFC 7515 section 2). Strict, like common/base64.hpp.
 
 #include <algorithm>
 

@@ -31,7 +31,7 @@ Result<std::string> admin_key(const std::string& runtime_dir) {
   const std::string file = runtime_dir + "/" + meshd::RuntimeDir::admin_key_name;
   if (::access(file.c_str(), R_OK) != 0)
     return failure("the admin socket's key can't be read: " + errno_text(), file,
-                   "be the user that nuropb-meshd runs as; it makes the file when it starts");
+                   "run as the same user as nuropb-meshd, which creates the file at start-up");
   const auto key = read_text_file(file, 1024);
   if (!key) return tl::unexpected(key.error());
   return std::string(trimmed(*key, " \t\r\n"));
@@ -60,7 +60,7 @@ Result<std::string> operate(const std::string& runtime_dir, const std::string& n
   stream.expires_after(timeout);
   stream.async_connect(Local::endpoint(admin_socket), [&](const boost::system::error_code& error) {
     if ((failed = error)) return;
-    step = "the question can't be sent";
+    step = "sending the request failed";
     beast_http::async_write(stream, request, [&](const boost::system::error_code& unsent, std::size_t) {
       if ((failed = unsent)) return;
       step = "no answer";

@@ -1,5 +1,5 @@
 #pragma once
-// Asks a running meshd over its admin socket (meshd/admin_socket.hpp).
+// Client for a running meshd's admin socket (meshd/admin_socket.hpp).
 
 #include <string>
 
@@ -8,11 +8,11 @@
 
 namespace nuropb::ctl {
 
-/// The key of the admin socket in that gateway.runtime_dir. The error names the file.
+/// The admin socket's key in that gateway.runtime_dir. The error names the file.
 Result<std::string> admin_key(const std::string& runtime_dir);
 
-/// POST /operations/<name> with this JSON; the answer's JSON. An error says why there is none: no key to be read, no meshd
-/// there, no answer in time, or what meshd says is wrong.
+/// Sends POST /operations/<name> with this JSON and returns the JSON of the response. The error says what failed: the
+/// key cannot be read, meshd is not running, no response in time, or meshd's error.
 Result<std::string> operate(const std::string& runtime_dir, const std::string& name, const std::string& body,
                             milliseconds timeout);
 

@@ -1,4 +1,4 @@
-// nuropb-ctl completion, man: made from the command line itself, so that they can't say anything else than it does.
+// nuropb-ctl completion, man: generated from the command line's definition, so that they always match it.
 
 #include "meshd/ctl/manual.hpp"
 
@@ -7,7 +7,7 @@
 namespace nuropb::ctl {
 namespace {
 
-/// "mesh call" and the like; the app itself is "".
+/// The path of a command, like "mesh call"; "" for the app itself.
 void each_command(const CLI::App& app, const std::string& path,
                   const std::function<void(const std::string& path, const CLI::App&)>& work) {
   work(path, app);
@@ -15,7 +15,7 @@ void each_command(const CLI::App& app, const std::string& path,
     each_command(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), work);
 }
 
-/// What may follow: its subcommands, its options and those of all.
+/// What may follow a command: its subcommands, its options and the global options.
 std::string words(const CLI::App& app, const CLI::App& command) {
   std::string out;
   const auto add = [&out](const std::string& word) { out += (out.empty() ? "" : " ") + word; };
@@ -72,7 +72,7 @@ std::string bash_completion(const CLI::App& app) {
 }
 
 std::string zsh_completion(const CLI::App& app) {
-  // zsh runs what bash does: one list of words, and not two to be kept alike.
+  // zsh runs the bash completion, so that there is one list of words.
   return "#compdef nuropb-ctl\n"
          "# Completion of nuropb-ctl for zsh, made by `nuropb-ctl completion zsh`.\n"
          "autoload -U +X bashcompinit && bashcompinit\n" +

@@ -1,4 +1,4 @@
-// nuropb-ctl config: the settings before anything runs on them.
+// nuropb-ctl config: commands about the settings, for use before the gateway runs.
 
 #include <iostream>
 #include <memory>
@@ -54,7 +54,7 @@ void add_config_commands(CLI::App& app, Invocation& invocation) {
   checked->add_flag("--only-settings", *only_file,
                     "Opens no file that a setting names: tokens, keys and policy may be readable by meshd alone");
   checked->callback([&invocation, only_file] {
-    invocation.without_settings = true;  // it loads them itself
+    invocation.without_settings = true;  // the command loads them itself
     invocation.run = [&invocation, only_file] { return check(invocation, !*only_file); };
   });
 

@@ -1,4 +1,4 @@
-// nuropb-ctl sessions, send, kick: what the gateway's own methods do (meshd/operations.hpp), by hand.
+// nuropb-ctl sessions, send, kick: the gateway's own methods (meshd/operations.hpp) from the command line.
 
 #include <iostream>
 #include <iterator>
@@ -13,21 +13,21 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int nobody = 3;
+constexpr int no_session = 3;
 constexpr const char* no_target = "missing target: use one of --session, --user, --all";
-constexpr const char* handler_help = "Consumers of which kind: websocket or lines";
+constexpr const char* handler_help = "Listener kind of the clients: websocket or lines";
 constexpr const char* codes =
-    "Exit codes: 0 done; 1 it could not be done, or not everybody answered; 2 wrong command or settings; 3 nobody "
-    "was there";
+    "Exit codes: 0 done; 1 it could not be done, or not every edge and gateway answered; 2 wrong command or "
+    "settings; 3 no such client is connected";
 
 struct Sessions {
   std::string user, cursor;
   std::uint64_t limit = 100;
   bool count = false;
-  std::string handler = "websocket";  ///< whose consumers: common/handler_kinds.hpp
+  std::string handler = "websocket";  ///< listener kind: common/handler_kinds.hpp
 };
 
-/// Whom send and kick are for: one of the three.
+/// The target of send and kick: exactly one of the three.
 struct Whom {
   std::string session;
   std::vector<std::string> users;
@@ -36,7 +36,7 @@ struct Whom {
 };
 struct Send {
   Whom whom;
-  std::string message;  ///< JSON, or "-": from standard input
+  std::string message;  ///< JSON, or "-" for standard input
 };
 struct Kick {
   Whom whom;
@@ -44,7 +44,7 @@ struct Kick {
   std::string reason;
 };
 
-/// The operation's last word and its parameter; nothing if it is not exactly one.
+/// The operation's suffix and its parameter; empty unless exactly one target is set.
 std::optional<std::pair<std::string, json>> target_of(const Whom& whom) {
   if ((whom.session.empty() ? 0 : 1) + (whom.users.empty() ? 0 : 1) + (whom.all ? 1 : 0) != 1) return {};
   if (whom.all) return std::pair("all", json::object());
@@ -62,7 +62,7 @@ int say(const Result<json>& answer, bool as_json, const char* what) {
   for (const json& gateway : unanswered) std::cerr << "gateway " << shown(gateway) << " did not answer in time\n";
   if (silent > 0) std::cerr << silent << " edges did not answer in time\n";
   if (!unanswered.empty() || silent > 0) return not_done;
-  return connections == 0 ? nobody : done;
+  return connections == 0 ? no_session : done;
 }
 
 /// "1 user", "2 users".
@@ -123,7 +123,7 @@ int kick(const Invocation& invocation, const Kick& options) {
 
 void add_whom(CLI::App* command, Whom& whom) {
   command->add_option("--session", whom.session, "One session, by its id");
-  command->add_option("--user", whom.users, "Every connection of this user, on every gateway; may be given often")
+  command->add_option("--user", whom.users, "Every connection of this user, on every gateway; may be repeated")
       ->allow_extra_args(false);
   command->add_flag("--all", whom.all, "Everybody");
   command->add_option("--handler", whom.handler, handler_help)->capture_default_str();
@@ -133,28 +133,28 @@ void add_whom(CLI::App* command, Whom& whom) {
 
 void add_consumer_commands(CLI::App& app, Invocation& invocation) {
   const auto listing = std::make_shared<Sessions>();
-  CLI::App* const listed =
-      app.add_subcommand("sessions", "Who is connected to the gateways of this service, and how many");
-  listed->add_option("--user", listing->user, "Only this user's");
+  CLI::App* const listed = app.add_subcommand(
+      "sessions", "Lists the clients that are connected to the gateways of this service, with their number");
+  listed->add_option("--user", listing->user, "Only sessions of this user");
   listed->add_option("--limit", listing->limit, "Sessions in a page")->check(CLI::Range(1, 1000));
-  listed->add_option("--cursor", listing->cursor, "Where the page before ended");
-  listed->add_flag("--count", listing->count, "Only how many");
+  listed->add_option("--cursor", listing->cursor, "The cursor that the previous page ended with");
+  listed->add_flag("--count", listing->count, "Prints only the number");
   listed->add_option("--handler", listing->handler, handler_help)->capture_default_str();
   runs(listed, invocation, sessions, listing);
 
   const auto sending = std::make_shared<Send>();
   CLI::App* const sent =
-      app.add_subcommand("send", std::string("Sends a message to consumers, wherever they are connected\n") + codes);
+      app.add_subcommand("send", std::string("Sends a message to clients, on all gateways of this service\n") + codes);
   add_whom(sent, sending->whom);
   sent->add_option("message", sending->message, "JSON, sent as it is; - reads it from standard input")->required();
   runs(sent, invocation, send, sending);
 
   const auto kicking = std::make_shared<Kick>();
-  CLI::App* const kicked = app.add_subcommand("kick", std::string("Closes connections of consumers\n") + codes);
+  CLI::App* const kicked = app.add_subcommand("kick", std::string("Closes connections of clients\n") + codes);
   add_whom(kicked, kicking->whom);
   kicked
       ->add_option("--code", kicking->code,
-                   "1000, 1001, or 4000 to 4999: clients come again after 4000 to 4499, and not after 4500 to 4999")
+                   "1000, 1001, or 4000 to 4999: clients reconnect after 4000 to 4499, and do not after 4500 to 4999")
       ->capture_default_str();
   kicked->add_option("--reason", kicking->reason, "At most 123 bytes");
   runs(kicked, invocation, kick, kicking);

@@ -40,14 +40,13 @@ std::string bar(const json& ring) {
   constexpr std::uint64_t cells = 10;
   const std::uint64_t bytes = number(ring, "bytes"), capacity = std::max<std::uint64_t>(number(ring, "capacity"), 1);
   const auto share = static_cast<double>(std::min(bytes, capacity)) / static_cast<double>(capacity);
-  // What is not empty is seen.
+  // A share above 0 is shown as at least one cell.
   const auto full = bytes == 0 ? 0 : std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::lround(share * cells)));
   return "[" + std::string(full, '#') + std::string(cells - full, '.') + "]" + padded(rounded(share * 100), 4, false) +
          " %";
 }
 
-/// What a histogram measures, in the words of a person: `edge_in` of stage_seconds{stage="edge_in"}, `request` of
-/// request_seconds.
+/// A readable name of a histogram: `edge_in` for stage_seconds{stage="edge_in"}, `request` for request_seconds.
 std::string stage_name(const json& one) {
   std::string name = text(one, "name");
   constexpr std::string_view unit = "_seconds";
@@ -118,7 +117,7 @@ json latencies(const json& before, const json& now) {
       const auto wanted = static_cast<double>(all) * share;
       std::size_t place = 0;
       while (place + 1 < total.size() && static_cast<double>(total[place]) < wanted) ++place;
-      // The last one has no bound: at least the one before.
+      // The last bucket has no bound: at least the previous one.
       while (place > 0 && !bounds[place].is_number()) --place;
       line[name] = bounds[place].is_number() ? bounds[place].get<double>() * 1000 : 0;
     }

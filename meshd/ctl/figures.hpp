@@ -1,5 +1,6 @@
 #pragma once
-// Figures of a gateway, from two answers of the operation `status` (meshd/ring_admin.cpp), as lines for a terminal. Pure.
+// Formats a gateway's status, from two responses of the operation `status` (meshd/ring_admin.cpp), for a terminal.
+// Pure.
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -7,14 +8,15 @@
 
 namespace nuropb::ctl {
 
-/// What happened between two answers, a second. Nothing is negative: a process that began anew counts from 0.
+/// Rates per second between two responses. Never negative: a restarted process counts from 0.
 nlohmann::json rates(const nlohmann::json& before, const nlohmann::json& now, double seconds);
 
-/// [{"name", "labels", "count", "p50_ms", "p90_ms", "p99_ms"}] between two answers: the bounds of the buckets in which
-/// these shares lie. Those without a count are left out. `before` null: since the gateway began.
+/// [{"name", "labels", "count", "p50_ms", "p90_ms", "p99_ms"}] between two responses: upper bounds of the histogram
+/// buckets that contain these percentiles. Entries without a count are omitted. `before` null: since the gateway's
+/// start.
 nlohmann::json latencies(const nlohmann::json& before, const nlohmann::json& now);
 
-/// The screen of `top`, lines of at most `width` columns. `rates` null: without (status).
+/// The screen of `top`, lines of at most `width` columns. `rates` null: without rates (status).
 std::vector<std::string> screen(const nlohmann::json& now, const nlohmann::json& rates, const nlohmann::json& latencies,
                                 std::size_t width);
 

@@ -1,4 +1,4 @@
-// nuropb-ctl: what an operator does by hand.
+// nuropb-ctl: the operator's command-line tool.
 
 #include <signal.h>
 
@@ -10,8 +10,8 @@
 int main(int argc, char** argv) {
   using namespace nuropb;
   keep_standard_descriptors();
-  ::signal(SIGPIPE, SIG_IGN);  // a peer that goes away is an error with a text
-  CLI::App app("What an operator of the NuroPb gateway does by hand", "nuropb-ctl");
+  ::signal(SIGPIPE, SIG_IGN);  // a lost peer is reported as an error instead
+  CLI::App app("Operates a NuroPb gateway", "nuropb-ctl");
   app.set_version_flag("--version", "nuropb-ctl " NUROPB_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    // CLI11 reports a mistyped command as a missing one.
+    // CLI11 reports an unknown command as a missing one.
     if (const auto words = app.remaining(true); dynamic_cast<const CLI::RequiredError*>(&e) && !words.empty())
       return ctl::fail(ctl::usage_mistake, "nuropb-ctl: unknown command '" +
                                                ctl::shown(std::string_view(words.front())) +

@@ -19,8 +19,8 @@ std::string roff(std::string_view text) {
   return out;
 }
 
-/// Long words can't be spread over a line, so it is not adjusted: .ad says so to groff 1.22, the string AD to 1.23, whose
-/// paragraphs each begin with what that string has.
+/// Disables adjusting, because long words leave wide gaps: .ad for groff 1.22, the string AD for 1.23, whose paragraphs
+/// each begin with its content.
 std::string head(const std::string& name, const char* section, const std::string& about) {
   return ".TH \"" + roff(name) + "\" " + section +
          " \"\" \"nuropb-gateway " NUROPB_VERSION "\" \"NuroPb gateway\"\n.ds AD l\n.ad l\n" + ".SH NAME\n" +
@@ -67,7 +67,8 @@ std::string manual_of_commands(const CLI::App& app) {
   std::string out = head("nuropb-ctl", "1", app.get_description());
   out +=
       ".SH SYNOPSIS\n.B nuropb\\-ctl\n[\\-\\-config FILE] [\\-\\-set SECTION.KEY=VALUE]... [\\-\\-json] COMMAND\n"
-      ".SH DESCRIPTION\nMost commands ask nuropb\\-meshd over the socket admin.sock in gateway.runtime_dir of the "
+      ".SH DESCRIPTION\nMost commands send requests to nuropb\\-meshd over the socket admin.sock in "
+      "gateway.runtime_dir of the "
       "settings, "
       "which is open to the gateway's user only: run them as that user. The "
       "commands under mesh, config and token need no running gateway.\n.SH OPTIONS\n";
@@ -75,44 +76,42 @@ std::string manual_of_commands(const CLI::App& app) {
   out += ".SH COMMANDS\n";
   command(app, "", out);
   return out +
-         ".SH EXIT STATUS\n0: it is so now. 1: it could not be done. 2: the command or the settings are wrong. Others "
-         "are "
-         "the command's own, and stand with it.\n"
+         ".SH EXIT STATUS\n0: done. 1: it could not be done. 2: the command or the settings are wrong. Other codes "
+         "are specific to a command and listed with it.\n"
          ".SH SEE ALSO\n.BR nuropb\\-gateway (7),\n.BR nuropb\\-gateway.toml (5)\n";
 }
 
 std::string manual_of_gateway() {
-  return head("nuropb-gateway", "7", "WebSocket consumers on a NuroPb service mesh") +
-         ".SH DESCRIPTION\nConsumers speak WebSocket to small, disposable processes nuropb\\-edge; those hand requests "
-         "over "
-         "shared memory to one process nuropb\\-meshd, which alone holds the connection to RabbitMQ. An edge that dies "
-         "takes "
-         "only its own sockets with it; where meshd dies, no socket drops. Every request ends in exactly one outcome.\n"
+  return head("nuropb-gateway", "7", "WebSocket clients on a NuroPb service mesh") +
+         ".SH DESCRIPTION\nClients connect over WebSocket to small, disposable processes nuropb\\-edge, which pass "
+         "requests through shared memory to one process nuropb\\-meshd, the only one that is connected to RabbitMQ. "
+         "When "
+         "an edge dies, only its own sockets are lost; when meshd dies, no socket is lost. Every request ends in "
+         "exactly one outcome.\n"
          ".SH FILES\n.TP\n.I gateway.toml\nThe settings of all processes:\n.BR nuropb\\-gateway.toml (5).\n"
-         ".TP\n.I RUNTIME_DIR/admin.sock\nWhere meshd is asked:\n.BR nuropb\\-ctl (1),\n"
-         "and GET /metrics.\n.TP\n.I RUNTIME_DIR/admin.key\nThe key that meshd asks for there.\n.TP\n.I "
+         ".TP\n.I RUNTIME_DIR/admin.sock\nThe admin socket of meshd, for\n.BR nuropb\\-ctl (1),\n"
+         "and GET /metrics.\n.TP\n.I RUNTIME_DIR/admin.key\nThe key that the admin socket requires.\n.TP\n.I "
          "RUNTIME_DIR/meshd.sock\nWhere edges attach.\n"
-         ".SH SIGNALS\n.TP\n.B SIGTERM\nmeshd stops; an edge drains: it takes nobody any more, finishes what is "
-         "pending, and "
-         "closes its sockets (drain.*).\n.TP\n.B SIGHUP\nmeshd reads tokens, keys and policy again, an edge its "
-         "certificates. "
-         "The launcher scripts/nuropb\\-gateway takes it for new programs or settings and replaces all, one after the "
-         "other.\n"
-         ".TP\n.B SIGUSR1\nTo the launcher: what SIGHUP is to the others.\n"
-         ".TP\n.B SIGUSR2\nTo an edge: drains at once, for another one listens already.\n"
-         ".SH EXIT STATUS\n0: after an orderly end. 2: a mistake in the settings. 78: something that starting again "
-         "would not "
-         "mend.\n.SH SEE ALSO\n.BR nuropb\\-ctl (1),\n.BR nuropb\\-gateway.toml (5)\n";
+         ".SH SIGNALS\n.TP\n.B SIGTERM\nmeshd stops; an edge drains: it accepts no new clients, finishes "
+         "pending requests, and closes its sockets (drain.*).\n.TP\n.B SIGHUP\nmeshd reloads tokens, keys and policy, "
+         "an edge its "
+         "certificates. The launcher scripts/nuropb\\-gateway replaces all processes, one after the other, to apply "
+         "new "
+         "programs or settings.\n"
+         ".TP\n.B SIGUSR1\nThe launcher sends SIGHUP to meshd and the edges.\n"
+         ".TP\n.B SIGUSR2\nAn edge drains at once, because another one already listens.\n"
+         ".SH EXIT STATUS\n0: orderly shutdown. 2: a mistake in the settings. 78: an error that a restart cannot "
+         "fix.\n.SH SEE ALSO\n.BR nuropb\\-ctl (1),\n.BR nuropb\\-gateway.toml (5)\n";
 }
 
 std::string manual_of_settings() {
   return head("nuropb-gateway.toml", "5", "settings of the NuroPb gateway") +
-         ".SH DESCRIPTION\nOne TOML file for meshd, the edges and the launcher. A key that is left out has its "
-         "default. "
-         "Environment variables (NUROPB_LISTEN_PORT=8880) win over the file, \\-\\-set listen.port=8880 over both. "
-         "Relative "
-         "paths are relative to the file. nuropb\\-ctl config check looks at it, nuropb\\-ctl config default prints a "
-         "commented one.\n" +
+         ".SH DESCRIPTION\nOne TOML file for meshd, the edges and the launcher. A missing key has its "
+         "default. Environment variables (NUROPB_LISTEN_PORT=8880) override the file, \\-\\-set listen.port=8880 "
+         "overrides both. "
+         "Relative paths are relative to the file. nuropb\\-ctl config check checks it, nuropb\\-ctl config default "
+         "prints a "
+         "commented file.\n" +
          config_doc_roff() + ".SH SEE ALSO\n.BR nuropb\\-ctl (1),\n.BR nuropb\\-gateway (7)\n";
 }
 

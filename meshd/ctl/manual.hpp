@@ -1,5 +1,5 @@
 #pragma once
-// Manual pages (man macros) and completion, as text. Pure.
+// Manual pages (man macros) and shell completion, as text. Pure.
 
 #include <string>
 

@@ -1,5 +1,5 @@
-// nuropb-ctl mesh call, mesh describe: as a client of its own on the broker, so that they tell of the mesh also where the
-// gateway does not run. And the command line of all of `mesh`.
+// nuropb-ctl mesh call, mesh describe: they connect to the broker on their own, so they also work while the gateway is
+// not running. Also defines the command line of all `mesh` commands.
 
 #include <chrono>
 #include <future>
@@ -23,15 +23,15 @@ Result<std::unique_ptr<mesh::Api>> connected(const Config& config) {
   auto transport = meshd::transport_settings(config, random_hex32());
   if (!transport) return tl::unexpected(transport.error());
   transport->client_only = true;
-  (void)log::configure({"nuropb-ctl", log::Level::error, log::Format::text, ""});  // what fails is said by the command
+  (void)log::configure({"nuropb-ctl", log::Level::error, log::Format::text, ""});  // the command itself reports errors
   auto api = std::make_unique<mesh::Api>(std::move(*transport));
   if (const auto started = api->start(milliseconds(config.amqp.connect_timeout_ms)); !started)
     return tl::unexpected(started.error());
   return api;
 }
 
-/// Whatever takes long says so.
-mesh::Answer patient(std::future<mesh::Answer> answer, const std::string& what) {
+/// Waits for an answer and reports progress if it takes long.
+mesh::Answer await_answer(std::future<mesh::Answer> answer, const std::string& what) {
   const auto since = std::chrono::steady_clock::now();
   while (answer.wait_for(say_again) != std::future_status::ready) {
     const auto waited = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since);
@@ -63,19 +63,19 @@ int mesh_call(const Invocation& invocation, const MeshCall& what) {
   const std::string text = what.params == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : what.params;
   const json params = json::parse(text, nullptr, false), context = json::parse(what.context, nullptr, false);
   if (params.is_discarded()) return fail(usage_mistake, "the parameters are not JSON: " + shown(text.substr(0, 80)));
-  if (!context.is_object()) return fail(usage_mistake, "--context is no JSON object");
+  if (!context.is_object()) return fail(usage_mistake, "--context is not a JSON object");
   auto api = connected(invocation.config);
   if (!api) return fail(not_done, api.error());
   mesh::CallOptions options;
   options.ttl = milliseconds(what.ttl_ms);
   options.context = context;
-  return say(invocation, patient((*api)->request(what.service, what.method, params, options), what.service));
+  return say(invocation, await_answer((*api)->request(what.service, what.method, params, options), what.service));
 }
 
 int mesh_describe(const Invocation& invocation, const MeshCall& what) {
   auto api = connected(invocation.config);
   if (!api) return fail(not_done, api.error());
-  const mesh::Answer answer = patient((*api)->describe(what.service), what.service);
+  const mesh::Answer answer = await_answer((*api)->describe(what.service), what.service);
   if (!answer || invocation.json || !answer->is_object()) return say(invocation, answer);
   std::cout << text(*answer, "service_name") << ' ' << text(*answer, "service_version") << ": "
             << text(*answer, "description") << '\n';
@@ -84,7 +84,7 @@ int mesh_describe(const Invocation& invocation, const MeshCall& what) {
     std::string parameters;
     const json described = method.value("parameters", json::object());
     const json listed = described.value("properties", json::array());
-    // Pairs, as NuroPb writes them; an object from others.
+    // A list of pairs, as NuroPb writes it, or an object from other implementations.
     for (const auto& [key, value] : listed.items()) {
       const bool pair = listed.is_array() && value.is_array() && value.size() == 2;
       parameters += (parameters.empty() ? "" : ", ") + (pair ? shown(value[0]) : shown(std::string_view(key))) + ": " +
@@ -98,27 +98,28 @@ int mesh_describe(const Invocation& invocation, const MeshCall& what) {
 }
 
 void add_mesh_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* const mesh = app.add_subcommand("mesh", "The mesh on the broker");
+  CLI::App* const mesh = app.add_subcommand("mesh", "Commands for the mesh, which need the broker only");
   mesh->require_subcommand(1);
   const auto configure = std::make_shared<MeshConfigure>();
   CLI::App* const configuring = mesh->add_subcommand(
       "configure",
-      "Makes sure of the virtual host, exchanges, dead-letter queue, service queue and bindings. Deletes nothing.\n"
-      "Exit codes: 0 all is there; 1 it could not be done; 2 wrong command or settings; 3 --dry-run found something "
+      "Creates the virtual host, exchanges, queues and bindings that are missing. Deletes nothing.\n"
+      "Exit codes: 0 everything exists; 1 it could not be done; 2 wrong command or settings; 3 --dry-run found "
+      "something "
       "missing");
   configuring->add_option("--service", configure->service,
-                          "The service whose queues are made (default: gateway.service)");
+                          "The service whose queues are created (default: gateway.service)");
   configuring->add_option("--rpc-binding", configure->rpc_bindings,
-                          "A further routing key of the service queue; may be given often");
+                          "A further routing key of the service queue; may be repeated");
   configuring->add_option("--event-binding", configure->event_bindings,
-                          "A topic pattern of the service queue; may be given often");
+                          "A topic pattern of the service queue; may be repeated");
   configuring->add_option("--management-url", configure->management_url,
-                          "RabbitMQ's management (default: amqp.management_url, else the AMQP host, port + 10000)");
-  configuring->add_flag("--dry-run", configure->dry_run, "Only says what is missing");
+                          "RabbitMQ's management API (default: amqp.management_url, else the AMQP host, port + 10000)");
+  configuring->add_flag("--dry-run", configure->dry_run, "Only prints what is missing");
   runs(configuring, invocation, mesh_configure, configure);
 
   const auto described = std::make_shared<MeshCall>();
-  CLI::App* const describe = mesh->add_subcommand("describe", "What a service of the mesh says of itself");
+  CLI::App* const describe = mesh->add_subcommand("describe", "Prints a service's description");
   describe->add_option("service", described->service, "Its name")->required();
   runs(describe, invocation, mesh_describe, described);
 
@@ -132,7 +133,7 @@ void add_mesh_commands(CLI::App& app, Invocation& invocation) {
   call->add_option("method", called->method, "The method")->required();
   call->add_option("params", called->params, "JSON; - reads it from standard input")->capture_default_str();
   call->add_option("--context", called->context, "The call's context, JSON")->capture_default_str();
-  call->add_option("--ttl-ms", called->ttl_ms, "How long the answer is waited for")
+  call->add_option("--ttl-ms", called->ttl_ms, "How long to wait for the answer")
       ->check(CLI::Range(1U, 3'600'000U))
       ->capture_default_str();
   runs(call, invocation, mesh_call, called);

@@ -1,5 +1,5 @@
 #pragma once
-// `nuropb-ctl mesh …`: what is said to the broker without meshd, with the same settings.
+// `nuropb-ctl mesh …`: commands that use the broker directly, without meshd, with the same settings.
 
 #include <string>
 #include <vector>
@@ -15,17 +15,17 @@ struct MeshConfigure {
   bool dry_run = false;
 };
 
-/// Does it and says on stdout what was done (docs/tasks/configure-the-mesh.md). The exit code: 0 all is there now; 1 it
-/// could not be done; 2 the command or the settings are wrong; 3 (dry run) something is missing, or may be.
+/// Runs the command and prints what was done (docs/tasks/configure-the-mesh.md). Exit codes: 0 everything exists now; 1
+/// it failed; 2 the command or the settings are wrong; 3 (dry run) something is or may be missing.
 int mesh_configure(const Invocation& invocation, const MeshConfigure& what);
 
 struct MeshCall {
   std::string service, method;
-  std::string params = "{}";   ///< JSON, or "-": from standard input
-  std::string context = "{}";  ///< JSON, as gateways send a consumer's
+  std::string params = "{}";   ///< JSON, or "-" for standard input
+  std::string context = "{}";  ///< JSON, in the form that gateways send for a client
   std::uint32_t ttl_ms = 10'000;
 };
-/// 0 it answered; 1 it could not be asked, or there was no answer; 3 the service's answer is an error.
+/// Exit codes: 0 a result; 1 the request could not be sent, or got no response; 3 the response is an error.
 int mesh_call(const Invocation& invocation, const MeshCall& what);
 int mesh_describe(const Invocation& invocation, const MeshCall& what);
 

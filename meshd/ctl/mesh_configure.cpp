@@ -1,4 +1,4 @@
-// nuropb-ctl mesh configure: mesh/configure.hpp by hand.
+// nuropb-ctl mesh configure: mesh/configure.hpp from the command line.
 
 #include "meshd/ctl/mesh_commands.hpp"
 
@@ -60,21 +60,21 @@ int mesh_configure(const Invocation& invocation, const MeshConfigure& what) {
   }
   std::cout << found->broker << ", service " << settings.transport.service_name << '\n';
   for (const auto& item : found->items) {
-    // A binding nobody could be asked about: declared again all the same, unless this is a dry run.
+    // A binding whose earlier state is unknown is declared nevertheless, except in a dry run.
     std::cout << (item.state == Found::unknown ? (what.dry_run ? "unknown " : "bound   ") : word(item.state))
               << item.what << '\n';
   }
   for (const auto& note : found->notes) std::cout << "note    " << note << '\n';
   if (what.dry_run && missing > 0) {
-    std::cout << "would make " << missing << ", nothing was changed\n";
+    std::cout << "would create " << missing << ", nothing was changed\n";
     return something_missing;
   }
   if (what.dry_run && found->count(Found::unknown) > 0) {
-    std::cout << "bindings may be missing: the management did not answer\n";
+    std::cout << "bindings may be missing: the management API did not answer\n";
     return something_missing;
   }
   if (made > 0) std::cout << "made " << made << '\n';
-  else std::cout << "all was there\n";
+  else std::cout << "everything exists\n";
   return std::cout.flush() ? done : not_done;
 }
 

@@ -47,9 +47,9 @@ std::string duration(std::uint64_t seconds) {
 }
 
 Result<json> ask(const Config& config, const std::string& name, const json& params) {
-  // Twice what meshd waits for others, for a page and its count, and a little for itself.
-  const milliseconds patience(2 * config.push.timeout_ms + 5000);
-  const auto text = operate(config.gateway.runtime_dir, name, written(params), patience);
+  // Twice the time that meshd waits for others (for a page and its count), and a little for itself.
+  const milliseconds timeout(2 * config.push.timeout_ms + 5000);
+  const auto text = operate(config.gateway.runtime_dir, name, written(params), timeout);
   if (!text) return tl::unexpected(text.error());
   auto answer = json::parse(*text, nullptr, false);
   if (!answer.is_object()) return failure("meshd's answer can't be read");

@@ -1,5 +1,5 @@
 #pragma once
-// What all commands of nuropb-ctl share: the command line's own settings, exit codes, and how something is said.
+// Shared by all commands of nuropb-ctl: options of the command line, exit codes, and output.
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -14,22 +14,23 @@
 
 namespace nuropb::ctl {
 
-/// Exit codes; `refused` is a token, or a request by its service. Others are a command's own.
+/// Exit codes. `refused` means that a token was refused, or a request by its service. Commands may define further
+/// codes.
 inline constexpr int done = 0, not_done = 1, usage_mistake = 2, refused = 3;
 
-/// A command that waits longer than this says so, and again each time.
+/// A command that waits longer than this prints what it waits for, repeatedly.
 inline constexpr std::chrono::seconds say_again{2};
 
-/// What the command line asks for. Commands register themselves and set `run` when they are named.
+/// The parsed command line. Commands register themselves and set `run` when they are selected.
 struct Invocation {
   ConfigSources sources;
-  bool json = false;              ///< --json: the answer as JSON, one object a line
+  bool json = false;              ///< --json: the response as JSON, one object per line
   bool without_settings = false;  ///< `run` needs no config, or reads it itself
-  Config config;                  ///< before `run`
+  Config config;                  ///< loaded before `run`
   std::function<int()> run;
 };
 
-/// Named, `command` is what is run, with the options that it was given.
+/// Runs `act` with the parsed options when `command` is selected.
 template <class Options>
 void runs(CLI::App* command, Invocation& invocation, int (*act)(const Invocation&, const Options&),
           std::shared_ptr<Options> options) {
@@ -47,23 +48,23 @@ void add_config_commands(CLI::App& app, Invocation& invocation);    // config_co
 void add_token_commands(CLI::App& app, Invocation& invocation);     // tokens.cpp
 void add_manual_commands(CLI::App& app, Invocation& invocation);    // completion.cpp, manual.cpp
 
-/// One line on standard error. The code.
+/// Prints one line to standard error and returns the code.
 int fail(int code, const std::string& text);
 int fail(int code, const Error& error);
-/// On one line; what is no UTF-8 is replaced.
+/// As one line of JSON; invalid UTF-8 is replaced.
 std::string written(const nlohmann::json& value);
-/// For a person: texts of others are escaped, so that nothing of them may move a terminal's cursor; "-" for none.
+/// For people: external texts are escaped, so that they cannot control the terminal; "-" for null.
 std::string shown(const nlohmann::json& value);
 std::string shown(std::string_view text);
 inline std::string shown(const std::string& text) { return shown(std::string_view(text)); }
-/// A number of an answer; 0 where there is none.
+/// A number of a response; 0 if it is missing.
 std::uint64_t number(const nlohmann::json& object, const char* name);
-/// A text of an answer, shown.
+/// A text of a response, escaped by shown().
 std::string text(const nlohmann::json& object, const char* name);
-/// 3 h 12 m, 5 m 2 s, 40 s.
+/// Formats a duration: 3 h 12 m, 5 m 2 s, 40 s.
 std::string duration(std::uint64_t seconds);
 
-/// Asks meshd for an operation (meshd/operations.hpp, ring_admin.cpp).
+/// Calls an operation of meshd (meshd/operations.hpp, ring_admin.cpp).
 Result<nlohmann::json> ask(const Config& config, const std::string& name, const nlohmann::json& params);
 
 }  // namespace nuropb::ctl

@@ -1,4 +1,4 @@
-// nuropb-ctl status: the figures once; and the command line of status and top.
+// nuropb-ctl status: shows the status once; also the command line of status and top.
 
 #include <iostream>
 #include <memory>
@@ -30,20 +30,21 @@ int status(const Invocation& invocation) {
 }  // namespace
 
 void add_status_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* const one = app.add_subcommand("status",
-                                           "How the gateway is: broker, sessions, counts, workers and their rings\n"
-                                           "Exit codes: 0 it serves; 1 meshd can't be asked; 2 wrong command or "
-                                           "settings; 3 the broker is away, or no worker is attached");
+  CLI::App* const one =
+      app.add_subcommand("status",
+                         "Shows the gateway's state: broker, sessions, counters, workers and their rings\n"
+                         "Exit codes: 0 it serves; 1 meshd can't be reached; 2 wrong command or "
+                         "settings; 3 the broker is unavailable, or no worker is attached");
   one->callback([&invocation] { invocation.run = [&invocation] { return status(invocation); }; });
 
   const auto options = std::make_shared<Top>();
   CLI::App* const live =
-      app.add_subcommand("top", "The same as a live view with rates and latencies; q or Ctrl-C ends it");
-  live->add_option("--interval", options->interval_s, "Seconds between two looks")
+      app.add_subcommand("top", "A live view of the same with rates and latencies; q or Ctrl-C ends it");
+  live->add_option("--interval", options->interval_s, "Seconds between two refreshes")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
-  live->add_flag("--once", options->once, "One look over one interval, then the end");
-  live->add_option("--count", options->count, "So many looks, then the end");
+  live->add_flag("--once", options->once, "Shows one interval, then exits");
+  live->add_option("--count", options->count, "Number of refreshes, then exits");
   runs(live, invocation, top, options);
 }
 

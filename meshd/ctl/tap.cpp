@@ -1,4 +1,4 @@
-// nuropb-ctl tap: what one consumer says and is told, as it comes.
+// nuropb-ctl tap: shows a client's messages live.
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -37,11 +37,11 @@ Result<shm::UniqueFd> connected(const std::string& path) {
   return fd;
 }
 
-/// The rest of what was shown; its columns first.
+/// The remaining members of an entry, after its columns.
 std::string line_for_people(const json& line) {
   std::string out = text(line, "time") + (text(line, "direction") == "in" ? "  >> " : "  << ") + text(line, "what");
   if (line.contains("left_out"))
-    return "(" + line["left_out"].dump() + " messages were left out: this reader was too slow)";
+    return "(" + line["left_out"].dump() + " messages were dropped: this reader was too slow)";
   for (const auto& [name, value] : line.items()) {
     if (name == "time" || name == "direction" || name == "what" || name == "user_id" || name == "session_id") continue;
     out += "  " + shown(name) + " ";
@@ -53,7 +53,7 @@ std::string line_for_people(const json& line) {
 class Lines {
  public:
   explicit Lines(int fd) : fd_(fd) {}
-  /// Without its end; false: there are no more. Waits.
+  /// Blocks until the next line, returned without its end. Returns false at the end.
   bool next(std::string& line) {
     for (;;) {
       const auto end = text_.find('\n');
@@ -63,7 +63,7 @@ class Lines {
         if (line.ends_with('\r')) line.pop_back();
         return true;
       }
-      // An end of our own output is an end, too, also while nothing happens.
+      // The end of our own output also ends the tap, even while nothing arrives.
       pollfd fds[2] = {{fd_, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
       if (::poll(fds, 2, -1) < 0 && errno != EINTR) return false;
       if ((fds[1].revents & (POLLERR | POLLHUP)) != 0) return false;
@@ -82,7 +82,8 @@ class Lines {
 };
 
 int tap(const Invocation& invocation, const Tap& options) {
-  if (options.user.empty() == options.session.empty()) return fail(usage_mistake, "say whom: one of --user, --session");
+  if (options.user.empty() == options.session.empty())
+    return fail(usage_mistake, "missing target: use one of --user, --session");
   const auto key = admin_key(invocation.config.gateway.runtime_dir);
   if (!key) return fail(not_done, key.error());
   const auto fd = connected(invocation.config.gateway.runtime_dir + "/admin.sock");
@@ -101,7 +102,7 @@ int tap(const Invocation& invocation, const Tap& options) {
   if (!good) {
     const bool told = lines.next(line);
     const json said = told ? json::parse(line, nullptr, false) : json();
-    return fail(not_done, "nuropb-ctl: " + (said.is_object() ? text(said, "error") : "meshd gives no answer"));
+    return fail(not_done, "nuropb-ctl: " + (said.is_object() ? text(said, "error") : "meshd sent no response"));
   }
   std::cerr << "watching " << shown(options.user.empty() ? options.session : options.user)
             << "; names and shapes only, Ctrl-C ends it\n";
@@ -112,22 +113,21 @@ int tap(const Invocation& invocation, const Tap& options) {
     if (!std::cout) return done;
     if (options.count != 0 && seen + 1 == options.count) return done;
   }
-  return fail(not_done, "meshd has ended it");
+  return fail(not_done, "meshd has ended the tap");
 }
 
 }  // namespace
 
 void add_tap_command(CLI::App& app, Invocation& invocation) {
   const auto options = std::make_shared<Tap>();
-  CLI::App* const tapped =
-      app.add_subcommand("tap",
-                         "Shows what a consumer says and is told: names, keys, types and sizes, and no value. Only "
-                         "where admin.tap allows it; "
-                         "meshd's log says who is watched\n"
-                         "Exit codes: 0 done; 1 it could not be done, or meshd ended it; 2 wrong command or settings");
+  CLI::App* const tapped = app.add_subcommand(
+      "tap",
+      "Shows the messages from and to a client: names, keys, types and sizes, but no values. Requires "
+      "admin.tap; meshd logs who is watched\n"
+      "Exit codes: 0 done; 1 it could not be done, or meshd ended it; 2 wrong command or settings");
   tapped->add_option("--user", options->user, "All sessions of this user, here");
   tapped->add_option("--session", options->session, "One session, by its id");
-  tapped->add_option("--count", options->count, "So many messages, then the end");
+  tapped->add_option("--count", options->count, "Number of messages, then exits");
   runs(tapped, invocation, tap, options);
 }
 

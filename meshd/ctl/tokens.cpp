@@ -1,4 +1,4 @@
-// nuropb-ctl token: one for tests, and what the gateway would say of one.
+// nuropb-ctl token: creates test tokens, and shows how the gateway authenticates a token.
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -68,7 +68,8 @@ Result<std::string> rsa(const std::string& key_file, std::string_view input) {
       ::PEM_read_bio_PrivateKey(
           bio.get(), nullptr, [](char*, int, int, void*) { return 0; }, nullptr),
       ::EVP_PKEY_free);
-  if (!key || ::EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA) return failure("is no private RSA key in PEM", key_file);
+  if (!key || ::EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA)
+    return failure("is not a private RSA key in PEM", key_file);
   const std::unique_ptr<EVP_MD_CTX, decltype(&::EVP_MD_CTX_free)> sign(::EVP_MD_CTX_new(), ::EVP_MD_CTX_free);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(input.data());
   std::size_t size = 0;
@@ -87,8 +88,7 @@ int make(const Invocation& invocation, const Make& wanted) {
   const std::string secret_file =
       wanted.secret_file.empty() && wanted.key_file.empty() ? jwt.secret_file : wanted.secret_file;
   if (secret_file.empty() == wanted.key_file.empty())
-    return fail(usage_mistake,
-                "say what to sign it with: --secret-file (or jwt.secret_file in the settings) or --key-file");
+    return fail(usage_mistake, "missing key: use --secret-file (or jwt.secret_file in the settings) or --key-file");
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   json claims{{jwt.user_claim, wanted.user},
               {"iat", now},
@@ -126,7 +126,7 @@ Result<Verdict> judge(const Config& config, meshd::Credential credential) {
   if (!authorizers) return tl::unexpected(authorizers.error());
   if (authorizers->mesh)
     authorizers->mesh->connect(
-        [](mesh::Outgoing&&, const std::string&) { return false; });  // meshd alone is on the mesh
+        [](mesh::Outgoing&&, const std::string&) { return false; });  // only meshd is connected to the mesh
   boost::asio::io_context io;
   const auto work = boost::asio::make_work_guard(io);
   std::optional<Verdict> verdict;
@@ -140,7 +140,7 @@ Result<Verdict> judge(const Config& config, meshd::Credential credential) {
     io.run_for(std::chrono::milliseconds(config.auth.verdict_timeout_ms));
   }
   authorizers->chain->stop();
-  if (!verdict) return failure("no verdict in time", "", "auth.verdict_timeout_ms");
+  if (!verdict) return failure("not authenticated in time", "", "auth.verdict_timeout_ms");
   return *verdict;
 }
 
@@ -152,7 +152,7 @@ int check(const Invocation& invocation, const Check& asked) {
   }
   token = std::string(trimmed(without_byte_order_mark(token), " \t\r\n"));
   if (token.empty() || token.size() > records::max_credential)
-    return fail(usage_mistake, token.empty() ? "there is no token" : "the token is longer than any gateway takes");
+    return fail(usage_mistake, token.empty() ? "there is no token" : "the token is longer than any gateway accepts");
   using records::CredentialKind;
   const auto verdict =
       judge(invocation.config, {asked.session_cookie ? CredentialKind::session_cookie : CredentialKind::header, token});
@@ -182,7 +182,7 @@ int check(const Invocation& invocation, const Check& asked) {
     }
     std::cout << '\n';
   } else {
-    std::cout << (verdict->what == Verdict::What::unavailable ? "can't be judged now: " : "refused: ")
+    std::cout << (verdict->what == Verdict::What::unavailable ? "cannot be authenticated now: " : "refused: ")
               << shown(std::string_view(verdict->reason)) << '\n';
   }
   return accepted ? done : refused;
@@ -191,18 +191,19 @@ int check(const Invocation& invocation, const Check& asked) {
 }  // namespace
 
 void add_token_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App* const token = app.add_subcommand("token", "Tokens: one for tests, and what the gateway says of one");
+  CLI::App* const token =
+      app.add_subcommand("token", "Creates test tokens, and checks how the gateway authenticates a token");
   token->require_subcommand(1);
 
   const auto wanted = std::make_shared<Make>();
   CLI::App* const made = token->add_subcommand(
       "make", "Prints a JSON Web Token for tests, with the names, issuer and audience of the settings");
-  made->add_option("--user", wanted->user, "Who it says it is")->required();
+  made->add_option("--user", wanted->user, "The token's user id")->required();
   made->add_option("--name", wanted->name, "The user's name");
-  made->add_option("--role", wanted->roles, "A role; may be given often")->allow_extra_args(false);
-  made->add_option("--claim", wanted->claims, "A further claim, NAME=JSON or NAME=TEXT; may be given often")
+  made->add_option("--role", wanted->roles, "A role; may be repeated")->allow_extra_args(false);
+  made->add_option("--claim", wanted->claims, "A further claim, NAME=JSON or NAME=TEXT; may be repeated")
       ->allow_extra_args(false);
-  made->add_option("--expires-s", wanted->expires_s, "For how many seconds; below 0: it has expired")
+  made->add_option("--expires-s", wanted->expires_s, "Lifetime in seconds; below 0: it has already expired")
       ->capture_default_str();
   made->add_option("--secret-file", wanted->secret_file, "HS256, under its first line (default: jwt.secret_file)");
   made->add_option("--key-file", wanted->key_file, "RS256, under this private key in PEM");
@@ -212,11 +213,12 @@ void add_token_commands(CLI::App& app, Invocation& invocation) {
   const auto asked = std::make_shared<Check>();
   CLI::App* const checked = token->add_subcommand(
       "check",
-      "Asks the authorizers of the settings who a token is, or why it is refused. Reads the token from standard input, "
-      "where no list of processes shows it\n"
-      "Exit codes: 0 accepted; 1 it can't be judged; 2 wrong command or settings; 3 refused");
+      "Authenticates a token with the configured authorizers and prints its user, or why it is refused. Reads the "
+      "token from standard input, where no list of processes shows it\n"
+      "Exit codes: 0 accepted; 1 it cannot be authenticated now; 2 wrong command or settings; 3 refused");
   checked->add_option("token", asked->token, "The token; -: from standard input")->capture_default_str();
-  checked->add_flag("--session-cookie", asked->session_cookie, "It is the value of auth.session_cookie");
+  checked->add_flag("--session-cookie", asked->session_cookie,
+                    "The token is the value of the cookie auth.session_cookie");
   runs(checked, invocation, check, asked);
 }
 

@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-/// The terminal while `top` has it: another screen, no cursor, keys as they come. As it was before when this ends.
+/// The terminal while `top` uses it: alternate screen, no cursor, unbuffered keys. The destructor restores it.
 class Terminal {
  public:
   Terminal() : out_(::isatty(STDOUT_FILENO) == 1) {
@@ -68,7 +68,7 @@ class Terminal {
   termios before_{};
 };
 
-/// Signals to stop come out of a descriptor, so that the terminal is put back before the end.
+/// Stop signals arrive on a descriptor, so that the terminal is restored before the program ends.
 class Stop {
  public:
   Stop() {
@@ -78,7 +78,7 @@ class Stop {
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
     fd_ = shm::UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
   }
-  /// True once it is over: a signal, q, or nobody who reads any more.
+  /// Waits until `until`. Returns true if the program should stop: a signal, q, or the output was closed.
   bool wait(Clock::time_point until, bool keys) const {
     for (;;) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
@@ -115,7 +115,7 @@ int top(const Invocation& invocation, const Top& options) {
     asked = Clock::now();
     auto now = ask(invocation.config, "status", json::object());
     if (!now) {
-      // meshd may be on its way back: whoever watches wants to see that too.
+      // meshd may be restarting, which the user wants to observe.
       if (most != 0) {
         terminal.reset();
         return fail(not_done, now.error());
@@ -134,7 +134,7 @@ int top(const Invocation& invocation, const Top& options) {
       line["latencies"] = measured;
       std::cout << written(line) << std::endl;
     }
-    if (!std::cout) return done;  // nobody reads any more
+    if (!std::cout) return done;  // the output was closed
     before = std::move(*now);
   }
   return done;

@@ -1,5 +1,5 @@
 #pragma once
-// nuropb-ctl top: the figures, again and again, until q, Ctrl-C or the end of the output.
+// nuropb-ctl top: shows the status repeatedly until q, Ctrl-C or the end of the output.
 
 #include "meshd/ctl/say.hpp"
 
@@ -7,8 +7,8 @@ namespace nuropb::ctl {
 
 struct Top {
   double interval_s = 1;
-  bool once = false;        ///< one screen, over one interval
-  std::uint64_t count = 0;  ///< so many screens; 0: without end
+  bool once = false;        ///< a single screen, after one interval
+  std::uint64_t count = 0;  ///< number of screens; 0: unlimited
 };
 int top(const Invocation& invocation, const Top& options);
 

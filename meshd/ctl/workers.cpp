@@ -1,4 +1,4 @@
-// nuropb-ctl drain, reload: what is told to meshd, and by it to the edges.
+// nuropb-ctl drain, reload: commands that meshd passes on to edges.
 
 #include <chrono>
 #include <iostream>
@@ -39,7 +39,8 @@ std::string name(const Worker& worker) {
   return "worker " + std::to_string(worker.slot) + " (pid " + std::to_string(worker.pid) + ")";
 }
 
-/// Until `over` says so; every two seconds what is waited for. False: not in time, or meshd can't be asked.
+/// Waits until `over` returns true and prints progress every two seconds. Returns false on a timeout or if meshd cannot
+/// be reached.
 bool wait(const Config& config, std::chrono::milliseconds limit,
           const std::function<bool(const std::vector<Worker>&, std::string& what)>& over) {
   const auto since = Clock::now();
@@ -57,7 +58,7 @@ bool wait(const Config& config, std::chrono::milliseconds limit,
   return false;
 }
 
-/// 0, or why not.
+/// Returns 0, or an exit code after printing the reason.
 int drain_one(const Config& config, const Worker& worker, bool wait_for_it) {
   const auto told = ask(config, "drain_worker", {{"slot", worker.slot}});
   if (!told) return fail(not_done, told.error());
@@ -88,15 +89,15 @@ int drain(const Invocation& invocation, const Drain& options) {
     if (!invocation.json)
       std::cout << name(worker) << (options.no_wait && !options.all ? " drains\n" : " drained\n") << std::flush;
     if (!options.all) continue;
-    // One after the other: the next one goes only when there are as many again as there were.
+    // One edge after the other: the next one is drained only when as many edges are attached as before.
     const bool back = wait(config, to_come_back, [&](const std::vector<Worker>& then, std::string& what) {
       what = std::to_string(then.size()) + " of " + std::to_string(now->size()) + " workers are attached";
       return then.size() >= now->size();
     });
     if (!back)
       return fail(not_done,
-                  "nobody has come in place of " + name(worker) +
-                      ": the others are left alone (who starts edges here? see docs/tasks/drain-and-restart.md)");
+                  "no other edge has replaced " + name(worker) +
+                      ": the others are not drained (what starts edges here? see docs/tasks/drain-and-restart.md)");
   }
   if (drained.empty())
     return fail(not_done,
@@ -110,8 +111,8 @@ int reload(const Invocation& invocation) {
   if (!told) return fail(not_done, told.error());
   if (invocation.json) std::cout << written(*told) << '\n';
   else
-    std::cout << "tokens, keys and policy are read; " << told->value("edges", json::array()).size()
-              << " edges were told to read their certificates\n";
+    std::cout << "tokens, keys and policy were reloaded; " << told->value("edges", json::array()).size()
+              << " edges were told to reload their certificates\n";
   return done;
 }
 
@@ -121,20 +122,19 @@ void add_worker_commands(CLI::App& app, Invocation& invocation) {
   const auto options = std::make_shared<Drain>();
   CLI::App* const drained =
       app.add_subcommand("drain",
-                         "Lets an edge finish what is pending, close its sockets and end; whoever runs it starts "
-                         "another in its place. --all: "
-                         "each, one after the other\n"
+                         "Lets an edge finish pending requests, close its sockets and exit; the launcher or service "
+                         "manager starts another in its place. --all: every edge, one after the other\n"
                          "Exit codes: 0 done; 1 it could not be done, or not in time; 2 wrong command or settings");
-  drained->add_option("slot", options->slot, "Which, as `status` shows it: the number before the dot");
-  drained->add_flag("--all", options->all, "Each, once the one before has its successor");
-  drained->add_flag("--no-wait", options->no_wait, "Does not wait for its end");
+  drained->add_option("slot", options->slot, "The edge's slot, as `status` shows it: the number before the dot");
+  drained->add_flag("--all", options->all, "Every edge, each once the one before was replaced");
+  drained->add_flag("--no-wait", options->no_wait, "Does not wait until it has exited");
   runs(drained, invocation, drain, options);
   CLI::App* const reloaded = app.add_subcommand("reload",
-                                                "Has meshd read tokens, keys and policy again, and edges their "
-                                                "certificates. No socket is dropped but of those who "
-                                                "may be here no more\n"
-                                                "Exit codes: 0 done; 1 something could not be read, and what was "
-                                                "before stays in force; 2 wrong command or settings");
+                                                "Lets meshd reload tokens, keys and policy, and edges their "
+                                                "certificates. Only sockets of users who are no longer "
+                                                "allowed are closed\n"
+                                                "Exit codes: 0 done; 1 something could not be read, and the "
+                                                "previous content stays in force; 2 wrong command or settings");
   reloaded->callback([&invocation] { invocation.run = [&invocation] { return reload(invocation); }; });
 }
 

@@ -26,7 +26,7 @@ void add_methods(mesh::ServiceHost& host, boost::asio::io_context& timers) {
   host.method("add", {.description = "Adds two numbers", .parameters = {{"a", "number"}, {"b", "number"}}},
               [](const mesh::Call& call) -> json {
                 const json &a = call.params["a"], &b = call.params["b"];
-                // Whole numbers as long as they and their sum fit 64 bits; beyond that, as JavaScript has it.
+                // Integers as long as the operands and the sum fit 64 bits; beyond that, doubles as in JavaScript.
                 const auto whole = [](const json& value) {
                   return value.is_number_integer() &&
                          (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
   settings.ca_file = ca_file;
 
   boost::asio::io_context timers{1};
-  // Before it is ready: whoever waits for that may then end it.
+  // Installed before the service is ready, because a script that waits for that may then stop it.
   boost::asio::signal_set signals(timers, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code&, int) { timers.stop(); });
   mesh::ServiceHost host(service, NUROPB_VERSION, "Demonstration service of the NuroPb gateway");

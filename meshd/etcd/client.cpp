@@ -23,7 +23,7 @@ Result<std::vector<WatchEvent>> Watch::next() {
       events.error().where = where_;
       return events;
     }
-    if (!events->empty()) return events;  // else etcd has said that the watch is there, or that all is well
+    if (!events->empty()) return events;  // otherwise the line confirms the watch, or is a progress notification
   }
 }
 
@@ -73,14 +73,14 @@ Result<std::string> Client::call(const std::string& path, const std::string& bod
     if (answer->status == 200) return std::move(answer->body);
     const std::string reason = refusal(answer->body);
     if (!again && !settings_.user.empty() && token_refused(reason)) {
-      token_.clear();  // tokens age: once more with a new one
+      token_.clear();  // tokens expire: retry once with a new one
       continue;
     }
     const bool needs_user = reason.find("user name is empty") != std::string::npos;
     const bool denied = reason.find("permission denied") != std::string::npos;
-    return failed({"etcd says no to " + path + ": HTTP " + std::to_string(answer->status) + " " + reason,
+    return failed({"etcd refused " + path + ": HTTP " + std::to_string(answer->status) + " " + reason,
                    {},
-                   needs_user ? "this cluster wants a user: etcd.user and etcd.password_file"
+                   needs_user ? "this cluster requires authentication: set etcd.user and etcd.password_file"
                    : denied   ? "user '" + settings_.user + "' needs readwrite on " + keys_.from + "…"
                               : ""});
   }
@@ -130,7 +130,7 @@ Result<std::shared_ptr<Watch>> Client::watch(std::int64_t from_revision) {
   auto stream = member().stream(request("/v3/watch", watch_request(keys_, from_revision)), settings_.timeout);
   if (!stream) return failed(stream.error());
   if ((*stream)->status() != 200)
-    return failed({"etcd says no to a watch: HTTP " + std::to_string((*stream)->status()), {}, {}});
+    return failed({"etcd refused a watch: HTTP " + std::to_string((*stream)->status()), {}, {}});
   return std::make_shared<Watch>(std::move(*stream), keys_, member().url().redacted());
 }
 

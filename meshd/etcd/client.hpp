@@ -1,12 +1,12 @@
 #pragma once
-// An etcd v3 cluster over its gRPC-JSON gateway: the few calls of a leader election.
+// Client for an etcd v3 cluster over its gRPC-JSON gateway: only the calls that a leader election needs.
 //
-// Why the gateway and not gRPC: it is HTTP/1.1 and JSON, which we speak anyway, where Debian's gRPC would bring a code
-// generator, protobuf and its threads for seven calls. It is part of every etcd since 3.4 under /v3.
+// Why the JSON gateway and not gRPC: HTTP/1.1 and JSON are used here anyway, while Debian's gRPC would bring a code
+// generator, protobuf and its threads for seven calls. The gateway is part of every etcd since 3.4, under /v3.
 //
-// Calls block, each within the timeout. One caller at a time; watches and cancel() may be on other threads. A call goes to
-// one member of the cluster; one that fails moves on to the next, for the next call. Each ambiguous outcome is the
-// caller's to resolve: all calls are idempotent.
+// Calls block, each for at most the timeout. One caller at a time; watches and cancel() may be on other threads. A call
+// goes to one member of the cluster; after a failure the next call goes to the next member. The caller has to resolve
+// ambiguous outcomes; all calls are idempotent.
 
 #include <memory>
 #include <string>
@@ -20,16 +20,16 @@ namespace nuropb::etcd {
 struct Settings {
   std::vector<http::Url> urls;
   http::Tls tls;
-  std::string user, password;  ///< empty: the cluster asks for none
+  std::string user, password;  ///< empty: the cluster requires no authentication
   milliseconds timeout{2000};
 };
 
-/// A watch that is running. Lines are read by one thread; cancel() may come from another.
+/// A running watch. One thread reads it; cancel() may be called from another.
 class Watch {
  public:
   Watch(std::unique_ptr<http::Stream> stream, Keys keys, std::string where)
       : stream_(std::move(stream)), keys_(std::move(keys)), where_(std::move(where)) {}
-  /// Waits for the next events. An error is the end of the watch.
+  /// Blocks until the next events. An error ends the watch.
   Result<std::vector<WatchEvent>> next();
   void cancel() { stream_->cancel(); }
 
@@ -50,7 +50,7 @@ class Client {
   Result<void> revoke(std::int64_t lease);
   Result<std::shared_ptr<Watch>> watch(std::int64_t from_revision);
 
-  /// Ends the call under way and refuses later ones. Any thread.
+  /// Ends the call in progress and refuses later ones. Any thread.
   void cancel();
 
  private:

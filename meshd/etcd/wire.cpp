@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view ok_text = "True";  // as Python writes it
+constexpr std::string_view ok_text = "True";  // in Python's spelling
 
 Result<json> parse(std::string_view text) {
   json out = json::parse(text, nullptr, false);
@@ -27,7 +27,7 @@ const json& member(const json& object, const char* name) {
   return found == object.end() ? nothing : *found;
 }
 
-/// A number that may be written as a string; absent means 0, as everywhere in protobuf's JSON.
+/// A number that may be written as a string. A missing one means 0, as everywhere in protobuf's JSON.
 std::optional<std::int64_t> integer(const json& value) {
   if (value.is_null()) return 0;
   if (value.is_number_integer()) return value.get<std::int64_t>();
@@ -72,7 +72,7 @@ std::optional<KeyValue> key_value(const json& kv) {
 }  // namespace
 
 Keys Keys::of(const std::string& prefix) {
-  // '0' is the character behind '/'.
+  // '0' follows '/' in ASCII.
   return {prefix + "/leader", prefix + "/rmq-config-ok", prefix + "/", prefix + "0"};
 }
 
@@ -83,7 +83,7 @@ Result<Lease> read_grant(std::string_view body) {
   if (!answer) return tl::unexpected(answer.error());
   const auto id = integer(member(*answer, "ID"));
   const auto ttl = integer(member(*answer, "TTL"));
-  if (!id || !ttl || *id == 0 || *ttl <= 0 || *ttl > 1'000'000'000) return failure("etcd's answer is no lease");
+  if (!id || !ttl || *id == 0 || *ttl <= 0 || *ttl > 1'000'000'000) return failure("etcd's answer is not a lease");
   return Lease{*id, *ttl};
 }
 
@@ -97,7 +97,7 @@ Result<Lease> read_keep_alive(std::string_view body) {
   const auto id = integer(member(result, "ID"));
   const auto ttl = integer(member(result, "TTL"));
   if (!result.is_object() || !id || *id == 0 || !ttl || *ttl < 0 || *ttl > 1'000'000'000)
-    return failure("etcd's answer says nothing of the lease");
+    return failure("etcd's answer does not mention the lease");
   return Lease{*id, *ttl};
 }
 
@@ -163,7 +163,7 @@ std::string publish_request(const Keys& keys, std::int64_t lease) {
 Result<bool> read_publish(std::string_view body) {
   const auto answer = parse(body);
   if (!answer) return tl::unexpected(answer.error());
-  if (!member(*answer, "header").is_object()) return failure("etcd's answer is none to a transaction");
+  if (!member(*answer, "header").is_object()) return failure("etcd's answer is not the result of a transaction");
   return flag(member(*answer, "succeeded"));
 }
 
@@ -179,7 +179,7 @@ Result<std::vector<WatchEvent>> read_watch_line(std::string_view line, const Key
   if (!answer) return tl::unexpected(answer.error());
   if (answer->contains("error")) return failure("etcd: " + refusal(line));
   const json& result = member(*answer, "result");
-  if (!result.is_object()) return failure("etcd's line is none of a watch");
+  if (!result.is_object()) return failure("etcd's line is not a watch response");
   if (flag(member(result, "canceled"))) {
     const json& reason = member(result, "cancel_reason");
     return failure("etcd has ended the watch" +

@@ -1,8 +1,8 @@
 #pragma once
-// What a service container says to etcd v3's gRPC-JSON gateway and what it hears: requests and answers as JSON text.
-// Keys and values are base64, 64-bit numbers are strings (protobuf's JSON mapping; etcd's api/v3 rpc.proto).
+// Requests to and responses from etcd v3's gRPC-JSON gateway, as JSON text. Keys and values are base64, 64-bit numbers
+// are strings (protobuf's JSON mapping; etcd's api/v3 rpc.proto).
 //
-// Pure. Answers are anybody's bytes: whatever is not what it should be is an error.
+// Pure. Responses are untrusted: everything malformed is an error.
 
 #include <cstdint>
 #include <string>
@@ -16,7 +16,7 @@ namespace nuropb::etcd {
 
 /// Keys of a service (nuropb-wire.md section 1): <prefix>/leader and <prefix>/rmq-config-ok.
 struct Keys {
-  std::string leader, config_ok, from, to;  ///< from..to: the range of all that begins with <prefix>/
+  std::string leader, config_ok, from, to;  ///< from..to: the range of all keys that begin with <prefix>/
   static Keys of(const std::string& prefix);
 };
 
@@ -27,14 +27,15 @@ struct Lease {
 std::string grant_request(std::int64_t ttl_s);
 Result<Lease> read_grant(std::string_view body);
 
-std::string lease_request(std::int64_t lease);  ///< keepalive and revoke
-/// A lease that is gone has a ttl of 0.
+std::string lease_request(std::int64_t lease);  ///< for keepalive and revoke
+/// An expired lease has a ttl of 0.
 Result<Lease> read_keep_alive(std::string_view body);
 
-/// Puts the leader key, bound to the lease, if its version is 0; tells who has it, and what rmq-config-ok says.
+/// Creates the leader key, bound to the lease, if its version is 0; returns its owner and the value of rmq-config-ok.
 std::string nominate_request(const Keys& keys, const std::string& instance_id, std::int64_t lease);
 struct Nomination {
-  bool ours = false;  ///< the key is bound to our lease, by this transaction or one whose answer was lost
+  /// The key is bound to our lease, by this transaction or by an earlier one whose response was lost.
+  bool ours = false;
   std::string leader;
   bool config_ok = false;
   std::int64_t revision = 0;
@@ -42,7 +43,7 @@ struct Nomination {
 Result<Nomination> read_nomination(std::string_view body, const Keys& keys, const std::string& instance_id,
                                    std::int64_t lease);
 
-/// rmq-config-ok = True, if the leader key is bound to our lease.
+/// Sets rmq-config-ok = True if the leader key is bound to our lease.
 std::string publish_request(const Keys& keys, std::int64_t lease);
 Result<bool> read_publish(std::string_view body);
 
@@ -56,13 +57,13 @@ struct ConfigPut {
   bool ok;
 };
 using WatchEvent = std::variant<LeaderPut, LeaderDeleted, ConfigPut>;
-/// One line of the watch's answer. An error if etcd has ended the watch.
+/// Parses one line of the watch's response. An error means that etcd has ended the watch.
 Result<std::vector<WatchEvent>> read_watch_line(std::string_view line, const Keys& keys);
 
 std::string authenticate_request(const std::string& user, const std::string& password);
 Result<std::string> read_token(std::string_view body);
 
-/// The text of an answer that says no, short and printable.
+/// The text of an error response, shortened and printable.
 std::string refusal(std::string_view body);
 
 }  // namespace nuropb::etcd

@@ -35,7 +35,7 @@ Result<Response> Client::send(const Request& request, milliseconds timeout) {
 
 Result<std::unique_ptr<Stream>> Client::stream(const Request& request, milliseconds timeout) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
-  // It goes on for ever; what is kept of it is bounded, and the rest waits.
+  // The response has no end, so the buffer is bounded and further data stays in the socket.
   auto transfer = std::make_unique<detail::Transfer>(settings_.url, settings_.tls,
                                                      detail::Transfer::Limit{longest_line, true}, false);
   {
@@ -69,7 +69,7 @@ Result<std::optional<std::string>> Stream::next_line(milliseconds timeout) {
       taken_ = end + 1;
       return line;
     }
-    held.erase(0, std::exchange(taken_, 0));  // once for many lines that came together
+    held.erase(0, std::exchange(taken_, 0));  // once for several lines that arrived together
     looked = held.size();
     if (looked > longest_line) return failure("a line of the answer is longer than 1 MiB", "", "");
     const auto more = transfer_->more(deadline);

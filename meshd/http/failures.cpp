@@ -8,7 +8,7 @@
 namespace nuropb::http::detail {
 namespace {
 
-constexpr int too_large_since_8_6 = 100;  // CURLE_TOO_LARGE, which libcurl 7.88 does not know
+constexpr int too_large_since_8_6 = 100;  // CURLE_TOO_LARGE, which libcurl 7.88 does not have
 
 curl_off_t time_of(CURL* easy, CURLINFO what) {
   curl_off_t us = 0;
@@ -23,7 +23,7 @@ T number(CURL* easy, CURLINFO what) {
   return value;
 }
 
-/// What the transfer was about. libcurl remembers the moment at which each step was done.
+/// What the transfer was doing. libcurl records when each step was finished.
 const char* doing(CURL* easy, bool tls_begun) {
   if (time_of(easy, CURLINFO_STARTTRANSFER_TIME_T) > 0) return "reading the answer";
   if (time_of(easy, CURLINFO_PRETRANSFER_TIME_T) > 0) return "waiting for the answer";
@@ -41,7 +41,7 @@ Error closed(CURL* easy, const Url& url, bool tls_begun) {
   return {std::string("the connection was closed while ") + doing(easy, tls_begun), url.redacted(), {}};
 }
 
-/// OpenSSL's reason, as libcurl hands it on.
+/// OpenSSL's reason from libcurl's text.
 std::string tls_reason(const std::string& said) {
   std::string out = said;
   std::replace_if(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
@@ -50,7 +50,7 @@ std::string tls_reason(const std::string& said) {
 
 Error not_connected(CURL* easy, const std::string& said, const Url& url) {
   const long reason = number<long>(easy, CURLINFO_OS_ERRNO);
-  // libcurl's text names whom it could not reach: "Failed to connect to 127.0.0.1 port 1 after …".
+  // libcurl's text names the peer that it could not reach: "Failed to connect to 127.0.0.1 port 1 after …".
   const char* proxy = proxy_variable(url);
   const bool by_proxy = proxy && said.find(" to " + url.host) == std::string::npos;
   const std::string by = by_proxy ? std::string(" by the proxy that ") + proxy + " names" : "";
@@ -62,7 +62,7 @@ Error not_connected(CURL* easy, const std::string& said, const Url& url) {
 
 Error not_trusted(const Url& url) {
   return {"the server's certificate is not trusted, or not for '" + url.host + "'", url.redacted(),
-          "name its authority in ca_file, and use the name that stands in it"};
+          "set its authority in ca_file, and use a name that the certificate contains"};
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ const char* proxy_variable(const Url& url) {
     const char* value = std::getenv(name);
     return value && *value != '\0';
   };
-  // HTTP_PROXY in capitals may be a header of a client's request, in CGI programs: libcurl leaves it alone.
+  // libcurl ignores HTTP_PROXY in capitals, which may be a client's request header in CGI programs.
   if (!url.tls && given("http_proxy")) return "http_proxy";
   if (url.tls && given("https_proxy")) return "https_proxy";
   if (url.tls && given("HTTPS_PROXY")) return "HTTPS_PROXY";
@@ -111,10 +111,10 @@ Error failed(CURL* easy, CURLcode code, const std::string& said, const Url& url,
     case CURLE_SEND_ERROR: return closed(easy, url, tls_begun);
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
-      return {"what answered is not HTTP", where, url.tls ? "" : "does this port want https?"};
+      return {"the peer does not speak HTTP", where, url.tls ? "" : "does this port require https?"};
     case CURLE_FILESIZE_EXCEEDED:
     case too_large_since_8_6:
-    case CURLE_OUT_OF_MEMORY:  // what libcurl 7.88 says of a line without an end
+    case CURLE_OUT_OF_MEMORY:  // reported by libcurl 7.88 for a line without an end
       return too_large(url);
     default: return {std::string(doing(easy, tls_begun)) + ": " + curl_easy_strerror(code), where, {}};
   }

@@ -1,6 +1,6 @@
 #pragma once
-// Private to the HTTP client: what libcurl reports, in our words. No password is in them: neither the URL's, nor that of a
-// proxy, which libcurl's own texts may have.
+// Private to the HTTP client: translates libcurl's errors. The texts contain no password, neither the URL's nor that of
+// a proxy, which libcurl's own texts may contain.
 
 #include <curl/curl.h>
 
@@ -10,14 +10,14 @@
 
 namespace nuropb::http::detail {
 
-/// The variable of the environment that names a proxy for this URL, by libcurl's rules; nothing where none does. no_proxy is
-/// not looked at.
+/// The environment variable that names a proxy for this URL, by libcurl's rules; nullptr if none is set. no_proxy is
+/// not considered.
 const char* proxy_variable(const Url& url);
 
-/// A transfer that has ended otherwise than well. `said` is the content of CURLOPT_ERRORBUFFER; `tls_begun` tells the handshake
-/// from connecting, which are one to libcurl.
+/// The error of a failed transfer. `said` is the content of CURLOPT_ERRORBUFFER; `tls_begun` distinguishes the TLS
+/// handshake from connecting, for which libcurl has one code.
 Error failed(CURL* easy, CURLcode code, const std::string& said, const Url& url, const Tls& tls, bool tls_begun);
-/// A transfer that is under way and too late.
+/// The error of a transfer that exceeded its deadline.
 Error late(CURL* easy, const Url& url, bool tls_begun);
 Error too_large(const Url& url);
 Error cancelled(const Url& url);

@@ -18,16 +18,17 @@ namespace {
 constexpr std::size_t max_head = 64U << 10;
 constexpr int dead_peer_ms = 20'000;
 constexpr milliseconds longest_wait{60'000};
-/// libcurl 7.88 does not wake by itself when it is time for the next address.
+/// libcurl 7.88 does not wake by itself when the next address is due.
 constexpr milliseconds longest_wait_before_head{200};
-constexpr long oldest_connection_s = 300;  // then names are looked up, and files of certificates read, once more
+// After that names are resolved, and certificate files read, again.
+constexpr long oldest_connection_s = 300;
 
 bool printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
 }
 
-/// Options of a transfer; the first that libcurl refuses is kept.
+/// Sets the options of a transfer and remembers the first one that libcurl refuses.
 class Options {
  public:
   explicit Options(CURL* easy) : easy_(easy) {}
@@ -47,7 +48,7 @@ class Options {
 curl_socket_t open_socket(void* /*unused*/, curlsocktype /*unused*/, curl_sockaddr* to) {
   const int fd = ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
   if (fd < 0 || to->socktype != SOCK_STREAM) return fd;
-  // A peer that vanished without a word is noticed on a stream that only listens, too.
+  // Keep-alive detects a vanished peer also on a stream that only receives.
   const int on = 1, idle_s = 5, interval_s = 5, timeout_ms = dead_peer_ms;
   ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
@@ -61,15 +62,15 @@ void set_tls(Options& options, const Tls& tls) {
   options.set(CURLOPT_SSL_VERIFYPEER, tls.verify_peer ? 1L : 0L);
   options.set(CURLOPT_SSL_VERIFYHOST, tls.verify_peer ? 2L : 0L);
   options.set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-  options.set(CURLOPT_CA_CACHE_TIMEOUT, 0L);  // a file may be another one by the next connection
+  options.set(CURLOPT_CA_CACHE_TIMEOUT, 0L);  // the file may have changed by the next connection
   options.set(CURLOPT_CAINFO, tls.ca_file.empty() ? nullptr : tls.ca_file.c_str());
   if (tls.certificate_file.empty()) return;
   options.set(CURLOPT_SSLCERT, tls.certificate_file);
   options.set(CURLOPT_SSLKEY, tls.key_file);
-  options.set(CURLOPT_KEYPASSWD, "");  // for a key with a password: none is asked for on the terminal
+  options.set(CURLOPT_KEYPASSWD, "");  // for a key with a password: prevents a prompt on the terminal
 }
 
-/// Headers of our own, unless the request has them.
+/// Default headers, unless the request has them.
 std::vector<std::pair<std::string, std::string>> headers_of(const Request& request, bool keep_open) {
   std::vector<std::pair<std::string, std::string>> out = request.headers;
   const auto add = [&](const char* name, const char* value) {
@@ -91,7 +92,7 @@ void Transfer::ReleaseMulti::operator()(void* handle) const { curl_multi_cleanup
 Transfer::Transfer(Url url, Tls tls, Limit limit, bool keep_open)
     : url_(std::move(url)), tls_(std::move(tls)), limit_(limit), keep_open_(keep_open) {
   static const CURLcode begun =
-      curl_global_init(CURL_GLOBAL_DEFAULT);  // C++ lets one thread do it, and the others wait
+      curl_global_init(CURL_GLOBAL_DEFAULT);  // C++ runs this on one thread while the others wait
   if (begun == CURLE_OK) multi_.reset(curl_multi_init());
   if (multi_) curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, 1L);
 }
@@ -120,7 +121,7 @@ std::size_t Transfer::on_head(char* data, std::size_t size, std::size_t count, v
   if (line == "\r\n" || line == "\n") {
     long status = 0;
     curl_easy_getinfo(to.easy_.get(), CURLINFO_RESPONSE_CODE, &status);
-    to.head_done_ = status >= 200;  // those below announce another
+    to.head_done_ = status >= 200;  // a status below 200 announces a further response
   }
   return line.size();
 }
@@ -129,7 +130,7 @@ std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, v
   Transfer& to = *static_cast<Transfer*>(self);
   const std::size_t bytes = size * count;
   if (to.limit_.waits) {
-    // A piece of it is as large as libcurl's buffer.
+    // One piece is at most as large as libcurl's buffer.
     if (to.body_.size() > to.limit_.body) {
       to.paused_ = true;
       return CURL_WRITEFUNC_PAUSE;
@@ -145,14 +146,14 @@ std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, v
 int Transfer::on_tls(void* /*easy*/, void* context, void* self) {
   Transfer& to = *static_cast<Transfer*>(self);
   to.tls_begun_ = true;
-  // The system's authorities as OpenSSL finds them (SSL_CERT_FILE, SSL_CERT_DIR): the one that is asked for is read, not all.
+  // The system's authorities as OpenSSL finds them (SSL_CERT_FILE, SSL_CERT_DIR): only the needed one is read, not all.
   if (!to.tls_.ca_file.empty() || SSL_CTX_set_default_verify_paths(static_cast<SSL_CTX*>(context)) == 1)
     return CURLE_OK;
   return CURLE_SSL_CACERT_BADFILE;
 }
 
 Result<void> Transfer::prepare(const Request& request, SteadyTime deadline) {
-  // A line break in what others gave us (a token, a name) must not become a header.
+  // A line break in external input (a token, a name) must not become a header.
   const std::string target = url_.request_target(request.target);
   const auto headers = headers_of(request, keep_open_);
   bool clean = printable(target) && printable(request.method);
@@ -164,7 +165,7 @@ Result<void> Transfer::prepare(const Request& request, SteadyTime deadline) {
   options.set(CURLOPT_URL, (url_.tls ? "https://" : "http://") + url_.authority() + target);
   options.set(CURLOPT_PATH_AS_IS, 1L);
   if (target.ends_with('?')) {
-    // A query that is empty is left out by libcurl. Through a proxy this text does only within a tunnel.
+    // libcurl drops an empty query. Through a proxy, this target is used within a tunnel only.
     options.set(CURLOPT_REQUEST_TARGET, target);
     options.set(CURLOPT_HTTPPROXYTUNNEL, 1L);
   }
@@ -187,19 +188,19 @@ Result<void> Transfer::prepare(const Request& request, SteadyTime deadline) {
       headers_.reset(longer);
     }
   };
-  add("Expect:");  // a body is sent at once, whatever its size
+  add("Expect:");  // sends a body at once, whatever its size
   if (request.body.empty()) add("Content-Type:");
   for (const auto& [name, value] : headers) add(name + (value.empty() ? ";" : ": " + value));
   options.set(CURLOPT_HTTPHEADER, headers_.get());
   options.set(CURLOPT_USERAGENT, "nuropb-gateway/" NUROPB_VERSION);
 
   options.set(CURLOPT_NOSIGNAL, 1L);
-  options.set(CURLOPT_QUICK_EXIT, 1L);  // a look-up that hangs is not waited for
+  options.set(CURLOPT_QUICK_EXIT, 1L);  // does not wait for a name resolution that hangs
   options.set(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
   options.set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   options.set(CURLOPT_MAXLIFETIME_CONN, oldest_connection_s);
   options.set(CURLOPT_FORBID_REUSE, keep_open_ ? 0L : 1L);
-  // Of a name's addresses, each may take half of what is left.
+  // If a name has several addresses, each may take half of the remaining time.
   const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
   options.set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::clamp<std::int64_t>(left, 1, 86'400'000)));
   if (url_.tls) {
@@ -216,7 +217,7 @@ Result<void> Transfer::prepare(const Request& request, SteadyTime deadline) {
   options.set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   options.set(CURLOPT_WRITEDATA, this);
   if (options.refused() != CURLE_OK)
-    return failure(std::string("libcurl can't do what is needed: ") + curl_easy_strerror(options.refused()),
+    return failure(std::string("libcurl lacks a required feature: ") + curl_easy_strerror(options.refused()),
                    url_.redacted());
   return {};
 }
@@ -249,7 +250,7 @@ tl::unexpected<Error> Transfer::give_up(Error error) {
 Result<void> Transfer::run(SteadyTime deadline, const std::function<bool()>& enough) {
   if (cancelled_) return give_up(detail::cancelled(url_));
   while (!enough()) {
-    if (!easy_) return failure("nothing more comes, since it has failed", url_.redacted());
+    if (!easy_) return failure("the transfer has already failed", url_.redacted());
     if (ended_) {
       if (too_large_) return give_up(detail::too_large(url_));
       if (*ended_ == CURLE_OK) return {};

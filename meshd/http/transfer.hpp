@@ -1,10 +1,11 @@
 #pragma once
-// Private to the HTTP client: one transfer of libcurl's at a time, and the connection that it leaves for the next one.
+// Private to the HTTP client: one transfer at a time, and the connection that is kept for the next one.
 //
-// libcurl's multi interface, so that a call can be ended: the caller's own thread waits until what it wants is there, the
-// deadline passes, or cancel() wakes it. Names are looked up on threads of libcurl's; one that hangs is left behind.
+// Uses libcurl's multi interface, so that a call can be cancelled: the calling thread waits until the requested part
+// has arrived, the deadline passes, or cancel() wakes it. libcurl resolves names on its own threads; one that hangs is
+// abandoned.
 //
-// One thread at a time; cancel() from any, for as long as the object lives.
+// One thread at a time; cancel() may be called from any thread during the object's lifetime.
 
 #include <atomic>
 #include <functional>
@@ -20,10 +21,10 @@ namespace nuropb::http::detail {
 
 class Transfer {
  public:
-  /// How much of an answer is held.
+  /// How much of a response may be buffered.
   struct Limit {
     std::size_t body = 0;
-    bool waits = false;  ///< what is more waits in the socket until it is read; false: it is an error
+    bool waits = false;  ///< more data stays in the socket until the buffer is read; false: more is an error
   };
 
   Transfer(Url url, Tls tls, Limit limit, bool keep_open);
@@ -31,18 +32,18 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  /// Ends what was under way. The deadline is that of connecting.
+  /// Ends the previous transfer and starts a new one. The deadline applies to connecting.
   Result<void> begin(const Request& request, SteadyTime deadline);
-  /// Waits for the end of the answer's head; its status.
+  /// Blocks until the response's head is complete; returns the status.
   Result<unsigned> head(SteadyTime deadline);
-  /// Waits until body() has more than before. False: the answer is complete.
+  /// Blocks until body() has grown. Returns false if the response is complete.
   Result<bool> more(SteadyTime deadline);
-  /// Waits for the end of the answer, and takes it out.
+  /// Blocks until the response is complete, and returns it.
   Result<Response> all(SteadyTime deadline);
-  /// What has come and was not taken out.
+  /// Received bytes that were not consumed yet.
   [[nodiscard]] std::string& body() { return body_; }
 
-  /// Ends the call under way, and all later ones. Any thread.
+  /// Ends the call in progress and all later ones. Any thread.
   void cancel();
   [[nodiscard]] bool cancelled() const { return cancelled_; }
 
@@ -69,12 +70,13 @@ class Transfer {
   bool keep_open_;
   std::unique_ptr<void, ReleaseMulti> multi_;
   std::unique_ptr<curl_slist, Release> headers_;
-  std::unique_ptr<void, Release> easy_;  // before what it points to
-  std::string said_;                     // libcurl's own words
+  std::unique_ptr<void, Release> easy_;  // destroyed before the members that it points to
+  std::string said_;                     // libcurl's error text
   std::string body_;
   std::size_t head_bytes_ = 0;
   bool head_done_ = false, too_large_ = false, paused_ = false, tls_begun_ = false;
-  std::optional<int> ended_;  // a CURLcode: what came before it may still be waiting in body_
+  // A CURLcode; body_ may still hold data that arrived before it.
+  std::optional<int> ended_;
   std::atomic<bool> cancelled_{false};
 };
 

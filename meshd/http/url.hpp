@@ -1,4 +1,5 @@
 #pragma once
-// Addresses of the servers that are asked over HTTP. They are read in common/, so that the settings are checked by the same code.
+// Addresses of HTTP servers that the gateway contacts. The parser is in common/, so that the checks of the settings use
+// the same code.
 
 #include "common/http_url.hpp"

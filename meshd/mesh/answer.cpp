@@ -50,8 +50,8 @@ Answer read_answer(const Incoming& message, bool request_encrypted, const Reques
 }
 
 bool description_may_be_old(const Answer& answer) {
-  // A service of ours says in plain that it could not open the request, or that it should have been encrypted. The Python
-  // peer encrypts such an answer with a key of its own making (nuropb 0.1.8, Encryptor), which nobody can open.
+  // A C++ service answers in plain text that it could not decrypt the request, or that it should have been encrypted.
+  // The Python peer encrypts such an answer with a random key (nuropb 0.1.8, Encryptor), so it cannot be decrypted.
   return !answer && answer.error().name == error_name::message;
 }
 

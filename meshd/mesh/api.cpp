@@ -16,8 +16,8 @@ using nlohmann::json;
 
 std::string text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
-constexpr std::size_t question_cost = 256;  // what someone who waits for a description counts for the bound
-constexpr milliseconds longest_ttl = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
+constexpr std::size_t question_cost = 256;                          // what a caller that waits for a description costs
+constexpr milliseconds longest_ttl = std::chrono::hours(24 * 365);  // an unlimited ttl must not overflow the clock
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
 
@@ -25,7 +25,7 @@ tl::unexpected<ServiceError> error(std::string_view name, std::string descriptio
   return tl::unexpected(ServiceError{std::string(name), std::move(description), outcome_unknown});
 }
 
-/// A future, and what makes it ready.
+/// A future together with the callback that completes it.
 template <class Value>
 std::pair<std::future<Value>, std::function<void(Value)>> promised() {
   auto promise = std::make_shared<std::promise<Value>>();
@@ -92,7 +92,7 @@ struct Api::Impl {
     return error(error_name::timeout, "no answer from " + asked.service + "." + asked.method + " in time");
   }
 
-  /// Nobody waits for the outcome of a command, so the log has it, once in a while.
+  /// No one waits for the outcome of a command, so failures are logged, at a limited rate.
   void command_lost(const std::string& where, const std::string& why) {
     const std::lock_guard lock(mutex);
     if (const auto left_out = log_pause.due(now()))
@@ -100,7 +100,7 @@ struct Api::Impl {
                    {{"command", where}, {"reason", why}, {"left_out", *left_out}});
   }
 
-  /// Ends a request, if it has not ended before: the second answer of services that send one finds nobody.
+  /// Ends a request unless it has already ended: some services send a second response.
   template <class MakeAnswer>
   void finish(const std::string& correlation_id, MakeAnswer&& make) {
     Pending done;
@@ -122,7 +122,7 @@ struct Api::Impl {
     set_timer();
   }
 
-  void set_timer() {  // under mutex
+  void set_timer() {  // mutex is held
     if (const auto when = deadlines.timer()) transport.post_at(*when, [this, timer = *when] { time_out(timer); });
   }
 
@@ -134,7 +134,8 @@ struct Api::Impl {
     }
     for (const std::string& id : late) {
       finish(id, [&](const Pending& asked) {
-        // nuropb 0.1.8 does not get an answer out for what it can't decrypt: the next request asks for the key again.
+        // nuropb 0.1.8 sends no response to a request that it cannot decrypt, so the next request fetches the key
+        // again.
         if (asked.encrypted) discovery.forget(asked.service);
         return timed_out(asked);
       });
@@ -143,7 +144,7 @@ struct Api::Impl {
     set_timer();
   }
 
-  /// Whoever still waits is told so rather than left.
+  /// Ends all pending requests with an error.
   void end_all(const std::string& why) {
     std::unordered_map<std::string, Pending> left;
     {
@@ -153,7 +154,7 @@ struct Api::Impl {
     }
     for (auto& [id, waiting] : left) {
       waiting.on_answer(
-          error(error_name::transport, "no answer came before the connection ended for good: " + why, true));
+          error(error_name::transport, "no answer arrived before the connection ended permanently: " + why, true));
     }
   }
 
@@ -173,8 +174,8 @@ struct Api::Impl {
   }
 
   using NotSent = std::function<void(ServiceError)>;
-  /// Encrypts where it has to be and submits, at once or when the service's description is here. Of submitting and
-  /// `not_sent` one happens, once; neither, if it is a request that has ended meanwhile.
+  /// Encrypts if necessary and submits, at once or when the service's description has arrived. Either the message is
+  /// submitted or `not_sent` is called, exactly once; neither happens for a request that has ended meanwhile.
   void send(Outgoing&& message, std::string method, Encryption encryption, NotSent not_sent) {
     if (encryption == Encryption::never || method == name_of_describe)
       return submit(std::move(message), std::nullopt, not_sent);
@@ -195,7 +196,7 @@ struct Api::Impl {
     if (!described) {
       if (described.error().name == error_name::not_delivered)
         return not_sent(not_delivered(message.routing_key, method).value());
-      // Whatever became of the question: the message itself was not sent.
+      // Whatever the reason, the message itself was not sent.
       return not_sent({described.error().name,
                        "not sent, because the service could not be described: " + described.error().description,
                        false});
@@ -241,11 +242,11 @@ struct Api::Impl {
   RequestKeys keys;
   Discovery discovery;
   std::mutex mutex;
-  std::unordered_map<std::string, Pending> pending;  // under mutex
-  Deadlines deadlines;                               // under mutex; to correlation ids
-  log::Pause log_pause{std::chrono::seconds(10)};    // under mutex
+  std::unordered_map<std::string, Pending> pending;  // guarded by mutex
+  Deadlines deadlines;                               // guarded by mutex; of correlation ids
+  log::Pause log_pause{std::chrono::seconds(10)};    // guarded by mutex
   ServiceHost* host = nullptr;
-  Transport transport;  // last: its thread uses all of the above
+  Transport transport;  // last, because its thread uses all of the above
 };
 
 Api::Api(TransportSettings settings, RequestKeys keys) : impl_(std::make_unique<Impl>(std::move(settings), keys)) {}
@@ -277,7 +278,7 @@ std::future<Answer> Api::request(const std::string& service, const std::string& 
 
 Result<void> Api::command(const std::string& service, const std::string& method, const nlohmann::json& params,
                           CallOptions options) {
-  // Whoever calls is told only what is known before this returns; after that, the log is.
+  // The caller gets only errors that are known before this call returns; later ones are logged.
   struct Calling {
     std::mutex mutex;
     bool returned = false;

@@ -1,6 +1,6 @@
 #pragma once
-// Puts a message together from the frames of one channel: method, header, bodies. Bounded, and never waits: frames of
-// several channels may come in any order (rabbitmq-c's own amqp_read_message waits for the rest, which we must not).
+// Assembles messages from the frames of one channel: method, header, bodies. Bounded, and never blocks: frames of
+// several channels may be interleaved (rabbitmq-c's amqp_read_message would block for the rest).
 
 #include <cstdint>
 #include <optional>
@@ -16,17 +16,17 @@ struct AssembledMessage {
   std::uint64_t delivery_tag = 0;
   bool redelivered = false;
   std::string routing_key;
-  std::string reason;  ///< of a return: "312 NO_ROUTE"
+  std::string reason;  ///< for a returned message: "312 NO_ROUTE"
   ReceivedProperties properties;
   std::string body;
-  bool too_large = false;  ///< the body was over the bound and has been dropped
+  bool too_large = false;  ///< the body exceeded the limit and was dropped
 };
 
 class Assembler {
  public:
   explicit Assembler(std::size_t max_body) : max_body_(max_body) {}
-  /// Takes a frame of this channel; a whole message, once its last byte is there. Frames that make no sense are
-  /// ignored: the broker is trusted to speak AMQP, not to be free of surprises.
+  /// Takes a frame of this channel and returns a message when its last byte has arrived. Unexpected frames are ignored:
+  /// the broker is trusted, but must not be able to crash us.
   std::optional<AssembledMessage> take(const amqp_frame_t& frame);
   void reset() { current_.reset(); }
 

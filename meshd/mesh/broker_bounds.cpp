@@ -35,8 +35,8 @@ BrokerBounds::Trust BrokerBounds::trust(MessageType type, const std::string& key
 std::optional<std::string> BrokerBounds::refuses(MessageType type, const std::string& key, std::size_t size,
                                                  SteadyTime now) const {
   if (too_large(size))
-    return "the broker takes no message above " + std::to_string(*largest_) + " bytes, and this one has " +
-           std::to_string(size) + " (it has said: " + largest_why_ + ")";
+    return "the broker accepts no message above " + std::to_string(*largest_) + " bytes, and this one has " +
+           std::to_string(size) + " (its reason: " + largest_why_ + ")";
   if (type != MessageType::event) return {};
   if (const auto why = refused_topics_.find(key, now)) return "the broker has refused this topic: " + *why;
   return {};
@@ -73,7 +73,7 @@ BrokerBounds::Said BrokerBounds::read(std::uint16_t code, std::string_view why) 
                              cut = "...";
   Said said;
   if (const auto at = why.find(is_larger); (code == 406 || code == 311) && at != std::string_view::npos) {
-    // "configured max size 8", or "max size 536870912" where it is RabbitMQ's own
+    // "configured max size 8", or "max size 536870912" if it is RabbitMQ's built-in limit.
     const auto number = why.find(max_size, at);
     if (number == std::string_view::npos) return said;
     const char* const begin = why.data() + number + max_size.size();
@@ -81,7 +81,7 @@ BrokerBounds::Said BrokerBounds::read(std::uint16_t code, std::string_view why) 
     return said;
   }
   if (const auto at = why.find(topic); code == 403 && at != std::string_view::npos) {
-    // A topic may hold any text, these words as well, so its end is looked for from the end.
+    // A topic may contain any text, including these words, so its end is searched from the end.
     const std::string_view rest = why.substr(at + topic.size());
     const auto end = rest.rfind("' in exchange '" + events_exchange_ + "'");
     said.kind = Kind::topic;
@@ -97,13 +97,13 @@ void BrokerBounds::refused(const Said& said, MessageType type, const std::string
   if (said.kind == Kind::size) {
     largest_ = said.largest;
     largest_why_ = why;
-    // A broker whose bound is below what it took before was set up anew meanwhile.
+    // A broker whose limit is below an accepted size has been reconfigured meanwhile.
     largest_taken_ = std::min(largest_taken_, said.largest);
   } else if (type == MessageType::event && (said.kind == Kind::topic || why.starts_with("403 "))) {
-    // Or the exchange of events itself.
+    // Or the events exchange itself.
     refuses_topics_ = true;
     refused_topics_.add(key, why, now);
-    // The user's permissions may have been changed, and then others that were taken may be refused now.
+    // The user's permissions may have changed, so other topics that were accepted may be refused now.
     if (taken_topics_.contains(key)) taken_topics_.clear();
   }
 }

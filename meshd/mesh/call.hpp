@@ -1,9 +1,9 @@
 #pragma once
-// One call or event, as a handler sees it, and the ways in which a handler ends it.
+// A call or event as a handler receives it, and the ways in which a handler ends it.
 //
-// Returning a value ends a call well; throwing ends it otherwise (CallError, CallAgain, or any other exception, which
-// becomes NuropbException as in the Python peer). Events that a handler publishes through its call are kept until it has
-// succeeded, and dropped when it has not.
+// A handler succeeds by returning a value and fails by throwing CallError, CallAgain, or any other exception, which
+// becomes NuropbException as in the Python peer. Events that a handler publishes through its call are held back until
+// it has succeeded, and dropped if it fails.
 
 #include <memory>
 #include <mutex>
@@ -21,11 +21,11 @@ namespace nuropb::mesh {
 struct NewEvent {
   std::string topic;
   nlohmann::json payload;
-  nlohmann::json target = nullptr;  ///< null, or an array of users that it is for
+  nlohmann::json target = nullptr;  ///< null, or an array of users that it is addressed to
 };
 
-/// A result together with events. Any JSON value becomes one by itself, so a method simply returns its result; the Python
-/// peer's NuropbSuccess is `return Success(result, {{"topic", payload}})`.
+/// A result together with events. Every JSON value converts to it, so a method usually just returns its result; the
+/// equivalent of the Python peer's NuropbSuccess is `return Success(result, {{"topic", payload}})`.
 struct Success {
   nlohmann::json result;
   std::vector<NewEvent> events;
@@ -36,36 +36,36 @@ struct Success {
   Success(T&& value) : result(std::forward<T>(value)) {}
 };
 
-/// The events of one call, until it is known how it ends. Any thread.
+/// The events of one call, held until its end is known. Any thread.
 class KeptEvents {
  public:
-  /// False, and the event dropped, if the call has ended already.
+  /// Returns false and drops the event if the call has already ended.
   bool add(NewEvent event);
-  /// Ends the keeping; what was kept.
+  /// Ends the call and returns the held events.
   std::vector<NewEvent> close();
 
  private:
   std::mutex mutex_;
-  std::vector<NewEvent> events_;  // under mutex_
-  bool closed_ = false;           // under mutex_
+  std::vector<NewEvent> events_;  // guarded by mutex_
+  bool closed_ = false;           // guarded by mutex_
 };
 
 struct Call {
   std::string method;
-  nlohmann::json params;            ///< as declared: checked, defaults filled in
+  nlohmann::json params;            ///< validated against the declaration, with defaults filled in
   nlohmann::json context;           ///< an object
-  nlohmann::json claims = nullptr;  ///< what the method's `authorize` gave
+  nlohmann::json claims = nullptr;  ///< the result of the method's `authorize`
   std::string correlation_id;
   std::string trace_id;
-  bool is_command = false;  ///< nobody waits for an answer
+  bool is_command = false;  ///< no response is expected
   bool redelivered = false;
   bool encrypted = false;
   std::shared_ptr<KeptEvents> events{};
-  std::string reply_to{};  ///< the caller's response queue, as the caller says
+  std::string reply_to{};  ///< the caller's response queue, as named by the caller
 
-  /// Published to the events exchange, with the call's context and trace id, once the method has succeeded; never if it
-  /// fails or asks to be called again. An encrypted call's context is not made public: its events have an empty one.
-  /// False if the call has ended already.
+  /// Publishes an event to the events exchange, with the call's context and trace id, once the method has succeeded; if
+  /// it fails or asks to be called again, the event is dropped. The context of an encrypted call is not published: its
+  /// events have an empty context. Returns false if the call has already ended.
   bool publish_event(std::string topic, nlohmann::json payload, nlohmann::json target = nullptr) const {
     return events && events->add({std::move(topic), std::move(payload), std::move(target)});
   }
@@ -81,7 +81,7 @@ struct Event {
   bool redelivered = false;
   std::shared_ptr<KeptEvents> events{};
 
-  /// As Call::publish_event.
+  /// See Call::publish_event.
   bool publish_event(std::string event_topic, nlohmann::json event_payload,
                      nlohmann::json event_target = nullptr) const {
     return events && events->add({std::move(event_topic), std::move(event_payload), std::move(event_target)});
@@ -98,7 +98,7 @@ class CallError : public std::runtime_error {
   std::string name_;
 };
 
-/// Puts the message back, to be tried once more later. On a redelivered message it ends the call with
+/// Requeues the message, to be tried once more later. For a redelivered message it ends the call with
 /// NuropbCallAgainReject (nuropb-wire.md, "What a participant does with a message").
 class CallAgain : public std::runtime_error {
  public:

@@ -30,7 +30,8 @@ Opened open(const amqp::Url& url, const TransportSettings& settings) {
   return std::make_unique<amqp::Connection>(std::move(*opened));
 }
 
-/// "Not administrator user" of {"error":"not_authorised","reason":"Not administrator user"}; nothing if it is no such thing.
+/// "Not administrator user" from {"error":"not_authorised","reason":"Not administrator user"}; empty for any other
+/// body.
 std::string reason_of(const http::Response& answer) {
   std::array<json::Field, 1> fields{{{"reason"}}};
   json::Slice root;
@@ -58,7 +59,7 @@ class Management {
     const auto answer = ask({"PUT", "/api/vhosts/" + percent_encode(vhost), "{}", {}});
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status == 201 || answer->status == 204) return {};
-    return refused(*answer, "making vhost '" + vhost + "'");
+    return refused(*answer, "creating vhost '" + vhost + "'");
   }
 
   /// (exchange, key) of each binding of a queue.
@@ -69,7 +70,7 @@ class Management {
     if (answer->status != 200) return refused(*answer, "asking for the bindings of " + queue);
     const auto list = nlohmann::json::parse(answer->body, nullptr, false);
     std::set<std::pair<std::string, std::string>> out;
-    if (!list.is_array()) return failure("what answered is not RabbitMQ's management", client_.url().redacted());
+    if (!list.is_array()) return failure("the peer is not RabbitMQ's management API", client_.url().redacted());
     for (const auto& each : list) {
       const auto text = [&](const char* name) {
         return each.is_object() && each.contains(name) && each[name].is_string() ? each[name].get<std::string>()
@@ -85,7 +86,7 @@ class Management {
     auto answer = client_.send(request, timeout_);
     if (!answer)
       answer.error().hint =
-          "the vhost is made over RabbitMQ's management: is its plugin enabled (rabbitmq-plugins enable "
+          "the vhost is created through RabbitMQ's management API: is its plugin enabled (rabbitmq-plugins enable "
           "rabbitmq_management), and this its address?";
     return answer;
   }
@@ -93,18 +94,18 @@ class Management {
     const std::string where = client_.url().redacted();
     const std::string reason = reason_of(answer);
     const std::string said = doing + ": HTTP " + std::to_string(answer.status) + (reason.empty() ? "" : " " + reason);
-    // RabbitMQ 3.10 says the one, 4.0 and later the other.
+    // RabbitMQ 3.10 sends the former, 4.0 and later the latter.
     const bool login = reason.find("Login failed") != std::string::npos || reason == "Not_Authorized";
     if (answer.status == 401 && (login || reason.empty()))
-      return failure("user or password refused by the management: " + said, where,
+      return failure("user or password refused by the management API:  " + said, where,
                      "check user and password of the URL");
     if (answer.status == 401 || answer.status == 403) {
-      return failure(
-          "no permission: " + said, where,
-          "user '" + client_.url().user +
-              "' needs the tag administrator (rabbitmqctl set_user_tags), or somebody who has it makes the vhost");
+      return failure("no permission: " + said, where,
+                     "user '" + client_.url().user +
+                         "' needs the tag administrator (rabbitmqctl set_user_tags), or another administrator has to "
+                         "create the vhost");
     }
-    return failure("what answered is not RabbitMQ's management, or can't do it: " + said, where,
+    return failure("the peer is not RabbitMQ's management API, or rejects the request: " + said, where,
                    "--management-url names its address");
   }
 
@@ -112,7 +113,7 @@ class Management {
   milliseconds timeout_;
 };
 
-/// What to do about a broker's no.
+/// Adds a hint to a refusal by the broker.
 Error with_hint(Error error) {
   if (!error.hint.empty()) return error;
   if (error.what.starts_with("403 "))
@@ -120,12 +121,13 @@ Error with_hint(Error error) {
         "the user needs configure, write and read on the names that begin with nuropb- (rabbitmqctl set_permissions)";
   if (error.what.starts_with("406 "))
     error.hint =
-        "it is there with other properties; nothing is deleted here, so look at it and remove it by hand if it is not "
+        "it exists with other properties; nothing is deleted automatically, so inspect it and delete it by hand if it "
+        "is not "
         "needed";
   return error;
 }
 
-/// The passage of one declaration: looked for, and made where it is missing.
+/// Looks for one object after another and creates the missing ones.
 class Declaring {
  public:
   Declaring(std::unique_ptr<amqp::Connection>& connection, std::function<Opened()> reopen, bool dry_run, SetUp& report)
@@ -135,7 +137,7 @@ class Declaring {
     return item("exchange " + each.name + " (" + each.type + ")", connection_->has_exchange(channel, each.name),
                 [&] { return connection_->perform(channel, amqp::Step::declare_exchange(each.name, each.type)); });
   }
-  /// Where the broker takes another form of the queue only, in that form; `topology` remembers it.
+  /// Declares a queue, in another form if the broker accepts no other; `topology` remembers that form.
   Result<void> queue(const TransportSettings& settings, Topology& topology, std::size_t number) {
     const std::string name = Blueprint::of(settings, topology).queues[number].name;
     return item("queue " + name, connection_->has_queue(channel, name), [&]() -> Result<void> {
@@ -166,7 +168,7 @@ class Declaring {
   }
 
  private:
-  /// The broker has closed the channel, or the whole connection, because of a declaration.
+  /// Reopens what the broker has closed because of a declaration: the channel, or the whole connection.
   Result<void> usable_again(const std::string& said) {
     if (QueueForms::denies_transient(said)) {
       Opened opened = reopen_();
@@ -181,8 +183,7 @@ class Declaring {
   template <class Declare>
   Result<void> item(std::string what, const Result<bool>& there, Declare declare) {
     if (!there) return tl::unexpected(with_hint(there.error()));
-    // Declared also where it is there: that tells whether its properties are the right ones. A dry run changes nothing
-    // by that either.
+    // An existing object is declared as well, to check its properties. A dry run changes nothing by that.
     if (*there || !dry_run_) {
       if (const auto done = declare(); !done) return tl::unexpected(with_hint(done.error()));
     }
@@ -197,7 +198,7 @@ class Declaring {
 
 bool vhost_trouble(const Error& error) { return error.what.find("530 ") != std::string::npos; }
 
-/// Everything, for a vhost that is not there and is not to be made.
+/// Reports everything as missing, for a vhost that does not exist and is not to be created.
 void all_missing(const Blueprint& blueprint, SetUp& report) {
   for (const auto& each : blueprint.exchanges)
     report.items.push_back({"exchange " + each.name + " (" + each.type + ")", Found::missing});
@@ -253,12 +254,12 @@ Result<SetUp> set_up(const SetUpSettings& settings) {
     for (auto& each : transport.urls) each.password = *password;
   }
   const Blueprint blueprint = Blueprint::of(transport);
-  Opened opened = failure("no broker is named", "amqp.urls");
+  Opened opened = failure("no broker is configured", "amqp.urls");
   const amqp::Url* url = nullptr;
   for (const auto& each : transport.urls) {
     url = &each;
     opened = open(each, transport);
-    if (opened || vhost_trouble(opened.error())) break;  // a node that knows us speaks for its cluster
+    if (opened || vhost_trouble(opened.error())) break;  // a node that lets us in decides for its cluster
   }
   if (!url) return tl::unexpected(opened.error());
 
@@ -282,8 +283,9 @@ Result<SetUp> set_up(const SetUpSettings& settings) {
     if (refused.find("access to vhost") != std::string::npos) return no_permission();
     const auto there = management.has_vhost(url->vhost);
     if (!there)
-      return tl::unexpected(Error{"vhost '" + url->vhost + "' is not there and can't be made: " + there.error().what,
-                                  there.error().where, there.error().hint});
+      return tl::unexpected(
+          Error{"vhost '" + url->vhost + "' does not exist and cannot be created: " + there.error().what,
+                there.error().where, there.error().hint});
     if (*there) return no_permission();
     if (settings.dry_run) {
       report.items.push_back({vhost_item, Found::missing});

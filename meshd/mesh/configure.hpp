@@ -1,11 +1,11 @@
 #pragma once
-// What a service needs on the broker: virtual host, exchanges, dead-letter queue, service queue, bindings (nuropb-wire.md
-// section 1, "Topology"). Done by the leader at its start and by `nuropb-ctl mesh configure`. Idempotent; nothing is ever
-// deleted, and what is there with other properties is an error, never replaced.
+// Creates what a service needs on the broker: virtual host, exchanges, dead-letter queue, service queue, bindings
+// (nuropb-wire.md section 1, "Topology"). Done by the leader at start-up and by `nuropb-ctl mesh configure`.
+// Idempotent; nothing is ever deleted, and an existing object with other properties is an error and never replaced.
 //
-// All is declared over AMQP, so that a broker without the management plugin will do; only a virtual host that is missing
-// takes RabbitMQ's management HTTP API, as does telling which bindings were there before. Blocks the caller: never on
-// a thread that serves.
+// Everything is declared over AMQP, so the broker's management plugin is optional. RabbitMQ's management HTTP API is
+// used only to create a missing virtual host and to find out which bindings existed before. Blocks the caller, so it
+// must not be called on a thread that serves clients.
 
 #include <optional>
 #include <string>
@@ -20,7 +20,7 @@ namespace nuropb::mesh {
 
 struct Topology;
 
-/// What a service's part of the mesh consists of, in the order in which it is made. Pure.
+/// The objects of one service on the broker, in the order of their creation. Pure.
 struct Blueprint {
   struct Exchange {
     std::string name;
@@ -40,30 +40,33 @@ struct Blueprint {
   static Blueprint of(const TransportSettings& settings, const Topology& names);
 };
 
-/// RabbitMQ's management beside an AMQP address: port + 10000, https for amqps, the same user and password.
+/// The default address of RabbitMQ's management API for an AMQP address: port + 10000, https for amqps, the same user
+/// and password.
 http::Url management_of(const amqp::Url& url);
 
 struct SetUpSettings {
   TransportSettings transport;
-  std::optional<http::Url>
-      management;        ///< else management_of() of the AMQP address in use, whose user it has if it names none
-  bool dry_run = false;  ///< looks, changes nothing
-  bool ask_for_bindings = false;  ///< asks the management which bindings there are; without it their state is unknown
+  /// Default: management_of() the AMQP address in use. If it names no user, that address's user applies.
+  std::optional<http::Url> management;
+  bool dry_run = false;  ///< only reports what would be done
+  /// Queries the management API for existing bindings; otherwise their earlier state is unknown.
+  bool ask_for_bindings = false;
 };
 
 struct SetUp {
   enum class Found { there, made, missing, unknown };
   struct Item {
     std::string what;  ///< "exchange nuropb-rpc-exchange (direct)"
-    Found state;  ///< missing: in a dry run only. unknown: a binding that nobody could be asked about (it is there now)
+    /// missing: only in a dry run. unknown: a binding that exists now and whose earlier state could not be queried.
+    Found state;
   };
   std::string broker;              ///< the address in use, redacted
-  std::vector<std::string> notes;  ///< what is otherwise than asked for, and why (queue_forms.hpp)
+  std::vector<std::string> notes;  ///< deviations from the settings, with the reason (queue_forms.hpp)
   std::vector<Item> items;
   [[nodiscard]] std::size_t count(Found state) const;
 };
 
-/// The first address of the list that lets us in decides. The error says what to do about it.
+/// Uses the first address in the list that accepts the connection. The error contains a hint.
 Result<SetUp> set_up(const SetUpSettings& settings);
 
 }  // namespace nuropb::mesh

@@ -1,9 +1,9 @@
 #pragma once
-// When requests are given up, and the timers that this takes: there is always one that was asked for at or before the
-// earliest deadline, and never more than that needs. Most requests are answered long before theirs, so timers are not
-// taken back: one that comes when nothing is due asks for the next.
+// Deadlines of requests, and the timers for them: at least one pending timer is at or before the earliest deadline,
+// with as few timers as possible. Most requests are answered long before their deadline, so timers are not cancelled:
+// one that fires when nothing is due requests the next.
 //
-// Pure: whoever owns it sets the timers that it asks for. Not thread-safe.
+// Pure: the owner sets the timers that it asks for. Not thread-safe.
 
 #include <map>
 #include <optional>
@@ -26,13 +26,13 @@ class Deadlines {
   void remove(Place place) { times_.erase(place); }
   void clear() { times_.clear(); }
 
-  /// A timer has to be set for then: fired() is to be called with the same value.
+  /// If a value is returned, the owner has to set a timer for that time and then call fired() with the same value.
   std::optional<SteadyTime> timer() {
     if (times_.empty() || (!timers_.empty() && *timers_.begin() <= times_.begin()->first)) return {};
     timers_.insert(times_.begin()->first);
     return times_.begin()->first;
   }
-  /// Whose time is up at `now`; they are to be removed. Then timer() again.
+  /// The ids whose deadline has passed at `now`; the caller has to remove them and then call timer() again.
   std::vector<std::string> fired(SteadyTime timer, SteadyTime now) {
     timers_.erase(timer);
     std::vector<std::string> out;
@@ -43,7 +43,7 @@ class Deadlines {
 
  private:
   Times times_;
-  std::set<SteadyTime> timers_;  // that were asked for and have not fired
+  std::set<SteadyTime> timers_;  // timers that were requested and have not fired
 };
 
 }  // namespace nuropb::mesh

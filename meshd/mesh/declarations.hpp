@@ -1,10 +1,10 @@
 #pragma once
-// Steps on the channels of a living connection: sent while there is room, a bounded number ahead of their answers.
+// Performs steps on the channels of a live connection: sent while there is room, with a bounded number of unanswered
+// ones.
 //
-// A broker answers the steps of one channel in their order, and closes the channel at the first that it refuses. So
-// the oldest unanswered step is the one that an answer, or a channel.close, is about. Except consuming: that the queue
-// answers, when it likes, so nothing is sent behind it before it has.
-// Confined to the transport's thread.
+// A broker answers the steps of one channel in order, and closes the channel at the first one that it refuses. So an
+// answer, or a channel.close, always refers to the oldest unanswered step. The exception is consuming, which the queue
+// answers asynchronously, so nothing is sent after it until it is answered. Confined to the transport's thread.
 
 #include <deque>
 #include <optional>
@@ -24,26 +24,27 @@ class Declarations {
 
   void add(std::uint16_t channel, std::vector<amqp::Step> steps);
   void add(std::uint16_t channel, amqp::Step step) { of_[channel].waiting.push_back(std::move(step)); }
-  /// Sends what can go. False if there is no room for more; POLLOUT tells when to try again.
-  /// `Connection` is amqp::Connection, or what a test puts in its place.
+  /// Sends as many steps as possible. Returns false if there is no room for more; POLLOUT says when to try again.
+  /// `Connection` is amqp::Connection, or a test's substitute.
   template <class Connection>
   Result<bool> write(Connection& connection, SteadyTime now);
-  /// The step that a method frame answers, if it is an answer.
+  /// The step that a method frame answers. Empty if the frame is not an answer to a step.
   std::optional<amqp::Step> answered(std::uint16_t channel, amqp_method_number_t method, SteadyTime now);
-  /// The channel, or the connection, is gone: what was sent and not answered, oldest first. The rest is forgotten.
+  /// The channel or the connection is lost: returns the steps that were sent and not answered, oldest first, and
+  /// forgets the rest.
   std::vector<amqp::Step> drop(std::uint16_t channel);
 
-  /// Nothing to be sent or answered: the channel is as it should be.
+  /// True if no step is waiting or unanswered.
   [[nodiscard]] bool settled(std::uint16_t channel) const {
     return of_[channel].waiting.empty() && of_[channel].sent.empty();
   }
-  /// Something could be sent, given room.
+  /// True if a step could be sent, given room.
   [[nodiscard]] bool pending() const;
-  /// How many steps more would be sent now.
+  /// How many more steps would be sent now.
   [[nodiscard]] std::size_t room(std::uint16_t channel) const;
-  /// A step that the broker has owed an answer for longer than `limit`, for an error's text.
+  /// A step that the broker has not answered for longer than `limit`, as text for an error.
   [[nodiscard]] std::optional<std::string> overdue(SteadyTime now, milliseconds limit) const;
-  /// The broker was not to be asked for a while: the time until now does not count.
+  /// Excludes the time until now from overdue(), because the broker was not expected to answer.
   void excuse(SteadyTime now);
   void excuse(std::uint16_t channel, SteadyTime now) { of_[channel].since = now; }
 
@@ -51,9 +52,9 @@ class Declarations {
   struct Channel {
     std::deque<amqp::Step> waiting, sent;
     [[nodiscard]] bool may_send() const;
-    SteadyTime since{};  // when the broker last answered, or was asked the first of `sent`
+    SteadyTime since{};  // when the broker last answered, or when the first of `sent` was sent
   };
-  std::vector<Channel> of_;  // by number
+  std::vector<Channel> of_;  // by channel number
 };
 
 template <class Connection>

@@ -13,7 +13,7 @@ tl::unexpected<ServiceError> no_description(std::string_view name, std::string d
   return tl::unexpected(ServiceError{std::string(name), std::move(description), false});
 }
 
-/// Anything but a plain no: what a service means by a value that we don't know is better kept secret.
+/// Anything except an explicit false: if the meaning of a value is unknown, encrypting is safer.
 bool required(const json& method) {
   const auto found = method.find("requires_encryption");
   return found != method.end() && !found->is_null() && *found != false;
@@ -108,9 +108,10 @@ void Discovery::want(const std::string& service, SteadyTime now, std::size_t cos
       ask = !std::exchange(found->second.asking, true);
     }
   }
-  // NOLINTNEXTLINE(bugprone-use-after-move): it was moved away only where there is room and no description
+  // NOLINTNEXTLINE(bugprone-use-after-move): it was moved only if there is room and no description
   if (description) ready(std::move(description));
-  else if (!room) ready(no_description(error_name::transport, "not sent: too much waits for descriptions of services"));
+  else if (!room)
+    ready(no_description(error_name::transport, "not sent: too many messages are waiting for service descriptions"));
   if (ask) ask_(service);
 }
 
@@ -119,7 +120,7 @@ void Discovery::answered(const std::string& service, SteadyTime now, const Answe
   std::unique_lock lock(mutex_);
   const auto found = entries_.find(service);
   if (found == entries_.end() || !found->second.asking || found->second.telling) return;
-  Entry& entry = found->second;  // stays where it is while it is asking
+  Entry& entry = found->second;  // the entry is not removed while `asking`
   const bool silent =
       !described && (described.error().name == error_name::timeout || described.error().name == error_name::transport);
   if (described) {
@@ -129,12 +130,12 @@ void Discovery::answered(const std::string& service, SteadyTime now, const Answe
     entry.expires = now + settings_.ttl;
     entry.ends = now + settings_.max_age;
   } else if (silent && entry.description && entry.ends > now) {
-    // It has not said anything else: what it said before still counts, for a while.
+    // The service did not respond, so its earlier description stays valid for a while.
     described = entry.description;
     entry.expires = now + settings_.retry;
   }
-  // Whoever comes while the first are told queues behind them: what one thread sends keeps its order. But whoever has
-  // heard of a failure and tries again is not told the same once more without having asked.
+  // Callers that arrive while earlier ones are being notified are queued behind them, so one thread's messages keep their
+  // order. But a caller that was told about a failure and retries triggers a new request.
   entry.telling = true;
   entry.failed = !described;
   while (!entry.waiting.empty()) {
@@ -177,8 +178,8 @@ void Discovery::drop(Entries::iterator entry) {
   entries_.erase(entry);
 }
 
-/// Forgets what was not used for the longest time until no more than `most` services are left. False if that can't be,
-/// because so many are being asked right now.
+/// Evicts the least recently used entries until at most `most` services are left. Returns false if that is impossible
+/// because too many are being requested.
 bool Discovery::make_room(std::size_t most) {
   while (entries_.size() > most || bytes_ > settings_.max_bytes) {
     auto oldest = entries_.end();

@@ -44,7 +44,7 @@ void Election::consume() {
 std::vector<Election::Action> Election::start(SteadyTime) {
   if (state_ != ContainerState::startup) return take();
   if (settings_.standalone) {
-    enter(ContainerState::running_standalone, "no etcd is named");
+    enter(ContainerState::running_standalone, "no etcd is configured");
     consume();
   } else {
     enter(ContainerState::startup_leader_election, "");
@@ -96,7 +96,7 @@ SteadyTime Election::next_tick() const {
   return next;
 }
 
-// ── with etcd ──
+// ── communication with etcd ──
 
 void Election::connect() {
   if (lease_) return nominate();
@@ -121,7 +121,7 @@ void Election::lose_lease(const std::string& why, SteadyTime now) {
   out_.emplace_back(StopWatch{});
   if (leads_) step_down("the lease is lost: " + why);
   leader_.clear();
-  // While etcd is away the pause that is running goes on; else there is nothing to wait for.
+  // While etcd is unavailable the current pause continues; otherwise there is nothing to wait for.
   if (link_ == Link::waiting) return;
   link_ = Link::waiting;
   retry_at_ = now;
@@ -140,7 +140,7 @@ void Election::on(const Granted& event, SteadyTime now) {
 void Election::on(const KeptAlive& event, SteadyTime now) {
   if (event.lease != lease_) return;
   keeping_alive_ = false;
-  if (event.ttl <= milliseconds(0)) return lose_lease("etcd does not know it any more", now);
+  if (event.ttl <= milliseconds(0)) return lose_lease("etcd no longer knows it", now);
   lease_ends_ = std::max(lease_ends_, event.asked_at + event.ttl);
   keep_alive_at_ = now + ttl_ / 3;
 }
@@ -151,7 +151,7 @@ void Election::on(const Nominated& event, SteadyTime) {
   failures_ = 0;
   if (std::exchange(troubled_, false))
     out_.emplace_back(Recovered{event.ours ? "the leader key is ours" : "leader is " + event.leader});
-  // From right behind what the answer shows, so nothing is missed between the two.
+  // Starts right after the response's revision, so that nothing in between is missed.
   out_.emplace_back(Watch{event.revision + 1});
   config_ok_ = event.config_ok;
   decide(event.ours, event.leader);
@@ -204,13 +204,12 @@ void Election::on(const EtcdFailed& event, SteadyTime now) {
   }
 }
 
-// ── who leads, and what follows from it ──
+// ── leadership and its consequences ──
 
 void Election::decide(bool ours, const std::string& leader) {
   leader_ = ours ? settings_.instance_id : leader;
   std::string detail = ours ? "elected as leader" : "leader is " + leader;
-  if (!ours && leader == settings_.instance_id)
-    detail += ", this instance before it was started again: until that lease ends";
+  if (!ours && leader == settings_.instance_id) detail += ", an earlier run of this instance: until that lease expires";
   if (state_ == ContainerState::startup_leader_election) {
     leads_ = ours;
     enter(ContainerState::startup_leader_decided, detail);
@@ -241,7 +240,7 @@ void Election::go_on() {
 
 void Election::configure() {
   duty_ = Duty::configuring;
-  if (std::exchange(configuring_, true)) return;  // one that was begun when we led before will do
+  if (std::exchange(configuring_, true)) return;  // a run from an earlier leadership is sufficient
   out_.emplace_back(Configure{});
 }
 
@@ -268,7 +267,7 @@ void Election::on(const Configured& event, SteadyTime now) {
 void Election::on(const Published& event, SteadyTime now) {
   if (duty_ != Duty::publishing) return;
   if (!event.ours) {
-    // The watch is about to say who has the key, or that it is free.
+    // The watch will report the key's owner, or that it is free.
     duty_ = Duty::to_publish;
     duty_at_ = now + pause(duty_failures_++);
     return;

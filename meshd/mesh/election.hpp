@@ -1,6 +1,6 @@
 #pragma once
-// Who of a service's instances is its leader, and when an instance may consume: the decisions of the service container,
-// without etcd, sockets or clocks. What happened goes in with the time, what is to be done comes out.
+// Leader election among a service's instances, and when an instance may consume: the decisions of the service
+// container, without etcd, sockets or clocks. Events go in with the time, actions come out.
 //
 // The states are those of nuropb 0.1.8's ServiceContainer (nuropb-wire.md section 1, "Service container and leader
 // election"):
@@ -13,11 +13,11 @@
 //   any ──► stopping ──► shutdown                             taking-leadership ◄───────────────────────────────────┘      │
 //                                                                    └── Configure, put ──► running-leader ────────────────┘
 //
-// What is different from 0.1.8, which leaves both transitions open: a follower that becomes the leader configures the
-// broker; a leader whose lease has run out is a follower again, by its own clock and before etcd can give the key to
-// another. Either goes on serving: to lead is a duty beside the service, not a condition of it.
+// Differences from 0.1.8, which leaves both transitions undefined: a follower that becomes the leader configures the
+// broker; a leader whose lease has expired becomes a follower, by its own clock and before etcd can give the key to
+// another instance. Both continue to serve: being the leader is an additional duty, not a condition of serving.
 //
-// Pure and confined to one thread. MayConsume comes out once.
+// Pure and confined to one thread. MayConsume is emitted once.
 
 #include <cstdint>
 #include <optional>
@@ -41,7 +41,7 @@ enum class ContainerState {
   stopping,
   shutdown,
 };
-/// "running-leader", as the original writes it.
+/// "running-leader", in the original's spelling.
 const char* name_of(ContainerState state);
 
 class Election {
@@ -54,7 +54,7 @@ class Election {
     milliseconds retry_max{5'000};
   };
 
-  // ── what happened ──
+  // ── events ──
   struct Granted {
     std::int64_t lease;
     milliseconds ttl;
@@ -64,8 +64,8 @@ class Election {
     std::int64_t lease;
     milliseconds ttl;
     SteadyTime asked_at;
-  };  ///< ttl 0: etcd knows the lease no more
-  /// The answer to Nominate: who has the key now, and what else stands under the prefix.
+  };  ///< ttl 0: the lease has expired
+  /// The response to Nominate: the key's current owner, and the other values under the prefix.
   struct Nominated {
     std::int64_t lease;
     bool ours;
@@ -76,8 +76,8 @@ class Election {
   struct LeaderIs {
     std::string leader;
     std::int64_t lease;
-  };  ///< watched: the key was put
-  struct LeaderGone {};  ///< watched: the key was deleted, or its lease ran out
+  };  ///< watched: the key was set
+  struct LeaderGone {};  ///< watched: the key was deleted, or its lease expired
   struct ConfigOk {
     bool ok;
   };  ///< watched
@@ -89,7 +89,7 @@ class Election {
   };
   struct Published {
     bool ours;
-  };  ///< false: the key is another's by now
+  };  ///< false: another instance owns the key by now
   struct EtcdFailed {
     enum class Doing { grant, nominate, keep_alive, publish } doing;
     Error why;
@@ -97,22 +97,22 @@ class Election {
   using Event = std::variant<Granted, KeptAlive, Nominated, LeaderIs, LeaderGone, ConfigOk, WatchEnded, Configured,
                              Published, EtcdFailed>;
 
-  // ── what is to be done ──
-  struct Grant {};  ///< a lease; then Granted or EtcdFailed
+  // ── actions ──
+  struct Grant {};  ///< request a lease; then Granted or EtcdFailed
   struct KeepAlive {
     std::int64_t lease;
   };
   struct Nominate {
     std::int64_t lease;
-  };  ///< put the key if nobody has it
+  };  ///< create the key if it does not exist
   struct Watch {
     std::int64_t from_revision;
-  };  ///< the prefix; a watch that is running ends without WatchEnded
+  };  ///< watch the prefix; a running watch ends without WatchEnded
   struct StopWatch {};
-  struct Configure {};  ///< the broker; away from this thread; then Configured
+  struct Configure {};  ///< configure the broker on another thread; then Configured
   struct Publish {
     std::int64_t lease;
-  };  ///< rmq-config-ok = True, if the key is still ours
+  };  ///< set rmq-config-ok = True if we still own the key
   struct MayConsume {};
   struct Entered {
     ContainerState state;
@@ -122,13 +122,13 @@ class Election {
   struct Trouble {
     std::string what;
     Error why;
-  };  ///< worth a line in the log, once per outage
+  };  ///< to be logged, once per outage
   struct Recovered {
     std::string detail;
   };
   struct Revoke {
     std::int64_t lease;
-  };  ///< when stopping; nothing comes back
+  };  ///< at shutdown; no event follows
   using Action = std::variant<Grant, KeepAlive, Nominate, Watch, StopWatch, Configure, Publish, MayConsume, Entered,
                               Trouble, Recovered, Revoke>;
 
@@ -136,20 +136,20 @@ class Election {
 
   std::vector<Action> start(SteadyTime now);
   std::vector<Action> handle(const Event& event, SteadyTime now);
-  /// Call it at next_tick(), or whenever.
+  /// To be called at next_tick(); earlier calls are allowed.
   std::vector<Action> tick(SteadyTime now);
-  /// Gives the key back. Then stopped(), once all is done.
+  /// Releases the key. Call stopped() once all actions are done.
   std::vector<Action> stop(SteadyTime now);
   std::vector<Action> stopped();
   [[nodiscard]] SteadyTime next_tick() const;
 
   [[nodiscard]] ContainerState state() const { return state_; }
   [[nodiscard]] bool leads() const { return leads_; }
-  /// The leader's instance id as far as it is known.
+  /// The leader's instance id, as far as it is known.
   [[nodiscard]] const std::string& leader() const { return leader_; }
 
  private:
-  /// How far we are with etcd.
+  /// State of the connection to etcd.
   enum class Link { off, granting, nominating, watching, waiting };
 
   void on(const Granted& event, SteadyTime now);
@@ -184,24 +184,25 @@ class Election {
   std::vector<Action> out_;
   bool leads_ = false;
   std::string leader_;
-  bool config_ok_ = false;    // what etcd says
-  bool may_consume_ = false;  // said
+  bool config_ok_ = false;    // the value in etcd
+  bool may_consume_ = false;  // MayConsume was emitted
 
   std::optional<std::int64_t> lease_;
   milliseconds ttl_{};
-  SteadyTime lease_ends_{};  // by our clock, counted from when it was asked for: never later than etcd's
+  SteadyTime lease_ends_{};  // by our clock, counted from the request: never later than etcd's expiry
   SteadyTime keep_alive_at_{};
-  bool keeping_alive_ = false;  // asked, not yet answered
+  bool keeping_alive_ = false;  // sent, not yet answered
 
   SteadyTime retry_at_{};  // Link::waiting
   unsigned failures_ = 0;
-  bool troubled_ = false;  // an outage of etcd was told
+  bool troubled_ = false;  // an outage of etcd was reported
 
-  enum class Duty { none, configuring, waiting, to_publish, publishing, done } duty_ = Duty::none;  // the leader's
-  bool configuring_ = false;  // Configure is out: it can't be called back, and its answer may come when we lead no more
-  SteadyTime duty_at_{};      // Duty::waiting, Duty::to_publish
+  enum class Duty { none, configuring, waiting, to_publish, publishing, done } duty_ = Duty::none;  // as leader
+  // Configure is running. It cannot be cancelled, and may end when we are no longer the leader.
+  bool configuring_ = false;
+  SteadyTime duty_at_{};  // Duty::waiting, Duty::to_publish
   unsigned duty_failures_ = 0;
-  std::string duty_told_;  // the trouble that was told last
+  std::string duty_told_;  // the last Trouble that was reported
 };
 
 }  // namespace nuropb::mesh

@@ -1,5 +1,6 @@
 #pragma once
-// All of a message but its body, as it goes over AMQP (nuropb-wire.md, section 1, "Message properties").
+// A message's AMQP properties and routing, everything except the body (nuropb-wire.md, section 1, "Message
+// properties").
 
 #include <algorithm>
 #include <cstdint>
@@ -10,14 +11,15 @@
 
 namespace nuropb::mesh {
 
-/// Views of the message, the settings and the queue's name, which have to outlive it; it stays where it is, for it has views of itself.
+/// Views of the message, the settings and the queue's name, which must outlive it. Not movable, because it has views of
+/// its own members.
 struct Envelope {
   Envelope(const Outgoing& message, const TransportSettings& settings, std::string_view response_queue, SteadyTime now)
       : mandatory(message.type == MessageType::request || message.type == MessageType::command),
         exchange(mandatory                            ? std::string_view(settings.rpc_exchange)
                  : message.type == MessageType::event ? std::string_view(settings.events_exchange)
                                                       : std::string_view()) {
-    constexpr std::int64_t longest_expiration_ms = UINT32_MAX;  // RabbitMQ refuses more
+    constexpr std::int64_t longest_expiration_ms = UINT32_MAX;  // RabbitMQ's maximum
     if (message.deadline) {
       const auto left = std::chrono::duration_cast<milliseconds>(*message.deadline - now).count();
       expiration = std::to_string(std::clamp<std::int64_t>(left, 0, longest_expiration_ms));

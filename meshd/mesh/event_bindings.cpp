@@ -8,13 +8,13 @@ Result<bool> EventBindings::bind(std::string pattern) {
   if (const auto problem = pattern_problem(pattern)) return failure(*problem, "topic pattern", "");
   const std::lock_guard lock(mutex_);
   if (wanted_.contains(pattern)) return false;
-  // Patterns that are still to be unbound count too: the broker has them.
+  // Patterns that still have to be unbound count as well, because the broker has them.
   if (wanted_.size() >= most_ || to_unbind_.size() >= most_)
     return failure("there are " + std::to_string(wanted_.size()) + " already", "topic patterns", "");
   wanted_.insert(pattern);
   to_unbind_.erase(pattern);
   if (told_.contains(pattern)) {
-    if (!bound_.contains(pattern)) return false;  // its answer is on its way
+    if (!bound_.contains(pattern)) return false;  // its confirmation is pending
     bound_again_.push_back(std::move(pattern));
     return true;
   }

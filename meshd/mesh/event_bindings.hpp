@@ -1,9 +1,9 @@
 #pragma once
-// The topic patterns that are wanted of the events exchange, and those that the broker has been told of: bound and
-// unbound at run time, from any thread, and told anew to a broker that may have forgotten.
+// The topic patterns that are wanted on the events exchange, and those that were sent to the broker. Patterns are bound
+// and unbound at run time, from any thread, and sent again to a broker that may have lost them.
 //
-// What is to be told is the difference of two sets, so it can't grow by asking for the same thing again and again, and
-// a pattern that came and went while nobody could be told is never told at all.
+// Pending changes are the difference of two sets, so repeated requests do not accumulate, and a pattern that is added
+// and removed while the broker is unavailable is never sent.
 
 #include <cstddef>
 #include <mutex>
@@ -20,10 +20,10 @@ class EventBindings {
  public:
   explicit EventBindings(std::size_t most) : most_(most) {}
 
-  // Any thread. True if there is something to tell the broker.
+  // Any thread. Returns true if there is a change to send to the broker.
   Result<bool> bind(std::string pattern);
   bool unbind(const std::string& pattern);
-  /// There is something that the broker should have, or should no longer have: then an events queue is needed.
+  /// True if a pattern is bound or has to be bound or unbound, so that an events queue is needed.
   [[nodiscard]] bool needed() const;
 
   // The transport's thread.
@@ -31,31 +31,32 @@ class EventBindings {
     std::string pattern;
     bool bind = false;
   };
-  /// Up to `most` changes, unbinds first, which count as told from here on.
+  /// Up to `most` changes, unbinds first. They count as sent from here on.
   std::vector<Change> take(std::size_t most);
-  /// The queue is declared anew, or somebody else may have changed it: everything wanted is to be told again, and
-  /// whatever the broker may have beside it is to be unbound. `unanswered` are changes whose answer never came.
+  /// The queue was declared again, or another process may have changed it: everything wanted has to be sent again, and
+  /// anything else that the broker may have bound has to be unbound. `unanswered` are changes that were never answered.
   void retell(const std::vector<Change>& unanswered);
-  /// The queue is as it was, but these changes were lost on their way to the broker: they are to be told again.
+  /// The queue is unchanged, but these changes were lost on their way to the broker and have to be sent again.
   void again(const std::vector<Change>& lost);
-  /// The broker has answered a bind. True if the pattern is still wanted, so that somebody may be waiting to hear of it.
+  /// The broker has answered a bind. Returns true if the pattern is still wanted, so that its subscribers can be
+  /// notified.
   bool answered(const std::string& pattern);
-  /// Patterns that were wanted anew while the broker had them already: bound, without its having to be told.
+  /// Patterns that were requested again while still bound: they are bound without another request to the broker.
   std::vector<std::string> take_bound();
-  /// The broker refuses this pattern: it is not wanted any more.
+  /// The broker refuses this pattern: it is no longer wanted.
   void refused(const std::string& pattern);
-  /// The broker refuses the queue itself: nothing is wanted any more. Returns what was.
+  /// The broker refuses the queue itself: nothing is wanted any more. Returns the patterns that were wanted.
   std::vector<std::string> refuse_all();
 
  private:
-  using Set = std::set<std::string>;  // ordered: outsiders choose the patterns
+  using Set = std::set<std::string>;  // ordered, because untrusted clients choose the patterns
   const std::size_t most_;
   mutable std::mutex mutex_;
   Set wanted_;
-  Set told_;   // the broker has these, or is about to
-  Set bound_;  // of them, those that it has answered
+  Set told_;   // the broker has these, or will have them
+  Set bound_;  // the subset that the broker has confirmed
   std::vector<std::string> bound_again_;
-  Set maybe_;  // a broker of before had these, so this one may have them, or not
+  Set maybe_;  // possibly bound: a previous connection's broker had these
   Set to_bind_, to_unbind_;
 };
 

@@ -18,12 +18,12 @@ std::string description_of_service(const std::string& name) {
 
 }  // namespace
 
-/// The participants of one mesh by their numbers, and what they listen to.
+/// The participants of one mesh by number, and their subscriptions.
 struct Loopback::Exchange {
   std::map<TopicIndex::Id, Loopback*> participants;
   TopicIndex patterns;
   TopicIndex::Id last = 0;
-  std::vector<TopicIndex::Id> matched;  // of the event at hand; reused
+  std::vector<TopicIndex::Id> matched;  // for the current event; reused
 };
 
 Loopback::Loopback(Callbacks callbacks)

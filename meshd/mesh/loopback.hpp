@@ -1,11 +1,11 @@
 #pragma once
 // A mesh without a broker, in the process: every service exists, and every method of it answers with its parameters.
 //
-// For trying a gateway out where there is no RabbitMQ, and for measuring what the gateway itself costs. `nuropb_describe`
-// is answered with a service of one method, `echo`; commands and events are confirmed; an event comes back to whoever has
-// bound a pattern that its topic matches. Nothing leaves the process, nothing is kept.
+// For trying out a gateway without RabbitMQ, and for measuring the gateway's own cost. `nuropb_describe` returns a
+// service with one method, `echo`; commands and events are confirmed; an event is delivered to every participant with a
+// matching pattern. Nothing leaves the process, and nothing is stored.
 //
-// One thread, that of all participants of one mesh. Callbacks run inside submit(), start() and bind_event().
+// One thread, shared by all participants of one mesh. Callbacks run inside submit(), start() and bind_event().
 
 #include <map>
 #include <memory>
@@ -21,7 +21,7 @@ namespace nuropb::mesh {
 class Loopback final : public Carrier {
  public:
   explicit Loopback(Callbacks callbacks);
-  /// One more participant on the mesh of another: each hears the events of both.
+  /// Adds a participant to another one's mesh: each receives the events of both.
   Loopback(Loopback& first, Callbacks callbacks);
   ~Loopback() override;
 

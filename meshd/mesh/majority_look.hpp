@@ -1,11 +1,11 @@
 #pragma once
-// When to ask whether the node that we are connected to is still one of a majority of its cluster.
+// Decides when to check whether the connected node still belongs to a majority of its cluster.
 //
-// From RabbitMQ 4.3 on, a node that is cut off from the others serves its clients as if nothing had happened, except for
-// what changes the cluster's metadata: that it refuses after half a minute, with 541, which closes the connection. So a
-// participant would stay beside such a node, and say that it is ready. A binding that is there already, bound once more,
-// changes nothing, and is answered by a majority alone: the connection is lost, and the next one goes to another node, for
-// a node without a majority refuses the same binding at its set-up. Nodes of older versions pause by themselves.
+// Since RabbitMQ 4.3, a node that is partitioned from the others serves its clients normally, except for changes of the
+// cluster's metadata: after half a minute it refuses these with 541, which closes the connection. So a participant
+// would stay connected to such a node and report that it is ready. Repeating an existing binding changes nothing, but
+// only a majority can confirm it: without one the connection is lost, and the next one goes to another node, because a
+// node without a majority refuses the same binding during set-up. Nodes of older versions pause by themselves.
 
 #include "common/clock.hpp"
 
@@ -15,9 +15,10 @@ class MajorityLook {
  public:
   static constexpr auto every = std::chrono::seconds(10);
 
-  /// The connection has been set up, which a majority has answered.
+  /// To be called when a connection has been set up, which a majority has confirmed.
   void begin(SteadyTime now) { next_ = now + every; }
-  /// True once when it is time; not where the answer could be held up for another reason.
+  /// Returns true once per period; false while `may_ask` is not set, because the answer could then be late for another
+  /// reason.
   bool due(SteadyTime now, bool may_ask) {
     if (now < next_) return false;
     next_ = now + every;

@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-/// As in JSON schema, 2.0 is a whole number: callers in JavaScript have no other.
+/// As in JSON schema, 2.0 is an integer: callers in JavaScript cannot distinguish the two.
 bool is_whole(const json& value) {
   return value.is_number_integer() || (value.is_number_float() && std::isfinite(value.get<double>()) &&
                                        std::trunc(value.get<double>()) == value.get<double>());
@@ -46,7 +46,7 @@ const Parameter* find(const MethodInfo& info, std::string_view name) {
 
 void check_declaration(const std::string& method, const MethodInfo& info) {
   const auto wrong = [&](const std::string& why) { throw std::invalid_argument("method '" + method + "': " + why); };
-  // Neither could ever be called (nuropb-wire.md, "Unknown or underscore-prefixed methods").
+  // Such methods could never be called (nuropb-wire.md, "Unknown or underscore-prefixed methods").
   if (method.empty() || method.front() == '_') wrong("a name must not be empty or begin with an underscore");
   for (const Parameter& parameter : info.parameters) {
     const Type* const type = type_of(parameter.type);

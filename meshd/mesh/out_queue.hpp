@@ -1,5 +1,5 @@
 #pragma once
-// Messages that wait to be published, in the order in which they were submitted. Confined to the transport's thread.
+// Messages waiting to be published, in the order of submission. Confined to the transport's thread.
 
 #include <cstdint>
 #include <deque>
@@ -13,23 +13,24 @@ class OutQueue {
  public:
   struct Waiting {
     Outgoing message;
-    std::uint64_t number;  ///< in the order of pushing, from 1
+    std::uint64_t number;  ///< position in the order of push(), from 1
   };
   void push(Outgoing&& message) { waiting_.push_back({std::move(message), ++pushed_}); }
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
   [[nodiscard]] std::size_t size() const { return waiting_.size(); }
   Outgoing& front() { return waiting_.front().message; }
   Outgoing take_front() { return take_numbered().message; }
-  /// With its number, for where it goes on waiting.
+  /// The same with its number, for a message that continues to wait elsewhere.
   Waiting take_numbered();
-  /// These were taken so, in this order, and are before all that is here.
+  /// Puts messages of take_numbered() back to the front, in their order.
   void put_back(std::vector<Waiting>&& taken);
-  /// Takes out what is of no use any more: past its deadline, or abandoned.
+  /// Removes messages that are past their deadline or abandoned.
   std::vector<Outgoing> expire(SteadyTime now);
   static bool of_no_use(const Outgoing& message, SteadyTime now);
-  /// Everything, for good.
+  /// Removes and returns all messages.
   std::vector<Outgoing> take_all();
-  /// True if none of the first `count` messages that were ever pushed waits here: whatever has to go after them may.
+  /// True if none of the first `count` messages ever pushed is still waiting, so that whatever must follow them may be
+  /// sent.
   [[nodiscard]] bool gone(std::uint64_t count) const { return waiting_.empty() || waiting_.front().number > count; }
 
  private:

@@ -5,8 +5,9 @@ namespace {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-/// RabbitMQ 4: "received 'classic' but current is 'quorum'"; 3.10 also: "received none but current is the value 'quorum' of
-/// type 'longstr'" and "… but current is none". Empty: none; nothing: the text says neither.
+/// RabbitMQ 4: "received 'classic' but current is 'quorum'"; 3.10 also: "received none but current is the value
+/// 'quorum' of type 'longstr'" and "… but current is none". Returns the current value, "" for "none", and nothing if
+/// the text has another form.
 std::optional<std::string> current_value(std::string_view said) {
   constexpr std::string_view before = "but current is ";
   const auto at = said.find(before);
@@ -53,18 +54,18 @@ std::optional<std::string> QueueForms::dead_letter_refused(std::string_view said
   if (denies_transient(said)) {
     if (transient_denied_ || wanted_ != DeadLetterQueue::automatic) return {};
     transient_denied_ = true;
-    return "the broker allows no transient queue that is not exclusive, so the dead-letter queue is durable and "
+    return "the broker forbids transient queues that are not exclusive, so the dead-letter queue is durable and "
            "bounded "
            "there; services of the Python package nuropb 0.1.8 can't connect to this broker before "
            "deprecated_features.permit.transient_nonexcl_queues = true is in its configuration";
   }
   if (said.starts_with("406 ") && !letters_as_they_are_) {
     letters_as_they_are_ = true;
-    return "the dead-letter queue is there with other properties than ours, and is used as it is";
+    return "the dead-letter queue exists with other properties and is used unchanged";
   }
   if (said.starts_with("404 ") && letters_as_they_are_) {
     letters_as_they_are_ = false;
-    return "the dead-letter queue that was there is gone, and is declared anew";
+    return "the existing dead-letter queue was deleted and is declared again";
   }
   return {};
 }
@@ -75,8 +76,8 @@ std::optional<std::string> QueueForms::service_refused(std::string_view said) {
   if (!there || *there == service_type_) return {};
   if (!there->empty() && *there != "classic" && *there != "quorum") return {};
   service_type_ = *there;
-  return "the service's queue is there with " + (there->empty() ? "no named type" : "the type " + *there) +
-         ", and is used as it is; a queue keeps its type until it is deleted";
+  return "the service queue exists with " + (there->empty() ? "no named type" : "the type " + *there) +
+         ", and is used unchanged; a queue keeps its type until it is deleted";
 }
 
 }  // namespace nuropb::mesh

@@ -1,6 +1,6 @@
 #pragma once
-// How the two queues of a service are declared that other programs may have declared before us, or that a broker may not
-// take as we ask for them: the dead-letter queue and the service's queue.
+// How the two queues of a service are declared that another program may already have declared differently, or that the
+// broker may not accept as configured: the dead-letter queue and the service queue.
 //
 //   the broker says                                             then we declare
 //   541, the deprecated feature transient_nonexcl_queues        a durable dead-letter queue with bounds
@@ -8,8 +8,8 @@
 //   404 about it, after that                                    it anew, for it is gone
 //   406 about x-queue-type of the service's queue               the type that the broker names
 //
-// RabbitMQ closes the whole connection with 541, and the channel with 406 and 404. The code that hears it calls learn(), and
-// tries again at once if something was learned: each answer teaches at most once, so that ends.
+// RabbitMQ closes the whole connection with 541, and the channel with 406 and 404. The code that receives it calls
+// learn() and tries again at once if something was learned. Each answer can be learned only once, so this ends.
 
 #include <cstdint>
 #include <optional>
@@ -24,12 +24,12 @@ namespace nuropb::mesh {
 
 class QueueForms {
  public:
-  /// A durable queue outlives the node, and no program reads it: 10,000 letters of a week, and at most 256 MiB of them, are
-  /// what an operator can look at and what a small disk has room for. Beyond that the broker drops the oldest.
+  /// A durable queue outlives the node, and no program reads it: 10,000 dead letters of one week, at most 256 MiB, are
+  /// what an operator can inspect and a small disk can hold. Above that the broker drops the oldest.
   static constexpr std::int32_t most_letters = 10'000, most_letter_bytes = 256 << 20;
   static constexpr milliseconds letters_live = std::chrono::hours(7 * 24);
 
-  /// `service_type`: the value of x-queue-type. Empty: none is sent, so the virtual host's default decides.
+  /// `service_type` is the value of x-queue-type. Empty: it is not sent, so the virtual host's default applies.
   QueueForms(DeadLetterQueue dead_letters, std::string service_type)
       : wanted_(dead_letters), service_type_(std::move(service_type)) {}
   QueueForms() : QueueForms(DeadLetterQueue::automatic, "classic") {}
@@ -37,12 +37,12 @@ class QueueForms {
   [[nodiscard]] amqp::QueueOptions dead_letter() const;
   [[nodiscard]] amqp::QueueOptions service(std::string dead_letter_exchange) const;
 
-  /// The broker has refused the declaration of one of the two, or anything because of the feature, and `said` why. What
-  /// is done otherwise from now on, for a log; nothing if the same declaration would come again.
+  /// The broker has refused to declare one of the two queues, or anything because of the feature; `said` is its text.
+  /// Returns what will be done differently, for a log; nothing if the same declaration would be sent again.
   std::optional<std::string> dead_letter_refused(std::string_view said);
   std::optional<std::string> service_refused(std::string_view said);
 
-  /// The broker has closed the connection because it allows no transient queue that is not exclusive.
+  /// The broker has closed the connection because it permits no transient queue that is not exclusive.
   static bool denies_transient(std::string_view said);
 
  private:
@@ -51,8 +51,8 @@ class QueueForms {
   bool transient_denied_ = false, letters_as_they_are_ = false;
 };
 
-/// Of a 406: the broker has the queue, with another value of an optional argument ("x-…"). What the Python peer declares
-/// differs in more than that.
+/// For a 406: whether the existing queue differs only in an optional argument ("x-…"). Queues of the Python peer differ
+/// in more than that.
 bool other_argument(std::string_view said);
 
 }  // namespace nuropb::mesh

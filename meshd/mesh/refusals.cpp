@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::array<std::string_view, refusal_kinds> names{
     "protocol", "type", "queue", "too_large", "encryption", "body", "method", "parameters", "identity"};
-constexpr std::size_t longest_logged = 200;  // what a stranger wrote is in these texts
+// These texts contain untrusted input.
+constexpr std::size_t longest_logged = 200;
 
 std::string shortened(std::string_view text) {
   return text.size() <= longest_logged ? std::string(text) : std::string(text.substr(0, longest_logged)) + "…";

@@ -13,7 +13,7 @@ namespace {
 
 constexpr auto answer_retry = milliseconds(5);
 
-/// Failing handlers of events are told now and then: who publishes events decides how many there are.
+/// Limits the log rate of failing event handlers, because publishers determine the number of events.
 bool event_log_due() {
   static std::atomic<std::int64_t> logged{0};
   const std::int64_t now =
@@ -61,7 +61,7 @@ void Reply::State::fail(std::string_view error_name, std::string_view descriptio
 }
 
 void Reply::State::put_back(std::string_view why) {
-  // Once and only once: what comes for the second time is not put back again.
+  // A message is requeued only once.
   if (redelivered) {
     return fail(error_name::call_again_reject, "Rejecting second call again request for trace_id: " + trace_id +
                                                    ", correlation_id: " + correlation_id + ": " + std::string(why));
@@ -84,7 +84,7 @@ void Reply::State::add_answer(std::vector<Outgoing>& out, std::string_view resul
     answer.body = std::move(*sealed);
     answer.encrypted = true;
   } else {
-    // Never the result in the clear; why there is none can be read by anybody.
+    // The result is never sent in plain text; the reason why it is missing may be.
     const std::string why = error_json(error_name::message, "the answer can't be encrypted: " + sealed.error().text());
     answer.body = encode_response({"null", why, correlation_id, trace, "{}", "null", reply_to});
   }
@@ -101,7 +101,7 @@ void Reply::State::add_event(std::vector<Outgoing>& out, const NewEvent& event) 
       {event.topic, payload, seal ? std::string_view("{}") : std::string_view(context), correlation_id, trace, target});
 }
 
-/// Answers are few enough to be kept (the prefetch bounds them) while the transport's queue is full.
+/// Retries while the transport's queue is full. The prefetch bounds the number of held answers.
 void Reply::State::send(const Transport::Sender& sender, std::vector<Outgoing>&& messages, Delivery delivery,
                         Then then) {
   std::size_t gone = 0;
@@ -110,7 +110,7 @@ void Reply::State::send(const Transport::Sender& sender, std::vector<Outgoing>&&
   auto kept = std::make_shared<std::vector<Outgoing>>(
       std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(gone)),
       std::make_move_iterator(messages.end()));
-  // A transport that has stopped drops this, and the messages in it: the broker delivers the request again.
+  // If the transport stops, this closure and its messages are dropped, and the broker delivers the request again.
   sender.post_at(std::chrono::steady_clock::now() + answer_retry,
                  [sender, kept, delivery, then] { send(sender, std::move(*kept), delivery, then); });
 }
@@ -118,7 +118,7 @@ void Reply::State::send(const Transport::Sender& sender, std::vector<Outgoing>&&
 Reply::Reply(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Reply::Reply(Reply&&) noexcept = default;
 Reply& Reply::operator=(Reply&& other) noexcept {
-  Reply before(std::move(*this));  // ends the call that this one was for, if it has not ended
+  Reply before(std::move(*this));  // ends this object's former call, if it has not ended
   state_ = std::move(other.state_);
   return *this;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// How a message of the service queue ends: with at most one answer and one acknowledgement (nuropb-wire.md section 1,
+// Ends a message of the service queue with at most one response and one acknowledgement (nuropb-wire.md section 1,
 // "What a participant does with a message").
 //
 //   outcome       request answered with      acknowledgement                events kept by the call
@@ -7,7 +7,7 @@
 //   error         the error                  reject, to the dead letters    dropped
 //   call_again    nothing                    requeue; if it was redelivered already, error NuropbCallAgainReject
 //
-// The answer goes out before the acknowledgement: a service that dies in between gets the message again.
+// The response is published before the acknowledgement: if the service dies in between, the message is delivered again.
 
 #include <functional>
 #include <memory>
@@ -20,15 +20,15 @@
 
 namespace nuropb::mesh {
 
-/// Answers one call, once; a second answer is ignored. Movable, usable from any thread, also when the transport is gone.
-/// Dropping it unanswered ends the call with NuropbHandlingError.
+/// Answers one call; a second answer is ignored. Movable, usable from any thread, also after the transport has been
+/// destroyed. Destroying it unanswered ends the call with NuropbHandlingError.
 class Reply {
  public:
   Reply(Reply&&) noexcept;
   Reply& operator=(Reply&&) noexcept;
   ~Reply();
   void result(const nlohmann::json& value);
-  /// The same with JSON text that is valid already.
+  /// The same with valid JSON text.
   void raw_result(std::string_view json);
   void success(Success success);
   void error(std::string_view name, std::string_view description);
@@ -41,7 +41,7 @@ class Reply {
   std::unique_ptr<State> state_;
 };
 
-/// What has to be known to end one message. Filled in by ServiceHost.
+/// Everything needed to end one message. Filled in by ServiceHost.
 struct Reply::State {
   Transport::Sender sender;
   MessageType type;
@@ -50,9 +50,10 @@ struct Reply::State {
   bool redelivered;
   std::string name{};          ///< the method's, or the event's topic
   std::string context = "{}";  ///< raw JSON
-  /// Encrypts an answer for whoever asked; empty for a message that came in the clear.
+  /// Encrypts the response for the requester; empty if the message was not encrypted.
   std::function<Result<std::string>(std::string_view)> seal{};
-  std::shared_ptr<KeptEvents> events{};  ///< made where a handler may use it
+  /// Created only if the handler may use it.
+  std::shared_ptr<KeptEvents> events{};
 
   void succeed(std::string_view result, std::vector<NewEvent> more);
   void fail(std::string_view error_name, std::string_view description);

@@ -1,4 +1,4 @@
-// RSA keys: PEM, files, and OAEP. The bodies made with them are in encryption.cpp.
+// RSA keys: PEM, files, and OAEP. encryption.cpp uses them for message bodies.
 
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -47,7 +47,7 @@ std::string text_of(BIO* bio) {
   return size > 0 ? std::string(data, static_cast<std::size_t>(size)) : std::string();
 }
 
-/// Sets a context, ready for sealing or opening, to OAEP with SHA-256 throughout.
+/// Configures an initialized context for OAEP with SHA-256.
 bool use_oaep(EVP_PKEY_CTX* ctx) {
   return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
          EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1 && EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1;
@@ -58,8 +58,8 @@ Result<PrivateKey> load(int fd, const std::string& path) {
   if (::fstat(fd, &st) != 0) return failure(errno_text(), path);
   if (!S_ISREG(st.st_mode)) return failure("is not a file", path);
   if (st.st_mode & 0027)
-    return failure("others may read it, or may write to it", path,
-                   "chmod 600 it: whoever has it can read what services are told in secret");
+    return failure("other users may read it or write to it", path,
+                   "set its mode to 600: whoever has the key can decrypt messages to services");
   std::string pem;
   char part[4096];
   ssize_t n = 0;
@@ -107,7 +107,7 @@ Result<std::string> PublicKey::seal(std::string_view text) const {
   std::size_t size = out.size();
   if (!ctx || EVP_PKEY_encrypt_init(ctx.get()) != 1 || !use_oaep(ctx.get()) ||
       EVP_PKEY_encrypt(ctx.get(), bytes(out), &size, bytes(text), text.size()) != 1) {
-    return failure("can't seal anything: OpenSSL refuses it", "public key");
+    return failure("can't be used for sealing: OpenSSL refuses it", "public key");
   }
   out.resize(size);
   return base64::encode(out);
@@ -116,7 +116,7 @@ Result<std::string> PublicKey::seal(std::string_view text) const {
 Result<PrivateKey> PrivateKey::generate(int bits) {
   const OpensslErrors errors;
   if (bits < min_rsa_bits || bits > max_rsa_bits)
-    return failure("an RSA key of " + std::to_string(bits) + " bits is not made", "private key");
+    return failure("an RSA key of " + std::to_string(bits) + " bits is not supported", "private key");
   auto key = owned(EVP_RSA_gen(static_cast<unsigned int>(bits)));
   if (!key) return failure("OpenSSL made no RSA key", "private key", "see its configuration of providers");
   return PrivateKey(std::move(key));
@@ -137,7 +137,7 @@ Result<PrivateKey> PrivateKey::load_or_create(const std::string& path) {
   if (errno != ENOENT) return failure("can't be read: " + errno_text(), path);
   auto key = generate();
   if (!key) return key;
-  // Written beside and linked: nobody ever sees half a key, and the first of several processes wins.
+  // Written to a temporary file and linked: no process sees a partial key, and the first of several processes wins.
   const std::string fresh = path + "." + random_hex32().substr(0, 8);
   const shm::UniqueFd out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!out) return failure("can't be written: " + errno_text(), fresh);
@@ -170,9 +170,9 @@ Result<std::string> PrivateKey::open(std::string_view sealed) const {
   std::size_t size = out.size();
   if (raw->size() != out.size() || !ctx || EVP_PKEY_decrypt_init(ctx.get()) != 1 || !use_oaep(ctx.get()) ||
       EVP_PKEY_decrypt(ctx.get(), bytes(out), &size, bytes(*raw), raw->size()) != 1) {
-    // One text for all of these: what exactly was wrong is of use to an attacker only.
+    // One text for all failures: details would only help an attacker.
     return failure("was not sealed for this service's key", "sealed key",
-                   "the asker may have an older description of the service");
+                   "the requester may have an outdated description of the service");
   }
   out.resize(size);
   return out;

@@ -24,8 +24,8 @@ bool SecretFile::changed() const {
 }
 
 Result<std::string> SecretFile::read_lines() {
-  read_ = look();  // before reading: what changes meanwhile is seen as a change
-  // Not waiting for a writer, should somebody have put a pipe there.
+  read_ = look();  // before reading, so that a concurrent change is detected as one
+  // O_NONBLOCK: does not wait for a writer if the path is a FIFO.
   const shm::UniqueFd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return failure(std::string("can't be read: ") + std::strerror(errno), path_, setting_ + " names it");
   std::string out(largest + 1, '\0');

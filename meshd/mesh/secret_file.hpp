@@ -1,5 +1,5 @@
 #pragma once
-// A password in a file of its own, which somebody else may renew (a token of an identity provider, a mounted secret).
+// A password in a file of its own, which another program may renew (a token of an identity provider, a mounted secret).
 
 #include <sys/stat.h>
 
@@ -13,17 +13,17 @@ class SecretFile {
  public:
   static constexpr std::size_t largest = 64U << 10;
 
-  /// `setting` is what names it, for errors.
+  /// `setting` is the name of the setting for error messages.
   explicit SecretFile(std::string path, std::string setting = "amqp.password_file")
       : path_(std::move(path)), setting_(std::move(setting)) {}
   [[nodiscard]] bool named() const { return !path_.empty(); }
   [[nodiscard]] const std::string& path() const { return path_; }
 
-  /// Its text without the line's end. An error names the file, never what is in it.
+  /// The file's text without the trailing newline. An error names the file, never its content.
   Result<std::string> read();
-  /// The same of one that may have several lines.
+  /// The same for a file with several lines.
   Result<std::string> read_lines();
-  /// It looks different from when it was read: another file, size, or time of change. Also while it can't be looked at.
+  /// True if the file differs from when it was read, by identity, size or time of change, or cannot be examined.
   [[nodiscard]] bool changed() const;
 
  private:

@@ -13,7 +13,7 @@ constexpr std::size_t max_heard = 1000;
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
 
-/// What throws (memory, threads) is an error like any other here.
+/// Converts exceptions (out of memory, no more threads) into an error like any other.
 template <class Call>
 auto attempt(Call call) -> decltype(call()) {
   try {
@@ -78,14 +78,14 @@ void ServiceContainer::run() {
     std::deque<Heard> heard;
     {
       std::unique_lock lock(mutex_);
-      // Never in one go for ever: wait_until with the far end of the clock overflows.
+      // Bounded, because wait_until overflows with the clock's maximum.
       const SteadyTime until = std::min(election_.next_tick(), now() + std::chrono::minutes(1));
       changed_.wait_until(lock, until, [&] { return stop_ || !heard_.empty(); });
       if (stop_) break;
       heard.swap(heard_);
     }
     for (const Heard& each : heard) {
-      if (each.watch != 0 && each.watch != watch_number_) continue;  // of a watch that was ended since
+      if (each.watch != 0 && each.watch != watch_number_) continue;  // from a watch that has been ended
       act(election_.handle(each.event, now()));
     }
     act(election_.tick(now()));
@@ -99,9 +99,9 @@ void ServiceContainer::run() {
 void ServiceContainer::hear(Election::Event event, unsigned watch) {
   {
     const std::lock_guard lock(mutex_);
-    // A watch that tells more than anybody can want ends: looking again shows what became of it all.
+    // A watch that floods us with events is ended; reading the state again shows the result.
     if (watch != 0 && heard_.size() == max_heard)
-      event = Election::WatchEnded{{"etcd tells more than can be taken in", {}, {}}};
+      event = Election::WatchEnded{{"etcd sends events faster than they can be processed", {}, {}}};
     if (watch != 0 && heard_.size() > max_heard) return;
     heard_.push_back({std::move(event), watch});
   }
@@ -112,7 +112,7 @@ void ServiceContainer::act(std::vector<Election::Action>&& actions) {
   for (const Election::Action& each : actions) std::visit([this](const auto& action) { act_on(action); }, each);
 }
 
-// ── etcd ──
+// ── calls to etcd ──
 
 void ServiceContainer::act_on(const Election::Grant&) {
   const SteadyTime asked_at = now();
@@ -142,7 +142,7 @@ void ServiceContainer::act_on(const Election::Publish& action) {
 
 void ServiceContainer::act_on(const Election::Revoke& action) {
   const auto done = attempt([&] { return etcd_.revoke(action.lease); });
-  if (!done) log::warning("lease not given back, it will run out", {{"reason", done.error().text()}});
+  if (!done) log::warning("the lease could not be revoked and will expire", {{"reason", done.error().text()}});
 }
 
 void ServiceContainer::act_on(const Election::Watch& action) {
@@ -178,10 +178,10 @@ void ServiceContainer::end_watch() {
   watch_.reset();
 }
 
-// ── the broker, and whoever wants to know ──
+// ── the broker, and callbacks ──
 
 void ServiceContainer::act_on(const Election::Configure&) {
-  if (set_up_thread_.joinable()) set_up_thread_.join();  // has said its word: there is one at a time
+  if (set_up_thread_.joinable()) set_up_thread_.join();  // has reported its result: only one runs at a time
   const auto started =
       start_thread(set_up_thread_, [this] { hear(Election::Configured{attempt(settings_.configure)}); });
   if (!started) hear(Election::Configured{started});
@@ -206,7 +206,7 @@ void ServiceContainer::act_on(const Election::Trouble& action) {
 }
 
 void ServiceContainer::act_on(const Election::Recovered& action) {
-  log::info("etcd is back", {{"detail", action.detail}});
+  log::info("etcd is available again", {{"detail", action.detail}});
 }
 
 }  // namespace nuropb::mesh

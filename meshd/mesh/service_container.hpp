@@ -1,13 +1,13 @@
 #pragma once
-// A service's life around its transport: elects a leader among the service's instances with etcd, has the leader
-// configure the broker, and says when this instance may consume. The decisions are election.hpp's; this is what is done
-// about them, on threads of its own:
+// The life cycle of a service around its transport: elects a leader among the service's instances with etcd, lets the
+// leader configure the broker, and reports when this instance may consume. Election (election.hpp) makes the decisions;
+// this class carries them out, on threads of its own:
 //
 //   container thread   one event after the other: into Election, and what comes out is done (calls to etcd, bounded)
 //   watch thread       waits for etcd's next line ──► event
 //   set-up thread      configures the broker ──► event
 //
-// Nothing here is on the way of a message: whoever serves goes on, whatever etcd does.
+// No message passes through here: a service continues to serve whatever happens to etcd.
 
 #include <condition_variable>
 #include <deque>
@@ -27,12 +27,12 @@ class ServiceContainer {
   struct Settings {
     std::string instance_id;
     std::string prefix;                       ///< "/nuropb/<service>"
-    milliseconds lease{15'000};               ///< whole seconds; etcd may grant more
+    milliseconds lease{15'000};               ///< whole seconds; etcd may grant a longer one
     etcd::Settings etcd;                      ///< no urls: standalone
-    std::function<Result<void>()> configure;  ///< the broker; blocks as long as it takes, on a thread of its own
+    std::function<Result<void>()> configure;  ///< configures the broker; may block, runs on a thread of its own
   };
   struct Callbacks {
-    std::function<void()> on_may_consume;  ///< once; on the container's thread, or inside start() if standalone
+    std::function<void()> on_may_consume;  ///< called once, on the container's thread, or inside start() if standalone
     std::function<void(ContainerState state, const std::string& detail)> on_state;  ///< the same threads; may be empty
   };
   ServiceContainer(Settings settings, Callbacks callbacks);
@@ -40,15 +40,15 @@ class ServiceContainer {
 
   /// Returns at once.
   void start();
-  /// Gives the leader key back, so that another leads without waiting for the lease; joins the threads. Waits for a call
-  /// to etcd or to the broker that is under way, so at most for their timeouts.
+  /// Releases the leader key, so that another instance can lead without waiting for the lease to expire, and joins the
+  /// threads. Waits for a call to etcd or the broker in progress, so at most for their timeouts.
   void stop();
   [[nodiscard]] ContainerState state() const;
 
  private:
   struct Heard {
     Election::Event event;
-    unsigned watch = 0;  ///< of which watch; 0: of none
+    unsigned watch = 0;  ///< the watch it came from; 0: none
   };
   void run();
   void hear(Election::Event event, unsigned watch = 0);
@@ -71,13 +71,13 @@ class ServiceContainer {
   Settings settings_;
   Callbacks callbacks_;
   etcd::Client etcd_;
-  Election election_;  // the container thread's
+  Election election_;  // used by the container thread only
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Heard> heard_;                         // under mutex_
-  bool stop_ = false;                               // under mutex_
-  ContainerState state_ = ContainerState::startup;  // under mutex_
+  std::deque<Heard> heard_;                         // guarded by mutex_
+  bool stop_ = false;                               // guarded by mutex_
+  ContainerState state_ = ContainerState::startup;  // guarded by mutex_
 
   std::thread thread_, watch_thread_, set_up_thread_;
   std::shared_ptr<etcd::Watch> watch_;

@@ -21,7 +21,7 @@ std::string type_name(const std::exception& e) {
   return out;
 }
 
-/// Runs a handler; whatever it throws ends the call, if the call has not ended.
+/// Runs a handler; an exception ends the call, if it has not ended.
 template <class Handler>
 void guard(Reply& reply, const std::string& calling, Handler&& handler) {
   try {
@@ -37,7 +37,7 @@ void guard(Reply& reply, const std::string& calling, Handler&& handler) {
 
 }  // namespace
 
-/// Why a message does not get to a handler.
+/// Why a message is not passed to a handler.
 struct ServiceHost::Refused {
   Refusal reason;
   std::string_view error;
@@ -82,13 +82,14 @@ void ServiceHost::refuse(Reply& reply, const Incoming& message, const Refused& w
 
 void ServiceHost::handle(const Transport::Sender& sender, Incoming&& message) {
   Reply reply = reply_to(sender, message);
-  // Bodies of events are never encrypted; the Python peer says so of those that come out of an encrypted call.
+  // Bodies of events are never encrypted, although the Python peer marks those published by an encrypted call as
+  // encrypted.
   if (message.type == MessageType::event) return event(message, std::move(reply));
   if (message.encrypted && !decrypt(message, reply)) return;
   call(message, std::move(reply));
 }
 
-/// Puts the plain text in the body's place, and sees to it that the answer is encrypted with the same key.
+/// Replaces the body by its plain text, and arranges that the response is encrypted with the same key.
 bool ServiceHost::decrypt(Incoming& message, Reply& reply) {
   const auto refused = [&](std::string why) {
     refuse(reply, message, {Refusal::encryption, error_name::message, std::move(why)});
@@ -117,7 +118,7 @@ void ServiceHost::call(const Incoming& message, Reply reply) {
   const auto found = methods_.find(body->method);
   if (found == methods_.end())
     return refuse(reply, message, {Refusal::method, error_name::handling, "Unknown method " + reply.state_->name});
-  // Where a message has no context, the view is of a static text.
+  // If a message has no context, the view points to a static default.
   const bool has_context =
       body->context.data() >= message.body.data() && body->context.data() < message.body.data() + message.body.size();
   guard(reply, service_name_ + "." + reply.state_->name,
@@ -149,7 +150,7 @@ void ServiceHost::run(const Entry& entry, const CallBody& body, bool has_context
             message.encrypted,
             std::make_shared<KeptEvents>(),
             message.reply_to};
-  // Valid JSON that has no place in a tree: a number beyond a double, half a surrogate pair.
+  // Valid JSON that cannot be represented as a tree: a number beyond a double, half a surrogate pair.
   if (call.params.is_discarded())
     return refused(Refusal::body, error_name::message, "member 'params' can't be represented here");
   if (call.context.is_discarded())
@@ -192,7 +193,7 @@ void ServiceHost::event(const Incoming& message, Reply reply) {
     if (event.payload.is_discarded() || event.target.is_discarded() || event.context.is_discarded()) {
       return refuse(reply, message, {Refusal::body, error_name::message, "a member can't be represented here"});
     }
-    if (!on_event_) return reply.error(error_name::handling, "nothing here handles events");
+    if (!on_event_) return reply.error(error_name::handling, "this service has no event handler");
     reply.state_->events = event.events;
     on_event_(event);
     reply.raw_result("null");

@@ -1,5 +1,5 @@
 #pragma once
-// Makes a C++ program a service on the mesh: methods by name, answered once each; `nuropb_describe` comes by itself.
+// Makes a C++ program a service on the mesh: methods by name, each call answered once. `nuropb_describe` is built in.
 //
 //   mesh::ServiceHost host("demo", "1.0");
 //   host.method("add", {.description = "Adds two numbers",
@@ -8,19 +8,19 @@
 //   mesh::Api api(settings);
 //   api.serve(host);
 //
-// Handlers run on the transport's thread and must not block it; a method that takes time uses `async_method` and
-// answers later, from any thread. How many calls are on their way at a time is TransportSettings::prefetch.
+// Handlers run on the transport's thread and must not block it; a slow method uses `async_method` and answers later,
+// from any thread. TransportSettings::prefetch limits the number of concurrent calls.
 //
-// Before a handler runs, its declaration (method.hpp) is checked, in this order:
+// Before a handler runs, the call is checked against its declaration (method.hpp), in this order:
 //
-//   requires_encryption   came in the clear                    NuropbMessageError
+//   requires_encryption   is not encrypted                     NuropbMessageError
 //   needs_context         the message has none                 NuropbValidationError
 //   authorize             no token in the context              NuropbAuthenticationError
 //                         the function refuses                 what it throws; null claims: NuropbAuthorizationError
 //   parameters            missing, unknown, of another type    NuropbValidationError
 //
-// The Python peer answers wrong arguments with NuropbException and the text of a TypeError; NuropbValidationError is the
-// name that it has for the case. Its callers see the description only, whatever the name.
+// The Python peer answers wrong arguments with NuropbException and the text of a TypeError; NuropbValidationError is
+// its name for that case. Its callers see the description only, whatever the name.
 
 #include <functional>
 #include <map>
@@ -48,34 +48,34 @@ class ServiceHost {
 
   ServiceHost(std::string service_name, std::string version, std::string description = {});
 
-  // Declared before the transport starts. std::invalid_argument for a declaration that can't be meant.
+  // To be called before the transport starts. Throws std::invalid_argument for an invalid declaration.
   void method(const std::string& name, MethodInfo info, Method handler);
   /// Must not throw: an exception drops the Reply, which then answers with NuropbHandlingError.
   void async_method(const std::string& name, MethodInfo info, AsyncMethod handler);
-  /// For methods that pass JSON on without looking into it: raw params in, raw result out, no tree in between.
-  /// Parameters are described, not checked.
+  /// For methods that forward JSON without inspecting it: raw params in, raw result out, without parsing. Parameters
+  /// are described, but not checked.
   void raw_method(const std::string& name, MethodInfo info, RawMethod handler);
-  /// Gets events of the transport's event_bindings. Without it they are rejected.
+  /// Handles events of the transport's event_bindings. Without a handler they are rejected.
   void on_event(EventHandler handler);
 
-  /// With a key the service can be asked in secret: `nuropb_describe` shows its public part as soon as a method requires
-  /// encryption, requests and commands may come encrypted, and what came so is answered so. All instances of a service
-  /// need the same key: PrivateKey::load_or_create.
+  /// Enables encryption: `nuropb_describe` contains the public key as soon as a method requires encryption, requests
+  /// and commands may be encrypted, and encrypted ones get encrypted responses. All instances of a service need the
+  /// same key: PrivateKey::load_or_create.
   void use_key(PrivateKey key);
 
-  /// Handles one message of the service queue on the transport's thread: runs the method, answers and acknowledges as
-  /// the table in nuropb-wire.md says. Never throws.
+  /// Handles one message of the service queue on the transport's thread: runs the method, responds and acknowledges
+  /// according to the table in nuropb-wire.md. Never throws.
   void handle(const Transport::Sender& sender, Incoming&& message);
   void handle(Transport& transport, Incoming&& message) { handle(transport.sender(), std::move(message)); }
 
-  /// What `nuropb_describe` answers.
+  /// The response to `nuropb_describe`.
   [[nodiscard]] nlohmann::json describe() const;
   [[nodiscard]] const std::string& service_name() const { return service_name_; }
-  /// What was refused before a handler saw it; the transport has counts of its own for what never got here.
+  /// Messages refused before a handler was called; the transport counts those that it refuses itself.
   [[nodiscard]] const Refusals& refusals() const { return refusals_; }
 
  private:
-  struct Entry {  // one of the three is set
+  struct Entry {  // exactly one of the three handlers is set
     MethodInfo info;
     Method plain{};
     AsyncMethod async{};

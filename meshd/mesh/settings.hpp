@@ -1,6 +1,6 @@
 #pragma once
-// The settings of a participant from what a program usually knows: the broker's URL and its own name. Everything else
-// has a default and can be changed afterwards (transport.hpp).
+// A participant's settings from what a program usually knows: the broker's URL and its own name. Everything else has a
+// default and can be changed afterwards (transport.hpp).
 
 #include <string>
 #include <string_view>
@@ -10,10 +10,10 @@
 
 namespace nuropb::mesh {
 
-/// A service that other instances of the same name share the work with; its instance id is random. `url` may be a list
-/// separated by commas: the brokers of a cluster, tried in turn.
+/// Settings of a service that shares its work with other instances of the same name; its instance id is random. `url`
+/// may be a comma-separated list: the brokers of a cluster, tried in turn.
 Result<TransportSettings> service_settings(std::string_view url, std::string service_name);
-/// A participant that only asks.
+/// Settings of a participant that only sends requests.
 Result<TransportSettings> client_settings(std::string_view url);
 
 }  // namespace nuropb::mesh

@@ -14,7 +14,7 @@ amqp::ConnectionSettings connection_settings(const TransportSettings& settings) 
       {"product", "NuroPb gateway"}, {"version", NUROPB_VERSION},     {"protocol", std::string(protocol_version)},
       {"platform", "C++"},           {"name", settings.service_name}, {"instance_id", settings.instance_id}};
   if (settings.client_only)
-    out.properties.emplace_back("client_only", "true");  // the Python peer says nothing where it is not
+    out.properties.emplace_back("client_only", "true");  // the Python peer sends it only if true
   return out;
 }
 
@@ -44,8 +44,8 @@ std::optional<std::string> Topology::learn(const amqp::Step& refused, std::strin
   if (refused.name == service_queue) return forms.service_refused(said);
   if (refused.name == response_queue && other_argument(said)) {
     move_response_queue();
-    return "our queue of an earlier run is there with other properties, and will expire; answers come to " +
-           response_queue + " from now on";
+    return "the response queue of an earlier run exists with other properties and will expire; responses now use " +
+           response_queue;
   }
   return {};
 }
@@ -55,7 +55,7 @@ bool Topology::unanswered(const std::string& step) {
     return !queue.empty() && step.find("declaring queue " + queue) != std::string::npos;
   };
   if (declares(response_queue)) {
-    // Both were declared at the same node.
+    // Both were declared on the same node.
     move_response_queue();
     move_events_queue();
     return true;
@@ -73,8 +73,8 @@ bool on_lost_node(std::string_view said) { return said.find("down or inaccessibl
 
 namespace {
 
-/// Ours alone, and short-lived. Classic whatever the virtual host's default is: a quorum queue is for what must outlive its
-/// node, costs a vote for each message, and has no exclusive consumer.
+/// A short-lived queue that only we use. It is classic whatever the virtual host's default is: a quorum queue is meant
+/// for messages that must survive their node, costs a consensus round per message, and has no exclusive consumers.
 amqp::QueueOptions own_queue(const TransportSettings& settings) {
   amqp::QueueOptions out{true, {}, settings.response_queue_expires};
   out.type = "classic";
@@ -110,15 +110,16 @@ std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& s
       return out;
     }
     case events_channel: {
-      // Automatic acknowledgements: an event is for whoever is there to see it. Bounded, since a gateway that is away
-      // for a while must not fill the broker.
+      // Automatic acknowledgements: an event is only for participants that are connected. Bounded, because a gateway
+      // that is disconnected for a while must not fill the broker.
       amqp::QueueOptions queue = own_queue(settings);
       queue.max_length = settings.events_queue_length;
       return {Step::open(), Step::declare_queue(topology.events_queue, std::move(queue)),
               Step::consume(topology.events_queue, "events", true, true)};
     }
     case trial_channel:
-      // Again, since it is of no use without the exchange, and one that was deleted meanwhile closes it.
+      // Declares the exchange again: the channel is useless without it, and publishing to a deleted exchange closes the
+      // channel.
       return {Step::open(), Step::confirms(), Step::declare_exchange(settings.events_exchange, "topic")};
     case bindings_channel: return {Step::open()};
     default: return {};
@@ -131,17 +132,17 @@ std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& s
 
 namespace {
 
-/// The response queue has somebody else's consumer (403), or is his alone (405), or was declared by him otherwise than
-/// by us (406): the Python peer's goes with its consumer, so it is there.
+/// The response queue has another process's consumer (403), is exclusive to another connection (405), or was declared
+/// with other arguments (406). A Python peer's queue disappears with its consumer, so that peer is running.
 bool taken(const std::string& said) {
   return said.starts_with("403 ACCESS_REFUSED - queue") || said.starts_with("405") || said.starts_with("406");
 }
 
-/// A broker that refuses one form after the other has another reason.
+/// Limit for a broker that refuses one form after another: it must have another reason.
 constexpr int most_lessons = 8;
 
-/// The broker has a queue of our response queue's name, with other arguments. If it has a consumer, that is a participant
-/// of our name that runs. Otherwise it is what an earlier run of ours has left.
+/// The broker has a queue with our response queue's name and other arguments. If it has a consumer, a participant with
+/// our name is running; otherwise an earlier run of ours left it behind.
 Result<bool> left_over(amqp::Connection& connection, std::uint16_t channel, const std::string& queue) {
   if (const auto opened = connection.perform(channel, amqp::Step::open()); !opened)
     return tl::unexpected(opened.error());
@@ -152,7 +153,8 @@ Result<bool> left_over(amqp::Connection& connection, std::uint16_t channel, cons
 
 Error explained(Error error, std::uint16_t trade, const ParticipantSettings& participant) {
   if (QueueForms::denies_transient(error.what))
-    error.hint = "amqp.dead_letter_queue = auto or durable goes without the feature that this broker does not permit";
+    error.hint =
+        "set amqp.dead_letter_queue to auto or durable, which do not need the feature that this broker forbids";
   if (trade == response_channel && taken(error.what))
     return {"another participant with service name '" + participant.service_name + "' and instance id '" +
                 participant.instance_id + "' is running (" + error.what + ")",
@@ -195,7 +197,7 @@ Result<Declared> declare(amqp::Connection& connection, std::size_t number, const
       if (!learn(refused, said)) return tl::unexpected(explained(done.error(), trade, participant));
       ++lessons;
       steps = steps_of(trade, settings, participant, topology);
-      // All of the channel's steps again. The response queue's channel has been opened by looking.
+      // Repeats all of the channel's steps. The check has already opened the response queue's channel.
       if (trade == response_channel) steps.erase(steps.begin());
       at = static_cast<std::size_t>(-1);
     }

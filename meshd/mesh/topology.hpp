@@ -16,16 +16,16 @@
 
 namespace nuropb::mesh {
 
-/// Channels of a participant. A broker closes a channel for one mistake on it, so each trade has its own, and each
-/// participant of a connection has its own six: the second's are 7 to 12. What others ask for and the broker may refuse has
-/// channels apart from what it is known to take: messages `trial_channel` (trial_queue.hpp), topic patterns `bindings_channel`.
-/// These two and the events' are opened when there is something for them.
+/// Channels of a participant. A broker closes a channel because of a single error on it, so each role has its own, and
+/// each participant of a connection has its own six: the second's are 7 to 12. Requests that the broker may refuse have
+/// separate channels: untried messages use `trial_channel` (trial_queue.hpp), topic patterns `bindings_channel`. These
+/// two and the events channel are opened when they are needed.
 inline constexpr std::uint16_t publish_channel = 1, response_channel = 2, service_channel = 3, events_channel = 4,
                                trial_channel = 5, bindings_channel = 6;
 inline constexpr std::uint16_t trades = 6;
 inline constexpr std::size_t most_participants = amqp::Connection::most_channels / trades;
 
-/// The number of a trade's channel, and back. Channel 0 is the connection's own and nobody's.
+/// The channel number of a participant's role, and the reverse. Channel 0 belongs to the connection itself.
 constexpr std::uint16_t channel_of(std::size_t participant, std::uint16_t trade) {
   return static_cast<std::uint16_t>(participant * trades + trade);
 }
@@ -33,29 +33,30 @@ constexpr std::size_t participant_of(std::uint16_t channel) { return channel == 
 constexpr std::uint16_t trade_of(std::uint16_t channel) {
   return channel == 0 ? 0 : static_cast<std::uint16_t>((channel - 1) % trades + 1);
 }
-/// With channel 0.
+/// Including channel 0.
 constexpr std::size_t channels(std::size_t participants) { return 1 + participants * trades; }
 
-/// How a participant connects: times, TLS, and what the broker's list of connections says of it.
+/// How a participant connects: timeouts, TLS, and the properties shown in the broker's list of connections.
 amqp::ConnectionSettings connection_settings(const TransportSettings& settings);
 
 struct Topology {
   std::string service_queue, dead_letter_queue, response_queue;
-  /// Queue of the events bound at run time. `run` tells one life of a process from the next: what an earlier one had
-  /// bound is not known any more, and nobody deletes its queue but the broker, when it has expired.
+  /// Queue for events bound at run time. `run` distinguishes runs of a process: bindings of an earlier run are unknown,
+  /// and only the broker deletes that run's queue, when it expires.
   std::string events_queue;
-  /// What is ours alone under another name, where the queue of that name lies on a node of the cluster that is down: a
-  /// durable queue can't be declared anew before its node is back. What was in it is lost, or expires there.
+  /// Renames a queue that only we use, if the queue of the old name is on a cluster node that is down: a durable queue
+  /// cannot be declared again before its node is back. The old queue's content is lost, or expires there.
   void move_response_queue();
   void move_events_queue();
-  /// How the first two are declared, and what brokers have taught of that.
+  /// How the first two are declared, including what brokers have taught about it.
   QueueForms forms;
-  /// The broker has refused a step, or closed the connection, and `said` why ("406 PRECONDITION_FAILED - …"). What is done
-  /// otherwise from now on, for a log; nothing if the same would come again.
+  /// The broker has refused a step, or closed the connection; `said` is its text ("406 PRECONDITION_FAILED - …").
+  /// Returns what will be done differently, for a log; nothing if the same would be sent again.
   std::optional<std::string> learn(const amqp::Step& refused, std::string_view said);
-  /// A step, as its text() has it, was not answered in time. RabbitMQ 4.3 waits for the node of a classic queue that is down,
-  /// where older versions say so (on_lost_node). What is ours alone gets another name, on a node that is there; and the
-  /// service's channel is set up later, on a connection that is there for everything else. True if any of that is so.
+  /// A step (given by its text()) was not answered in time. RabbitMQ 4.3 waits for the node of a classic queue that is
+  /// down, where older versions report it (on_lost_node). Queues that only we use are renamed, so that another node
+  /// hosts them; the service's channel is set up later, on a connection that works otherwise. Returns true if anything
+  /// of that applies.
   bool unanswered(const std::string& step);
   bool service_later = false;
   static Topology of(const ParticipantSettings& participant, const std::string& vhost, const std::string& run,
@@ -66,28 +67,29 @@ struct Topology {
   unsigned response_moves_ = 0, events_moves_ = 0;
 };
 
-/// How often a service's queue on such a node is looked for.
+/// How often a service queue on such a node is checked.
 inline constexpr auto lost_node_pause = std::chrono::seconds(5);
-/// Whether the broker says that a queue lies on a node of its cluster that is down.
+/// Whether the broker reports that a queue is on a cluster node that is down.
 bool on_lost_node(std::string_view said);
 
-/// What makes a trade's channel what it is, from opening it to consuming. Nothing for one that this participant has not.
-/// The bindings to the events' queue are not among them: those change (event_bindings.hpp).
+/// The steps that set up a role's channel, from opening it to consuming. Empty if this participant does not have the
+/// role. Bindings of the events queue are not included, because they change (event_bindings.hpp).
 std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings,
                                  const ParticipantSettings& participant, const Topology& topology);
-/// The same of the first participant.
+/// The same for the first participant.
 std::vector<amqp::Step> steps_of(std::uint16_t trade, const TransportSettings& settings, const Topology& topology);
 
-/// False where the service's queue lies on a node that is down: its channel is closed then, and has to be set up later.
-/// That queue has a name that others know, so it can't be another one; and what a participant asks needs only the rest.
+/// `service` is false if the service queue is on a node that is down: its channel is then closed and has to be set up
+/// later. That queue's name is known to other programs, so it cannot be renamed; requests of this participant do not
+/// need it.
 struct Declared {
   bool service = true;
-  bool again =
-      false;  ///< the broker has closed the connection, and taught something: at the next one it goes otherwise
+  /// The broker has closed the connection, and something was learned: the next attempt will declare differently.
+  bool again = false;
 };
-/// Topology::learn() of all participants that share the connection: true if anything was learned.
+/// Calls Topology::learn() for all participants of the connection. Returns true if anything was learned.
 using Learn = std::function<bool(const amqp::Step& refused, const std::string& said)>;
-/// Goes through the steps of all channels of a participant but the events', waiting for each answer.
+/// Performs the steps of all channels of a participant except the events channels, waiting for each answer.
 Result<Declared> declare(amqp::Connection& connection, std::size_t number, const TransportSettings& settings,
                          const ParticipantSettings& participant, const Topology& topology, const Learn& learn);
 

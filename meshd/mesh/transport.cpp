@@ -1,4 +1,4 @@
-// The public face: queues in, thread management. The thread's own work is in transport_loop.cpp.
+// The public interface: inboxes and thread management. The thread itself is in transport_loop.cpp.
 
 #include "meshd/mesh/transport.hpp"
 
@@ -6,7 +6,7 @@
 
 namespace nuropb::mesh {
 
-/// One participant's hold on the loop that it shares with the others of its connection.
+/// One participant's reference to the loop that all participants of the connection share.
 struct Transport::Impl {
   std::shared_ptr<TransportLoop> loop;
   TransportLoop::Participant& participant;

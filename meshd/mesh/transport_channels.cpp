@@ -1,5 +1,5 @@
-// The transport's thread: what becomes of its channels while the connection lives. A channel that the broker has
-// closed is opened again, a consumer that it has cancelled consumes again, and topic patterns are bound and unbound.
+// The transport's thread: channels of a live connection. A channel that the broker has closed is reopened, a cancelled
+// consumer consumes again, and topic patterns are bound and unbound.
 
 #include <algorithm>
 
@@ -10,15 +10,17 @@
 namespace nuropb::mesh {
 namespace {
 
-// A broker that closes channels again and again has a reason that opening them won't cure.
+// If a broker closes channels repeatedly, reopening them does not help.
 constexpr std::size_t most_reopened = 5;
 constexpr auto reopened_within = std::chrono::seconds(10);
-// Each refused pattern costs the events channel and all its bindings anew: not at a rate that others choose.
+// Each refused pattern requires setting up the events channel and all its bindings again, so untrusted clients must not
+// determine the rate.
 constexpr auto events_pause = std::chrono::seconds(1);
-// A queue that is being deleted is still there for a moment, for whoever declares it and consumes from it. A broker under load
-// takes its consumers along without a word, so the queue is declared and consumed from once more a little later.
+// A queue that is being deleted still exists for a moment and can be declared and consumed from. A broker under load then
+// removes the new consumer without a notification, so the queue is declared and consumed from again a little later.
 constexpr auto deleted_by_then = std::chrono::seconds(2);
-constexpr auto longest_answer = std::chrono::seconds(60);  // it comes behind whatever was published before
+// The answer follows everything that was published before.
+constexpr auto longest_answer = std::chrono::seconds(60);
 
 std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps) {
   std::vector<EventBindings::Change> out;
@@ -29,8 +31,8 @@ std::vector<EventBindings::Change> changes(const std::vector<amqp::Step>& steps)
   return out;
 }
 
-/// 403 and 404 are about what we declare and use: the same again would end the same way. Except where it depends on
-/// others: on a consumer that will go, on a node that will come back, on the topic of one event.
+/// 403 and 404 refer to what we declare and use, so a retry would fail the same way. Exceptions depend on something
+/// else: a consumer that may disconnect, a node that may come back, the topic of one event.
 bool for_good(std::uint16_t code, const std::string& why) {
   const auto says = [&](const char* text) { return why.find(text) != std::string::npos; };
   return (code == 403 || code == 404) && !says("exclusive use") && !on_lost_node(why) && !says("access to topic");
@@ -38,7 +40,7 @@ bool for_good(std::uint16_t code, const std::string& why) {
 
 }  // namespace
 
-/// A new connection on which all channels but the events' are set up.
+/// Initializes the state for a new connection, on which all channels except the events' are set up.
 void TransportLoop::channels_fresh() {
   ++epoch_;
   bounds_.fresh();
@@ -54,7 +56,7 @@ void TransportLoop::channels_fresh() {
   secret_pending_ = false;
 }
 
-/// The connection is gone, and all its channels with it.
+/// The connection is lost, and all its channels with it.
 void TransportLoop::channels_lost(const std::string& why) {
   for (const auto& one : participants_) {
     one->unconfirmed.lost(why);
@@ -67,7 +69,7 @@ void TransportLoop::channels_lost(const std::string& why) {
   }
 }
 
-/// Nothing is published while we couldn't hear of it, or couldn't get the answer.
+/// Nothing is published while its outcome or response could not be received.
 bool TransportLoop::may_publish(const Participant& who) const {
   return !blocked_ && declarations_.settled(who.channel(publish_channel)) &&
          declarations_.settled(who.channel(response_channel));
@@ -104,7 +106,7 @@ void TransportLoop::tell_events(Participant& of) {
   }
 }
 
-/// By the first service's binding: participants of one connection are at one node.
+/// Repeats the first service's binding: all participants of a connection are on the same node.
 void TransportLoop::look_for_majority(SteadyTime now) {
   const auto& services = participants_;
   const auto service = std::find_if(services.begin(), services.end(), [this](const auto& one) {
@@ -132,7 +134,7 @@ Result<void> TransportLoop::write_declarations() {
                       steps_of(service_channel, settings_, one->settings, one->topology));
   }
   look_for_majority(now);
-  if (blocked_ || paused_) declarations_.excuse(now);  // the broker doesn't read, or we don't
+  if (blocked_ || paused_) declarations_.excuse(now);  // the broker does not read, or we do not
   if (const auto late = declarations_.overdue(now, longest_answer)) {
     for (const auto& one : participants_) (void)one->unanswered(*late);
     return failure("the broker does not answer", *late, "");
@@ -161,7 +163,7 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
       NUROPB_CRASH_POINT(confirm_read);
       const auto* ack = static_cast<const amqp_basic_ack_t*>(frame.payload.method.decoded);
       if (ours(frame.channel)) unconfirmed_of(frame.channel).confirmed(ack->delivery_tag, ack->multiple);
-      look_again_ = look_again_ || trade_of(frame.channel) == trial_channel;  // the next one may go
+      look_again_ = look_again_ || trade_of(frame.channel) == trial_channel;  // the next trial may be sent
       return {};
     }
     case AMQP_BASIC_NACK_METHOD: {
@@ -182,13 +184,13 @@ Result<void> TransportLoop::on_method(const amqp_frame_t& frame) {
     case AMQP_CONNECTION_BLOCKED_METHOD: {
       const auto* blocked = static_cast<const amqp_connection_blocked_t*>(frame.payload.method.decoded);
       blocked_ = true;
-      set_state(State::blocked, "the broker takes no messages: " + std::string(amqp::view(blocked->reason)));
+      set_state(State::blocked, "the broker accepts no messages: " + std::string(amqp::view(blocked->reason)));
       return {};
     }
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
       blocked_ = false;
       look_again_ = true;
-      set_state(State::ready, "the broker takes messages again");
+      set_state(State::ready, "the broker accepts messages again");
       return {};
     default:
       if (const auto step = declarations_.answered(frame.channel, id, std::chrono::steady_clock::now())) {
@@ -205,7 +207,7 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   ++counts_.channels_closed;
   const auto unanswered = declarations_.drop(channel);
   channels_[channel].frames.reset();
-  channels_[channel].epoch = ++epoch_;  // acknowledgements of the old channel's deliveries are of no use to the new one
+  channels_[channel].epoch = ++epoch_;  // acknowledgements of the old channel's deliveries are invalid on the new one
   channels_[channel].unsettled.reset();
   const std::string during = unanswered.empty() ? "" : unanswered.front().text();
   Participant& owner = of(channel);
@@ -213,7 +215,7 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   if (trade_of(channel) == bindings_channel) return bindings_failed(owner, unanswered, code, why);
   if (trade_of(channel) == trial_channel && unanswered.empty()) return trial_closed(owner, code, why);
   if (trade_of(channel) == publish_channel) {
-    // The broker's bounds have become narrower: what is meant was taken before.
+    // The broker's limits have been reduced: the message in question was acceptable before.
     const auto said = bounds_.read(code, why);
     owner.unconfirmed.lost("the broker closed the channel: " + why, [&](const Report& one) {
       const bool means = said.means(one.type, one.routing_key, one.body_size);
@@ -226,13 +228,13 @@ void TransportLoop::channel_closed(std::uint16_t channel, std::uint16_t code, co
   if (on_lost_node(why)) {
     if (trade_of(channel) == service_channel) {
       owner.service_again_at = std::chrono::steady_clock::now() + lost_node_pause;
-      log::warning("the service's queue is on a node of the cluster that is down; it is tried again now and then",
+      log::warning("the service queue is on a cluster node that is down; it is retried periodically",
                    {{"reason", why}});
       return;
     }
     if (trade_of(channel) == response_channel) owner.move_response_queue();
   }
-  // A token that has expired refuses everything, and a new one will come.
+  // An expired token makes the broker refuse everything, and a new token will arrive.
   if (!learned && for_good(code, why)) {
     closed_ = Ended{{"the broker closed a channel: " + why, during, {}}, !secret_.named()};
     return;
@@ -250,8 +252,7 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
   while (!reopened_.empty() && now - reopened_.front() > reopened_within) reopened_.pop_front();
   reopened_.push_back(now);
   if (reopened_.size() > most_reopened)
-    return failure("the broker closes our channels, or deletes our queues, again and again",
-                   "connection to the broker");
+    return failure("the broker repeatedly closes our channels or deletes our queues", "connection to the broker");
   Participant& owner = of(channel);
   if (trade_of(channel) == events_channel) owner.events.retell({});
   if (trade_of(channel) == service_channel) owner.topology.service_later = true;  // its node may be down
@@ -265,18 +266,18 @@ Result<void> TransportLoop::set_up_again(std::uint16_t channel, bool open) {
 void TransportLoop::consume_anew_later(std::uint16_t channel, const std::string& tag) {
   timers_.emplace(std::chrono::steady_clock::now() + deleted_by_then,
                   [this, channel, tag, epoch = channels_[channel].epoch] {
-                    // Another connection or channel has declared it anew.
+                    // Another connection or channel has declared it again.
                     if (!connection_ || channels_[channel].epoch != epoch) return;
                     if (!declarations_.settled(channel)) return consume_anew_later(channel, tag);
                     Participant& owner = of(channel);
                     if (trade_of(channel) == events_channel) owner.events.retell({});
                     auto steps = steps_of(trade_of(channel), settings_, owner.settings, owner.topology);
-                    steps.front() = amqp::Step::cancel(tag);  // in the place of opening the channel
+                    steps.front() = amqp::Step::cancel(tag);  // replaces opening the channel
                     declarations_.add(channel, std::move(steps));
                   });
 }
 
-/// The patterns are others' wishes: that there can't be a queue for them must not be the end of the transport.
+/// Clients choose the patterns, so a failure to create a queue for them must not end the transport.
 void TransportLoop::event_steps_failed(Participant& of, const std::vector<amqp::Step>& unanswered, std::uint16_t code,
                                        const std::string& why) {
   const auto now = std::chrono::steady_clock::now();
@@ -291,8 +292,8 @@ void TransportLoop::event_steps_failed(Participant& of, const std::vector<amqp::
   for (const auto& pattern : of.events.refuse_all()) refuse_pattern(of, pattern, why);
 }
 
-/// A pattern that the broker refuses costs itself. The others stay bound, and events go on coming over their own channel; only
-/// what was on its way behind it is sent again.
+/// A pattern that the broker refuses affects no other: other patterns stay bound, and events continue to arrive on
+/// their own channel. Only steps that were sent after the refused one are sent again.
 void TransportLoop::bindings_failed(Participant& of, std::vector<amqp::Step> unanswered, std::uint16_t code,
                                     const std::string& why) {
   const auto now = std::chrono::steady_clock::now();
@@ -300,7 +301,7 @@ void TransportLoop::bindings_failed(Participant& of, std::vector<amqp::Step> una
   look_again_ = true;
   const bool of_the_queue = on_lost_node(why) || (code == 404 && why.find("no queue") != std::string::npos);
   if (unanswered.empty() || unanswered.front().kind != amqp::Step::Kind::bind || of_the_queue) {
-    // The queue comes back by itself: its consumer is cancelled.
+    // The events queue recovers by itself: its consumer is cancelled.
     of.bindings_not_before = now + events_pause;
     log::warning("the broker closed the channel of bindings; it is opened again",
                  {{"reason", why}, {"during", unanswered.empty() ? std::string() : unanswered.front().text()}});
@@ -318,7 +319,7 @@ void TransportLoop::refuse_pattern(Participant& of, const std::string& pattern, 
   ++of.patterns_refused;
   of.something_ran = true;
   if (const auto left_out = refusals_said_.due(std::chrono::steady_clock::now()))
-    log::warning("the broker closed a channel for a topic pattern that it refuses; others are not concerned",
+    log::warning("the broker closed a channel for a topic pattern that it refuses; other patterns are not affected",
                  {{"reason", why}, {"pattern", pattern}, {"left_out", *left_out}});
   if (of.callbacks.on_event_refused) of.callbacks.on_event_refused(pattern, why);
 }

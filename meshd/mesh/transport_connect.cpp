@@ -1,7 +1,7 @@
 // The transport's thread: connecting, pausing between attempts, and handing over to a connection with new credentials.
 //
-// rabbitmq-c waits for each answer of the broker while it opens, declares and closes. Timers and deadlines must not, so
-// it waits on a thread of its own, which ends before anybody else touches the connection.
+// rabbitmq-c blocks for each answer of the broker while it opens, declares and closes. Timers and deadlines must not be
+// delayed, so it blocks on a thread of its own, which ends before the connection is used elsewhere.
 
 #include <algorithm>
 #include <exception>
@@ -12,15 +12,15 @@
 namespace nuropb::mesh {
 namespace {
 
-constexpr auto connect_look = milliseconds(5);  // how often a connection that is being opened is asked whether it is
-// What a connection gets, before it is given up for one with new credentials, to finish what it has begun: first the
-// requests at the service, then what the broker has not confirmed.
+constexpr auto connect_look = milliseconds(5);  // polling interval for a connection that is being opened
+// How long a connection may finish its work before it is replaced by one with new credentials: first requests at
+// services, then unconfirmed messages.
 constexpr auto service_grace = std::chrono::seconds(10);
 constexpr auto confirm_grace = std::chrono::seconds(5);
 
 }  // namespace
 
-/// Logs in; nothing is declared yet.
+/// Opens a connection and logs in; nothing is declared yet.
 void TransportLoop::begin_opening(amqp::Url url) {
   ++counts_.attempts;
   next_.url = std::move(url);
@@ -41,8 +41,8 @@ Value TransportLoop::turn_until(std::future<Value>& ready) {
   return ready.get();
 }
 
-/// What one participant's refusal teaches holds for each of them. Runs where nothing else uses the topologies: on the
-/// transport's thread, or on that of declaring, which it waits for.
+/// What one participant's refusal teaches applies to all of them. Runs while nothing else uses the topologies: on the
+/// transport's thread, or on the declaring thread, which the former waits for.
 bool TransportLoop::learn(const amqp::Step& refused, const std::string& said) {
   std::optional<std::string> lesson;
   for (const auto& one : participants_) {
@@ -55,9 +55,11 @@ bool TransportLoop::learn(const amqp::Step& refused, const std::string& said) {
   return lesson.has_value();
 }
 
-/// On the connection that is being opened. True: it was closed because of what is declared otherwise from now on.
+/// Declares on the connection that is being opened. Returns true if the broker closed it and another form is declared
+/// next time.
 Result<bool> TransportLoop::declare_all() {
-  // RabbitMQ closes the connection at a channel beyond its channel_max, which would be when the first event is bound.
+  // RabbitMQ closes the connection when a channel above its channel_max is opened, which would be as late as the first
+  // event binding.
   const std::size_t needed = channels(participants_.size()) - 1;
   if (const std::size_t most = next_.connection->channel_max(); most != 0 && most < needed)
     return failure("the broker allows " + std::to_string(most) + " channels on a connection, and " +
@@ -73,22 +75,23 @@ Result<bool> TransportLoop::declare_all() {
   return false;
 }
 
-/// Once for the same addresses, however often the connection is made anew.
+/// Logs once per set of addresses, however often the connection is made again.
 void TransportLoop::note_passed_over(const amqp::Connection& connection) {
   const auto& now = connection.passed_over();
   counts_.addresses_passed_over += now.size();
   if (now == passed_over_) return;
   passed_over_ = now;
   if (now.empty())
-    return log::info("the addresses of the broker's name are in order again", {{"url", next_.url.redacted()}});
+    return log::info("all addresses of the broker's name that are tried respond again",
+                     {{"url", next_.url.redacted()}});
   std::string list;
   for (const std::string& one : now) list += (list.empty() ? "" : ", ") + one;
-  log::warning("addresses of the broker's name do not answer; another one did",
+  log::warning("some addresses of the broker's name do not respond; another one did",
                {{"url", next_.url.redacted()}, {"addresses", list}, {"hint", "is the name still right?"}});
 }
 
 Result<void> TransportLoop::connect() {
-  if (settings_.urls.empty()) return failure("no broker is named", "amqp.urls");
+  if (settings_.urls.empty()) return failure("no broker is configured", "amqp.urls");
   if (!next_.connection && !next_.opening.valid()) {
     amqp::Url url = settings_.urls[next_url_ % settings_.urls.size()];
     if (secret_.named()) {
@@ -102,14 +105,14 @@ Result<void> TransportLoop::connect() {
     Opened opened = turn_until(next_.opening);
     if (!opened) {
       if (secret_.named() && opened.error().what.find("refused:") != std::string::npos)
-        opened.error().hint = "is what " + secret_.path() + " holds still valid?";
+        opened.error().hint = "is the password in " + secret_.path() + " still valid?";
       return tl::unexpected(opened.error());
     }
     next_.connection = std::move(*opened);
   }
   note_passed_over(*next_.connection);
   const bool handover = connection_ != nullptr;
-  // A connection that is handed over from holds the exclusive consumer of our answers until it is closed.
+  // During a handover the old connection holds the exclusive consumer of our response queue until it is closed.
   auto declaring = std::async(std::launch::async, [this, old = std::move(connection_)]() mutable -> Result<bool> {
     try {
       if (old) old->close();
@@ -119,7 +122,7 @@ Result<void> TransportLoop::connect() {
   });
   const auto declared = turn_until(declaring);
   Next next = std::exchange(next_, {});
-  // At once, and at most once for each broker (QueueForms).
+  // Retries at once, and at most once per lesson (QueueForms).
   if (declared && *declared) return connect();
   if (!declared) {
     Error why = declared.error();
@@ -127,7 +130,7 @@ Result<void> TransportLoop::connect() {
       if (on_lost_node(why.what) && why.where.find(one->topology.response_queue) != std::string::npos)
         one->move_response_queue();
       if (why.what.find("timed out") != std::string::npos && one->unanswered(why.where))
-        why.hint = "the node where that queue lies may be down; the next attempt goes without it";
+        why.hint = "the node of that queue may be down; the next attempt does without the queue";
     }
     why.where = next.url.redacted() + ": " + why.where;
     return tl::unexpected(why);
@@ -135,7 +138,7 @@ Result<void> TransportLoop::connect() {
   ++counts_.connections;
   if (handover) {
     ++counts_.handovers;
-    log::info("the connection to the broker goes on with new credentials", {{"file", secret_.path()}});
+    log::info("the connection to the broker now uses new credentials", {{"file", secret_.path()}});
   }
   connection_ = std::move(next.connection);
   url_ = std::move(next.url);
@@ -148,8 +151,8 @@ Result<void> TransportLoop::connect() {
 }
 
 void TransportLoop::back_off(bool after_success) {
-  // Doubling with jitter, so that many gateways don't come back to a broker in one herd. The other addresses of the
-  // list are tried at once the first time round.
+  // Doubles the pause, with jitter, so that many gateways do not reconnect to a broker at the same time. In the first
+  // round the other addresses of the list are tried without a pause.
   if (!after_success) ++failures_;
   const bool next_of_list = !after_success && failures_ < settings_.urls.size();
   const unsigned doublings = std::min(failures_, 16U);
@@ -161,12 +164,12 @@ void TransportLoop::back_off(bool after_success) {
   const auto until = begun + pause;
   for (auto now = begun; now < until && stop_at_ == SteadyTime::max(); now = std::chrono::steady_clock::now()) {
     if (secret_.named() && now - begun > settings_.reconnect_min && secret_.changed())
-      return;  // what was refused may be right now
+      return;  // refused credentials may be valid now
     wait_turn(secret_.named() ? std::min(until, now + settings_.password_look) : until);
   }
 }
 
-/// Looks after the password's file, and after the connection that was begun because it changed.
+/// Checks the password file for changes, and drives the connection that was started because of one.
 void TransportLoop::watch_secret() {
   if (!secret_.named()) return;
   const auto now = std::chrono::steady_clock::now();
@@ -174,9 +177,9 @@ void TransportLoop::watch_secret() {
     if (next_.opening.wait_for(milliseconds(0)) != std::future_status::ready) return;
     Opened opened = next_.opening.get();
     if (!opened) {
-      // The old one may hold for long; and so this is no reason to give it up.
+      // The old credentials may stay valid for long, so the connection is kept.
       ++counts_.refused_credentials;
-      log::warning("new credentials can't be used; the connection with the old ones goes on",
+      log::warning("new credentials can't be used; the connection with the old ones is kept",
                    {{"file", secret_.path()}, {"reason", opened.error().text()}});
       next_ = {};
       secret_look_at_ = now + settings_.reconnect_max;
@@ -192,7 +195,7 @@ void TransportLoop::watch_secret() {
     return;
   }
   if (next_.connection) {
-    (void)next_.connection->heartbeat(now);  // should it be lost, declaring will say so
+    (void)next_.connection->heartbeat(now);  // if it is lost, declaring will fail
     const bool late = now > drain_until_;
     if (!holding_ && (late || (verdicts_.empty() && all_of([this](const Participant& one) {
                                  const std::uint16_t channel = one.channel(service_channel);
@@ -210,7 +213,7 @@ void TransportLoop::watch_secret() {
   secret_pending_ = !secret;
   if (!secret) {
     ++counts_.refused_credentials;
-    log::warning("new credentials can't be read; the connection with the old ones goes on",
+    log::warning("new credentials can't be read; the connection with the old ones is kept",
                  {{"file", secret_.path()}, {"reason", secret.error().text()}});
     secret_look_at_ = now + settings_.reconnect_max;
     return;
@@ -222,12 +225,12 @@ void TransportLoop::watch_secret() {
   begin_opening(std::move(url));
 }
 
-/// The connection has finished what it had begun, or has had its time.
+/// Whether the connection has finished its work, or its time is over.
 bool TransportLoop::handed_over() {
   if (!next_.connection || !holding_) return false;
   if (all_of([](const Participant& one) { return one.on_their_way() == 0 && !one.trials.written; })) return true;
   const auto now = std::chrono::steady_clock::now();
-  if (paused_ || blocked_) drain_until_ = now + confirm_grace;  // confirms can't come, or we don't look
+  if (paused_ || blocked_) drain_until_ = now + confirm_grace;  // confirms cannot arrive, or we do not read them
   return now > drain_until_;
 }
 

@@ -9,7 +9,7 @@ namespace nuropb::mesh {
 TransportInbox::TransportInbox(std::size_t max_bytes, std::shared_ptr<shm::UniqueFd> event)
     : event_(event ? std::move(event) : std::make_shared<shm::UniqueFd>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
       max_bytes_(max_bytes) {
-  if (!*event_) std::abort();  // no descriptors left at start: nothing would work
+  if (!*event_) std::abort();  // out of descriptors at start-up: nothing would work
 }
 
 void TransportInbox::wake_locked() {
@@ -90,7 +90,7 @@ void TransportInbox::stop() {
 }
 
 void TransportInbox::close() {
-  Work dropped;  // ends after the lock: work may hold answers that, when dropped, come back here
+  Work dropped;  // destroyed after the lock is released, because dropped work may contain replies that call this object
   const std::lock_guard lock(mutex_);
   closed_ = work_.stop = true;
   std::swap(dropped.messages, work_.messages);

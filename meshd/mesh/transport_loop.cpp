@@ -1,5 +1,5 @@
-// The transport's thread: connecting, and the turns while connected. What goes out is in transport_publish.cpp, what
-// messages mean in transport_messages.cpp.
+// The transport's thread: connecting, and the turns while connected. Sending is in transport_publish.cpp, the
+// interpretation of messages in transport_messages.cpp.
 
 #include "meshd/mesh/transport_loop.hpp"
 
@@ -15,10 +15,10 @@ namespace nuropb::mesh {
 namespace {
 
 constexpr int frames_per_turn = 2048;
-constexpr auto handover_look = milliseconds(5);  // how often a handover is looked at
+constexpr auto handover_look = milliseconds(5);  // polling interval of a handover
 constexpr auto longest_sleep = milliseconds(1000);
 constexpr auto company = milliseconds(2);
-// Rests between turns: with fewer messages on their way there is none, so that a few callers lose no time.
+// With fewer messages in flight there is no pause between turns, so that a few callers lose no time.
 constexpr std::size_t busy = 16;
 constexpr auto rest_for_each = std::chrono::microseconds(4);
 constexpr auto longest_rest = std::chrono::microseconds(200);
@@ -44,7 +44,7 @@ TransportLoop::Participant::Participant(std::size_t n, const TransportSettings& 
         if (callbacks.on_report) callbacks.on_report(std::move(r));
       }),
       trials_unconfirmed([this, &bounds](Report&& r) {
-        // Whatever becomes of it, the broker has looked at it, and has not closed the channel.
+        // Whatever happens to it later, the broker has processed it without closing the channel.
         if (r.outcome == Outcome::confirmed || r.outcome == Outcome::not_delivered)
           bounds.took(r.type, r.routing_key, r.body_size);
         trials.settled(TrialQueue::source_of(r.type, r.source));
@@ -65,7 +65,7 @@ TransportLoop::~TransportLoop() {
 
 TransportLoop::Participant& TransportLoop::add(ParticipantSettings settings, Transport::Callbacks callbacks) {
   if (thread_.joinable() || participants_.size() >= most_participants)
-    std::abort();  // a mistake in the program: nothing would be declared
+    std::abort();  // a programming mistake: nothing would be declared
   auto event = participants_.empty() ? nullptr : participants_.front()->inbox->event();
   participants_.push_back(std::make_unique<Participant>(participants_.size(), settings_, std::move(settings),
                                                         std::move(callbacks), std::move(event), bounds_));
@@ -138,12 +138,12 @@ void TransportLoop::run() {
     if (connected) {
       const auto since = std::chrono::steady_clock::now();
       ended = serve();
-      // A broker that takes us in and at once throws us out again must not be asked without a pause for ever.
+      // A broker that accepts and then immediately closes connections must not be retried without a pause.
       if (std::chrono::steady_clock::now() - since > settings_.reconnect_max) failures_ = 0;
       else ++failures_;
       channels_lost(ended.error.text());
       handover = ended.handover;
-      if (handover) continue;  // connect() says goodbye to the old one
+      if (handover) continue;  // connect() closes the old connection
       connection_.reset();
       next_url_ = 0;
     } else {
@@ -158,13 +158,13 @@ void TransportLoop::run() {
     end_batch();
     if (!ended_for_good_) back_off(connected.has_value());
   }
-  for (const auto& one : participants_) one->inbox->stop();  // from here on submit() says no
+  for (const auto& one : participants_) one->inbox->stop();  // from here on submit() returns false
   take_inbox();
   for (const auto& one : participants_) {
     for (Outgoing& message : one->trials.take_all())
-      report(*one, std::move(message), Outcome::refused, "we are stopping");
+      report(*one, std::move(message), Outcome::refused, "the transport is stopping");
     for (Outgoing& message : one->queue.take_all())
-      report(*one, std::move(message), Outcome::refused, "we are stopping");
+      report(*one, std::move(message), Outcome::refused, "the transport is stopping");
     one->inbox->close();
   }
   if (!ended_for_good_) set_state(State::stopped, "stopped");
@@ -206,12 +206,12 @@ void TransportLoop::wait_turn(SteadyTime until) {
   take_inbox();
   run_timers();
   for (const auto& one : participants_) {
-    one->settlements.clear();  // deliveries of a connection that is gone come again
+    one->settlements.clear();  // the broker redelivers what was delivered on a lost connection
     expire_queued(*one);
   }
   end_batch();
   if (!nothing_queued()) until = std::min(until, std::chrono::steady_clock::now() + expiry_look);
-  // Told to stop just now: whoever waits for that must not wait for the rest of a pause.
+  // A stop request arrived just now: its caller must not wait for the rest of a pause.
   if (stop_at_ != SteadyTime::max()) until = std::min(until, std::chrono::steady_clock::now() + milliseconds(5));
   sleep(next_timer(until), 0);
 }
@@ -250,7 +250,7 @@ void TransportLoop::sleep(SteadyTime until, short watch_socket) {
   scheduling_.tick();
   const bool soon = company_by_ != SteadyTime::max();
   until = std::min(until, company_by_);
-  // One that has news is found out before anything is waited for; the others are then merely told to wake for nothing.
+  // If one inbox has news, the turn continues at once; the others then only get an unnecessary wake-up.
   if (!all_of([soon](const Participant& one) { return one.inbox->may_sleep(soon); })) return wake();
   const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
   const auto ns = std::max<std::int64_t>(0, left.count());
@@ -269,9 +269,9 @@ bool TransportLoop::nothing_queued() const {
   return all_of([](const Participant& one) { return one.nothing_to_publish(); });
 }
 
-/// True if there may be more to read at once.
+/// Returns true if there may be more to read at once.
 Result<bool> TransportLoop::read_frames() {
-  if (paused_) return false;  // heartbeats go out all the same: write()
+  if (paused_) return false;  // write() sends heartbeats in any case
   for (int i = 0; i < frames_per_turn; ++i) {
     amqp_frame_t frame;
     const auto got = connection_->next_frame(frame);
@@ -301,7 +301,7 @@ void TransportLoop::expect_company() {
   if (company_by_ == SteadyTime::max()) company_by_ = std::chrono::steady_clock::now() + company;
 }
 
-/// True after a rest.
+/// Returns true after a pause.
 bool TransportLoop::rest() {
   std::size_t on_their_way = 0;
   for (const auto& one : participants_) on_their_way += one->on_their_way();

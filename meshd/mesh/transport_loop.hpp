@@ -1,25 +1,25 @@
 #pragma once
-// Private to the transport: its thread.
+// Private to the transport: the thread that owns the connection.
 //
 //            ┌────────────── connection lost, or refused ──────────────┐
 //            ▼                                                         │
 //      connecting ──► (declare topology) ──► ready ◄──► blocked ──► away ──► back-off ──┐
 //            ▲                                                                          │
 //            └──────────────────────────────────────────────────────────────────────────┘
-//      any ──► stopped: stop() was called, or the broker's no is for good (403, 404 on what we declare or use)
-//      ready ──► ready: with new credentials, by way of a second connection (transport_connect.cpp)
+//      any ──► stopped: stop() was called, or the broker refused permanently (403, 404 on what we declare or use)
+//      ready ──► ready: with new credentials, over a second connection (transport_connect.cpp)
 //
-// One turn while connected: take the inboxes; publish, a message of each participant in turn, then acknowledge, while there
-// is room; read frames within a budget; call on_batch_end; sleep on the socket and the inboxes only if there was nothing
+// One turn while connected: take the inboxes; publish one message of each participant in turn, then acknowledge, while
+// there is room; read frames within a budget; call on_batch_end; sleep on the socket and the inboxes only if nothing is
 // left to do.
 //
-// Waking costs more than working, for us, for those whom we wake, and for the broker. So what can wait for company does:
-// acknowledgements of responses, and the news that a request is confirmed, for at most `company`; and with many messages on
-// their way, a turn is followed by a rest that is short beside the time that they take anyway, so that the next turn finds
-// more to do (bench/README.md has what it brought).
+// Wake-ups cost more than the work itself, for us, for the threads that we wake, and for the broker. So small work is
+// coalesced: acknowledgements of responses and notifications of confirmed requests wait for at most `company`; and
+// while many messages are in flight, a turn is followed by a pause that is short compared to their latency, so that the
+// next turn finds more to do (bench/README.md has the measurements).
 //
-// Participants share the connection, its state and this thread; a Participant holds all else, so that a full queue, or a
-// channel that is being opened again, is nobody else's.
+// Participants share the connection, its state and this thread. A Participant holds everything else, so that a full
+// queue, or a channel that is being reopened, affects no other participant.
 
 #include <algorithm>
 #include <atomic>
@@ -62,7 +62,7 @@ class TransportLoop {
     const std::size_t number;
     const ParticipantSettings settings;
     const Transport::Callbacks callbacks;
-    Topology topology;                            // changed by the thread, under names_mutex
+    Topology topology;                            // changed by the thread, guarded by names_mutex
     const std::shared_ptr<TransportInbox> inbox;  // shared with Transport::Sender, which may outlive us
     EventBindings events;
     Refusals refusals;
@@ -86,21 +86,23 @@ class TransportLoop {
     }
     mutable std::mutex names_mutex;
 
-    // The thread's own.
-    SteadyTime service_again_at = SteadyTime::max();  // to set up the service's channel, which is closed until then
+    // Used by the thread only.
+    // When to set up the service's channel, which is closed until then.
+    SteadyTime service_again_at = SteadyTime::max();
     TransportInbox::Work work;
     OutQueue queue;
     SteadyTime next_expiry_look{};
     Unconfirmed unconfirmed;
     TrialQueue trials;
     Unconfirmed trials_unconfirmed;
-    bool trials_set_up = false, events_set_up = false, bindings_set_up = false;  // their channels, on this connection
+    // Whether their channels are open on this connection.
+    bool trials_set_up = false, events_set_up = false, bindings_set_up = false;
     SteadyTime events_not_before{}, bindings_not_before{};
     [[nodiscard]] bool nothing_to_publish() const { return queue.empty() && trials.empty(); }
     [[nodiscard]] std::size_t on_their_way() const { return unconfirmed.size() + trials_unconfirmed.size(); }
-    std::vector<TransportInbox::Settlement> settlements;  // wait for what was submitted before them
+    std::vector<TransportInbox::Settlement> settlements;  // waiting for messages submitted before them
     bool something_ran = false;
-    bool confirmed_requests = false;  // and nothing else that whoever asked is waiting for
+    bool confirmed_requests = false;  // confirmations of requests arrived, which no one waits for, and nothing else
   };
 
   explicit TransportLoop(TransportSettings settings);
@@ -115,13 +117,13 @@ class TransportLoop {
   [[nodiscard]] Transport::Counters counters(const Participant& of) const;
 
  private:
-  static constexpr auto expiry_look =
-      milliseconds(100);  // how often queued messages are looked through while none can go
-  // What ends a connection, and whether trying again is of use.
+  // How often queued messages are checked for expiry while none can be sent.
+  static constexpr auto expiry_look = milliseconds(100);
+  // What ends a connection, and whether reconnecting makes sense.
   struct Ended {
     Error error;
     bool permanent = false;
-    bool handover = false;  // the next connection is there already
+    bool handover = false;  // the next connection is already open
   };
 
   void run();
@@ -208,25 +210,25 @@ class TransportLoop {
 
   mutable std::mutex state_mutex_;
   std::condition_variable state_changed_;
-  State state_ = State::connecting;  // under state_mutex_
-  std::string detail_;               // under state_mutex_
+  State state_ = State::connecting;  // guarded by state_mutex_
+  std::string detail_;               // guarded by state_mutex_
 
-  // The thread's own.
+  // Used by the thread only.
   std::multimap<SteadyTime, std::function<void()>> timers_;
   std::unique_ptr<amqp::Connection> connection_;
   amqp::Url url_;  // of connection_, with the password in use
-  /// A connection that is being opened, or open with nothing declared on it.
+  /// A connection that is being opened, or is open with nothing declared on it.
   struct Next {
     amqp::Url url;
     std::future<Opened> opening;
     std::unique_ptr<amqp::Connection> connection;
   };
   Next next_;
-  std::vector<std::string> passed_over_;  // addresses of which it was said that others were tried first
+  std::vector<std::string> passed_over_;  // addresses whose failure was already logged
   SecretFile secret_;
-  bool secret_pending_ = false;  // there is a new one, and it is not in use
+  bool secret_pending_ = false;  // a new secret was found that is not in use yet
   SteadyTime secret_look_at_{}, drain_until_{};
-  bool holding_ = false;  // nothing more is published on connection_: next_ will
+  bool holding_ = false;  // nothing more is published on connection_, but on next_
   Declarations declarations_;
   MajorityLook majority_;
   struct Channel {
@@ -235,20 +237,20 @@ class TransportLoop {
     Unsettled unsettled{};
   };
   std::vector<Channel> channels_;                     // by number; channel 0 carries no messages
-  std::deque<SteadyTime> reopened_;                   // the times, lately, when a channel was set up again
-  std::vector<TransportInbox::Settlement> verdicts_;  // to be told to the broker, joined where they could be
+  std::deque<SteadyTime> reopened_;                   // recent times when a channel was reopened
+  std::vector<TransportInbox::Settlement> verdicts_;  // acknowledgements to be sent, merged where possible
   std::uint32_t epoch_ = 0;
   std::size_t next_url_ = 0;
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
-  SteadyTime company_by_ = SteadyTime::max();  // until when something waits for company
-  bool moved_ = false;                         // something was published or came in since the last rest
-  bool look_again_ = false;                    // what came in may have set something free to be written
-  bool trials_first_ = false;                  // every other turn
+  SteadyTime company_by_ = SteadyTime::max();  // when coalesced work must be sent at the latest
+  bool moved_ = false;                         // something was published or received since the last pause
+  bool look_again_ = false;                    // what arrived may allow something to be written
+  bool trials_first_ = false;                  // alternates from turn to turn
   bool no_room_ = false;                       // something waits for room in the send buffer
   bool ended_for_good_ = false;
-  std::optional<Ended> closed_;  // the broker has closed the connection or a channel
+  std::optional<Ended> closed_;  // set when the broker has closed the connection or a channel
   SteadyTime stop_at_ = SteadyTime::max();
   std::atomic<std::int64_t> grace_ms_{0};
   /// Written by the thread, read by any.

@@ -1,4 +1,4 @@
-// The transport's thread: frames and messages that came in, and what they mean.
+// The transport's thread: received frames and messages, and their interpretation.
 
 #include "common/error_names.hpp"
 #include "common/log.hpp"
@@ -11,7 +11,7 @@ tl::unexpected<Malformed> malformed(Refusal reason, std::string what, std::strin
   return tl::unexpected(Malformed{{std::move(what), std::move(where), {}}, reason});
 }
 
-/// What may come on which queue.
+/// Whether a message of this type may arrive on this queue.
 bool belongs(MessageType type, std::uint16_t trade) {
   switch (trade) {
     case response_channel: return type == MessageType::response;
@@ -30,7 +30,7 @@ Result<void> TransportLoop::on_frame(const amqp_frame_t& frame) {
   if (!ours(frame.channel)) return {};
   const std::uint16_t channel = frame.channel;
   auto message = channels_[channel].frames.take(frame);
-  // Memory of a channel's frames can be given back between messages only.
+  // The memory of a channel's frames can be freed between messages only.
   if (message || (frame.frame_type == AMQP_FRAME_METHOD && frame.payload.method.id != AMQP_BASIC_DELIVER_METHOD &&
                   frame.payload.method.id != AMQP_BASIC_RETURN_METHOD)) {
     connection_->release(channel);
@@ -60,14 +60,14 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
     read = malformed(Refusal::too_large, "is larger than " + std::to_string(settings_.largest_body) + " bytes",
                      "message body");
   if (read && !belongs(in.type, trade)) {
-    read =
-        malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " came to this queue", "header nuropb_type");
+    read = malformed(Refusal::queue, "a " + std::string(to_text(in.type)) + " arrived on this queue",
+                     "header nuropb_type");
   }
   if (read && trade == response_channel && in.correlation_id.empty())
     read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
   if (!read) return refuse(to, in, read.error());
   if (trade == response_channel) {
-    expect_company();  // it is acknowledged soon
+    expect_company();  // it will be acknowledged soon
     if (to.callbacks.on_response) to.callbacks.on_response(std::move(in));
     else to.inbox->settle({in.delivery, TransportInbox::Verdict::ack, false, 0});
   } else if (trade == events_channel) {
@@ -78,11 +78,11 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
   }
 }
 
-/// A message that can't be what it should be: out of the way, answered if somebody waits, told now and then.
+/// Handles a malformed message: settles it, answers if a requester waits, logs at a limited rate.
 void TransportLoop::refuse(Participant& to, const Incoming& message, const Malformed& why) {
   to.refusals.note(why.reason, why.text(), message.routing_key, message.correlation_id);
   const std::uint16_t trade = trade_of(message.delivery.channel);
-  if (trade == events_channel) return;  // acknowledged already
+  if (trade == events_channel) return;  // acknowledged automatically
   if (trade == response_channel) return to.inbox->settle({message.delivery, TransportInbox::Verdict::ack, false, 0});
   answer_refused(to, message, why);
   to.inbox->settle({message.delivery, TransportInbox::Verdict::reject, false, 0});

@@ -1,4 +1,4 @@
-// The transport's thread: what goes out. Messages of each participant in turn, then what was settled.
+// The transport's thread: sending. Messages of each participant in turn, then acknowledgements.
 
 #include <algorithm>
 
@@ -9,12 +9,12 @@
 namespace nuropb::mesh {
 namespace {
 
-constexpr std::size_t max_unconfirmed = 65'536;  // published, and the broker has said nothing yet
-constexpr std::size_t settlement_size = 64;      // of an acknowledgement on the wire, generously
+constexpr std::size_t max_unconfirmed = 65'536;  // published and not yet confirmed
+constexpr std::size_t settlement_size = 64;      // upper bound of an acknowledgement's size on the wire
 
 }  // namespace
 
-/// Answers before acknowledgements: whoever dies in between gets the request again.
+/// Responses before acknowledgements: if the service dies in between, the request is delivered again.
 Result<void> TransportLoop::write() {
   no_room_ = false;
   if (const auto declared = write_declarations(); !declared) return declared;
@@ -33,7 +33,7 @@ Result<void> TransportLoop::write() {
   return done ? written : done;
 }
 
-/// What has been settled, and may be told: whatever was submitted before it has gone.
+/// Collects acknowledgements that may be sent, because everything submitted before them has been sent.
 void TransportLoop::take_settlements() {
   for (const auto& one : participants_) {
     auto& settlements = one->settlements;
@@ -82,7 +82,7 @@ Result<void> TransportLoop::publish_queued() {
   }
   for (Participant* const one : going) one->queue.put_back(one->trials.go_home());
   const std::vector<Participant*> trying = going;
-  // Before all that, or after it: else one could use up all the room in the send buffer for ever.
+  // Trials alternate between first and last, because otherwise one kind could always use up the send buffer.
   trials_first_ = !trials_first_;
   const auto trials = [&]() -> Result<void> {
     for (Participant* const one : trying) {
@@ -94,7 +94,7 @@ Result<void> TransportLoop::publish_queued() {
   if (trials_first_) {
     if (const auto done = trials(); !done) return done;
   }
-  // In turns, so that what one has to say is not behind all that another has.
+  // Participants take turns, so that no message waits for another participant's whole backlog.
   while (!going.empty()) {
     for (auto at = going.begin(); at != going.end();) {
       Participant& one = **at;
@@ -111,7 +111,7 @@ Result<void> TransportLoop::publish_queued() {
   return trials_first_ ? Result<void>() : trials();
 }
 
-/// True if the message at the front is off the queue, one way or the other; false if it has to wait.
+/// Returns true if the front message has left the queue, published or not; false if it has to wait.
 Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
   const Outgoing& message = from.queue.front();
   if (const auto reason = unsendable(message, now)) {
@@ -133,7 +133,7 @@ Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
   const auto sent = connection_->publish(from.channel(publish_channel), envelope.exchange, message.routing_key,
                                          envelope.mandatory, envelope.properties, message.body);
   moved_ = true;
-  // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
+  // If the write failed, all of it may nevertheless have been sent, so it counts as in flight from here on.
   from.inbox->left(TransportInbox::cost(message));
   from.unconfirmed.published(from.queue.take_front());
   NUROPB_CRASH_POINT(request_on_its_way);
@@ -141,14 +141,14 @@ Result<bool> TransportLoop::publish_front(Participant& from, SteadyTime now) {
   return true;
 }
 
-/// Looks through the whole queue, so not at every turn.
+/// Scans the whole queue, so it is not called in every turn.
 void TransportLoop::expire_queued(Participant& of) {
   const auto now = std::chrono::steady_clock::now();
   if (of.nothing_to_publish() || now < of.next_expiry_look) return;
   of.next_expiry_look = now + expiry_look;
   const auto tell = [&](std::vector<Outgoing>&& expired) {
     for (Outgoing& message : expired)
-      report(of, std::move(message), Outcome::expired, "its time was up before it could be sent");
+      report(of, std::move(message), Outcome::expired, "its deadline passed before it could be sent");
   };
   tell(of.queue.expire(now));
   tell(of.trials.expire(now));

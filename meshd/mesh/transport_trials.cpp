@@ -1,5 +1,6 @@
 // The transport's thread: messages that the broker may refuse, or that are too large for one write, and their channel
-// (trial_queue.hpp). What is known to be taken goes over the channel of transport_publish.cpp, and hears nothing of it.
+// (trial_queue.hpp). Messages that are known to be accepted use the channel of transport_publish.cpp and are not
+// affected.
 
 #include "common/crash_points.hpp"
 #include "common/log.hpp"
@@ -9,24 +10,25 @@
 namespace nuropb::mesh {
 namespace {
 
-// Of a large body, in one turn: the other channel has its turns in between.
+// Part of a large body that is sent in one turn, so that the other channel gets its turns in between.
 constexpr std::size_t most_of_a_body = 256U << 10;
-// What one source may have waiting here, of the bytes that all may have waiting.
+// A source may use this fraction of the byte limit here.
 constexpr std::size_t share_of_source = 4;
-// A message that was being written when the connection was lost, twice, is taken to be the reason.
+// A message during whose writing the connection was lost this many times is assumed to be the cause.
 constexpr unsigned most_interruptions = 2;
 
-/// Refusals of one message, before it is routed. Any other reason may be something that happened to the channel after that.
+/// Codes that refuse one message before it is routed. Any other code may refer to something that happened to the
+/// channel later.
 bool about_a_message(std::uint16_t code) { return code == 403 || code == 404 || code == 406 || code == 311; }
 
 }  // namespace
 
-/// Why a message goes nowhere; counted.
+/// Why a message cannot be sent; also counts it.
 std::optional<std::pair<Outcome, std::string>> TransportLoop::unsendable(const Outgoing& message, SteadyTime now) {
   if (message.abandoned && message.abandoned->load(std::memory_order_relaxed))
-    return std::pair(Outcome::expired, std::string("nobody waits for it any more"));
+    return std::pair(Outcome::expired, std::string("its sender no longer waits for it"));
   if (message.deadline && *message.deadline <= now)
-    return std::pair(Outcome::expired, std::string("its time was up before it could be sent"));
+    return std::pair(Outcome::expired, std::string("its deadline passed before it could be sent"));
   if (auto why = bounds_.refuses(message.type, message.routing_key, message.body.size(), now)) {
     ++(bounds_.too_large(message.body.size()) ? counts_.refused_size : counts_.refused_topic);
     return std::pair(Outcome::refused, std::move(*why));
@@ -38,8 +40,8 @@ bool TransportLoop::fits_one_write(const Outgoing& message) const {
   return message.body.size() + amqp::Connection::publish_overhead <= connection_->largest_write();
 }
 
-/// True if the front of the queue goes on waiting apart, or is refused there: all share one bound, so a source may not have more
-/// there than is fair.
+/// Moves the front of the queue to the trials, or refuses it there: all sources share one limit, so a source may use
+/// only its share. Returns true if the front was removed.
 bool TransportLoop::put_on_trial(Participant& from) {
   const Outgoing& message = from.queue.front();
   const bool known =
@@ -51,7 +53,7 @@ bool TransportLoop::put_on_trial(Participant& from) {
       others + message.body.size() > settings_.queued_bytes / share_of_source) {
     ++counts_.refused_otherwise;
     report(from, from.queue.take_front(), Outcome::refused,
-           "too much of this client waits for the broker's word on what it has not taken before");
+           "too many untried messages of this client are waiting for the broker's confirmation");
     return true;
   }
   from.trials.push(from.queue.take_numbered(), known, from.unconfirmed.published_ever());
@@ -85,7 +87,7 @@ Result<void> TransportLoop::publish_trials(Participant& from, SteadyTime now) {
   return {};
 }
 
-/// True if it is off the queue; false if it, or the rest of it, has to wait for room.
+/// Returns true if the message has left the queue; false if it, or the rest of it, has to wait for room.
 Result<bool> TransportLoop::write_trial(Participant& from, const Outgoing& message, SteadyTime now) {
   const std::uint16_t channel = from.channel(trial_channel);
   const bool whole = fits_one_write(message);
@@ -100,7 +102,7 @@ Result<bool> TransportLoop::write_trial(Participant& from, const Outgoing& messa
     if (whole) {
       const auto sent = connection_->publish(channel, envelope.exchange, message.routing_key, envelope.mandatory,
                                              envelope.properties, message.body);
-      // If the write failed, all of it may have gone nevertheless: it is on the way from here on.
+      // If the write failed, all of it may nevertheless have been sent, so it counts as in flight from here on.
       on_trial(from);
       if (!sent) return tl::unexpected(sent.error());
       return true;
@@ -136,7 +138,7 @@ void TransportLoop::trial_closed(Participant& owner, std::uint16_t code, const s
   const auto is_it = [&](const Report& one) {
     found = true;
     bounds_.refused(said, one.type, one.routing_key, why, now);
-    // After a refusal of its size nothing that large is tried any more.
+    // After a refusal because of size no message that large is tried any more.
     if (said.kind != BrokerBounds::Kind::size) owner.trials.refused(TrialQueue::source_of(one.type, one.source), now);
     refused_by_broker(said, why, one.routing_key);
   };
@@ -147,15 +149,15 @@ void TransportLoop::trial_closed(Participant& owner, std::uint16_t code, const s
     if (means) is_it(one);
     return means;
   });
-  // What was half sent was not routed. It is what is wrong if nothing else is.
+  // A partly sent message was not routed. If no other message is the cause, this one is.
   if (auto half = owner.trials.interrupted(found ? UINT_MAX : 1)) {
     is_it({Outcome::refused, half->type, half->routing_key, {}, 0, {}, {}, false, {}, half->body.size(), half->source});
     report(owner, std::move(*half), Outcome::refused, detail);
   }
   owner.trials.again(std::move(untouched));
   if (found) return;
-  // Nobody can tell which it was, so they go one at a time from now on; and a channel that is closed again and again for no
-  // message's sake ends the connection, as any other does.
+  // The cause is unknown, so messages go one at a time from now on. A channel that is closed repeatedly without an
+  // identifiable cause ends the connection, as for any other channel.
   bounds_.be_careful();
   log::warning("the broker closed a channel; it is opened again",
                {{"channel", owner.channel(trial_channel)}, {"reason", why}, {"during", ""}});
@@ -172,23 +174,23 @@ void TransportLoop::refused_by_broker(const BrokerBounds::Said& said, const std:
                                 : counts_.refused_otherwise);
   const auto left_out = refusals_said_.due(std::chrono::steady_clock::now());
   if (!left_out) return;
-  log::warning(
-      "the broker closed a channel for a message that it refuses; others are not concerned",
-      {{"reason", why},
-       {"to", std::string(routing_key)},
-       {"hint", said.kind == Kind::size ? "limits.message_bytes is above what max_message_size of the broker allows"
-                                        : "what the broker's user may do is set with its permissions"},
-       {"left_out", *left_out}});
+  log::warning("the broker closed a channel for a message that it refuses; other messages are not affected",
+               {{"reason", why},
+                {"to", std::string(routing_key)},
+                {"hint", said.kind == Kind::size ? "limits.message_bytes exceeds the broker's max_message_size"
+                                                 : "the permissions of the broker's user determine what it may do"},
+                {"left_out", *left_out}});
 }
 
-/// The connection is gone. What was being written was not routed and goes again, but not for ever: it may be the reason.
+/// The connection is lost. A message that was being written was not routed and is sent again, but not indefinitely,
+/// because it may be the cause.
 void TransportLoop::trials_lost(Participant& of, const std::string& why) {
   of.trials_unconfirmed.lost(why);
   of.trials_set_up = false;
   auto poison = of.trials.interrupted(most_interruptions);
   if (!poison) return;
   ++counts_.refused_interrupted;
-  log::warning("a message is given up: the connection was lost each time that it was being written",
+  log::warning("a message is dropped: the connection was lost each time that it was being written",
                {{"to", poison->routing_key}, {"bytes", poison->body.size()}, {"reason", why}});
   report(of, std::move(*poison), Outcome::refused,
          "the connection to the broker was lost " + std::to_string(most_interruptions) +

@@ -5,7 +5,7 @@
 
 namespace nuropb::mesh {
 
-/// The source, which has a turn from now on because something of it waits.
+/// The source's entry; gives the source a turn if it had none, because a message of it now waits.
 TrialQueue::Source& TrialQueue::with_turn(std::uint64_t number, bool first) {
   Source& source = sources_[number];
   if (source.waiting.empty()) turns_.insert(first ? turns_.begin() : turns_.end(), number);
@@ -25,7 +25,7 @@ void TrialQueue::again(std::vector<Outgoing>&& messages) {
   for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
     settled(source_of(*message));
     Source& source = with_turn(source_of(*message), true);
-    numbers_.insert(0);  // what has to go after it waits for it once more
+    numbers_.insert(0);  // messages that must follow it wait for it again
     source.bytes += message->body.size();
     ++source.not_follower;
     source.waiting.push_front({{std::move(*message), 0}});
@@ -62,7 +62,7 @@ const Outgoing* TrialQueue::next(const BrokerBounds& bounds, Progress progress, 
     const Entry& entry = source.waiting.front();
     const Outgoing& message = entry.waiting.message;
     const std::size_t size = message.body.size();
-    // What is of no use or known to be refused goes nowhere, so it need not wait for anything.
+    // A message that is useless or known to be refused will not be published, so it need not wait for anything.
     if (!OutQueue::of_no_use(message, now) && !bounds.refuses(message.type, message.routing_key, size, now)) {
       if (source.not_follower == 0 || entry.after > progress.settled) continue;
       const auto trust = bounds.trust(message.type, message.routing_key, size);
@@ -71,7 +71,7 @@ const Outgoing* TrialQueue::next(const BrokerBounds& bounds, Progress progress, 
       current_alone_ = trust == BrokerBounds::Trust::size_untried ||
                        (tried && (bounds.refuses_topics() || message.routing_key.size() > longest_topic_in_company));
       const std::size_t most = current_alone_ ? 1 : tried ? most_topics : most_known;
-      // Not past one that has to wait for company to go: it would never be alone.
+      // Does not pass a message that must be alone, because that one would otherwise never be alone.
       if (alone_ || progress.on_their_way >= most) return nullptr;
     }
     current_ = number;
@@ -98,7 +98,7 @@ Outgoing TrialQueue::take(bool sent) {
   const auto from = sources_.find(*current_);
   Outgoing out = pop(from->second).waiting.message;
   from->second.on_their_way += sent ? 1 : 0;
-  // The next turn is another's.
+  // The next turn belongs to another source.
   turns_.erase(std::find(turns_.begin(), turns_.end(), *current_));
   if (!from->second.waiting.empty()) turns_.push_back(*current_);
   alone_ = alone_ || (sent && current_alone_);
@@ -124,7 +124,7 @@ std::optional<Outgoing> TrialQueue::interrupted(unsigned most) {
 }
 
 void TrialQueue::refused(std::uint64_t source, SteadyTime now) {
-  // One refusal of those that have no source of their own says nothing of the others.
+  // Messages without a source of their own have nothing in common, so one refusal does not affect the others.
   if (source > Outgoing::no_source) pausing_[source] = now + pause_after_refusal;
 }
 
@@ -136,7 +136,7 @@ std::vector<Outgoing> TrialQueue::expire(SteadyTime now) {
     if (current_ == *at && !begun) current_.reset();
     std::size_t stay = source->second.waiting.size();
     for (bool first = true; stay > 0; --stay, first = false) {
-      // Round once: what stays goes to the back, in its order.
+      // One full round: entries that stay go to the back, in their order.
       Entry entry = pop(source->second);
       if (!(first && begun) && OutQueue::of_no_use(entry.waiting.message, now)) {
         out.push_back(std::move(entry.waiting.message));

@@ -20,7 +20,7 @@ void Unconfirmed::published(Outgoing&& message, bool whole) {
 }
 
 void Unconfirmed::returned(const std::string& correlation_id, std::string reason, std::string body) {
-  // No more than there are messages on the way, whatever a broker says.
+  // Bounded by the number of messages in flight, whatever a broker sends.
   if (returns_.size() < entries_.size()) returns_[correlation_id] = {std::move(reason), std::move(body)};
 }
 
@@ -47,7 +47,7 @@ void Unconfirmed::settle(std::uint64_t tag, bool multiple, Outcome outcome, cons
   settled_at_ = std::chrono::steady_clock::now();
   const std::uint64_t next = first_ + entries_.size();
   if (multiple) {
-    // Tag 0 means all, and a tag that we never gave out means no more than that.
+    // Tag 0 means all, and so does a tag that was never used.
     const std::uint64_t last = tag == 0 || tag >= next ? next - 1 : tag;
     for (std::uint64_t t = first_; t <= last; ++t) {
       if (Entry& entry = entries_[t - first_]; !entry.settled) tell(entry, outcome, detail);
@@ -83,7 +83,7 @@ std::vector<Outgoing> Unconfirmed::lost(const std::string& reason, const Culprit
   before_ = published_ever();
   entries_.clear();
   returns_.clear();
-  first_ = 1;  // the next channel counts anew
+  first_ = 1;  // tags of the next channel start at 1
   return untouched;
 }
 

@@ -13,7 +13,7 @@ void Unsettled::delivered(std::uint64_t tag) {
   if (waiting_.empty() || tag > waiting_.back().tag) waiting_.push_back({tag, State::open});
 }
 
-/// The first that is not below `tag`. Tags follow one another without a gap, so it is nearly always where it should be.
+/// The first entry that is not below `tag`. Tags have no gaps, so it is nearly always at the expected index.
 std::deque<Unsettled::Entry>::iterator Unsettled::find(std::uint64_t tag) {
   if (waiting_.empty() || tag <= waiting_.front().tag) return waiting_.begin();
   const std::uint64_t at = tag - waiting_.front().tag;
@@ -49,7 +49,7 @@ std::vector<Unsettled::Ack> Unsettled::take() {
     all = waiting_.front().tag;
     if (waiting_.front().state == State::told) --told_;
     if (waiting_.front().state == State::acked) {
-      last = all;  // the broker knows nothing of a tag that was told before, so it can't stand for others
+      last = all;  // a tag that was acknowledged before is unknown to the broker, so it cannot be used with `multiple`
       ++joined;
     }
     waiting_.pop_front();

@@ -1,7 +1,7 @@
 #pragma once
-// The deliveries of one opening of a channel that are not settled yet, and how the broker is told with few frames that
-// they are: one acknowledgement stands for all before it, as soon as all before it are settled. What is settled while an
-// older one is not goes by itself, so that a slow call holds up nobody's prefetch.
+// Unsettled deliveries of one opened channel, acknowledged to the broker with as few frames as possible: one
+// acknowledgement covers all earlier deliveries, as soon as all of them are settled. A delivery that is settled before
+// an older one is acknowledged individually, so that a slow call does not use up the prefetch of others.
 //
 // Pure; confined to the transport's thread.
 
@@ -19,16 +19,17 @@ class Unsettled {
     bool operator==(const Ack&) const = default;
   };
 
-  /// Tags only grow. One that was delivered before is ignored.
+  /// Tags only grow. A tag that was delivered before is ignored.
   void delivered(std::uint64_t tag);
-  /// What is not waiting for it is ignored: settled before, or never delivered.
+  /// Tags that are not open are ignored: settled before, or never delivered.
   void ack(std::uint64_t tag, bool multiple);
-  /// True if it has to be told, by the caller: there is no saying no to many at once here.
+  /// Returns true if the caller has to send the rejection. There is no multiple reject here.
   bool reject(std::uint64_t tag);
-  /// What has to be told of the acknowledgements since the last call.
+  /// The acknowledgement frames to send since the last call.
   std::vector<Ack> take();
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
-  /// Entries that are kept: at most some more than twice as many as are open, however long the oldest stays so.
+  /// Number of entries kept: at most somewhat more than twice the number of open ones, however long the oldest stays
+  /// open.
   [[nodiscard]] std::size_t size() const { return waiting_.size(); }
   void reset();
 
@@ -39,8 +40,8 @@ class Unsettled {
     State state;
   };
   std::deque<Entry>::iterator find(std::uint64_t tag);
-  std::deque<Entry> waiting_;  // from the oldest that is not told on; those that are told in between go now and then
-  std::size_t told_ = 0;       // of them
+  std::deque<Entry> waiting_;  // from the oldest unsent entry on; sent ones in between are removed from time to time
+  std::size_t told_ = 0;       // number of sent ones among them
   std::vector<std::uint64_t> acked_;  // since the last take()
 };
 

@@ -33,7 +33,7 @@ tl::expected<void, Malformed> read_properties(ReceivedProperties&& properties, I
   if (const std::string version = header("nuropb_protocol"); version != protocol_version) {
     return tl::unexpected(
         Malformed{{version.empty() ? "is missing" : "'" + version.substr(0, 32) + "' is not supported",
-                   "header nuropb_protocol", "we speak " + std::string(protocol_version)},
+                   "header nuropb_protocol", "supported: " + std::string(protocol_version)},
                   Refusal::protocol});
   }
   if (!known)

@@ -17,17 +17,18 @@ constexpr std::size_t most_words = 256;
 
 using At = std::function<std::string(const toml::node&)>;
 
-/// A list of texts, none of them empty. An empty list would leave it open whether it means nothing or everything.
+/// A list of non-empty strings. An empty list is rejected, because it could mean nothing or everything.
 Result<std::vector<std::string>> texts_of(const toml::table& table, std::string_view name, const At& at) {
   std::vector<std::string> out;
   const toml::node* const node = table.get(name);
   if (!node) return out;
   const toml::array* const list = node->as_array();
   if (!list || list->empty() || list->size() > most_words)
-    return failure("'" + std::string(name) + "' is no list of 1 to 256 texts", at(*node));
+    return failure("'" + std::string(name) + "' is not a list of 1 to 256 strings", at(*node));
   for (const toml::node& one : *list) {
     auto text = one.value_exact<std::string>();
-    if (!text || text->empty()) return failure("'" + std::string(name) + "' has an entry that is no text", at(one));
+    if (!text || text->empty())
+      return failure("'" + std::string(name) + "' has an entry that is not a string", at(one));
     out.push_back(std::move(*text));
   }
   return out;
@@ -36,7 +37,8 @@ Result<std::vector<std::string>> texts_of(const toml::table& table, std::string_
 Result<BackendScope> scope_of(const toml::table& table, const At& at) {
   for (auto&& [name, node] : table) {
     if (name != "key" && name != "may" && name != "channels" && name != "users")
-      return failure("unknown name '" + std::string(name.str()) + "'", at(node), "key, may, channels and users are");
+      return failure("unknown name '" + std::string(name.str()) + "'", at(node),
+                     "known names are key, may, channels and users");
   }
   auto may = texts_of(table, "may", at), channels = texts_of(table, "channels", at),
        users = texts_of(table, "users", at);
@@ -68,11 +70,11 @@ Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string&
   const auto at = [&](const toml::node& node) { return name + ":" + std::to_string(node.source().begin.line); };
   for (auto&& [key, node] : root) {
     if (key.str() != "keys")
-      return failure("unknown key '" + std::string(key.str()) + "'", at(node), "only a [keys] table stands here");
+      return failure("unknown key '" + std::string(key.str()) + "'", at(node), "only a [keys] table is allowed");
   }
   const toml::table* const keys = root["keys"].as_table();
   if (!keys || keys->empty())
-    return failure("no [keys] table with a key in it", name, "without a key nobody could call");
+    return failure("no [keys] table with a key in it", name, "without a key no backend could call");
   if (keys->size() > most_keys) return failure("more than 256 keys", at(*keys));
   for (auto&& [key_name, node] : *keys) {
     const toml::table* const scoped = node.as_table();
@@ -82,10 +84,10 @@ Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string&
     if (!scope) return tl::unexpected(scope.error());
     if (key->size() < min_key || key->size() > max_key)
       return failure("a key is shorter than 16 bytes, or longer than 1024", at(node),
-                     "openssl rand -hex 32 makes a good one");
+                     "openssl rand -hex 32 generates a good one");
     for (const char c : *key) {
       if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f)
-        return failure("a key has a character that can't stand in a header", at(node),
+        return failure("a key has a character that is not allowed in a header", at(node),
                        "letters, digits and signs of ASCII, no spaces");
     }
     out.keys_.push_back({digest(*key), {std::string(key_name.str()), std::move(*scope)}});

@@ -1,6 +1,6 @@
 #pragma once
-// The keys of backends (docs/tasks/snorky.md): a TOML file, backend.key_file. Each has a name, for the log; several are
-// good at a time, so that one can be replaced without a gap.
+// The keys of backends (docs/tasks/snorky.md): a TOML file, backend.key_file. Each key has a name, for the log; several
+// keys are valid at a time, so that one can be replaced without an interruption.
 //
 //   [keys]
 //   billing = "a-long-random-text"     # may do everything
@@ -10,8 +10,8 @@
 //   may = ["publish"]
 //   channels = ["reports.*"]
 //
-// Judged in meshd only. A key is compared by its SHA-256, with all of them and in constant time, so that neither the time
-// nor the order tells anything; the keys themselves don't stay in memory.
+// Verified in meshd only. A key's SHA-256 is compared with all stored ones in constant time, so that neither time nor
+// order reveals anything; the keys themselves do not stay in memory.
 
 #include <array>
 #include <cstdint>
@@ -29,7 +29,7 @@ class BackendKeys {
   static constexpr std::size_t min_key = 16;  ///< bytes: shorter ones can be guessed
   static constexpr std::size_t max_key = 1024;
 
-  /// An error names file, line and what is wrong, and never the key.
+  /// An error names file, line and what is wrong, never the key.
   static Result<BackendKeys> load(const std::string& file);
   static Result<BackendKeys> parse(std::string_view toml, const std::string& name);
 
@@ -37,9 +37,9 @@ class BackendKeys {
     std::string name;
     BackendScope scope;
   };
-  /// Whose key it is; nullptr: it is none of ours. Good until the next reload().
+  /// The owner of the key; nullptr if it is unknown. Valid until the next reload().
   [[nodiscard]] const Owner* judge(std::string_view key) const;
-  /// Reads the file again. On an error what was loaded before stays in force.
+  /// Reads the file again. On an error the previously loaded content stays in force.
   Result<void> reload();
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
 

@@ -34,7 +34,8 @@ Result<BackendScope> BackendScope::of(const std::vector<std::string>& may, Patte
   for (const std::string& word : may) {
     const auto* const found = std::ranges::find(names, word);
     if (found == names.end())
-      return failure("'" + word.substr(0, 64) + "' is no operation", "", "publish, send, close and list are");
+      return failure("'" + word.substr(0, 64) + "' is not an operation", "",
+                     "operations are publish, send, close and list");
     out.may_ |= 1U << static_cast<unsigned>(found - names.begin());
   }
   out.channels_ = std::move(channels);
@@ -51,7 +52,7 @@ std::optional<std::string> BackendScope::refuses(std::string_view service, std::
   return *operation == publish ? refuses_channel(params) : refuses_users(command, params);
 }
 
-/// What is no channel is left to the service, which refuses it.
+/// Invalid channels are passed on to the service, which refuses them.
 std::optional<std::string> BackendScope::refuses_channel(std::string_view params) const {
   json::Slice channel, message;
   if (channels_.empty() || !bind(params, {{"channel", &channel}, {"message", &message}})) return {};

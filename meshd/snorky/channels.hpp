@@ -1,6 +1,6 @@
 #pragma once
-// Which sockets are in which channel, of one service. A channel is the canonical text of a JSON value (value.hpp).
-// Bounded per socket by the service, in all by the sockets that there can be. One thread.
+// The subscriptions of one service: which sockets are in which channel. A channel is the canonical text of a JSON value
+// (value.hpp). The service limits channels per socket; the total is bounded by the number of sockets. One thread.
 
 #include <map>
 #include <string>
@@ -11,19 +11,19 @@
 
 namespace nuropb::meshd::snorky {
 
-/// Bytes of a channel as it was written.
+/// Maximum bytes of a channel as the client wrote it.
 inline constexpr std::size_t max_channel = 1024;
 
 class Channels {
  public:
-  /// False if it is in it already (or is not).
+  /// Returns false if the socket is already in the channel (remove: is not in it).
   bool add(const std::string& channel, const SessionRef& session);
   bool remove(const std::string& channel, const SessionRef& session);
-  /// Takes the socket out of all of its channels, and tells which they were.
+  /// Removes the socket from all its channels and returns them.
   std::vector<std::string> remove_all(const SessionRef& session);
 
   [[nodiscard]] bool contains(const std::string& channel, const SessionRef& session) const;
-  /// nullptr: nobody is in it.
+  /// nullptr if the channel has no members.
   [[nodiscard]] const Sessions* members(const std::string& channel) const;
   [[nodiscard]] std::size_t count(const SessionRef& session) const;
   [[nodiscard]] std::size_t size() const { return channels_.size(); }
@@ -31,7 +31,7 @@ class Channels {
  private:
   using ByName = std::map<std::string, Sessions>;
   ByName channels_;
-  std::map<SessionRef, std::set<const std::string*>> by_session_;  // names in channels_, whose nodes don't move
+  std::map<SessionRef, std::set<const std::string*>> by_session_;  // names in channels_, whose nodes are stable
 };
 
 }  // namespace nuropb::meshd::snorky

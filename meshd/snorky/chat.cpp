@@ -32,7 +32,7 @@ Outcome ChatService::join(const Call& call, std::string_view raw, const std::str
   if (sockets_.count(call.caller.session) >= limits_.per_session)
     return Outcome::failed(too_many("channels", limits_.per_session));
   Place& place = places_.try_emplace(channel, Place{std::string(raw)}).first->second;
-  // To those who are there before it is one of them, as the original does.
+  // Like the original, notifies the existing members before adding the new one.
   if (!place.by_user.contains(user) && !call.restoring) tell_presence(channel, place, user, "joined");
   place.by_user[user].insert(call.caller.session);
   sockets_.add(channel, call.caller.session);
@@ -40,7 +40,7 @@ Outcome ChatService::join(const Call& call, std::string_view raw, const std::str
   Outcome out = Outcome::keeps(channel);
   out.data = "{\"members\":[";
   for (bool first = true; const auto& [member, sockets] : place.by_user) {
-    if (out.data.size() > limits_.answer_bytes) break;  // the rest of a crowd is heard of when it writes
+    if (out.data.size() > limits_.answer_bytes) break;  // further members become visible when they write
     if (!first) out.data += ',';
     json::append_quoted(out.data, member);
     first = false;
@@ -57,7 +57,7 @@ void ChatService::leave(const SessionRef& session, const std::string& user, cons
   const auto own = found->second.by_user.find(user);
   if (own == found->second.by_user.end()) return;
   own->second.erase(session);
-  if (!own->second.empty()) return;  // still here on another socket
+  if (!own->second.empty()) return;  // still in the channel with another socket
   found->second.by_user.erase(own);
   if (found->second.by_user.empty()) places_.erase(found);
   else tell_presence(channel, found->second, user, "left");

@@ -1,9 +1,9 @@
 #pragma once
-// ChatService of Snorky (nuropb-wire.md section 3): channels whose members see one another come, go and write.
+// ChatService of Snorky (nuropb-wire.md section 3): channels whose members see each other join, leave and write.
 //
-// Who one is, is the authorized user, on however many sockets: presence is told of a user's first socket in a channel
-// and of its last. Anonymous sockets can't join. Members are those of this gateway: presence that is shared among
-// gateways would have to survive their deaths too (docs/tasks/snorky.md says so).
+// A member is an authenticated user with any number of sockets: presence is announced for a user's first socket in a
+// channel and for the last one that leaves. Anonymous sockets cannot join. Only members of this gateway are known:
+// presence shared among gateways would have to survive their failures (docs/tasks/snorky.md).
 
 #include <chrono>
 #include <functional>
@@ -27,7 +27,7 @@ class ChatService final : public Service {
  private:
   struct Place {
     std::string raw;                                         ///< the channel as its first member wrote it
-    std::map<std::string, Sessions, std::less<>> by_user{};  ///< members, and their sockets in it
+    std::map<std::string, Sessions, std::less<>> by_user{};  ///< members and their sockets in the channel
   };
   Outcome run(const Call& call);
   Outcome join(const Call& call, std::string_view raw, const std::string& channel);
@@ -42,7 +42,7 @@ class ChatService final : public Service {
   Now now_;
   Channels sockets_;
   std::map<std::string, Place> places_;
-  std::map<SessionRef, std::string> users_;  // of the sockets that are in some channel
+  std::map<SessionRef, std::string> users_;  // users of the sockets that are in any channel
 };
 
 }  // namespace nuropb::meshd::snorky

@@ -28,10 +28,10 @@ void GatewayService::send(const Call& call, const Answer& answer) {
   } else if (call.command == "send_to_users") {
     bound = bind(call.params, {{"user_ids", &whom}, {"message", &message}});
     const auto users = bound ? nlohmann::json::parse(whom.text, nullptr, false) : nlohmann::json();
-    if (bound && !users.is_array()) return answer(Outcome::failed("'user_ids' is no list"));
+    if (bound && !users.is_array()) return answer(Outcome::failed("'user_ids' is not a list"));
     std::vector<std::string> ids;
     for (const auto& user : users) {
-      if (!user.is_string()) return answer(Outcome::failed("'user_ids' has an entry that is no text"));
+      if (!user.is_string()) return answer(Outcome::failed("'user_ids' has an entry that is not a string"));
       ids.push_back(user.get<std::string>());
     }
     target = Target::users(std::move(ids));
@@ -39,7 +39,7 @@ void GatewayService::send(const Call& call, const Answer& answer) {
     return answer(Outcome::failed(text::unknown_command));
   }
   if (!bound) return answer(Outcome::failed(text::invalid_params));
-  // The text is a slice of the caller's, and Pushes has sent it when it returns.
+  // The text is a slice of the caller's record; Pushes has sent it when it returns.
   const auto begun = pushes_.send(target, message.text, [answer](const meshd::Outcome& outcome) {
     Outcome out;
     out.data = to_json(outcome).dump();
@@ -61,7 +61,8 @@ void GatewayService::operate(const Call& call, const Answer& answer) {
   else return answer(Outcome::failed(text::unknown_command));
   if (!bound) return answer(Outcome::failed(text::invalid_params));
   const auto params = nlohmann::json::parse(call.params, nullptr, false);
-  if (params.is_discarded()) return answer(Outcome::failed(text::invalid_params));  // a lone surrogate, which no id has
+  // A lone surrogate, which no id contains.
+  if (params.is_discarded()) return answer(Outcome::failed(text::invalid_params));
   run_operation(pushes_, call.command, params, [answer](const Result<nlohmann::json>& result) {
     if (!result) return answer(Outcome::failed(result.error().what));
     Outcome out;

@@ -1,12 +1,12 @@
 #pragma once
-// The service `gateway` that backends call: what HandlerManager does, across all edges and gateways.
+// The service `gateway` for backends: HandlerManager's functions across all edges and gateways.
 //
 //   send_to_session(session_id, message)   send_to_users(user_ids, message)   send_to_all(message)
 //   close_session(session_id, code?, reason?)   close_users(user_ids, code?, reason?)   close_all(code?, reason?)
 //   sessions(user_id?, cursor?, limit?)
 //
-// In the words of meshd/operations.hpp, whose results it gives. Messages go out as they are written, byte for byte: to
-// /websocket as they are, to /ws inside an envelope of the service `gateway`.
+// Parameters and results are those of meshd/operations.hpp. Messages are forwarded byte for byte: to /websocket as they
+// are, to /ws in an envelope of the service `gateway`.
 
 #include "meshd/pushes.hpp"
 #include "meshd/snorky/service.hpp"

@@ -69,7 +69,7 @@ bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller,
     done({{}, {}, answer_text(call.service, call.call_id, Outcome::failed("Unknown service"))});
     return true;
   }
-  // What the edge may have to bring back is taken while the call is here: a service may answer later.
+  // The call that the edge may have to replay is copied now, because a service may answer later.
   std::string standing = call.params.size() <= records::max_standing / 2
                              ? encode_call(call.service, call.command, call.params)
                              : std::string();
@@ -80,7 +80,8 @@ bool Hub::consumer_call(const records::SnorkyCall& call, const Caller& caller,
                   if (outcome.standing != Outcome::Standing::nothing) {
                     answer.key = name + '\0' + outcome.key;
                     if (outcome.standing == Outcome::Standing::keep) answer.call = standing;
-                    // Without its place at the edge it would not outlive us, which is better than an edge that can't read us.
+                    // Without being stored at the edge the call does not survive a restart of meshd, which is better
+                    // than a record that the edge cannot read.
                     const bool fits =
                         answer.key.size() <= records::max_standing && answer.call.size() <= records::max_standing;
                     if (!fits || (outcome.standing == Outcome::Standing::keep && answer.call.empty()))

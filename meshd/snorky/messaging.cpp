@@ -5,7 +5,7 @@
 namespace nuropb::meshd::snorky {
 namespace {
 
-constexpr std::size_t max_participant = 1024;  // as long as a user's id may be
+constexpr std::size_t max_participant = 1024;  // the maximum length of a user id
 
 std::optional<std::string> text_of(json::Slice value) {
   if (value.kind != json::Kind::string || value.text.size() > 6 * max_participant) return {};
@@ -59,7 +59,7 @@ Outcome MessagingService::list() const {
   Outcome out;
   out.data = "[";
   for (const auto& [name, session] : participants_) {
-    if (out.data.size() > limits_.answer_bytes) return Outcome::failed("More participants than one answer holds");
+    if (out.data.size() > limits_.answer_bytes) return Outcome::failed("More participants than fit into one answer");
     if (out.data.size() > 1) out.data += ',';
     json::append_quoted(out.data, name);
   }

@@ -1,9 +1,10 @@
 #pragma once
-// MessagingService of Snorky (nuropb-wire.md section 3): sockets take names and write to one another by them.
+// MessagingService of Snorky (nuropb-wire.md section 3): sockets register names and send messages to one another by
+// name.
 //
-// A name belongs to the socket that registered it first, until it leaves. Which names a socket may take is the config's:
-// its user's id only, so that a name says who it is, or any. Names are known within this gateway only: two gateways can't
-// agree at once on who was first (docs/tasks/snorky.md says so).
+// A name belongs to the socket that registered it first, until that socket leaves. The config determines which names a
+// socket may register: only its user's id, so that a name proves the sender, or any. Names are local to this gateway,
+// because two gateways cannot agree instantly on who was first (docs/tasks/snorky.md).
 
 #include <map>
 #include <set>

@@ -17,7 +17,7 @@ Outcome PubSubService::run(const Call& call) {
   }
   if (publishing) {
     if (!may_publish(call.caller, channel.text)) return Outcome::failed(text::not_authorized);
-    return Outcome::failed(publish(channel.text, message.text));  // an empty text is no failure
+    return Outcome::failed(publish(channel.text, message.text));  // an empty text means success
   }
   if (channel.text.size() > max_channel) return Outcome::failed(text::channel_too_long);
   std::string name = canonical(channel.text);

@@ -1,9 +1,9 @@
 #pragma once
 // PubSubService and PubSubBackend of Snorky (nuropb-wire.md section 3).
 //
-// subscribe, unsubscribe, publish over channels that are any JSON value. A message goes to every socket that is
-// subscribed, the publisher's too, on every edge at once and on the other gateways of the service as soon as the
-// broker takes it there.
+// subscribe, unsubscribe and publish on channels, which are arbitrary JSON values. A message goes to every subscribed
+// socket, including the publisher's: on all edges of this gateway immediately, on the service's other gateways through
+// the broker.
 
 #include "meshd/snorky/channels.hpp"
 #include "meshd/snorky/service.hpp"
@@ -12,7 +12,7 @@ namespace nuropb::meshd::snorky {
 
 class PubSubService final : public Service {
  public:
-  enum class Publish : std::uint8_t { all, backend, policy };  ///< which consumers may
+  enum class Publish : std::uint8_t { all, backend, policy };  ///< which clients may publish
 
   PubSubService(std::string name, Publish publish, ServiceLimits limits, Outlet& outlet)
       : Service(std::move(name)), publish_(publish), limits_(limits), outlet_(outlet) {}
@@ -21,7 +21,8 @@ class PubSubService final : public Service {
   void on_session_closed(const SessionRef& session) override { channels_.remove_all(session); }
   void on_peer(std::string_view body) override;
 
-  /// To all who are subscribed, here and elsewhere. Raw JSON both. What is wrong with them, or nothing.
+  /// Publishes to all subscribers, here and on other gateways. Both arguments are raw JSON. Returns what is wrong with
+  /// them, or an empty string.
   std::string publish(std::string_view channel, std::string_view message);
 
  private:
@@ -35,7 +36,7 @@ class PubSubService final : public Service {
   Channels channels_;
 };
 
-/// What backends call in its stead: publishing is always allowed.
+/// The backends' counterpart, which may always publish.
 class PubSubBackend final : public Service {
  public:
   PubSubBackend(std::string name, PubSubService& frontend) : Service(std::move(name)), frontend_(frontend) {}

@@ -1,11 +1,11 @@
 #pragma once
-// A Snorky service (nuropb-wire.md section 3): something with a name that consumers on /ws, or backends, call, and that
-// sends them notifications.
+// A Snorky service (nuropb-wire.md section 3): has a name, is called by clients on /ws or by backends, and sends
+// notifications to clients.
 //
 //   record ──► Registry::call ──► Service::call ──► Answer (once, at once or later)
 //                                     └──────────► Outlet::notify (any number, to any sockets)
 //
-// All on the ring loop's thread. What a caller sends was validated as JSON before it comes here, and nothing else.
+// All calls are on the ring loop's thread. A caller's parameters are valid JSON, but not validated otherwise.
 
 #include <compare>
 #include <cstdint>
@@ -20,7 +20,7 @@
 
 namespace nuropb::meshd::snorky {
 
-/// One consumer's socket. Sorted by worker, so that a set of them falls into workers.
+/// One client's socket. Sorted by worker, so that a set of them is grouped by worker.
 struct SessionRef {
   WorkerId worker;
   std::uint32_t slot = 0;
@@ -29,27 +29,28 @@ struct SessionRef {
 };
 using Sessions = std::set<SessionRef>;
 
-/// Who calls. A consumer has a session; it is anonymous where its user is empty. A backend has the name of its key.
+/// The caller. A client has a session, and is anonymous if `user` is empty. A backend has its key's name.
 struct Caller {
   SessionRef session;
   std::string_view user;
-  const Policy::Session* policy = nullptr;  ///< of a consumer
-  std::string_view backend;                 ///< empty: a consumer
+  const Policy::Session* policy = nullptr;  ///< of a client
+  std::string_view backend;                 ///< empty for a client
 };
 
 struct Call {
   Caller caller;
   std::string_view command;
   std::string_view params;  ///< raw JSON of any kind
-  /// The edge brings back what stood before a restart of meshd: nobody is told anew.
+  /// The edge replays a call from before a restart of meshd: other clients are not notified again.
   bool restoring = false;
 };
 
-/// How a call ended.
+/// The result of a call.
 struct Outcome {
   std::string data = "null";  ///< raw JSON
-  std::string error;          ///< not empty: the call failed, with this text
-  /// What the caller's edge keeps of it, to call again after a restart of meshd, or lets go: by key within the service.
+  std::string error;          ///< not empty: the call failed with this text
+  /// Whether the caller's edge stores the call for replay after a restart of meshd, or deletes a stored one: by key
+  /// within the service.
   enum class Standing : std::uint8_t { nothing, keep, drop } standing = Standing::nothing;
   std::string key;
 
@@ -63,25 +64,25 @@ namespace text {  // the original's, to the letter
 inline constexpr const char* unknown_command = "Unknown command";
 inline constexpr const char* invalid_params = "Invalid params";
 inline constexpr const char* not_authorized = "Not authorized";
-// Ours
+// Not in the original.
 inline constexpr const char* channel_too_long = "The channel is longer than 1024 bytes";
 inline constexpr const char* too_large = "The message is too large";
 }  // namespace text
 
-/// What one socket may have of a service, and how large an answer may be.
+/// Limits per socket and service, and the size of a response.
 struct ServiceLimits {
   std::size_t per_session = 100;          ///< channels or names: snorky.channels_per_session
-  std::size_t answer_bytes = 256U << 10;  ///< lists end before
+  std::size_t answer_bytes = 256U << 10;  ///< lists are truncated to it
 };
 
-/// Where services send what is no answer.
+/// How services send anything that is not the response to a call.
 class Outlet {
  public:
   virtual ~Outlet() = default;
-  /// A whole frame to sockets of this gateway; one that is gone is passed over. False, and nothing sent: it is larger
-  /// than limits.message_bytes.
+  /// Sends a frame to sockets of this gateway; closed ones are skipped. Returns false, and sends nothing, if it exceeds
+  /// limits.message_bytes.
   virtual bool notify(const Sessions& to, std::string_view frame) = 0;
-  /// The same news for the other gateways of this service: `body` is raw JSON. May be lost; never waits.
+  /// Sends the same notification to the service's other gateways; `body` is raw JSON. May be lost; never blocks.
   virtual void tell_peers(std::string_view service, std::string_view body) = 0;
 };
 
@@ -91,14 +92,15 @@ class Service {
   virtual ~Service() = default;
   [[nodiscard]] const std::string& name() const { return name_; }
 
-  /// Calls `answer` once, at once or later.
+  /// Calls `answer` exactly once, immediately or later.
   virtual void call(const Call& call, const Answer& answer) = 0;
-  /// A socket is gone, with all that it stood for. Told of every socket, also of those that never called.
+  /// A socket was closed; its state has to be removed. Called for every socket, also for those that never called the
+  /// service.
   virtual void on_session_closed(const SessionRef&) {}
-  /// What the same service on another gateway said with tell_peers(): valid JSON, otherwise untrusted.
+  /// A notification that the same service on another gateway sent with tell_peers(): valid JSON, otherwise untrusted.
   virtual void on_peer(std::string_view /*body*/) {}
 
-  /// The text of a call that is over `ServiceLimits::per_session`.
+  /// The error text of a call that exceeds `ServiceLimits::per_session`.
   [[nodiscard]] static std::string too_many(std::string_view what, std::size_t most);
 
  protected:

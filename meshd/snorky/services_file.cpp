@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 3> kinds{"pubsub", "messaging", "chat"};
 constexpr std::array<std::string_view, 3> publishers{"all", "backend", "policy"};
 constexpr std::array<std::string_view, 2> name_rules{"user", "any"};
 
-/// Reads one file, remembering the first mistake.
+/// Reads one file and remembers the first mistake.
 class Reader {
  public:
   explicit Reader(std::string name) : name_(std::move(name)) {}
@@ -39,10 +39,10 @@ class Reader {
     if (found != words.end()) return static_cast<Choice>(found - words.begin());
     std::string all;
     for (const auto one : words) all += (all.empty() ? "" : ", ") + std::string(one);
-    wrong(node, "'" + key + "' is none of " + all);
+    wrong(node, "'" + key + "' is not one of " + all);
     return Choice{};
   }
-  /// One table per service, by name.
+  /// Calls `work` for each service's table.
   template <class Work>
   void services(const toml::node& side, const std::string& side_name, Work&& work) {
     const toml::table* const table = side.as_table();

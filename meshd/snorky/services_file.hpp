@@ -1,15 +1,15 @@
 #pragma once
-// Which Snorky services there are (docs/tasks/snorky.md): a TOML file, snorky.services_file.
+// The configured Snorky services (docs/tasks/snorky.md): a TOML file, snorky.services_file.
 //
-//   [frontend.pubsub]            # consumers call it by this name, on /ws
+//   [frontend.pubsub]            # clients call it by this name, on /ws
 //   kind = "pubsub"              # pubsub, messaging, chat
-//   publish = "backend"          # pubsub: all, backend (no consumer), policy (the verb publish)
+//   publish = "backend"          # pubsub: all, backend (no client), policy (the verb publish)
 //
 //   [backend.pubsub_backend]     # backends, on POST /backend
 //   kind = "pubsub"
 //   frontend = "pubsub"          # the service that it publishes to
 //
-// Pure but for load().
+// Pure, except load_services().
 
 #include <string>
 #include <string_view>
@@ -21,7 +21,7 @@
 
 namespace nuropb::meshd::snorky {
 
-/// The service that every backend registry has, and whose name means the gateway itself on /ws.
+/// The service that every backend registry has. On /ws the name stands for the gateway itself.
 inline constexpr std::string_view gateway_service = "gateway";
 
 struct ServiceSettings {
@@ -40,10 +40,10 @@ struct Services {
   std::vector<BackendSettings> backend;
 };
 
-/// Without a file: `pubsub`, to which no consumer publishes, and its `pubsub_backend`.
+/// The services without a file: `pubsub`, to which no client may publish, and its `pubsub_backend`.
 Services default_services();
 Result<Services> load_services(const std::string& file);
-/// An error names line and key; `name` stands for the file.
+/// An error names line and key; `name` is used as the file's name in messages.
 Result<Services> parse_services(std::string_view toml, const std::string& name);
 
 }  // namespace nuropb::meshd::snorky

@@ -22,7 +22,7 @@ Kind kind_of(char first) {
   }
 }
 
-/// Walks over valid JSON. Nothing is checked again but the end of the text, so that a broken precondition reads nothing
+/// Walks over valid JSON. Only the end of the text is checked again, so that a violated precondition cannot cause reads
 /// beyond it.
 class Walk {
  public:
@@ -97,7 +97,7 @@ void append_number(std::string& out, std::string_view raw) {
   if (e != std::string_view::npos) {
     std::string_view power = rest.substr(e + 1);
     if (power.starts_with('+')) power.remove_prefix(1);
-    if (power.size() > 17) {  // beyond any number that somebody means: it stands for itself
+    if (power.size() > 17) {  // beyond every meaningful number: kept as written
       out += raw;
       return;
     }

@@ -1,6 +1,6 @@
 #pragma once
-// JSON values as Snorky's services look at them: a channel is any value, equal by what it says and not by how it is
-// written; params are exactly the named ones. Pure; the text is a consumer's or a backend's, and was validated before.
+// JSON values as Snorky's services compare them: a channel is any value, compared by meaning and not by spelling;
+// params are exactly the named ones. Pure; the text comes from a client or a backend and was validated before.
 
 #include <initializer_list>
 #include <optional>
@@ -13,18 +13,18 @@
 
 namespace nuropb::meshd::snorky {
 
-/// The one spelling of a value: no white space, members sorted by name (of two with one name the last), strings with
-/// the fewest escapes, numbers by their exact decimal value (1, 1.0 and 10e-1 are one; so are 0 and -0). `true` is not 1,
-/// other than in Python. Itself JSON. Precondition: `raw` is valid JSON.
+/// The canonical spelling of a value: no white space, members sorted by name (of duplicates the last), strings with the
+/// fewest escapes, numbers by their exact decimal value (1, 1.0 and 10e-1 are equal; so are 0 and -0). Unlike in
+/// Python, `true` differs from 1. The result is JSON. Precondition: `raw` is valid JSON.
 std::string canonical(std::string_view raw);
 
-/// What patterns of a policy see of a value: the text of a string, of anything else its canonical JSON.
+/// The text that policy patterns are matched against: a string's content, or the canonical JSON of any other value.
 std::string as_text(std::string_view raw);
 
-/// Binds the members of `params`: each of those asked for has to be there, and no other, as the original binds keyword
-/// arguments. False ("Invalid params") otherwise. Precondition: `params` is valid JSON of any kind.
+/// Binds the members of `params` like keyword arguments in the original: each requested member must exist, and no
+/// other. Otherwise returns false ("Invalid params"). Precondition: `params` is valid JSON of any kind.
 bool bind(std::string_view params, std::initializer_list<std::pair<std::string_view, json::Slice*>> wanted);
-/// The same with some that may be missing.
+/// The same with optional members.
 bool bind(std::string_view params, std::initializer_list<std::pair<std::string_view, json::Slice*>> wanted,
           std::initializer_list<std::pair<std::string_view, json::Slice*>> optional);
 

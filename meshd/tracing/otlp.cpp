@@ -13,12 +13,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr auto last_moment = milliseconds(1500);  // at the end, for what is still here
+// How long remaining spans may take at shutdown.
+constexpr auto last_moment = milliseconds(1500);
 constexpr milliseconds first_pause{500};
 constexpr const char* setting_of_headers = "tracing.headers_file";
 
 Json attribute(const std::string& key, const std::variant<std::string, std::int64_t>& value) {
-  // OTLP's JSON writes 64-bit numbers as texts.
+  // OTLP's JSON writes 64-bit numbers as strings.
   if (const auto* number = std::get_if<std::int64_t>(&value))
     return {{"key", key}, {"value", {{"intValue", std::to_string(*number)}}}};
   return {{"key", key}, {"value", {{"stringValue", std::get<std::string>(value)}}}};
@@ -61,7 +62,7 @@ std::string encode_otlp(const std::vector<Span>& spans, const SpanResource& reso
              attribute("service.version", resource.version)}}}},
          {"scopeSpans",
           {{{"scope", {{"name", "nuropb-gateway"}, {"version", resource.version}}}, {"spans", std::move(list)}}}}}}}};
-  // What consumers call their services need not be UTF-8.
+  // Names from clients may be invalid UTF-8.
   return request.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -93,14 +94,14 @@ Result<Headers> parse_headers(std::string_view text) {
     const std::string_view name = line.substr(0, line.find(':'));
     if (name.size() == line.size()) return wrong("no ':'");
     if (name.empty() || name.find_first_not_of(token) != std::string_view::npos)
-      return wrong("that is no header's name");
+      return wrong("that is not a header's name");
     std::string lower(name);
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (std::find(not_theirs.begin(), not_theirs.end(), lower) != not_theirs.end())
-      return wrong("that header is HTTP's own");
+      return wrong("that header is reserved for HTTP itself");
     const std::string_view value = trimmed(line.substr(name.size() + 1), blank);
     if (std::any_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }))
-      return wrong("a character that no header may have");
+      return wrong("a character that is not allowed in a header");
     if (out.size() == most) return wrong("more than 32 headers");
     out.emplace_back(name, value);
   }
@@ -162,7 +163,7 @@ void OtlpExporter::add(std::vector<Span>&& spans) {
     if (stopping_ || queue_.size() >= settings_.queued) ++counters_.dropped;
     else queue_.push_back(std::move(span));
   }
-  // The first wakes the thread, which then waits for company; enough company wakes it again.
+  // The first span wakes the thread, which then waits for more; a full batch wakes it again.
   if (queue_.size() <= spans.size() || queue_.size() >= batch) wake_.notify_all();
 }
 
@@ -194,7 +195,7 @@ void OtlpExporter::run() {
     if (sent == Sent::later && !last) {
       wake_.wait_for(lock, pause, [this] { return stopping_; });
       pause = std::min(pause * 2, settings_.longest_pause);
-      continue;  // the same spans once more
+      continue;  // retries the same spans
     }
     pause = first_pause;
     spans.clear();
@@ -211,11 +212,11 @@ void OtlpExporter::run() {
 OtlpExporter::Sent OtlpExporter::send(const std::vector<Span>& spans) {
   Sent sent = Sent::later;
   std::string why;
-  // One that can't be read may be in the midst of being renewed: the former ones go on meanwhile.
+  // A file that cannot be read may be in the middle of being replaced, so the previous headers stay in use.
   if (headers_file_.named() && headers_file_.changed()) {
     const auto read = read_headers();
     if (!read && !stale_headers_)
-      log::warning("headers for the collector not changed", {{"reason", read.error().text()}});
+      log::warning("headers for the collector could not be reloaded", {{"reason", read.error().text()}});
     stale_headers_ = !read;
   }
   const http::Request request{"POST", "", encode_otlp(spans, settings_.resource, unix_us_at_zero()), headers_};

@@ -1,9 +1,10 @@
 #pragma once
-// Spans to an OpenTelemetry collector: OTLP/HTTP with JSON bodies (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP").
+// Exports spans to an OpenTelemetry collector: OTLP/HTTP with JSON bodies (opentelemetry.io/docs/specs/otlp,
+// "OTLP/HTTP").
 //
-// A thread of its own sends batches. Whoever adds spans waits for nothing: the queue is bounded, what does not fit is
-// dropped and counted. A batch that the collector can't take now is tried again, with growing pauses; one that it refuses
-// for good is dropped.
+// A thread sends batches. add() never blocks: the queue is bounded, and spans that do not fit are dropped and counted.
+// A batch that the collector cannot accept now is retried with growing pauses; one that it refuses permanently is
+// dropped.
 
 #include <condition_variable>
 #include <cstdint>
@@ -24,19 +25,19 @@
 
 namespace nuropb::meshd {
 
-/// Who the spans are from.
+/// The source of the spans.
 struct SpanResource {
   std::string service, instance, version;
 };
 /// An ExportTraceServiceRequest. `unix_us_at_zero` is Unix time where to_us() is 0. Pure.
 std::string encode_otlp(const std::vector<Span>& spans, const SpanResource& resource, std::int64_t unix_us_at_zero);
 
-/// tracing.otlp_url: an address without a path is a base, behind which OTLP/HTTP has its own ("OTLP/HTTP Request");
-/// any other is where spans go, as it is written.
+/// tracing.otlp_url: a URL without a path is a base, to which OTLP/HTTP's path is appended ("OTLP/HTTP Request"); any
+/// other URL is used as it is written.
 Result<http::Url> parse_otlp_url(std::string_view text);
 
-/// "Name: value" a line, as in tracing.headers_file; empty lines count for nothing. HTTP's own, which say how long a body is
-/// and whose, are no headers to give. Errors name the line, never what is in it. Pure.
+/// One "Name: value" per line, as in tracing.headers_file; empty lines are ignored. HTTP's own headers about body and
+/// connection are rejected. Errors name the line, never its content. Pure.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 Result<Headers> parse_headers(std::string_view text);
 
@@ -48,8 +49,8 @@ class OtlpExporter {
     std::string headers_file{};
     std::size_t queued = 8192;
     SpanResource resource;
-    milliseconds every{1000};            ///< how long a span may wait for company
-    milliseconds longest_pause{30'000};  ///< between two tries
+    milliseconds every{1000};            ///< how long a span may wait for others to be sent together
+    milliseconds longest_pause{30'000};  ///< maximum pause between two attempts
   };
   struct Counters {
     std::uint64_t exported = 0, dropped = 0;
@@ -58,13 +59,13 @@ class OtlpExporter {
 
   explicit OtlpExporter(Settings settings);
   ~OtlpExporter();
-  /// nullptr: the config wants none.
+  /// nullptr if the config does not enable the export.
   static Result<std::unique_ptr<OtlpExporter>> make(const Config& config, const std::string& instance);
-  /// Reads the headers; until then, and where there is no file, none are sent.
+  /// Reads the headers file. Before that, and without such a file, no additional headers are sent.
   Result<void> read_headers();
 
   void start();
-  /// Sends what it has, for a moment, and ends the thread.
+  /// Sends queued spans for a short time, then ends the thread.
   void stop();
   /// Any thread.
   void add(std::vector<Span>&& spans);
@@ -77,16 +78,16 @@ class OtlpExporter {
 
   Settings settings_;
   http::Client client_;
-  mesh::SecretFile headers_file_;  // with headers_, the thread's own once it runs
+  mesh::SecretFile headers_file_;  // used, like headers_, by the thread only once it runs
   Headers headers_;
   bool stale_headers_ = false;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Span> queue_;  // under mutex_
-  Counters counters_;       // under mutex_
-  bool stopping_ = false;   // under mutex_
-  bool ended_ = false;      // under mutex_
-  bool failing_ = false;    // the thread's own: it has been said
+  std::deque<Span> queue_;  // guarded by mutex_
+  Counters counters_;       // guarded by mutex_
+  bool stopping_ = false;   // guarded by mutex_
+  bool ended_ = false;      // guarded by mutex_
+  bool failing_ = false;    // used by the thread only: the failure was logged
   std::thread thread_;
 };
 

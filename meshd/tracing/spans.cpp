@@ -19,7 +19,7 @@ std::string_view name_of(records::Type verb) {
   }
 }
 
-/// What meshd passes on to nobody: the whole of it is one span.
+/// Requests that meshd handles itself, so one span covers all of it.
 bool ends_here(records::Type verb) {
   return verb == records::Type::subscribe || verb == records::Type::unsubscribe || verb == records::Type::snorky_call;
 }
@@ -57,7 +57,7 @@ std::string Spans::begin(const ReturnAddress& who, const Began& what) {
   std::string target(what.service);
   if (!what.method.empty()) target.append(".").append(what.method);
   server.name = std::string(name_of(what.verb)) + " " + target;
-  // Both were written by an edge: not before what can be, and not after we have read it.
+  // Both times come from an edge, so they are clamped to possible values.
   const std::uint64_t sent = std::min(what.origin.sent_us, what.read_us);
   server.start_us = sent - std::min<std::uint64_t>(sent, what.origin.waited_us);
   server.attributes = {{"rpc.system", what.verb == records::Type::snorky_call ? "snorky" : "nuropb"},

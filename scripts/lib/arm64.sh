@@ -1,6 +1,6 @@
-# Sourced by scripts/test: what arm64 has to show on a machine of another architecture. Each row of the table is compiled and run in
-# a root folder of Debian 13 with the compiler and the libraries for arm64. Two emulators run it: qemu-user, which is fast and
-# has this machine's kernel, and for what that lacks a machine of qemu-system with a kernel of arm64.
+# Sourced by scripts/test: the arm64 rows on a machine of another architecture. Each row is compiled and run in a root folder of Debian 13
+# with the compiler and the libraries for arm64. Two emulators are used: qemu-user, which is fast and uses this machine's kernel, and, for
+# what that lacks, qemu-system with an arm64 kernel.
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # variables of scripts/test
 
@@ -9,7 +9,7 @@ on_arm64() {
   mapfile -t packages < <(scripts/install-packages --arm64 --list)
   if ! arm64=$(scripts/debian-root trixie "${NUROPB_ROOTS:-$root/build/roots}/trixie-to-arm64" --also arm64 --with "${packages[@]}"); then
     touch "$scratch/no-arm64"
-    skip "arm64" "no root folder for it can be made"
+    skip "arm64" "the root folder for it can't be created"
     return
   fi
   run "arm64: build" in_arm64 scripts/build arm64 tests_arm64
@@ -20,8 +20,8 @@ on_arm64() {
 
 in_arm64() { nice -n 19 scripts/lib/in-debian-root "$arm64" "$@"; }
 
-# qemu-user refuses filters of system calls, which the log's writer has too, and keeps descriptors that came with a message that is
-# too long: those tests run on the machine. A test about milliseconds may need another try where all is ten times as slow.
+# qemu-user rejects system call filters, which the log writer uses too, and keeps descriptors of messages that are too long: those tests run
+# on the emulated machine. A test with a time limit in milliseconds may need a second try, because everything is ten times slower.
 tests_in_arm64() {
   in_arm64 ctest --test-dir build/arm64 --output-on-failure --no-tests=error --timeout 600 --repeat until-pass:3 -j 2 -L '^(unit|stress)$' \
     -E '^(Sandbox|LogWriter\.|ControlTest\.RubbishIsNamedAndItsDescriptorsAreClosed$)' | without_passed

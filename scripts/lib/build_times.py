@@ -1,7 +1,7 @@
-"""What `scripts/build --times` does: builds from nothing and says how much processor time each part took.
+"""Implements `scripts/build --times`: builds from scratch and reports the processor time of each part.
 
-Processor time, not time by the clock: a busy machine changes the latter by far more than the former. Nothing is taken from
-ccache, and nothing that is in build/ is used or changed: these builds have a folder of their own, which is removed.
+Processor time, not wall-clock time: load on the machine affects the latter far more. ccache is not used, and build/ is
+neither used nor changed: these builds have a folder of their own, which is removed.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "build" / "times"
 
-# (what a user knows it as, variant, targets)
+# (title, variant, targets)
 PARTS = {
     "quickstart": ("scripts/quickstart", "release", ["nuropb-programs"]),
     "tests-release": ("scripts/test, programs that run as shipped", "release", ["tests_release"]),

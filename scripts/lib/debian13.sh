@@ -1,4 +1,4 @@
-# Sourced by scripts/test: what Debian 13 has to show. Each row of the table ran in a root folder of that release.
+# Sourced by scripts/test: the rows of Debian 13. Each runs in a root folder of that release.
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # variables of scripts/test
 
@@ -8,7 +8,7 @@ on_debian_13() {
   packages+=(man-db systemd python3-pytest python3-pika python3-websockets)
   if ! debian13=$(scripts/debian-root trixie --with "${packages[@]}"); then
     touch "$scratch/no-debian13"
-    skip "Debian 13" "no root folder of it can be made"
+    skip "Debian 13" "the root folder for it can't be created"
     return
   fi
   echo "Debian 13=$(rabbitmq_of "$debian13")" >>"$scratch/elsewhere"
@@ -28,7 +28,7 @@ units_in_debian13() {
     note_failed_ctests "build/in-${debian13##*/}/release"
 }
 
-# OpenTelemetry is not there.
+# Without OpenTelemetry, which is not installed there.
 python_client_in_debian13() { in_debian13 sh -c 'cd clients/python && exec python3 -W error -m pytest -q -p no:cacheprovider -k "not where_it_is_installed" tests'; }
 
 mesh_package_in_debian13() {

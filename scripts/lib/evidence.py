@@ -1,4 +1,4 @@
-"""What has been tested, on which system and with which RabbitMQ: keeps docs/reference/tested.json, and writes docs/reference/tested.md from it.
+"""Records which tests passed on which system with which RabbitMQ in docs/reference/tested.json, and writes docs/reference/tested.md from it.
 
     scripts/test --record [LABEL...]    records what that run showed
     python3 scripts/lib/evidence.py     writes the page again
@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "docs" / "reference" / "tested.json"
 PAGE = ROOT / "docs" / "reference" / "tested.md"
 
-# A line of scripts/test's table: name, outcome, counts, seconds.
+# A row of scripts/test's table: name, outcome, counts, seconds.
 LINE = re.compile(r"^(?P<name>.{42}) (?P<outcome>passed|FAILED|SKIPPED) +(?P<counts>.*?) +(?P<seconds>\d+) s$")
-# Suites that ran elsewhere than scripts/test itself say so in front of their name.
+# Suites that ran elsewhere than in scripts/test itself have a prefix.
 ELSEWHERE = re.compile(r"^(?:(?P<system>Debian \d+)|RabbitMQ (?P<rabbitmq>[\d.]+)): (?P<suite>.*)$")
 SUITES = {"mesh": "mesh against RabbitMQ", "gateway": "gateway against RabbitMQ"}
 
@@ -51,7 +51,7 @@ def this_system():
 
 
 def recorded(records, name, counts, system, rabbitmq, denied, date, commit, elsewhere):
-    """`records` with what one line says. `elsewhere`: the RabbitMQ of other systems, by their name or by its version's beginning."""
+    """Adds one row to `records`. `elsewhere`: the RabbitMQ of other systems, by name or by the start of its version."""
     found = ELSEWHERE.match(name)
     suite = name
     if found:
@@ -88,7 +88,7 @@ def main():
     ask.add_argument("--results", type=Path, help="the table of a run of scripts/test")
     ask.add_argument("--rabbitmq", help="the version of the package that the run's brokers were of")
     ask.add_argument("--denied", action="store_true", help="transient queues that are not exclusive were denied")
-    ask.add_argument("--elsewhere", action="append", default=[], metavar="PLACE=VERSION", help="the RabbitMQ of suites whose name begins with PLACE")
+    ask.add_argument("--elsewhere", action="append", default=[], metavar="PLACE=VERSION", help="the RabbitMQ of suites whose name starts with PLACE")
     asked = ask.parse_args()
     records = read()
     if asked.results:
@@ -100,13 +100,13 @@ def main():
             try:
                 records = recorded(records, name, counts, this_system(), upstream(asked.rabbitmq), asked.denied, datetime.date.today().isoformat(), commit, elsewhere)
             except KeyError as place:
-                print(f"not recorded, for it is not known which RabbitMQ was there: {name} ({place})", file=sys.stderr)
+                print(f"not recorded, because the RabbitMQ version is unknown: {name} ({place})", file=sys.stderr)
         RECORDS.write_text(json.dumps(records, indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(page(records))
 
 
 def upstream(package):
-    """Of a Debian version, what the authors call it: 4.0.5-6+deb13u2 is 4.0.5."""
+    """The upstream version of a Debian version: 4.0.5-6+deb13u2 is 4.0.5."""
     return re.sub(r"^\d+:", "", package).rsplit("-", 1)[0]
 
 

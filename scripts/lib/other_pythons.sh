@@ -1,16 +1,15 @@
-# Sourced by scripts/test: the unit tests of the Python client with other Pythons than the machine's own, where there are any.
+# Sourced by scripts/test: the unit tests of the Python client with Pythons other than the machine's own, if there are any.
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # variables of scripts/test
 
-# found_pythons: of each version that the client promises to run in, but for that of /usr/bin/python3, one that is installed by pyenv or
-# is on the PATH.
+# found_pythons: one interpreter for each supported version other than /usr/bin/python3's, if it is installed by pyenv or on the PATH.
 found_pythons() {
   local ours minor candidate
   ours=$(/usr/bin/python3 -c 'import sys; print(sys.version_info[1])')
   for minor in 9 10 11 12 13 14; do
     [ "$minor" -ne "$ours" ] || continue
     for candidate in "$(printf '%s\n' "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3."$minor".*/bin/python | sort -V | tail -n 1)" "$(command -v "python3.$minor" || true)"; do
-      # pyenv puts a program on the PATH for each version, also where that version is not selected.
+      # pyenv puts a program on the PATH for each version, even if that version is not selected.
       if [ -x "$candidate" ] && "$candidate" -c pass 2>/dev/null; then
         echo "$candidate"
         break
@@ -19,7 +18,7 @@ found_pythons() {
   done
 }
 
-# with_other_pythons: a row for each. NUROPB_PYTHONS names others, or none.
+# with_other_pythons: a row for each version. NUROPB_PYTHONS names other interpreters, or none.
 with_other_pythons() {
   local python version
   for python in ${NUROPB_PYTHONS-$(found_pythons)}; do
@@ -33,7 +32,7 @@ with_other_pythons() {
   done
 }
 
-# venv_of_other_python PYTHON VERSION: with the newest `websockets` that there is for it. One that is whole is kept.
+# venv_of_other_python PYTHON VERSION: with the newest compatible `websockets`. A complete venv is kept.
 venv_of_other_python() {
   local venv=$root/build/pythons/$2
   [ ! -e "$venv/complete" ] || return 0

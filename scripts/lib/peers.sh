@@ -1,14 +1,14 @@
-# Sourced, after progress.sh and from the root of the tree, by what needs the peers: programs of others that the tests and
-# benchmarks take from PyPI (tests/peers.txt says which), in a virtual environment of their own.
+# Sourced, after progress.sh and from the root of the tree, by scripts that need the peers: third-party programs that tests and benchmarks
+# install from PyPI (listed in tests/peers.txt) into a virtual environment.
 # shellcheck shell=bash
 
 peers_folder=$PWD/build/peers-venv
 
-# The peers need a Python older than this: nuropb 0.1.8 and nuropb-gw 0.1.4 say so.
+# The peers need a Python older than this, as nuropb 0.1.8 and nuropb-gw 0.1.4 require.
 peers_python_below=3.12
 
-# peers_venv LOG: makes build/peers-venv unless it is there. A venv that is whole knows of which list it was made; one that
-# was interrupted, or of another list, is made again. Fails where PyPI can't be reached.
+# peers_venv LOG: creates build/peers-venv unless it exists. A complete venv records the list that it was made from; one that is incomplete,
+# or was made from another list, is recreated. Fails if PyPI is unreachable.
 peers_venv() {
   local log=$1
   ! cmp --silent tests/peers.txt "$peers_folder/complete" || return 0
@@ -22,7 +22,7 @@ peers_venv() {
   cp tests/peers.txt "$peers_folder/complete"
 }
 
-# peers_python LOG: a venv with the machine's Python, or, where that is too new, with Debian 12's.
+# peers_python LOG: a venv with the machine's Python, or, if that is too new, with Debian 12's.
 peers_python() {
   local root
   if [ -z "${NUROPB_PEERS_ROOT:-}" ] && python_is_below "$peers_python_below"; then
@@ -35,16 +35,16 @@ peers_python() {
 
 python_is_below() { /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info[:2] >= tuple(map(int, sys.argv[1].split("."))))' "$1"; }
 
-# peers_venv_in_root ROOT: a venv whose Python is that of a root folder of another release. It runs as a process of this
-# machine, with the other release's C library and loader, so the programs of both reach the same sockets and files. The
-# machine's pip installs into it, for the other release's ensurepip looks for its wheels in /usr/share.
+# peers_venv_in_root ROOT: a venv whose Python is that of a root folder of another release. It runs as a process of this machine, with the
+# other release's C library and loader, so programs of both can use the same sockets and files. The machine's pip installs into it, because
+# the other release's ensurepip searches its wheels in /usr/share.
 peers_venv_in_root() {
   local root=$1 python libraries
   python=$(basename "$(readlink "$root/usr/bin/python3")")
   libraries=$root/usr/lib/$(uname -m)-linux-gnu
   mkdir -p "$peers_folder/bin" "$peers_folder/lib/$python/site-packages"
   printf 'home = %s\ninclude-system-site-packages = false\n' "$root/usr/bin" >"$peers_folder/pyvenv.cfg"
-  # By --argv0 it knows itself as the Python of this venv: so do the scripts that pip writes, and sys.executable.
+  # --argv0 makes it identify itself as the Python of this venv; so do the scripts that pip writes, and sys.executable.
   cat >"$peers_folder/bin/python" <<SCRIPT
 #!/bin/sh
 exec "$(echo "$libraries"/ld-linux-*.so.*)" --argv0 "$peers_folder/bin/python" \\

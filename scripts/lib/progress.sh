@@ -1,14 +1,14 @@
-# Sourced by scripts that take long: whoever waits for more than two seconds is told what for. A log gets a line every
-# NUROPB_SAY_EVERY seconds (30).
+# Sourced by slow scripts: after two seconds of waiting they report what they wait for. A log gets a line every NUROPB_SAY_EVERY seconds
+# (30).
 # shellcheck shell=bash
 
-# patiently WHAT LOG COMMAND...: runs the command, whose words go to the file LOG. Meanwhile, on standard error, how long
-# it takes by now and the last that it said: on a terminal in one line that changes, in a log now and then.
+# patiently WHAT LOG COMMAND...: runs the command with its output in the file LOG. Meanwhile it reports on standard error the elapsed time
+# and the last line of output: on a terminal in one line that is updated, in a log from time to time.
 patiently() {
   local what=$1 log=$2 code=0 hold teller
   shift 2
   : >"$log"
-  # It tells until this end of the pipe is closed, so it ends with this script, however that ends.
+  # The reporter runs until this end of the pipe is closed, so it ends with this script, however that ends.
   exec {hold}> >(tell_while_open "$what" "$log" >&2)
   teller=$!
   "$@" >"$log" 2>&1 {hold}>&- || code=$?
@@ -34,7 +34,7 @@ tell_while_open() {
   [ ! -t 2 ] || printf '\r\033[K'
 }
 
-# thinned: what ninja writes to a log. Not a line for each file, but one now and then, and the last; and all else.
+# thinned: filters what ninja writes to a log: one line from time to time instead of one per file, the last one, and everything else.
 thinned() {
   local line next=0
   while IFS= read -r line; do

@@ -1,8 +1,8 @@
-"""Which tests were left out, by what the runners printed, and which of them tests/allowed_skips.toml does not allow.
+"""Lists the skipped tests in the output of the test runners that tests/allowed_skips.toml does not allow.
 
 usage: skips.py ALLOWED LOG...
 
-Prints a line for each skip that is not allowed, and ends with exit code 1 if there is one. A skip is known by the test's
+Prints a line for each skip that is not allowed, and exits with 1 if there is one. A skip is identified by the test's
 name (ctest), or by file and reason (pytest -ra).
 """
 
@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-# "SKIPPED [2] integration/deploy/test_units.py:24: the units are not started anywhere: needs root". Of a mark pytest says no line.
+# "SKIPPED [2] integration/deploy/test_units.py:24: the units are not started anywhere: needs root". For a mark pytest prints no line number.
 PYTEST = re.compile(r"^SKIPPED \[\d+\] ([^:\s]+)(?::\d+)?: (.*)$")
 # " 12/253 Test  #13: RingHostile.ARace ............***Skipped   0.05 sec", and GoogleTest's own "[  SKIPPED ] RingHostile.ARace (0 ms)".
 CTEST = re.compile(r"Test\s+#\d+: (\S+) \.+\s*\*\*\*(?:Skipped|Not Run)")
@@ -31,7 +31,7 @@ class Allowed:
 
 
 def skips(text):
-    """[(test, reason)]; the reason is empty where the runner does not tell it."""
+    """[(test, reason)]; the reason is empty if the runner does not print it."""
     found = []
     for line in text.splitlines():
         if match := PYTEST.match(line):

@@ -1,4 +1,4 @@
-"""A WebSocket client of the standard library alone, enough to call a service once: text frames, no extensions."""
+"""A minimal WebSocket client on the standard library, for a single call to a service: text frames, no extensions."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ class Refused(Exception):
 
 class WebSocket:
     def __init__(self, url, token, timeout=30.0, patience=20.0):
-        """503 means come again (an edge that waits for its meshd, or stops): for `patience` seconds that is done."""
+        """Retries after 503 (an edge that waits for its meshd, or stops) for `patience` seconds."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "ws" or not parts.hostname:
             raise ValueError(f"the URL must start with ws:// and name a host; wss:// is not supported here: {url}")

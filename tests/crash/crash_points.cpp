@@ -16,7 +16,7 @@ constexpr unsigned none = static_cast<unsigned>(Point::count_);
 std::atomic<unsigned> armed{none};
 std::atomic<unsigned> left{0};
 
-/// As the environment has it, for programs; before main().
+/// Set from the environment before main().
 const bool from_environment = [] {
   const char* const text = std::getenv("NUROPB_CRASH_AT");
   if (!text) return false;
@@ -56,7 +56,8 @@ void reached(Point point) {
   if (armed.load(std::memory_order_relaxed) != static_cast<unsigned>(point) ||
       left.fetch_sub(1, std::memory_order_relaxed) != 1)
     return;
-  // To its own thread, which a sandbox allows; the whole process ends, without another instruction of ours.
+  // Sent to its own thread, which the sandbox allows; the whole process ends without executing another instruction of
+  // ours.
   for (;;) ::syscall(SYS_tgkill, ::getpid(), static_cast<pid_t>(::syscall(SYS_gettid)), SIGKILL);
 }
 

@@ -1,8 +1,8 @@
-// Every step of the ring's protocol is a process's last one, on either side of real segments; the other side goes on.
+// A process is killed at every step of the ring's protocol, on either side of real segments; the other side continues.
 //
-// An edge has requests for a meshd, which notes in a ledger that outlives it what it has carried out, and answers. When
-// meshd dies, the edge does what Edge::on_lost does, and a new meshd on new segments gets what is left. In the end every
-// request has one outcome, nothing ran twice that must not, and what an edge left behind are whole records.
+// An edge has requests for a meshd, which records executed ones in a ledger that outlives it, and answers. When meshd
+// dies, the edge does what Edge::on_lost does, and a new meshd on new segments gets the rest. In the end every request
+// has one outcome, nothing was executed twice that must not be, and an edge leaves only complete records behind.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -27,12 +27,12 @@ using test::payload_of;
 using test::sleep_on;
 
 constexpr std::uint64_t count = 300;
-constexpr Geometry geometry{4096, 4096};  // so small that both rings are full, empty and wrapped all the time
+constexpr Geometry geometry{4096, 4096};  // so small that both rings are often full, empty and wrapped
 constexpr std::size_t largest = 4096 / 2 - 16;
 
 bool idempotent(std::uint64_t n) { return n % 3 == 0; }
 
-/// Both segments' words, to look at: so that a side can wait until the other one waits for room, and rings are full.
+/// Read access to both segments' words: so that a side can wait until the other one waits for room, or rings are full.
 class Words {
  public:
   explicit Words(const MeshdSegments& segments) : m_(map(segments.fd_m())), e_(map(segments.fd_e())) {}
@@ -51,14 +51,14 @@ class Words {
 
  private:
   static void* map(int fd) { return ::mmap(nullptr, data_offset, PROT_READ, MAP_SHARED, fd, 0); }
-  /// Or the other side is gone.
+  /// Or the other side has ended.
   static void until_odd(const Word& word, const Doorbell& bell) {
     pollfd closed{bell.fd(), 0, 0};
     while ((word.load() & 1) == 0 && ::poll(&closed, 1, 1) == 0) {}
   }
   void *m_, *e_;
 };
-/// What was carried out, by all lives of meshd. In shared memory.
+/// What was executed by all runs of meshd. In shared memory.
 struct Ledger {
   std::atomic<std::uint32_t> runs[count];
 };
@@ -70,13 +70,13 @@ std::unique_ptr<Ledger, Unmap> new_ledger() {
       new (::mmap(nullptr, sizeof(Ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Ledger{});
 }
 
-/// Longer than what was asked, so that the return ring is full first.
+/// Longer than the request, so that the return ring fills up first.
 void answer_of(std::uint64_t n, std::string& out) {
   payload_of(n, largest, out);
   if (out.size() + 200 <= largest) out.append(200, 'a');
 }
 
-/// An edge over the lives of several meshds. `wrong` says what must not be.
+/// An edge over several runs of meshd. `wrong` describes a violation.
 class EdgeSide {
  public:
   struct Request {
@@ -84,7 +84,7 @@ class EdgeSide {
     std::uint64_t ring_end = 0;
   };
 
-  /// True once every request has its outcome; false when meshd is gone, and then its rings have been judged.
+  /// Returns true once every request has its outcome; false when meshd has died, after its rings were evaluated.
   bool serve(EdgeSegments segments, Doorbell& bell, const Words* first_life) {
     RingWriter out = segments.requests();
     RingReader in = segments.responses();
@@ -102,7 +102,7 @@ class EdgeSide {
       }
       if (!in.prepare_sleep()) continue;
       if (sleep_on(bell)) continue;
-      // meshd is gone. Its last words first, then how far it was.
+      // meshd has died. Its last responses first, then its progress.
       read(in, bell);
       judge(segments, out);
       return false;
@@ -134,7 +134,7 @@ class EdgeSide {
     if (in.release()) bell.ring();
   }
 
-  /// False if the ring is full.
+  /// Returns false if the ring is full.
   bool write(RingWriter& out) {
     int pending = 0;
     for (const Request& each : requests) pending += each.state == Request::State::pending;
@@ -174,7 +174,8 @@ class EdgeSide {
   std::string payload_, expected_;
 };
 
-/// meshd as far as the rings see it: takes a batch, says so, carries it out, answers, says so. Until the edge is gone.
+/// meshd as far as the rings see it: takes a batch, publishes that, executes it, answers, publishes that. Until the
+/// edge ends.
 std::string meshd(MeshdSegments& segments, Doorbell& bell, Ledger& ledger, const Words* first_life) {
   RingReader in = segments.requests();
   RingWriter out = segments.responses();
@@ -205,7 +206,7 @@ std::string meshd(MeshdSegments& segments, Doorbell& bell, Ledger& ledger, const
       answer_of(work.sequence, work.payload);
       work.position = in.head();
     }
-    if (in.release()) bell.ring();  // from here on they may have run
+    if (in.release()) bell.ring();  // from here on they may have been executed
     for (auto i = from; i < taken.size(); ++i) ledger.runs[taken[i].sequence].fetch_add(1);
     std::optional<std::uint64_t> settled;
     while (!taken.empty() && out.write(2, 0, taken.front().sequence, {taken.front().payload})) {
@@ -213,11 +214,11 @@ std::string meshd(MeshdSegments& segments, Doorbell& bell, Ledger& ledger, const
       taken.pop_front();
     }
     if (out.commit()) bell.ring();
-    if (settled) segments.set_settled(*settled);  // only now: its answer is there
+    if (settled) segments.set_settled(*settled);  // only now, because the response is in the ring
     if (in.poisoned() || out.poisoned()) return "poisoned";
     if (gone && empty) return in.depth() == 0 ? std::string() : "something is left in the ring";
     if (gone) {
-      taken.clear();  // nobody makes room any more
+      taken.clear();  // no one makes room any more
       continue;
     }
     if (!taken.empty() && !out.await_space(taken.front().payload.size())) continue;

@@ -1,4 +1,4 @@
-// A message as the broker may hand it over: a table of properties and headers, cut from the input; and its frames in any
+// A message as the broker may deliver it: a table of properties and headers, cut from the input; and its frames in any
 // order and number, with any sizes.
 
 #include <vector>
@@ -12,7 +12,7 @@ using namespace nuropb;
 
 namespace {
 
-/// Each byte of the script is a frame; what comes out is never larger than it may be, and has been announced.
+/// Each byte of the script is a frame; the result is never larger than allowed, and was announced.
 void assemble(std::string_view script, std::string_view text, const amqp_basic_properties_t& properties) {
   constexpr std::size_t largest = 64;
   mesh::Assembler assembler(largest);
@@ -35,7 +35,7 @@ void assemble(std::string_view script, std::string_view text, const amqp_basic_p
         break;
       case 2:
         frame.frame_type = AMQP_FRAME_HEADER;
-        // Mostly small, at times more than there may be.
+        // Mostly small, sometimes larger than allowed.
         frame.payload.properties.body_size = byte > 250 ? UINT64_MAX : byte / 2U;
         frame.payload.properties.decoded = const_cast<amqp_basic_properties_t*>(&properties);
         break;
@@ -71,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     amqp_table_entry_t entry{};
     entry.key = amqp::bytes(cut());
     const auto value = cut();
-    // The kind follows from the value's first byte: most are strings, as they should be.
+    // The kind is determined by the value's first byte: most are valid strings.
     entry.value.kind = value.starts_with('#')   ? AMQP_FIELD_KIND_I64
                        : value.starts_with('!') ? AMQP_FIELD_KIND_VOID
                                                 : AMQP_FIELD_KIND_UTF8;

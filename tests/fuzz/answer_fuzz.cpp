@@ -1,5 +1,5 @@
-// A response as its asker reads it, and the description that it may hold. The first byte says how it was asked for and
-// whether the answer is encrypted (then we encrypt it, to get past the signature).
+// A response as a requester parses it, and the description that it may contain. The first byte determines whether
+// request and response are encrypted (then we encrypt the response, to get past the signature).
 
 #include <algorithm>
 

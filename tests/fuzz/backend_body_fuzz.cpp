@@ -1,4 +1,4 @@
-// The body of a backend's POST, with a good key and with none.
+// The body of a backend's POST, with a valid key and without one.
 #include "edge/snorky_message.hpp"
 #include "meshd/snorky/hub.hpp"
 #include "tests/fuzz/fuzz.hpp"

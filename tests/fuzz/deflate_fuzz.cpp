@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         deflate.message_ended() != Deflate::Outcome::ok)
       return 0;
   }
-  // What we fold ourselves comes back.
+  // What we compress ourselves decompresses to the same text.
   const auto text = fuzz::text(data, size);
   Deflate there({9 + data[0] % 7, false, size});
   (void)there.negotiate({});

@@ -28,7 +28,7 @@ void forwarded(std::string_view text) {
   const auto proxy = *IpAddress::parse("10.0.0.1"), stranger = *IpAddress::parse("192.0.2.1");
   for (const auto kind : {ForwardedHeader::x_forwarded_for, ForwardedHeader::forwarded}) {
     fuzz::must(forwarded_for(kind, text, stranger, trusted) == stranger, "a stranger is not believed");
-    // Whatever a consumer puts before it, what our proxy appended counts.
+    // Whatever a client puts before it, the address that our proxy appended is used.
     const std::string appended = kind == ForwardedHeader::forwarded ? "for=203.0.113.7" : "203.0.113.7";
     const auto found = forwarded_for(kind, std::string(text) + ", " + appended, proxy, trusted);
     if (kind == ForwardedHeader::x_forwarded_for)

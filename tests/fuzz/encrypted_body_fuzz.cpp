@@ -1,5 +1,5 @@
-// Encrypted bodies, as a service and as an asker would read them; and public keys, as a description may have them. The
-// key is the one of tests/unit/data/encryption.json, so that the corpus has bodies that can be read.
+// Encrypted bodies, as a service and as a requester parse them; and public keys, as a description may contain them. The
+// key is that of tests/unit/data/encryption.json, so that the corpus contains bodies that can be decrypted.
 
 #include <fstream>
 #include <nlohmann/json.hpp>

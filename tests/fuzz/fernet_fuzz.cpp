@@ -1,4 +1,4 @@
-// Fernet tokens and their base64. The first byte chooses: the rest is a token, or a token's bytes that we sign (to get
+// Fernet tokens and their base64. The first byte selects: the rest is a token, or a token's bytes that we sign (to get
 // past the signature), or a plain text.
 
 #include <openssl/evp.h>

@@ -1,5 +1,5 @@
 #pragma once
-// What fuzz targets have in common.
+// Shared by all fuzz targets.
 
 #include <cstddef>
 #include <cstdint>

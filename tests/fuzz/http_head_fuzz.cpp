@@ -10,7 +10,7 @@ using namespace nuropb;
 
 namespace {
 
-/// What the parser behind our reader makes of a head that passed: a head, with the same end of the body.
+/// What the parser behind our reader makes of a valid head: a head, with the same end of the body.
 void behind(const RequestHead& head, const std::string& canonical) {
   boost::beast::http::request_parser<boost::beast::http::string_body> parser;
   parser.header_limit(static_cast<std::uint32_t>(canonical.size() + 1));
@@ -40,7 +40,7 @@ void read(std::string_view text, std::uint64_t body) {
     fuzz::must(!name.empty() && value.find_first_of("\r\n") == std::string_view::npos, "nothing hides in a header");
   const RequestHead resumed = parse_request_head(text, limits, whole.length - 1);
   fuzz::must(resumed.what == RequestHead::What::complete && resumed.length == whole.length, "its pieces add up to it");
-  // What another parser sees is under our rules what it was, and stays it.
+  // By our rules the canonical head is equivalent to the original, and canonicalizing it again changes nothing.
   const std::string canonical = canonical_head(whole);
   const RequestHead again =
       parse_request_head(canonical, {limits.line + 1, 2 * limits.bytes, limits.headers + 3, body});

@@ -7,7 +7,7 @@ using namespace nuropb::meshd;
 
 namespace {
 
-// A key set as an issuer publishes it; nobody has the private parts.
+// A key set as an issuer publishes it; the private parts are unknown.
 constexpr std::string_view key_set = R"({"keys":[
 {"kty":"EC","crv":"P-256","kid":"p256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
 {"kty":"OKP","crv":"Ed25519","kid":"ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
@@ -15,7 +15,7 @@ constexpr std::string_view key_set = R"({"keys":[
 
 }  // namespace
 
-// The first line chooses: "keys" is a key set, "pem" a file of keys; anything else is a token.
+// The first line selects: "keys" is a key set, "pem" a file of keys; anything else is a token.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = fuzz::text(data, size);
   if (text.starts_with("keys\n") || text.starts_with("pem\n")) {

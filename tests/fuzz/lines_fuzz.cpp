@@ -1,5 +1,5 @@
-// The stream of a consumer that speaks JSON lines: however it is cut into pieces, the same lines come of it, within the
-// bound; and whatever is sent to it stays on one line.
+// The stream of a client that speaks JSON lines: however it is split, the result is the same lines, within the limit;
+// and everything that is sent to the client stays on one line.
 
 #include <string>
 #include <string_view>
@@ -23,7 +23,7 @@ struct Read {
   LineReader::Problem problem = LineReader::Problem::none;
 };
 
-/// Pieces of `size` bytes.
+/// Splits into pieces of `size` bytes.
 Read read(std::string_view stream, std::size_t size) {
   Read out;
   LineReader reader(limit);

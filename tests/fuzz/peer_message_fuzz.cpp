@@ -1,4 +1,4 @@
-// What another gateway, or whoever else may publish on the mesh, says under the gateways' topic.
+// Messages under the gateways' topic from another gateway, or from any other publisher on the mesh.
 
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
@@ -10,7 +10,7 @@ using namespace nuropb;
 
 namespace {
 
-/// Two edges that answer nothing, so that only what comes from other gateways is at work.
+/// Two edges that answer nothing, so that only messages of other gateways are processed.
 struct NoEdges final : meshd::Pushes::Edges {
   void each(const std::function<void(meshd::WorkerId, meshd::SessionTable&)>& work) override { work({1, 1}, table); }
   void send(meshd::WorkerId, records::Type type, std::string payload) override {
@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                "bounded names");
     fuzz::must(!json::validate(message->json, nullptr, {64}), "what it tells is JSON");
   }
-  // The body as it comes, and the same text as an operation, a count, a question and a list of a gateway that lives.
+  // The body as received, and the same text as an operation, a count, a question and a list of a live gateway.
   ManualClock clock;
   NoEdges edges;
   meshd::SessionIndex index;
@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   clock.advance(std::chrono::seconds(2));
   pushes.tick();
 
-  // With a key: nothing that we have not sealed ourselves is believed, and what we have is believed once.
+  // With a key: only messages that we have sealed ourselves are accepted, and each of them once.
   static const auto keys =
       std::make_shared<meshd::PeerKeys>(meshd::PeerKeys::parse(std::string(32, 'k'), "keys").value());
   std::string sealed;

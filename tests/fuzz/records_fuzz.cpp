@@ -5,7 +5,7 @@ using namespace nuropb;
 
 namespace {
 
-/// What decodes encodes to the same bytes: there is one spelling of a record.
+/// A record that decodes is encoded to the same bytes: each record has one encoding.
 template <class Record>
 void there_and_back(std::string_view payload) {
   const auto record = records::decode<Record>(payload);

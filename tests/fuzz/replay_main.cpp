@@ -1,5 +1,5 @@
-// Runs a fuzz target without a fuzzer: every file of the corpus, then mutations of them. The seed is fixed, so a
-// failure comes again; what libFuzzer finds becomes a file of the corpus.
+// Runs a fuzz target without a fuzzer: every file of the corpus, then mutations of them. The seed is fixed, so failures
+// are reproducible; findings of libFuzzer become files of the corpus.
 
 #include <algorithm>
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace {
 constexpr int mutations_per_file = 4000;
 
 void run(const std::string& input) {
-  // A copy of exactly that size: the sanitizer sees the first byte beyond it.
+  // A copy of exactly that size, so that the sanitizer detects reads beyond it.
   const std::vector<std::uint8_t> exact(input.begin(), input.end());
   LLVMFuzzerTestOneInput(exact.data(), exact.size());
 }

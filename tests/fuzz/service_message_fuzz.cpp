@@ -1,5 +1,5 @@
-// A message of a service's queue: the first byte says what it claims to be, the rest is its body. Whatever it is, the
-// service settles it once, and answers it once if it was a request.
+// A message of a service's queue: the first byte is its type, the rest is its body. Whatever it is, the service settles
+// it once, and answers it once if it was a request.
 
 #include <nlohmann/json.hpp>
 
@@ -52,7 +52,7 @@ mesh::ServiceHost& service() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   mesh::Incoming message;
-  message.type = static_cast<MessageType>(data[0] % 3);  // a response never comes here
+  message.type = static_cast<MessageType>(data[0] % 3);  // responses never arrive here
   message.encrypted = (data[0] & 0x10) != 0 && message.type != MessageType::event;
   message.redelivered = (data[0] & 0x08) != 0;
   message.correlation_id = "c";

@@ -1,4 +1,4 @@
-// A consumer's message on /ws: through the edge's decoder, the record, and a service in meshd.
+// A client's message on /ws: through the edge's decoder, the record, and a service in meshd.
 #include "edge/snorky_message.hpp"
 #include "meshd/snorky/hub.hpp"
 #include "meshd/snorky/value.hpp"

@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::must(!tickets.open_worker(text), "nobody guesses a ticket");
   fuzz::must(!tickets.open_session({1, 2}, SessionId{}, text), "nobody guesses a ticket");
   fuzz::must(!tickets.open_resume(text), "nobody guesses a token");
-  // The input as a bit to be turned in a real one.
+  // The input selects a bit to flip in a real ticket.
   std::string ticket = tickets.seal_session({1, 2}, SessionId{}, {"ann", "Ann", "token"});
   if (size == 0) return 0;
   const std::size_t at = data[0] % ticket.size();

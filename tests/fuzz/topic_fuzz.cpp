@@ -19,7 +19,7 @@ bool literal(std::string_view topic) { return topic.find_first_of("*#") == std::
 
 }  // namespace
 
-/// Two patterns and a topic, a line each.
+/// Two patterns and a topic, one per line.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = fuzz::text(data, size);
   const auto first = text.find('\n'), second = first == std::string_view::npos ? first : text.find('\n', first + 1);

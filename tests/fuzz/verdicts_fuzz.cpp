@@ -1,4 +1,4 @@
-// What an authorization server and a service of the mesh answer about a token.
+// Responses of an authorization server and of a mesh service about a token.
 #include "meshd/auth/introspection.hpp"
 #include "meshd/auth/mesh_authorizer.hpp"
 #include "tests/fuzz/fuzz.hpp"

@@ -115,7 +115,7 @@ std::pair<std::string, std::string> Attacker::ask(std::uint32_t slot, std::uint3
 
 void Attacker::await_death() {
   for (int waited = 0; waited < patience_ms; waited += 100) {
-    e_->beat.value.fetch_add(1, std::memory_order_relaxed);  // or it would be killed for being silent
+    e_->beat.value.fetch_add(1, std::memory_order_relaxed);  // otherwise it would be killed for missing heartbeats
     ::poll(nullptr, 0, 100);
   }
   give_up("it lives");

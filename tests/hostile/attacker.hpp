@@ -1,6 +1,6 @@
 #pragma once
-// An edge in the hands of somebody else: attached to a real meshd over its real control socket, with both segments mapped
-// as far as the kernel allows, and bound by no rule of shm/. One thread.
+// A compromised edge: attached to a real meshd over its real control socket, with both segments mapped as far as the
+// kernel allows, and bound by none of the rules in shm/. One thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +19,7 @@ class Attacker {
  public:
   static constexpr int patience_ms = 10'000;
 
-  /// Connects and is welcomed; ends the process with a message if not.
+  /// Connects and is accepted; otherwise ends the process with a message.
   explicit Attacker(const std::string& path, const std::string& ticket = {});
 
   [[nodiscard]] const shm::Welcome& welcome() const { return welcome_; }
@@ -32,7 +32,7 @@ class Attacker {
   [[nodiscard]] int fd_m() const { return fd_m_.get(); }
   [[nodiscard]] int fd_e() const { return fd_e_.get(); }
 
-  /// As an honest edge would.
+  /// Like a correct edge.
   void put(std::uint16_t type, std::string_view payload, std::uint64_t sequence = 0);
   template <class Record>
   void put(records::Type type, const Record& record, std::uint64_t sequence = 0) {
@@ -40,17 +40,17 @@ class Attacker {
     records::encode(record, payload);
     put(static_cast<std::uint16_t>(type), payload, sequence);
   }
-  /// The next record from meshd; nothing if it has ended the connection, or in time.
+  /// The next record from meshd; empty if meshd has closed the connection, or after a timeout.
   std::optional<std::pair<shm::RecordHeader, std::string>> next();
 
-  /// Presents a session and returns meshd's verdict: the ticket, or the code of the refusal.
+  /// Presents a session and returns meshd's result: the ticket, or the close code of the refusal.
   struct Verdict {
     std::string ticket, user_id;
     int refused = 0;
   };
   Verdict open(std::uint32_t slot, std::uint32_t serial, records::CredentialKind kind, std::string_view credential,
                const SessionId& id = SessionId::random());
-  /// A request of the session in that slot; its answer: {result, error}.
+  /// Sends a request of the session in that slot; returns {result, error}.
   std::pair<std::string, std::string> ask(std::uint32_t slot, std::uint32_t serial, std::string_view service,
                                           std::string_view method, std::string_view params,
                                           std::string_view trace_id = "\"t\"");
@@ -58,10 +58,10 @@ class Attacker {
                                   std::string_view method, std::string_view params,
                                   std::string_view trace_id = "\"t\"");
 
-  /// From now on it looks for answers without ever reading its doorbell.
+  /// From now on it polls for responses without ever reading its doorbell.
   void hears_nothing() { deaf_ = true; }
 
-  /// meshd has to kill us: this never returns, and where nothing comes in time the process says so and ends with 3.
+  /// meshd has to kill this process, so this never returns; after a timeout the process reports that and exits with 3.
   [[noreturn]] void await_death();
 
  private:

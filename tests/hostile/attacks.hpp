@@ -1,5 +1,5 @@
 #pragma once
-// What an edge in an attacker's hands can try, by name: each file has the attacks on one thing.
+// Attacks by a compromised edge, by name. Each file has the attacks on one aspect.
 
 #include <functional>
 #include <map>
@@ -12,9 +12,9 @@
 namespace nuropb::hostile {
 
 using Arguments = std::vector<std::string>;
-/// By an edge that has been attached.
+/// For an attached edge.
 using Attacks = std::map<std::string, std::function<void(Attacker&, const Arguments&)>>;
-/// By whoever can reach meshd's socket: the path, the arguments.
+/// For any process that can reach meshd's socket: the path, the arguments.
 using LoneAttacks = std::map<std::string, std::function<void(const std::string&, const Arguments&)>>;
 
 Attacks on_memory();
@@ -23,7 +23,7 @@ Attacks on_identities();
 Attacks on_control_socket();
 LoneAttacks without_attaching();
 
-/// The one line of an attack that meshd has to bear.
+/// The output line of an attack that meshd has to survive.
 void report(const nlohmann::json& what);
 
 }  // namespace nuropb::hostile

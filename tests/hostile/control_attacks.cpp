@@ -1,4 +1,4 @@
-// Attacks on meshd by its control socket.
+// Attacks through meshd's control socket.
 
 #include "tests/hostile/attacks.hpp"
 
@@ -26,14 +26,14 @@ using records::CredentialKind;
   else if (what == "welcome") (void)edge.channel().send_welcome({1, 2, "x"}, edge.fd_m(), edge.fd_e(), edge.bell());
   else if (what == "rubbish") (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
   else if (what == "doorbells" || what == "packets") {
-    // Of a pipe of packets each bell is read alone.
+    // In a pipe in packet mode each byte is read separately.
     if (what == "packets" && ::fcntl(edge.bell().ring_fd(), F_SETFL, O_NONBLOCK | O_DIRECT) != 0) give_up("no packets");
     for (;;) edge.bell().ring();
   } else give_up("no such thing: " + what);
   edge.await_death();
 }
 
-/// Where meshd rings for it there is no room, and then nobody; what it asks for comes all the same.
+/// After meshd's first ring the doorbell has no room, and later no reader; requests are answered all the same.
 void bell(Attacker& edge, const Arguments& arguments) {
   if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
   const std::string hearing = "/proc/self/fd/" + std::to_string(edge.bell().fd());
@@ -51,8 +51,8 @@ void bell(Attacker& edge, const Arguments& arguments) {
   report({{"answered", true}});
 }
 
-/// Connects, and connects, with everything that fits into a packet, and with nothing: so many times as it is told, and on until
-/// meshd has taken more connections than the test asks for, however slowly a busy machine lets it take them.
+/// Connects repeatedly, with packets of all sizes and with none, for the requested number of times, and continues until
+/// meshd has accepted more connections than the test requires, however slowly a busy machine lets it.
 void flood(const std::string& path, const Arguments& arguments) {
   const int rounds = std::stoi(arguments.at(0));
   constexpr int wanted = 150;
@@ -75,7 +75,7 @@ void flood(const std::string& path, const Arguments& arguments) {
                                     shm::Doorbell(shm::UniqueFd(::dup(null)), shm::UniqueFd(::dup(null))));
         break;
       case 3: (void)!::send(channel->fd(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT); break;
-      default: break;  // says nothing
+      default: break;  // sends nothing
     }
     open.push_back(std::move(*channel));
     if (open.size() > 200) open.erase(open.begin(), open.begin() + 100);
@@ -83,7 +83,7 @@ void flood(const std::string& path, const Arguments& arguments) {
   report({{"connected", connected}});
 }
 
-/// As many workers as there are places, from one process.
+/// As many workers as there are slots, from one process.
 void all_slots(const std::string& path, const Arguments& arguments) {
   std::vector<std::unique_ptr<Attacker>> workers;
   for (int i = 0; i < std::stoi(arguments.at(0)); ++i) workers.push_back(std::make_unique<Attacker>(path));
@@ -92,7 +92,7 @@ void all_slots(const std::string& path, const Arguments& arguments) {
   std::getline(std::cin, line);
 }
 
-/// Processes, each a worker that meshd has to end.
+/// Processes that are each a worker that meshd has to end.
 void swarm(const std::string& path, const Arguments& arguments) {
   int killed = 0, refused = 0, children = 0;
   const auto wait = [&] {
@@ -103,7 +103,8 @@ void swarm(const std::string& path, const Arguments& arguments) {
     else ++refused;
   };
   for (int i = 0; i < std::stoi(arguments.at(0)); ++i) {
-    if (children == 8) wait();  // or there would be no place for them, which is another reason to be refused
+    // Otherwise there would be no slot for them, which would be another reason for the refusal.
+    if (children == 8) wait();
     if (::fork() == 0) {
       Attacker edge(path);
       (void)!::send(edge.channel().fd(), "rubbish", 7, MSG_NOSIGNAL);
@@ -115,7 +116,7 @@ void swarm(const std::string& path, const Arguments& arguments) {
   report({{"killed", killed}, {"refused", refused}});
 }
 
-/// With the ticket of a worker that lives: it gets a place of its own, and not that one's.
+/// With the ticket of a live worker: it gets a slot of its own instead.
 void worker_ticket(const std::string& path, const Arguments& arguments) {
   Attacker edge(path, from_hex(arguments.at(0)).value());
   json refused;

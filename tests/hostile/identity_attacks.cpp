@@ -1,4 +1,4 @@
-// Attacks on meshd by tickets, tokens and session ids of others.
+// Attacks with tickets, tokens and session ids of others.
 
 #include "tests/hostile/attacks.hpp"
 
@@ -12,7 +12,7 @@ using nlohmann::json;
 using records::CredentialKind;
 using records::Type;
 
-/// Shows that the attacker is able to be an edge, so that the attacks fail for the right reason.
+/// Shows that the attacker can work as an edge, so that the attacks fail for the right reason.
 void honest(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
   if (mine.refused != 0) give_up("refused");
@@ -46,7 +46,7 @@ void tickets(Attacker& edge, const Arguments& arguments) {
   report({{"refused", refused}, {"user", mine.user_id}});
 }
 
-/// Presents its own ticket again after its time, as if meshd had been restarted, and asks with what it gets for it.
+/// Presents its own ticket again after its expiry, as if meshd had been restarted, and sends a request with the result.
 void expired_ticket(Attacker& edge, const Arguments& arguments) {
   const auto id = SessionId::random();
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0), id);
@@ -64,7 +64,7 @@ void expired_ticket(Attacker& edge, const Arguments& arguments) {
   const unsigned second = again.refused != 0 ? again.refused : ended(1);
   for (const std::uint32_t slot : {0U, 1U})
     edge.put(Type::request, Attacker::request(slot, 1, arguments.at(1), "whoami", "{}"), 100 + slot);
-  (void)edge.open(2, 1, CredentialKind::header, "nobody's");  // meshd has read all of it by then
+  (void)edge.open(2, 1, CredentialKind::header, "nobody's");  // a barrier: meshd has processed everything before it
   report({{"user", mine.user_id}, {"first", first}, {"second", second}});
 }
 
@@ -79,13 +79,13 @@ void victim(Attacker& edge, const Arguments& arguments) {
   std::getline(std::cin, line);
 }
 
-/// Claims the session id of somebody else's session, and waits for what was meant for that one.
+/// Claims the session id of another user's session, and waits for messages to it.
 void session_id(Attacker& edge, const Arguments& arguments) {
   const auto id = SessionId::from_hex(arguments.at(1));
   if (!id || edge.open(0, 1, CredentialKind::header, arguments.at(0), *id).refused != 0) give_up("refused");
   report({{"open", true}});
   std::string line;
-  std::getline(std::cin, line);  // meanwhile something is sent to that session
+  std::getline(std::cin, line);  // meanwhile a message is sent to that session
   edge.put(Type::describe, Attacker::request(0, 1, "nobody", "", ""), 1);
   json heard = json::array();
   while (const auto record = edge.next()) {
@@ -95,7 +95,7 @@ void session_id(Attacker& edge, const Arguments& arguments) {
   report({{"heard", heard}});
 }
 
-/// Asks what the console asks, with each of the tokens: what HTTP would be told.
+/// Sends the console's requests with each of the tokens; prints the HTTP responses.
 void console(Attacker& edge, const Arguments& arguments) {
   json heard = json::array();
   for (std::size_t i = 0; i < arguments.size(); ++i) {

@@ -1,7 +1,8 @@
 // nuropb-hostile-edge SOCKET ATTACK [ARGUMENT...]: one attack on meshd.
 //
-// Most end with our death by meshd's hand, which whoever started us sees as SIGKILL. Those that meshd has to bear print one
-// line of JSON about what came of them, and end with 0. 3: it did not go as an attacker in possession of an edge can expect.
+// Most attacks end with meshd killing this process, which its parent sees as SIGKILL. Attacks that meshd has to survive
+// print one line of JSON with the result, and exit with 0. Exit code 3: the attack did not go as expected of a
+// compromised edge.
 
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-// Attacks on meshd by what stands in the shared memory.
+// Attacks through the content of the shared memory.
 
 #include "tests/hostile/attacks.hpp"
 
@@ -18,7 +18,7 @@ using nlohmann::json;
 using records::CredentialKind;
 using records::Type;
 
-/// Any bytes at all, as whole records by their headers and otherwise.
+/// Random bytes, as complete records by their headers and otherwise.
 [[noreturn]] void rubbish(Attacker& edge, const Arguments& arguments) {
   std::mt19937_64 random(std::stoull(arguments.at(0)));
   auto* const words = reinterpret_cast<std::uint64_t*>(edge.request_bytes());
@@ -43,7 +43,7 @@ using records::Type;
   edge.await_death();
 }
 
-/// Words and bytes that change while meshd looks at them, under requests that are in order.
+/// Words and bytes that change while meshd reads them, under valid requests.
 void racing(Attacker& edge, const Arguments& arguments) {
   const auto mine = edge.open(0, 1, CredentialKind::header, arguments.at(0));
   if (mine.refused != 0) give_up("refused");
@@ -52,7 +52,7 @@ void racing(Attacker& edge, const Arguments& arguments) {
     std::mt19937_64 random(7);
     auto* const bytes = reinterpret_cast<volatile std::uint32_t*>(edge.request_bytes());
     while (!over) {
-      // Lengths and types of records that were published: after meshd has judged them, if it looked twice.
+      // Changes lengths and types of published records after their validation, in case meshd reads them twice.
       bytes[(random() % 4096) * 4] = static_cast<std::uint32_t>(random());
       edge.words().in_want_space.value.fetch_add(1, std::memory_order_relaxed);
       edge.words().out_waiting.value.fetch_add(1, std::memory_order_relaxed);
@@ -80,7 +80,7 @@ void shrink(Attacker& edge, const Arguments&) {
     done[which + " mapped to write"] = mapped != MAP_FAILED;
     done[which + " written"] = fd >= 0 && ::pwrite(fd, "x", 1, 0) == 1;
   }
-  // A hole in E is only zeros, which meshd reads as it reads anything.
+  // A hole in E reads as zeros, which meshd handles like any other content.
   done["a hole in E"] = ::fallocate(edge.fd_e(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 1 << 16) == 0;
   report(done);
 }
@@ -90,13 +90,13 @@ void shrink(Attacker& edge, const Arguments&) {
   for (std::uint64_t n = 1;; ++n) edge.put(Type::request, Attacker::request(0, 1, service, "echo", large), n);
 }
 
-/// Takes nothing of what it asks for.
+/// Reads no responses to its requests.
 [[noreturn]] void deaf(Attacker& edge, const Arguments& arguments) {
   if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
   ask_without_end(edge, arguments.at(1));
 }
 
-/// The position in the return ring is an edge's to write, too: meshd looks at it once it needs room.
+/// The position in the return ring is also written by an edge: meshd reads it when it needs room.
 [[noreturn]] void head(Attacker& edge, const Arguments& arguments) {
   if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
   edge.words().out_head.value.store(1U << 30, std::memory_order_seq_cst);

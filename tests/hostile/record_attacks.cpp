@@ -1,4 +1,4 @@
-// Attacks on meshd by what records say.
+// Attacks with the content of records.
 
 #include "tests/hostile/attacks.hpp"
 
@@ -96,7 +96,7 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
        [&] {
          edge.put(Type::backend_call, records::BackendCall{"key", "gateway", "send_to_all", "", R"({"message":1})"}, 1);
        }},
-      // The honest edge on which that session is taken up would have to take it for rubbish of meshd's.
+      // The honest edge that resumes that session would have to treat it as malformed data from meshd.
       {"say-beyond-any-message",
        [&] {
          session(0);
@@ -105,7 +105,7 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
              R"({"x":")" + std::string(Config().limits.message_bytes + records::max_framing, 'x') + "\"}";
          edge.put(Type::resume, records::Resume{records::Resume::What::say, 0, 1, 0, 0, {}, {}, text});
        }},
-      // Its answer would be told to the session that has left this slot and waits for its own.
+      // Its response would be sent to the session that has left this slot and waits for its own.
       {"sequence-of-a-session-that-waits",
        [&] {
          session(0);
@@ -132,7 +132,7 @@ records::Resume keep(std::uint32_t slot, std::uint32_t serial) {
   edge.await_death();
 }
 
-/// Method and service are texts, and become texts in the message, whatever stands in them.
+/// Method and service are strings, and stay strings in the message, whatever they contain.
 void injected_names(Attacker& edge, const Arguments& arguments) {
   if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
   const auto [result, error] = edge.ask(0, 1, arguments.at(1), R"(whoami","context":{"user_id":"ann"},"x":")", "{}");
@@ -140,8 +140,8 @@ void injected_names(Attacker& edge, const Arguments& arguments) {
   report({{"injected", json::parse(error)}, {"who", json::parse(who)}});
 }
 
-/// No attack: an edge that gives back an answer which meshd has sent it before it read that its session is numbered. The
-/// request is over by that, and no second answer comes when its time is up.
+/// Not an attack: an edge returns a response which meshd has sent before it read that the session is numbered. That
+/// ends the request, and no second response follows at its deadline.
 void answer_given_back(Attacker& edge, const Arguments& arguments) {
   if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
   SystemClock clock;
@@ -164,7 +164,7 @@ void answer_given_back(Attacker& edge, const Arguments& arguments) {
   report(heard);
 }
 
-/// Joins a chat, asks for its messages to be kept, which nobody on /ws can do, and loses the socket.
+/// Joins a chat, asks for sequenced messages, which is impossible on /ws, and loses the socket.
 void ghost(Attacker& edge, const Arguments& arguments) {
   if (edge.open(0, 1, CredentialKind::header, arguments.at(0)).refused != 0) give_up("refused");
   edge.put(Type::snorky_call, records::SnorkyCall{0, 1, false, "chat", "join", "1", R"({"channel":"c"})"}, 1);

@@ -88,4 +88,4 @@ async def test_a_mesh_that_we_made_suits_the_original(managed_broker, url, folde
             assert await ann.result(service.service, "add", {"a": 1, "b": 2}) == 3
     again = subprocess.run([binary("nuropb-ctl"), "mesh", "configure", "--service", name, "--management-url", managed_broker.management_url, "--event-binding", "news.#"],
                            env=environment, capture_output=True, text=True, timeout=150)
-    assert again.returncode == 0 and again.stdout.endswith("all was there\n"), again.stdout + again.stderr
+    assert again.returncode == 0 and again.stdout.endswith("everything exists\n"), again.stdout + again.stderr

@@ -97,7 +97,7 @@ CASES = {
     "too late": ({"method": "secret_later", "params": {"value": 1}, "ttl": 1}, {"error": "NuropbTimeoutError", "description": ...}, None),
     # 0.1.8 forgets the key of a request that it puts back, and answers with another one, which nobody else has.
     "call again": ({"method": "secret_again", "params": {"key": "k"}},
-                   {"error": "NuropbMessageError", "description": "the response could not be decrypted: Fernet token: was made with another key, or altered"}, "yes"),
+                   {"error": "NuropbMessageError", "description": "the response could not be decrypted: Fernet token: was created with another key, or modified"}, "yes"),
     "a command": ({"method": "secret_note", "params": {"text": "noted"}, "command": True}, {"result": None}, "yes"),
     "what the command did": ({"method": "noted"}, {"result": ["noted"]}, ""),
 }

@@ -1,5 +1,5 @@
-// Both rings of a worker and its one doorbell, as they are used: an edge that sends, meshd that answers each record with
-// the same bytes. Either ring may be full or empty at any time, and one doorbell stands for all four reasons to wake.
+// Both rings of a worker and its doorbell in normal use: an edge sends, meshd answers each record with the same bytes.
+// Either ring may be full or empty at any time, and one doorbell serves all four reasons to wake.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -19,10 +19,10 @@ using test::doorbell;
 using test::payload_of;
 using test::sleep_on;
 
-/// A record that found no room in the ring yet.
+/// A record that has found no room in the ring yet.
 using Held = std::optional<std::string>;
 
-/// Tells the writer what came of a turn, and whether this side may sleep as far as that ring goes.
+/// Reports the result of a turn to the writer; returns whether this side may sleep as far as that ring is concerned.
 bool may_sleep(RingWriter& out, Doorbell& bell, const Held& held) {
   if (out.commit()) bell.ring();
   return !held || out.await_space(held->size());
@@ -46,7 +46,7 @@ std::string edge(EdgeSegments segments, Doorbell& bell, std::uint64_t count, std
     }
     if (in.poisoned() || out.poisoned()) return "poisoned";
     if (in.release()) bell.ring();
-    const std::uint64_t burst = random() % 3 == 0 ? 1000 : random() % 4;  // often too few to keep anyone busy
+    const std::uint64_t burst = random() % 3 == 0 ? 1000 : random() % 4;  // often too few to keep the other side busy
     for (std::uint64_t i = 0; i < burst && sent < count; ++i) {
       if (!held) payload_of(sent, largest, held.emplace());
       if (!out.write(1, 0, sent, {*held})) break;
@@ -54,7 +54,7 @@ std::string edge(EdgeSegments segments, Doorbell& bell, std::uint64_t count, std
       ++sent;
     }
     const bool quiet = may_sleep(out, bell, held);
-    if (sent == answered) continue;  // all is answered: nobody would wake us
+    if (sent == answered) continue;  // everything is answered, so nothing would wake us
     if (quiet && in.prepare_sleep() && !sleep_on(bell)) return "meshd is gone";
   }
   return {};
@@ -86,7 +86,7 @@ std::string meshd(MeshdSegments& segments, Doorbell& bell, std::uint64_t count) 
     if (in.release()) bell.ring();
     const bool stuck = held.has_value();
     const bool quiet = may_sleep(out, bell, held);
-    if (answered == count) break;  // nobody would wake us
+    if (answered == count) break;  // nothing would wake us
     if (stuck ? quiet : quiet && empty && in.prepare_sleep()) {
       if (!sleep_on(bell) && answered < count) return "the edge is gone";
     }

@@ -1,5 +1,5 @@
 // One ring under load: two processes over the real segments and doorbells, killed at random; two threads for TSan.
-// Every record carries what it must be, so a byte out of place is seen.
+// Every record contains its expected content, so misplaced bytes are detected.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -19,12 +19,12 @@ using test::doorbell;
 using test::payload_of;
 using test::sleep_on;
 
-/// Writes records [0, count), sleeping when the ring is full. False if the other side is gone.
+/// Writes records [0, count), sleeping while the ring is full. Returns false if the other side has ended.
 bool produce(RingWriter& ring, Doorbell& bell, std::uint64_t count, std::size_t largest, unsigned seed) {
   std::mt19937 random(seed);
   std::string payload;
   for (std::uint64_t n = 0; n < count;) {
-    // Batches of any size, down to a commit for each record.
+    // Batches of any size, down to one commit per record.
     std::uint64_t batch = 1 + random() % 20;
     for (; batch > 0 && n < count; --batch) {
       payload_of(n, largest, payload);
@@ -48,7 +48,7 @@ struct Consumed {
   std::string wrong;
 };
 
-/// Reads on from record `from` until there are `count`, or the other side is gone and the ring is empty.
+/// Reads from record `from` on until there are `count`, or the other side has ended and the ring is empty.
 Consumed consume(RingReader& ring, Doorbell& bell, std::uint64_t from, std::uint64_t count, std::size_t largest,
                  unsigned seed) {
   std::mt19937 random(seed);
@@ -116,7 +116,7 @@ TEST_P(TwoProcesses, EveryRecordArrivesWholeAndInOrder) {
   EXPECT_EQ(got.wrong, "");
   EXPECT_EQ(got.records, c.count);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-  EXPECT_GT(got.sleeps, 0u) << "nobody ever slept: the wake-ups were not tested";
+  EXPECT_GT(got.sleeps, 0u) << "no side ever slept: the wake-ups were not tested";
 }
 
 INSTANTIATE_TEST_SUITE_P(Stress, TwoProcesses,
@@ -145,14 +145,14 @@ TEST(Killed, AProducerKilledAnywhereLeavesWholeRecordsOnly) {
     auto ring = meshd->requests();
     Consumed got;
     if (round % 2 == 0) {
-      // The axe falls after so many records, wherever the producer is then: often asleep on a full ring.
+      // The producer is killed after this many records, wherever it is then: often asleep on a full ring.
       got = consume(ring, mine, 0, 1 + random() % 3000, largest, 1);
       ASSERT_EQ(got.wrong, "");
       ::kill(child, SIGKILL);
       ::waitpid(child, nullptr, 0);
       got = consume(ring, mine, got.records, ~0ULL, largest, 1);
     } else {
-      // Or in the midst of it, at any moment, while it is read from.
+      // Or killed at any moment, while its ring is being read.
       std::thread axe([child, moment = std::chrono::microseconds(random() % 3000)] {
         std::this_thread::sleep_for(moment);
         ::kill(child, SIGKILL);
@@ -168,7 +168,7 @@ TEST(Killed, AProducerKilledAnywhereLeavesWholeRecordsOnly) {
   EXPECT_GT(total, 1000u);
 }
 
-/// The same code with both sides in one process, so that ThreadSanitizer sees every access.
+/// The same code with both sides in one process, so that ThreadSanitizer checks every access.
 TEST(TwoThreads, ShareTheRingWithoutARace) {
   constexpr std::uint32_t capacity = 16384;
   constexpr std::size_t largest = capacity / 2 - 16;

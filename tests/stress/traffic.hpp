@@ -1,5 +1,5 @@
 #pragma once
-// Records that say what they must be, and the two ends of a doorbell.
+// Records with verifiable content, and the two ends of a doorbell.
 
 #include <poll.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 
 namespace nuropb::shm::test {
 
-/// Payload of record n: its length and every byte follow from n. Mostly short, now and then up to `largest`.
+/// Payload of record n: its length and every byte are derived from n. Mostly short, sometimes up to `largest`.
 inline void payload_of(std::uint64_t n, std::size_t largest, std::string& out) {
   std::uint64_t x = n * 0x9E3779B97F4A7C15ULL + 1;
   x ^= x >> 29;
@@ -29,7 +29,7 @@ inline std::pair<Doorbell, Doorbell> doorbell() {
   return std::move(*made);
 }
 
-/// Sleeps until rung. False if the other side is gone.
+/// Sleeps until rung. Returns false if the other side has ended.
 inline bool sleep_on(Doorbell& bell) {
   pollfd p{bell.fd(), POLLIN, 0};
   ::poll(&p, 1, -1);

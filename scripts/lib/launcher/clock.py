@@ -1,9 +1,9 @@
-"""Time in which the launcher itself ran. All of a machine, or of a control group, can be paused for a while (the freezer, a
-snapshot of a virtual machine, SIGSTOP to all): for that long no process can give a sign of life, and none is to blame."""
+"""Time in which the launcher itself ran. A whole machine or control group can be paused (the freezer, a virtual machine's
+snapshot, SIGSTOP to all): during that time no process can send a life sign, and none may be considered hung."""
 
 import time
 
-LONGEST_GAP = 1.5  # seconds between two looks of the launcher's loop, which looks once a second when nothing happens
+LONGEST_GAP = 1.5  # maximum seconds between two turns of the launcher's loop, which runs at least once a second
 
 
 class AwakeClock:
@@ -12,7 +12,7 @@ class AwakeClock:
         self._last, self._awake = now(), 0.0
 
     def now(self):
-        """Seconds. Of a longer time since the last call only LONGEST_GAP counts."""
+        """Seconds. A longer time since the last call counts as LONGEST_GAP."""
         at = self._now()
         self._awake += min(at - self._last, LONGEST_GAP)
         self._last = at

@@ -1,7 +1,7 @@
-"""The launcher's log, on standard error, whatever that is: full, closed, or a pipe that nothing reads any more. A line that
-can't be written is lost and counted, and costs nothing else; the launcher's loop never waits for one.
+"""The launcher's log, on standard error, which may be full, closed, or a pipe that nothing reads. A line that cannot be
+written is dropped and counted; the launcher's loop never waits for a write.
 
-Lines have the form of meshd's and the edges' (common/log.hpp), as text or as JSON, and `log.level` applies to them."""
+Lines have the same format as those of meshd and the edges (common/log.hpp), as text or as JSON, and `log.level` applies to them."""
 
 import atexit
 import datetime
@@ -15,12 +15,12 @@ import time
 from collections import deque
 
 STDERR = 2
-MOST_LINES = 2000  # that wait to be written
-LAST_WORDS = 1.0  # seconds at the end for what waits
+MOST_LINES = 2000  # limit of queued lines
+LAST_WORDS = 1.0  # seconds for queued lines at the end
 
 
 def keep_standard_descriptors():
-    """What is opened while one of 0, 1 and 2 is closed takes its number, and lines of the log would go into it."""
+    """Opens descriptors 0, 1 and 2: a file that is opened while one is closed would get its number, and log lines would go into it."""
     while True:
         try:
             fd = os.open(os.devnull, os.O_RDWR)
@@ -36,7 +36,7 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class Form:
-    """How lines look and which are written. Until the settings are known: text, from `info` on."""
+    """Format and level of the lines. Until the settings are known: text, `info` and above."""
 
     json, lowest = False, LEVELS.index("info")
 
@@ -62,15 +62,15 @@ def dropped_notice(count, reason):
 
 
 class Log:
-    """Lines are written by a thread of its own, which may wait as long as it has to."""
+    """Lines are written by a thread, which may block."""
 
     def __init__(self, fd=STDERR):
         self.fd = fd
         self.lines = deque()
         self.changed = threading.Condition()
-        self.dropped = 0  # in all
-        self.found_no_room = 0  # since that was said last
-        self.writes = False  # a line is on its way
+        self.dropped = 0  # in total
+        self.found_no_room = 0  # since the last report
+        self.writes = False  # a line is being written
         self.thread = None
 
     def put(self, text):
@@ -80,7 +80,7 @@ class Log:
                 self.dropped += 1
                 return
             if self.found_no_room:
-                self.lines.append(self._notice_of_room())  # where the missing ones would stand
+                self.lines.append(self._notice_of_room())  # in place of the dropped ones
             self.lines.append(text)
             if self.thread is None:
                 self.thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -88,7 +88,7 @@ class Log:
             self.changed.notify_all()
 
     def flush(self, limit=LAST_WORDS):
-        """Until all is written, or that many seconds are over. True if nothing waits any more."""
+        """Waits until all is written, or that many seconds are over. Returns True if the queue is empty."""
         with self.changed:
             return self.changed.wait_for(lambda: not (self.lines or self.found_no_room or self.writes), limit)
 
@@ -97,7 +97,7 @@ class Log:
         return dropped_notice(count, "the reader of the log is too slow")
 
     def _run(self):
-        failed, reason = 0, None  # lines that could not be written, since that was said last
+        failed, reason = 0, None  # lines that could not be written since the last report
         while True:
             with self.changed:
                 self.writes = False
@@ -114,7 +114,7 @@ class Log:
                     self.dropped += 1
 
     def _write(self, line):
-        """Why it is not in the log; None where it is."""
+        """The reason why it could not be written, or None."""
         left = (line + "\n").encode("utf-8", "backslashreplace")
         while left:
             try:
@@ -122,7 +122,7 @@ class Log:
             except OSError as error:
                 if error.errno != errno.EAGAIN:
                     return error.strerror
-                # Another process has made it non-blocking for all who share it.
+                # Another process has made the descriptor non-blocking for all that share it.
                 try:
                     room = select.poll()
                     room.register(self.fd, select.POLLOUT)
@@ -133,8 +133,8 @@ class Log:
 
 
 class LogStream:
-    """Takes the place of sys.stderr, so that what Python and argparse write there can't fail either. Where the log is JSON, each of
-    those lines becomes an object of its own."""
+    """Replaces sys.stderr, so that writes of Python and argparse cannot fail either. If the log is JSON, each of these lines
+    becomes an object of its own."""
 
     encoding, errors = "utf-8", "backslashreplace"
 
@@ -161,7 +161,7 @@ LOG = Log()
 
 
 def begin():
-    """First of all that may say something."""
+    """To be called before anything is logged."""
     keep_standard_descriptors()
     sys.stderr = LogStream(LOG)
     atexit.register(LOG.flush)
@@ -173,7 +173,7 @@ def say(text, level="info"):
 
 
 def answer(text):
-    """On standard output, to whoever asked; the exit code says the same where nothing can be written."""
+    """Prints the answer to standard output; the exit code says the same if that is impossible."""
     try:
         os.write(1, (text + "\n").encode("utf-8", "backslashreplace"))
     except OSError:

@@ -1,5 +1,5 @@
-"""What the launcher tells the service manager that started it, by systemd's protocol (sd_notify(3)): ready, that its loop
-turns, that it reads settings again, that it stops. Nothing is sent where NOTIFY_SOCKET names no socket."""
+"""Notifies the service manager by systemd's protocol (sd_notify(3)): ready, watchdog, reloading, stopping. Nothing is sent
+if NOTIFY_SOCKET is not set."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ def number(text):
 
 class ServiceNotice:
     def __init__(self, environment=os.environ):
-        # Taken out: the children are the launcher's own business, and not the service's main process.
+        # Removed from the environment: the children are not the service's main process.
         name, period, pid = (environment.pop(variable, None) for variable in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"))
         self._link = None
         watched = number(period) > 0 and number(pid) in (0, os.getpid())
@@ -32,7 +32,7 @@ class ServiceNotice:
         try:
             self._link.send(text.encode())
         except OSError:
-            pass  # no room, or no manager any more: the next sign of life tells the same
+            pass  # no room, or no manager any more: the next watchdog signal replaces it
 
     def ready(self, status):
         self._send(f"READY=1\nSTATUS={status}")

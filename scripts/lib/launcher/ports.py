@@ -1,8 +1,8 @@
 """Whether the ports of the settings are free, before anything is started on them.
 
-All edges listen on one port side by side (SO_REUSEPORT), and for that very reason the kernel would let those of a second
-gateway join them. So the launcher, which comes first, tries each port by itself. Edges look once more (edge/port_claim.hpp),
-for those that are started without a launcher."""
+All edges listen on one port with SO_REUSEPORT, and for that reason the kernel would let those of a second gateway join
+them. So the launcher, which starts first, tries each port exclusively. Edges check again (edge/port_claim.hpp), for those
+that are started without a launcher."""
 
 import errno
 import ipaddress
@@ -10,7 +10,7 @@ import socket
 
 
 def listeners(config):
-    """(setting, address, port) of everything that will listen over TCP. Port 0 is a free one each time."""
+    """(setting, address, port) of every TCP listener. Port 0 means any free port, so it is skipped."""
     listen, lines, backend, console = (config[name] for name in ("listen", "lines", "backend", "console"))
     wanted = [("listen.port", listen["address"], listen["port"])]
     if lines["enabled"]:
@@ -26,15 +26,15 @@ def listeners(config):
 
 
 def is_taken(address, port):
-    """Only what the kernel says of the port: whatever else is wrong with an address, who listens there says best."""
+    """Only tests the port: other problems of an address are reported best by the process that listens on it."""
     try:
         six = ipaddress.ip_address(address.partition("%")[0]).version == 6
         with socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not what is left of connections that have ended
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignores remains of connections that have ended
             if six:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             probe.bind((address, port))
-            probe.listen(1)  # alone: two that are bound with SO_REUSEADDR clash no sooner
+            probe.listen(1)  # two sockets bound with SO_REUSEADDR only conflict when listening
         return False
     except ValueError:
         return False
@@ -43,5 +43,5 @@ def is_taken(address, port):
 
 
 def taken(config):
-    """What to say of the ports that others listen on, one line each."""
+    """Messages about ports that other programs use, one line each."""
     return [f"{setting}: {address} port {port} is taken: another process listens there" for setting, address, port in listeners(config) if is_taken(address, port)]

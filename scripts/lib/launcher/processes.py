@@ -1,4 +1,4 @@
-"""The processes that the launcher keeps running: how they are started, watched, and come back."""
+"""The processes that the launcher keeps running: how they are started, watched and restarted."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ from launcher.clock import AwakeClock
 from launcher.log import say
 
 BACK_OFF_MIN, BACK_OFF_MAX, STEADY_AFTER = 0.1, 10.0, 10.0
-BACK_SOON = 0.25  # the longest pause before one comes back that had been running, however often it dies
+BACK_SOON = 0.25  # the longest pause before a process that had been running is restarted, however often it dies
 PR_SET_PDEATHSIG = 1
 CLOCK = AwakeClock()
 libc = ctypes.CDLL(None, use_errno=True)
@@ -24,15 +24,15 @@ def how_it_ended(code):
 
 
 def die_with(parent):
-    """In the child, before exec: a launcher that is killed leaves no orphan."""
+    """Runs in the child before exec, so that a killed launcher leaves no orphans."""
 
     def prepare():
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-        # Ctrl-C at a terminal goes to every process of it; only the launcher is to act on it.
+        # Ctrl-C at a terminal reaches all its processes; only the launcher is to act on it.
         os.setpgid(0, 0)
-        # What it may be told before it has come so far as to have handlers: to read again what it has not read yet.
+        # Signals that may arrive before its handlers exist: a reload of what it has not read yet.
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
 
@@ -40,7 +40,7 @@ def die_with(parent):
 
 
 def abi_of(program):
-    """The version of what edges and meshd have in common, as the program on disk says it; None if it can't be asked."""
+    """The ABI version of edges and meshd, as reported by the program on disk; None if it can't be run."""
     try:
         said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
@@ -54,16 +54,16 @@ class Worker:
 
     def __init__(self, name, command, made_from):
         self.name, self.command, self.made_from = name, command, made_from
-        self.abi = self.version = None  # of the process that runs
+        self.abi = self.version = None  # of the running process
         self.process = None
         self.started = 0.0
         self.pause = BACK_OFF_MIN
-        self.again_at = None  # when to start it again
-        self.signs = None  # a pipe through which it says now and then that it lives
+        self.again_at = None  # when to restart it
+        self.signs = None  # a pipe for its life signs
         self.last_sign = None
 
     def start(self):
-        """False if there is no starting it (its program is being replaced, say): then it is planned again."""
+        """Returns False, and plans another attempt, if it cannot be started (for example while its program is being replaced)."""
         self.again_at = None
         self.started = time.monotonic()
         self.version, self.abi = self.made_from(), abi_of(self.command[0])
@@ -72,7 +72,7 @@ class Worker:
         try:
             ours, its_end = os.pipe()
             os.set_blocking(ours, False)
-            self.signs = open(ours, "rb", buffering=0)  # the former one is closed with that
+            self.signs = open(ours, "rb", buffering=0)  # closes the previous one
             environment = {**os.environ, "NUROPB_LIFE_SIGN_FD": str(its_end)}
             self.process = subprocess.Popen(self.command, preexec_fn=die_with(os.getpid()), stdin=subprocess.DEVNULL, pass_fds=[its_end], env=environment)
         except (OSError, subprocess.SubprocessError) as error:
@@ -85,12 +85,12 @@ class Worker:
         return True
 
     def look_for_signs(self):
-        if self.signs and self.signs.read(65536):  # None if there is none
+        if self.signs and self.signs.read(65536):  # None if nothing was written
             self.last_sign = CLOCK.now()
 
     def hangs(self, limit):
-        """It has said that it lives, and then not again for so many seconds in which we ourselves ran. What it said while we
-        slept is read first."""
+        """Whether it has sent life signs, and then none for that many seconds of the launcher's own running time. Signs that were
+        sent while the launcher was paused are read first."""
         self.look_for_signs()
         return self.last_sign is not None and CLOCK.now() - self.last_sign > limit
 
@@ -102,7 +102,7 @@ class Worker:
             self.process.send_signal(number)
 
     def ended(self):
-        """Called when the process is gone: plans its return."""
+        """Called when the process has ended: plans its restart."""
         code = self.process.returncode
         lived = time.monotonic() - self.started
         self.process = None
@@ -115,7 +115,7 @@ class Worker:
         return code
 
     def ended_in_order(self):
-        """Of one that was told to stop: one that was still starting has no other way to do so than by the signal itself."""
+        """Whether it has stopped as requested: a process that was still starting can only end by the signal itself."""
         code = self.process.returncode
         if self.last_sign is None:
             self.look_for_signs()
@@ -127,14 +127,14 @@ class Worker:
         self.pause = min(self.pause * 2, BACK_OFF_MAX)
 
     def kill(self):
-        """At once, and for good; how it ended."""
+        """Kills it permanently. Returns how it ended."""
         self.again_at = None
         self.send(signal.SIGKILL)
         return how_it_ended(self.process.wait()) if self.process else "it was not running"
 
 
 class Edge(Worker):
-    """It writes its port to a file once it listens."""
+    """An edge, which writes its port to a file once it listens."""
 
     def __init__(self, number, command, folder, made_from):
         self.port_file = folder / f"edge-{number}.port"

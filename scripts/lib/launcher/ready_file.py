@@ -1,4 +1,4 @@
-"""The file that says that the gateway takes consumers (--ready-file)."""
+"""The file that exists while the gateway accepts clients (--ready-file)."""
 
 import os
 import stat
@@ -10,16 +10,16 @@ from launcher.log import say
 class ReadyFile:
     def __init__(self, name):
         self.path = Path(name) if name else None
-        self.due = False  # it has to be written still
+        self.due = False  # still has to be written
         self._said = False
 
     def why_not(self):
-        """Why it could not be written later on; None where it can. A file of an earlier run is gone after that."""
+        """Why the file could not be written later, or None. Removes a file of an earlier run."""
         if self.path is None:
             return None
         try:
             if not stat.S_ISREG(self.path.lstat().st_mode):
-                return f"{self.path} is no regular file, and is not replaced by one"
+                return f"{self.path} is not a regular file, so it is not replaced"
         except FileNotFoundError:
             pass
         except OSError as error:

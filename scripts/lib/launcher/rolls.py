@@ -1,4 +1,4 @@
-"""Going over to other programs and settings, as the Launcher does it: its part for SIGHUP."""
+"""Rolling over to new programs and settings: the launcher's part for SIGHUP."""
 
 import signal
 
@@ -10,7 +10,7 @@ STOP_GRACE = 10.0
 
 class Rolls:
     def roll(self):
-        """To the programs and settings that lie on the disk now. Sockets move to new edges while the old ones drain."""
+        """Applies the programs and settings that are on disk now. Sockets move to new edges while the old ones drain."""
         config, code = self.effective_config()
         if config is None:
             say("the configuration is invalid: reload aborted, the running one is unchanged" if code == 2 else "reload aborted", "error")
@@ -27,7 +27,7 @@ class Rolls:
             if code is not None or self.told_to_stop():
                 return code
         else:
-            self.meshd.send(signal.SIGHUP)  # its tokens may be others
+            self.meshd.send(signal.SIGHUP)  # its tokens may have changed
         return self.roll_edges()
 
     def roll_edges(self):
@@ -64,13 +64,13 @@ class Rolls:
         return None
 
     def wait_for_meshd(self, edges):
-        """Until it has taken them in, so that nobody is turned away. Should it be away itself, that is no reason to wait for ever."""
+        """Waits until the edges are attached, so that no client is refused; but not indefinitely, in case meshd itself is down."""
         def wanted():
             return min(sum(edge.running() for edge in edges()), self.config["gateway"]["max_workers"])
-        return self.wait_while(lambda: not self.attached(wanted()), STEADY_AFTER, "meshd takes the edges in")
+        return self.wait_while(lambda: not self.attached(wanted()), STEADY_AFTER, "waiting until the edges are attached")
 
     def see_off(self, olds):
-        """Those have successors, so they drain at once."""
+        """They have successors, so they drain at once."""
         for old in olds:
             old.again_at = None
             old.send(signal.SIGUSR2)
@@ -85,7 +85,7 @@ class Rolls:
         return None
 
     def replace_meshd(self):
-        """Its edges keep their sockets, and wait for the new one."""
+        """The edges keep their sockets and wait for the new meshd."""
         say("replacing meshd; no socket is dropped")
         self.meshd.send(signal.SIGTERM)
         code = self.wait_while(self.meshd.running, STOP_GRACE, "meshd stops", [*self.edges, *self.changing])
@@ -98,9 +98,9 @@ class Rolls:
         return self.wait_while(lambda: self.meshd.running() and not self.meshd_listens(), STEADY_AFTER, "meshd starts")
 
     def roll_to_another_abi(self, abi):
-        """Old edges and a new meshd, or the reverse, don't understand each other. What is pending can only be finished by
-        the meshd that has it, so the old edges drain first, all together; the new ones hold the port meanwhile, and take
-        consumers once their own meshd is there."""
+        """Old edges and a new meshd, or the reverse, are incompatible. Pending requests can only be finished by their current
+        meshd, so the old edges drain first, all together; the new ones hold the port meanwhile, and accept clients once their
+        own meshd runs."""
         say(f"from ABI {self.edges[0].abi} to ABI {abi}: the edges drain together, then meshd is replaced")
         olds = self.edges
         self.edges = [self.make_edge(number) for number in range(self.config["gateway"]["edges"])]

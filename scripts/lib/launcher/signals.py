@@ -1,21 +1,21 @@
-"""What the launcher is told by signals."""
+"""Interprets the launcher's signals."""
 
 import signal
 
-SAME_WISH = 1.0  # seconds: a second signal to stop within them asks for nothing else (`timeout` sends two at once)
+SAME_WISH = 1.0  # seconds in which a repeated stop signal counts as the same (`timeout` sends two at once)
 STOP = {signal.SIGTERM, signal.SIGINT}
 REQUESTS = {signal.SIGHUP, signal.SIGUSR1}
 
 
 class Signals:
-    """Over the list of (number, when) that the handlers fill from the first moment on."""
+    """Reads the list of (number, when) that the signal handlers fill."""
 
     def __init__(self, told):
         self.told = told
         self.stopping_since = None
 
     def next_request(self):
-        """SIGHUP or SIGUSR1, in their order; None if there is none."""
+        """The next SIGHUP or SIGUSR1, in their order; None if there is none."""
         for at, (number, _) in enumerate(self.told):
             if number in REQUESTS:
                 del self.told[at]
@@ -23,7 +23,7 @@ class Signals:
         return None
 
     def told_to_stop(self):
-        """Once it stops: told again, and so told to be quick."""
+        """While stopping: whether another stop signal has asked to hurry."""
         earliest = -1.0 if self.stopping_since is None else self.stopping_since + SAME_WISH
         return any(number in STOP and when >= earliest for number, when in self.told)
 

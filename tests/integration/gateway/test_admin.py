@@ -85,7 +85,7 @@ def test_what_acts_and_what_shows_a_client_takes_the_key(gateway):
             assert status == 401 and "admin.key" in json.loads(text)["error"], (key, target, text)
             assert good not in text
     assert metrics.value(gateway, "admin_refused_total") == refused + 4 * len(wrong)
-    gateway.meshd.wait_for_log("request on the admin socket refused.*it shows no key")
+    gateway.meshd.wait_for_log("request on the admin socket refused.*it has no key")
     assert good not in gateway.meshd.log()
     for page in ("/metrics", "/healthz", "/readyz"):
         assert ask(gateway, "GET", page, key=None)[0] in (200, 503), "figures take no key, here as on metrics.listen"

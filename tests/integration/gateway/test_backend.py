@@ -273,7 +273,7 @@ async def test_a_key_may_do_what_its_table_says_and_no_more(broker_url):
         # A key's table is read again with the file, and one with a mistake changes nothing.
         (gateway.folder / "keys.toml").write_text(SCOPED.replace('may = ["publish"]', 'may = ["fly"]'))
         gateway.meshd.signal(signal.SIGHUP)
-        await eventually(lambda: "'fly' is no operation" in gateway.meshd.log(), gateway.meshd.tail)
+        await eventually(lambda: "'fly' is not an operation" in gateway.meshd.log(), gateway.meshd.tail)
         assert (await on_thread(edge, forbidden[0][1], REPORTS))[0] == 403
         (gateway.folder / "keys.toml").write_text(SCOPED.replace("reports.*", "*"))
         gateway.meshd.signal(signal.SIGHUP)

@@ -35,7 +35,7 @@ async def test_new_credentials_drop_no_socket_and_lose_no_request(private_broker
             await asyncio.to_thread(private_broker.ctl, "change_password", "renewed", "two")
             (folder / "new").write_text("two\n")
             (folder / "new").rename(secret)
-            renewed = asyncio.create_task(asyncio.to_thread(gateway.meshd.wait_for_log, "goes on with new credentials"))
+            renewed = asyncio.create_task(asyncio.to_thread(gateway.meshd.wait_for_log, "now uses new credentials"))
             asked = 0
             while not renewed.done() or asked < 100:
                 assert await consumer.result(demo.service, "add", {"a": asked, "b": 1}) == asked + 1
@@ -143,7 +143,7 @@ async def test_another_time_to_expire_costs_no_time_off_the_mesh(broker_url, gat
             gateway.start_meshd()
             gateway.until_ready()
             log = gateway.meshd.log()
-            assert ("our queue of an earlier run is there with other properties" in log) == moved, log
+            assert ("the response queue of an earlier run exists with other properties" in log) == moved, log
             assert "broker not ready" not in log, log
             ann = await Consumer.open(gateway.edges[0].url)
             assert await ann.result(demo.service, "add", {"a": expires, "b": 1}) == expires + 1

@@ -15,7 +15,7 @@ from support.paths import binary
 from support.roots import DENIED, rabbitmq_root
 from support.services import cpp_service, demo_service, unique
 
-LESSON = "the broker allows no transient queue that is not exclusive"
+LESSON = "the broker forbids transient queues that are not exclusive"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_mesh_configure_makes_what_the_broker_takes(denying):
     assert done.returncode == 0 and f"made    queue nuropb-{name}-dl\n" in done.stdout and f"note    {LESSON}" in done.stdout, done.stdout + done.stderr
     is_bounded(denying, name)
     again = configure(denying.url, "--service", name)
-    assert again.returncode == 0 and again.stdout.endswith("all was there\n"), again.stdout + again.stderr
+    assert again.returncode == 0 and again.stdout.endswith("everything exists\n"), again.stdout + again.stderr
     noted = json.loads(configure(denying.url, "--service", unique("noted"), "--json").stdout)
     assert [note[:len(LESSON)] for note in noted["notes"]] == [LESSON], noted
 

@@ -120,5 +120,5 @@ async def test_the_gateways_own_service(backed):
         await are(2)
         assert (await on_thread(backend.call, "gateway", "close_all", reason="bye"))["connections"] == 2
         assert [await one.closed() for one in sockets] == [1000, 1000, 4700, 4700]
-        with pytest.raises(SnorkyError, match="'user_ids' is no list"):
+        with pytest.raises(SnorkyError, match="'user_ids' is not a list"):
             await on_thread(backend.call, "gateway", "send_to_users", user_ids="ann", message=1)

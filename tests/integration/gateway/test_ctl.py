@@ -175,7 +175,7 @@ def test_what_can_sign_nothing_says_so(jwt, folder):
     assert "--secret-file" in run("token", "make", "--user", "ann", code=2)
     (folder / "short").write_text("short\n")
     assert "32 bytes" in run("token", "make", "--user", "ann", "--secret-file", folder / "short", code=1)
-    assert "no private RSA key" in run("token", "make", "--user", "ann", "--key-file", folder / "secret", code=1)
+    assert "not a private RSA key" in run("token", "make", "--user", "ann", "--key-file", folder / "secret", code=1)
 
 
 def test_mesh_call_and_describe(gateway, demo):
@@ -198,7 +198,7 @@ def test_reload_reads_tokens_again(gateways):
     (gateway.folder / "tokens.toml").write_text("not TOML [")
     assert "tokens.toml" in ctl(gateway, "reload", code=1)["stderr"]
     (gateway.folder / "tokens.toml").write_text('[tokens.second-token]\nuser_id = "ann"\n')
-    assert "1 edges were told to read their certificates" in run("--config", gateway.config_file, "reload")
+    assert "1 edges were told to reload their certificates" in run("--config", gateway.config_file, "reload")
 
 
 async def test_drain_ends_one_worker_in_order(gateways):
@@ -260,7 +260,7 @@ async def test_tap_shows_one_user_and_no_value(gateways, demo):
     # Random hexadecimal digits of an identifier may happen to hold the same four digits.
     text = json.dumps(ann_lines).replace(ann.session_id, "").replace(demo, "")
     assert not any(secret in text for secret in ("4111", "1234", "5555", "7777", "8888", "secret-ann")), text
-    gateway.meshd.wait_for_log("an operator watches no more")
+    gateway.meshd.wait_for_log("an operator has stopped watching")
     await ann.close()
     await bob.close()
 

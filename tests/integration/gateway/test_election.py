@@ -170,7 +170,7 @@ def test_etcd_away_at_the_start(gateways, etcd):
     member.meshd.wait_for_log("WARNING meshd no lease from etcd, trying again reason=.*connection refused")
     assert state(member) == "startup-leader-election" and not connected(member)
     etcd.start()
-    member.meshd.wait_for_log("etcd is back")
+    member.meshd.wait_for_log("etcd is available again")
     wait_until(lambda: state(member) == "running-leader" and connected(member), lambda: f"it leads:\n{member.meshd.tail()}")
     assert member.meshd.log().count("no lease from etcd") == 1, "told once"
 
@@ -183,7 +183,7 @@ def test_etcd_restarted_within_the_lease_changes_nothing(team, etcd):
         member.meshd.wait_for_log("the watch on etcd ended, trying again")
     etcd.start()
     for member in members:
-        member.meshd.wait_for_log("etcd is back")
+        member.meshd.wait_for_log("etcd is available again")
     assert [each.meshd.log().count("container ") for each in members] == before, "nobody has changed its state"
 
 
@@ -251,7 +251,7 @@ def test_what_etcd_refuses_is_told(gateways, guarded_etcd, folder):
     for changes, told in (
         ({"ca_file": str(guarded_etcd.certificates.stranger)}, "certificate is not trusted"),
         ({"password_file": str(folder / "wrong")}, "etcd refuses user 'gateway'.*authentication failed"),
-        ({"user": "", "password_file": ""}, "this cluster wants a user"),
+        ({"user": "", "password_file": ""}, "this cluster requires authentication"),
         ({"prefix": "/elsewhere"}, "permission denied.*user 'gateway' needs readwrite on /elsewhere"),
     ):
         member = gateways(edges=0, settings=guarded(guarded_etcd, folder, **changes), wait_ready=False)

@@ -184,7 +184,7 @@ async def test_a_key_set_with_odd_keys_and_a_query(gateways):
             async with await Consumer.open(gateway.url, issuer.token()):
                 pass
             assert set(asked) == {target}
-            said = [line for line in gateway.meshd.log().splitlines() if "keys of a set are left out" in line]
+            said = [line for line in gateway.meshd.log().splitlines() if "keys of a key set are skipped" in line]
             assert len(said) == 1 and "B2C_1" not in gateway.meshd.log(), said
             for part in ("key 1 ('weak')", "2048 bits", "'LMS' is unknown", "'secp256k1' is unknown", "key 4: it is not an object", "'use' is 'enc'"):
                 assert part in said[0], said

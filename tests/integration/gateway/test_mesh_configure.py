@@ -42,7 +42,7 @@ def test_it_makes_all_and_the_second_time_all_is_there(managed_broker, url, vhos
     management = managed_broker.management_url
     bindings = ["--rpc-binding", "second-name", "--event-binding", "news.#", "--event-binding", "*.alarm"]
     code, said, _ = configure(url, "--service", "sandbox", *bindings, "--dry-run", management=management)
-    assert code == 3 and words_of(said) == {"missing"} and said.endswith("would make 11, nothing was changed\n"), said
+    assert code == 3 and words_of(said) == {"missing"} and said.endswith("would create 11, nothing was changed\n"), said
     assert vhost not in managed_broker.ctl("--quiet", "list_vhosts")
 
     code, said, errors = configure(url, "--service", "sandbox", *bindings, management=management)
@@ -53,7 +53,7 @@ def test_it_makes_all_and_the_second_time_all_is_there(managed_broker, url, vhos
 
     for words in ([], ["--dry-run"]):
         code, said, errors = configure(url, "--service", "sandbox", *bindings, *words, management=management)
-        assert code == 0 and words_of(said) == {"there"} and said.endswith("all was there\n"), said + errors
+        assert code == 0 and words_of(said) == {"there"} and said.endswith("everything exists\n"), said + errors
     code, said, _ = configure(url, "--service", "sandbox", *bindings, "--rpc-binding", "third", "--dry-run", management=management)
     assert code == 3 and "missing binding of nuropb-sandbox-sq to nuropb-rpc-exchange with 'third'\n" in said
     code, said, _ = configure(url, "--service", "sandbox", *bindings, "--rpc-binding", "third", "--dry-run", "--json", management=management)
@@ -99,7 +99,7 @@ def test_nothing_is_replaced_or_deleted(managed_broker, url, vhost):
 def test_without_the_management_all_but_the_vhost_is_made(managed_broker, url, vhost):
     nobody = "http://127.0.0.1:1/"
     code, _, errors = configure(url, management=nobody)
-    assert code == 1 and f"vhost '{vhost}' is not there and can't be made: connection refused" in errors and "rabbitmq-plugins enable rabbitmq_management" in errors
+    assert code == 1 and f"vhost '{vhost}' does not exist and cannot be created: connection refused" in errors and "rabbitmq-plugins enable rabbitmq_management" in errors
     managed_broker.ctl("add_vhost", vhost)
     managed_broker.ctl("set_permissions", "-p", vhost, "nuropb", ".*", ".*", ".*")
     code, said, _ = configure(url, "--dry-run", management=nobody)
@@ -107,9 +107,9 @@ def test_without_the_management_all_but_the_vhost_is_made(managed_broker, url, v
     code, said, _ = configure(url, management=nobody)
     assert code == 0 and said.endswith("made 7\n"), said
     code, said, _ = configure(url, management=nobody)
-    assert code == 0 and words_of(said) == {"there", "bound"} and said.endswith("all was there\n"), said
+    assert code == 0 and words_of(said) == {"there", "bound"} and said.endswith("everything exists\n"), said
     code, said, _ = configure(url, "--dry-run", management=nobody)
-    assert code == 3 and words_of(said) == {"there", "unknown"} and "the management did not answer" in said, said
+    assert code == 3 and words_of(said) == {"there", "unknown"} and "the management API did not answer" in said, said
 
 
 @pytest.fixture(scope="module")

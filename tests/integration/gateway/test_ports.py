@@ -59,7 +59,7 @@ def test_its_edges_see_it_without_a_launcher(folder, first):
     (other.folder / "run").mkdir(mode=0o700)
     edge = Process("edge", [binary("nuropb-edge"), "--config", other.config], other.folder)
     assert code_of(edge) == 78
-    assert f"port {first.port}: another gateway listens there" in edge.log(), edge.log()
+    assert f"port {first.port}: another gateway listens on it" in edge.log(), edge.log()
 
 
 @pytest.mark.parametrize("setting", ["backend", "console", "metrics", "lines"])

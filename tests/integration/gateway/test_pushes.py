@@ -345,7 +345,7 @@ async def test_without_a_key_the_log_warns_once_there_are_several_gateways(gatew
     second = gateways(tokens=USERS, settings={"push": {**QUICK["push"], "key_file": "peer-keys", "accept_unsigned": True}}, files={"peer-keys": KEY}, name=alone.name)
     await both_know(alone, second)
     await eventually(lambda: re.search('WARNING .* share no key.*hint="?push.key_file', alone.meshd.log()), alone.meshd.tail)
-    await eventually(lambda: re.search("WARNING .* believe messages without a MAC", second.meshd.log()), second.meshd.tail)
+    await eventually(lambda: re.search("WARNING .* accept messages without a MAC", second.meshd.log()), second.meshd.tail)
     assert metrics.value(second, "peer_unsigned_messages_total") > 0
     assert (await ctl_async(second, "send", "--all", "1", code=3))["unanswered"] == [], "there are no clients, but two gateways"
 

@@ -186,7 +186,7 @@ def test_bad_files_are_a_clear_error_at_start(certificates, folder, what, says):
     (("tls.certificate_files=a.pem",), "tls.key_files: 0 for 1"),
     (("tls.client_certificates=optional",), "needs tls.certificate_files"),
     (("listen.proxy_protocol=true",), "listen.trusted_proxies is empty"),
-    (("listen.trusted_proxies=10.0.0.1/8",), "no CIDR block"),
+    (("listen.trusted_proxies=10.0.0.1/8",), "nor a CIDR block"),
 ])
 def test_settings_that_make_no_sense(words, says):
     done = subprocess.run([binary("nuropb-edge"), "--check-config", *(part for word in words for part in ("--set", word))], capture_output=True, text=True, timeout=60)
@@ -343,7 +343,7 @@ async def test_required_certificates(gateways, certificates):
     url = gateway.url.replace("127.0.0.1", "localhost")
     with pytest.raises(REFUSED):
         await Consumer.open(url, "secret-bob", ssl=trusting(certificates))
-    gateway.edges[0].process.wait_for_log('client certificate refused .*reason="?it has shown none')
+    gateway.edges[0].process.wait_for_log('client certificate refused .*reason="?it has sent none')
     async with await Consumer.open(url, "secret-bob", ssl=trusting(certificates, certificates.ann)):
         pass
 

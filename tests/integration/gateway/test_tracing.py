@@ -144,7 +144,7 @@ async def test_headers_for_the_collector(gateways, collector, broker_url, folder
         # While there are none that can be used, the former ones go on.
         file.write_text("Bearer third-secret\n")
         assert await sent() == ("Bearer second-secret", None)
-    assert "headers for the collector not changed" in gateway.meshd.log() and "third-secret" not in gateway.meshd.log()
+    assert "headers for the collector could not be reloaded" in gateway.meshd.log() and "third-secret" not in gateway.meshd.log()
 
 
 def publish(url, topic, event, context):

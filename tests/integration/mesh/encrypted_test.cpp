@@ -185,9 +185,9 @@ TEST_F(EncryptedTest, AfterAnAnswerThatCannotBeOpenedTheKeyIsAskedForAgain) {
     service_.encrypted(asked, 42, asked.params.contains("wrong") ? fernet::Key::random() : *asked.key);
   };
   EXPECT_EQ(text(ask("secret")), "42");
-  EXPECT_EQ(
-      text(ask("secret", {{"wrong", true}})),
-      "NuropbMessageError: the response could not be decrypted: Fernet token: was made with another key, or altered");
+  EXPECT_EQ(text(ask("secret", {{"wrong", true}})),
+            "NuropbMessageError: the response could not be decrypted: Fernet token: was created with another key, or "
+            "modified");
   EXPECT_EQ(text(ask("secret")), "42");
   EXPECT_THAT(service_.seen(), ElementsAre("describe", "encrypted secret null", "encrypted secret null", "describe",
                                            "encrypted secret null"));

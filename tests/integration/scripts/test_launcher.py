@@ -50,7 +50,7 @@ def test_edges_that_only_listen_are_not_ready(launch, folder):
     gateway = launch(bin=bin)
     wait_until(lambda: all((folder / "run" / f"edge-{n}.port").exists() and (folder / "run" / f"edge-{n}.port").read_text() for n in (0, 1)), gateway.process.tail)
     # What it waits for, it says.
-    wait_until(lambda: "launcher starting: meshd has not taken all edges in yet" in gateway.process.log(), gateway.process.tail)
+    wait_until(lambda: "launcher starting: not all edges are attached to meshd yet" in gateway.process.log(), gateway.process.tail)
     versions(folder, other=False)
     for number in (0, 1):
         os.kill(gateway.pids(f"edge {number}")[0], signal.SIGKILL)
@@ -518,7 +518,7 @@ def test_processes_that_start_are_not_ended_by_what_they_are_told_later(launch):
         assert gateway.pids(name)[1:] == [new] and alive(new)
 
 
-@pytest.mark.parametrize("ready_file, why", [("no/such/ready", "No such file or directory"), ("", "is no regular file"), ("gateway.toml/ready", "Not a directory")])
+@pytest.mark.parametrize("ready_file, why", [("no/such/ready", "No such file or directory"), ("", "is not a regular file"), ("gateway.toml/ready", "Not a directory")])
 def test_a_ready_file_that_can_not_be_written_is_refused_at_the_start(folder, broker_url, ready_file, why):
     gateway = Launched(folder, broker_url)
     gateway.ready_file = folder / ready_file

@@ -60,11 +60,12 @@ TEST(Config, AMistakeNamesFileLineKeyAndWhatIsWrong) {
       {"[listen]\norigins = \"x\"\n", "gw.toml:2: listen.origins: is not a list of strings"},
       {"[listen]\norigins = [1]\n", "gw.toml:2: listen.origins: is not a list of strings"},
       {"[listen]\npath = \"ws\"\n", "listen.path: does not begin with '/'"},
-      {"[log]\nlevel = \"loud\"\n", "log.level: is none of debug, info, warning, error"},
-      {"[auth]\nauthorizers = [\"jwt\", \"magic\"]\n", "auth.authorizers: has an entry that is none of tokens, jwt,"},
+      {"[log]\nlevel = \"loud\"\n", "log.level: is not one of debug, info, warning, error"},
+      {"[auth]\nauthorizers = [\"jwt\", \"magic\"]\n",
+       "auth.authorizers: has an entry that is not one of tokens, jwt,"},
       {"[auth]\nauthorizers = [\"jwt\", \"jwt\"]\n", "auth.authorizers: names 'jwt' twice"},
       {"[auth]\nauthorizers = []\n", "auth.authorizers: is empty"},
-      {"[jwt]\nalgorithms = [\"none\"]\n", "jwt.algorithms: has an entry that is none of RS256,"},
+      {"[jwt]\nalgorithms = [\"none\"]\n", "jwt.algorithms: has an entry that is not one of RS256,"},
       {"[jwt]\njwks_url = \"https://u:p@h/\"\n", "jwt.jwks_url: has a user in it"},
       {"[jwt]\njwks_url = \"https://h/a b\"\n", "jwt.jwks_url: has a character in its path that has to be %-encoded"},
       {"[jwt]\njwks_url = \"https://h:x/keys\"\n", "jwt.jwks_url: has a port that is not 1 to 65535"},
@@ -116,7 +117,7 @@ TEST(Config, KeysThatDontGoTogetherAreFoundWhereTheyWereSetLast) {
             std::string::npos);
 }
 
-/// The environment is not ours alone: Kubernetes sets these in each pod for a Service called nuropb-gateway.
+/// Other programs use the environment, too: Kubernetes sets these in each pod for a Service called nuropb-gateway.
 TEST(Config, VariablesOfOtherProgramsAreLeftAlone) {
   const std::vector<std::pair<std::string, std::string>> links{
       {"NUROPB_GATEWAY_PORT", "tcp://10.0.0.1:8880"},
@@ -127,7 +128,7 @@ TEST(Config, VariablesOfOtherProgramsAreLeftAlone) {
       {"NUROPB_GATEWAY_SERVICE_HOST", "10.0.0.1"},
       {"NUROPB_GATEWAY_SERVICE_PORT", "8880"},
       {"NUROPB_GATEWAY_SERVICE_PORT_WS", "8880"},
-      // Of Services called nuropb-listen, nuropb-backend and nuropb-console: names of keys of ours.
+      // For Services called nuropb-listen, nuropb-backend and nuropb-console: these are names of our own keys.
       {"NUROPB_LISTEN_PORT", "tcp://10.0.0.1:8880"},
       {"NUROPB_BACKEND_PORT", "udp://10.0.0.1:1"},
       {"NUROPB_CONSOLE_PORT", "sctp://[fd00::1]:1"},
@@ -297,7 +298,7 @@ TEST(CommandLine, SaysWhatIsAskedAndEnds) {
   EXPECT_EQ(checked.config.error(), 0);
   EXPECT_EQ(checked.out, "settings: ok\n");
   const auto sample = command_line({"--sample-config", "--set", "wrong.key=1"});
-  EXPECT_EQ(sample.config.error(), 0) << "for whoever has no settings yet";
+  EXPECT_EQ(sample.config.error(), 0) << "for users without a config file";
   EXPECT_EQ(sample.out, sample_config());
   const auto version = command_line({"--version"});
   EXPECT_EQ(version.config.error(), 0);

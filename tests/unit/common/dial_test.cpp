@@ -12,7 +12,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// A socket that listens on an address of this host. One that is `silent` has a full queue: the kernel drops what comes.
+/// A listening socket on an address of this host. If it is `silent`, its queue is full and the kernel drops new
+/// connections.
 class Peer {
  public:
   explicit Peer(const char* host, std::uint16_t port = 0, bool silent = false) {
@@ -47,7 +48,7 @@ class Peer {
 };
 
 DialAddress refusing() {
-  Peer gone("127.0.0.1");  // its port is free again behind this
+  Peer gone("127.0.0.1");  // its port is free again after this
   return gone.address();
 }
 

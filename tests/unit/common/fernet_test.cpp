@@ -1,4 +1,5 @@
-// Expected tokens come from Python's cryptography and from the protocol's own vectors (tests/unit/data/encryption.json).
+// Expected tokens come from Python's cryptography and from the protocol's own vectors
+// (tests/unit/data/encryption.json).
 
 #include "common/fernet.hpp"
 
@@ -76,7 +77,7 @@ std::string refusal(std::string_view token, const Key& with = key()) {
 }
 
 TEST(Fernet, SaysWhatIsWrong) {
-  EXPECT_EQ(refusal(hello, Key::random()), "was made with another key, or altered");
+  EXPECT_EQ(refusal(hello, Key::random()), "was created with another key, or modified");
   EXPECT_EQ(refusal(""), "has 0 bytes");
   EXPECT_EQ(refusal("not base64url!"), "is not base64url");
   EXPECT_EQ(refusal(std::string(hello) + "\n"), "is not base64url");
@@ -92,12 +93,12 @@ TEST(Fernet, EveryFlippedBitIsNoticed) {
   for (std::size_t bit = 8; bit < raw.size() * 8; ++bit) {
     std::string altered = raw;
     altered[bit / 8] = static_cast<char>(altered[bit / 8] ^ (1 << bit % 8));
-    ASSERT_EQ(refusal(base64::encode(altered, url)), "was made with another key, or altered") << bit;
+    ASSERT_EQ(refusal(base64::encode(altered, url)), "was created with another key, or modified") << bit;
   }
 }
 
 TEST(Fernet, WrongPaddingUnderARightSignature) {
-  // From Python: one block of 0x20, whose last byte is no padding, signed with the key.
+  // From Python: one block of 0x20, whose last byte is not valid padding, signed with the key.
   ERR_clear_error();
   EXPECT_EQ(
       refusal("gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAKG3tPW3eySK0pYomnOjdW--VLlLIpuGVnq4u8L3Vu5o_7sgUGHOk_mbCpAwMxuBiA=="),

@@ -8,7 +8,7 @@ namespace {
 TEST(IpAddress, Parsing) {
   struct Row {
     const char* text;
-    const char* again;  // nullptr: no address
+    const char* again;  // nullptr: not an address
   };
   const Row rows[] = {
       {"10.0.0.1", "10.0.0.1"},
@@ -38,7 +38,7 @@ TEST(IpAddress, Blocks) {
   struct Row {
     const char* block;
     const char* address;
-    int inside;  // -1: no block
+    int inside;  // -1: not a block
   };
   const Row rows[] = {
       {"10.0.0.0/8", "10.255.0.1", 1},

@@ -31,7 +31,7 @@ bool reached(const char* host, std::uint16_t port) {
   return got.fd >= 0;
 }
 
-/// Whatever net.ipv6.bindv6only says: the option is set on each socket, and not left to the default of the host.
+/// Independent of net.ipv6.bindv6only: the option is set on each socket.
 TEST(ListeningSocket, EveryAddressMeansBothFamilies) {
   const auto fd = listening_socket({"::", 0, 8, false});
   ASSERT_TRUE(fd) << fd.error().text();

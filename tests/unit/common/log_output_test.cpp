@@ -25,7 +25,7 @@ std::string text_of(const std::string& file) {
   return out.str();
 }
 
-/// Standard error as something else, for a while.
+/// Temporarily replaces standard error.
 class StandardError {
  public:
   explicit StandardError(int fd) : saved_(::dup(STDERR_FILENO)) { ::dup2(fd, STDERR_FILENO); }
@@ -112,7 +112,7 @@ TEST_F(LogOutput, APipeThatNothingReadsIsNotWaitedFor) {
     char some[8192];
     ASSERT_GT(::read(ends[0], some, sizeof some), 0);
     EXPECT_EQ(output.put(line, Wait::no), 0) << "there is room again";
-    // A longer one than fits without waiting is cut, so that it can't wait either.
+    // A line that does not fit without waiting is cut, so that it cannot block either.
     ASSERT_GT(::read(ends[0], some, sizeof some), 0);
     EXPECT_EQ(output.put(std::string(100'000, 'y') + '\n', Wait::no), 0);
     ::close(ends[0]);
@@ -127,7 +127,7 @@ TEST_F(LogOutput, ASocketOrATerminalOrAClosedDescriptorIsNotWaitedForEither) {
   const std::string line = std::string(999, 'x') + '\n';
   {
     const StandardError as(ends[1]);
-    auto output = Output::open("/dev/stderr").value();  // which can't be opened by that name
+    auto output = Output::open("/dev/stderr").value();  // which cannot be opened by that name
     int taken = 0;
     while (taken < 100'000 && output.put(line, Wait::no) == 0) ++taken;
     EXPECT_LT(taken, 100'000);

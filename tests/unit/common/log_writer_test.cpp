@@ -1,4 +1,4 @@
-// The process beside a process. What becomes of it in meshd and in edges: tests/integration/gateway/test_log_sinks.py.
+// The helper process of a process. For its use in meshd and edges: tests/integration/gateway/test_log_sinks.py.
 
 #include "common/log_writer.hpp"
 
@@ -96,7 +96,7 @@ TEST_F(LogWriter, AReaderThatStallsCostsLinesAndNoTime) {
   ASSERT_LT(taken, 100'000);
   EXPECT_GT(taken, 64) << "more than a pipe has room for";
   EXPECT_EQ(writer->put(line), EAGAIN);
-  // What was taken is there, whole, once somebody reads again.
+  // Accepted lines are complete once the pipe is read again.
   std::string read;
   char some[65536];
   ASSERT_TRUE(eventually([&] {
@@ -142,7 +142,7 @@ TEST_F(LogWriter, ItDoesNotOutliveItsProcessForAPipeThatNothingReads) {
   ::close(ends[1]);
   int status = 0;
   ::waitpid(child, &status, 0);
-  // It waits for room, and gives up: only then the pipe has an end behind what lies in it.
+  // It waits for room, and gives up: only then the pipe has an end after its content.
   char some[65536];
   pollfd hung_up{ends[0], 0, 0};
   EXPECT_EQ(::poll(&hung_up, 1, 30'000), 1);
@@ -153,7 +153,7 @@ TEST_F(LogWriter, ItDoesNotOutliveItsProcessForAPipeThatNothingReads) {
 
 TEST_F(LogWriter, ADeadWriterCostsItsLinesOnly) {
   const auto writer = to(file_);
-  // The only child that this process has.
+  // The only child of this process.
   std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
   pid_t child = 0;
   ASSERT_TRUE(children >> child);

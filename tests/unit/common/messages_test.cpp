@@ -7,7 +7,7 @@
 namespace nuropb {
 namespace {
 
-// As the Python peer (nuropb 0.1.8) put them on the wire.
+// As the Python peer (nuropb 0.1.8) wrote them.
 constexpr const char* python_request =
     R"({"tag": "request", "service": "probe", "method": "secret", "params": {"q": 1, "u": "\u00e9\u2713"}, "correlation_id": "f985036a41fd4e7ea48ca9c101788487", "context": {"user_id": "u1"}, "trace_id": "enc"})";
 constexpr const char* python_response =
@@ -92,7 +92,7 @@ TEST(Messages, TextsWithEscapesStayWithWhatWasRead) {
   std::string text = R"({"service":"a\u0062","method":"\"m\"","correlation_id":"plain","params":{}})";
   auto read = decode_call(text, MessageType::request);
   ASSERT_TRUE(read);
-  const auto call = std::move(*read);  // short ones, which a string keeps inside of itself
+  const auto call = std::move(*read);  // short ones, which std::string stores inline
   EXPECT_EQ(call.service, "ab");
   EXPECT_EQ(call.method, "\"m\"");
   EXPECT_EQ(call.correlation_id, "plain");

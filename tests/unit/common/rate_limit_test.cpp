@@ -79,7 +79,7 @@ TEST_F(RateLimitTest, MuchTooFastForLongIsTheEnd) {
     ASSERT_LT(++sent, 1000);
     clock_.advance(milliseconds(10));
   }
-  EXPECT_GE(sent, 20) << "a burst, and as much patience";
+  EXPECT_GE(sent, 20) << "a burst, and a penalty budget of the same size";
   EXPECT_LE(sent, 30);
 }
 

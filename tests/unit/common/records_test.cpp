@@ -273,7 +273,7 @@ TEST(Records, ForAllNamesNobodyAndForSomeAtMostSoMany) {
   EXPECT_FALSE(decode<Push>(unknown_flag));
 }
 
-/// The largest record of a type is its bound, the empty one its minimum: what is allowed fits and not a byte more.
+/// A type's largest record has the maximum size and the empty one the minimum: exactly what is allowed fits.
 TEST(Records, SnorkysGoThrough) {
   const SnorkyCall call{1, 2, true, "pubsub", "subscribe", "7", R"({"channel":"c"})"};
   const std::string bytes = bytes_of(call);

@@ -1,5 +1,5 @@
-// The tables of system calls as the kernel of each architecture gets them, run here call by call: so what arm64 has in its
-// tables is tested where there is no such machine, and no emulator of a process takes a filter.
+// The system call filters as the kernel of each architecture gets them, evaluated here call by call: so arm64's tables
+// are tested without such a machine, and process emulators do not support filters.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ struct Machine {
 constexpr Machine x86_64{"x86_64", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64};
 constexpr Machine arm64{"aarch64", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64};
 
-/// What the kernel does with a program, as far as libseccomp uses it.
+/// How the kernel evaluates a filter, as far as libseccomp uses it.
 std::uint32_t run(const std::vector<sock_filter>& program, const seccomp_data& data) {
   std::uint32_t accumulator = 0;
   for (std::size_t at = 0; at < program.size(); ++at) {
@@ -60,7 +60,7 @@ std::uint32_t run(const std::vector<sock_filter>& program, const seccomp_data& d
 
 constexpr Role roles[] = {Role::edge, Role::dialer, Role::file_reader, Role::log_writer, Role::meshd};
 
-/// The tables of one machine. A verdict: 0 allowed, an errno, or `killed`.
+/// The filters of one machine. Result: 0 allowed, an errno, or `killed`.
 class Tables {
  public:
   static constexpr int killed = std::numeric_limits<int>::max();
@@ -161,7 +161,7 @@ TEST_P(OnEach, AProcessOfAnotherArchitectureIsEnded) {
 INSTANTIATE_TEST_SUITE_P(SandboxCalls, OnEach, ::testing::Values(x86_64, arm64),
                          [](const auto& machine) { return std::string(machine.param.name); });
 
-/// A call that arm64 does not have, and what glibc makes there in its place.
+/// A system call that arm64 does not have, and what glibc uses there instead.
 struct Replaced {
   const char* name;
   Arguments arguments;
@@ -204,14 +204,14 @@ TEST(SandboxCalls, WhatArm64LacksIsAnsweredAsItsReplacement) {
           << one.name << " and " << one.instead << ", role " << static_cast<int>(role);
     }
   }
-  // The exception: fstat() is newfstatat() there, and here as well with today's glibc.
+  // The exception: fstat() is newfstatat() there, and also here with current glibc.
   for (const Tables* tables : {&there, &here_too}) EXPECT_EQ(tables->verdict(Role::edge, "newfstatat"), 0);
 }
 
 TEST(SandboxCalls, AnArchitectureThatThereIsNotIsAnError) {
   const auto none = program_of(Role::edge, "abacus");
   ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().what, "there is no architecture 'abacus'");
+  EXPECT_EQ(none.error().what, "unknown architecture 'abacus'");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What a process is left with is seen from outside in tests/integration/gateway/test_privilege.py.
+// tests/integration/gateway/test_privilege.py checks from outside which privileges a process keeps.
 
 #include "common/sandbox.hpp"
 
@@ -24,7 +24,7 @@ int scheduled(int policy, pid_t who = 0) {
   return ::sched_setscheduler(who, policy, &param) == 0 ? 0 : 1;
 }
 
-/// How a process of this role ends that does this: its exit code, or minus the signal that ended it.
+/// How a process of this role ends that does this: its exit code, or the negative signal number.
 template <class Work>
 int end_of(Role role, Work&& work) {
   const pid_t child = ::fork();
@@ -103,14 +103,14 @@ TEST_F(Sandbox, EndsWhoeverDoesAnythingElse) {
   EXPECT_EQ(end_of(Role::dialer, [] { return ::open("/dev/null", O_RDONLY); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::file_reader, [] { return ::open("/tmp/never", O_RDWR | O_CREAT, 0600); }), -SIGSYS);
-  // A log's writer appends, and can neither read a file nor replace what is in it.
+  // A log writer appends, and can neither read a file nor replace its content.
   EXPECT_EQ(end_of(Role::log_writer, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::log_writer, [] { return ::open("/etc/passwd", O_RDONLY); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::log_writer, [] { return ::open("/dev/null", O_WRONLY | O_TRUNC); }), -SIGSYS);
   EXPECT_EQ(end_of(Role::log_writer, [] { return ::open("/dev/null", O_WRONLY | O_CREAT, 0600); }), -SIGSYS);
 }
 
-/// A TCP socket that was disconnected, or has stopped to listen, could be connected to any host.
+/// A TCP socket that was disconnected, or no longer listens, could be connected to any host.
 TEST_F(Sandbox, LetsAnEdgeBeginNoConnectionWithASocketThatItHas) {
   const int listening = ::socket(AF_INET, SOCK_STREAM, 0);
   ASSERT_EQ(::listen(listening, 1), 0);
@@ -190,7 +190,7 @@ TEST(SandboxIdentity, IsAUserThatExists) {
 }
 
 TEST(SandboxBecome, IsForGood) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can change its user";
   const auto who = edge_identity("nobody").value();
   const pid_t child = ::fork();
   if (child == 0) {

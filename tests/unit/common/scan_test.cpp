@@ -223,7 +223,7 @@ TEST(Scan, WantedMembersNestEightLevelsDeep) {
   EXPECT_FALSE(levels[8][0].value.present());
 }
 
-/// A wanted member at every place among others, with and without space around it.
+/// A requested member at every position among others, with and without white space around it.
 TEST(Scan, ASliceIsTheSameWhereverItStands) {
   const std::string others[] = {"\"k\":[{\"w\":0}]", "\"w2\":\"w\"", "\"\":{\"w\":{\"w\":1}}", "\"v\":-1.5e+3"};
   for (const std::string value : {"null", "true", "-0.5e1", "\"\\\"}\"", "[]", "{}", "[1,{\"w\":2}]", "{\"w\":[3]}"}) {
@@ -279,7 +279,7 @@ TEST(Text, AByteThatIsNotPlainIsFoundWhereverItStands) {
         text[at] = static_cast<char>(byte);
         const bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
         ASSERT_EQ(plain_ascii(text), plain ? length : at) << "byte " << byte << " at " << at << " of " << length;
-        if (at + 1 < length) text.back() = '\n';  // another one behind it
+        if (at + 1 < length) text.back() = '\n';  // a second one after it
         ASSERT_EQ(plain_ascii(text), plain && at + 1 < length ? length - 1 : plain ? length : at);
       }
     }
@@ -334,14 +334,15 @@ TEST(Text, AsDuration) {
   EXPECT_FALSE(as_duration({Kind::string, "1"}));
 }
 
-/// Against nlohmann's parser, over texts made from pieces of JSON, right and wrong. (It refuses lone surrogates, which we take.)
+/// Compared with nlohmann's parser, over texts assembled from valid and invalid pieces of JSON. (It rejects lone
+/// surrogates, which we accept.)
 TEST(Scan, AgreesWithNlohmann) {
   const char* const pieces[] = {
       "{",  "}",   "[",   "]",    ",",     ":",    "\"a\"",  "\"\\u00e9\"", "\"\xc3\xa9\"", "1",
       "-0", "1.5", "2e3", "true", "false", "null", " ",      "\n",          "\"",           "\\",
       "0",  "-",   "e",   ".",    "\x01",  "\xff", "\"b\":", "\"a\":[",     "{\"k\":"};
   std::mt19937 random(1);
-  // It also refuses numbers that a double can't hold.
+  // It also rejects numbers that a double cannot represent.
   const auto has_huge_exponent = [](const std::string& text) {
     const auto at = text.find('e');
     return at != std::string::npos && std::count_if(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(),
@@ -359,7 +360,7 @@ TEST(Scan, AgreesWithNlohmann) {
   EXPECT_GT(accepted, 1000);
 }
 
-/// The sixteen-byte steps see every byte: a special character at any place of a long string.
+/// The sixteen-byte steps check every byte: a special character at any position of a long string.
 TEST(Scan, SpecialCharactersAreSeenAtEveryPlaceOfALongString) {
   for (std::size_t size = 0; size < 70; ++size) {
     for (std::size_t at = 0; at < size; ++at) {

@@ -12,13 +12,13 @@ using std::chrono::milliseconds;
 
 class SchedulingByLoadTest : public ::testing::Test {
  protected:
-  /// Each in a thread of its own, so that no test has the policy of the one before.
+  /// Each in its own thread, so that no test inherits another's policy.
   template <class Work>
   static void in_a_thread(Work work) {
     std::thread(work).join();
   }
   static int policy() { return ::sched_getscheduler(0); }
-  /// As many messages as it looks at together, within so long.
+  /// The number of messages of one window, within the given time.
   void handle(SchedulingByLoad& scheduling, milliseconds within) {
     scheduling.handled(SchedulingByLoad::window - 1);
     clock_.advance(within);
@@ -60,7 +60,7 @@ TEST_F(SchedulingByLoadTest, WithNoMessagesATickTells) {
     clock_.advance(milliseconds(1));
     scheduling.tick();
     EXPECT_EQ(policy(), SCHED_OTHER);
-    // And what was before counts no more.
+    // Earlier messages no longer count.
     scheduling.handled(1);
     EXPECT_EQ(policy(), SCHED_OTHER);
   });

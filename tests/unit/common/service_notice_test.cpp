@@ -14,7 +14,7 @@
 namespace nuropb {
 namespace {
 
-/// What systemd has: a socket by a path, or by an abstract name.
+/// systemd's side: a socket with a path, or with an abstract name.
 class Manager {
  public:
   explicit Manager(const std::string& name) : name_(name), fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {

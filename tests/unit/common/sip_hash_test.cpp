@@ -15,7 +15,7 @@ namespace {
 
 constexpr SipHash::Key key{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-/// The paper's appendix A has a129ca6149be45e5 for the bytes 00…0e, which lies in memory with its last byte first.
+/// The paper's appendix A has a129ca6149be45e5 for the bytes 00…0e; in memory its last byte comes first.
 TEST(SipHash, IsThePapers) {
   std::string text;
   for (char c = 0; c < 15; ++c) text += c;

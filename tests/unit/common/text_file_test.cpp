@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_literals;
 
-/// What a file with these bytes is read as; the reason, where it is refused.
+/// The text of a file with these bytes, or the reason of its refusal.
 std::string read_as(const std::string& bytes) {
   const std::string file = testing::TempDir() + "nuropb-text-" + std::to_string(::getpid());
   std::ofstream(file, std::ios::binary) << bytes;
@@ -31,7 +31,7 @@ TEST(TextFile, AByteOrderMarkIsNoPartOfIt) {
 TEST(TextFile, Utf16IsRefusedByName) {
   EXPECT_EQ(read_as("\xff\xfe"s + "a\0b\0"s), "refused: is written in UTF-16");
   EXPECT_EQ(read_as("\xfe\xff"s + "\0a\0b"s), "refused: is written in UTF-16");
-  EXPECT_EQ(read_as("\xff\xfe\x17\x2a"), "\xff\xfe\x17\x2a") << "a secret of arbitrary bytes is none";
+  EXPECT_EQ(read_as("\xff\xfe\x17\x2a"), "\xff\xfe\x17\x2a") << "a secret of arbitrary bytes is not UTF-16";
   EXPECT_EQ(read_as("\xff\xfe"), "\xff\xfe");
 }
 

@@ -7,7 +7,7 @@
 namespace nuropb {
 namespace {
 
-/// The definition, word by word, for comparison: slow, and plainly right.
+/// The definition, word by word, for comparison: slow, and obviously correct.
 bool matches(std::string_view pattern, std::string_view topic, bool more_pattern, bool more_topic) {
   if (!more_pattern) return !more_topic;
   const auto dot = pattern.find('.');
@@ -90,7 +90,7 @@ TEST(Topic, AHostilePatternCostsNoMoreThanItsWords) {
   std::string pattern = "#", topic = "a";
   while (pattern.size() + 4 < max_topic) pattern += ".a.#";
   while (topic.size() + 2 < max_topic) topic += ".a";
-  EXPECT_TRUE(indexed(pattern, topic));  // would not end if it tried every way
+  EXPECT_TRUE(indexed(pattern, topic));  // would not terminate if it tried every combination
   EXPECT_TRUE(topic_covers(pattern, topic));
   EXPECT_TRUE(topics_overlap(pattern, topic + ".#.b.#"));
   topic.back() = 'b';

@@ -16,7 +16,7 @@ TEST(TraceParent, IsRead) {
   EXPECT_TRUE(parent->sampled);
   EXPECT_EQ(parent->text(), text);
   EXPECT_FALSE(parse_traceparent("00-" + id + "-" + span + "-00")->sampled);
-  // Flags that we don't know are not passed on (W3C, section 4.3).
+  // Unknown flags are not propagated (W3C, section 4.3).
   EXPECT_EQ(parse_traceparent("00-" + id + "-" + span + "-ff")->text(), text);
   EXPECT_EQ(parse_traceparent("00-" + id + "-" + span + "-fe")->text(), "00-" + id + "-" + span + "-00");
 }

@@ -30,7 +30,7 @@ json answer(std::uint64_t requests, std::uint64_t generation = 7, std::uint64_t 
                     {"request_ring", {{"bytes", 1}, {"capacity", 1000}}},
                     {"return_ring", {{"bytes", 500}, {"capacity", 1000}}},
                     {"silent_s", 4}}}}};
-  return json::parse(out.dump());  // as it comes: whole numbers are unsigned
+  return json::parse(out.dump());  // as parsed from a response: integers are unsigned
 }
 
 TEST(Rates, AreWhatCameInASecond) {

@@ -67,7 +67,7 @@ TEST(Taps, AnAnswerIsShownToWhomItsQuestionWas) {
   taps.asked({second, "bob"}, others, "request", {{"service", "s"}}, now);
   taps.answered(others, "1", "null", now);
   taps.answered(from, R"({"name":"secret"})", "null", now + std::chrono::microseconds(1500));
-  taps.answered(from, "2", "null", now);  // a second one is none
+  taps.answered(from, "2", "null", now);  // a second response is ignored
   ASSERT_EQ(ann->lines.size(), 2U);
   EXPECT_EQ(ann->lines[1]["result"], json::parse(R"({"name":"text of 6 bytes"})"));
   EXPECT_EQ(ann->lines[1]["took_ms"], 1.5);
@@ -85,7 +85,7 @@ TEST(Taps, AreBounded) {
   for (std::uint64_t i = 0; i <= Taps::most_questions; ++i)
     taps.asked({first, "ann"}, {1, 2, 3, 4, i}, "request", json::object(), {});
   const auto before = ann->lines.size();
-  taps.answered({1, 2, 3, 4, 0}, "1", "null", {});  // the oldest gave way
+  taps.answered({1, 2, 3, 4, 0}, "1", "null", {});  // the oldest was evicted
   EXPECT_EQ(ann->lines.size(), before);
   taps.answered({1, 2, 3, 4, 1}, "1", "null", {});
   EXPECT_EQ(ann->lines.size(), before + Taps::most_readers);

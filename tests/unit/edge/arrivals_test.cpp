@@ -38,7 +38,7 @@ TEST(Arrivals, HostsAreCountedAndForgotten) {
   EXPECT_EQ(arrivals.connections(), 6u);
   in.clear();
   EXPECT_EQ(arrivals.connections(), 0u);
-  EXPECT_EQ(arrivals.hosts(), 0u) << "nothing is kept of those who left";
+  EXPECT_EQ(arrivals.hosts(), 0u) << "nothing is kept of closed connections";
   EXPECT_TRUE(come("192.0.2.1"));
 }
 

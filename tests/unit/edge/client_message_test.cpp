@@ -23,7 +23,7 @@ TEST(ClientMessage, ARequestIsCutUp) {
   EXPECT_TRUE(request->idempotent);
 }
 
-/// Of .NET, whose writers put one before each text.
+/// .NET's writers begin each text with a byte order mark.
 TEST(ClientMessage, AByteOrderMarkBeforeItIsLeftOut) {
   const auto message = decode(
       "\xef\xbb\xbf"
@@ -66,7 +66,7 @@ TEST(ClientMessage, TraceIdMayBeAnythingOrNothing) {
     const auto* request = std::get_if<ClientRequest>(&message);
     ASSERT_TRUE(request) << trace;
     EXPECT_EQ(request->trace_id, trace);
-    EXPECT_EQ(request->params, "null") << "the service judges it";
+    EXPECT_EQ(request->params, "null") << "the service validates it";
   }
   const auto message = decode(R"({"type":"request","payload":{"service":"s","method":"m","params":{}}})");
   ASSERT_TRUE(std::holds_alternative<ClientRequest>(message));
@@ -117,7 +117,7 @@ TEST(ClientMessage, MistakesInTheWordsOfNuropbGw) {  // provokes: KeyError, Attr
     EXPECT_EQ(mistake->description, row.description) << row.text;
     EXPECT_EQ(mistake->trace_id, row.trace_id) << row.text;
     EXPECT_EQ(mistake->of_request, row.description.starts_with("'"))
-        << row.text;  // it names a member of a whole request
+        << row.text;  // it names a member of a complete request
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// A consumer for tests of the edge: a WebSocket client on a plain socket that does just what it is told, mistakes
-// included. Waits for states with a limit, and throws when one does not come.
+// A client for tests of the edge: a WebSocket client on a plain socket that does exactly what it is told, mistakes
+// included. Waits for states with a limit, and throws on a timeout.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -31,7 +31,7 @@ class Consumer {
   };
   static constexpr int patience_ms = 60'000;
 
-  /// Connected, nothing said yet. `receive_buffer`: the kernel's, where a test wants a small one.
+  /// Connected; nothing was sent yet. `receive_buffer`: the kernel's, for tests that need a small one.
   explicit Consumer(std::uint16_t port, int receive_buffer = 0)
       : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (receive_buffer > 0) ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
@@ -61,7 +61,7 @@ class Consumer {
     }
   }
 
-  /// The answer to whatever was sent, up to the end of its head.
+  /// The response to what was sent, up to the end of its head.
   std::string read_head() {
     std::size_t end;
     while ((end = in_.find("\r\n\r\n")) == std::string::npos) {
@@ -93,7 +93,7 @@ class Consumer {
       out += static_cast<char>(0x80 | 127);
       for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(payload.size() >> shift);
     }
-    return out.append(4, '\0').append(payload);  // a mask of zeros changes nothing
+    return out.append(4, '\0').append(payload);  // a zero mask changes nothing
   }
   void send(std::string_view text) { send_bytes(frame(text)); }
 
@@ -118,7 +118,7 @@ class Consumer {
       throw std::runtime_error("not a text: opcode " + std::to_string(frame.opcode) + " " + frame.payload);
     return frame.payload;
   }
-  /// Reads on to the closing handshake, answers it, and says how many texts came before.
+  /// Reads up to the closing handshake, answers it, and returns the number of texts before it.
   Close read_close(int* texts = nullptr) {
     try {
       for (;;) {
@@ -126,7 +126,7 @@ class Consumer {
         if (frame.opcode == 1 && texts) ++*texts;
         if (frame.opcode != 8) continue;
         const std::string echo = Consumer::frame(frame.payload, 8);
-        // After a message that it does not read to its end the edge may have ended the socket already.
+        // If the edge did not read a message to its end, it may already have closed the socket.
         (void)::send(fd_.get(), echo.data(), echo.size(), MSG_NOSIGNAL);
         if (frame.payload.size() < 2) return {1005, {}};
         return {static_cast<unsigned char>(frame.payload[0]) << 8 | static_cast<unsigned char>(frame.payload[1]),
@@ -135,7 +135,8 @@ class Consumer {
     } catch (const Ended&) { return {}; }
   }
 
-  /// True if nothing came within a moment. For what must not come only: a wait for a state is never a sleep.
+  /// True if nothing arrives for a short time. Only for checks that something does not arrive: a wait for a state is
+  /// never a sleep.
   bool silent(int ms = 60) {
     if (!in_.empty()) return false;
     pollfd readable{fd_.get(), POLLIN, 0};

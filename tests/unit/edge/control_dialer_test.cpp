@@ -25,14 +25,14 @@ struct ControlDialerTest : testing::Test {
     EXPECT_TRUE(made) << made.error().text();
     return std::move(*made);
   }
-  /// Until it succeeds, or fails for another reason than that the process needs its time.
+  /// Retries until it succeeds, or fails for another reason than a slow dialer.
   static Result<shm::ControlChannel> connect(ControlDialer& dialer) {
     for (;;) {
       auto channel = dialer.connect();
       if (channel || channel.error().what.find("not answered yet") == std::string::npos) return channel;
     }
   }
-  /// Its process: of our children with its name the youngest, since those of other tests may not have been waited for.
+  /// Its process: the youngest child with that name, since those of other tests may not have been reaped.
   static pid_t process() {
     std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
     pid_t out = 0;

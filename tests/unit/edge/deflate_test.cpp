@@ -9,7 +9,7 @@ namespace {
 
 using Outcome = Deflate::Outcome;
 
-/// As a receiver sees a message: the four bytes that the sender cut off are put back.
+/// A message as the receiver processes it: with the four bytes that the sender has removed.
 Outcome receive(Deflate& deflate, std::string_view wire, std::string& out, std::size_t at_a_time = 4096) {
   for (std::size_t at = 0; at < wire.size(); at += at_a_time) {
     const auto part = wire.substr(at, at_a_time);
@@ -94,7 +94,7 @@ TEST(Deflate, ThereAndBack) {
                                        std::string(16384, 'y'), std::string("a")}) {
       const std::string wire = send(here, message);
       for (const std::size_t part : {std::size_t{1}, std::size_t{4096}}) {
-        if (takeover && part == 1) continue;  // its window would have moved twice
+        if (takeover && part == 1) continue;  // its window would have advanced twice
         std::string out;
         ASSERT_EQ(receive(there, wire, out, part), Outcome::ok);
         EXPECT_EQ(out, message);

@@ -51,7 +51,7 @@ TEST_F(EdgeTest, AStrangersFirstMessageBringsItsToken) {
   Consumer consumer(port_);
   consumer.handshake({});
   EXPECT_TRUE(consumer.silent());
-  EXPECT_TRUE(meshd_->quiet()) << "meshd does not hear of it before";
+  EXPECT_TRUE(meshd_->quiet()) << "meshd is not notified before";
   consumer.send(authorize("late"));
   const auto asked = meshd_->open();
   EXPECT_EQ(asked.kind, CredentialKind::message);

@@ -85,7 +85,7 @@ TEST_F(EdgeBackend, StoppingWaitsForCallsAndTakesNoMore) {
   backend.send_bytes(post(publish));
   const auto [header, call] = next_call();
   signal_edge();
-  EXPECT_EQ(idle.read_to_end(), "") << "who has not asked anything is let go";
+  EXPECT_EQ(idle.read_to_end(), "") << "a connection without a request is closed";
   meshd_->send(Type::backend_answer, records::BackendAnswer{200, "in time"}, header.sequence);
   EXPECT_THAT(backend.read_to_end(), HasSubstr("in time"));
   thread_.join();

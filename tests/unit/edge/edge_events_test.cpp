@@ -5,7 +5,7 @@
 namespace nuropb::edge {
 namespace {
 
-// Other verbs, and events
+// Other verbs and events
 
 std::string say(std::string_view type, std::string_view payload) {
   return R"({"type":")" + std::string(type) + R"(","payload":{)" + std::string(payload) + "}}";
@@ -142,8 +142,7 @@ TEST_F(EdgeTest, ANewMeshdIsToldOfEverySubscription) {
       Type::response,
       records::Response{again.session, "null", R"({"error":"NuropbAuthorizationError","description":"no longer"})"},
       sequences[1]);
-  EXPECT_EQ(json::parse(consumer->read_text())["description"], "no longer")
-      << "the only thing that it hears of all this";
+  EXPECT_EQ(json::parse(consumer->read_text())["description"], "no longer") << "the only message that it gets";
   meshd_->send(Type::mesh_event, records::MeshEvent{"b.c", "1", "", "null"});
   meshd_->send(Type::mesh_event, records::MeshEvent{"a", "2", "", "null"});
   EXPECT_THAT(consumer->read_text(), HasSubstr("\"event\":2"));

@@ -1,5 +1,5 @@
 #pragma once
-// A whole edge between a real WebSocket and the rings, with meshd's side of them in the test's hands.
+// A whole edge between a real WebSocket and the rings, with the test in the role of meshd.
 
 #include "edge/edge.hpp"
 
@@ -74,7 +74,7 @@ class EdgeTest : public ::testing::Test {
     return ended_.get();
   }
 
-  /// A consumer with an accepted session, past its hello.
+  /// A client with an accepted session that has received its hello.
   std::unique_ptr<Consumer> connect(records::OpenSession* opened = nullptr, int receive_buffer = 0) {
     auto consumer = std::make_unique<Consumer>(port_, receive_buffer);
     consumer->handshake();

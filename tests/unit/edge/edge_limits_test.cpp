@@ -1,4 +1,4 @@
-// A whole edge and consumers that send too much, or read too little.
+// A whole edge with clients that send too much, or read too little.
 
 #include "common/close_codes.hpp"
 #include "tests/unit/edge/edge_fixture.hpp"
@@ -8,7 +8,7 @@ namespace {
 
 class EdgeLimitsTest : public EdgeTest {
  protected:
-  /// In one piece, so that a slow machine puts no time between them.
+  /// Sent in one piece, so that a slow machine puts no time between them.
   static void send_at_once(Consumer& consumer, const std::vector<std::string>& messages) {
     std::string all;
     for (const std::string& message : messages) all += Consumer::frame(message);
@@ -22,7 +22,7 @@ class EdgeLimitsTest : public EdgeTest {
     EXPECT_THAT(consumer->read_text(), HasSubstr("\"error\":null"));
     return consumer;
   }
-  /// Events until the edge has left some out.
+  /// Sends events until the edge has dropped some.
   int publish_until_dropped(std::string_view topic) {
     const std::string text = ",\"" + std::string(4000, 'x') + "\"]";
     const auto before = counter(shm::EdgeCounter::dropped_events);
@@ -36,7 +36,7 @@ class EdgeLimitsTest : public EdgeTest {
   }
 };
 
-// Breaking rules
+// Protocol violations
 
 TEST_F(EdgeLimitsTest, WhatWebsocketppClosesIsCountedToo) {  // provokes: 1002
   start_attached();
@@ -48,7 +48,7 @@ TEST_F(EdgeLimitsTest, WhatWebsocketppClosesIsCountedToo) {  // provokes: 1002
     meshd_->closed();
     EXPECT_EQ(closes(code), 1u) << code;
   };
-  breaks(Consumer::frame("x", 3), 1002);  // an opcode that nobody knows
+  breaks(Consumer::frame("x", 3), 1002);  // an unknown opcode
   breaks(Consumer::frame("\xc3\x28"), 1007);
   breaks(Consumer::frame(std::string(config_.limits.message_bytes + 1, ' ')), 1009);
 }
@@ -95,19 +95,19 @@ TEST_F(EdgeLimitsTest, AFloodIsClosed) {  // provokes: 4005
   try {
     flood->send_bytes(all);
   } catch (const std::runtime_error&) {
-    // closed while it was still at it
+    // closed while it was still sending
   }
   int texts = 0;
   const auto end = flood->read_close(&texts);
   EXPECT_EQ(end, (Consumer::Close{4005, "over limits.messages_per_s for too long"}));
-  EXPECT_LT(texts, 60) << "a refusal for each of its patience, and no more";
+  EXPECT_LT(texts, 60) << "a refusal for each unit of the penalty budget, and no more";
   int taken = 0;
   while (!meshd_->quiet() && taken < 60) {
     try {
       meshd_->request();
       ++taken;
     } catch (const std::runtime_error&) {
-      break;  // the record of its end
+      break;  // the record of its closing
     }
   }
   EXPECT_GE(taken, 20);
@@ -123,7 +123,7 @@ TEST_F(EdgeLimitsTest, WhoWaitsMaySendAgain) {
   send_at_once(*consumer, {call("1"), call("2"), call("3")});
   EXPECT_THAT(consumer->read_text(), HasSubstr("limits.messages_per_s"));
   ASSERT_TRUE(eventually([&] {
-    consumer->silent(150);  // a slow machine makes it longer, which is as good
+    consumer->silent(150);  // on a slow machine it takes longer, which does not matter
     consumer->send(call("a"));
     if (!consumer->silent(70)) consumer->read_text();
     return counter(shm::EdgeCounter::requests) >= 5;
@@ -141,7 +141,7 @@ TEST_F(EdgeLimitsTest, EventsThatMayBeLeftOutKeepASlowSocketOpen) {
     auto slow = subscribed(topic, 4096);
     const int sent = publish_until_dropped(topic);
     const auto left_out = [&] { return counter(shm::EdgeCounter::dropped_events) - before; };
-    // It reads again: what waited comes, in order, and each gap is told.
+    // It reads again: queued messages arrive in order, and each gap is reported.
     int last = -1, dropped = 0;
     while (last < sent - 1) {
       const auto payload = json::parse(slow->read_text())["payload"];

@@ -1,4 +1,4 @@
-// A whole edge when something is slow, full, away or dead.
+// A whole edge while something is slow, full, unavailable or dead.
 
 #include "tests/unit/edge/edge_fixture.hpp"
 
@@ -12,7 +12,7 @@ TEST_F(EdgeTest, AFullRingHoldsBackAndLosesNothing) {
   config_.limits.pending_per_session = 100'000;
   start_attached({4096, 1 << 16});
   const auto consumer = connect();
-  constexpr int count = 2000;  // some fifty times the ring
+  constexpr int count = 2000;  // about fifty times the ring
   std::string all;
   for (int i = 0; i < count; ++i) all += Consumer::frame(call(std::to_string(i)));
   std::thread sender([&] { consumer->send_bytes(all); });
@@ -134,14 +134,14 @@ TEST_F(EdgeTest, ASlowConsumerIsBoundedAndThenClosed) {
   const auto other = connect();
   const std::string large = "\"" + std::string(15'000, 'x') + "\"";
   int answered = 0;
-  // Until the edge has had enough: the kernel's own buffers come first.
+  // Until the edge pauses reading: the kernel's own buffers fill first.
   ASSERT_TRUE(eventually([&] {
     slow->send(call("s"));
     meshd_->answer(meshd_->request(), large);
     ++answered;
     other->send(call("o"));
     meshd_->answer(meshd_->request(), "1");
-    EXPECT_THAT(other->read_text(), HasSubstr("\"result\":1")) << "nobody else waits for it";
+    EXPECT_THAT(other->read_text(), HasSubstr("\"result\":1")) << "no other client is affected";
     return health()["sessions"] == 1;
   }));
   int texts = 0;
@@ -150,7 +150,7 @@ TEST_F(EdgeTest, ASlowConsumerIsBoundedAndThenClosed) {
   EXPECT_EQ(meshd_->closed().session, asked.session);
 }
 
-// meshd's death
+// Death of meshd
 
 TEST_F(EdgeTest, MeshdsDeathEndsWhatIsPendingAsUnknownAndKeepsTheSockets) {
   start_attached();
@@ -170,7 +170,7 @@ TEST_F(EdgeTest, MeshdsDeathEndsWhatIsPendingAsUnknownAndKeepsTheSockets) {
   const auto again = meshd_->open();
   EXPECT_EQ(again.kind, CredentialKind::ticket);
   EXPECT_EQ(again.credential, "session ticket");
-  EXPECT_TRUE(meshd_->quiet()) << "no request before the verdict";
+  EXPECT_TRUE(meshd_->quiet()) << "no request before the session is accepted";
   meshd_->accept(again);
   const auto asked = meshd_->request();
   EXPECT_EQ(asked.second.trace_id, "\"meanwhile\"");

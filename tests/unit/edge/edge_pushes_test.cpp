@@ -1,4 +1,4 @@
-// A whole edge: what meshd sends to many sessions at once, and closes.
+// A whole edge: messages of meshd to many sessions at once, and closing them.
 
 #include "tests/unit/edge/edge_fixture.hpp"
 
@@ -28,7 +28,7 @@ TEST_F(EdgePushesTest, ToAllAndToSome) {
   for (const auto& consumer : consumers) EXPECT_EQ(consumer->read_text(), R"({"to":"all"})");
   EXPECT_EQ(taken(1), 3u);
   auto stranger = asked[0];
-  ++stranger.serial;  // a predecessor's, in the same slot
+  ++stranger.serial;  // an earlier session's, in the same slot
   const std::string some = refs({asked[2], stranger, asked[1]});
   meshd_->send(Type::push, records::Push{2, false, false, records::SessionRefs(some), "\"some\""});
   EXPECT_EQ(taken(2), 2u);
@@ -79,7 +79,7 @@ TEST_F(EdgePushesTest, WhoHasNoVerdictYetIsNotAmongAll) {
   meshd_->send(Type::push, records::Push{1, true, false, {}, "1"});
   EXPECT_EQ(taken(1), 1u);
   meshd_->accept(asked);
-  EXPECT_THAT(judged.read_text(), HasSubstr("hello")) << "and nothing came before it";
+  EXPECT_THAT(judged.read_text(), HasSubstr("hello")) << "and nothing before it";
 }
 
 TEST_F(EdgePushesTest, ClosesSomeAndAll) {

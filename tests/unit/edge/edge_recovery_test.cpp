@@ -1,4 +1,4 @@
-// What becomes of each request when meshd dies, by how far it was with it.
+// The outcome of each request when meshd dies, depending on its progress.
 
 #include "tests/unit/edge/edge_fixture.hpp"
 
@@ -35,7 +35,7 @@ TEST_F(EdgeRecoveryTest, WhatWasNeverTakenGoesToTheNextInItsOrder) {
 
   next_meshd();
   const auto session = meshd_->open();
-  EXPECT_TRUE(meshd_->quiet()) << "nothing before the verdict";
+  EXPECT_TRUE(meshd_->quiet()) << "nothing before the session is accepted";
   meshd_->accept(session);
   for (const char* trace_id : {"b", "c", "d"}) {
     const auto asked = meshd_->request();
@@ -109,7 +109,7 @@ TEST_F(EdgeRecoveryTest, WhatMayRunTwiceIsSentAgainAsTheSame) {
   meshd_.reset();
   EXPECT_TRUE(eventually([&] { return health()["status"] == "unattached"; }));
   next_meshd();
-  meshd_.reset();  // one that dies before it has heard of it
+  meshd_.reset();  // a meshd that dies before it was notified
   EXPECT_TRUE(eventually([&] { return health()["status"] == "unattached"; }));
   next_meshd();
   meshd_->accept(meshd_->open());
@@ -136,7 +136,7 @@ TEST_F(EdgeRecoveryTest, WhatWaitsToBeSentAgainEndsWithItsTime) {
 }
 
 TEST_F(EdgeRecoveryTest, AMeshdThatMayLiveStillIsTrustedWithNothing) {
-  // It was left because of what it said, not because it ended: it may take from the old ring at any time.
+  // meshd was left because of a violation, not because it ended, so it may still read from the old ring at any time.
   start_attached();
   const auto consumer = connect();
   consumer->send(call("untaken"));

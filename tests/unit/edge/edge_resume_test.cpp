@@ -1,4 +1,4 @@
-// The edge's part in numbered messages, with meshd's in the test's hands.
+// The edge's part in sequenced messages, with the test in the role of meshd.
 
 #include <set>
 
@@ -13,7 +13,7 @@ using records::Resumed;
 
 class EdgeResumeTest : public EdgeTest {
  protected:
-  /// A consumer whose messages are numbered; the answer to its asking was number 1.
+  /// A client with sequenced messages; the response to its resume request was number 1.
   std::unique_ptr<Consumer> numbered() {
     auto consumer = connect(&opened_);
     consumer->send(R"({"type":"resume","payload":{"trace_id":"keep"}})");
@@ -29,7 +29,7 @@ class EdgeResumeTest : public EdgeTest {
     return consumer;
   }
   static constexpr std::size_t many = 20;
-  /// Its requests are published when meshd dies; the next meshd's ring takes some eight records of them.
+  /// Its requests are published when meshd dies; the next meshd's ring has room for about eight records of them.
   std::unique_ptr<Consumer> with_requests() {
     auto consumer = numbered();
     for (std::size_t i = 0; i < many; ++i) {
@@ -102,7 +102,7 @@ TEST_F(EdgeResumeTest, ASocketTakesUpAnotherSession) {
   EXPECT_EQ(health()["sessions"], 1);
   EXPECT_EQ(health()["pending"], 0);
 
-  // The next meshd hears of all of it; what nobody can answer any more is said through it.
+  // The next meshd is told everything; requests that can no longer be answered are reported through it.
   meshd_.reset();
   meshd_ = std::make_unique<RingSide>(path());
   meshd_->welcome();
@@ -129,7 +129,7 @@ TEST_F(EdgeResumeTest, MeshdKeepsTheTimeWhileItHasTheRequest) {
   consumer->send(call("second"));
   const auto second = meshd_->request();
   meshd_->settle();
-  EXPECT_TRUE(consumer->silent()) << "nobody but meshd says that it is late";
+  EXPECT_TRUE(consumer->silent()) << "only meshd reports that it is late";
   meshd_->send(Type::numbered, Numbered{opened_.session, opened_.serial, 2, true, false, true, R"({"late":1})"},
                asked.first.sequence);
   EXPECT_EQ(consumer->read_text(), R"({"seq":2,"late":1})");
@@ -143,7 +143,7 @@ TEST_F(EdgeResumeTest, MeshdKeepsTheTimeWhileItHasTheRequest) {
   EXPECT_EQ(pending.second.what, Resume::What::pending);
   EXPECT_EQ(pending.first.sequence, second.first.sequence);
   EXPECT_EQ(pending.second.trace_id, "\"second\"");
-  // An answer that a successor gives before it has heard of that comes without a number, and goes back for one.
+  // A response that a restarted meshd sends before it was told so arrives without a number, and is returned for one.
   meshd_->answer(second, "1");
   const auto said = meshd_->next<Resume>(Type::resume).second;
   EXPECT_EQ(said.what, Resume::What::say);
@@ -174,7 +174,7 @@ TEST_F(EdgeResumeTest, WhoIsHalfToldOfCannotBeTakenUp) {
   ASSERT_TRUE(eventually([&] { return health()["connections"] == 0; }));
   EXPECT_EQ(meshd_->next<Resume>(Type::resume).second.what, Resume::What::again);
   for (;;) {
-    // It knows some of its requests, and would say of the others that they were never sent.
+    // It knows some of its requests, and would report the others as never sent.
     try {
       EXPECT_EQ(meshd_->next<Resume>(Type::resume).second.what, Resume::What::pending);
     } catch (const std::runtime_error&) { break; }

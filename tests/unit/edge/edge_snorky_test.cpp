@@ -1,4 +1,4 @@
-// A whole edge with consumers on /ws.
+// A whole edge with clients on /ws.
 
 #include "tests/unit/edge/edge_fixture.hpp"
 
@@ -34,7 +34,7 @@ TEST_F(EdgeSnorky, CallsGoToMeshdAndFramesComeBack) {
   start_attached();
   records::OpenSession asked;
   const auto consumer = open(asked);
-  consumer->send(subscribe);  // held back until the verdict
+  consumer->send(subscribe);  // paused until the session is accepted
   meshd_->accept(asked);
   const auto call = next_call();
   EXPECT_EQ(call.second.service, "pubsub");
@@ -46,7 +46,7 @@ TEST_F(EdgeSnorky, CallsGoToMeshdAndFramesComeBack) {
   EXPECT_EQ(consumer->read_text(), "the frame") << "and no hello before it";
   answer(call, "a second one");
   consumer->send("{}");
-  EXPECT_THAT(consumer->read_text(), HasSubstr("no 'service'")) << "a second answer is nobody's";
+  EXPECT_THAT(consumer->read_text(), HasSubstr("no 'service'")) << "a second answer is dropped";
   EXPECT_EQ(counter(shm::EdgeCounter::late_responses), 1u);
 }
 
@@ -93,7 +93,7 @@ TEST_F(EdgeSnorky, WhatStandsIsBroughtToTheNextMeshd) {
   consumer->send(subscribe);
   answer(next_call(), "dropped", "k1");
   EXPECT_EQ(consumer->read_text(), "dropped");
-  consumer->send(subscribe);  // and one whose outcome nobody will know
+  consumer->send(subscribe);  // and one with an unknown outcome
   next_call();
 
   const auto again = [&] {

@@ -1,4 +1,4 @@
-// A whole edge: handshakes, sessions, messages, and its end.
+// A whole edge: handshakes, sessions, messages, and shutdown.
 
 #include "tests/unit/edge/edge_fixture.hpp"
 
@@ -24,7 +24,7 @@ TEST_F(EdgeTest, HandshakesThatAnEdgeCanJudgeAreRefusedByHttp) {  // provokes: N
   EXPECT_THAT(refusal("GET /websocket HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("HTTP/1.1 400"));
   EXPECT_THAT(refusal("NOT HTTP\r\n\r\n"), HasSubstr("HTTP/1.1 400"));
   EXPECT_EQ(counter(shm::EdgeCounter::refused_handshakes), 5u)
-      << "those that asked for a WebSocket of version 13 or another, and what is no HTTP";
+      << "WebSocket handshakes of version 13 or another, and input that is not HTTP";
   EXPECT_TRUE(meshd_->quiet()) << "meshd is asked about none of them";
 }
 
@@ -109,7 +109,7 @@ TEST_F(EdgeTest, NoVerdictInTimeCloses) {  // provokes: 4002
 }
 
 TEST_F(EdgeTest, AVerdictForASocketThatIsGoneIsNotItsSuccessors) {
-  config_.auth.verdict_timeout_ms = 3000;  // so long nobody reads, or sees the end
+  config_.auth.verdict_timeout_ms = 3000;  // long enough that it neither reads nor notices the end
   start_attached();
   records::OpenSession before;
   {
@@ -175,7 +175,7 @@ TEST_F(EdgeTest, TheFirstAnswerCountsAndGoesToItsAsker) {
   meshd_->answer(again, "1");
   meshd_->answer(again, "\"the second answer of a service that sends two\"");
   EXPECT_EQ(json::parse(one->read_text())["payload"]["result"], 1)
-      << "an answer with a wrong address ends its request and reaches nobody";
+      << "an answer with a wrong address ends its request and reaches no client";
   EXPECT_TRUE(eventually([&] { return counter(shm::EdgeCounter::late_responses) == 3; }));
   EXPECT_TRUE(one->silent());
   EXPECT_TRUE(other->silent());
@@ -211,7 +211,7 @@ TEST_F(EdgeTest, ASessionHasABoundOfOutstandingRequests) {  // provokes: NuropbT
   EXPECT_EQ(meshd_->request().second.trace_id, "\"4\"");
 }
 
-// The end
+// Shutdown
 
 TEST_F(EdgeTest, ADrainFinishesWhatIsPendingAndClosesThen) {  // provokes: 1001
   config_.drain.limit_ms = 10'000;
@@ -243,7 +243,7 @@ TEST_F(EdgeTest, ADrainHasALimitAndLeavesNoRequestWithoutAnOutcome) {
   meshd_->set_broker(shm::BrokerState::away);
   ASSERT_TRUE(eventually([&] { return health()["broker"] == "away"; }));
   consumer->send(call("held back"));
-  consumer->send("{nonsense");  // waits behind it: order is kept
+  consumer->send("{nonsense");  // waits behind it, because order is preserved
   EXPECT_TRUE(consumer->silent());
   signal_edge();
   const auto unknown = json::parse(consumer->read_text())["payload"];
@@ -269,7 +269,7 @@ TEST_F(EdgeTest, ConsumersThatVanishWithRequestsPendingLeaveNothingBehind) {
       asked = meshd_->request();
     }
     meshd_->closed();
-    meshd_->answer(asked, "1");  // to nobody
+    meshd_->answer(asked, "1");  // to no client
   }
   EXPECT_TRUE(eventually([&] { return counter(shm::EdgeCounter::late_responses) == 20; }));
   const auto now = health();

@@ -15,13 +15,12 @@ TEST(Forwarded, Table) {
     ForwardedHeader kind;
     std::string value;
     const char* proxy;
-    const char* consumer;  // nullptr: can't be told
+    const char* consumer;  // nullptr: cannot be determined
   };
   const Row rows[] = {
       {x_forwarded_for, "203.0.113.7", "10.0.0.1", "203.0.113.7"},
-      {x_forwarded_for, "203.0.113.7", "192.0.2.1", "192.0.2.1"},  // no trusted proxy: not even read
-      {x_forwarded_for, "6.6.6.6, 203.0.113.7", "10.0.0.1",
-       "203.0.113.7"},  // the left one is the consumer's own invention
+      {x_forwarded_for, "203.0.113.7", "192.0.2.1", "192.0.2.1"},            // not a trusted proxy: not even parsed
+      {x_forwarded_for, "6.6.6.6, 203.0.113.7", "10.0.0.1", "203.0.113.7"},  // the left one is forged by the client
       {x_forwarded_for, "6.6.6.6, 203.0.113.7, 10.0.0.2", "10.0.0.1", "203.0.113.7"},
       {x_forwarded_for, "10.0.0.3 ,\t10.0.0.2", "10.0.0.1", "10.0.0.3"},
       {x_forwarded_for, "", "10.0.0.1", "10.0.0.1"},
@@ -43,7 +42,7 @@ TEST(Forwarded, Table) {
       {forwarded, "for=6.6.6.6, for=203.0.113.7, for=10.0.0.2", "10.0.0.1", "203.0.113.7"},
       {forwarded, "for=203.0.113.7;host=\"a,for=6.6.6.6\"", "10.0.0.1", "203.0.113.7"},  // a comma in quotes
       {forwarded, "for=203.0.113.7;host=\"a\\\",for=6.6.6.6\"", "10.0.0.1", "203.0.113.7"},
-      // A client's header that leaves a quotation mark open, to which a proxy has appended its own.
+      // A client's header with an open quotation mark, to which a proxy has appended its own.
       {forwarded, R"(for=10.1.2.3;x=", for=192.0.2.7)", "10.0.0.1", nullptr},
       {forwarded, R"(for=10.1.2.3;x=", for="[2001:db8::1]")", "10.0.0.1", nullptr},
       {forwarded, R"(for=10.1.2.3;x="\, for=192.0.2.7)", "10.0.0.1", nullptr},
@@ -55,7 +54,7 @@ TEST(Forwarded, Table) {
       {forwarded, R"(for="10.1.2.3"x, for=192.0.2.7)", "10.0.0.1", nullptr},
       {forwarded, ", for=192.0.2.7", "10.0.0.1", "192.0.2.7"},
       {forwarded, "for=192.0.2.7;;proto=https;", "10.0.0.1", "192.0.2.7"},
-      {forwarded, "for=192.0.2.7:4711", "10.0.0.1", "192.0.2.7"},  // without the quotation marks that it needs
+      {forwarded, "for=192.0.2.7:4711", "10.0.0.1", "192.0.2.7"},  // without the required quotation marks
       {forwarded, "for=192.0.2.7,", "10.0.0.1", nullptr},
       {forwarded, "for=_hidden", "10.0.0.1", nullptr},
       {forwarded, "for=unknown", "10.0.0.1", nullptr},

@@ -15,7 +15,7 @@ struct GuessLimitTest : testing::Test {
 
 TEST_F(GuessLimitTest, GuessesArePaidForWhenTheyAreMade) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(ask("10.0.0.1", std::to_string(i)));
-  EXPECT_FALSE(ask("10.0.0.1", "6")) << "nobody has said yet that those were wrong";
+  EXPECT_FALSE(ask("10.0.0.1", "6")) << "their results are not known yet";
   EXPECT_TRUE(ask("10.0.0.2", "6")) << "another address";
   now += milliseconds(500);
   EXPECT_TRUE(ask("10.0.0.1", "6"));
@@ -28,7 +28,7 @@ TEST_F(GuessLimitTest, WhatWasRightIsPaidBackAndRemembered) {
     limit.accepted("10.0.0.1", "token " + std::to_string(i));
   }
   while (ask("10.0.0.1", "made up")) {}
-  EXPECT_TRUE(ask("10.0.0.1", "token 7")) << "somebody guesses behind the same address";
+  EXPECT_TRUE(ask("10.0.0.1", "token 7")) << "another client guesses behind the same address";
   EXPECT_FALSE(ask("10.0.0.1", "token 1000"));
 }
 

@@ -10,7 +10,7 @@
 namespace nuropb::edge {
 namespace {
 
-/// Another kind of handler than the WebSocket one: that there can be one is part of the design.
+/// Another kind of listener than the WebSocket one: the design supports several.
 class RecordingHandler final : public Handler {
  public:
   explicit RecordingHandler(std::string user) : user_(std::move(user)) {}
@@ -58,7 +58,7 @@ TEST_F(HandlerManagerTest, AUserEndsWithTheLastConnection) {
   EXPECT_EQ(manager_.users(), 2u);
   manager_.unregister_handler(ann2_);
   EXPECT_EQ(manager_.users(), 1u);
-  manager_.unregister_handler(ann2_);  // twice is once
+  manager_.unregister_handler(ann2_);  // idempotent
   EXPECT_EQ(manager_.sessions(), 1u);
 }
 

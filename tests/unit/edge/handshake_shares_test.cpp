@@ -29,7 +29,7 @@ struct HandshakeSharesTest : testing::Test {
 };
 
 TEST_F(HandshakeSharesTest, TheOldestOfTheAddressThatHasMostGivesWay) {
-  EXPECT_FALSE(make_room("10.0.0.9")) << "there is nobody";
+  EXPECT_FALSE(make_room("10.0.0.9")) << "there is no connection";
   enter("10.0.0.1");
   for (int i = 0; i < 3; ++i) enter("10.0.0.2");
   EXPECT_TRUE(make_room("10.0.0.9"));

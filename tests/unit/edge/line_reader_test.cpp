@@ -16,7 +16,7 @@ struct Read {
   bool operator==(const Read&) const = default;
 };
 
-/// What comes of these pieces of a stream, up to its end.
+/// The lines from these pieces of a stream, up to its end.
 Read read(const std::vector<std::string_view>& pieces, std::size_t limit = 16) {
   Read out;
   LineReader reader(limit);
@@ -105,7 +105,7 @@ TEST(LineReader, WhoWantsNoMoreGetsNoMore) {
   EXPECT_EQ(taken, 2);
 }
 
-/// The first line may be shorter than the rest: the limit changes with it, in the middle of what was read.
+/// The first line may have another limit than the rest: the limit changes in the middle of the input.
 TEST(LineReader, TheLimitChangesBetweenLines) {
   LineReader reader(4);
   std::vector<std::string> taken;
@@ -120,7 +120,7 @@ TEST(LineReader, TheLimitChangesBetweenLines) {
   EXPECT_EQ(reader.feed("4", take), Problem::too_long) << "holds for what is incomplete";
 }
 
-/// However a stream is cut into pieces, the lines are the same.
+/// However a stream is split, the lines are the same.
 TEST(LineReader, PiecesOfAnySize) {
   std::mt19937 random(7);
   const auto below = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };

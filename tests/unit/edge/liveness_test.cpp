@@ -38,7 +38,7 @@ TEST_F(LivenessTest, OneThatSaysNothingIsPingedAndThenGivenUp) {
   EXPECT_EQ(silent.unresponsive, 0);
   at(45);
   EXPECT_EQ(silent.unresponsive, 1);
-  EXPECT_EQ(liveness_.next(), Liveness::Time::max()) << "nobody is watched any more";
+  EXPECT_EQ(liveness_.next(), Liveness::Time::max()) << "no socket is watched any more";
 }
 
 TEST_F(LivenessTest, APongBeginsAnew) {

@@ -78,7 +78,7 @@ TEST_F(MemoryBudgetTest, MessagesThatHaveBegunAreKnownByTheirTime) {
   Socket &first = socket("a"), &second = socket("b");
   budget.begin(first, start);
   budget.begin(second, start + milliseconds(10));
-  budget.begin(first, start + milliseconds(500));  // the same message goes on
+  budget.begin(first, start + milliseconds(500));  // the same message continues
   EXPECT_EQ(budget.begun_before(start + milliseconds(1)), std::vector<MemoryBudget::Holder*>{&first});
   EXPECT_EQ(budget.begun_before(start + milliseconds(11)).size(), 2u);
   budget.complete(first);

@@ -12,7 +12,7 @@ TEST(Origin, Table) {
     bool passes;
   };
   const Row rows[] = {
-      {"", {}, true},  // no browser
+      {"", {}, true},  // not a browser
       {"https://example.com", {}, false},
       {"https://example.com", {"*"}, true},
       {"null", {"*"}, true},

@@ -43,7 +43,7 @@ TEST_F(PendingRequestsTest, CopiesAreBoundedForEachSession) {
   EXPECT_EQ(pending_.find(3)->again, "record");
   pending_.take(1);
   pending_.keep(*pending_.find(2), "record", 10);
-  EXPECT_EQ(pending_.find(2)->again, "record") << "the room of those that have ended is there again";
+  EXPECT_EQ(pending_.find(2)->again, "record") << "ended requests have released their room";
   EXPECT_EQ(pending_.find(1), nullptr);
 }
 
@@ -66,7 +66,7 @@ TEST_F(PendingRequestsTest, ExpiresNeverEarlyAndSoonAfter) {
   clock_.advance(milliseconds(1) + PendingRequests::tick);
   EXPECT_EQ(expire(), std::vector<std::string>{"1"});
   EXPECT_TRUE(expire().empty()) << "once";
-  EXPECT_FALSE(pending_.take(1)) << "its late answer is nobody's";
+  EXPECT_FALSE(pending_.take(1)) << "its late answer is dropped";
   EXPECT_EQ(session_.count, 0u);
 }
 

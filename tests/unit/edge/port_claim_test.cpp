@@ -21,7 +21,7 @@ struct PortClaimTest : testing::Test {
   }
   const std::string own = random_hex32();
   const std::string first = testing::TempDir() + "claim-a-" + own, second = testing::TempDir() + "claim-b-" + own;
-  // No port is listened on here: any number will do that no other test claims.
+  // Nothing listens on the port here: any number works that no other test claims.
   const std::uint16_t port = static_cast<std::uint16_t>(20'000 + ::getpid() % 40'000);
 };
 
@@ -30,7 +30,7 @@ TEST_F(PortClaimTest, ASecondGatewayIsRefusedAndTheFirstNamed) {
   ASSERT_TRUE(held) << held.error().text();
   const auto other = PortClaim::take("127.0.0.1", port, second);
   ASSERT_FALSE(other);
-  EXPECT_EQ(other.error().text(), "another gateway listens there: process " + std::to_string(::getpid()));
+  EXPECT_EQ(other.error().text(), "another gateway listens on it: process " + std::to_string(::getpid()));
   held->release();
   EXPECT_TRUE(PortClaim::take("127.0.0.1", port, second)) << "it does not listen any more";
 }

@@ -1,5 +1,5 @@
 #pragma once
-// meshd's side of the shared memory in a test's hands: real control socket, real segments, real rings, and no judgement
+// meshd's side of the shared memory, controlled by a test: real control socket, segments and rings, without any logic
 // of its own. The test plays meshd record by record.
 
 #include <poll.h>
@@ -25,7 +25,8 @@ class RingSide {
     listener_.emplace(std::move(*listener));
   }
 
-  /// Takes the edge in: its hello, our welcome. On a machine that let it wait too long for that it has hung up, and comes again.
+  /// Attaches the edge: its hello, our welcome. If a slow machine has made it wait too long, it has disconnected and
+  /// tries again.
   shm::Hello welcome(std::uint32_t slot = 3, std::uint32_t generation = 9,
                      shm::BrokerState broker = shm::BrokerState::ready) {
     auto segments = shm::MeshdSegments::create(slot, generation, geometry_);
@@ -59,7 +60,7 @@ class RingSide {
   shm::ControlChannel& channel() { return channel_; }
   shm::MeshdSegments& segments() { return *segments_; }
 
-  /// The next record of the edge, which has to be a `Record`. Its views are valid until the next call.
+  /// The next record of the edge, which must be a `Record`. Its views are valid until the next call.
   template <class Record>
   std::pair<shm::RecordHeader, Record> next(records::Type type) {
     shm::RecordHeader header;
@@ -82,7 +83,7 @@ class RingSide {
   records::OpenSession open() { return next<records::OpenSession>(records::Type::open_session).second; }
   records::CloseSession closed() { return next<records::CloseSession>(records::Type::close_session).second; }
   std::pair<shm::RecordHeader, records::Request> request() { return next<records::Request>(records::Type::request); }
-  /// All that was taken so far has been published, as the broker says.
+  /// Everything taken so far counts as published, as if the broker had confirmed it.
   void settle() { segments_->set_settled(requests_.head()); }
   /// True if the edge has written nothing that was not taken yet.
   bool quiet() { return requests_.depth() == 0; }

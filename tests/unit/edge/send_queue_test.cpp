@@ -1,4 +1,4 @@
-// The queue in front of a socket that reads when the test says so.
+// The queue of a socket that reads when the test says so.
 
 #include "edge/send_queue.hpp"
 
@@ -49,9 +49,9 @@ class SendQueueTest : public ::testing::Test {
   bool send_event(std::string_view topic, int n, QueueRules::Match rule, std::size_t size = 500) {
     return queue_.send(prepare(event(topic, n, size)), topic, rule);
   }
-  /// The socket has half of what waits at most, so that what follows has to wait.
+  /// The socket holds at least half of what waits, so that later messages have to wait.
   void fill_socket() { EXPECT_TRUE(queue_.send(filler('f', limit / 2))); }
-  /// The peer reads everything; what it read, but for the filling.
+  /// The peer reads everything; returns what it read, without the filling.
   std::vector<std::string> read_all() {
     std::vector<std::string> out;
     while (!socket_.in_flight.empty()) {
@@ -63,7 +63,7 @@ class SendQueueTest : public ::testing::Test {
     }
     return out;
   }
-  /// The same of events: topic, number, and how many were left out before it.
+  /// The same for events: topic, number, and how many were dropped before it.
   std::vector<std::string> read_events() {
     std::vector<std::string> out;
     for (const std::string& text : read_all()) {
@@ -171,7 +171,7 @@ TEST_F(SendQueueTest, AnswersPushEventsOutAndNotTheOtherWayRound) {
   EXPECT_EQ(queue_.take_dropped(), 1u);
   int answers = 0;
   while (queue_.send(filler('a', 500))) ASSERT_LT(++answers, 100);
-  ++answers;  // the last one, too, was taken
+  ++answers;  // the last one was taken, too
   EXPECT_TRUE(send_event("prices.new", 1, prices)) << "an event that may be left out never ends a socket";
   const auto all = read_all();
   EXPECT_EQ(all.size(), static_cast<std::size_t>(answers)) << "no event is left";

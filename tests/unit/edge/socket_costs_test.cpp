@@ -23,7 +23,7 @@ TEST_F(SocketCostsTest, AMessageThatIsNotFinishedGivesWay) {  // provokes: 1009
   large->send_bytes(unfinished(1'200'000));
   EXPECT_EQ(large->read_close().code, 1009);
   EXPECT_EQ(counter(shm::EdgeCounter::over_memory), 1u);
-  small->send_bytes(" ");  // now it is a message, if an empty one
+  small->send_bytes(" ");  // now it is complete, if an empty one
   EXPECT_THAT(small->read_text(), HasSubstr("JSONDecodeError"));
 }
 
@@ -36,7 +36,7 @@ TEST_F(SocketCostsTest, FramesThatAreNoMessagesAreCounted) {  // provokes: 4005
   try {
     for (int i = 0; i < 100; ++i) consumer->send_bytes(all);
   } catch (const std::runtime_error&) {
-    // closed while it was still at it
+    // closed while it was still sending
   }
   EXPECT_EQ(consumer->read_close().code, 4005);
   EXPECT_EQ(counter(shm::EdgeCounter::over_control_frames), 1u);

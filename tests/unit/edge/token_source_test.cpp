@@ -8,7 +8,7 @@ namespace {
 TEST(TokenSource, HeadersAsNuropbGwTakesThem) {
   for (const char* header : {"Bearer x.y", "Bearer: x.y", "Bearer :x.y", "Bearerx.y", "x.y", "  Bearer   x.y  "})
     EXPECT_EQ(strip_bearer(header), "x.y") << header;
-  // RFC 9110, section 11.1: the scheme's name knows no case.
+  // RFC 9110, section 11.1: the scheme is case-insensitive.
   for (const char* header : {"bearer x.y", "BEARER x.y", "bEaReR    x.y", "bearer: x.y", "bearer :x.y", "bearer\tx.y"})
     EXPECT_EQ(strip_bearer(header), "x.y") << header;
   EXPECT_EQ(strip_bearer("bearerish.token"), "bearerish.token") << "a bare token that begins so";

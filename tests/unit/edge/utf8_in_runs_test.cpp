@@ -21,7 +21,7 @@ std::pair<bool, bool> slowly(const std::string& text) {
   return {true, validator.complete()};
 }
 
-/// In two parts, as a message comes in reads and frames.
+/// In two parts, as a message arrives in reads and frames.
 std::pair<bool, bool> in_runs(std::string text, std::size_t split) {
   Validator validator;
   const auto middle = text.begin() + static_cast<std::string::difference_type>(split);
@@ -39,7 +39,7 @@ TEST(Utf8InRuns, SaysWhatTheTableSays) {
   for (int i = 0; i < 2000; ++i) {
     std::string text;
     const std::size_t length = random() % 80;
-    // Mostly ASCII, now and then a part of some character.
+    // Mostly ASCII, sometimes a part of another character.
     for (std::size_t at = 0; at < length; ++at)
       text += static_cast<char>(random() % 8 == 0 ? 0x80 + random() % 0x80 : 0x20 + random() % 0x5f);
     texts.push_back(text);

@@ -1,5 +1,5 @@
 #pragma once
-// Certificates for the time of a test: an authority, and what it has signed.
+// Temporary certificates for tests: an authority, and certificates that it has signed.
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -25,7 +25,8 @@ struct Certificate {
   std::string certificate_file, key_file;
 };
 
-/// `names` as in a subjectAltName ("DNS:localhost,IP:127.0.0.1"); empty: an authority. Without an issuer it signs itself.
+/// `names` as in a subjectAltName ("DNS:localhost,IP:127.0.0.1"); empty: an authority. Without an issuer it is
+/// self-signed.
 inline Certificate make_certificate(const std::filesystem::path& folder, const std::string& name,
                                     const std::string& names, const Certificate* issuer = nullptr) {
   Certificate out;

@@ -17,8 +17,8 @@ namespace {
 using boost::asio::ip::tcp;
 using namespace std::chrono_literals;
 
-/// A server for one connection: reads a request's head, says the given pieces, then waits until the client has gone
-/// or closes at once.
+/// A server for one connection: reads a request's head, sends the given pieces, then waits until the client has
+/// disconnected, or closes at once.
 class Server {
  public:
   explicit Server(std::vector<std::string> pieces, bool stay = false)
@@ -27,7 +27,7 @@ class Server {
   ~Server() {
     boost::system::error_code ignored;
     if (!served_)
-      tcp::socket(io_).connect(acceptor_.local_endpoint(), ignored);  // nobody came: it must not wait for ever
+      tcp::socket(io_).connect(acceptor_.local_endpoint(), ignored);  // ends the wait if no client has connected
     thread_.join();
   }
 
@@ -37,7 +37,7 @@ class Server {
     out.port = acceptor_.local_endpoint().port();
     return out;
   }
-  /// What it was asked.
+  /// The received request.
   std::string request() { return request_.get_future().get(); }
 
  private:
@@ -137,7 +137,7 @@ TEST(HttpClient, CancelEndsTheCallUnderWayAndLaterOnes) {
   Server server({}, true);
   Client calling = client(server.url());
   auto answer = std::async(std::launch::async, [&] { return calling.send({"GET", "/", "", {}}, 60s); });
-  server.request();  // it waits for the answer now
+  server.request();  // it is waiting for the response now
   calling.cancel();
   EXPECT_EQ(answer.get().error().what, "cancelled");
   EXPECT_EQ(calling.send({"GET", "/", "", {}}, 60s).error().what, "cancelled");
@@ -171,7 +171,7 @@ TEST(HttpClient, AStreamThatBreaksOrHangsOrFloods) {
   stream = client(floods.url()).stream({"POST", "/", "", {}}, 30s);
   ASSERT_TRUE(stream);
   EXPECT_NE((*stream)->next_line(30s).error().what.find("longer than 1 MiB"), std::string::npos);
-  stream->reset();  // before its server, which still writes
+  stream->reset();  // destroyed before its server, which is still writing
 }
 
 TEST(HttpClient, AStreamThatIsFasterThanItsReaderWaits) {

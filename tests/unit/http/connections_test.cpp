@@ -1,4 +1,4 @@
-// Connections: kept for the next request, and through proxies.
+// Connections: reuse for the next request, and proxies.
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ using Heard = KeepingServer::Heard;
 
 KeepingServer::Say hello(const Heard&) { return KeepingServer::answer("hello"); }
 
-/// A host that only a proxy can reach.
+/// A host that can only be reached through a proxy.
 Url elsewhere(const char* text = "http://issuer.invalid/keys?p=1") { return *parse_url(text); }
 
 std::string proxy_at(const KeepingServer& proxy, const std::string& login = {}) {
@@ -51,7 +51,8 @@ TEST(HttpConnections, OneThatTheServerHasClosedIsReplaced) {
 
 TEST(HttpConnections, ARequestThatAKeptOneLosesIsSentOnceMore) {
   KeepingServer server([](const Heard& heard) {
-    // The second request is read, and the connection closed without a word: it looks as if it had been closed before.
+    // The second request is read, and the connection closed without a response: it looks as if it had been closed
+    // before.
     return heard.body == "2" && heard.connection == 1 ? KeepingServer::Say{"", true}
                                                       : KeepingServer::answer(heard.body);
   });

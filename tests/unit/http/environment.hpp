@@ -1,5 +1,5 @@
 #pragma once
-// Variables of the environment for the time of a test.
+// Temporary environment variables for tests.
 
 #include <cstdlib>
 #include <initializer_list>
@@ -12,7 +12,7 @@ namespace nuropb::http {
 
 class Environment {
  public:
-  /// These, and no other that names a proxy.
+  /// Sets these variables, and unsets all others that name a proxy.
   Environment(std::initializer_list<std::pair<std::string, std::string>> wanted) {
     for (const char* name :
          {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"})

@@ -1,6 +1,6 @@
 #pragma once
-// A server on a thread of its own that keeps its connections: one after the other, and on each one request after the other,
-// each answered by what the test says. With a context it speaks TLS. It is a proxy, too: CONNECT is a request like others.
+// A server on its own thread that keeps its connections: serves one after the other, and on each one request after the
+// other, with the test's responses. With a context it uses TLS. It is also a proxy: CONNECT is a request like others.
 
 #include <netinet/in.h>
 #include <openssl/ssl.h>
@@ -54,7 +54,7 @@ class KeepingServer {
   KeepingServer(const KeepingServer&) = delete;
   KeepingServer& operator=(const KeepingServer&) = delete;
 
-  /// Ends the connection that is there, from outside.
+  /// Closes the current connection, from another thread.
   void hang_up() {
     const std::lock_guard lock(mutex_);
     if (current_ >= 0) ::shutdown(current_, SHUT_RDWR);

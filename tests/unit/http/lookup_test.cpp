@@ -1,4 +1,4 @@
-// Names: those with several addresses, and look-ups that take long.
+// Name resolution: names with several addresses, and slow look-ups.
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// An address of this host with a port whose queue is full: the kernel drops what comes.
+/// An address of this host with a port whose queue is full: the kernel drops new connections.
 class Silence {
  public:
   Silence(const char* host, std::uint16_t port) {

@@ -1,6 +1,6 @@
 #pragma once
-// Replaces getaddrinfo() in this program, for libcurl too: what the test says a name leads to, or a look-up that hangs until
-// the test is over. Other names go to the real one.
+// Replaces getaddrinfo() in this program, also for libcurl: returns the addresses that the test has set for a name, or
+// hangs until the test is over. Other names use the real resolver.
 
 #include <map>
 #include <string>
@@ -17,7 +17,7 @@ class Resolver {
 
   void leads_to(const std::string& name, std::vector<std::string> addresses);
   void hangs(const std::string& name);
-  /// Returns when so many look-ups hang.
+  /// Returns when this many look-ups hang.
   void wait_for_hanging(int number);
 };
 

@@ -1,4 +1,4 @@
-// TLS: who is trusted, and who we are.
+// TLS: trusting the server, and authenticating ourselves.
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ using Heard = KeepingServer::Heard;
 
 struct HttpTls : testing::Test {
   HttpTls() {
-    ::signal(SIGPIPE, SIG_IGN);  // as every program of ours does
+    ::signal(SIGPIPE, SIG_IGN);  // as all our programs do
     char pattern[] = "/tmp/nuropb-http-tls-XXXXXX";
     folder = ::mkdtemp(pattern);
     authority = make_certificate(folder, "authority", "");
@@ -70,8 +70,9 @@ TEST_F(HttpTls, OthersAreNotTrusted) {
   EXPECT_EQ(ask(server.url("localhost"), {stranger.certificate_file, {}, {}}).error().what, not_trusted + "localhost'");
   EXPECT_EQ(ask(server.url("127.0.0.1"), {authority.certificate_file, {}, {}}).error().what,
             not_trusted + "127.0.0.1'");
-  EXPECT_TRUE(server.heard().empty()) << "nothing is said before";
-  EXPECT_TRUE(ask(server.url("127.0.0.1"), {stranger.certificate_file, {}, {}, false})) << "unless nobody looks";
+  EXPECT_TRUE(server.heard().empty()) << "nothing is sent before";
+  EXPECT_TRUE(ask(server.url("127.0.0.1"), {stranger.certificate_file, {}, {}, false}))
+      << "unless verification is disabled";
 }
 
 TEST_F(HttpTls, AnAddressIsANameToo) {

@@ -40,7 +40,7 @@ TEST(HttpUrl, MistakesAreToldWithoutThePassword) {
   }
 }
 
-/// RFC 3986, section 3: others' paths and queries are sent as they are written.
+/// RFC 3986, section 3: paths and queries are sent as they are written.
 TEST(HttpUrl, PathAndQueryByteForByte) {
   const std::pair<const char*, const char*> rows[] = {
       {"https://tenant.b2clogin.com/tenant/discovery/v2.0/keys?p=B2C_1_Sign-In",

@@ -59,7 +59,7 @@ TEST(CanonicalHead, SaysOnceWhereTheBodyEnds) {
   }
 }
 
-/// Beast's parser, which reads the body, has nothing against it, and finds the same end.
+/// Beast's parser, which reads the body, accepts it, and finds the same end.
 TEST(CanonicalHead, IsAHeadToBeast) {
   HeadLimits with_body = limits;
   with_body.body = 1000;

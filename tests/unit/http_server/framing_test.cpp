@@ -7,7 +7,7 @@
 namespace nuropb {
 namespace {
 
-/// Of a head with these headers; most of the rules are rows of tests/unit/data/http_rules.json.
+/// The framing of a head with these headers; most of the rules are rows of tests/unit/data/http_rules.json.
 Framing framing(std::vector<RequestHead::Header> headers, std::uint64_t largest = 1000, bool old = false) {
   RequestHead head;
   head.headers = std::move(headers);

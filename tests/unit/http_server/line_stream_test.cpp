@@ -14,11 +14,11 @@ using ::testing::StartsWith;
 
 class LineStreamTest : public ::testing::Test {
  protected:
-  /// It holds a connection, which must not outlive the io_context.
+  /// It keeps a connection alive, which must not outlive the io_context.
   ~LineStreamTest() override {
     running_.on_thread([&] { lines_.reset(); });
   }
-  /// What is written before the server has the answer, too.
+  /// Includes what is written before the server has the response.
   void begin(const std::string& early) {
     lines_->write(early);
     client_.send("POST /tap HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
@@ -62,13 +62,13 @@ TEST_F(LineStreamTest, WhatASlowReaderMissesIsCounted) {
   begin("first");
   const std::string line(900, 'x');
   running_.on_thread([&] {
-    // Nothing is taken in this turn of the loop: one line waits, behind one that is on its way.
+    // Nothing is read in this turn of the loop: one line waits, behind one that is being written.
     for (int i = 0; i < 9; ++i) lines_->write(line);
   });
   EXPECT_EQ(client_.until("\n"), line + "\n");
   write("short");
   std::string next = client_.until("\n");
-  const bool two = next == line + "\n";  // unless the first one was on its way before, and they waited behind that
+  const bool two = next == line + "\n";  // unless the first one was being written before, and they waited behind that
   if (two) next = client_.until("\n");
   EXPECT_EQ(next, two ? "{\"left_out\":7}\n" : "{\"left_out\":8}\n");
   EXPECT_EQ(client_.until("\n"), "short\n");

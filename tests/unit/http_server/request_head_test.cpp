@@ -11,7 +11,7 @@ std::string get(const std::string& headers, const std::string& line = "GET /webs
   return line + "\r\nHost: gw.test\r\n" + headers + "\r\n";
 }
 
-/// What the rules make of a target and a Host header: whom the request is for, and what it asks for.
+/// The result of a target and a Host header: the host, and the requested resource.
 TEST(RequestHead, TargetsAndHosts) {
   struct Row {
     std::string bytes, host, path, query;
@@ -36,7 +36,7 @@ TEST(RequestHead, TargetsAndHosts) {
   }
 }
 
-/// RFC 9110, section 7.6.1 and 7.8; RFC 6455, section 4.2.1: lists of names that know no case.
+/// RFC 9110, section 7.6.1 and 7.8; RFC 6455, section 4.2.1: lists of case-insensitive names.
 TEST(RequestHead, WhoAsksForAWebSocket) {
   const std::pair<const char*, bool> rows[] = {
       {"Connection: Upgrade\r\nUpgrade: websocket\r\n", true},

@@ -12,7 +12,7 @@
 namespace nuropb {
 namespace {
 
-/// The file has bytes as the first 256 characters, and <x*3> for xxx.
+/// The file represents bytes by the first 256 characters, and xxx by <x*3>.
 std::string bytes_of(const std::string& utf8) {
   std::string bytes;
   for (std::size_t i = 0; i < utf8.size(); ++i) {
@@ -64,7 +64,7 @@ TEST(RequestRules, OfTheTable) {
   EXPECT_GT(count, 100U);
 }
 
-/// However the bytes are cut up, the outcome is the same, and a refusal comes no later than the end of the head.
+/// However the bytes are split, the outcome is the same, and a refusal comes no later than the end of the head.
 TEST(RequestRules, HoweverTheBytesCome) {
   for (const auto& row : rows()) {
     const std::string bytes = bytes_of(row["bytes"]);

@@ -1,5 +1,5 @@
 #pragma once
-// An HttpServer on a thread of its own, and a client that sends any bytes.
+// An HttpServer on its own thread, and a client that sends arbitrary bytes.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -25,7 +25,7 @@
 
 namespace nuropb {
 
-/// Waits as long as a busy machine may take; a test that is right never waits for all of it.
+/// Waits as long as a busy machine may need; a passing test never waits that long.
 class RawClient {
  public:
   explicit RawClient(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -44,19 +44,19 @@ class RawClient {
   void send(std::string_view bytes) const {
     while (!bytes.empty()) {
       const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n <= 0) return;  // the server has closed: what it has said is still to be read
+      if (n <= 0) return;  // the server has closed: its response can still be read
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
   }
   void end_sending() const { ::shutdown(fd_, SHUT_WR); }
 
-  /// What comes up to and with `mark`; less if the connection ends before.
+  /// What arrives up to and including `mark`; less if the connection ends before.
   std::string until(std::string_view mark) {
     auto at = rest_.find(mark);
     while (at == std::string::npos && read_more()) at = rest_.find(mark);
     return take(at == std::string::npos ? rest_.size() : at + mark.size());
   }
-  /// One answer, head and body.
+  /// One response, head and body.
   std::string answer(bool bodiless = false) {
     std::string head = until("\r\n\r\n");
     const std::string name = "Content-Length: ";
@@ -105,13 +105,13 @@ class RunningServer {
     io_.stop();
     thread_.join();
   }
-  /// At a new port.
+  /// Listens on another port.
   void listen() {
     const auto socket = listening_socket({"127.0.0.1", 0, 16, false});
     if (!socket || !server_->listen(*socket, AF_INET)) throw std::runtime_error("can't listen");
     port_ = server_->port();
   }
-  /// And waits for it.
+  /// And waits until it has stopped.
   void on_thread(std::function<void()> work) {
     std::promise<void> done;
     boost::asio::post(io_, [&] {

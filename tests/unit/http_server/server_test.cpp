@@ -22,7 +22,7 @@ HttpServer::Settings settings(std::uint64_t max_body = 1000, milliseconds timeou
   return {"tests", "test.connections", "test.timeout_ms", "test.body", 64, max_body, timeout};
 }
 
-/// Says what it was asked.
+/// Returns the request as its response.
 void echo(const HttpServer::Request& asked, const HttpServer::Respond& respond) {
   respond({200, asked.method + " " + asked.path + "?" + asked.query + " " + asked.host + " " + asked.body, {}});
 }
@@ -62,7 +62,7 @@ TEST(HttpServer, ConnectionsGoOnOrEndAsTheClientWishes) {
   EXPECT_THAT(keeps.answer(), EndsWith("GET /a?b h:1 "));
 }
 
-/// RFC 9110, section 9.3.2: as GET, but for the body.
+/// RFC 9110, section 9.3.2: like GET, without the body.
 TEST(HttpServer, Head) {
   RunningServer running(settings(), {{}, echo});
   RawClient client = running.client();
@@ -98,7 +98,7 @@ TEST(HttpServer, BodiesAreBounded) {
   RunningServer without(settings(0), {{}, echo});
   RawClient other = without.client();
   other.send(post("x"));
-  EXPECT_THAT(other.rest(), AllOf(StartsWith("HTTP/1.1 413 "), HasSubstr("a body are not taken")));
+  EXPECT_THAT(other.rest(), AllOf(StartsWith("HTTP/1.1 413 "), HasSubstr("a body are not accepted")));
 }
 
 /// RFC 9110, section 10.1.1.
@@ -129,7 +129,7 @@ TEST(HttpServer, WhatIsRefusedIsAnsweredThoughMuchIsUnread) {
   EXPECT_THAT(client.rest(), StartsWith("HTTP/1.1 413 "));
   RawClient folded = running.client();
   folded.send("GET / HTTP/1.1\r\nHost: h\r\n A: b\r\n\r\n" + get);
-  EXPECT_THAT(folded.rest(), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("goes on in a further line"),
+  EXPECT_THAT(folded.rest(), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("continues on another line"),
                                    HasSubstr("Connection: close\r\n"), Not(HasSubstr("200 OK"))));
 }
 
@@ -192,7 +192,7 @@ TEST(HttpServer, HalfABodyGivesWay) {
   EXPECT_EQ(first.rest(), "");
 }
 
-/// No byte of a body is read of a client whose key is not good, and such clients share a quarter of the places.
+/// No byte of a body is read from a client without a valid key, and such clients share a quarter of the places.
 TEST(HttpServer, WhoIsNotKnownGetsASmallShare) {
   HttpServer::Settings eight = settings(1 << 20);
   eight.connections = 8;

@@ -71,9 +71,10 @@ TEST_F(AnswerTest, PlainToEncrypted) {
 
 TEST_F(AnswerTest, EncryptedWithAnotherKey) {
   const Answer answer = read(encrypted(body("42", "null"), fernet::Key::random()), true);
-  EXPECT_EQ(error(answer),
-            (ServiceError{"NuropbMessageError",
-                          "the response could not be decrypted: Fernet token: was made with another key, or altered"}));
+  EXPECT_EQ(
+      error(answer),
+      (ServiceError{"NuropbMessageError",
+                    "the response could not be decrypted: Fernet token: was created with another key, or modified"}));
   EXPECT_TRUE(description_may_be_old(answer));
   EXPECT_FALSE(description_may_be_old(read(encrypted(body("42", "null"), key_), true)));
   EXPECT_FALSE(
@@ -92,7 +93,7 @@ TEST_F(AnswerTest, ErrorNames) {
     EXPECT_EQ(error(read(plain(body("null", error_json(name, "why"))), false)),
               (ServiceError{std::string(name), "why"}));
   }
-  // What nuropb 0.1.8 sends when it could not decode a request, and what a careless service may.
+  // What nuropb 0.1.8 sends when it could not decode a request, and what an incorrect service may send.
   EXPECT_EQ(error(read(plain(body("null", error_json("InvalidToken", "bad"))), false)),
             (ServiceError{"NuropbException", "InvalidToken: bad"}));
   EXPECT_EQ(error(read(plain(body("null", "{}")), false)), (ServiceError{"NuropbException", ""}));

@@ -12,7 +12,7 @@ using Kind = BrokerBounds::Kind;
 constexpr auto request = MessageType::request, event = MessageType::event, response = MessageType::response;
 const SteadyTime now = std::chrono::steady_clock::now();
 
-/// As RabbitMQ says it.
+/// In RabbitMQ's words.
 std::string denied(const std::string& topic, const std::string& exchange = "events") {
   return "403 ACCESS_REFUSED - access to topic '" + topic + "' in exchange '" + exchange +
          "' in vhost '/' refused for user 'u'";
@@ -101,7 +101,7 @@ TEST_F(BrokerBoundsTest, APermissionThatIsTakenAwayHasAllTopicsTriedAgain) {
   EXPECT_EQ(bounds_.trust(event, "b", 1), Trust::topic_untried);
 }
 
-/// A client chooses its topics: none may make the broker's words mean another client's message.
+/// Clients choose topics: none may make the broker's text refer to another client's message.
 TEST_F(BrokerBoundsTest, ATopicThatLooksLikeTheBrokersWords) {
   const std::string sly = "a' in exchange 'events' in vhost '/' refused for user 'u";
   const auto said = bounds_.read(403, denied(sly));

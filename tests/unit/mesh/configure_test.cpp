@@ -66,7 +66,7 @@ TEST(Configure, ManagementIsTenThousandPortsUp) {
 
 TEST(Configure, NobodyListens) {
   SetUpSettings settings{service("any"), {}, false, false};
-  EXPECT_EQ(set_up(settings).error().what, "no broker is named");
+  EXPECT_EQ(set_up(settings).error().what, "no broker is configured");
   amqp::Url url;
   url.host = "127.0.0.1";
   url.port = 1;

@@ -37,7 +37,8 @@ TEST(Deadlines, WhoIsLate) {
   EXPECT_FALSE(deadlines.timer());
 }
 
-/// Short requests beside one that waits for long: each comes, is late and goes. Timers must not pile up for the long one.
+/// Short requests beside a long one: each arrives, times out and is removed. Timers must not accumulate for the long
+/// one.
 TEST(Deadlines, TimersDoNotPileUp) {
   Deadlines deadlines;
   deadlines.add(at(1'000'000), "long");

@@ -8,7 +8,7 @@ namespace {
 using amqp::Step;
 constexpr std::uint16_t channel = 3;
 
-/// A connection that keeps what it is given, while it has room.
+/// A connection that stores what it is given, while it has room.
 struct Fake {
   int room = 1000;
   bool broken = false;
@@ -87,7 +87,7 @@ TEST_F(DeclarationsTest, DroppedWithTheChannel) {
   write();
   EXPECT_TRUE(declarations_.answered(channel, AMQP_QUEUE_BIND_OK_METHOD, at(0)));
   const auto unanswered = declarations_.drop(channel);
-  ASSERT_EQ(unanswered.size(), 2u) << "what was sent and not answered; the rest nobody has seen";
+  ASSERT_EQ(unanswered.size(), 2u) << "what was sent and not answered; the rest was never sent";
   EXPECT_EQ(unanswered[0].key, "2");
   EXPECT_TRUE(declarations_.settled(channel));
   EXPECT_FALSE(declarations_.settled(1));

@@ -108,7 +108,7 @@ TEST_F(DiscoveryTest, RefreshAsksInAnyCase) {
   answer("s", version("1"));
   want("s", 0, true);
   want("s", 0, true);
-  want("s");  // what is believed still counts meanwhile
+  want("s");  // the cached description is still used meanwhile
   EXPECT_THAT(told_, ElementsAre("1:1", "4:1"));
   answer("s", version("2"));
   EXPECT_THAT(asked_, ElementsAre("s", "s"));
@@ -147,7 +147,7 @@ TEST_F(DiscoveryTest, ForgottenIsAskedAgain) {
   discovery_.forget("never heard of");
   want("s");
   EXPECT_THAT(asked_, ElementsAre("s", "s"));
-  discovery_.forget("s");  // while it is being asked
+  discovery_.forget("s");  // while a request is pending
   answer("s", version("2"));
   EXPECT_THAT(told_, ElementsAre("1:1", "2:2"));
 }
@@ -175,7 +175,7 @@ TEST_F(DiscoveryTest, AnOldDescriptionCountsWhileTheServiceIsSilent) {
   clock_.advance(seconds(1));
   want("s");
   EXPECT_THAT(asked_, ElementsAre("s", "s", "s"));
-  answer("s", failed(error_name::not_delivered));  // it is gone, and has said so
+  answer("s", failed(error_name::not_delivered));  // the service no longer exists, and the broker has reported that
   EXPECT_THAT(told_, ElementsAre("1:1", "2:1", "3:1"));
   EXPECT_EQ(discovery_.services(), 0U);
 }
@@ -184,7 +184,7 @@ TEST_F(DiscoveryTest, WhoeverComesWhileOthersAreToldQueuesBehindThem) {
   std::vector<int> order;
   discovery_.want("s", clock_.now(), 0, [&](const Described&) {
     discovery_.want("s", clock_.now(), 0, [&](const Described&) { order.push_back(3); });
-    EXPECT_FALSE(discovery_.known("s", clock_.now())) << "nobody overtakes";
+    EXPECT_FALSE(discovery_.known("s", clock_.now())) << "no request overtakes";
     order.push_back(1);
   });
   discovery_.want("s", clock_.now(), 0, [&](const Described&) { order.push_back(2); });
@@ -221,13 +221,13 @@ TEST_F(DiscoveryTest, TheLeastUsedIsForgotten) {
 
 TEST_F(DiscoveryTest, BoundsOfWhatWaits) {
   want("a", 60);
-  want("a", 21);  // more than 80 bytes for one
+  want("a", 21);  // more than 80 bytes for one service
   EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError"));
-  want("b", 41);  // more than 100 in all
+  want("b", 41);  // more than 100 in total
   EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError", "3:NuropbTransportError"));
   want("b", 40);
   want("c");
-  want("d");  // all three are being asked
+  want("d");  // requests for all three are pending
   EXPECT_THAT(told_, ElementsAre("2:NuropbTransportError", "3:NuropbTransportError", "6:NuropbTransportError"));
   answer("a", version("1"));
   want("d", 60);
@@ -271,7 +271,7 @@ TEST_F(DiscoveryTest, AnswersNobodyAskedForAreIgnored) {
   EXPECT_THAT(told_, ElementsAre("1:1", "2:1"));
 }
 
-// What follows from a description.
+// Conclusions from a description.
 
 std::string key_for(const json& document, const std::string& method, Encryption wanted) {
   const auto described = read_description("s", document);

@@ -1,5 +1,5 @@
-// The election by chance: a model of etcd, of three instances, and of everything that goes wrong between them. What is
-// meant to happen in each case is in election_test.cpp.
+// Randomized test of the election: a model of etcd, of three instances, and of all failures between them.
+// election_test.cpp has the intended behaviour of each case.
 
 #include "meshd/mesh/election.hpp"
 
@@ -18,8 +18,8 @@ using namespace std::chrono_literals;
 
 const Error away{"connection refused", "http://etcd", ""};
 
-/// Instances and an etcd that loses answers, forgets leases and goes away, by chance. What has to hold whatever happens:
-/// never two leaders, nobody consumes before the mesh was configured, and in quiet times there is a leader.
+/// Instances and an etcd that randomly loses responses, forgets leases and becomes unavailable. Invariants: never two
+/// leaders, no instance consumes before the mesh was configured, and in quiet times there is a leader.
 class Chance {
  public:
   explicit Chance(unsigned seed) : random_(seed) {
@@ -72,7 +72,7 @@ class Chance {
     return count;
   }
   void check() const { ASSERT_LE(leaders(), 1); }
-  void restart(One& one) {  // as after a SIGKILL: its lease lives on at etcd
+  void restart(One& one) {  // as after a SIGKILL: its lease still exists at etcd
     one.election = Election(one.settings());
     one.heard.clear();
     one.watches = one.consumes = false;
@@ -95,7 +95,7 @@ class Chance {
     }
   }
   using Doing = E::EtcdFailed::Doing;
-  /// Whether the request arrives, and whether its answer does.
+  /// Whether the request arrives, and whether its response does.
   bool arrives(One& one, Doing doing) {
     if (etcd_there_ && !(lossy_ && chance(10))) return true;
     one.heard.push_back(E::EtcdFailed{doing, away});
@@ -138,7 +138,7 @@ class Chance {
     });
     one.watches = etcd_there_;
     if (!etcd_there_) return one.heard.push_back(E::WatchEnded{away});
-    // What changed since the answer it was built on.
+    // What has changed since the response it was based on.
     if (key_) one.heard.push_back(E::LeaderIs{key_->leader, key_->lease});
     else one.heard.push_back(E::LeaderGone{});
     one.heard.push_back(E::ConfigOk{config_ok_});
@@ -161,7 +161,7 @@ class Chance {
     answer(one, Doing::publish, E::Published{ours});
   }
   void act_on(One& one, const E::MayConsume&) {
-    ASSERT_TRUE(config_ok_) << "nobody has said that the mesh is configured";
+    ASSERT_TRUE(config_ok_) << "the mesh was not reported as configured";
     ASSERT_FALSE(one.consumes) << "said twice";
     one.consumes = true;
   }

@@ -19,7 +19,7 @@ const Wanted* find(const std::vector<E::Action>& actions) {
   return nullptr;
 }
 
-/// One instance whose etcd and broker are the test's words.
+/// One instance, with the test in the role of etcd and broker.
 struct Instance {
   ManualClock clock;
   Election election{E::Settings{"me", false, 15s, 200ms, 5s}};

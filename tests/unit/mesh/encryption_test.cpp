@@ -1,5 +1,5 @@
-// tests/unit/data/encryption.json was made with the real peer's library: what it wrote is read here, and the other way
-// round is proven against the running peer in tests/interop.
+// tests/unit/data/encryption.json was created with the real peer's library: its output is decrypted here, and
+// tests/interop proves the reverse direction with the running peer.
 
 #include "meshd/mesh/encryption.hpp"
 
@@ -27,7 +27,7 @@ fernet::Key key() { return *fernet::Key::from_text(vector("fernet_key")); }
 PrivateKey private_key() { return *PrivateKey::from_pem(vector("private_key")); }
 PublicKey public_key() { return *PublicKey::from_pem(vector("public_key")); }
 
-/// One for all tests: making one takes a while.
+/// One for all tests, because generating a key is slow.
 const PrivateKey& another_key() {
   static const PrivateKey made = *PrivateKey::generate();
   return made;
@@ -86,7 +86,8 @@ TEST(Encryption, SaysWhatIsWrongWithARequest) {
   const std::string body = vector("request_body"), sealed = body.substr(0, body.find('.')),
                     payload = body.substr(body.find('.') + 1);
   const std::string not_ours =
-      "sealed key: was not sealed for this service's key (the asker may have an older description of the service)";
+      "sealed key: was not sealed for this service's key (the requester may have an outdated description of the "
+      "service)";
   ERR_clear_error();
   EXPECT_EQ(refusal(decrypt_request("", private_key())), "encrypted body: is not of the form KEY.PAYLOAD");
   EXPECT_EQ(refusal(decrypt_request(vector("request_json"), private_key())),
@@ -101,7 +102,7 @@ TEST(Encryption, SaysWhatIsWrongWithARequest) {
   EXPECT_EQ(refusal(decrypt_request(*public_key().seal("not a key") + "." + payload, private_key())),
             "Fernet key: is not 32 bytes in base64url");
   EXPECT_EQ(refusal(decrypt_request(*public_key().seal(fernet::Key::random().text()) + "." + payload, private_key())),
-            "Fernet token: was made with another key, or altered");
+            "Fernet token: was created with another key, or modified");
   EXPECT_EQ(refusal(decrypt_request(sealed + ".", private_key())), "Fernet token: has 0 bytes");
   EXPECT_EQ(refusal(decrypt_request(sealed + ".{}", private_key())), "encrypted body: the payload is not base64");
   EXPECT_EQ(refusal(decrypt_request(body + "=", private_key())), "encrypted body: the payload is not base64");
@@ -112,7 +113,7 @@ TEST(Encryption, SaysWhatIsWrongWithAResponse) {
   EXPECT_EQ(refusal(decrypt_response(vector("response_json"), key())),
             "encrypted body: is not of the form KEY.PAYLOAD");
   EXPECT_EQ(refusal(decrypt_response(vector("response_body"), fernet::Key::random())),
-            "Fernet token: was made with another key, or altered");
+            "Fernet token: was created with another key, or modified");
   EXPECT_EQ(refusal(decrypt_response("a.b.c", key())), "encrypted body: the payload is not base64");
 }
 

@@ -9,7 +9,7 @@
 namespace nuropb::mesh {
 namespace {
 
-/// "+a -b": what would be told now.
+/// "+a -b": what would be sent now.
 std::string told(EventBindings& bindings, std::size_t most = 100) {
   std::vector<std::string> out;
   for (const auto& change : bindings.take(most)) out.push_back((change.bind ? "+" : "-") + change.pattern);
@@ -97,7 +97,7 @@ TEST(EventBindings, ToldAnewAfterALoss) {
   bindings.unbind("b");
   EXPECT_EQ(told(bindings), "-b");
   bindings.unbind("c");
-  bindings.retell({{"b", false}});  // the answer to -b never came
+  bindings.retell({{"b", false}});  // -b was never answered
   EXPECT_EQ(told(bindings), "+a -b -c");
   bindings.retell({});
   EXPECT_EQ(told(bindings), "+a") << "what was unbound before is of no interest";
@@ -136,7 +136,7 @@ TEST(EventBindings, Bounded) {
   EXPECT_TRUE(bindings.bind("a"));
   EXPECT_FALSE(bindings.bind("b"));
   told(bindings);
-  // What is still to be unbound counts too, or a broker that answers nothing would let us grow.
+  // Patterns that are still to be unbound count too; otherwise a broker that answers nothing would let the sets grow.
   bindings.unbind(std::string(255, 'x'));
   EXPECT_TRUE(bindings.bind("c"));
   bindings.unbind("a");

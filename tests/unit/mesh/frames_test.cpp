@@ -13,7 +13,7 @@ namespace {
 amqp_bytes_t bytes(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 std::string text(amqp_bytes_t b) { return {static_cast<const char*>(b.bytes), b.len}; }
 
-/// Reads with rabbitmq-c what was written here.
+/// Parses with rabbitmq-c what was written here.
 class Reader {
  public:
   explicit Reader(std::string_view in) : in_(in) {}
@@ -109,7 +109,7 @@ TEST(Frames, MethodsByThemselves) {
   EXPECT_TRUE(frames.empty());
 }
 
-/// Properties are one frame, and what is said to fit does.
+/// Properties are one frame, and what publishable() accepts fits.
 TEST(Frames, PropertiesThatFitTheFrameOfTheBroker) {
   const std::string id(255, 'c');
   for (const std::size_t frame_max : {4096, 8192, 131'072}) {
@@ -135,7 +135,7 @@ TEST(Frames, PropertiesThatFitTheFrameOfTheBroker) {
     raw.expiration = bytes("4294967295");
     raw.headers = {1, &header};
     ASSERT_TRUE(frames.publish(1, to("", "q"), raw, ""));
-    const std::size_t method = 8 + 4 + 2 + 1 + 2 + 1;  // the frame before it, with names of 0 and 1 bytes
+    const std::size_t method = 8 + 4 + 2 + 1 + 2 + 1;  // the preceding frame, with names of 0 and 1 bytes
     EXPECT_LE(frames.bytes().size() - method, frame_max);
     EXPECT_GT(largest, frame_max == 4096 ? 3000u : 6000u) << "and no more is refused than has to be";
   }

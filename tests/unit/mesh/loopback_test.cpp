@@ -9,7 +9,7 @@
 namespace nuropb::mesh {
 namespace {
 
-/// What one participant was told.
+/// The callbacks of one participant.
 struct Told {
   std::vector<Incoming> responses, events;
   std::vector<Report> reports;
@@ -80,7 +80,7 @@ TEST(Loopback, ABodyThatIsNoneIsAnsweredWithAnError) {
   Told told;
   Loopback mesh(told.callbacks());
   Outgoing broken = call("m", "1");
-  broken.body = R"({"tag":"request","service":"any","method":"m","params":3})";  // no service takes that either
+  broken.body = R"({"tag":"request","service":"any","method":"m","params":3})";  // which no service accepts either
   ASSERT_TRUE(mesh.submit(std::move(broken)));
   const auto answer = decode_response(told.responses.at(0).body);
   ASSERT_TRUE(answer);

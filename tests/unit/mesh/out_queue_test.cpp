@@ -28,7 +28,7 @@ TEST(OutQueue, WhatExpiresBehindAnAnswerDoesNotCountForIt) {
   queue.push(message("answer"));  // the first that was ever pushed
   queue.push(message("request", now - milliseconds(1)));
   ASSERT_EQ(queue.expire(now).size(), 1u);
-  // An acknowledgement that has to go after the answer still has to wait for it.
+  // An acknowledgement that has to follow the answer still has to wait for it.
   EXPECT_FALSE(queue.gone(1));
   queue.take_front();
   EXPECT_TRUE(queue.gone(1));
@@ -52,7 +52,7 @@ TEST(OutQueue, WhatWasTakenAsideComesBackInItsPlace) {
   std::vector<OutQueue::Waiting> aside;
   aside.push_back(queue.take_numbered());
   aside.push_back(queue.take_numbered());
-  EXPECT_TRUE(queue.gone(2)) << "whoever holds it has to say so";
+  EXPECT_TRUE(queue.gone(2)) << "its holder has to report it";
   queue.put_back(std::move(aside));
   EXPECT_FALSE(queue.gone(1));
   for (const char* id : {"a", "b", "c"}) EXPECT_EQ(queue.take_front().correlation_id, id);

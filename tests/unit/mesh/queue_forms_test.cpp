@@ -7,7 +7,7 @@
 namespace nuropb::mesh {
 namespace {
 
-// As RabbitMQ 3.10.8, 4.0.5 and 4.3.6 say it.
+// In the words of RabbitMQ 3.10.8, 4.0.5 and 4.3.6.
 const std::string denied =
     "541 INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the "
     "configuration (overriding the default, which is permitted):\n    "
@@ -61,7 +61,7 @@ TEST(QueueForms, ADeadLetterQueueThatIsThereIsUsedAsItIs) {
     ASSERT_TRUE(forms.dead_letter_refused(not_durable("nuropb-s-dl")));
     EXPECT_TRUE(forms.dead_letter().passive);
     EXPECT_FALSE(forms.dead_letter_refused(not_durable("nuropb-s-dl")));
-    // It was transient, and its node was started again.
+    // It was transient, and its node was restarted.
     ASSERT_TRUE(forms.dead_letter_refused("404 NOT_FOUND - no queue 'nuropb-s-dl' in vhost '/'"));
     EXPECT_FALSE(forms.dead_letter().passive);
     EXPECT_EQ(forms.dead_letter().durable, before);

@@ -75,7 +75,7 @@ TEST_F(RsaKeys, FilesThatAreRefused) {
   EXPECT_EQ(refusal(PrivateKey::load_or_create(written("group reads", good, 0640))), "taken");
   for (const mode_t mode : {0644, 0604, 0660, 0602}) {
     EXPECT_NE(
-        refusal(PrivateKey::load_or_create(written("open", good, mode))).find("others may read it, or may write to it"),
+        refusal(PrivateKey::load_or_create(written("open", good, mode))).find("other users may read it or write to it"),
         std::string::npos)
         << mode;
   }
@@ -102,7 +102,7 @@ TEST_F(RsaKeys, KeysThatAreRefused) {
   EXPECT_EQ(refusal(PublicKey::from_pem("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")),
             "public key: is not a public key in PEM");
   EXPECT_EQ(refusal(PublicKey::from_pem(std::string(1 << 20, 'x'))), "public key: has 1048576 bytes");
-  EXPECT_EQ(refusal(PrivateKey::generate(1024)), "private key: an RSA key of 1024 bits is not made");
+  EXPECT_EQ(refusal(PrivateKey::generate(1024)), "private key: an RSA key of 1024 bits is not supported");
   EXPECT_EQ(ERR_peek_error(), 0U) << "nothing is left in OpenSSL's queue";
 }
 
@@ -117,7 +117,7 @@ TEST_F(RsaKeys, PemThereAndBack) {
 TEST_F(RsaKeys, WhatDoesNotFitIsNotSealed) {
   const auto sealed = PrivateKey::generate()->public_key().seal(std::string(200, 'x'));  // 2048 bits hold 190 bytes
   ASSERT_FALSE(sealed);
-  EXPECT_EQ(sealed.error().text(), "public key: can't seal anything: OpenSSL refuses it");
+  EXPECT_EQ(sealed.error().text(), "public key: can't be used for sealing: OpenSSL refuses it");
 }
 
 }  // namespace

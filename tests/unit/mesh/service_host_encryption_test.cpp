@@ -1,4 +1,4 @@
-// What the host makes of encrypted messages, and of those that should have been.
+// How the host handles encrypted messages, and unencrypted ones that should have been encrypted.
 
 #include "common/error_names.hpp"
 #include "tests/unit/mesh/service_host_fixture.hpp"
@@ -24,7 +24,7 @@ class EncryptedTest : public ServiceHostTest {
     in.encrypted = true;
     return in;
   }
-  /// Handles a message whose answer has to be encrypted; the answer's plain body, or null.
+  /// Handles a message whose response has to be encrypted; returns the response's plain body, or null.
   json ask_secretly(Incoming in) {
     inbox_ = std::make_shared<TransportInbox>(1U << 20);
     host_.handle(Transport::Sender(inbox_), std::move(in));
@@ -80,7 +80,8 @@ TEST_F(EncryptedTest, WhatCannotBeDecryptedIsRefusedInTheClear) {
   EXPECT_EQ(host_.refusals().count(Refusal::encryption), 7u);
   auto in = message(MessageType::request, *encrypt_request("[1]", key_, *service_));
   in.encrypted = true;
-  EXPECT_EQ(ask_secretly(std::move(in))["error"]["error"], "NuropbMessageError") << "well encrypted rubbish";
+  EXPECT_EQ(ask_secretly(std::move(in))["error"]["error"], "NuropbMessageError")
+      << "correctly encrypted malformed content";
 }
 
 TEST_F(EncryptedTest, TheDescriptionSaysSo) {

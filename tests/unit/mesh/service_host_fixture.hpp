@@ -1,5 +1,5 @@
 #pragma once
-// A host, and what it asks of the transport for one message: shared by the tests of service_host.
+// A host, and its requests to the transport for one message: shared by the tests of service_host.
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ using Verdict = TransportInbox::Verdict;
 
 class ServiceHostTest : public ::testing::Test {
  protected:
-  /// What came of one message.
+  /// The result of one message.
   struct Outcome {
     std::vector<json> responses, events;
     std::vector<Verdict> verdicts;
@@ -72,7 +72,7 @@ class ServiceHostTest : public ::testing::Test {
         .dump();
   }
   Outcome handle(Incoming in) {
-    // The transport counts messages over all time; a new inbox for each message keeps the numbers small.
+    // The transport numbers messages continuously; a new inbox for each message keeps the numbers small.
     inbox_ = std::make_shared<TransportInbox>(1U << 20);
     host_.handle(Transport::Sender(inbox_), std::move(in));
     return outcome();

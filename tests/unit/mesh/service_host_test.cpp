@@ -1,4 +1,5 @@
-// Which message is answered, acknowledged, put back or refused: without a broker, by what the host asks of the transport.
+// Which messages are answered, acknowledged, requeued or refused: without a broker, by the host's requests to the
+// transport.
 
 #include "common/error_names.hpp"
 #include "tests/unit/mesh/service_host_fixture.hpp"
@@ -155,7 +156,7 @@ TEST_F(ServiceHostTest, CommandsAreNeverAnswered) {
 }
 
 TEST_F(ServiceHostTest, Events) {
-  EXPECT_EQ(tell(1).verdicts, std::vector{Verdict::reject}) << "nobody handles events";
+  EXPECT_EQ(tell(1).verdicts, std::vector{Verdict::reject}) << "there is no event handler";
   std::optional<Event> seen;
   host_.on_event([&](const Event& event) {
     seen = event;
@@ -219,7 +220,7 @@ TEST_F(ServiceHostTest, Authorize) {  // provokes: NuropbException
   EXPECT_EQ(host_.refusals().count(Refusal::identity), 12u);
 }
 
-/// A host with a key, and an asker who has read its description.
+/// A host with a key, and a requester that has read its description.
 TEST_F(ServiceHostTest, WhatCannotBeReadIsRefusedAndCounted) {
   for (const char* const body : {"", "{", "[]", "null", R"({"method":1,"service":"s"})",
                                  R"({"service":"s","method":"m","params":[]})", "\xff"}) {

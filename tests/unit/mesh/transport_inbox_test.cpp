@@ -37,7 +37,7 @@ TEST(TransportInbox, TakesFromTheFrontWhatFits) {
   EXPECT_EQ(work.messages.size(), 2u);
 }
 
-/// Else whoever brings it again and again until it is taken would stand still for ever, and all behind it.
+/// Otherwise a submitter that retries until it is accepted would wait forever, and with it all messages behind it.
 TEST(TransportInbox, OneMessageFitsHoweverLarge) {
   TransportInbox inbox(1000);
   EXPECT_TRUE(inbox.push(message(5000)));
@@ -123,7 +123,7 @@ TEST(TransportInbox, StoppedTakesNoMessagesButWork) {
   EXPECT_EQ(work.posts.size(), 1u);
 }
 
-/// What is dropped when the transport is gone may hold an answer that, when it goes, comes back here.
+/// Work that is dropped after the transport's end may contain a reply whose destructor calls the inbox.
 TEST(TransportInbox, ClosingDropsWhatIsThereWithoutALockHeld) {
   TransportInbox inbox(10'000);
   struct ComesBack {

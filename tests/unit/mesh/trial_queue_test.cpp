@@ -30,7 +30,7 @@ class TrialQueueTest : public ::testing::Test {
   void request(const std::string& id, std::uint64_t source, std::size_t size = large) {
     push(message(id, source, MessageType::request, size));
   }
-  /// Sends what may go now: the ids.
+  /// Sends what may be sent now; returns the ids.
   std::string goes() {
     std::string out;
     while (const Outgoing* const next = queue_.next(bounds_, {on_way_.size(), settled_}, now_)) {
@@ -39,7 +39,7 @@ class TrialQueueTest : public ::testing::Test {
     }
     return out;
   }
-  /// The broker has confirmed the oldest on its way.
+  /// The broker has confirmed the oldest message in flight.
   void confirmed() {
     const Outgoing& one = on_way_.front();
     bounds_.took(one.type, one.routing_key, one.body.size());
@@ -134,7 +134,7 @@ TEST_F(TrialQueueTest, WhatIsKnownToBeRefusedNeedNotWait) {
   EXPECT_EQ(queue_.take(false).correlation_id, "b1");
 }
 
-/// The broker handles its channels each by itself, so one must have finished before the other may go on.
+/// The broker processes its channels independently, so one must be finished before the other may continue.
 TEST_F(TrialQueueTest, TheOrderOfASourceIsKeptOverBothChannels) {
   push(message("a1", ann, MessageType::request, large), false, 7);
   const Outgoing small = message("a2", ann, MessageType::request, 1),
@@ -198,13 +198,13 @@ TEST_F(TrialQueueTest, WhatCannotBeWrittenTwiceIsTakenOut) {
   ASSERT_NE(queue_.next(bounds_, {0, 0}, now_), nullptr);
   queue_.written = 10;
   EXPECT_FALSE(queue_.interrupted(2));
-  EXPECT_FALSE(queue_.written) << "it begins anew";
+  EXPECT_FALSE(queue_.written) << "it starts again";
   ASSERT_EQ(queue_.next(bounds_, {0, 0}, now_)->correlation_id, "a1");
   queue_.written = 0;
   const auto poison = queue_.interrupted(2);
   ASSERT_TRUE(poison);
   EXPECT_EQ(poison->correlation_id, "a1");
-  EXPECT_EQ(goes(), "b1") << "and nobody else has to wait for it any more";
+  EXPECT_EQ(goes(), "b1") << "and no other message has to wait for it any more";
 }
 
 TEST_F(TrialQueueTest, ExpiresWhatIsLateButNotWhatIsBeingWritten) {

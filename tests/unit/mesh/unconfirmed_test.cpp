@@ -56,7 +56,7 @@ TEST_F(UnconfirmedTest, WithTheConnectionGoesTheKnowledge) {
   EXPECT_EQ(reports_["c2"][0].outcome, Outcome::not_delivered);
   EXPECT_EQ(reports_["c3"][0].outcome, Outcome::unknown);
   publish(1);
-  table_.confirmed(1, false);  // tags begin anew
+  table_.confirmed(1, false);  // tags start again
   EXPECT_EQ(reports_["c4"][0].outcome, Outcome::confirmed);
 }
 

@@ -43,8 +43,7 @@ TEST(Unsettled, WhatIsBehindASlowOneGoesByItselfAtOnce) {
   EXPECT_THAT(unsettled.take(), ElementsAre(Ack{2, false}, Ack{3, false}));
   EXPECT_FALSE(unsettled.empty());
   unsettled.ack(1, false);
-  EXPECT_THAT(unsettled.take(),
-              ElementsAre(Ack{1, false}));  // and not for those after it, which the broker has forgotten
+  EXPECT_THAT(unsettled.take(), ElementsAre(Ack{1, false}));  // and not for later ones, which the broker has forgotten
   EXPECT_TRUE(unsettled.empty());
 }
 
@@ -105,7 +104,7 @@ TEST(Unsettled, RubbishIsIgnored) {
   EXPECT_THAT(unsettled.take(), IsEmpty());
 }
 
-/// Against a model of the broker: each delivery is settled once, as it was meant, and none that was not.
+/// Compared with a model of the broker: each delivery is settled once and as intended, and no other one.
 TEST(Unsettled, AgainstABroker) {
   std::mt19937 random(7);
   for (int round = 0; round < 200; ++round) {
@@ -141,7 +140,7 @@ TEST(Unsettled, AgainstABroker) {
             ASSERT_TRUE(at_broker.contains(ack.tag)) << "unknown delivery tag: the broker would close the channel";
             const auto first = ack.multiple ? at_broker.begin() : at_broker.find(ack.tag);
             for (auto at = first; at != at_broker.end() && *at <= ack.tag; at = at_broker.erase(at))
-              ASSERT_EQ(acked.erase(*at), 1u) << "nobody has settled " << *at;
+              ASSERT_EQ(acked.erase(*at), 1u) << "it was not settled:  " << *at;
           }
           ASSERT_TRUE(acked.empty());
           ASSERT_EQ(unsettled.empty(), open.empty());

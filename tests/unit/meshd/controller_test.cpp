@@ -95,7 +95,7 @@ TEST(Controller, RulesThatSayLessThanTheyMean) {
   const auto mistake = [](const std::string& rule) {
     return Policy::parse("[[controller]]\n" + rule, "p.toml").error().text();
   };
-  EXPECT_THAT(mistake("methods = ['*']"), HasSubstr("does not say who"));
+  EXPECT_THAT(mistake("methods = ['*']"), HasSubstr("without a condition on the caller"));
   EXPECT_THAT(mistake("users = ['ops']"), HasSubstr("without methods"));
   EXPECT_THAT(mistake("methods = ['*']\nusers = []"), HasSubstr("empty"));
   EXPECT_THAT(mistake("methods = ['*']\nverbs = ['request']"), HasSubstr("unknown key 'verbs'"));

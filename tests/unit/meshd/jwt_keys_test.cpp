@@ -128,7 +128,7 @@ TEST(JwtKeys, OneOddKeyDoesNotSpoilASet) {
       {changed("n", weak), "key 2 ('odd'): an RSA key has less than 2048 bits"},
       {changed("n", 5), "key 2 ('odd'): an RSA key has no usable 'n' and 'e'"},
       {changed("n", "!"), "key 2 ('odd'): an RSA key has no usable 'n' and 'e'"},
-      {changed("e", "AQ"), "key 2 ('odd'): an RSA key has an impossible exponent"},
+      {changed("e", "AQ"), "key 2 ('odd'): an RSA key has an invalid exponent"},
       {changed("kty", "LMS"), "key 2 ('odd'): its type 'LMS' is unknown"},
       {changed("kty", 1), "key 2 ('odd'): its 'kty' is not a text"},
       {changed("use", 1), "key 2 ('odd'): its 'use' is not a text"},

@@ -12,7 +12,7 @@ TEST(MakeAuthorizers, NamesWhatIsMissing) {
       {"introspection", "introspection.url"},
       {"mesh", "auth.mesh_service"},
       {"session_cookie", "auth.session_cookie"},
-      {"magic", "no authorizer"},
+      {"magic", "not an authorizer"},
   };
   for (const auto& [name, part] : rows) {
     Config config;

@@ -330,7 +330,7 @@ TEST_F(MeshdOperators, ATapShowsShapesOfWhatAUserAsksAndIsAnswered) {
                            HasSubstr(R"("subscribe")"), HasSubstr(R"("event")"), HasSubstr(R"("secret")")));
   EXPECT_THAT(lines, AllOf(Not(HasSubstr("4111-1111-1111")), Not(HasSubstr("5500-0000-0000"))));
   EXPECT_THAT(lines, Not(HasSubstr("bob")));
-  EXPECT_TRUE(logged("an operator watches messages of a consumer"));
+  EXPECT_TRUE(logged("an operator watches messages of a client"));
 }
 
 TEST_F(MeshdOperators, ATapShowsAMessageThatALimitThenRefuses) {
@@ -401,7 +401,7 @@ TEST_F(MeshdOperators, ATapEndsWhenItsReaderLeaves) {
     settle();
   }
   pass(std::chrono::seconds(1));
-  EXPECT_TRUE(logged("an operator watches no more"));
+  EXPECT_TRUE(logged("an operator has stopped watching"));
   ann.request(1);
   EXPECT_EQ(ann.answer(1).error, "null");
 }

@@ -100,7 +100,7 @@ TEST(Policy, WhatCannotBeReadIsNoEmptyPolicy) {
 
 TEST(Policy, MistakesAreNamedWithTheirLine) {
   const std::pair<const char*, const char*> mistakes[] = {
-      {"[[allow]]\nverbs = [\"fly\"]\n", "p.toml:2: verbs: 'fly' is no verb"},
+      {"[[allow]]\nverbs = [\"fly\"]\n", "p.toml:2: verbs: 'fly' is not a verb"},
       {"[[allow]]\nusers = [\"x\"]\n", "p.toml:1: a rule without verbs"},
       {"[[allow]]\nverbs = [\"event\"]\nservices = [\"x\"]\n", "services or methods in a rule for event or subscribe"},
       {"[[allow]]\nverbs = [\"request\"]\ntopics = [\"x\"]\n", "topics in a rule for request"},
@@ -110,7 +110,7 @@ TEST(Policy, MistakesAreNamedWithTheirLine) {
       {"[[allow]]\nverbs = [\"request\"]\nclaims = { a = { b = 1 } }\n", "claims.a is neither"},
       {"[allow]\nverbs = [\"request\"]\n", "allow is not a list of tables"},
       {"allows = 1\n", "unknown key 'allows'"},
-      {"default = [\"all\"]\n", "default: 'all' is no verb"},
+      {"default = [\"all\"]\n", "default: 'all' is not a verb"},
       {"[[allow]\n", "not TOML"},
   };
   for (const auto& [toml, part] : mistakes)

@@ -209,7 +209,7 @@ TEST_F(PushesTest, WhatCannotBeSentIsRefusedWithAReason) {
   EXPECT_TRUE(a.sent.empty());
   EXPECT_EQ(a.pushes.counters().sends, 0u);
   for (std::size_t i = 0; i < Pushes::max_operations; ++i) ASSERT_EQ(why(Target::everyone(), "1"), "");
-  EXPECT_THAT(why(Target::everyone(), "1"), HasSubstr("on their way"));
+  EXPECT_THAT(why(Target::everyone(), "1"), HasSubstr("in progress"));
   clock_.advance(seconds(3));
   a.pushes.tick();
   EXPECT_EQ(outcomes_.size(), Pushes::max_operations);

@@ -191,7 +191,7 @@ TEST_F(RequestEncryptionTest, QuestionsThatCameToNothing) {
   collect();
   const std::string why = "not sent to s, because it could not be described: ";
   EXPECT_THAT(told_, ElementsAre("1 NuropbTransportError: " + why + "why",
-                                 "2 NuropbTimeoutError: " + why + "it was not asked in time",
+                                 "2 NuropbTimeoutError: " + why + "it could not be queried in time",
                                  "3 NuropbMessageError: " + why + "Invalid service_info returned for service s",
                                  "4 NuropbTimeoutError: " + why + "it did not answer in time"));
 }

@@ -33,7 +33,7 @@ class ControlTest : public ::testing::Test {
     listener_.reset();
     std::filesystem::remove(path_ + ".lock");
   }
-  /// Both ends of a fresh connection.
+  /// Both ends of a new connection.
   std::pair<ControlChannel, ControlChannel> connect() {
     auto edge = ControlChannel::connect(path_);
     EXPECT_TRUE(edge) << edge.error().text();
@@ -81,7 +81,7 @@ TEST_F(ControlTest, Handshake) {
   EXPECT_EQ(welcome.bell.hear(), 1);
 }
 
-/// Another process may have connected for the one that says hello.
+/// Another process than the sender of the hello may have connected.
 TEST_F(ControlTest, TheSenderIsWhoSends) {
   auto [edge, meshd] = connect();
   const pid_t child = ::fork();
@@ -198,7 +198,7 @@ TEST_F(ControlTest, RubbishIsNamedAndItsDescriptorsAreClosed) {
   EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome with half a doorbell";
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   send_raw(edge.fd(), welcome_head, {null.get(), null.get(), null.get(), null.get()});
-  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome whose doorbell is none";
+  EXPECT_EQ(meshd.receive().what, What::rubbish) << "a welcome whose doorbell is not a pair of pipes";
   null.reset();
   EXPECT_EQ(open_fds(), before);
 }

@@ -15,7 +15,7 @@ namespace {
 class DoorbellTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ::signal(SIGPIPE, SIG_IGN);  // as every program of ours does
+    ::signal(SIGPIPE, SIG_IGN);  // as all our programs do
     auto made = Doorbell::pair();
     ASSERT_TRUE(made) << made.error().text();
     std::tie(meshd_, edge_) = std::move(*made);
@@ -42,7 +42,7 @@ TEST_F(DoorbellTest, IsHeardOnTheOtherSideOnly) {
 TEST_F(DoorbellTest, AFloodNeitherBlocksWhoRingsNorHoldsWhoHears) {
   for (int i = 0; i < 200'000; ++i) edge_.ring();  // far more than a pipe takes
   EXPECT_EQ(meshd_.hear(), Doorbell::at_once);
-  EXPECT_TRUE(readable(meshd_.fd())) << "some were heard, not all";
+  EXPECT_TRUE(readable(meshd_.fd())) << "some were read, not all";
 }
 
 TEST_F(DoorbellTest, WhatWasRungBeforeTheEndIsHeardAndThenTheEnd) {
@@ -50,10 +50,10 @@ TEST_F(DoorbellTest, WhatWasRungBeforeTheEndIsHeardAndThenTheEnd) {
   edge_ = {};
   EXPECT_EQ(meshd_.hear(), 1);
   EXPECT_FALSE(meshd_.hear());
-  meshd_.ring();  // for nobody
+  meshd_.ring();  // without a reader
 }
 
-/// A shared eventfd would fail this: its flags and its counter are those of both.
+/// A shared eventfd would fail this: its flags and its counter belong to both sides.
 TEST_F(DoorbellTest, AnEdgeThatFillsItAndTakesItsFlagsAwayBlocksNobodyButItself) {
   const std::string by_number = "/proc/self/fd/" + std::to_string(edge_.fd());
   UniqueFd filling(::open(by_number.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
@@ -65,7 +65,7 @@ TEST_F(DoorbellTest, AnEdgeThatFillsItAndTakesItsFlagsAwayBlocksNobodyButItself)
   EXPECT_EQ(meshd_.hear(), 0);
 }
 
-/// Or who copies into it could hold the kernel's lock of it for long.
+/// Otherwise a process that copies into it could hold the kernel's lock for long.
 TEST_F(DoorbellTest, IsOnePageEachWay) {
   for (const int fd : {meshd_.fd(), meshd_.ring_fd()}) EXPECT_EQ(::fcntl(fd, F_GETPIPE_SZ), 4096);
 }

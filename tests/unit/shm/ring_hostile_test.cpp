@@ -1,4 +1,4 @@
-// The other side of a ring writes whatever it likes: nothing may crash, read outside, or go round for ever.
+// The other side of a ring writes arbitrary data: nothing may crash, read out of bounds, or loop forever.
 
 #include <gtest/gtest.h>
 
@@ -65,7 +65,7 @@ TEST(HostileProducer, ALengthThatFitsIsReadWithinTheRingWhereverItLies) {
     RecordHeader header;
     ASSERT_EQ(reader.peek(header), RingReader::Next::record);
     std::string payload;
-    reader.take(header, payload);  // the guard pages judge
+    reader.take(header, payload);  // the guard pages detect an overrun
     EXPECT_EQ(payload.size(), 4080u);
     EXPECT_EQ(look(reader), RingReader::Next::empty);
   }
@@ -110,14 +110,14 @@ TEST(HostileConsumer, AHeadThatMovesBackwardsPoisonsTheRing) {
   EXPECT_TRUE(writer.poisoned());
 }
 
-/// Rubbish of every kind, many times over: whatever comes, the reader ends after a bounded number of records.
+/// Malformed data of every kind, many times: the reader always stops after a bounded number of records.
 TEST(HostileProducer, RandomRubbishNeverGoesOnForEver) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 3000; ++round) {
     RingMemory memory(4096, (random() % 1000) * 16);
     auto reader = memory.reader();
     for (std::size_t i = 0; i < 4096; i += 8) {
-      // Often small numbers: lengths that may fit are the interesting ones.
+      // Often small numbers, because lengths that may fit are the interesting ones.
       const std::uint64_t word = random() % 2 ? random() : random() % 64;
       std::memcpy(memory.data() + i, &word, sizeof word);
     }
@@ -158,7 +158,7 @@ TEST(HostileProducer, AnImpossibleTailFoundBeforeSleepIsNotSleptOn) {
   EXPECT_EQ(look(reader), RingReader::Next::poisoned);
 }
 
-/// Whatever a peer writes into its waiting words, it gets one doorbell at most for each word.
+/// Whatever a peer writes into its waiting words, it gets at most one doorbell per word.
 TEST(HostileConsumer, WaitingWordsOfAnyValueCostADoorbellAtMost) {
   RingMemory memory(4096);
   auto writer = memory.writer();
@@ -172,10 +172,10 @@ TEST(HostileConsumer, WaitingWordsOfAnyValueCostADoorbellAtMost) {
   }
 }
 
-/// The same while it is being scribbled over: headers, payloads and positions change between any two looks.
+/// The same with concurrent modification: headers, payloads and positions change between any two reads.
 TEST(HostileProducer, ScribblingWhileItIsReadIsHarmless) {
 #if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a race on purpose: the reader copies first and judges the copy";
+  GTEST_SKIP() << "an intended race: the reader copies first and validates the copy";
 #endif
   RingMemory memory(4096);
   std::atomic<bool> started{false}, ended{false};
@@ -195,7 +195,7 @@ TEST(HostileProducer, ScribblingWhileItIsReadIsHarmless) {
   std::string payload;
   std::uint64_t records = 0, poisoned = 0;
   for (std::uint64_t round = 0; round < 20'000 || !ended; ++round) {
-    // Almost a ring of rubbish ahead of the reader, however the two threads are scheduled.
+    // Almost a full ring of malformed data ahead of the reader, however the two threads are scheduled.
     const std::uint64_t tail = memory.tail.load();
     memory.head.store(tail > 4000 ? tail - 4000 : 0);
     auto reader = memory.reader();

@@ -1,5 +1,5 @@
 #pragma once
-// Memory for one ring in a test: exactly sized, between guard pages, so that a read or write past it ends the test.
+// Memory for one ring in a test: exactly sized, between guard pages, so that an out-of-bounds access ends the test.
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -33,7 +33,7 @@ class RingMemory {
   RingReader reader() { return RingReader({data_, capacity_, &tail, &want_space, &head, &waiting}); }
   std::byte* data() { return data_; }
   [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
-  /// Puts a header at a position without any check, as a hostile writer would.
+  /// Writes a header at a position without any check, as a hostile writer would.
   void forge(std::uint64_t position, const RecordHeader& header) {
     std::memcpy(data_ + (position & (capacity_ - 1)), &header, sizeof header);
   }

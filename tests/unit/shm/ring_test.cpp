@@ -41,7 +41,7 @@ TEST(Ring, WhatAReaderLeftCanBeReadAgainByItsWriter) {
   auto writer = memory.writer();
   auto reader = memory.reader();
   std::vector<std::uint64_t> ends;
-  for (unsigned n = 0; n < 40; ++n) {  // several times round
+  for (unsigned n = 0; n < 40; ++n) {  // several times around the ring
     const std::string payload = pattern(700 + n, n);
     ASSERT_TRUE(writer.write(static_cast<std::uint16_t>(n), 0, n, {payload}));
     ends.push_back(writer.staged());
@@ -81,7 +81,7 @@ TEST(Ring, ARecordComesOutAsItWentIn) {
   auto reader = memory.reader();
   expect_empty(reader);
   ASSERT_TRUE(writer.write(7, 3, 42, {"abc", "", "defg"}));
-  expect_empty(reader);  // staged is not published
+  expect_empty(reader);  // staged, not published
   (void)writer.commit();
   RecordHeader header;
   ASSERT_EQ(reader.peek(header), RingReader::Next::record);
@@ -195,7 +195,7 @@ TEST(Ring, AnotherReaderOfTheSameRingIsRungToo) {
   RingMemory memory(4096);
   auto writer = memory.writer();
   for (std::uint64_t n = 0; n < 3; ++n) {
-    auto reader = memory.reader();  // its count goes on where the former one's stopped, asleep or not
+    auto reader = memory.reader();  // its count continues where the previous one's stopped, asleep or not
     EXPECT_EQ(memory.waiting.load() % 2, 0u);
     EXPECT_TRUE(reader.prepare_sleep());
     ASSERT_TRUE(writer.write(1, 0, n, {"x"}));
@@ -214,7 +214,7 @@ TEST(Ring, TheReaderRingsAWriterThatWantsRoomOnce) {
   ASSERT_FALSE(writer.write(1, 0, 4, {payload}));
   (void)writer.commit();
   expect_record(reader, 1, 0, payload);
-  EXPECT_FALSE(reader.release()) << "nobody asked for room yet";
+  EXPECT_FALSE(reader.release()) << "no side has asked for room yet";
   EXPECT_FALSE(writer.await_space(payload.size())) << "the re-check sees the room";
   EXPECT_EQ(memory.want_space.load() % 2, 0u);
 
@@ -234,7 +234,7 @@ TEST(Ring, TheReaderRingsAWriterThatWantsRoomOnce) {
   EXPECT_TRUE(reader.release());
   expect_record(reader, 1, 3, payload);
   EXPECT_FALSE(reader.release()) << "it was rung already for this wait";
-  EXPECT_TRUE(writer.write(1, 0, 5, {large})) << "there is room, whoever said so";
+  EXPECT_TRUE(writer.write(1, 0, 5, {large})) << "there is room, whichever side reports it";
   EXPECT_EQ(memory.want_space.load() % 2, 0u) << "a record that fits ends the wait";
   (void)writer.commit();
   expect_record(reader, 1, 4, large);
@@ -272,7 +272,7 @@ TEST(Ring, AProducerThatDiedBeforeCommitLeavesNothing) {
   expect_empty(reader);
 }
 
-// Any sequence of operations against a queue.
+// Any sequence of operations, compared with a queue.
 class RingModel : public ::testing::TestWithParam<unsigned> {};
 
 TEST_P(RingModel, BehavesLikeAQueue) {
@@ -287,7 +287,7 @@ TEST_P(RingModel, BehavesLikeAQueue) {
     std::string payload;
   };
   std::deque<Expected> staged, published;
-  std::uint64_t staged_bytes = 0, unreleased = 0, in_ring = 0;  // by the model's own account
+  std::uint64_t staged_bytes = 0, unreleased = 0, in_ring = 0;  // by the model's own accounting
   std::uint64_t sequence = 0, taken = 0;
   for (int step = 0; step < 20000; ++step) {
     switch (random() % 5) {

@@ -110,7 +110,7 @@ TEST(Segment, TheEdgeRefusesWhatIsNotSealedAsItShouldBe) {
   EXPECT_FALSE(EdgeSegments::open(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)), copy(meshd->fd_e())));
 }
 
-/// M as another version, another size or a stranger would make it.
+/// M as created by another version, with another size, or by another program.
 UniqueFd forged_m(std::size_t size, const SegmentMHead& head) {
   UniqueFd fd(::memfd_create("forged", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   (void)!::ftruncate(fd.get(), static_cast<off_t>(size));

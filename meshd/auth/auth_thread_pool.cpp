@@ -1,12 +1,12 @@
-#include "meshd/auth/judging_threads.hpp"
+#include "meshd/auth/auth_thread_pool.hpp"
 
 namespace nuropb::meshd {
 
-void JudgingThreads::start() {
+void AuthThreadPool::start() {
   for (std::size_t i = 0; i < count_; ++i) threads_.emplace_back([this, i] { run(i); });
 }
 
-void JudgingThreads::stop() {
+void AuthThreadPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
@@ -17,7 +17,7 @@ void JudgingThreads::stop() {
   threads_.clear();
 }
 
-bool JudgingThreads::add(Work work) {
+bool AuthThreadPool::add(Work work) {
   {
     const std::lock_guard lock(mutex_);
     if (stopped_ || queue_.size() >= bound_) return false;
@@ -27,7 +27,7 @@ bool JudgingThreads::add(Work work) {
   return true;
 }
 
-void JudgingThreads::run(std::size_t thread) {
+void AuthThreadPool::run(std::size_t thread) {
   for (;;) {
     Work work;
     {

@@ -1,4 +1,4 @@
-#include "meshd/auth/judging_threads.hpp"
+#include "meshd/auth/auth_thread_pool.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,10 +8,10 @@
 namespace nuropb::meshd {
 namespace {
 
-TEST(JudgingThreads, HasABoundAndDropsTheRestAtTheEnd) {
+TEST(AuthThreadPool, HasABoundAndDropsTheRestAtTheEnd) {
   std::promise<void> begun, go_on;
   std::atomic<int> ran{0};
-  JudgingThreads threads(1, 2);
+  AuthThreadPool threads(1, 2);
   threads.start();
   ASSERT_TRUE(threads.add([&](std::size_t) {
     begun.set_value();
@@ -28,11 +28,11 @@ TEST(JudgingThreads, HasABoundAndDropsTheRestAtTheEnd) {
   EXPECT_FALSE(threads.add([](std::size_t) {}));
 }
 
-TEST(JudgingThreads, EachHasItsNumber) {
+TEST(AuthThreadPool, EachHasItsNumber) {
   std::promise<std::size_t> first, second;
   std::promise<void> both;
   auto both_began = both.get_future().share();
-  JudgingThreads threads(2, 10);  // ends before what its work uses
+  AuthThreadPool threads(2, 10);  // ends before what its work uses
   threads.start();
   threads.add([&](std::size_t thread) {
     first.set_value(thread);
