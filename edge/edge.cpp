@@ -12,7 +12,7 @@
 #include "common/messages.hpp"
 #include "common/process_figures.hpp"
 #include "common/service_notice.hpp"
-#include "edge/shared_message.hpp"
+#include "edge/protocol/shared_message.hpp"
 
 namespace nuropb::edge {
 namespace {

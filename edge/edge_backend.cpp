@@ -4,7 +4,7 @@
 #include "common/log.hpp"
 #include "common/messages.hpp"
 #include "edge/edge.hpp"
-#include "edge/snorky_message.hpp"
+#include "edge/protocol/snorky_message.hpp"
 
 namespace nuropb::edge {
 namespace {

@@ -11,9 +11,9 @@
 #include "common/log.hpp"
 #include "common/messages.hpp"
 #include "common/same_letters.hpp"
-#include "edge/console_files.hpp"
+#include "edge/http_api/console_files.hpp"
 #include "edge/edge.hpp"
-#include "edge/token_source.hpp"
+#include "edge/protocol/token_source.hpp"
 
 namespace nuropb::edge {
 namespace {

@@ -7,11 +7,11 @@
 #include "common/log.hpp"
 #include "common/messages.hpp"
 #include "common/trace.hpp"
-#include "edge/client_message.hpp"
+#include "edge/protocol/client_message.hpp"
 #include "edge/edge.hpp"
-#include "edge/origin.hpp"
-#include "edge/snorky_message.hpp"
-#include "edge/token_source.hpp"
+#include "edge/protocol/origin.hpp"
+#include "edge/protocol/snorky_message.hpp"
+#include "edge/protocol/token_source.hpp"
 
 namespace nuropb::edge {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "edge/ahead.hpp"
-#include "edge/client_message.hpp"
+#include "edge/sessions/ahead.hpp"
+#include "edge/protocol/client_message.hpp"
 #include "edge/edge.hpp"
-#include "edge/shared_message.hpp"
+#include "edge/protocol/shared_message.hpp"
 
 namespace nuropb::edge {
 

@@ -5,7 +5,7 @@
 
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
-#include "edge/client_message.hpp"
+#include "edge/protocol/client_message.hpp"
 #include "edge/edge.hpp"
 
 namespace nuropb::edge {

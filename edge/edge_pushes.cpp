@@ -2,7 +2,7 @@
 
 #include "common/log.hpp"
 #include "edge/edge.hpp"
-#include "edge/shared_message.hpp"
+#include "edge/protocol/shared_message.hpp"
 
 namespace nuropb::edge {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "common/error_names.hpp"
 #include "common/messages.hpp"
-#include "edge/client_message.hpp"
+#include "edge/protocol/client_message.hpp"
 #include "edge/edge.hpp"
 
 namespace nuropb::edge {

@@ -3,7 +3,7 @@
 
 #include "common/json/scan.hpp"
 #include "edge/edge.hpp"
-#include "edge/snorky_message.hpp"
+#include "edge/protocol/snorky_message.hpp"
 
 namespace nuropb::edge {
 

@@ -1,5 +1,5 @@
 #pragma once
-// The one HTTP/1.1 server of the gateway, on Boost.Beast: for backends and the console (edge/http_port.hpp), metrics
+// The one HTTP/1.1 server of the gateway, on Boost.Beast: for backends and the console (edge/http_api/http_port.hpp), metrics
 // (meshd/metrics_listener.hpp) and the admin socket (meshd/admin_socket.hpp). It knows HTTP and nothing else: what a head has
 // to say is told by the owner's on_head, and what a request means by its on_request.
 //

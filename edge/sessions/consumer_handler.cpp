@@ -1,11 +1,11 @@
-#include "edge/consumer_handler.hpp"
+#include "edge/sessions/consumer_handler.hpp"
 
 #include <new>
 
 #include "common/close_codes.hpp"
-#include "edge/client_message.hpp"
+#include "edge/protocol/client_message.hpp"
 #include "edge/edge.hpp"
-#include "edge/shared_message.hpp"
+#include "edge/protocol/shared_message.hpp"
 
 namespace nuropb::edge {
 namespace {

@@ -1,7 +1,7 @@
-#include "edge/socket_costs.hpp"
+#include "edge/sessions/socket_costs.hpp"
 
 #include "common/close_codes.hpp"
-#include "edge/consumer_handler.hpp"
+#include "edge/sessions/consumer_handler.hpp"
 #include "edge/edge.hpp"
 
 namespace nuropb::edge {

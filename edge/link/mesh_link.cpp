@@ -1,4 +1,4 @@
-#include "edge/mesh_link.hpp"
+#include "edge/link/mesh_link.hpp"
 
 #include <boost/asio/post.hpp>
 

@@ -9,6 +9,7 @@
 // nuropb-gw compares plain suffixes, so `evilexample.com` passes there for `example.com`; here a host matches at a
 // label boundary only (nuropb-wire.md section 2, "Origins").
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -20,11 +20,11 @@
 #include <set>
 #include <string>
 
-#include "edge/handler.hpp"
-#include "edge/pending_requests.hpp"
-#include "edge/send_queue.hpp"
-#include "edge/socket_costs.hpp"
-#include "edge/token_source.hpp"
+#include "edge/sessions/handler.hpp"
+#include "edge/sessions/pending_requests.hpp"
+#include "edge/sessions/send_queue.hpp"
+#include "edge/sessions/socket_costs.hpp"
+#include "edge/protocol/token_source.hpp"
 #include "edge/websocket.hpp"
 
 namespace nuropb::edge {

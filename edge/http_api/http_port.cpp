@@ -1,4 +1,4 @@
-#include "edge/http_port.hpp"
+#include "edge/http_api/http_port.hpp"
 
 #include <sys/socket.h>
 

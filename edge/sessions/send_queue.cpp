@@ -1,4 +1,4 @@
-#include "edge/send_queue.hpp"
+#include "edge/sessions/send_queue.hpp"
 
 #include <algorithm>
 #include <deque>

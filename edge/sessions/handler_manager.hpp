@@ -12,7 +12,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "edge/handler.hpp"
+#include "edge/sessions/handler.hpp"
 
 namespace nuropb::edge {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "common/rate_limit.hpp"
-#include "edge/memory_budget.hpp"
+#include "edge/sessions/memory_budget.hpp"
 #include "edge/websocket.hpp"
 
 namespace nuropb::edge {

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "common/queue_rules.hpp"
-#include "edge/memory_budget.hpp"
+#include "edge/sessions/memory_budget.hpp"
 #include "edge/websocket.hpp"
 
 namespace nuropb::edge {

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "edge/handler.hpp"
+#include "edge/sessions/handler.hpp"
 
 namespace nuropb::edge {
 

@@ -1,10 +1,10 @@
-#include "edge/handler_manager.hpp"
+#include "edge/sessions/handler_manager.hpp"
 
 #include <algorithm>
 #include <set>
 
-#include "edge/ahead.hpp"
-#include "edge/shared_message.hpp"
+#include "edge/sessions/ahead.hpp"
+#include "edge/protocol/shared_message.hpp"
 
 namespace nuropb::edge {
 
