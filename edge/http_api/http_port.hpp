@@ -1,6 +1,6 @@
 #pragma once
-// HTTP on a TCP port that all edges share: for backends (edge_backend.cpp, nuropb-wire.md section 3) and for the
-// console (edge_console.cpp). What HTTP is, common/http/server.hpp knows.
+// HTTP on a TCP port that all edges share: for backends (backend_endpoint.hpp, nuropb-wire.md section 3) and for the
+// console (console_endpoint.hpp). What HTTP is, common/http/server.hpp knows.
 //
 // Owner thread: that of the edge's io_context.
 

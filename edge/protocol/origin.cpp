@@ -36,4 +36,21 @@ bool origin_allowed(std::string_view origin, const std::vector<std::string>& all
   });
 }
 
+bool is_local(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "::1"; }
+
+std::string host_in_uri(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+bool is_origin_of_page(std::string_view origin, const PageAddress& page) {
+  if (origin.empty()) return false;
+  const std::string port = ":" + std::to_string(page.port);
+  const auto is = [&](const std::string& host) { return origin == "http://" + host_in_uri(host) + port; };
+  const bool anywhere = page.address == "0.0.0.0" || page.address == "::";
+  if ((is_local(page.address) || anywhere) && (is("localhost") || is("127.0.0.1") || is("::1"))) return true;
+  if (!anywhere && is(page.address)) return true;
+  return std::any_of(page.hosts.begin(), page.hosts.end(),
+                     [&](const std::string& host) { return is(host) || origin == "https://" + host; });
+}
+
 }  // namespace nuropb::edge

@@ -19,4 +19,17 @@ namespace nuropb::edge {
 /// `origin` is the header's value; an empty one means that there was none, and passes.
 bool origin_allowed(std::string_view origin, const std::vector<std::string>& allowed);
 
+/// Where a page is served by plain HTTP; with `hosts`, the names that lead to it, also by a proxy with TLS.
+struct PageAddress {
+  const std::string& address;
+  std::uint16_t port;
+  const std::vector<std::string>& hosts;
+};
+/// Whether a handshake with this origin comes from that page.
+bool is_origin_of_page(std::string_view origin, const PageAddress& page);
+
+[[nodiscard]] bool is_local(std::string_view host);
+/// The host of a URI: IPv6 addresses are in brackets there.
+std::string host_in_uri(const std::string& host);
+
 }  // namespace nuropb::edge

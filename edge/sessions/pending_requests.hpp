@@ -34,7 +34,7 @@ struct PendingRequest : SessionHook, DeadlineHook {
   SteadyTime until;      ///< the same, where meshd keeps the time and `deadline` is far
   std::string trace_id;  ///< raw JSON; empty: asked by the edge itself, so nobody is to be told
   std::string topic;     ///< of a subscription that begins with the answer; else empty
-  // For when meshd dies (Edge::on_lost).
+  // For when meshd dies (relay/request_recovery.hpp).
   records::Type verb{};        ///< of its record
   std::uint64_t ring_end = 0;  ///< MeshLink::written() behind its record; 0: an earlier meshd has published it
   bool announced = false;      ///< this meshd knows that its predecessor has published it

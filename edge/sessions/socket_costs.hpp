@@ -1,6 +1,6 @@
 #pragma once
 // What one client's socket costs its edge: memory for what has arrived and can't go on, memory for what it does not read, and
-// frames that are no messages. The sum over all sockets is MemoryBudget's.
+// frames that are no messages. What all sockets share is in socket_limits.hpp.
 //
 // Owner thread: the edge's io_context.
 
@@ -14,11 +14,11 @@
 namespace nuropb::edge {
 
 class ConsumerHandler;
-class Edge;
+class SocketLimits;
 
 class SocketCosts final : public Costs, public MemoryBudget::Holder {
  public:
-  SocketCosts(Edge& edge, ConsumerHandler& handler) : edge_(edge), handler_(handler) {}
+  SocketCosts(SocketLimits& limits, ConsumerHandler& handler) : limits_(limits), handler_(handler) {}
   ~SocketCosts() override;
 
   // Costs
@@ -41,7 +41,7 @@ class SocketCosts final : public Costs, public MemoryBudget::Holder {
   RateLimit& rate() { return rate_; }
 
  private:
-  Edge& edge_;
+  SocketLimits& limits_;
   ConsumerHandler& handler_;
   RateLimit rate_, frame_rate_;
 };

@@ -1,7 +1,7 @@
 // Every step of the ring's protocol is a process's last one, on either side of real segments; the other side goes on.
 //
 // An edge has requests for a meshd, which notes in a ledger that outlives it what it has carried out, and answers. When
-// meshd dies, the edge does what Edge::on_lost does, and a new meshd on new segments gets what is left. In the end every
+// meshd dies, the edge does what RequestRecovery::on_lost does, and a new meshd on new segments gets what is left. In the end every
 // request has one outcome, nothing ran twice that must not, and what an edge left behind are whole records.
 
 #include <gtest/gtest.h>
