@@ -1,5 +1,5 @@
-# Writes OUTPUT: a C++ file with the bytes of FILES (edge/console_files.hpp). Run as cmake -DFILES=... -DOUTPUT=... -P
-set(code "// Made by cmake/embed.cmake.\n#include \"edge/console_files.hpp\"\n\nnamespace nuropb::edge {\nnamespace {\n\n")
+# Writes OUTPUT: a C++ file with the bytes of FILES (edge/http_api/console_files.hpp). Run as cmake -DFILES=... -DOUTPUT=... -P
+set(code "// Made by cmake/embed.cmake.\n#include \"edge/http_api/console_files.hpp\"\n\nnamespace nuropb::edge {\nnamespace {\n\n")
 set(table "")
 set(number 0)
 foreach(file IN LISTS FILES)

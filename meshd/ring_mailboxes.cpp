@@ -169,7 +169,7 @@ void RingLoop::say_event(HandlerKind kind, const std::string& routing_key, const
   }
 }
 
-/// What edges do for the other sessions (edge_pushes.cpp), for those whose messages are numbered.
+/// What edges do for the other sessions (edge/relay/push_relay.cpp), for those whose messages are numbered.
 void RingLoop::push_numbered(records::Type type, const std::string& payload) {
   std::uint64_t op = 0;
   std::uint32_t taken = 0;

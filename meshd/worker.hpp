@@ -60,7 +60,7 @@ class Worker {
   void settle(std::uint64_t ordinal) { settled_.finish(ordinal); }
 
   /// After a turn of reading, and before anything of it is published: what was taken may have run from here on, should
-  /// we die (Edge::on_lost). Tells the edge about the room it made.
+  /// we die (RequestRecovery in edge/relay). Tells the edge about the room it made.
   void end_of_reading();
   /// True if meshd may wait for the doorbell; false if records came in meanwhile.
   bool prepare_sleep() { return requests_.prepare_sleep(); }

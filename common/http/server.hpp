@@ -1,5 +1,5 @@
 #pragma once
-// The only HTTP/1.1 server of the gateway, on Boost.Beast: for backends and the console (edge/http_port.hpp), metrics
+// The only HTTP/1.1 server of the gateway, on Boost.Beast: for backends and the console (edge/http_api/http_port.hpp), metrics
 // (meshd/metrics_listener.hpp) and the admin socket (meshd/admin_socket.hpp). It knows nothing but HTTP: the owner's
 // on_head interprets the head, and its on_request the request.
 //

@@ -1,7 +1,7 @@
 // A process is killed at every step of the ring's protocol, on either side of real segments; the other side continues.
 //
 // An edge has requests for a meshd, which records executed ones in a ledger that outlives it, and answers. When meshd
-// dies, the edge does what Edge::on_lost does, and a new meshd on new segments gets the rest. In the end every request
+// dies, the edge does what RequestRecovery::on_lost does, and a new meshd on new segments gets the rest. In the end every request
 // has one outcome, nothing was executed twice that must not be, and an edge leaves only complete records behind.
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The body of a backend's POST, with a valid key and without one.
-#include "edge/snorky_message.hpp"
+#include "edge/protocol/snorky_message.hpp"
 #include "meshd/snorky/hub.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

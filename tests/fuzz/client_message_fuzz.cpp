@@ -1,4 +1,4 @@
-#include "edge/client_message.hpp"
+#include "edge/protocol/client_message.hpp"
 #include "common/records.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

@@ -1,5 +1,5 @@
-#include "edge/origin.hpp"
-#include "edge/token_source.hpp"
+#include "edge/protocol/origin.hpp"
+#include "edge/protocol/token_source.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace nuropb;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/json/scan.hpp"
-#include "edge/client_message.hpp"
+#include "edge/protocol/client_message.hpp"
 #include "edge/line_reader.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

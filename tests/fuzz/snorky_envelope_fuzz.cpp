@@ -1,5 +1,5 @@
 // A client's message on /ws: through the edge's decoder, the record, and a service in meshd.
-#include "edge/snorky_message.hpp"
+#include "edge/protocol/snorky_message.hpp"
 #include "meshd/snorky/hub.hpp"
 #include "meshd/snorky/value.hpp"
 #include "tests/fuzz/fuzz.hpp"

@@ -1,5 +1,5 @@
 /* What becomes of requests when meshd, or an edge, dies: the words taken and settled, the old return ring, the broker's
-   confirms and the queue of answers that outlives us (Edge::on_lost, MeshLink::lose, Worker::end_of_reading and flush,
+   confirms and the queue of answers that outlives us (RequestRecovery::on_lost, MeshLink::lose, Worker::end_of_reading and flush,
    RingLoop::deliver_kept). The ring itself is ring.pml's; here a word that is stored is seen.
 
    An edge has N requests: one that must not run twice, one that may (idempotent), one that meshd refuses by itself. A
@@ -86,7 +86,7 @@ inline drain() {
   od
 }
 
-/* Edge::on_lost, with meshd's words or, of one that may live, the worst that they could say */
+/* RequestRecovery::on_lost, with meshd's words or, of one that may live, the worst that they could say */
 inline judge(t, s) {
   for (i : 0 .. R - 1) {
     if

@@ -1,4 +1,4 @@
-#include "edge/guess_limit.hpp"
+#include "edge/sessions/guess_limit.hpp"
 
 #include <gtest/gtest.h>
 

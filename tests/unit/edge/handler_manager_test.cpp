@@ -1,11 +1,11 @@
-#include "edge/handler_manager.hpp"
+#include "edge/sessions/handler_manager.hpp"
 
 #include <gtest/gtest.h>
 
 #include <list>
 #include <random>
 
-#include "edge/shared_message.hpp"
+#include "edge/protocol/shared_message.hpp"
 
 namespace nuropb::edge {
 namespace {

@@ -1,4 +1,4 @@
-#include "edge/http_port.hpp"
+#include "edge/http_api/http_port.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "edge/memory_budget.hpp"
+#include "edge/sessions/memory_budget.hpp"
 
 #include <gtest/gtest.h>
 

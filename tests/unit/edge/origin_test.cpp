@@ -1,4 +1,4 @@
-#include "edge/origin.hpp"
+#include "edge/protocol/origin.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "edge/pending_requests.hpp"
+#include "edge/sessions/pending_requests.hpp"
 
 #include <gtest/gtest.h>
 

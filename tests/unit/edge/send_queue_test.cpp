@@ -1,6 +1,6 @@
 // The queue of a socket that reads when the test says so.
 
-#include "edge/send_queue.hpp"
+#include "edge/sessions/send_queue.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

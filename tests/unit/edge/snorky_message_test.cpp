@@ -1,4 +1,4 @@
-#include "edge/snorky_message.hpp"
+#include "edge/protocol/snorky_message.hpp"
 
 #include <gtest/gtest.h>
 

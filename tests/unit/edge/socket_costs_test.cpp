@@ -1,4 +1,4 @@
-#include "edge/socket_costs.hpp"
+#include "edge/sessions/socket_costs.hpp"
 
 #include "tests/unit/edge/edge_fixture.hpp"
 

@@ -1,4 +1,4 @@
-#include "edge/token_source.hpp"
+#include "edge/protocol/token_source.hpp"
 
 #include <gtest/gtest.h>
 
