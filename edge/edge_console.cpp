@@ -1,6 +1,6 @@
 // The console: a page from this edge, and its way to meshd for the gateway's figures. The edge adds nothing to what the
 // page could do from elsewhere: it serves fixed files, and hands a token and a question on to meshd, which judges both
-// (RingLoop::console_answer). The page itself is a consumer like any other.
+// (ConsoleApi::answer in meshd/admin). The page itself is a consumer like any other.
 
 #include <algorithm>
 

@@ -16,6 +16,7 @@
 #include "meshd/mesh/transport.hpp"
 #include "meshd/pushes.hpp"
 #include "meshd/service_mesh_manager.hpp"
+#include "meshd/sessions/refused.hpp"
 #include "meshd/tracing/otlp.hpp"
 #include "shm/segment.hpp"
 
@@ -35,18 +36,7 @@ struct EdgeCounts {
   }
 };
 
-/// What was over a limit that meshd watches.
-struct RefusedByLimit {
-  std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0, user_subscriptions = 0,
-                user_pending = 0;
-};
-
-/// Tokens and sessions that were refused, or ended, for who their user is. What edges refuse by themselves is in EdgeCounts.
-struct AuthFailures {
-  std::uint64_t refused = 0, unavailable = 0, other_user = 0, expired = 0, revoked = 0;
-};
-
-/// What the ring loop itself counts and measures.
+/// What meshd itself counts and measures.
 struct LoopCounts {
   AuthFailures auth{};
   std::array<std::uint64_t, 5> reports{};  ///< by mesh::Outcome
@@ -54,7 +44,6 @@ struct LoopCounts {
   std::uint64_t backend_wrong_keys = 0, backend_out_of_scope = 0;
   std::uint64_t unmeasured = 0;  ///< requests of workers that are gone
   std::array<latency::Histogram, static_cast<std::size_t>(latency::MeshStage::count_)> stages{};
-  latency::Histogram& stage(latency::MeshStage which) { return stages[static_cast<std::size_t>(which)]; }
 };
 
 /// One worker slot: who has it now, and what those had who had it before.

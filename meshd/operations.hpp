@@ -7,7 +7,7 @@
 //     → {"connections": 3, "unanswered": [instance ids], "silent_edges": 0}
 //   sessions {user_id, cursor, limit}
 //     → {"sessions": [{"session_id", "user_id", "username", "gateway", "edge"}], "cursor": "…", "count": {"sessions", "users", "gateways"}, "unanswered": []}
-// What concerns the gateway and no consumer (status, reload, drain_worker) is in ring_admin.cpp.
+// What concerns the gateway and no consumer (status, reload, drain_worker) is in admin/admin_operations.cpp.
 //
 // Owner thread: the ring loop.
 

@@ -13,7 +13,7 @@
 // bad message is counted and dropped. With keys (push.key_file) a message without a good MAC is a bad one; without keys
 // any participant can play a gateway, of which the log warns once another gateway is heard of. Messages of our own are ignored. Consumers can neither publish to
 // reserved topics nor subscribe to them, whatever the policy, and what a pattern like `#` brings of them is not passed
-// on (ring_events.cpp).
+// on (routing/event_router.cpp).
 //
 // Owner thread: the ring loop. Nothing here waits.
 

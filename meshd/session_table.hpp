@@ -1,5 +1,6 @@
 #pragma once
-// meshd's record of the sessions of one worker: who each consumer is, and which records its edge may send for it.
+// meshd's record of the sessions of one worker: who each consumer is. Which records its edge may send in which state is in
+// routing/record_dispatcher.cpp.
 //
 //              open_session              accepted
 //     closed ───────────────► judging ─────────────► open
@@ -7,9 +8,6 @@
 //       │ │ close_session        ▼                     ▼
 //       │ └───────────────────  ended  ◄───────────────┘
 //       └── close_session, from any state
-//
-// What is not in the table below for the state that a session is in ends the worker: an edge that behaves never sends
-// it (design.md, rule 2). Records that can cross one of ours on the way are in it.
 
 #include <atomic>
 #include <boost/intrusive/unordered_set_hook.hpp>
@@ -32,22 +30,6 @@ namespace nuropb::meshd {
 class SessionIndex;
 
 enum class SessionState : std::uint8_t { closed, judging, open, ended };
-
-/// What to do with a record from an edge.
-enum class Verb : std::uint8_t {
-  violation,  ///< can't happen with an honest edge: end the worker
-  judge,      ///< open the session and ask the authorizer
-  publish,    ///< a request, command, describe or event of a consumer whom we know
-  authorize,  ///< a fresh token for the session
-  subscribe,  ///< a topic pattern, or not any more
-  snorky,     ///< a call to a Snorky service, which meshd itself answers
-  resume,     ///< numbered messages: asked for, seen, taken up
-  close,      ///< forget the session
-  ignore,     ///< crossed a record of ours on the way
-};
-
-/// The table: what a record of this type means for a session in this state.
-Verb allowed(records::Type type, SessionState state);
 
 /// There are as many of these as there are sockets: every byte counts (bench/memory).
 struct Session {

@@ -1,5 +1,5 @@
 #pragma once
-// Figures of a gateway, from two answers of the operation `status` (meshd/ring_admin.cpp), as lines for a terminal. Pure.
+// Figures of a gateway, from two answers of the operation `status` (meshd/admin/admin_operations.cpp), as lines for a terminal. Pure.
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
