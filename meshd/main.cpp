@@ -16,8 +16,8 @@
 #include "meshd/check/gateway_check.hpp"
 #include "meshd/container_settings.hpp"
 #include "meshd/face.hpp"
+#include "meshd/meshd.hpp"
 #include "meshd/policy.hpp"
-#include "meshd/ring_loop.hpp"
 #include "meshd/runtime_dir.hpp"
 #include "meshd/settings.hpp"
 #include "meshd/socket_maker.hpp"
@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
   if (!exporter) return fail(exporter.error());
 
   const SystemClock clock;
-  meshd::RingLoop loop(
+  meshd::Meshd loop(
       {*config,
        runtime->control_socket(),
        runtime->admin_socket(),

@@ -16,6 +16,7 @@
 #include "meshd/mesh/transport.hpp"
 #include "meshd/pushes.hpp"
 #include "meshd/service_mesh_manager.hpp"
+#include "meshd/sessions/refused.hpp"
 #include "meshd/tracing/otlp.hpp"
 #include "shm/segment.hpp"
 
@@ -35,18 +36,7 @@ struct EdgeCounts {
   }
 };
 
-/// Refusals because of a limit that meshd enforces.
-struct RefusedByLimit {
-  std::uint64_t connections = 0, user_messages = 0, user_bytes = 0, subscriptions = 0, user_subscriptions = 0,
-                user_pending = 0;
-};
-
-/// Refused tokens, and sessions refused or ended because of their user. Edges' own refusals are in EdgeCounts.
-struct AuthFailures {
-  std::uint64_t refused = 0, unavailable = 0, other_user = 0, expired = 0, revoked = 0;
-};
-
-/// Counters and measurements of the ring loop.
+/// Counters and measurements of meshd itself.
 struct LoopCounts {
   AuthFailures auth{};
   std::array<std::uint64_t, 5> reports{};  ///< by mesh::Outcome
@@ -54,7 +44,6 @@ struct LoopCounts {
   std::uint64_t backend_wrong_keys = 0, backend_out_of_scope = 0;
   std::uint64_t unmeasured = 0;  ///< requests of workers that are gone
   std::array<latency::Histogram, static_cast<std::size_t>(latency::MeshStage::count_)> stages{};
-  latency::Histogram& stage(latency::MeshStage which) { return stages[static_cast<std::size_t>(which)]; }
 };
 
 /// One worker slot: its current worker, and totals of its earlier ones.

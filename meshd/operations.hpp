@@ -7,7 +7,7 @@
 //     → {"connections": 3, "unanswered": [instance ids], "silent_edges": 0}
 //   sessions {user_id, cursor, limit}
 //     → {"sessions": [{"session_id", "user_id", "username", "gateway", "edge"}], "cursor": "…", "count": {"sessions", "users", "gateways"}, "unanswered": []}
-// Operations on the gateway itself (status, reload, drain_worker) are in ring_admin.cpp.
+// Operations on the gateway itself (status, reload, drain_worker) are in admin/admin_operations.cpp.
 //
 // Owner thread: the ring loop.
 

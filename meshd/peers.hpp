@@ -12,7 +12,7 @@
 // validated, and an invalid message is counted and dropped. With keys (push.key_file) a message without a valid MAC is
 // invalid; without keys every participant can impersonate a gateway, which is logged as a warning when another gateway
 // appears. Our own messages are ignored. Clients can neither publish to reserved topics nor subscribe to them, whatever
-// the policy, and such events that match a pattern like `#` are not forwarded to clients (ring_events.cpp).
+// the policy, and such events that match a pattern like `#` are not forwarded to clients (routing/event_router.cpp).
 //
 // Owner thread: the ring loop. No call blocks.
 

@@ -4,37 +4,6 @@
 
 namespace nuropb::meshd {
 
-Verb allowed(records::Type type, SessionState state) {
-  using enum Verb;
-  struct Row {
-    records::Type type;
-    Verb closed, judging, open, ended;
-  };
-  static constexpr Row table[] = {
-      {records::Type::open_session, judge, violation, violation, judge},
-      {records::Type::close_session, ignore, close, close, close},
-      {records::Type::request, violation, violation, publish, ignore},
-      {records::Type::command, violation, violation, publish, ignore},
-      {records::Type::describe, violation, violation, publish, ignore},
-      {records::Type::event, violation, violation, publish, ignore},
-      {records::Type::subscribe, violation, violation, subscribe, ignore},
-      {records::Type::unsubscribe, violation, violation, subscribe, ignore},
-      {records::Type::snorky_call, violation, violation, snorky, ignore},
-      {records::Type::authorize, violation, violation, authorize, ignore},
-      {records::Type::resume, violation, violation, resume, ignore},
-  };
-  for (const Row& row : table) {
-    if (row.type != type) continue;
-    switch (state) {
-      case SessionState::closed: return row.closed;
-      case SessionState::judging: return row.judging;
-      case SessionState::open: return row.open;
-      case SessionState::ended: return row.ended;
-    }
-  }
-  return violation;
-}
-
 Session* SessionTable::find(std::uint32_t slot) {
   if (slot >= max_sessions_) return nullptr;
   if (slot >= slots_.size()) slots_.resize(slot + 1);

@@ -1,5 +1,6 @@
 #pragma once
-// meshd's record of the sessions of one worker: each client's identity, and which records its edge may send for it.
+// meshd's record of the sessions of one worker: each client's identity. Which records its edge may send in which state is in
+// routing/record_dispatcher.cpp.
 //
 //              open_session              accepted
 //     closed ───────────────► judging ─────────────► open
@@ -7,9 +8,6 @@
 //       │ │ close_session        ▼                     ▼
 //       │ └───────────────────  ended  ◄───────────────┘
 //       └── close_session, from any state
-//
-// A record that the table below does not allow in a session's state ends the worker: a correct edge never sends it
-// (design.md, rule 2). Records that can cross one of ours on the way are allowed.
 
 #include <atomic>
 #include <boost/intrusive/unordered_set_hook.hpp>
@@ -32,22 +30,6 @@ namespace nuropb::meshd {
 class SessionIndex;
 
 enum class SessionState : std::uint8_t { closed, judging, open, ended };
-
-/// How to handle a record from an edge.
-enum class Verb : std::uint8_t {
-  violation,  ///< impossible with a correct edge: end the worker
-  judge,      ///< open the session and authenticate its credential
-  publish,    ///< a request, command, describe or event of an authenticated client
-  authorize,  ///< a new token for the session
-  subscribe,  ///< subscribe or unsubscribe a topic pattern
-  snorky,     ///< a call to a Snorky service, which meshd itself answers
-  resume,     ///< sequenced messages: request, acknowledge, resume
-  close,      ///< remove the session
-  ignore,     ///< it crossed a record of ours on the way
-};
-
-/// The table: how to handle a record of this type in this session state.
-Verb allowed(records::Type type, SessionState state);
 
 /// One per socket, so every byte counts (bench/memory).
 struct Session {

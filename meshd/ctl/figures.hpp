@@ -1,5 +1,5 @@
 #pragma once
-// Formats a gateway's status, from two responses of the operation `status` (meshd/ring_admin.cpp), for a terminal.
+// Formats a gateway's status, from two responses of the operation `status` (meshd/admin/admin_operations.cpp), for a terminal.
 // Pure.
 
 #include <nlohmann/json_fwd.hpp>

@@ -64,7 +64,7 @@ std::string text(const nlohmann::json& object, const char* name);
 /// Formats a duration: 3 h 12 m, 5 m 2 s, 40 s.
 std::string duration(std::uint64_t seconds);
 
-/// Calls an operation of meshd (meshd/operations.hpp, ring_admin.cpp).
+/// Calls an operation of meshd (meshd/operations.hpp, admin/admin_operations.cpp).
 Result<nlohmann::json> ask(const Config& config, const std::string& name, const nlohmann::json& params);
 
 }  // namespace nuropb::ctl

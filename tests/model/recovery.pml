@@ -1,6 +1,6 @@
 /* What becomes of requests when meshd, or an edge, dies: the words taken and settled, the old return ring, the broker's
    confirms and the queue of answers that outlives us (RequestRecovery::on_lost, MeshLink::lose, Worker::end_of_reading and flush,
-   RingLoop::deliver_kept). The ring itself is ring.pml's; here a word that is stored is seen.
+   EarlyResponses::release). The ring itself is ring.pml's; here a word that is stored is seen.
 
    An edge has N requests: one that must not run twice, one that may (idempotent), one that meshd refuses by itself. A
    second edge, after the first one's death, has one of the same sequence. meshd dies up to CRASHES times, at any step,

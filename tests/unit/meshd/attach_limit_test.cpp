@@ -1,4 +1,4 @@
-#include "meshd/attach_limit.hpp"
+#include "meshd/workers/attach_limit.hpp"
 
 #include <gtest/gtest.h>
 

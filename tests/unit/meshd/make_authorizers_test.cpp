@@ -32,7 +32,7 @@ TEST(MakeAuthorizers, NamesTheUrlThatIsWrong) {
   EXPECT_NE(made.error().text().find("jwt.jwks_url"), std::string::npos) << made.error().text();
 }
 
-TEST(MakeAuthorizers, TheMeshsOneIsKnownToTheRingLoop) {
+TEST(MakeAuthorizers, TheMeshsOneIsKnownToTheEventLoop) {
   Config config;
   config.auth.authorizers = {"mesh", "client_certificate"};
   config.auth.mesh_service = "users";

@@ -130,31 +130,31 @@ void MeshdTest::start(bool with_broker) {
   }
   meshes_.clear();
   const std::string instance = "0123456789abcdef0123456789abcdef";
-  loop_ = std::make_unique<RingLoop>(RingLoop::Parts{
-      config_,
-      runtime->control_socket(),
-      runtime->admin_socket(),
-      admin_key_,
-      instance,
-      SealedTickets(*secret),
-      mesh_authorizer_ ? static_cast<Authorizer&>(*mesh_authorizer_) : authorizer_,
-      mesh_authorizer_ ? &*mesh_authorizer_ : nullptr,
-      std::move(*policy),
-      nullptr,
-      mesh::RequestKeys(*secret),
-      {},
-      std::move(*snorky),
-      {},
-      nullptr,
-      {*runtime, {*secret, {}, admin_key_, {}}},
-      std::move(sockets),
-      clock_,
-      [this](mesh::Carrier::Callbacks callbacks) {
-        auto made =
-            std::make_unique<SteppedLoopback>(meshes_.empty() ? nullptr : meshes_.front(), std::move(callbacks));
-        meshes_.push_back(made.get());
-        return made;
-      }});
+  loop_ =
+      std::make_unique<Meshd>(Meshd::Parts{config_,
+                                           runtime->control_socket(),
+                                           runtime->admin_socket(),
+                                           admin_key_,
+                                           instance,
+                                           SealedTickets(*secret),
+                                           mesh_authorizer_ ? static_cast<Authorizer&>(*mesh_authorizer_) : authorizer_,
+                                           mesh_authorizer_ ? &*mesh_authorizer_ : nullptr,
+                                           std::move(*policy),
+                                           nullptr,
+                                           mesh::RequestKeys(*secret),
+                                           {},
+                                           std::move(*snorky),
+                                           {},
+                                           nullptr,
+                                           {*runtime, {*secret, {}, admin_key_, {}}},
+                                           std::move(sockets),
+                                           clock_,
+                                           [this](mesh::Carrier::Callbacks callbacks) {
+                                             auto made = std::make_unique<SteppedLoopback>(
+                                                 meshes_.empty() ? nullptr : meshes_.front(), std::move(callbacks));
+                                             meshes_.push_back(made.get());
+                                             return made;
+                                           }});
   if (const auto started = loop_->start(); !started) throw std::runtime_error(started.error().text());
   if (with_broker) loop_->connect_broker();
   settle();

@@ -1,12 +1,12 @@
 #pragma once
-// meshd's loop in memory: a whole RingLoop with edges, a mesh and a clock that are in the test's hands. No broker, no ports,
+// meshd's loop in memory: a whole Meshd with edges, a mesh and a clock that are in the test's hands. No broker, no ports,
 // no sleeping: everything happens in the test's own thread, when the test says so.
 //
-//   FakeEdge ══ rings ══► RingLoop ──► SteppedLoopback            settle(): RingLoop does all that it can do now
+//   FakeEdge ══ rings ══► Meshd ──► SteppedLoopback            settle(): Meshd does all that it can do now
 //            ◄══ rings ══          ◄──                            pass(): time goes by, and its timers with it
 //
 // Tests speak of records and outcomes: what an edge sends and is sent, what the mesh is sent and answers. Nothing here knows
-// how RingLoop does it.
+// how Meshd does it.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@
 #include "common/records.hpp"
 #include "meshd/auth/authorizer.hpp"
 #include "meshd/auth/mesh_authorizer.hpp"
-#include "meshd/ring_loop.hpp"
+#include "meshd/meshd.hpp"
 #include "tests/unit/meshd/fake_edge.hpp"
 #include "tests/unit/meshd/stepped_loopback.hpp"
 #include "tests/unit/meshd/verdicts.hpp"
@@ -179,7 +179,7 @@ class MeshdTest : public ::testing::Test {
   bool makes_sockets_ = false;                     ///< whether sockets that are removed can be made again
   log::Level log_level_ = log::Level::info;
   std::string folder_, admin_key_;
-  std::unique_ptr<RingLoop> loop_;
+  std::unique_ptr<Meshd> loop_;
   std::deque<FakeEdge> edges_;
 
  private:

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "meshd/taps.hpp"
 #include "tests/unit/meshd/meshd_fixture.hpp"
 
 namespace nuropb::meshd {

@@ -1,4 +1,4 @@
-#include "meshd/watermark.hpp"
+#include "meshd/workers/watermark.hpp"
 
 #include <gtest/gtest.h>
 

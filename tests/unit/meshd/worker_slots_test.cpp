@@ -1,4 +1,4 @@
-#include "meshd/worker_slots.hpp"
+#include "meshd/workers/worker_slots.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // A worker as meshd sees it, with the edge's side of the memory in the test's hands: honest, slow and hostile.
 
-#include "meshd/worker.hpp"
+#include "meshd/workers/worker.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
