@@ -39,8 +39,8 @@ Result<void> give_up(bool core_dumps, bool alone);
 enum class Role {
   /// No files, no new sockets except accepted ones, no processes, no new executable code.
   edge,
-  dialer,       ///< edge/control_dialer.hpp: connects to Unix sockets of type SOCK_SEQPACKET
-  file_reader,  ///< edge/certificate_files.hpp: reads files
+  dialer,       ///< edge/process/control_dialer.hpp: connects to Unix sockets of type SOCK_SEQPACKET
+  file_reader,  ///< edge/process/certificate_files.hpp: reads files
   log_writer,   ///< common/log_writer.hpp: appends to files
   meshd,        ///< no programs, no listening, no debugging of others
 };

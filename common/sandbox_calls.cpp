@@ -143,7 +143,7 @@ const Calls& sockets() {
 
 const Calls& edge_only() {
   static const Calls calls{
-      // All sockets of an edge come from accept() or are handed over (edge/control_dialer.hpp). connect() is forbidden:
+      // All sockets of an edge come from accept() or are handed over (edge/process/control_dialer.hpp). connect() is forbidden:
       // it reaches every Unix socket of the same user, and other hosts through a TCP socket that was disconnected
       // before. MSG_FASTOPEN and a destination address in sendto() could do the same.
       {"sendto", {3, MSG_FASTOPEN, 0}, {4, whole, 0}},

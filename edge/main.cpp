@@ -10,10 +10,10 @@
 #include "common/program.hpp"
 #include "common/service_notice.hpp"
 #include "common/standard_streams.hpp"
-#include "edge/certificate_files.hpp"
-#include "edge/control_dialer.hpp"
+#include "edge/process/certificate_files.hpp"
+#include "edge/process/control_dialer.hpp"
 #include "edge/edge.hpp"
-#include "edge/own_settings.hpp"
+#include "edge/process/own_settings.hpp"
 
 namespace {
 

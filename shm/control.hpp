@@ -76,7 +76,7 @@ class ControlChannel {
     Doorbell bell;        ///< the same
     std::string rubbish;  ///< what was wrong with it, for the log
     /// The process that sent it, as the kernel reports it. It may differ from the one that connected
-    /// (edge/control_dialer.hpp). meshd's side only.
+    /// (edge/process/control_dialer.hpp). meshd's side only.
     std::optional<PeerCredentials> sender;
   };
   /// Never blocks. Descriptors that arrive with anything but a welcome are closed.

@@ -1,4 +1,4 @@
-// LD_PRELOAD for an edge under callgrind: an edge re-executes itself through /proc/self/exe (edge/own_settings.cpp),
+// LD_PRELOAD for an edge under callgrind: an edge re-executes itself through /proc/self/exe (edge/process/own_settings.cpp),
 // which under valgrind would execute valgrind. So the first image runs normally, and the second one under callgrind.
 
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
 #pragma once
-// HTTP responses: refusals of a handshake or a request, and whole pages. C++17, as edge/websocket.hpp. Pure.
+// HTTP responses: refusals of a handshake or a request, and whole pages. C++17, as edge/transport/websocket.hpp. Pure.
 
 #include <memory>
 #include <string>

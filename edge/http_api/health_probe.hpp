@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "common/config.hpp"
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

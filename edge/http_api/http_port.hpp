@@ -9,7 +9,7 @@
 #include <string>
 
 #include "common/http/server.hpp"
-#include "edge/port_claim.hpp"
+#include "edge/net/port_claim.hpp"
 
 namespace nuropb::edge {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

@@ -10,7 +10,7 @@
 #include "common/config.hpp"
 #include "edge/link/record_sender.hpp"
 #include "edge/sessions/new_session.hpp"
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

@@ -10,12 +10,12 @@
 #include <string_view>
 
 #include "common/config.hpp"
-#include "edge/line_listener.hpp"
+#include "edge/transport/line_listener.hpp"
 #include "edge/protocol/nuropb_protocol.hpp"
 #include "edge/protocol/snorky_protocol.hpp"
 #include "edge/protocol/token_source.hpp"
 #include "edge/sessions/new_session.hpp"
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

@@ -27,7 +27,7 @@
 #include "edge/sessions/send_queue.hpp"
 #include "edge/sessions/session_context.hpp"
 #include "edge/sessions/socket_costs.hpp"
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "edge/arrivals.hpp"
+#include "edge/net/arrivals.hpp"
 
 namespace nuropb::edge {
 

@@ -20,7 +20,7 @@
 
 #include "common/queue_rules.hpp"
 #include "edge/sessions/memory_budget.hpp"
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

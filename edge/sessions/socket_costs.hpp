@@ -9,7 +9,7 @@
 
 #include "common/rate_limit.hpp"
 #include "edge/sessions/memory_budget.hpp"
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "edge/tls_config.hpp"
+#include "edge/net/tls_config.hpp"
 
 namespace nuropb::edge {
 namespace {

@@ -11,9 +11,9 @@
 #include <string>
 
 #include "common/config.hpp"
-#include "edge/arrivals.hpp"
-#include "edge/line_listener.hpp"
-#include "edge/websocket.hpp"
+#include "edge/net/arrivals.hpp"
+#include "edge/transport/line_listener.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

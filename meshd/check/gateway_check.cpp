@@ -7,7 +7,7 @@
 
 #include "common/errno_text.hpp"
 #include "common/sandbox.hpp"
-#include "edge/tls_config.hpp"
+#include "edge/net/tls_config.hpp"
 #include "meshd/auth/make_authorizers.hpp"
 #include "meshd/auth/static_tokens.hpp"
 #include "meshd/check/pem_files.hpp"

@@ -142,7 +142,7 @@ void WorkerAcceptor::await_hello(const std::shared_ptr<Newcomer>& newcomer) {
         auto received = newcomer->channel.receive();
         using What = shm::ControlChannel::Received::What;
         if (received.what == What::hello) {
-          // The worker is the process that says hello. Another one may have connected for it (edge/control_dialer.hpp).
+          // The worker is the process that says hello. Another one may have connected for it (edge/process/control_dialer.hpp).
           const bool known = received.sender && received.sender->uid == newcomer->peer.uid;
           if (!known) {
             (void)newcomer->channel.send_refusal({"the hello is not from the user who has connected"});

@@ -1,5 +1,5 @@
 // The edge's WebSocket listener with an echo behind it, since that is what the Autobahn cases talk to. All that is
-// under test is edge/websocket_listener.cpp, as the edge uses it; prints its port, runs until it is killed.
+// under test is edge/transport/websocket_listener.cpp, as the edge uses it; prints its port, runs until it is killed.
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "edge/websocket.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "edge/deflate.hpp"
+#include "edge/transport/deflate.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
-#include "edge/allowed_hosts.hpp"
-#include "edge/forwarded.hpp"
-#include "edge/proxy_header.hpp"
+#include "edge/net/allowed_hosts.hpp"
+#include "edge/net/forwarded.hpp"
+#include "edge/net/proxy_header.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace nuropb;

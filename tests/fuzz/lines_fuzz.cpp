@@ -7,7 +7,7 @@
 
 #include "common/json/scan.hpp"
 #include "edge/protocol/client_message.hpp"
-#include "edge/line_reader.hpp"
+#include "edge/transport/line_reader.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace nuropb;

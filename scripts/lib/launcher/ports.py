@@ -1,7 +1,7 @@
 """Whether the ports of the settings are free, before anything is started on them.
 
 All edges listen on one port with SO_REUSEPORT, and for that reason the kernel would let those of a second gateway join
-them. So the launcher, which starts first, tries each port exclusively. Edges check again (edge/port_claim.hpp), for those
+them. So the launcher, which starts first, tries each port exclusively. Edges check again (edge/net/port_claim.hpp), for those
 that are started without a launcher."""
 
 import errno

@@ -1,4 +1,4 @@
-#include "edge/arrivals.hpp"
+#include "edge/net/arrivals.hpp"
 
 #include <gtest/gtest.h>
 

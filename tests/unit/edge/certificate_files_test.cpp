@@ -1,4 +1,4 @@
-#include "edge/certificate_files.hpp"
+#include "edge/process/certificate_files.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

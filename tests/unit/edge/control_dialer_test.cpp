@@ -1,4 +1,4 @@
-#include "edge/control_dialer.hpp"
+#include "edge/process/control_dialer.hpp"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "edge/handshake_shares.hpp"
+#include "edge/net/handshake_shares.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "edge/liveness.hpp"
+#include "edge/net/liveness.hpp"
 
 #include <gtest/gtest.h>
 

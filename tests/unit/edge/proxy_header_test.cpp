@@ -1,4 +1,4 @@
-#include "edge/proxy_header.hpp"
+#include "edge/net/proxy_header.hpp"
 
 #include <gtest/gtest.h>
 

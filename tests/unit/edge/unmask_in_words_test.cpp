@@ -1,4 +1,4 @@
-#include "edge/unmask_in_words.hpp"
+#include "edge/transport/unmask_in_words.hpp"
 
 #include <gtest/gtest.h>
 

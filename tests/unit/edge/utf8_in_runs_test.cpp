@@ -1,4 +1,4 @@
-#include "edge/utf8_in_runs.hpp"
+#include "edge/transport/utf8_in_runs.hpp"
 
 #include <gtest/gtest.h>
 

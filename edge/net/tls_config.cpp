@@ -1,4 +1,4 @@
-#include "edge/tls_config.hpp"
+#include "edge/net/tls_config.hpp"
 
 #include <algorithm>
 

@@ -20,11 +20,11 @@
 #include <websocketpp/transport/asio/endpoint.hpp>
 
 #include "common/close_codes.hpp"
-#include "edge/pulse.hpp"
-#include "edge/unmask_in_words.hpp"
-#include "edge/utf8_in_runs.hpp"
-#include "edge/websocket.hpp"
-#include "edge/websocket_parts.hpp"
+#include "edge/net/pulse.hpp"
+#include "edge/transport/unmask_in_words.hpp"
+#include "edge/transport/utf8_in_runs.hpp"
+#include "edge/transport/websocket.hpp"
+#include "edge/transport/websocket_parts.hpp"
 
 namespace nuropb::edge {
 

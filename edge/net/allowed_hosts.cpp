@@ -1,4 +1,4 @@
-#include "edge/allowed_hosts.hpp"
+#include "edge/net/allowed_hosts.hpp"
 
 #include <algorithm>
 

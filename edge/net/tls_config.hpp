@@ -2,7 +2,7 @@
 // [tls] of the settings, for the edge that uses it and for a check that starts nothing.
 
 #include "common/config.hpp"
-#include "edge/tls.hpp"
+#include "edge/net/tls.hpp"
 
 namespace nuropb::edge {
 

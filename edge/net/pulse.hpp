@@ -9,7 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 
-#include "edge/liveness.hpp"
+#include "edge/net/liveness.hpp"
 
 namespace nuropb::edge {
 

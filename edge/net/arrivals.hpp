@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "common/ip_address.hpp"
-#include "edge/handshake_shares.hpp"
+#include "edge/net/handshake_shares.hpp"
 
 namespace nuropb::edge {
 

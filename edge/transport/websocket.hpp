@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "edge/client_certificate.hpp"
-#include "edge/deflate.hpp"
-#include "edge/door.hpp"
-#include "edge/liveness.hpp"
+#include "edge/net/client_certificate.hpp"
+#include "edge/transport/deflate.hpp"
+#include "edge/net/door.hpp"
+#include "edge/net/liveness.hpp"
 
 namespace boost::asio {
 class io_context;

@@ -13,8 +13,8 @@
 #include <websocketpp/transport/asio/security/base.hpp>
 #include <websocketpp/uri.hpp>
 
-#include "edge/deflate.hpp"
-#include "edge/stream.hpp"
+#include "edge/transport/deflate.hpp"
+#include "edge/net/stream.hpp"
 
 namespace nuropb::edge {
 

@@ -1,4 +1,4 @@
-#include "edge/stream.hpp"
+#include "edge/net/stream.hpp"
 
 #include <sys/socket.h>
 

@@ -1,4 +1,4 @@
-#include "edge/own_settings.hpp"
+#include "edge/process/own_settings.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -16,7 +16,7 @@
 #include "common/program.hpp"
 #include "common/service_notice.hpp"
 #include "common/standard_streams.hpp"
-#include "edge/tls_config.hpp"
+#include "edge/net/tls_config.hpp"
 #include "shm/layout.hpp"
 #include "shm/unique_fd.hpp"
 

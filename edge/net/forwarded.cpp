@@ -1,4 +1,4 @@
-#include "edge/forwarded.hpp"
+#include "edge/net/forwarded.hpp"
 
 #include <algorithm>
 #include <vector>

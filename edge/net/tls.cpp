@@ -1,4 +1,4 @@
-#include "edge/tls.hpp"
+#include "edge/net/tls.hpp"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -1,4 +1,4 @@
-#include "edge/line_reader.hpp"
+#include "edge/transport/line_reader.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "edge/door.hpp"
+#include "edge/net/door.hpp"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 
 #include "common/listening_socket.hpp"
 #include "common/log.hpp"
-#include "edge/door_parts.hpp"
+#include "edge/net/door_parts.hpp"
 
 namespace nuropb::edge {
 namespace {

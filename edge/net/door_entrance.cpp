@@ -7,9 +7,9 @@
 
 #include "common/error_names.hpp"
 #include "common/http/canonical_head.hpp"
-#include "edge/allowed_hosts.hpp"
-#include "edge/door_parts.hpp"
-#include "edge/proxy_header.hpp"
+#include "edge/net/allowed_hosts.hpp"
+#include "edge/net/door_parts.hpp"
+#include "edge/net/proxy_header.hpp"
 
 namespace nuropb::edge {
 namespace {

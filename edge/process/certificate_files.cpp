@@ -1,4 +1,4 @@
-#include "edge/certificate_files.hpp"
+#include "edge/process/certificate_files.hpp"
 
 #include <openssl/crypto.h>
 #include <poll.h>

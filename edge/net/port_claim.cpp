@@ -1,4 +1,4 @@
-#include "edge/port_claim.hpp"
+#include "edge/net/port_claim.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>

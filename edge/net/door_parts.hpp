@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "common/log_pause.hpp"
-#include "edge/door.hpp"
-#include "edge/port_claim.hpp"
+#include "edge/net/door.hpp"
+#include "edge/net/port_claim.hpp"
 
 namespace nuropb::edge {
 

@@ -17,7 +17,7 @@
 
 #include "common/result.hpp"
 #include "common/text_file.hpp"
-#include "edge/client_certificate.hpp"
+#include "edge/net/client_certificate.hpp"
 
 namespace nuropb::edge {
 

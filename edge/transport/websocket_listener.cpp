@@ -1,6 +1,6 @@
 // The only translation unit that includes websocketpp. C++17, see websocket.hpp.
 
-#include "edge/websocket_socket.hpp"
+#include "edge/transport/websocket_socket.hpp"
 
 #include <algorithm>
 #include <cctype>

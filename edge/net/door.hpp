@@ -23,10 +23,10 @@
 #include "common/http/answer.hpp"
 #include "common/http/request_head.hpp"
 #include "common/ip_address.hpp"
-#include "edge/arrivals.hpp"
-#include "edge/forwarded.hpp"
-#include "edge/stream.hpp"
-#include "edge/tls.hpp"
+#include "edge/net/arrivals.hpp"
+#include "edge/net/forwarded.hpp"
+#include "edge/net/stream.hpp"
+#include "edge/net/tls.hpp"
 
 namespace nuropb::edge {
 

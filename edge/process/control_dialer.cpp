@@ -1,4 +1,4 @@
-#include "edge/control_dialer.hpp"
+#include "edge/process/control_dialer.hpp"
 
 #include <poll.h>
 #include <signal.h>

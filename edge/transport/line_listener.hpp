@@ -19,9 +19,9 @@
 #include <string_view>
 #include <utility>
 
-#include "edge/door.hpp"
-#include "edge/liveness.hpp"
-#include "edge/websocket.hpp"
+#include "edge/net/door.hpp"
+#include "edge/net/liveness.hpp"
+#include "edge/transport/websocket.hpp"
 
 namespace nuropb::edge {
 

@@ -24,7 +24,7 @@
 #include <string>
 #include <utility>
 
-#include "edge/tls.hpp"
+#include "edge/net/tls.hpp"
 
 namespace nuropb::edge {
 

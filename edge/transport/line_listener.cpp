@@ -1,4 +1,4 @@
-#include "edge/line_listener.hpp"
+#include "edge/transport/line_listener.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,8 +18,8 @@
 #include "common/close_codes.hpp"
 #include "common/json/scan.hpp"
 #include "common/log.hpp"
-#include "edge/line_reader.hpp"
-#include "edge/pulse.hpp"
+#include "edge/transport/line_reader.hpp"
+#include "edge/net/pulse.hpp"
 
 namespace nuropb::edge {
 namespace {
