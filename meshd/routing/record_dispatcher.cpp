@@ -12,12 +12,14 @@ namespace {
 /// What has to be true of a record, and is done before its handler is called.
 enum Precondition : unsigned {
   none = 0,
-  short_sequence = 1,  ///< its sequence fits into a ReturnAddress
-  responded =
-      2,  ///< it gets exactly one response: its address is not in use; where the session's messages are numbered, its
-          ///< mailbox awaits the response
-  rated = 4,   ///< it counts against the rates of its user
-  tapped = 8,  ///< operators who watch are shown it, also if a limit or the policy refuses it
+  /// Its sequence fits into a ReturnAddress.
+  short_sequence = 1,
+  /// It gets exactly one response: its address is not in use, and the mailbox of a session whose messages are numbered awaits it.
+  responded = 2,
+  /// It counts against the rates of its user.
+  rated = 4,
+  /// Operators who watch are shown it, also if a limit or the policy refuses it.
+  tapped = 8,
 };
 constexpr unsigned of_client = short_sequence | responded | rated | tapped;
 
