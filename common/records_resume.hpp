@@ -21,10 +21,10 @@ struct Resume {
     seen = 3,  ///< the client has received all messages up to `number`
     /// To a restarted meshd: this session's messages were numbered. `token` is its token, `number` its last message.
     again = 4,
+    pending = 5,  ///< to a restarted meshd, after `again`: this sequence is still to be answered
     /// An answer that the edge itself has produced, or received before meshd numbered the session: to be numbered.
     /// `text` is raw JSON. `number` is the sequence that it answers plus one; 0: a sequence that meshd never received.
     say = 6,
-    ///< JSON, `number` the sequence that it answers, and one more; 0: of none that meshd was told of
   };
   static constexpr std::uint32_t last_what = 6;
   What what = What::keep;

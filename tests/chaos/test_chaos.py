@@ -150,7 +150,7 @@ def test_the_verdict_finds_what_is_wrong(folder):
         it.ledger.events["2/1"] = Event("2/1", "t", 110.0, 110.1)
         return it.verdict()
     assert lost_session(109.0) == (0, 0, 0), "what was kept for it went with meshd, and it was told so"
-    assert lost_session(109.0, close=None) == (1, 0, 0), "it was taken up again: then nothing may be missing"
+    assert lost_session(109.0, close=None) == (1, 0, 0), "it was resumed: then nothing may be missing"
     assert lost_session(113.0) == (1, 0, 0), "it came before the edge stood still"
-    assert lost_session(104.0) == (1, 0, 0), "that was another edge, before it was taken up by this one"
+    assert lost_session(104.0) == (1, 0, 0), "that was another edge, before it was resumed on this one"
     assert lost_session(109.0, close="expired") == (0, 0, 1), "nobody lets it wait so long"

@@ -14,7 +14,7 @@ CAPABILITIES = {
     "concurrent": "makes calls while others have no answer yet",
     "timeouts": "ends a call whose answer does not come, by its own clock",
     "reconnect": "connects again by itself after a lost connection",
-    "resume": "takes up the session of a lost socket",
+    "resume": "resumes the session of a lost socket",
     "provider": "takes a function as its token, and asks it again when the token expires or is refused",
     "queue": "keeps calls that are made without a connection, up to a bound, and sends them once there is one",
     "cancel": "lets the application give up a call",

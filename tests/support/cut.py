@@ -42,7 +42,7 @@ class Cut:
 
     def mend(self):
         if not self._passing.is_set():
-            self._end_all()  # what hung is as good as dead to one side or the other
+            self._end_all()  # what hung is dead to one side or the other
         self._refusing, self._rate = False, None
         self._passing.set()
 

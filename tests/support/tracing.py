@@ -1,4 +1,4 @@
-"""Lets a process make a system call that it would not make by itself, as somebody who has taken it over would. x86-64 and arm64."""
+"""Lets a process make a system call that it would not make by itself, as an attacker who has taken it over would. x86-64 and arm64."""
 
 import ctypes
 import os

@@ -194,7 +194,7 @@ def test_what_is_missing_is_said(image, secrets, folder):
     empty = folder / "secrets"
     shutil.copytree(secrets, empty)
     (empty / "tokens.toml").write_text("")
-    (empty / "tokens.toml").chmod(0o600)  # of somebody else
+    (empty / "tokens.toml").chmod(0o600)  # of another user
     with Container(image, "gateway", empty, folder, environment={"NUROPB_LISTEN_PORT": str(free_port())}, hosts=["rabbitmq"]) as gateway:
         wait_until(lambda: not gateway.process.running(), gateway.process.tail, 60)
         assert gateway.process.popen.returncode == 78 and "/run/secrets/tokens.toml" in gateway.process.log(), gateway.process.tail()

@@ -36,7 +36,7 @@ def opened(gateways):
 async def refusal(url, token, **options):
     """The code with which a socket is closed before any hello."""
     consumer = await Consumer.open(url, token, hello=False, **options)
-    assert await consumer.other() is None, "nothing is said to somebody who is refused"
+    assert await consumer.other() is None, "nothing is said to a refused client"
     return (await consumer.closed())[0]
 
 
@@ -56,7 +56,7 @@ async def test_json_web_tokens_and_a_new_key(opened, issuer):
     async with await Consumer.open(gateway.url, "secret-bob") as consumer:
         assert user(consumer) == ("bob", "Bob"), "static tokens count beside them"
     assert await refusal(gateway.url, issuer.token(lasts=-10)) == 4501
-    assert await refusal(gateway.url, issuer.token(aud="somebody else")) == 4501
+    assert await refusal(gateway.url, issuer.token(aud="another audience")) == 4501
     assert await refusal(gateway.url, issuer.token(iss="https://evil.test")) == 4501
     assert await refusal(gateway.url, "no-such-token") == 4501
 
@@ -313,7 +313,7 @@ async def test_a_token_that_is_taken_out_ends_its_sockets(gateways, folder):  # 
     (gateway.folder / "tokens.toml").write_text(tokens_toml({"secret-ann-2": {"user_id": "ann"}, "secret-bob": {"user_id": "bob"}}))
     gateway.meshd.popen.send_signal(signal.SIGHUP)
     assert await ann.closed() == (4502, "revoked")
-    revoked.write_text("# left the company\nbob\n")
+    revoked.write_text("# has left\nbob\n")
     gateway.meshd.popen.send_signal(signal.SIGHUP)
     assert (await bob.closed())[0] == 4502
     assert await refusal(gateway.url, "secret-bob") == 4501

@@ -130,7 +130,7 @@ async def test_the_slow_are_let_go(gateways):
                     return answer.result()
                 raw.writer.write(bytes([byte]))
                 await asyncio.sleep(0.02)
-            raise AssertionError("never let go")
+            raise AssertionError("never closed")
     assert (await byte_by_byte()).startswith(b"HTTP/1.1 408 ")
     assert post(edge, PUBLISH)[0] == 200
 

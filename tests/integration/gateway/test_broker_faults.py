@@ -92,7 +92,7 @@ async def started(gateways, url, **more):
 
 
 async def test_a_topic_that_the_broker_refuses_is_said_and_the_rest_goes_on(private_broker, gateways):
-    """When it is asked for, that is the answer; after another connection, whoever had it is told."""
+    """A denied bind is the answer to the request; after a reconnect, the subscribers are told."""
     user = unique("limited")
 
     def may_read(pattern):

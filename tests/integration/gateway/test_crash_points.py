@@ -1,7 +1,7 @@
 """meshd, or an edge, stops dead at every step of the way of a request and its answer (common/crash_points.hpp).
 
 The programs are the product's, compiled once more with these places in them (tests/crash). A ledger at the service says
-what ran; no request has two outcomes or none, nothing runs twice unless its sender allows it, and whoever did not die
+what ran; no request has two outcomes or none, nothing runs twice unless its sender allows it, and a process that did not die
 keeps its sockets. That a place is never reached fails the test."""
 
 import asyncio

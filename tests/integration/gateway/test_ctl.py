@@ -219,7 +219,7 @@ def tapped(gateway, *words):
     """The running tap, once meshd has it."""
     before = gateway.meshd.log().count("an operator watches messages")
     tap = subprocess.Popen([CTL, "--config", gateway.config_file, "tap", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    wait_until(lambda: gateway.meshd.log().count("an operator watches messages") > before, lambda: f"somebody watches:\n{gateway.meshd.tail()}")
+    wait_until(lambda: gateway.meshd.log().count("an operator watches messages") > before, lambda: f"an operator watches:\n{gateway.meshd.tail()}")
     return tap
 
 

@@ -85,7 +85,7 @@ async def test_sockets_are_not_closed_all_at_once(gateways, demo):
     outcomes = [answer.exception() or answer.result() for answer in answers if answer.done()]
     good = [outcome for outcome in outcomes if isinstance(outcome, dict) and outcome["error"] is None]
     assert good, "and are served"
-    # Whoever was told to go before its request was read got a definite no, or was closed before it could be.
+    # A client that was told to go before its request was read got a definite no, or was closed first.
     refused = [outcome["error"]["description"] for outcome in outcomes if isinstance(outcome, dict) and outcome["error"]]
     assert all("the request was not sent" in description for description in refused), refused
     assert {(await task)[0] for task in closing} == {1001}

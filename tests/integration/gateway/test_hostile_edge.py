@@ -262,7 +262,7 @@ async def test_a_flood_of_connections(gateways, broker_url):
 
 
 async def test_one_process_is_one_worker(gateways, broker_url):
-    """It can't take up the places of edges that are to come."""
+    """It can't occupy the places of edges that start later."""
     async with honest_world(gateways, broker_url, settings={"gateway": {"max_workers": 4}}) as world:
         greedy = Attack(world, "all-slots", "20")
         assert (await greedy.line())["attached"] == 20

@@ -173,7 +173,7 @@ async def test_subscriptions_outlive_a_restart_of_meshd(gateways):
             await socket.call("pubsub", "subscribe", channel="left")
         await one.call("pubsub", "publish", channel={"room": 1}, message="again")
         for socket in (one, two):
-            assert (await socket.notification("pubsub"))["message"] == "again", "and no presence was told anew"
+            assert (await socket.notification("pubsub"))["message"] == "again", "and no presence was told again"
         await two.call("chat", "send", channel="c", body="still here")
         assert (await one.notification("chat"))["body"] == "still here"
 
@@ -233,7 +233,7 @@ async def test_who_does_not_read_is_closed_and_harms_nobody(gateways):
         for n in range(40):
             await one.call("pubsub", "publish", channel="big", message="x" * 100_000)
             assert len((await one.notification("pubsub"))["message"]) == 100_000
-        await eventually(lambda: edge.health()[1]["sessions"] == 1, "the slow one is let go")
+        await eventually(lambda: edge.health()[1]["sessions"] == 1, "the slow one is disconnected")
 
 
 async def test_both_protocols_on_one_port(snorky, demo):

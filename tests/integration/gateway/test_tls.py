@@ -314,7 +314,7 @@ async def test_revoked_certificates(gateways, certificates, folder):
         assert re.search(rf"certificates not changed .*{lists.name}.*tls.client_crl_file", edge.log())
         with pytest.raises(REFUSED):
             await Consumer.open(url, None, ssl=trusting(certificates, bad))
-    # A list whose time is over is none: whoever keeps us from the next one gains nothing.
+    # An expired list is no list: an attacker who keeps us from the next one gains nothing.
     await reloaded(certificates.revocations(seconds=1), "certificates read again")
     async def refused():
         try:

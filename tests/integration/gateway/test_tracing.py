@@ -156,7 +156,7 @@ def publish(url, topic, event, context):
 
 
 async def test_subscriptions_and_events(traced, collector, broker_url):
-    """A consumer's event, and a service's that is about a traced request, come with their trace to whoever hears of them."""
+    """A consumer's event, and a service's that is about a traced request, come with their trace to each receiver."""
     traces = {name: fresh() for name in ("subscribe", "unsubscribe", "refused", "event")}
     topic = unique("traced")
     async with await Consumer.open(traced.url) as ann, ManualService(broker_url, unique("traced")) as service:

@@ -365,7 +365,7 @@ TEST_F(Channels, EventsGoOnWhilePatternsAreRefused) {
   ASSERT_TRUE(client_->sees([](const auto& s) { return s.refused.size() == 30 && s.bound.size() == 1; }));
   EXPECT_TRUE(client_->sees([&](const auto& s) { return s.events.size() == published; }))
       << client_->seen().events.size() << " of " << published;
-  EXPECT_EQ(client_->seen().bound, std::vector<std::string>{name_ + ".more"}) << "nothing else was bound anew";
+  EXPECT_EQ(client_->seen().bound, std::vector<std::string>{name_ + ".more"}) << "nothing else was bound again";
   const auto closed = client_->transport.counters().channels_closed;
   ASSERT_TRUE(client_->transport.bind_event("secrets.7"));
   ASSERT_TRUE(client_->sees([](const auto& s) { return s.refused.size() == 31; }));

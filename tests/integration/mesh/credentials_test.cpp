@@ -87,7 +87,7 @@ class Credentials : public ::testing::Test {
     std::filesystem::remove_all(folder_, ignored);
   }
   static void put(const std::string& file, const std::string& secret) {
-    // Whole at once, as whoever renews secrets should.
+    // Replaced atomically, as a program that renews secrets should do.
     std::ofstream(file + ".new") << secret << "\n";
     std::filesystem::rename(file + ".new", file);
   }
@@ -204,7 +204,7 @@ TEST_F(Credentials, ATokenThatExpiresIsReplacedBeforeItDoes) {
     EXPECT_EQ(participant.publish(MessageType::event, "t", "{}").outcome, Outcome::confirmed);
     std::this_thread::sleep_for(milliseconds(100));
   }
-  ASSERT_TRUE(participant.transport.bind_event("t." + name));  // declaring asks for permissions anew
+  ASSERT_TRUE(participant.transport.bind_event("t." + name));  // declaring checks permissions again
   EXPECT_TRUE([&] {
     for (int i = 0; i < tries; ++i) {
       participant.publish(MessageType::event, "t." + name, "{}");

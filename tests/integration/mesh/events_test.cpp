@@ -116,7 +116,7 @@ TEST_F(Events, BoundBeforeTheTransportStarts) {
   EXPECT_TRUE(came);
 }
 
-/// Whoever waits to be told is told, also where the broker had the pattern all along.
+/// Each caller that waits for the bind is told, also if the broker had the pattern all along.
 TEST_F(Events, BoundIsSaid) {
   const auto said = [this](std::size_t times) {
     return listener_.sees([&](const auto& seen) {

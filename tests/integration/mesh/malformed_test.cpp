@@ -1,4 +1,4 @@
-// Messages that no peer should send, put on a service's queue by hand: refused, answered where somebody waits, and the
+// Messages that no peer should send, put on a service's queue by hand: refused, answered if a caller waits, and the
 // service goes on.
 
 #include <gtest/gtest.h>
@@ -187,7 +187,7 @@ TEST_F(MalformedOnOwnQueues, Events) {
 }
 
 TEST_F(MalformedOnOwnQueues, HeadersOfOtherTypesAndDeepOnes) {
-  // Arrays within arrays, as deep as a frame holds: whoever decodes them must not run out of stack.
+  // Arrays within arrays, as deep as a frame holds: decoding them must not run out of stack.
   for (const std::size_t depth : {1U, 1000U, 20'000U}) {
     std::vector<amqp_field_value_t> levels(depth);
     for (std::size_t i = 0; i < depth; ++i) {

@@ -214,7 +214,7 @@ def test_a_start_that_fails_says_so_and_leaves_nothing(node):
     node.run("start", "--config-line", "heartbeat = 7")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_unprivileged_user_may_run_one():
     # Beside the repository, which may be where only root can read.
     home = Path(subprocess.run(["mktemp", "-d", "/tmp/nuropb-nobody.XXXXXX"], check=True, capture_output=True, text=True).stdout.strip())

@@ -126,7 +126,7 @@ def anchors_of(page):
 
 def test_the_sample_config_is_what_the_programs_print():
     printed = subprocess.run([BIN / "nuropb-meshd", "--sample-config"], capture_output=True, text=True, check=True).stdout
-    assert (ROOT / "deploy" / "nuropb-gateway.toml").read_text() == printed, "write it anew: nuropb-meshd --sample-config >deploy/nuropb-gateway.toml"
+    assert (ROOT / "deploy" / "nuropb-gateway.toml").read_text() == printed, "write it again: nuropb-meshd --sample-config >deploy/nuropb-gateway.toml"
 
 
 def test_versions_that_pages_name_are_those_that_are_tested():

@@ -28,7 +28,7 @@ from support.websocket import is_closed
 async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
     gateway = launch()
     wait_until(gateway.ready_file.exists, lambda: f"it says so:\n{gateway.process.tail()}")
-    assert gateway.attached() == 2, "all edges take consumers"
+    assert gateway.attached() == 2, "all edges accept clients"
     gateway.until_ready()
     consumers = [await Consumer.open(gateway.url) for _ in range(6)]
     for consumer in consumers:

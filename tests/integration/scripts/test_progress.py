@@ -58,7 +58,7 @@ def test_a_benchmark_that_measures_is_named(bench_tree, folder):  # noqa: F811
     go = folder / "go"
     add(bench_tree, "slow", f"{hold(go)}\n" + writing('{"figures": {"a": {"value": 1, "unit": "ns"}}}'))
     with Process("bench", [bench_tree / "scripts" / "bench"], folder, OFTEN) as bench:
-        wait_until(lambda: "slow measures, " in bench.log(), bench.tail, 60)
+        wait_until(lambda: "slow has been measuring for " in bench.log(), bench.tail, 60)
         go.touch()
         wait_until(lambda: not bench.running(), bench.tail, 60)
         assert bench.popen.returncode == 0, bench.tail()

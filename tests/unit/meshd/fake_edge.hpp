@@ -110,7 +110,7 @@ class FakeEdge {
   bool killed();
   /// By which signal the process ended; ends it by SIGTERM if none has.
   int ended_by() { return process_.end(); }
-  /// Its process ends and its descriptors are closed, as if it had been killed by somebody else.
+  /// Its process ends and its descriptors are closed, as if another process had killed it.
   void die();
 
  private:

@@ -80,7 +80,7 @@ TEST_F(MeshdEvents, TheBrokerIsToldOfTheFirstSubscriptionAndOfTheLast) {
   ann.subscribe(1, "a.b");
   EXPECT_EQ(ann.answer(1).error, "null");
   ann.subscribe(2, "a.b");
-  EXPECT_EQ(ann.answer(2).error, "null") << "twice is once";
+  EXPECT_EQ(ann.answer(2).error, "null") << "idempotent";
   bob.subscribe(1, "a.b");
   EXPECT_EQ(bob.answer(1).error, "null");
   EXPECT_THAT(mesh().bind_order, ElementsAre("a.b"));

@@ -48,7 +48,7 @@ class RequestEncryptionTest : public ::testing::Test {
       sent_.push_back(std::move(message));
     }
     for (const auto& refused : all_refused) {
-      EXPECT_EQ(refused.message.tag, 7U) << "whoever is told has to know what it was";
+      EXPECT_EQ(refused.message.tag, 7U) << "the requester has to know what it was";
       told_.push_back(refused.message.correlation_id + " " + refused.error.name + ": " + refused.error.description);
     }
   }

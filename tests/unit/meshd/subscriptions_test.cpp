@@ -60,7 +60,7 @@ TEST(Subscriptions, MoveToAnotherHolderAndStayBound) {
   EXPECT_EQ(who(all, "news.a"), (std::vector<WorkerId>{{0, 1}, {5, 1}})) << "the other session is where it was";
   all.move("news.#", asker(0, 2, 0), asker(5, 2, 0));
   EXPECT_EQ(who(all, "news.a"), (std::vector<WorkerId>{{5, 1}}));
-  EXPECT_EQ(all.bound("news.#").size(), 2u) << "whoever waits is not touched";
+  EXPECT_EQ(all.bound("news.#").size(), 2u) << "a waiting subscription is not touched";
 
   all.move("news.#", asker(5, 1, 0), asker(5, 9, 0));
   all.move("news.#", asker(3, 1, 0), asker(4, 1, 0));
