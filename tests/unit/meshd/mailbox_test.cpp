@@ -90,7 +90,7 @@ TEST_F(MailboxTest, ManyMailboxesOfAUserTakeNothingFromOthers) {
   EXPECT_LE(all_.bytes(), 6 * (40 + Mailboxes::overhead));
   crowd.clear();
   EXPECT_EQ(all_.bytes(), 3 * (40 + Mailboxes::overhead));
-  // Alone, or no more than the others: the larger one.
+  // The larger one, alone or together with the others.
   Mailbox one(all_, ann_, 0);
   for (int i = 0; i < 4; ++i) add(one);
   EXPECT_EQ(one.gone(), 1u);
@@ -134,7 +134,7 @@ TEST_F(MailboxTest, WhatIsLetGoBeforeItsEdgeHadItIsTold) {
   EXPECT_TRUE(all_.take_overrun().empty());
   for (int i = 0; i < 9; ++i) all_.add(parked, text(40));
   all_.trim(parked);
-  EXPECT_FALSE(all_.any_overrun()) << "its consumer hears of it when it comes";
+  EXPECT_FALSE(all_.any_overrun()) << "its client is told when it resumes";
 }
 
 TEST_F(MailboxTest, AnAnswerEndsItsRequestOnce) {

@@ -24,7 +24,7 @@ TEST(Subscriptions, TheFirstIsBoundAndTheLastUnbound) {
   const auto waited = all.bound("news.#");
   ASSERT_EQ(waited.size(), 3u);
   EXPECT_EQ(waited[1].sequence, 11u);
-  EXPECT_TRUE(all.bound("news.#").empty()) << "told once, also when a new connection binds it again";
+  EXPECT_TRUE(all.bound("news.#").empty()) << "reported once, also if a new connection binds it again";
   EXPECT_EQ(all.add("news.#", asker(1, 2, 13)), Added::bound);
 
   EXPECT_EQ(who(all, "news.sport"), (std::vector<WorkerId>{{0, 1}, {1, 1}}));

@@ -81,7 +81,8 @@ TEST(SnorkyPublishing, IsAllowedToAllOrToBackendsOrByPolicy) {
   PubSubService closed("news", Publish::backend, {}, outlet), ruled("ruled", Publish::policy, {}, outlet);
   const char* const message = R"({"channel":"open/1","message":1})";
   EXPECT_EQ(call(closed, 1, "ann", "publish", message).error, "Not authorized");
-  EXPECT_EQ(call(ruled, 1, "ann", "publish", message).error, "Not authorized") << "nobody's policy allows nothing";
+  EXPECT_EQ(call(ruled, 1, "ann", "publish", message).error, "Not authorized")
+      << "a session without a policy may do nothing";
 
   PubSubBackend backend("news_backend", closed);
   call(closed, 1, "ann", "subscribe", R"({"channel":"open/1"})");
