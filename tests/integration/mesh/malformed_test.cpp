@@ -42,7 +42,7 @@ class Malformed : public ::testing::Test {
     properties.headers = headers;
     ASSERT_TRUE(hand_->publish(channel, "nuropb-rpc-exchange", name_, true, properties, body));
   }
-  /// The next answer, as the body that came.
+  /// The body of the next response.
   json answer() {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < until) {
@@ -110,7 +110,7 @@ TEST_F(Malformed, RequestsAreRefusedWithTheReasonAndTheServiceGoesOn) {
   EXPECT_EQ(got["result"], json({{"a", 1}}));
 }
 
-/// The queues that are a participant's own: nobody waits for an answer, so bad messages are counted and dropped.
+/// A participant's own queues: no caller waits for an answer, so bad messages are counted and dropped.
 class MalformedOnOwnQueues : public ::testing::Test {
  protected:
   static constexpr std::size_t largest_body = 100'000;
@@ -143,7 +143,7 @@ class MalformedOnOwnQueues : public ::testing::Test {
     properties.headers = headers;
     ASSERT_TRUE(hand_->publish(channel, exchange, key, false, properties, body));
   }
-  /// Each of these is refused, and what comes after them arrives.
+  /// Each of these is refused, and later messages arrive.
   void expect_refused(std::string_view exchange, const std::string& key, const std::string& good_type,
                       const std::function<std::size_t(const Participant::Seen&)>& arrived) {
     const auto wrong_type = good_type == "event" ? "response" : "event";
