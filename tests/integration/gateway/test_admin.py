@@ -1,4 +1,4 @@
-"""What meshd does over its admin socket: clear answers to whatever is asked, and nobody who asks holds it up."""
+"""meshd's admin socket: every request gets a clear answer, and no client can block meshd."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ class Admin(http.client.HTTPConnection):
 
 
 def ask(gateway, method, target, body=None, key=...):
-    """(status, text); with the right key unless told"""
+    """(status, text); with the right key by default"""
     connection = Admin(gateway)
     key = admin_key(gateway) if key is ... else key
     try:

@@ -1,4 +1,4 @@
-"""Who may connect, how long, and as whom: every authorizer against real parts, every place of a token, and what becomes
+"""Authentication: every authorizer against real components, every place of a token, and what becomes
 of sockets that are open when a token expires, is refreshed or revoked."""
 
 import asyncio
@@ -34,7 +34,7 @@ def opened(gateways):
 
 
 async def refusal(url, token, **options):
-    """The code with which a socket is closed before any hello."""
+    """The close code of a socket that is refused before its hello."""
     consumer = await Consumer.open(url, token, hello=False, **options)
     assert await consumer.other() is None, "nothing is said to a refused client"
     return (await consumer.closed())[0]
@@ -146,7 +146,7 @@ async def test_a_service_of_the_mesh(opened, broker_url):
 # Where a token may stand
 
 async def test_subprotocol(gateway):
-    """As a browser does it: no header, and one of the protocols that were offered has to come back."""
+    """Like a browser: no header, and the response must select one of the offered subprotocols."""
     async with await Consumer.open(gateway.url, None, subprotocols=["nuropb", "bearer.secret-ann"]) as consumer:
         assert user(consumer) == ("ann", "Ann")
         assert consumer.ws.subprotocol == "nuropb"
@@ -228,7 +228,7 @@ async def test_a_first_message_that_does_not_come(gateways):  # provokes: 4402
 # What becomes of those who are here
 
 async def knows_the_keys(gateway, issuer):
-    """So that fetching them takes none of the time of a token that lasts for seconds."""
+    """Fetches the keys first, so that this takes nothing of the lifetime of a token that is valid for seconds."""
     async with await Consumer.open(gateway.url, issuer.token()):
         pass
 

@@ -1,4 +1,4 @@
-"""POST /backend: keys, status codes, publishing, and clients that mean no good."""
+"""POST /backend: keys, status codes, publishing, and hostile clients."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ def test_what_is_no_request(backed):
 
 
 async def talk(edge, data, timeout=20):
-    """Sends these bytes, and returns all that comes until the end."""
+    """Sends these bytes and returns everything that is received until the connection ends."""
     async with await RawSocket.connect("127.0.0.1", edge.backend_port) as raw:
         await raw.send(data)
         return await asyncio.wait_for(raw.reader.read(), timeout)

@@ -31,7 +31,7 @@ def is_unknown(answer):
 
 
 class Traffic:
-    """Consumers that ask without end, and a service that notes what it runs."""
+    """Clients that send requests continuously, and a service that records what it runs."""
 
     def __init__(self, service):
         self.service, self.ledger, self.outcomes = service, Counter(), Counter()

@@ -1,4 +1,4 @@
-"""Gateways of one name and a real etcd: one leads, the others follow; deaths, outages, and what stays right meanwhile."""
+"""Gateways of one name and a real etcd: one leads, the others follow; deaths, outages, and what stays correct meanwhile."""
 
 import re
 import time
@@ -45,7 +45,7 @@ def instance_of(gateway):
 
 
 def settings(etcd, lease=60, **amqp):
-    """A short lease is for those who wait for its end: a process that is starved for so long loses it."""
+    """A short lease is only for tests that wait for its expiry: a process that gets no CPU for that long loses it."""
     return {"etcd": {"urls": [etcd.url], "lease_s": lease}, "amqp": amqp}
 
 
@@ -225,7 +225,7 @@ def test_the_broker_away_while_leading_begins(gateways, etcd, private_broker):
 
 @pytest.fixture
 def guarded_etcd(folder):
-    """With TLS, and open to one user alone."""
+    """With TLS and authentication."""
     member = Etcd(folder / "guarded", Certificates(folder / "certificates"))
     member.start()
     member.require_user("gateway", "s3cret-of-etcd", "/nuropb/")

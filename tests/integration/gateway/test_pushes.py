@@ -1,4 +1,4 @@
-"""Sends, closings and lists that reach every edge and every gateway of a service, and say exactly whom they reached."""
+"""Pushes, closes and lists that reach every edge and every gateway of a service and report exact counts."""
 
 import asyncio
 import json
@@ -263,7 +263,7 @@ async def test_reserved_topics_are_not_for_consumers(gateways, broker_url, folde
 
 
 def publish_as_a_gateway(broker_url, name, *events):
-    """With a participant's permissions on the broker, and nothing else."""
+    """With only a participant's permissions on the broker."""
     with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
         headers = {"nuropb_protocol": "0.1.1", "nuropb_version": "0.1.8", "nuropb_type": "event", "trace_id": "t", "encrypted": ""}
         for event in events:
