@@ -54,7 +54,7 @@ async def picture(page, dark):
 
 
 async def some_traffic(gateway, demo):
-    """So that there is something in the charts of a picture."""
+    """Produces data for the charts of a picture."""
     consumers = [await Consumer.open(gateway.edges[n % 2].url) for n in range(12)]
     for second in range(25):
         until = time.monotonic() + 1

@@ -21,7 +21,7 @@ CLOSE = "client.close()"
 
 
 async def seen(js, name, count=1):
-    """What the client has told so far, once it has told `name` so often."""
+    """The client's notifications so far, once there are `count` of `name`."""
     found = []
 
     async def look():

@@ -53,7 +53,7 @@ UNFINISHED = {"RFC 9112, 2.2: one bare line feed, before the end is there", "RFC
 
 
 class Recorder:
-    """Between a proxy and a port of the gateway: counts what the gateway answers there, so that a request which hides in another is seen."""
+    """Between a proxy and a port of the gateway: counts the gateway's responses, which reveals smuggled requests."""
 
     def __init__(self, port):
         self.port, self.said, self.server, self.tasks = port, b"", None, set()
@@ -73,7 +73,7 @@ class Recorder:
         return self.server.sockets[0].getsockname()[1]
 
     def answers(self):
-        """Since this was last asked."""
+        """The statuses since the last call."""
         said, self.said = self.said, b""
         return [int(status) for status in re.findall(rb"HTTP/1\.1 ([2-5]\d\d) ", said)]
 
@@ -171,7 +171,7 @@ async def test_every_row(proxy, folder, gateway):
 
 
 def right(proxy, row, want, answers, behind):
-    """What a client is answered, and the statuses of all that the gateway has said."""
+    """The response to the client, and the statuses of all responses of the gateway."""
     name = http_rules.name(row)
     if len(behind) > 1:
         return False  # one request in, and two out: one was hidden in the other

@@ -1,4 +1,4 @@
-"""scripts/lib/launcher, piece by piece: no process is started."""
+"""Unit tests of scripts/lib/launcher: no process is started."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""scripts/quickstart: what it prints works, and when it ends nothing of it is left. (.ci/run runs its --smoke, which builds.)"""
+"""scripts/quickstart: the commands that it prints work, and it leaves nothing behind. (.ci/run runs its --smoke, which builds.)"""
 
 import json
 import os
@@ -37,7 +37,7 @@ def shell(line, **environment):
 
 @pytest.fixture
 def start(folder):
-    """Starts it, again and again in the same folder."""
+    """Starts it repeatedly in the same folder."""
     run, started = folder / "quickstart", []
 
     def begin(*options):

@@ -1,4 +1,4 @@
-"""scripts/wait-for: waits for what is to come, and for nothing longer than its limit. scripts/service-venv: what it refuses."""
+"""scripts/wait-for: waits for conditions, at most up to its limit. scripts/service-venv: what it refuses."""
 
 import subprocess
 import time
