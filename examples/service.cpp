@@ -1,4 +1,4 @@
-// A service of the mesh in C++: takes orders, and tells whoever listens of each.
+// A service of the mesh in C++: takes orders, and publishes an event for each.
 //
 //   service AMQP_URL [SERVICE]
 #include <atomic>

@@ -209,7 +209,7 @@ export class Connection {
     }
   }
 
-  /** Full jitter: whoever was thrown out together does not come back together. */
+  /** Full jitter: clients that were disconnected together do not reconnect together. */
   #again(code, reason) {
     const from = PAUSE.includes(code) ? Math.max(2000, this.options.minDelay) : this.options.minDelay;
     const delay = Math.round(Math.random() * Math.min(this.options.maxDelay, from * 2 ** this._attempt++));

@@ -40,10 +40,10 @@ export function matches(pattern, topic) {
 export class Gateway extends Connection {
   session = null; // {session_id, user_id, username}
   #step; // of a socket's beginning: hello, asking (to be kept, or for a lost session), catching (up)
-  #kept = null; // {token, seq, window}: what the session can be taken up with
+  #kept = null; // {token, seq, window}: what the session can be resumed with
   #asked; // {id, pending, last}
   #patience = 0;
-  #held = []; // said to the socket's own session while another is taken up
+  #held = []; // said to the socket's own session while another one is resumed
   #unseen = [0, 0]; // messages and bytes since the last ack
   #topics = new Map(); // pattern → {listeners, on, gap}
 
@@ -195,7 +195,7 @@ export class Gateway extends Connection {
   #resumed({ seq, resume, pending, session_id }) {
     Object.assign(this.#kept, { token: resume.token, window: resume.window_ms });
     this.#asked = { session: { ...this.#asked.session, session_id }, last: seq, pending };
-    this.#held = []; // the session that was taken up has had them too
+    this.#held = []; // the resumed session has had them too
     this.#step = "catching";
     if (this.#kept.seq >= seq) this.#caughtUp();
   }

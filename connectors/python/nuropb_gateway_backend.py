@@ -99,7 +99,7 @@ class SnorkyBackend:
         sent = False
         try:
             if self._connection.sock is not None and _has_news(self._connection.sock):
-                self._connection.close()  # the gateway lets go of connections that idle
+                self._connection.close()  # the gateway closes idle connections
             if self._connection.sock is None:
                 self._connection.connect()
             sent = True

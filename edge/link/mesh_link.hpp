@@ -48,7 +48,7 @@ class MeshLink {
     std::function<void()> on_batch_end;
     /// Room in the request ring after a write() that failed, or a new word on the broker.
     std::function<void()> on_change;
-    /// Once a second while attached: what meshd reads of the moment is to be set anew.
+    /// Once a second while attached: time to publish the gauges that meshd reads.
     std::function<void()> on_beat;
     /// meshd's segments could not be mapped several times in a row: this process has no use for them.
     std::function<void()> on_unusable{};

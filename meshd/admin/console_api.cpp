@@ -67,7 +67,7 @@ ConsoleApi::Answer ConsoleApi::answer(const Verdict& verdict, const std::string&
   if (what != "kill") return refuse(404, error_name::handling, "there is no such thing");
   if (!config_.console.kill_workers)
     return refuse(403, error_name::authorization, "edges can't be killed from here (console.kill_workers)");
-  log::warning("somebody at the console kills an edge", {{"user", user}});
+  log::warning("a user of the console kills an edge", {{"user", user}});
   const auto killed = operations_.signal_worker(nlohmann::json::parse(params, nullptr, false), SIGKILL);
   if (!killed) return refuse(400, error_name::validation, killed.error().text());
   return {std::uint16_t{200}, written(*killed)};

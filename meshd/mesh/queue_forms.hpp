@@ -5,7 +5,7 @@
 //   the broker says                                             then we declare
 //   541, the deprecated feature transient_nonexcl_queues        a durable dead-letter queue with bounds
 //   406 about the dead-letter queue                             nothing: the queue that is there is used as it is
-//   404 about it, after that                                    it anew, for it is gone
+//   404 about it, after that                                    it again, because it is gone
 //   406 about x-queue-type of the service's queue               the type that the broker names
 //
 // RabbitMQ closes the whole connection with 541, and the channel with 406 and 404. The code that receives it calls

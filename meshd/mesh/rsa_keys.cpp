@@ -59,7 +59,7 @@ Result<PrivateKey> load(int fd, const std::string& path) {
   if (!S_ISREG(st.st_mode)) return failure("is not a file", path);
   if (st.st_mode & 0027)
     return failure("other users may read it or write to it", path,
-                   "set its mode to 600: whoever has the key can decrypt messages to services");
+                   "set its mode to 600: everyone who has the key can decrypt messages to services");
   std::string pem;
   char part[4096];
   ssize_t n = 0;

@@ -17,7 +17,7 @@ namespace {
 constexpr int frames_per_turn = 2048;
 constexpr auto handover_look = milliseconds(5);  // polling interval of a handover
 constexpr auto longest_sleep = milliseconds(1000);
-constexpr auto company = milliseconds(2);
+constexpr auto coalescing_time = milliseconds(2);
 // With fewer messages in flight there is no pause between turns, so that a few callers lose no time.
 constexpr std::size_t busy = 16;
 constexpr auto rest_for_each = std::chrono::microseconds(4);
@@ -248,8 +248,8 @@ SteadyTime TransportLoop::next_timer(SteadyTime latest) const {
 
 void TransportLoop::sleep(SteadyTime until, short watch_socket) {
   scheduling_.tick();
-  const bool soon = company_by_ != SteadyTime::max();
-  until = std::min(until, company_by_);
+  const bool soon = coalesce_until_ != SteadyTime::max();
+  until = std::min(until, coalesce_until_);
   // If one inbox has news, the turn continues at once; the others then only get an unnecessary wake-up.
   if (!all_of([soon](const Participant& one) { return one.inbox->may_sleep(soon); })) return wake();
   const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now());
@@ -284,11 +284,11 @@ Result<bool> TransportLoop::read_frames() {
 }
 
 void TransportLoop::end_batch() {
-  const bool waited = company_by_ != SteadyTime::max() && std::chrono::steady_clock::now() >= company_by_;
-  if (waited) company_by_ = SteadyTime::max();
+  const bool waited = coalesce_until_ != SteadyTime::max() && std::chrono::steady_clock::now() >= coalesce_until_;
+  if (waited) coalesce_until_ = SteadyTime::max();
   for (const auto& one : participants_) {
     if (one->confirmed_requests && !one->something_ran && !waited) {
-      expect_company();
+      expect_more();
       continue;
     }
     const bool ran = std::exchange(one->something_ran, false);
@@ -297,8 +297,8 @@ void TransportLoop::end_batch() {
   }
 }
 
-void TransportLoop::expect_company() {
-  if (company_by_ == SteadyTime::max()) company_by_ = std::chrono::steady_clock::now() + company;
+void TransportLoop::expect_more() {
+  if (coalesce_until_ == SteadyTime::max()) coalesce_until_ = std::chrono::steady_clock::now() + coalescing_time;
 }
 
 /// Returns true after a pause.

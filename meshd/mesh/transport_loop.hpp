@@ -14,7 +14,7 @@
 // left to do.
 //
 // Wake-ups cost more than the work itself, for us, for the threads that we wake, and for the broker. So small work is
-// coalesced: acknowledgements of responses and notifications of confirmed requests wait for at most `company`; and
+// coalesced: acknowledgements of responses and notifications of confirmed requests wait for at most `coalescing_time`; and
 // while many messages are in flight, a turn is followed by a pause that is short compared to their latency, so that the
 // next turn finds more to do (bench/README.md has the measurements).
 //
@@ -196,7 +196,7 @@ class TransportLoop {
     return std::all_of(participants_.begin(), participants_.end(), [&](const auto& one) { return says(*one); });
   }
   void end_batch();
-  void expect_company();
+  void expect_more();
   bool rest();
   void sleep(SteadyTime until, short watch_socket);
   void wake();
@@ -244,11 +244,11 @@ class TransportLoop {
   unsigned failures_ = 0;
   bool blocked_ = false;
   bool paused_ = false;
-  SteadyTime company_by_ = SteadyTime::max();  // when coalesced work must be sent at the latest
-  bool moved_ = false;                         // something was published or received since the last pause
-  bool look_again_ = false;                    // what arrived may allow something to be written
-  bool trials_first_ = false;                  // alternates from turn to turn
-  bool no_room_ = false;                       // something waits for room in the send buffer
+  SteadyTime coalesce_until_ = SteadyTime::max();  // when coalesced work must be sent at the latest
+  bool moved_ = false;                             // something was published or received since the last pause
+  bool look_again_ = false;                        // what arrived may allow something to be written
+  bool trials_first_ = false;                      // alternates from turn to turn
+  bool no_room_ = false;                           // something waits for room in the send buffer
   bool ended_for_good_ = false;
   std::optional<Ended> closed_;  // set when the broker has closed the connection or a channel
   SteadyTime stop_at_ = SteadyTime::max();

@@ -67,7 +67,7 @@ void TransportLoop::on_message(std::uint16_t channel, AssembledMessage&& message
     read = malformed(Refusal::protocol, "is missing", "correlation_id of a response");
   if (!read) return refuse(to, in, read.error());
   if (trade == response_channel) {
-    expect_company();  // it will be acknowledged soon
+    expect_more();  // it will be acknowledged soon
     if (to.callbacks.on_response) to.callbacks.on_response(std::move(in));
     else to.inbox->settle({in.delivery, TransportInbox::Verdict::ack, false, 0});
   } else if (trade == events_channel) {

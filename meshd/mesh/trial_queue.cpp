@@ -69,7 +69,7 @@ const Outgoing* TrialQueue::next(const BrokerBounds& bounds, Progress progress, 
       const bool tried = trust != BrokerBounds::Trust::known;
       if (tried && pausing_.contains(number)) continue;
       current_alone_ = trust == BrokerBounds::Trust::size_untried ||
-                       (tried && (bounds.refuses_topics() || message.routing_key.size() > longest_topic_in_company));
+                       (tried && (bounds.refuses_topics() || message.routing_key.size() > longest_shared_topic));
       const std::size_t most = current_alone_ ? 1 : tried ? most_topics : most_known;
       // Does not pass a message that must be alone, because that one would otherwise never be alone.
       if (alone_ || progress.on_their_way >= most) return nullptr;

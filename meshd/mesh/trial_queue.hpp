@@ -32,7 +32,7 @@ class TrialQueue {
  public:
   static constexpr std::size_t most_topics = 32, most_known = 1024;  ///< in flight at once
   /// A longer topic is sent alone, because the broker's text about it may be truncated (BrokerBounds::Said).
-  static constexpr std::size_t longest_topic_in_company = 128;
+  static constexpr std::size_t longest_shared_topic = 128;
   static constexpr auto pause_after_refusal = std::chrono::seconds(1);
 
   /// The unit of ordering; 0 for responses, which have none.

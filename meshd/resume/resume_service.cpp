@@ -209,7 +209,7 @@ std::unique_ptr<Session> ResumeService::take_over(Mailbox& box) {
   Worker& other = *workers_.find(old.worker);
   sessions_.socket_gone(old.worker, old.slot, serial);
   auto session = other.sessions().release(old.slot);
-  sessions_.send_away(other, old.slot, serial, close_code::resumed_elsewhere, "taken up by another socket");
+  sessions_.send_away(other, old.slot, serial, close_code::resumed_elsewhere, "resumed by another socket");
   return session;
 }
 

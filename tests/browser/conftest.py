@@ -1,4 +1,4 @@
-"""Pages, each from an origin of its own, and a browser to open them in."""
+"""Pages, each with its own origin, and a browser to open them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The console in Chromium, as somebody uses it. With NUROPB_SCREENSHOTS=1 the pictures of docs/tasks/console.md are made anew."""
+"""The console in Chromium, as an operator uses it. With NUROPB_SCREENSHOTS=1 the pictures of docs/tasks/console.md are made again."""
 
 import ast
 import asyncio
@@ -54,7 +54,7 @@ async def picture(page, dark):
 
 
 async def some_traffic(gateway, demo):
-    """So that there is something in the charts of a picture."""
+    """Produces data for the charts of a picture."""
     consumers = [await Consumer.open(gateway.edges[n % 2].url) for n in range(12)]
     for second in range(25):
         until = time.monotonic() + 1
@@ -197,7 +197,7 @@ async def test_a_refused_token_is_not_tried_again(gateways, browser):
 
 
 async def test_a_link_connects_by_itself_on_this_host_only(gateways, browser):
-    """Elsewhere somebody may have sent the link, to have an operator work as another user."""
+    """Elsewhere an attacker may have sent the link, to have an operator work as another user."""
     gateway = console(gateways, hosts=["console.test"])
     async with browser:
         page = await browser.page(f"http://console.test:{gateway.edges[0].console_port}/#token=secret-ann")

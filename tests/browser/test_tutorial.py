@@ -40,7 +40,7 @@ def clone(folder):
 
 
 async def order(page):
-    """Presses the button and returns what the page says of it."""
+    """Presses the button and returns the text that the page shows."""
     await page.evaluate("document.getElementById('result').textContent = ''")
     await page.evaluate("document.querySelector('#order button').click()")
     return await page.until(f"{RESULT} !== '' && {RESULT}")

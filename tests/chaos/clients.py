@@ -177,7 +177,7 @@ class MeshListener(Client):
     async def live(self):
         topics = [f"{self.world.topic}.{n}" for n in range(TOPICS)]
         for topic in self.chance.sample(topics, 2):
-            # Refused, or not known: then it is tried again; twice is once.
+            # Refused, or not known: then it is tried again, which is idempotent.
             while not self.stopping and not await self.verb("subscribe", topic=topic):
                 pass
             self.socket.subscribed[topic] = time.monotonic()

@@ -1,4 +1,4 @@
-"""What can be done to a gateway, its service and its broker. Each fault returns once it is mended and what it hit has
+"""Faults of a gateway, its service and its broker. Each fault returns once it is repaired and what it hit has
 come back, as far as that can be seen from outside; `Fault.begun` and `ended` are what the ledger goes by."""
 
 import asyncio

@@ -56,7 +56,7 @@ class Socket:
     role: str
     opened: float
     port: int  # its own end's, by which the edge is found that has it
-    connected: float = 0.0  # when that port was; of a session that was taken up again, later than `opened`
+    connected: float = 0.0  # when that port was; of a resumed session, later than `opened`
     subscribed: dict = field(default_factory=dict)  # topic or channel → since when
     closed: float = None
     close: tuple = None  # code, reason
@@ -78,7 +78,7 @@ class Fault:
     kind: str
     planned: float
     begun: float = None
-    ended: float = None  # it is mended, and what it hit has recovered as far as that can be seen from outside
+    ended: float = None  # it is repaired, and what it hit has recovered as far as that can be seen from outside
     ports: set = frozenset()  # of the sockets that the dead edge had
     note: str = ""
 
@@ -178,8 +178,8 @@ class Verdict:
                 self.unexplained.append(f"event {id} came to client {socket.client} after number {last[publisher]}")
             last[publisher] = int(number)
         excuses = CHANNEL_EXCUSES if socket.role == "snorky" else EVENT_EXCUSES
-        # One on an edge that was stopped gets nothing from then on, and is closed only when the edge is found. A session
-        # that is taken up gets that all the same; one that meshd took with it meanwhile (_judge_socket) was told that it did.
+        # A socket on a stopped edge gets nothing from then on, and is closed only when the stop is detected. A resumed session
+        # gets those events all the same; a session that was lost with meshd meanwhile (_judge_socket) was told so.
         until = socket.closed or float("inf")
         if socket.role != "resuming" or (socket.closed and not socket.ours):
             since = max(socket.opened, socket.connected)

@@ -36,7 +36,7 @@ class Resumer(Client):
             self.write_down(lost)
 
     async def live(self):
-        """None at the run's end; else the reason for which the session was not taken up again."""
+        """None at the run's end; else the reason for which the session was not resumed."""
         for topic in self.chance.sample([f"{self.world.topic}.{n}" for n in range(TOPICS)], 2):
             self.send("subscribe", topic=topic, ttl=int(TTL * 1000))
         while not (self.stopping and not self.waiting):

@@ -1,4 +1,4 @@
-"""Which faults, when: drawn from a seed, so that a run that found something can be had again."""
+"""Which faults, when: drawn from a seed, so that a run that found something can be repeated."""
 
 import random
 from dataclasses import dataclass

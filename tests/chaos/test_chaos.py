@@ -1,4 +1,4 @@
-"""Everything is killed, stopped, cut off and filled up under traffic, and every single request has to end as it should."""
+"""All components are killed, stopped, disconnected and overloaded under traffic, and every single request must end correctly."""
 
 import pytest
 
@@ -37,7 +37,7 @@ async def test_every_request_ends_once_whatever_dies(broker, folder):
 
 @pytest.mark.limit(400)
 async def test_edges_killed_again_and_again_concern_their_own_sockets_only(broker, folder):
-    """That no other socket closes and no request on one fails is the verdict's business; here: how fast, and what is left behind."""
+    """The ledger checks that no other socket closes and no request on one fails; here: the duration and the leftovers."""
     async with World(folder, broker, SEED) as world:
         run = await Run(world, every=0.45, quiet=3, without=set(scheduler.FAULTS) - {"edge kill"}).go(6)
         right(run)
@@ -85,7 +85,7 @@ def test_the_same_seed_draws_the_same_faults():
 
 
 class Written:
-    """A ledger by hand: does the verdict find what is wrong?"""
+    """A handmade ledger: does verdict() find the errors?"""
 
     def __init__(self, folder):
         self.ledger = Ledger(folder / "executions")
@@ -156,14 +156,14 @@ def test_the_verdict_finds_what_is_wrong(folder):
     assert events("2/2", "2/1") == (0, 0, 1)
 
     def lost_session(stopped, close="unknown"):
-        """Its edge stood still from then on, and meshd was killed before that was found."""
+        """Its edge was stopped at that time, and meshd was killed before that was detected."""
         it = written().fault("edge stopped", stopped, 118.0, {5000}).fault("meshd kill", 117.0, 117.2)
         it.socket.role, it.socket.subscribed["t"] = "resuming", 101.0
         it.socket.connected, it.socket.closed, it.socket.close, it.socket.ours = 105.0, 118.2, close, close is None
         it.ledger.events["2/1"] = Event("2/1", "t", 110.0, 110.1)
         return it.verdict()
     assert lost_session(109.0) == (0, 0, 0), "what was kept for it went with meshd, and it was told so"
-    assert lost_session(109.0, close=None) == (1, 0, 0), "it was taken up again: then nothing may be missing"
+    assert lost_session(109.0, close=None) == (1, 0, 0), "it was resumed: then nothing may be missing"
     assert lost_session(113.0) == (1, 0, 0), "it came before the edge stood still"
-    assert lost_session(104.0) == (1, 0, 0), "that was another edge, before it was taken up by this one"
+    assert lost_session(104.0) == (1, 0, 0), "that was another edge, before it was resumed on this one"
     assert lost_session(109.0, close="expired") == (0, 0, 1), "nobody lets it wait so long"

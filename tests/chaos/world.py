@@ -117,19 +117,19 @@ class World:
         return "\n".join(self.reader.text.splitlines()[-lines:])
 
     def attached(self, pid):
-        """As meshd has it now: a line that says so may have been dropped."""
+        """Whether meshd has this edge now, by its status: the log line about it may have been dropped."""
         asked = subprocess.run([binary("nuropb-ctl"), "--config", self.folder / "gateway.toml", "--json", "status"], capture_output=True, text=True)
         return asked.returncode == 0 and any(worker.get("pid") == pid for worker in json.loads(asked.stdout)["workers"])
 
     def point_log(self, file):
-        """The log is another file from now on, which is the same to the gateway as a rotation."""
+        """Switches the log to another file, like a rotation."""
         new = self.folder / "next-log"
         new.symlink_to(file)
         new.rename(self.log)
         self.launcher.signal(signal.SIGUSR1)
 
     def ports_of(self, pid):
-        """Far ends of the TCP connections of a process, among those to our port."""
+        """The remote ports of a process's TCP connections to our port."""
         inodes = set()
         for fd in Path(f"/proc/{pid}/fd").iterdir():
             try:

@@ -26,7 +26,7 @@ def js(request):
 
 @pytest.fixture
 def opened(gateways, folder):
-    """Gateways that let consumers say everything, on both paths, from pages too."""
+    """Gateways that allow clients everything, on both paths, also from pages."""
     def start(js=None, edges=1, settings=None, **more):
         sections = {"auth": {"policy_file": "policy.toml"}, "snorky": {"path": "/ws", "services_file": "services.toml"}, "listen": {}}
         for section, keys in (settings or {}).items():

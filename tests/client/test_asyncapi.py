@@ -1,4 +1,4 @@
-"""docs/reference/asyncapi.yaml: is AsyncAPI, says what the pages say, and is what a running gateway says and takes."""
+"""docs/reference/asyncapi.yaml: is valid AsyncAPI, agrees with the pages, and describes what a running gateway sends and accepts."""
 
 import asyncio
 import copy
@@ -98,7 +98,7 @@ def test_codes_and_names_are_those_of_the_pages():
 
 
 def test_the_pages_show_messages_as_they_are():
-    """Every JSON block of the pages for consumers, and at least one for each definition."""
+    """Every JSON block of the client pages, and at least one for each definition."""
     shown = set()
     for page in ("reference/protocol.md", "tasks/resume.md", "tasks/javascript-client.md"):
         for block in re.findall(r"^ *```json\n(.*?)^ *```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL):
@@ -222,7 +222,7 @@ async def test_what_is_said_is_what_is_described(gateways, issuer, demo):
     url = gateway.edges[0].snorky_url
     async with await SnorkyClient.open(url) as one, await SnorkyClient.open(url) as twin, await SnorkyClient.open(url, "secret-bob") as two:
         async def snorky(client, service, command, params, name="snorkyResponse", also=()):
-            """Its answer, and what came with it."""
+            """The answer, and the messages that arrived with it."""
             await client.send(json.dumps(take("snorkyCall", {"service": service, "message": {"command": command, "params": params, "callId": 1}})))
             for wanted in [name, *also]:
                 message = await client.other()

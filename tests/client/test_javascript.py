@@ -21,7 +21,7 @@ CLOSE = "client.close()"
 
 
 async def seen(js, name, count=1):
-    """What the client has told so far, once it has told `name` so often."""
+    """The client's notifications so far, once there are `count` of `name`."""
     found = []
 
     async def look():
@@ -165,7 +165,7 @@ async def test_when_it_comes_back(node, opened, demo):
     gateway = opened()
     async with node:
         await node.run("Math.random = () => 0.5;" + CONNECT, url=gateway.url)
-        # At once, after a pause, or, when nobody wants anything of it, not before somebody does.
+        # At once, after a pause, or, if the client has nothing to do, not before it has.
         for number, (code, delay) in enumerate((("4200", 10), ("4005", 100)), 1):
             await seen(node, "open", number)
             ctl(gateway, "kick", "--user", "ann", "--code", code)

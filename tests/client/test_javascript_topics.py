@@ -16,7 +16,7 @@ NO_PATTERNS = (None, 5, {}, [])
 
 
 def by_sets(pattern, topic):
-    """The same by a set of all places where the words so far may have led."""
+    """The same with the set of all positions that the words so far may have reached."""
     wanted, words = (text.split(".") if text else [] for text in (pattern, topic))
 
     def reach(places):
@@ -63,7 +63,7 @@ async def test_all_short_patterns_and_many_long_ones(node):
 
 
 async def test_no_pattern_is_expensive(node):
-    """Each of these ends at once, or, where an algorithm tries all ways, not in a lifetime."""
+    """Each of these ends at once, but with a backtracking algorithm practically never."""
     topic = ".".join(["a"] * 127)  # with the b that is missing or comes 255 bytes: the longest topic
     async with node:
         assert await matched(node, [

@@ -46,7 +46,7 @@ class Publisher:
 
 
 async def serve(service, ran):
-    """Each call is written down and answered, those of two workers only after a while: so they outlast a kill."""
+    """Each call is recorded and answered, those of two workers only after a while, so that they are pending during a kill."""
     while True:
         call = await service.next_call(timeout=None)
         ran[call.params["id"]] += 1

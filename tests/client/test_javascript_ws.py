@@ -1,4 +1,4 @@
-"""The JavaScript client in Node on the package `ws`, whose `error` event ends the process where no listener takes it."""
+"""The JavaScript client in Node on the package `ws`, whose `error` event ends the process if there is no listener."""
 
 from support.cut import Cut
 from support.waiting import eventually
@@ -12,7 +12,7 @@ ON_WS = """
 
 
 async def alive(node):
-    """What ws has put off until later has been done by then."""
+    """Waits until ws has done its deferred work."""
     return await node.run("await new Promise((done) => setImmediate(done)); return client.state")
 
 

@@ -50,7 +50,7 @@ def test_the_package(without_peers, folder, gateway, demo):
 
 
 async def test_the_types_name_what_there_is(node):
-    """Written by hand, so they could say anything. (Names only: what they say of arguments is for their reader.)"""
+    """The types are written by hand and could be wrong. (Only names are checked, not arguments.)"""
     types = (CLIENT / "index.d.ts").read_text()
     async with node:
         there = await node.run("""

@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text()
 
 
 def same(shown, real):
-    """What the page shows; … stands for any text."""
+    """Matches the text that the page shows; … stands for any text."""
     if shown == "…":
         return isinstance(real, str) and real != ""
     if isinstance(shown, dict):

@@ -34,7 +34,7 @@ def environment(request):
 
 
 def test_the_versions_are_those(environment):
-    """Else the others prove nothing."""
+    """Otherwise the other tests prove nothing."""
     version = subprocess.run(["/usr/bin/python3", "-c", "import websockets; print(websockets.__version__)"], env=environment, capture_output=True, text=True, check=True).stdout
     folder = environment.get("PYTHONPATH", "")
     major = int(version.split(".")[0])

@@ -1,4 +1,4 @@
-"""A client under test: a child process that is told in lines of JSON what its application does, and says what the application saw
+"""A client under test: a child process that reads in lines of JSON what its application does and writes what the application saw
 (docs/tasks/test-your-client.md)."""
 
 import asyncio
@@ -15,7 +15,7 @@ LINE = 1 << 26
 
 
 class DriverFailed(AssertionError):
-    """The driver, not the client: it has ended, or said what is not in the protocol."""
+    """An error of the driver, not of the client: it has ended, or violated the protocol."""
 
 
 class Driver:
@@ -102,7 +102,7 @@ class Driver:
         return "\n  ".join(["", *self._errors])
 
     async def begin(self):
-        """For the next scenario: nothing of the last one is left. Only for one that can be reset."""
+        """Prepares the driver for the next scenario. Only for drivers that can be reset."""
         if not self._fresh:
             wanted = self._resets + 1
             await self.say({"do": "reset"})
@@ -110,7 +110,7 @@ class Driver:
             self._fresh = True
 
     async def end(self):
-        """It has to end by itself once its standard input has ended; else the client has left something behind."""
+        """The driver must exit by itself once its standard input has ended; otherwise the client has left something open."""
         self._process.stdin.close()
         try:
             code = await asyncio.wait_for(self._process.wait(), ENDS_WITHIN)

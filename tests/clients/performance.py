@@ -11,7 +11,7 @@ class Failed(AssertionError):
 
 
 def matches(wanted, got):
-    """Whether a value of a report is as a step wants it: equal, or as a table with one of the words below says."""
+    """Whether a report's value matches a step: it is equal, or it satisfies a table with one of the words below."""
     if isinstance(wanted, dict) and len(wanted) == 1:
         [(word, value)] = wanted.items()
         if word == "any_of":
@@ -64,7 +64,7 @@ class Performance:
         await getattr(self._world, verb)(word, **step)
 
     def _filled(self, value):
-        """With the values of names in place of `$name`."""
+        """Replaces `$name` with the values of names."""
         if isinstance(value, str) and "$" in value:
             for name, text in sorted(self._names.items(), key=lambda pair: -len(pair[0])):
                 value = value.replace(f"${name}", str(text))

@@ -14,7 +14,7 @@ CAPABILITIES = {
     "concurrent": "makes calls while others have no answer yet",
     "timeouts": "ends a call whose answer does not come, by its own clock",
     "reconnect": "connects again by itself after a lost connection",
-    "resume": "takes up the session of a lost socket",
+    "resume": "resumes the session of a lost socket",
     "provider": "takes a function as its token, and asks it again when the token expires or is refused",
     "queue": "keeps calls that are made without a connection, up to a bound, and sends them once there is one",
     "cancel": "lets the application give up a call",
@@ -46,7 +46,7 @@ CHANGES = {"kill_edges", "start_edges", "kill_meshd", "start_meshd", "drain", "t
 
 
 class Mistake(Exception):
-    """A scenario that can't be run as it is written."""
+    """A scenario that can't be run because of an error in its file."""
 
 
 @dataclass
@@ -65,11 +65,11 @@ class Scenario:
 
     @property
     def alone(self):
-        """It changes its gateway, so that no other scenario can have the same one."""
+        """Whether it changes its gateway, which no other scenario can use then."""
         return bool(self.edges > 1 or self.settings or self.tokens or self.jwt or self.broker or CHANGES & {step.get("gateway") for step in self.steps})
 
     def missing(self, capabilities):
-        """What it needs and the client can't do."""
+        """The capabilities that it needs and that the client lacks."""
         return [one for one in self.needs if one not in capabilities]
 
 

@@ -1,4 +1,4 @@
-"""Servers that are no gateway: a WebSocket server that says anything, and an HTTP server that refuses handshakes."""
+"""Servers that are not gateways: a WebSocket server that sends arbitrary messages, and an HTTP server that refuses handshakes."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ def message(written):
 
 @contextlib.asynccontextmanager
 async def speaking(lists):
-    """The port of a server that says the first list of messages to the first socket, and so on; behind the last one a hello."""
+    """The port of a server that sends the first list of messages to the first socket, and so on; after the last one a hello."""
     count = 0
 
     async def serve(ws, *_):

@@ -23,7 +23,7 @@ LIMIT = 150.0  # seconds for one scenario, on a machine that does other things a
 
 
 class Skipped(Exception):
-    """The client says that it does not do what the scenario needs."""
+    """The client lacks a capability that the scenario needs."""
 
 
 class Suite:
@@ -35,7 +35,7 @@ class Suite:
         self._kept = {}  # command → the driver, which can be reset
 
     async def run(self, scenario, command):
-        """Raises Skipped, or an AssertionError that says what was wrong."""
+        """Raises Skipped, or an AssertionError with the reason."""
         try:
             await asyncio.wait_for(self._run(scenario, command), LIMIT)
         except asyncio.TimeoutError as error:

@@ -1,4 +1,4 @@
-"""docs/tasks/test-your-client.md has what the suite has: capabilities, and who has them; commands, reports and steps."""
+"""docs/tasks/test-your-client.md describes the suite: capabilities and the clients that have them; commands, reports and steps."""
 
 import asyncio
 import re

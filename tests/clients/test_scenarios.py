@@ -15,7 +15,7 @@ LEFT_OUT = tomllib.loads((Path(__file__).resolve().parent / "left_out.toml").rea
 
 @pytest.fixture(scope="module")
 def loop():
-    """One for all tests, since drivers and gateways live longer than one."""
+    """One suite for all tests, because drivers and gateways are reused."""
     loop = asyncio.new_event_loop()
     yield loop
     loop.run_until_complete(loop.shutdown_asyncgens())

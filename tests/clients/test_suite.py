@@ -1,4 +1,4 @@
-"""The suite itself: it says what is wrong with a scenario or a driver, and a client that does wrong does not pass."""
+"""The suite itself: it reports errors of a scenario or a driver, and an incorrect client fails."""
 
 import asyncio
 import sys
@@ -62,7 +62,7 @@ def test_what_matches(wanted, got, same):
 
 
 class Reporter:
-    """In place of a driver: reports what the test says."""
+    """A fake driver, which reports what the test decides."""
 
     def __init__(self, *reports):
         self.seen, self.said = list(reports), []
@@ -156,7 +156,7 @@ async def test_a_driver_has_to_end_by_itself(folder, monkeypatch):
 
 
 async def test_a_report_after_the_end_of_a_driver_is_waited_for(folder):
-    """What it said last counts, although it has ended."""
+    """Its last report counts, although it has ended."""
     async with Driver(program(folder, READY + """print('{"saw": "open"}', flush=True)""")) as driver:
         await driver.until(lambda: driver.seen, lambda: "its last report")
 

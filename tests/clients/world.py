@@ -1,4 +1,4 @@
-"""What is around the client in a scenario: gateway, network, broker, services, other clients."""
+"""The environment of the client in a scenario: gateway, network, broker, services, other clients."""
 
 import asyncio
 import contextlib
@@ -29,13 +29,13 @@ def merged(*settings):
 
 
 class Gateways:
-    """One for all scenarios that leave it as it is, and one for each of the others."""
+    """One gateway for all scenarios that do not change it, and one for each of the others."""
 
     def __init__(self, amqp_url):
         self._amqp_url, self._shared = amqp_url, {}
 
     def _make(self, scenario, origins, settings, url=None):
-        """One whose way to the broker is this event loop's is not waited for here."""
+        """Does not wait for a gateway whose proxy to the broker runs on this event loop."""
         listen = {"listen": {"origins": origins}} if origins else {}
         return Gateway(url or self._amqp_url, edges=scenario.edges, shared_port=True, tokens=scenario.tokens, files={"policy.toml": POLICY}, wait_ready=url is None,
                        settings=merged({"auth": {"policy_file": "policy.toml"}}, listen, settings, scenario.settings))
@@ -142,7 +142,7 @@ class World:
         await asyncio.to_thread(self._gateway.until_ready)
 
     async def _drain(self):
-        """Each edge in turn is stopped in order and started again, as a roll does."""
+        """Stops each edge in order and starts it again, one after the other, like a roll."""
         for edge in self._gateway.edges:
             await asyncio.to_thread(edge.process.stop)
             edge.start()
@@ -176,7 +176,7 @@ class World:
             getattr(self._way, verb)()
 
     async def broker(self, verb):
-        """As its connection sees it: a broker that is stopped refuses it just so, and takes longer to start."""
+        """An outage as the gateway's connection sees it: a stopped broker refuses it in the same way, but takes longer to start."""
         if verb == "away":
             self._way_to_broker.cut()
             await eventually(lambda: not all(edge.ready() for edge in self._gateway.edges), "the gateway knows that its broker is away")
@@ -190,7 +190,7 @@ class World:
         await getattr(self, f"_service_{verb}")(**words)
 
     async def _service_take(self, method, name=None):
-        """Waits for a call of this method; `name` is for its answer."""
+        """Waits for a call of this method; `name` identifies it for its answer."""
         while True:
             for call in self._taken:
                 if call.method == method:
@@ -207,7 +207,7 @@ class World:
         assert not self._taken and self._service.calls.empty(), f"the service was called once more: {[call.method for call in self._taken] or self._service.calls}"
 
     async def other(self, verb, **words):
-        """Another client, which a lost edge may have cost its socket."""
+        """Another client, which may have lost its socket with an edge."""
         if self._other is not None and (verb == "close" or not self._other.open_still):
             await self._other.close()
             self._other = None

@@ -41,7 +41,7 @@ def bad(results):
 
 
 def test_framing_and_closing(echo):
-    """Without compression, which is off unless the config turns it on."""
+    """Without compression, which is off by default."""
     results = cases(echo(), *(f"{section}.*" for section in (1, 2, 3, 4, 5, 6, 7, 9, 10)))  # there is no 8
     assert len(results) == 301
     assert not bad(results)

@@ -77,7 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ++answers;
     const auto body = decode_response(out.body);
     fuzz::must(body.has_value() && out.correlation_id == "c" && out.routing_key == "q",
-               "an answer that can be read, to whoever asked");
+               "an answer that can be read, to the requester");
     fuzz::must((body->error == "null") == (verdict == Verdict::ack), "an error is rejected, a result acknowledged");
   }
   fuzz::must(answers == (type == MessageType::request && verdict != Verdict::requeue ? 1U : 0U),

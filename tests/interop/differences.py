@@ -76,7 +76,7 @@ def hello(**more):
 
 MESSAGE_DIFFERENCES = {
     "hello": Differs(
-        "ours brings what the session can be taken up with after its socket is lost (resume.enabled); who does not know of it, looks over it",
+        "ours brings what the session can be resumed with after its socket is lost (resume.enabled); clients that do not know it ignore it",
         [hello()],
         [hello(resume={"token": Like("[0-9a-f]+"), "window_ms": 30000})],
     ),
@@ -140,7 +140,7 @@ HANDSHAKE_DIFFERENCES = {
     "another scheme": REFUSED_TOKEN,
     "lower case bearer": Differs("the name of a scheme knows no case (RFC 9110, section 11.1)", {"closed": None}, {"user": "ann"}),
     "wrong header, right cookie": Differs(
-        "whoever presents a token is judged by it: 0.1.4 goes on to the cookie, and a mistyped or revoked token acts as somebody else",
+        "a token in the header decides: 0.1.4 goes on to the cookie, so that a mistyped or revoked token acts as another user",
         {"user": "bob"},
         {"closed": 4501},
     ),

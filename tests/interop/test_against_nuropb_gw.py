@@ -97,7 +97,7 @@ async def test_the_message_on_the_wire(nuropb_gw, ours, broker_url):
     assert mine.body["context"] == {"user_id": "ann", "Authorisation": "secret-ann", "trace_id": "trace-1"}
     for key in ("content_type", "headers", "priority", "type", "app_id", "user_id", "message_id"):
         assert getattr(mine.properties, key) == getattr(theirs.properties, key), key
-    # 0.1.4 always says an hour; ours says how long somebody waits for the answer.
+    # 0.1.4 always says an hour; ours says how long the caller waits for the answer.
     assert theirs.properties.expiration == "3600000"
     assert 0 < int(mine.properties.expiration) <= 60_000
     for call in (theirs, mine):

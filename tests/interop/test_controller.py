@@ -71,7 +71,7 @@ def test_described_with_their_parameters(ruled, broker_url):
 
 
 async def test_the_second_identity_has_methods_of_its_own(ruled, broker_url):
-    """JSON lines are another service on the same connection: whoever calls its methods reaches its consumers."""
+    """JSON lines are another service on the same connection: a caller of its methods reaches its consumers."""
     line, web = await LineConsumer.open(ruled.edges[0]), await Consumer.open(ruled.url)
     described, sent, counted, closed = (outcome["result"] for outcome in call(broker_url, *({"service": ruled.lines_name, "method": method, "params": params, "context": OPS} for method, params in (
         ("nuropb_describe", {}), ("send_to_users", {"user_ids": ["ann"], "message": "line"}), ("sessions", {"limit": 0}), ("close_users", {"user_ids": ["ann"]})))))

@@ -1,4 +1,4 @@
-"""A service with a fixed instance id is there once, whoever comes first: the real Python nuropb 0.1.8, or ours. And what
+"""A service with a fixed instance id exists once, no matter which comes first: the real Python nuropb 0.1.8, or ours. And what
 either shows of itself in the broker's list of connections."""
 
 import json

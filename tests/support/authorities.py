@@ -1,4 +1,4 @@
-"""Those who give tokens: an issuer of JSON Web Tokens (PyJWT) with its published keys, and an authorization server with
+"""Token issuers: an issuer of JSON Web Tokens (PyJWT) with its published keys, and an authorization server with
 introspection (RFC 7662). One small HTTP server each, whose answers the test changes as it likes."""
 
 import base64
@@ -83,7 +83,7 @@ class Issuer(Server):
                           self.key, "ES256", headers={"kid": self.kid})
 
     def settings(self, **auth):
-        """Of a gateway that trusts it."""
+        """Settings of a gateway that trusts this issuer."""
         return {"auth": {"authorizers": ["tokens", "jwt"], **auth}, "jwt": {"jwks_url": self.url + "/keys", "issuer": self.name, "leeway_s": 0, "jwks_retry_s": 1, "jwks_timeout_ms": 20_000}}
 
 

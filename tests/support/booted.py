@@ -1,4 +1,4 @@
-"""The same machine, booted: a systemd of its own is process 1 there, so that units run as they do anywhere.
+"""The machine of chroot.py, booted: a separate systemd is process 1 there, so that units run as they do anywhere.
 
 It has namespaces for mounts, processes and control groups, and the network of this machine.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from support.chroot import Chroot
 from support.waiting import wait_until
 
-# Of what this machine has at its start, nothing that would reach the kernel that both have.
+# Nothing that would change the kernel, which both machines share.
 MASKED = ("systemd-sysctl.service", "systemd-modules-load.service", "systemd-udevd.service", "systemd-udev-trigger.service", "systemd-binfmt.service",
           "systemd-random-seed.service", "systemd-pstore.service", "systemd-hwdb-update.service", "getty.target")
 
@@ -69,7 +69,7 @@ class Booted(Chroot):
     def __exit__(self, *_):
         super().__exit__()
         for group in self.groups if self.holder else ():
-            # They go with the last process in them, which the kernel is still ending.
+            # They can be removed once the kernel has ended the last process in them.
             for folder in [Path(at) for at, _, _ in os.walk(group, topdown=False)]:
                 def removed(folder=folder):
                     try:
@@ -82,7 +82,7 @@ class Booted(Chroot):
                 wait_until(removed, f"{folder} can be removed", 20)
 
     def init(self):
-        """systemd's pid as it is out here, or none yet."""
+        """systemd's pid outside of the machine, or None if it has not started yet."""
         try:
             children = Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text().split()
             return int(children[0]) if Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n" else None

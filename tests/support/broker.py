@@ -1,4 +1,4 @@
-"""The RabbitMQ node that a test talks to, by way of scripts/broker."""
+"""The RabbitMQ node of a test, started with scripts/broker."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from .paths import BROKER_SCRIPT
 
 
 class Broker:
-    """A node in a folder of its own. start() and stop() keep its port and what it stored."""
+    """A node with its own folder. start() and stop() keep its port and its data."""
 
     def __init__(self, folder, certificates=None, script=BROKER_SCRIPT, management=False, lines=(), join=None, host=None, root=None):
         """With certificates it also listens with TLS; with management it has that plugin. `lines` are put into its config. `join`: another
@@ -74,7 +74,7 @@ class Broker:
         return self._url("--management")
 
     def ask(self, what):
-        """What the management says: ask("queues/my-vhost")."""
+        """A response of the management API: ask("queues/my-vhost")."""
         parts = urlsplit(self.management_url)
         login = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
         request = urllib.request.Request(f"http://{parts.hostname}:{parts.port}/api/{what}", headers={"Authorization": f"Basic {login}"})
@@ -93,14 +93,14 @@ def with_parts(url, user=None, password=None, port=None, vhost=None, scheme=None
 
 
 def connection(url):
-    """A blocking connection for what a test declares, publishes or looks up by itself."""
+    """A blocking connection with which a test declares, publishes or inspects."""
     parameters = pika.URLParameters(url)
     parameters.heartbeat = 0
     return pika.BlockingConnection(parameters)
 
 
 def declare_exchanges(url):
-    """What a Python peer expects to find: it declares its queues, but no exchange (nuropb-wire.md, "Topology")."""
+    """Declares the exchanges that a Python peer expects: it declares only its queues (nuropb-wire.md, "Topology")."""
     with connection(url) as link:
         channel = link.channel()
         channel.exchange_declare("nuropb-dl-exchange", "fanout", durable=True)

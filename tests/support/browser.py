@@ -26,9 +26,9 @@ class Browser:
         flags = ["--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
                  "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--no-proxy-server",
                  "--host-resolver-rules=MAP *.test 127.0.0.1",  # for names other than this host's own
-                 "--no-sandbox"]  # which can't be had as root or in most containers; it opens pages of ours only
+                 "--no-sandbox"]  # the sandbox does not work as root or in most containers; only our own pages are opened
         self.process = Process("chromium", ["chromium", *flags, "about:blank"], self.folder, {"HOME": str(self.folder)})
-        # It writes two lines, port and path, and not in one piece.
+        # Chromium writes two lines, port and path, not atomically.
         where = profile / "DevToolsActivePort"
         lines = await eventually(lambda: where.exists() and len(where.read_text().split()) == 2 and where.read_text().split(), self.process.tail, timeout=120)
         self.port = int(lines[0])
@@ -94,7 +94,7 @@ class Page:
         assert done["success"], done
 
     async def look(self, width, height, dark):
-        """A window of this size, and what its owner prefers."""
+        """Sets the window's size and the user's preferences."""
         await self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 

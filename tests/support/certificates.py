@@ -1,4 +1,4 @@
-"""Certificates for tests of TLS: a CA with a certificate for localhost, and a CA that nobody asked."""
+"""Certificates for tests of TLS: a CA with a certificate for localhost, and a CA that nothing trusts."""
 
 import subprocess
 import time
@@ -29,7 +29,7 @@ class Certificates:
         return self.folder / f"{name}.pem", self.folder / f"{name}.key"
 
     def issue_until(self, name, common_name, end, issuer="ca"):
-        """The same, for a client, whose certificate ends at that Unix time."""
+        """The same for a client; the certificate expires at that Unix time."""
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={common_name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         self._authority(issuer, "-in", f"{name}.csr", "-out", f"{name}.pem", "-notext", "-startdate", _asn1(time.time() - 86_400), "-enddate", _asn1(end))
         return self.folder / f"{name}.pem", self.folder / f"{name}.key"
@@ -38,12 +38,12 @@ class Certificates:
         self._authority(issuer, "-revoke", f"{name}.pem")
 
     def revocations(self, issuer="ca", seconds=86_400):
-        """The text of a list that is good for so long."""
+        """The text of a revocation list that is valid for this time."""
         self._authority(issuer, "-gencrl", "-crlsec", str(seconds), "-out", f"{issuer}.crl")
         return (self.folder / f"{issuer}.crl").read_text()
 
     def _authority(self, issuer, *words):
-        """openssl ca, with its books beside the certificates."""
+        """Runs openssl ca, whose database is beside the certificates."""
         settings = self.folder / f"{issuer}.cnf"
         if not settings.exists():
             (self.folder / f"{issuer}.index").touch()

@@ -23,7 +23,7 @@ exec sleep infinity
 
 
 class Chroot:
-    """`with Chroot(folder) as machine: machine.run("dpkg", "-i", …)`. `why_not` says why there is none, where that is so."""
+    """`with Chroot(folder) as machine: machine.run("dpkg", "-i", …)`. `why_not` is the reason if there is no such machine."""
 
     def __init__(self, folder):
         self.base = Path(folder) / "machine"
@@ -49,7 +49,7 @@ class Chroot:
             self.holder.stderr.close()
 
     def command(self, *words):
-        """What runs there: for subprocess, or for a Process."""
+        """The command line that runs `words` on that machine, for subprocess or Process."""
         return ["nsenter", "--target", str(self.holder.pid), "--mount", "--wd=/", "chroot", str(self.base / "root"), *map(str, words)]
 
     def run(self, *words, code=0, **options):
@@ -59,5 +59,5 @@ class Chroot:
         return done.stdout
 
     def path(self, file):
-        """A file of that machine, to be read or written from here. Not for absolute symbolic links."""
+        """The path of that machine's file for the test. Absolute symbolic links do not work."""
         return Path(f"/proc/{self.holder.pid}/root{self.base}/root") / str(file).lstrip("/")

@@ -1,4 +1,4 @@
-"""A consumer of the gateway: what a browser or an app is to it."""
+"""A client of the gateway, like a browser or an app."""
 
 import asyncio
 import itertools
@@ -65,7 +65,7 @@ class Consumer:
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(Closed(f"closed with {self.ws.close_code} {self.ws.close_reason!r}"))
-                    future.exception()  # marks it as seen: a test that gave up on the answer is not interested
+                    future.exception()  # marks it as retrieved: the test no longer waits for the answer
             await self.others.put(None)
 
     @property
@@ -73,7 +73,7 @@ class Consumer:
         return self.hello["payload"]["event"]["session_id"]
 
     async def other(self, timeout=ANSWER_TIMEOUT):
-        """The next message that is no awaited answer; None when the socket has closed."""
+        """The next message that is not an awaited answer; None when the socket has closed."""
         return await asyncio.wait_for(self.others.get(), timeout)
 
     async def send(self, message):
@@ -108,7 +108,7 @@ class Consumer:
         return answer["result"]
 
     async def refused(self, verb, timeout=ANSWER_TIMEOUT, **members):
-        """The name of the error of one that has to fail."""
+        """The name of the error of a call that has to fail."""
         answer = await asyncio.wait_for(await self.begin_verb(verb, **members), timeout)
         assert answer["result"] is None and answer["error"], answer
         return answer["error"]["error"]
@@ -129,7 +129,7 @@ class Consumer:
         return is_open(self.ws)
 
     def reset(self):
-        """Goes away as a phone in a tunnel does: a TCP reset, no close frame."""
+        """Disconnects like a phone that loses its network: a TCP reset, no close frame."""
         raw = self.ws.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.ws.transport.abort()
@@ -147,7 +147,7 @@ class Consumer:
 
 
 class RawSocket:
-    """A WebSocket by hand, for what a well-behaved client library won't do: send behind the handshake without waiting,
+    """A raw WebSocket, for what a client library does not do: send right after the handshake without waiting,
     stop reading, break rules."""
 
     def __init__(self, reader, writer):
@@ -190,7 +190,7 @@ class RawSocket:
             head = struct.pack("!BBH", fin << 7 | opcode, 0x80 | 126, size)
         else:
             head = struct.pack("!BBQ", fin << 7 | opcode, 0x80 | 127, size)
-        return head + b"\0\0\0\0" + payload  # masked with zeros: the bytes are what they are
+        return head + b"\0\0\0\0" + payload  # masked with zeros, which leaves the bytes unchanged
 
     async def send(self, data):
         self.writer.write(data)

@@ -83,7 +83,7 @@ class Container:
         for volume in self.service.get("volumes", []):
             binds[(FOLDER / volume["source"]).resolve()] = volume["target"]
         tmpfs = [(path, options or "mode=1777") for path, _, options in (entry.partition(":") for entry in self.service.get("tmpfs", []))]
-        # What an engine makes of a VOLUME: an empty one with the rights that the folder has in the image.
+        # Like an engine's VOLUME: empty, with the permissions that the folder has in the image.
         volume = self.machine.run("stat", "-c", "uid=%u,gid=%g,mode=%a", said("VOLUME")).strip()
         tmpfs.append((said("VOLUME"), volume))
         targets = [f"mkdir -p .{path}" for path, _ in tmpfs] + [f"mkdir -p .{Path(path).parent} && touch .{path}" for path in binds.values()]
@@ -105,10 +105,10 @@ class Container:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()  # and with process 1 of it all of them
+        self.process.kill()  # its process 1, and so all its processes
 
     def init(self):
-        """Its process 1, as it is out here; None while there is none, or it is not what was asked for yet."""
+        """The pid of its process 1 outside of the container; None while it has not started or has not executed the program yet."""
         try:
             child = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
             words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
@@ -117,7 +117,7 @@ class Container:
             return None
 
     def inside(self):
-        """{pid out here: its name} of all processes in it."""
+        """{pid outside of the container: name} of all its processes."""
         found, todo = {}, [self.init()]
         while todo:
             pid = todo.pop()
@@ -129,7 +129,7 @@ class Container:
         return found
 
     def execute(self, *words, code=0):
-        """As `docker exec` does it: in the container, and no mightier than its own processes."""
+        """Like `docker exec`: runs in the container, with no more privileges than its own processes."""
         init = str(self.init())
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{init}/status").read_text().splitlines() if ":\t" in line)
         done = subprocess.run(["nsenter", "--target", init, "--mount", "--pid", "--ipc", "--uts", "--root", "--wd", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
@@ -140,6 +140,6 @@ class Container:
         return done.returncode, done.stdout
 
     def stop(self, limit=60):
-        """As an engine does: the image's signal to process 1; its exit code."""
+        """Like an engine: sends the image's stop signal to process 1; returns the exit code."""
         os.kill(self.init(), getattr(signal, said("STOPSIGNAL")))
         return self.process.popen.wait(limit)

@@ -1,4 +1,4 @@
-"""A way to a server that a test can cut: a TCP proxy on the test's event loop."""
+"""A connection to a server that a test can cut: a TCP proxy on the test's event loop."""
 
 import asyncio
 import socket
@@ -6,12 +6,12 @@ import struct
 
 
 class Cut:
-    """`async with Cut(host, port) as way:` and connect to way.port. `cut()` resets what is open and refuses what comes;
+    """`async with Cut(host, port) as way:` and connect to way.port. `cut()` resets open connections and refuses new ones;
     `hang()` passes nothing on, as a network does that loses every packet, and `lost` is the beginning of what it has lost;
-    `slow(bytes_a_second)` is a narrow one; `mend()` ends each of them."""
+    `slow(bytes_a_second)` limits the rate; `mend()` ends each of these faults."""
 
     def __init__(self, host, port, listening=None):
-        """`listening`: a socket that does, where it is not to be a free port of 127.0.0.1."""
+        """`listening`: a listening socket; without it, a free port of 127.0.0.1."""
         self.target, self.port, self._listening = (host, port), None, listening
         self._server, self._open = None, set()
         self._refusing, self._passing, self._rate = False, asyncio.Event(), None
@@ -42,7 +42,7 @@ class Cut:
 
     def mend(self):
         if not self._passing.is_set():
-            self._end_all()  # what hung is as good as dead to one side or the other
+            self._end_all()  # hung connections have timed out on one side or the other
         self._refusing, self._rate = False, None
         self._passing.set()
 

@@ -1,4 +1,4 @@
-"""A private etcd: one member, ports and data of its own. What stands in it is read and written as any client would."""
+"""A private etcd: one member, ports and data of its own. Its content is read and written with its HTTP API."""
 
 import base64
 import json
@@ -65,7 +65,7 @@ class Etcd:
         return json.loads(self._open("/v3" + path, body))
 
     def get(self, key):
-        """The value as text; None where there is none."""
+        """The value as text; None if the key does not exist."""
         found = self.call("/kv/range", key=_b64(key)).get("kvs")
         return base64.b64decode(found[0].get("value", "")).decode() if found else None
 
@@ -82,7 +82,7 @@ class Etcd:
         self.call("/lease/revoke", ID=str(lease))
 
     def require_user(self, name, password, key_prefix):
-        """From here on only root and this user are let in, the user to what begins with the prefix."""
+        """Enables authentication: from now on only root and this user have access, the user only to keys with the prefix."""
         for user, secret in (("root", "root"), (name, password)):
             self.call("/auth/user/add", name=user, password=secret)
         self.call("/auth/role/add", name="root")

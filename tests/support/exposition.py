@@ -50,7 +50,7 @@ def _histogram(family):
 
 
 def parse(page):
-    """{name: Family}. Fails where a line, or the page as a whole, is not as it should be."""
+    """{name: Family}. Fails if a line or the page as a whole is invalid."""
     assert page.endswith("\n") and "\r" not in page
     families, now = {}, None
     for line in page[:-1].split("\n"):
@@ -83,6 +83,6 @@ def parse(page):
 
 
 def promtool(*words, **options):
-    """What promtool (Debian's package prometheus) says, where it is installed; nothing where it is not."""
+    """What promtool (Debian's package prometheus) says, where it is installed; otherwise nothing."""
     tool = shutil.which("promtool")
     return tool and subprocess.run([tool, *words], text=True, capture_output=True, check=False, timeout=60, **options)

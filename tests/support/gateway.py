@@ -45,9 +45,9 @@ class Edge:
     def __init__(self, gateway, number):
         self.gateway, self.number = gateway, number
         self.port = None
-        self.backend_port = None  # where backends are heard; 0: nowhere
-        self.lines_port = None    # where JSON lines are spoken; 0: nowhere
-        self.console_port = None  # where the console is; 0: nowhere
+        self.backend_port = None  # of the backends' port; 0: none
+        self.lines_port = None    # of JSON lines; 0: none
+        self.console_port = None  # of the console; 0: none
         self.process = None
 
     def start(self):
@@ -86,11 +86,11 @@ class Edge:
         return health(self.port, self.gateway.tls, page)
 
     def open_sockets(self):
-        """As the kernel counts them; on a shared port /healthz answers for any edge."""
+        """The number of its sockets, counted by the kernel: on a shared port any edge may answer /healthz."""
         return sum(what.startswith("socket:") for what in self.process.descriptors().values())
 
     def attached(self):
-        """To meshd; it takes consumers."""
+        """Whether it is attached to meshd, so that it accepts clients."""
         return self.health("readyz")[0] == 200
 
     def ready(self):
@@ -100,14 +100,14 @@ class Edge:
 
 
 def health(port, tls=None, page="healthz"):
-    """(status, JSON) of /healthz or /readyz; (None, {}) if nobody listens. `tls`: the client's context, where it is spoken."""
+    """(status, JSON) of /healthz or /readyz; (None, {}) if no process listens. `tls`: the client's context, if the port speaks TLS."""
     try:
         with urllib.request.urlopen(f"{'https' if tls else 'http'}://127.0.0.1:{port}/{page}", timeout=20, context=tls) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as refusal:
         with refusal:
             return refusal.code, json.loads(refusal.read() or b"{}")
-    except (OSError, http.client.HTTPException):  # also one that ends while it answers
+    except (OSError, http.client.HTTPException):  # also an edge that ends while it answers
         return None, {}
 
 
@@ -161,7 +161,7 @@ class Gateway:
             "auth": {"token_file": str(self.folder / "tokens.toml"), "verdict_timeout_ms": 20_000},
         }
         if os.geteuid() != 0:
-            sections["hardening"] = {"core_dumps": True}  # or nobody but root could look into /proc/PID
+            sections["hardening"] = {"core_dumps": True}  # or only root could look into /proc/PID
         for section, keys in self.settings.items():
             sections.setdefault(section, {}).update(keys)
         self.config_file.write_text(toml(sections))
@@ -211,7 +211,7 @@ class Gateway:
         return edge
 
     def logs(self):
-        """All that any of its processes ever wrote, by file."""
+        """The complete logs of all its processes, by file."""
         return {file.name: file.read_text("utf-8", "replace") for file in sorted(self.folder.glob("*.log"))}
 
     def leaked_secrets(self):
@@ -223,7 +223,7 @@ class Gateway:
         ]
 
     def stop(self):
-        """Stops all, edges first, then checks what every run has to keep: no secret in a log, and nobody ended in any
+        """Stops all, edges first, then checks the invariants of every run: no secret in a log, and no process ended in any
         other way than in order, unless the test killed it."""
         codes = {}
         for process in reversed(self.processes):

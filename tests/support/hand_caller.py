@@ -1,4 +1,4 @@
-"""A caller that makes each AMQP message by hand: for what no client library would send, and to see what comes back."""
+"""A caller that builds each AMQP message itself: for messages that no client library would send, and to inspect the answers."""
 
 import json
 import time
@@ -20,7 +20,7 @@ def body(service, method, params=None, tag="request", context=None, **members):
 
 
 class Came:
-    """A message that came."""
+    """A received message."""
 
     def __init__(self, method, properties, payload):
         self.redelivered, self.routing_key, self.properties, self.bytes = method.redelivered, method.routing_key, properties, payload
@@ -66,7 +66,7 @@ class HandCaller:
             self.link.process_data_events(0.01)
 
     def answer(self, correlation_id, **options):
-        """The next answer, which has to be this one."""
+        """The next answer, which must have this correlation id."""
         came = self.take(self.answers_queue, **options)
         assert came.properties.correlation_id == correlation_id, (came.properties, came.bytes)
         assert came.body["correlation_id"] == correlation_id and came.body["tag"] == "response"
@@ -83,7 +83,7 @@ class HandCaller:
         return self.put(json.dumps(whole).encode(), headers={"nuropb_type": "event"}, exchange="nuropb-events-exchange", routing_key=whole["topic"], reply_to=GONE)
 
     def dead_letter(self, correlation_id):
-        """The dead letter of this message; those of others on the broker are passed over."""
+        """The dead letter of this message; other dead letters on the broker are skipped."""
         deadline = time.monotonic() + 30
         while True:
             came = self.take(self.letters_queue, max(0.1, deadline - time.monotonic()))

@@ -18,7 +18,7 @@ def _ip(*words):
 
 
 class Host:
-    """Processes that live here, and its cable."""
+    """A host: a network namespace with its processes and its link to the bridge."""
 
     def __init__(self, name, address, network):
         self.name, self.address, self._network = name, address, network
@@ -83,7 +83,7 @@ class Network:
 
     @contextmanager
     def inside(self):
-        """Meanwhile our thread is there: the sockets that it makes stay there, and so do processes that it starts."""
+        """Moves this thread into the namespace for a while: sockets that it creates and processes that it starts belong to it."""
         self._move(self._inside)
         try:
             yield

@@ -12,12 +12,12 @@ TAKEN = {200, 401, 404, 405, 421}  # the rules have passed it: what the port mak
 
 
 def bytes_of(row):
-    """The file has bytes as the first 256 characters, and <x*3> for xxx."""
+    """The bytes of a text in the file, in which bytes are the first 256 characters and <x*3> stands for xxx."""
     return re.sub(r"<(.+?)\*(\d+)>", lambda many: many[1] * int(many[2]), row["bytes"], flags=re.DOTALL).encode("latin-1")
 
 
 def bytes_for(port, row):
-    """What is wrong with a body shows where it is read: at the port of backends that takes a good key."""
+    """A wrong body is noticed only if it is read: on the backends' port, with a valid key."""
     data = bytes_of(row)
     return data.replace(b"a key that is none", KEY.encode()) if port == "backend" and isinstance(row.get("body"), int) else data
 
@@ -31,7 +31,7 @@ def name(row):
 
 
 def ports(gateway):
-    """All that speak HTTP, by name; how to connect, and whether requests with a body are taken, if not read."""
+    """All HTTP ports by name: how to connect, and whether requests with a body are accepted, even if the body is not read."""
     edge = gateway.edges[0]
 
     def tcp(port, bodies):
@@ -39,7 +39,7 @@ def ports(gateway):
     socket = str(gateway.folder / "run" / "admin.sock")
     return {
         "websocket": tcp(edge.port, False), "backend": tcp(edge.backend_port, True),
-        "console": tcp(edge.console_port, "unread"),  # the paths of the rows are none there
+        "console": tcp(edge.console_port, "unread"),  # the rows' paths do not exist there
         "metrics": tcp(int(gateway.settings["metrics"]["listen"].rpartition(":")[2]), False),
         "admin": SimpleNamespace(port=None, bodies=True, connect=lambda: asyncio.open_unix_connection(socket)),
     }
@@ -66,7 +66,7 @@ async def answer(reader, timeout=30):
 
 
 async def send(connect, data, end=True):
-    """What these bytes are answered, one after the other up to the end of the connection; without `end` the first one that is final."""
+    """The responses to these bytes until the connection ends; without `end` only the first final one."""
     reader, writer = await connect()
     try:
         writer.write(data)

@@ -1,4 +1,4 @@
-"""The JavaScript client (clients/javascript) where it runs: in Node and in a page of Chromium. A test says in JavaScript what
+"""The JavaScript client (clients/javascript) in Node and in a page of Chromium. A test writes in JavaScript what
 an app would, and gets the value as JSON."""
 
 import asyncio
@@ -18,7 +18,7 @@ HERE = ROOT / "tests" / "client"
 
 
 class JsError(Exception):
-    """What a promise was rejected with; its members are attributes."""
+    """The reason of a rejected promise; its members are attributes."""
 
     def __init__(self, said):
         super().__init__(f"{said['name']}: {said['message']}")
@@ -71,7 +71,7 @@ class Node(Js):
         return await future
 
     async def __aexit__(self, kind, *_):
-        """It ends by itself, once nothing of the client is open; else something was left behind."""
+        """Waits for Node to exit by itself, which it does only if the client has left nothing open."""
         try:
             self.process.stdin.close()
             if kind is None:
@@ -84,7 +84,7 @@ class Node(Js):
 
 
 class Chromium(Js):
-    """A page that has the client. Its origin is known before it is opened: a gateway has to let it in."""
+    """A page with the client. Its origin is known before the page is opened, because a gateway must allow it."""
 
     def __init__(self, folder):
         self.stack, self.browser = contextlib.AsyncExitStack(), Browser(folder)

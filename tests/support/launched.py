@@ -51,7 +51,7 @@ class Launched:
         return self
 
     def attached(self):
-        """How many edges meshd has; None while it does not say. /healthz is answered by any of them."""
+        """The number of meshd's edges; None while meshd does not answer. Any edge may answer /healthz."""
         link = OverUnix(self.folder / "run" / "admin.sock")
         try:
             link.request("GET", "/metrics")
@@ -63,7 +63,7 @@ class Launched:
             link.close()
 
     def dropped(self):
-        """{process: lines of its log that it could not write}, as /metrics has it."""
+        """{process: number of log lines that it could not write}, from /metrics."""
         link = OverUnix(self.folder / "run" / "admin.sock")
         link.request("GET", "/metrics")
         page = link.getresponse().read().decode()
@@ -79,7 +79,7 @@ class Launched:
         return f"ws://127.0.0.1:{self.port}/websocket"
 
     def pids(self, name):
-        """Of all that were ever started under this name, in order."""
+        """The pids of all processes that were started under this name, in order."""
         return [int(pid) for pid in re.findall(rf" launcher {name} started, pid (\d+)$", self.process.log(), re.MULTILINE)]
 
     def children(self):
@@ -94,7 +94,7 @@ class Launched:
 
 
 def below(pid):
-    """The processes that a process has started, and those that they have."""
+    """The descendants of a process."""
     out = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
@@ -103,7 +103,7 @@ def below(pid):
 
 
 def alive(pid):
-    """Not gone and no zombie."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (OSError, IndexError):  # gone, also between being opened and being read

@@ -1,4 +1,4 @@
-"""A consumer that speaks JSON lines: a Consumer in all but its socket."""
+"""A client that speaks JSON lines: a Consumer with another socket."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from .consumer import ANSWER_TIMEOUT, HELLO_TIMEOUT, Consumer
 
 
 class LineSocket:
-    """What Consumer knows of a WebSocket, over a stream of lines. The close line is not among the messages."""
+    """The part of a WebSocket's interface that Consumer uses, over a stream of lines. The close line is not among the messages."""
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
@@ -86,7 +86,7 @@ class LineConsumer(Consumer):
         return self
 
     def end(self):
-        """Ends our side; what is pending is still awaited."""
+        """Ends our side; pending answers are still awaited."""
         self.ws.writer.write_eof()
 
     async def closed(self, timeout=ANSWER_TIMEOUT):

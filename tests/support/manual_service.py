@@ -68,7 +68,7 @@ class ManualService:
         try:
             self._channel.start_consuming()
         except pika.exceptions.AMQPError:
-            pass  # the broker was stopped under us; that is the test's business
+            pass  # the test has stopped the broker
 
     def _delivered(self, channel, method, properties, body):
         call = Call(method, properties, body)

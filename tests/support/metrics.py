@@ -32,7 +32,7 @@ def value(gateway, name):
 
 
 def families(gateway):
-    """All of the page, strictly read (exposition.py): {name without its prefix: Family}."""
+    """The whole page, parsed strictly (exposition.py): {name without its prefix: Family}."""
     status, page = ask(gateway)
     assert status == 200
     return {name.removeprefix("nuropb_gateway_"): family for name, family in parse(page).items()}

@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector, as far as OTLP/HTTP with JSON goes: takes spans, and holds them to the format's shape.
+"""An OpenTelemetry collector, as far as OTLP/HTTP with JSON goes: receives spans and checks their format.
 
 https://opentelemetry.io/docs/specs/otlp/, https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding"""
 
@@ -18,7 +18,7 @@ class Span:
         self.trace_id, self.id, self.parent = raw["traceId"], raw["spanId"], raw.get("parentSpanId")
         assert self.parent is None or re.fullmatch("[0-9a-f]{16}", self.parent), raw
         self.name, self.kind, self.resource = raw["name"], raw["kind"], resource
-        # 64-bit numbers are texts.
+        # OTLP's JSON has 64-bit numbers as strings.
         assert all(isinstance(raw[key], str) for key in ("startTimeUnixNano", "endTimeUnixNano")), raw
         self.start, self.end = int(raw["startTimeUnixNano"]), int(raw["endTimeUnixNano"])
         assert self.start <= self.end and abs(time.time_ns() - self.end) < 600 * 10**9, raw
@@ -38,11 +38,11 @@ def attributes(pairs):
 
 
 class Collector:
-    """`with Collector() as collector:` and `collector.url` takes spans. `collector.status` is what it answers with."""
+    """`with Collector() as collector:` and `collector.url` receives spans. `collector.status` is the status of its responses."""
 
     def __init__(self, port=0):
         self.spans, self.mistakes, self.posts, self.status = [], [], 0, 200
-        self.headers = {}  # of the last post, by their names in lower case
+        self.headers = {}  # of the last request, by name in lower case
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The pages of docs/ as what a reader runs: their commands, what these show, and the order of the book."""
+"""The pages of docs/ as a reader uses them: their commands, the output of these, and the order of the pages."""
 
 import os
 import re
@@ -61,7 +61,7 @@ def blocks_of(page):
 
 
 def links_of(page):
-    """Relative links of a page, as (path, anchor), without what stands in blocks."""
+    """Relative links of a page as (path, anchor), without those in code blocks."""
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for path, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", prose):
         if not path.startswith(("http:", "https:")):
@@ -79,7 +79,7 @@ def book():
 
 
 class Ports:
-    """Free ones in place of those that the pages name."""
+    """Replaces the ports that the pages name with free ones."""
 
     def __init__(self):
         self.instead = {port: str(free_port()) for port in PORTS}
@@ -90,7 +90,7 @@ class Ports:
 
 
 def make_clone(folder):
-    """What a reader has in front of them, with what scripts/build has built, and a .run of its own."""
+    """A reader's checkout with the programs that scripts/build has built, and its own .run folder."""
     folder.mkdir(exist_ok=True)
     for name in ("scripts", "deploy", "docs", "build", "tests", "connectors", "clients", "examples", "edge"):
         (folder / name).symlink_to(ROOT / name)
@@ -102,7 +102,7 @@ def run(blocks, folder, environment, limit):
     script = "set -euo pipefail\n" + "".join(f"echo '@@{number}'\n{block.text}\n" for number, block in enumerate(blocks)) + "echo @@end\n"
     script = Ports().put_into(script)
     done = subprocess.run(
-        # Should a page fail half-way, what it has started ends with its shell.
+        # If a page fails half-way, the processes that it has started end with its shell.
         ["bash", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT\n" + script],
         cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit,
@@ -116,7 +116,7 @@ def run(blocks, folder, environment, limit):
 
 
 def missing(block, output):
-    """What of the lines that the page shows is not in the output; `…` stands for anything."""
+    """The lines that the page shows and that are missing in the output; `…` stands for any text."""
     def is_there(line):
         pattern = ".*".join(re.escape(part) for part in line.split("…"))
         return re.search(f"^{pattern}$", output, re.MULTILINE)

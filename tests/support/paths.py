@@ -1,4 +1,4 @@
-"""Where the things under test are; scripts/test says so by the environment."""
+"""Paths of the programs under test, which scripts/test sets in the environment."""
 
 import os
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Ports that nobody listens on."""
+"""Free ports."""
 
 import random
 import socket
 
-_kept = []  # what marks the ports that this process has given out, until it ends
+_kept = []  # marks of the ports that this process has handed out, until it ends
 
 
 def free_port():

@@ -1,4 +1,4 @@
-"""Child processes that can't be left behind and whose output is at hand when a test fails."""
+"""Child processes that never outlive the tests, and whose output is printed when a test fails."""
 
 import ctypes
 import os
@@ -26,8 +26,8 @@ class Process:
     def __init__(self, name, command, folder, environment=None):
         self.name = name
         self.log_file = Path(folder) / f"{name}.log"
-        self.killed = False  # by the test: its end says nothing about it
-        self.shown = False  # conftest's: its end was during a test that is over
+        self.killed = False  # by the test, so its exit code is not checked
+        self.shown = False  # used by conftest: its end was reported with an earlier test
         self._log = open(self.log_file, "ab")
         self.log_start = self.log_file.stat().st_size  # a restarted process appends to its predecessor's file
         self.popen = subprocess.Popen(
@@ -52,7 +52,7 @@ class Process:
         return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
 
     def descriptors(self):
-        """{number: what it is}, but for those that are closed meanwhile."""
+        """{descriptor: target}, without those that are closed meanwhile."""
         found = {}
         for fd in Path(f"/proc/{self.pid}/fd").iterdir():
             try:
@@ -89,13 +89,13 @@ class Process:
                 wait_until(lambda: self.stopped() or not self.running(), lambda: f"{self.name} stands still")
 
     def kill(self):
-        """As a crash: no handler runs."""
+        """Like a crash: no handler runs."""
         self.killed = True
         self.signal(signal.SIGKILL)
         self.popen.wait(30)
 
     def stop(self, timeout=40.0):
-        """As systemd would: SIGTERM, and SIGKILL for one that does not listen. Returns the exit code."""
+        """Like systemd: SIGTERM, then SIGKILL if the process does not end. Returns the exit code."""
         if self.running():
             self.signal(signal.SIGTERM)
             try:

@@ -1,4 +1,4 @@
-"""The Python client (clients/python) as a test uses it: on the test's own event loop, and everything that it tells is kept."""
+"""The Python client (clients/python) as a test uses it: on the test's own event loop, with all notifications recorded."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ QUICK = {"min_delay": 0.02, "max_delay": 0.2}
 
 
 class Watched(Gateway):
-    """Keeps what it tells. Comes back quickly, unless the settings say otherwise."""
+    """Records notifications. Reconnects quickly unless the settings say otherwise."""
 
     def __init__(self, url, token="secret-ann", **settings):
         super().__init__(url, token, Settings(**{**QUICK, **settings}))
@@ -27,19 +27,19 @@ class Watched(Gateway):
         return [what for told, what in self.told if told == name]
 
     async def seen(self, name, count=1):
-        """What it has told as `name`, once it has done so so often."""
+        """The notifications `name`, once there are `count` of them."""
         await eventually(lambda: len(self.all(name)) >= count, lambda: f"{count} {name}: {self.told}, {self.state}")
         return self.all(name)
 
 
 def environment(**more):
-    """Of a program that imports the client, and for which every warning is an error."""
+    """The environment of a program that imports the client; every warning is an error."""
     path = os.pathsep.join(part for part in (str(SOURCES), os.environ.get("PYTHONPATH")) if part)
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **more}
 
 
 async def raised(awaitable):
-    """What it raises; it has to raise."""
+    """The exception that it raises; it must raise one."""
     try:
         result = await awaitable
     except Exception as error:

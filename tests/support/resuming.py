@@ -1,4 +1,4 @@
-"""A consumer that asks for its messages to be kept, and takes its session up again (docs/tasks/resume.md)."""
+"""A client with a resumable session (docs/tasks/resume.md)."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ class ResumeFailed(Exception):
 
 
 class Resuming:
-    """One session over any number of sockets. What it sees is checked as it comes: numbers without a hole, none twice."""
+    """One session over any number of sockets. Messages are checked on arrival: numbers without gaps and duplicates."""
 
     _numbers = itertools.count(1)
 
@@ -32,8 +32,8 @@ class Resuming:
         self.seq = 0
         self.events = []                  # (topic, event), in order
         self.answers = defaultdict(list)  # trace_id → payloads
-        self.others = []                  # what is neither
-        self.messages = []                # all that had a number, without it, in order
+        self.others = []                  # all other messages
+        self.messages = []                # all numbered messages in order, without their numbers
         self.unnumbered = []              # after the session was kept
         self.pending = None               # of the last `resumed`
         self.mistakes = []
@@ -49,7 +49,7 @@ class Resuming:
         return self
 
     async def connect(self, url):
-        """A socket with a session of its own so far."""
+        """A socket that still has a new session."""
         self.ws = await self.dial(url)
         hello = json.loads(await asyncio.wait_for(self.ws.recv(), HELLO_TIMEOUT))["payload"]["event"]
         if not self.token:
@@ -65,7 +65,7 @@ class Resuming:
         assert answer["error"] is None and answer["result"]["session_id"] == self.session_id, answer
 
     async def resume(self, url, token=None, seq=None):
-        """Takes the session up on a socket of its own. ResumeFailed says why not; the socket goes on as a session of its own."""
+        """Resumes the session on a new socket. On ResumeFailed the socket goes on with its new session."""
         await self.connect(url)
         await self.take_up(token, seq)
 
@@ -79,7 +79,7 @@ class Resuming:
             assert message["payload"]["trace_id"] == trace_id and message["payload"]["error"]["error"] == "NuropbResumeFailed", message
             if message["payload"]["error"]["reason"] != "in_use" or token:
                 raise ResumeFailed(message["payload"]["error"])
-            await asyncio.sleep(0.02)  # the gateway has not seen yet that the last socket is gone
+            await asyncio.sleep(0.02)  # the gateway has not noticed yet that the last socket is gone
         assert message["payload"]["topic"] == "resumed", message
         event = message["payload"]["event"]
         assert event["session_id"] == self.session_id, event
@@ -149,7 +149,7 @@ class Resuming:
         return self.answers[trace_id][0]
 
     async def lost(self):
-        """Goes away as a phone in a tunnel does."""
+        """Disconnects like a phone that loses its network."""
         if self.ws.transport:
             self.ws.transport.abort()
         if self.reader:
@@ -177,7 +177,7 @@ class Resuming:
 
 
 class LineResuming(Resuming):
-    """The same over JSON lines: in place of a URL it is given the edge."""
+    """The same over JSON lines; it gets the edge instead of a URL."""
 
     async def dial(self, edge):
         ws = await LineSocket.connect(edge.lines_port)
@@ -185,10 +185,10 @@ class LineResuming(Resuming):
         return ws
 
     async def lost(self):
-        """By a reset: without one it would have ended its side, and be awaited."""
+        """Resets the connection: otherwise the gateway would see an orderly end and wait for pending answers."""
         self.ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await super().lost()
 
     def end(self):
-        """Says no more, and waits for what it has asked."""
+        """Ends the sending side and waits for pending answers."""
         self.ws.writer.write_eof()

@@ -1,4 +1,4 @@
-"""The RabbitMQ of another Debian release, by way of scripts/debian-root."""
+"""The RabbitMQ of another Debian release, installed with scripts/debian-root."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ DENIED = "deprecated_features.permit.transient_nonexcl_queues = false"
 
 
 def rabbitmq_root(release="testing"):
-    """The root folder of a Debian release with RabbitMQ in it, for Broker(root=…). Where it can't be made, the test is skipped, or fails
+    """The root folder of a Debian release with RabbitMQ in it, for Broker(root=…). If it can't be created, the test is skipped, or fails
     with NUROPB_REQUIRE_INTEROP=1. The first call on a machine may take minutes."""
     done = subprocess.run([ROOT / "scripts" / "debian-root", release, "--with", "rabbitmq-server"], capture_output=True, text=True, timeout=1200)
     if done.returncode == 0:

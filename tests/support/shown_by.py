@@ -1,4 +1,4 @@
-"""Pages that say which tests show what they claim."""
+"""Pages that name the tests of their claims."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Snorky's clients: a consumer on /ws, and a backend's POST by hand."""
+"""Snorky's clients: a client on /ws, and a backend's POST."""
 
 import asyncio
 import http.client
@@ -45,7 +45,7 @@ channels = ["open*"]
 
 
 def options(edges=1, **sections):
-    """What a Gateway needs for all of Snorky."""
+    """Arguments for a Gateway with all of Snorky."""
     settings = {
         "snorky": {"path": "/ws", "services_file": "services.toml"},
         "backend": {"port": 0, "key_file": "keys.toml"},
@@ -120,7 +120,7 @@ class SnorkyClient:
         return message["data"]
 
     async def refused(self, service, command, **params):
-        """The text of the error of a call that has to fail."""
+        """The error text of a call that must fail."""
         try:
             data = await self.call(service, command, **params)
         except SnorkyError as error:
@@ -128,11 +128,11 @@ class SnorkyClient:
         raise AssertionError(f"it succeeded: {data}")
 
     async def other(self, timeout=ANSWER_TIMEOUT):
-        """The next frame that is no awaited answer; None when the socket has closed."""
+        """The next frame that is not an awaited answer; None when the socket has closed."""
         return await asyncio.wait_for(self.others.get(), timeout)
 
     async def notification(self, service):
-        """The next notification, which has to be of this service."""
+        """The next notification, which must be from this service."""
         frame = await self.other()
         assert frame and frame["service"] == service, frame
         return frame["message"]

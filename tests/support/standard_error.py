@@ -1,9 +1,9 @@
-"""Programs whose standard error is something that is no file: full, closed, or a pipe that nothing reads."""
+"""Programs whose standard error is not a usable file: full, closed, or a pipe that nothing reads."""
 
 import os
 import threading
 
-# What is put before a command; it is replaced by that command, so the process stays the same.
+# Prefixes of a command, each of which executes that command in its own process.
 _PIPE = "import os, sys; r, w = os.pipe(); os.dup2(w, 2); os.close(w); {rest}os.execv(sys.argv[1], sys.argv[1:])"
 WRAPPERS = {
     "closed": ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh"],
@@ -14,7 +14,7 @@ WRAPPERS = {
 
 
 class Reader:
-    """Reads a FIFO that a program writes its log into; stalls when it is told to. `with Reader(folder / "log") as reader`,
+    """Reads a FIFO that a program writes its log into; stalls on request. `with Reader(folder / "log") as reader`,
     then a command behind reader.wrapper()."""
 
     def __init__(self, path):
@@ -44,7 +44,7 @@ class Reader:
         self._goes_on.clear()
 
     def fill(self):
-        """So that there is no room left while it stalls."""
+        """Fills the pipe, so that writes block while the reader stalls."""
         os.set_blocking(self._keep, False)
         try:
             while os.write(self._keep, b"filled up by the test\n"):

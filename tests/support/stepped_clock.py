@@ -63,5 +63,5 @@ class SteppedClock:
         return {"LD_PRELOAD": str(self.library), "NUROPB_TEST_CLOCK": str(self.file)}
 
     def set(self, seconds):
-        """By how much the wall clock is ahead from now on."""
+        """Sets the offset of the wall clock from now on."""
         self._memory[:] = struct.pack("=q", seconds)

@@ -1,4 +1,4 @@
-"""Lets a process make a system call that it would not make by itself, as somebody who has taken it over would. x86-64 and arm64."""
+"""Lets a process make a system call that it would not make by itself, as an attacker who has taken it over would. x86-64 and arm64."""
 
 import ctypes
 import os
@@ -26,13 +26,13 @@ class _X86_64:
     CALLS = {"open": 2, "mmap": 9, "socket": 41, "connect": 42, "sendto": 44, "sendmsg": 46, "socketpair": 53, "bind": 49, "listen": 50, "clone": 56, "fork": 57, "execve": 59, "kill": 62, "setuid": 105, "ptrace": 101, "mount": 165,
              "unshare": 272, "process_vm_readv": 310, "init_module": 175, "bpf": 321, "io_uring_setup": 425}
     INSTEAD = {}
-    # So that the kernel does not go back to the call that was interrupted: a register says that there was none.
+    # Prevents the kernel from restarting the interrupted call: the register says that there was none.
     NOT_IN_A_CALL = {"orig_rax": _NONE}
     LEAVES_BY_A_STEP = False
 
     @staticmethod
     def again(before, place):
-        """Back into the call that it was in."""
+        """Restores the registers, so that the interrupted call goes on."""
         return {**before, "rip": place, "rax": before["orig_rax"], "orig_rax": _NONE} if before["orig_rax"] != _NONE else before
 
 
@@ -64,18 +64,18 @@ def _ptrace(what, pid, data=None, address=None):
 
 
 def _stopped(pid):
-    """Waits until it is stopped by us. False: it has ended; how, is left to its parent to hear."""
+    """Waits until the tracer has stopped it. False: it has ended; its parent can still collect its exit status."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         ours = int(stat.read().rsplit(")", 1)[1].split()[1]) == os.getpid()
     seen = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT | _WALL)
     ended = seen.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
-    if not (ended and ours):  # another parent hears of an end only after the tracer
+    if not (ended and ours):  # another parent gets the exit status only after the tracer
         os.waitpid(pid, _WALL)
     return not ended
 
 
 def _registers(pid, values=None):
-    """Of its thread that is stopped; `values` to change them."""
+    """The registers of its stopped thread; `values` changes them."""
     memory = ctypes.create_string_buffer(8 * len(_MACHINE.NAMES))
     if values is not None:
         struct.pack_into(f"{len(_MACHINE.NAMES)}Q", memory, 0, *(values[name] for name in _MACHINE.NAMES))
@@ -101,7 +101,7 @@ def _caught_waiting(pid):
 
 
 def call(pid, name, *arguments):
-    """What the process's main thread gets from this system call; None: it was its last."""
+    """The result of this system call in the process's main thread; None: it ended the process."""
     assert _MACHINE, f"knows the registers of x86-64 and arm64, not those of {platform.machine()}"
     name, *first = _MACHINE.INSTEAD.get(name, (name,))
     before, place = wait_until(lambda: _caught_waiting(pid), "it waits in a system call")
@@ -127,7 +127,7 @@ def ended_by_sigsys(code):
 
 
 def memory_of(pid):
-    """All of it that can be read, mapping by mapping."""
+    """All readable memory, mapping by mapping."""
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for line in maps:
             where, rights, *rest = line.split()

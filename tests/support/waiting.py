@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 
-DEFAULT_TIMEOUT = 45.0  # costs time only where the state never comes
+DEFAULT_TIMEOUT = 45.0  # costs time only if the state is never reached
 POLL = 0.02
 
 

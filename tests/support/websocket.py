@@ -11,7 +11,7 @@ _HEADERS = "additional_headers" if _FROM_14_ON else "extra_headers"
 # From version 15 on the environment may name a proxy, which is not what a test is about.
 _DIRECT = {"proxy": None} if "proxy" in _PARAMETERS else {}
 
-# What an answer other than 101 raises; `status_of` says which it was.
+# The exception for a response other than 101; `status_of` returns its status.
 Refusal = websockets.InvalidStatus if _FROM_14_ON else websockets.InvalidStatusCode
 
 
@@ -21,7 +21,7 @@ def connect(url, headers=None, **options):
 
 
 def status_of(error):
-    """Of a Refusal; None of any other error."""
+    """The status of a Refusal; None for any other error."""
     if not isinstance(error, Refusal):
         return None
     return error.response.status_code if _FROM_14_ON else error.status_code

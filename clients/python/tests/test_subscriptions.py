@@ -74,7 +74,7 @@ async def test_one_that_is_refused():
         with pytest.raises(ServiceError):
             async with made.events("b"):
                 pass
-    assert len(made.subscriptions) == 0 and len(made.said) == 4, "it is asked anew each time"
+    assert len(made.subscriptions) == 0 and len(made.said) == 4, "it is asked again each time"
 
 
 async def test_a_gap_is_told_once():

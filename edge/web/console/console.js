@@ -36,7 +36,7 @@ $("disconnect").onclick = () => {
 
 $("connect-button").disabled = false;
 
-// A link may bring the token, as the quickstart's does; it is not left in the address. On another host than this one, somebody else
+// A link may bring the token, as the quickstart's does; it is not left in the address. On another host than this one, an attacker
 // may have sent the link, to have an operator work as another user: there the user has to press Connect.
 if (location.hash.startsWith("#token=")) {
   $("token").value = decodeURIComponent(location.hash.slice(7));

@@ -25,7 +25,7 @@ from nuropb_gateway_client.backoff import Backoff as _backoff  # noqa: E402
 async def test_each_close_code_says_when(half, opened, demo):
     gateway = opened()
     async with Watched(gateway.url) as client:
-        # At once, after a pause, or, when nobody wants anything of it, not before somebody does.
+        # At once, after a pause, or, if the client has nothing to do, not before it has.
         codes = {4001: 0.01, 4002: 1, 4003: 0.01, 4005: 1, 4006: 1, 4200: 0.01, 4401: 0.01, 4402: 0.01}
         for number, (code, delay) in enumerate(codes.items(), 1):
             await client.seen("open", number)

@@ -24,7 +24,7 @@ GATEWAY_UID = "8880"
 
 @pytest.fixture(scope="module")
 def secrets(module_folder):
-    """What make-secrets makes; a second time it changes nothing."""
+    """make-secrets creates the secrets; a second run changes nothing."""
     def made():
         subprocess.run([FOLDER / "make-secrets", module_folder / "secrets"], check=True, timeout=60)
         return {file.name: (file.read_bytes(), oct(file.stat().st_mode & 0o777)) for file in (module_folder / "secrets").iterdir()}
@@ -147,7 +147,7 @@ class Stack:
 
 
 def is_ready(container):
-    """Of the health check, as it stands in the compose file."""
+    """Whether the compose file's health check succeeds."""
     return container.init() and container.execute(*container.service["healthcheck"]["test"][1:], code=None)[0] == 0
 
 
@@ -190,11 +190,11 @@ async def test_it_runs_as_the_compose_file_says(image, secrets, broker_url, fold
 
 
 def test_what_is_missing_is_said(image, secrets, folder):
-    """Without the secrets it ends at once, for good, and with a reason."""
+    """Without the secrets it exits at once, permanently, and with a reason."""
     empty = folder / "secrets"
     shutil.copytree(secrets, empty)
     (empty / "tokens.toml").write_text("")
-    (empty / "tokens.toml").chmod(0o600)  # of somebody else
+    (empty / "tokens.toml").chmod(0o600)  # of another user
     with Container(image, "gateway", empty, folder, environment={"NUROPB_LISTEN_PORT": str(free_port())}, hosts=["rabbitmq"]) as gateway:
         wait_until(lambda: not gateway.process.running(), gateway.process.tail, 60)
         assert gateway.process.popen.returncode == 78 and "/run/secrets/tokens.toml" in gateway.process.log(), gateway.process.tail()

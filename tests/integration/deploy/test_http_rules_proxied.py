@@ -26,7 +26,7 @@ def gateway():
         yield running
 
 
-# What a proxy mends on the way, by the row's name: then the gateway sees, and takes, a head that is in order. Newer versions of
+# What a proxy corrects on the way, by the row's name: the gateway then sees, and accepts, a valid head. Newer versions of
 # a proxy may refuse these themselves.
 BOTH_MEND = {
     "RFC 9112, 2.2: two empty lines before it", "RFC 9112, 2.2: bare line feeds throughout", "RFC 9112, 2.2: a bare line feed behind the request line",
@@ -34,7 +34,7 @@ BOTH_MEND = {
     "RFC 9112, 3: two spaces before the version", "RFC 9112, 7.1: a bare line feed behind a size", "RFC 9112, 7.1: a bare line feed in an extension",
     "RFC 9112, 7.1: a bare line feed behind a chunk", "RFC 9112, 7.1: a bare line feed in the trailer",
 }
-MENDED = {
+CORRECTED = {
     "nginx": BOTH_MEND | {
         "RFC 9112, 2.2: CR CR LF at the end of a header", "RFC 9112, 2.3: more digits", "RFC 9112, 3: a space behind the version",
         "RFC 9112, 3.2: a port that is none", "RFC 9112, 3.2.2: of another scheme", "RFC 9112, 5.1: a name that is no token",
@@ -53,7 +53,7 @@ UNFINISHED = {"RFC 9112, 2.2: one bare line feed, before the end is there", "RFC
 
 
 class Recorder:
-    """Between a proxy and a port of the gateway: counts what the gateway answers there, so that a request which hides in another is seen."""
+    """Between a proxy and a port of the gateway: counts the gateway's responses, which reveals smuggled requests."""
 
     def __init__(self, port):
         self.port, self.said, self.server, self.tasks = port, b"", None, set()
@@ -73,7 +73,7 @@ class Recorder:
         return self.server.sockets[0].getsockname()[1]
 
     def answers(self):
-        """Since this was last asked."""
+        """The statuses since the last call."""
         said, self.said = self.said, b""
         return [int(status) for status in re.findall(rb"HTTP/1\.1 ([2-5]\d\d) ", said)]
 
@@ -159,8 +159,8 @@ async def test_every_row(proxy, folder, gateway):
             for port in PORTS:
                 def connect(port=ports[port]):
                     return asyncio.open_connection("127.0.0.1", port)
-                # A body that the proxy has mended shall go no further than the key.
-                data = http_rules.bytes_of(row) if http_rules.name(row) in MENDED[proxy.__name__] else http_rules.bytes_for(port, row)
+                # A body that the proxy has corrected shall go no further than the key.
+                data = http_rules.bytes_of(row) if http_rules.name(row) in CORRECTED[proxy.__name__] else http_rules.bytes_for(port, row)
                 answers = await http_rules.send(connect, data, end=False)
                 if answers and answers[0][0] == 100:
                     answers = answers[1:]  # the proxy's, before it has asked the gateway
@@ -171,7 +171,7 @@ async def test_every_row(proxy, folder, gateway):
 
 
 def right(proxy, row, want, answers, behind):
-    """What a client is answered, and the statuses of all that the gateway has said."""
+    """The response to the client, and the statuses of all responses of the gateway."""
     name = http_rules.name(row)
     if len(behind) > 1:
         return False  # one request in, and two out: one was hidden in the other
@@ -184,7 +184,7 @@ def right(proxy, row, want, answers, behind):
         return False
     if name in SPOILT[proxy] and 400 <= status < 500:
         return True
-    if want == "taken" or name in MENDED[proxy]:
-        # A body that is mended is still one, which not every port takes.
-        return status in http_rules.TAKEN or (name in MENDED[proxy] and status == 413)
+    if want == "taken" or name in CORRECTED[proxy]:
+        # A corrected body is still a body, which not every port accepts.
+        return status in http_rules.TAKEN or (name in CORRECTED[proxy] and status == 413)
     return status == want

@@ -88,7 +88,7 @@ async def test_the_units_start_and_go_through_what_operators_do(machine, broker_
                 assert await ann.result(demo.service, "echo", {"n": 1}) == {"n": 1}
         await called()
 
-        # A reload: the same processes, with tokens and certificates anew; and edges that come later find their way all the same.
+        # A reload: the same processes, with tokens and certificates read again; edges that start later find them too.
         before = [gateway.pid(unit) for unit in UNITS]
         tokens = machine.path(f"{SECRETS}/tokens.toml")
         tokens.write_text(tokens.read_text().replace("secret-ann", "secret-new"))

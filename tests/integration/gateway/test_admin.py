@@ -1,4 +1,4 @@
-"""What meshd does over its admin socket: clear answers to whatever is asked, and nobody who asks holds it up."""
+"""meshd's admin socket: every request gets a clear answer, and no client can block meshd."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ class Admin(http.client.HTTPConnection):
 
 
 def ask(gateway, method, target, body=None, key=...):
-    """(status, text); with the right key unless told"""
+    """(status, text); with the right key by default"""
     connection = Admin(gateway)
     key = admin_key(gateway) if key is ... else key
     try:
@@ -53,7 +53,7 @@ def test_bodies_that_are_none(gateway, body, part):
 
 @pytest.mark.parametrize("name", ["", "x", "send_to_", "send_to_nobody", "close_", "sessions/", "../metrics", "send_to_all?x", "%2e" * 1000])
 def test_operations_that_are_none(gateway, name):
-    assert "no operation" in error(gateway, name, b"{}")
+    assert "unknown operation" in error(gateway, name, b"{}")
 
 
 def test_other_methods_and_pages(gateway):

@@ -1,4 +1,4 @@
-"""Who may connect, how long, and as whom: every authorizer against real parts, every place of a token, and what becomes
+"""Authentication: every authorizer against real components, every place of a token, and what becomes
 of sockets that are open when a token expires, is refreshed or revoked."""
 
 import asyncio
@@ -34,9 +34,9 @@ def opened(gateways):
 
 
 async def refusal(url, token, **options):
-    """The code with which a socket is closed before any hello."""
+    """The close code of a socket that is refused before its hello."""
     consumer = await Consumer.open(url, token, hello=False, **options)
-    assert await consumer.other() is None, "nothing is said to somebody who is refused"
+    assert await consumer.other() is None, "nothing is said to a refused client"
     return (await consumer.closed())[0]
 
 
@@ -56,7 +56,7 @@ async def test_json_web_tokens_and_a_new_key(opened, issuer):
     async with await Consumer.open(gateway.url, "secret-bob") as consumer:
         assert user(consumer) == ("bob", "Bob"), "static tokens count beside them"
     assert await refusal(gateway.url, issuer.token(lasts=-10)) == 4501
-    assert await refusal(gateway.url, issuer.token(aud="somebody else")) == 4501
+    assert await refusal(gateway.url, issuer.token(aud="another audience")) == 4501
     assert await refusal(gateway.url, issuer.token(iss="https://evil.test")) == 4501
     assert await refusal(gateway.url, "no-such-token") == 4501
 
@@ -146,7 +146,7 @@ async def test_a_service_of_the_mesh(opened, broker_url):
 # Where a token may stand
 
 async def test_subprotocol(gateway):
-    """As a browser does it: no header, and one of the protocols that were offered has to come back."""
+    """Like a browser: no header, and the response must select one of the offered subprotocols."""
     async with await Consumer.open(gateway.url, None, subprotocols=["nuropb", "bearer.secret-ann"]) as consumer:
         assert user(consumer) == ("ann", "Ann")
         assert consumer.ws.subprotocol == "nuropb"
@@ -228,7 +228,7 @@ async def test_a_first_message_that_does_not_come(gateways):  # provokes: 4402
 # What becomes of those who are here
 
 async def knows_the_keys(gateway, issuer):
-    """So that fetching them takes none of the time of a token that lasts for seconds."""
+    """Fetches the keys first, so that this takes nothing of the lifetime of a token that is valid for seconds."""
     async with await Consumer.open(gateway.url, issuer.token()):
         pass
 
@@ -313,7 +313,7 @@ async def test_a_token_that_is_taken_out_ends_its_sockets(gateways, folder):  # 
     (gateway.folder / "tokens.toml").write_text(tokens_toml({"secret-ann-2": {"user_id": "ann"}, "secret-bob": {"user_id": "bob"}}))
     gateway.meshd.popen.send_signal(signal.SIGHUP)
     assert await ann.closed() == (4502, "revoked")
-    revoked.write_text("# left the company\nbob\n")
+    revoked.write_text("# has left\nbob\n")
     gateway.meshd.popen.send_signal(signal.SIGHUP)
     assert (await bob.closed())[0] == 4502
     assert await refusal(gateway.url, "secret-bob") == 4501

@@ -1,4 +1,4 @@
-"""POST /backend: keys, status codes, publishing, and clients that mean no good."""
+"""POST /backend: keys, status codes, publishing, and hostile clients."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ def test_what_is_no_request(backed):
 
 
 async def talk(edge, data, timeout=20):
-    """Sends these bytes, and returns all that comes until the end."""
+    """Sends these bytes and returns everything that is received until the connection ends."""
     async with await RawSocket.connect("127.0.0.1", edge.backend_port) as raw:
         await raw.send(data)
         return await asyncio.wait_for(raw.reader.read(), timeout)
@@ -130,7 +130,7 @@ async def test_the_slow_are_let_go(gateways):
                     return answer.result()
                 raw.writer.write(bytes([byte]))
                 await asyncio.sleep(0.02)
-            raise AssertionError("never let go")
+            raise AssertionError("never closed")
     assert (await byte_by_byte()).startswith(b"HTTP/1.1 408 ")
     assert post(edge, PUBLISH)[0] == 200
 

@@ -19,7 +19,7 @@ SILENT, LIVING = "127.0.0.1", "127.0.0.9"  # in the order in which the resolver 
 
 
 class Silent:
-    """Listens, with a queue that is full: the kernel drops what comes."""
+    """Listens with a full accept queue, so that the kernel drops new connections."""
 
     def __init__(self, port):
         self.listener = socket.socket()
@@ -37,7 +37,7 @@ class Silent:
 
 
 class Meshd:
-    """With a name of its own for the two addresses."""
+    """Settings with one name for both addresses."""
 
     def __init__(self, folder, url, name, **amqp):
         self.folder = folder
@@ -83,7 +83,7 @@ async def test_the_next_address_is_begun_soon(private_broker, folder, tls):
 
 
 async def test_the_name_still_counts_over_tls(private_broker, folder):
-    """Of the address that answers, the certificate has to be for the name all the same."""
+    """The certificate of the address that answers must still match the name."""
     broker = urlsplit(private_broker.tls_url)
     listening = socket.socket()
     listening.bind((LIVING, 0))

@@ -1,4 +1,4 @@
-"""How meshd comes to its broker: amqps with a CA, a list of URLs, and a clear line for each way in which it fails."""
+"""How meshd connects to its broker: amqps with a CA, a list of URLs, and a clear log line for each kind of failure."""
 
 import asyncio
 import re
@@ -88,7 +88,7 @@ async def test_a_wrong_password(broker_url, gateways):
 
 
 async def test_a_missing_virtual_host_that_is_made_later(private_broker, gateways):
-    """A clear line, and the next attempt finds it."""
+    """A clear log line, and the next attempt succeeds."""
     gateway = gateways(with_parts(private_broker.url, vhost="made-later"), wait_ready=False)
     line = gateway.meshd.wait_for_log(r"(?i)^.*(vhost|virtual host).*$")[0]
     assert "made-later" in line, line
@@ -126,14 +126,14 @@ async def test_nobody_listens(broker_url, gateways):
 
 
 async def test_the_next_url_of_the_list(broker_url, gateways, demo):
-    """The first broker is down: the second is taken."""
+    """The first broker is down, so the second is used."""
     gateway = gateways(broker_url, settings={"amqp": {"urls": [with_parts(broker_url, port=free_port()), broker_url]}})
     async with await Consumer.open(gateway.url) as consumer:
         assert await consumer.result(demo, "echo", {"value": 1}) == {"value": 1}
 
 
 async def test_another_time_to_expire_costs_no_time_off_the_mesh(broker_url, gateways):
-    """There and back again: the queue of the run before is there with another x-expires, and has no consumer."""
+    """Changes the value and changes it back: the previous run's queue has another x-expires and no consumer."""
     gateway = gateways(settings={"amqp": {"response_queue_expires_ms": 600_000}})
     with demo_service(broker_url, gateway.folder) as demo:
         for expires, moved in ((601_000, True), (602_000, True), (600_000, False)):

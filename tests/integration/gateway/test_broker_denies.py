@@ -86,7 +86,7 @@ def test_a_dead_letter_queue_that_is_there_is_used_as_it_is(denying, folder):
 
 async def test_who_asks_for_a_transient_one_is_told_what_to_set(denying):
     with Gateway(denying.url, settings={"amqp": {"dead_letter_queue": "transient"}}, wait_ready=False) as gateway:
-        gateway.meshd.wait_for_log(r"541 .*amqp\.dead_letter_queue = auto or durable")
+        gateway.meshd.wait_for_log(r"541 .*amqp\.dead_letter_queue to auto or durable")
     with Gateway(denying.url, settings={"amqp": {"dead_letter_queue": "durable", "service_queue_type": "quorum"}}) as gateway:
         assert "541" not in gateway.meshd.log(), "it was not even tried"
         is_bounded(denying, gateway.name)

@@ -1,4 +1,4 @@
-"""What can go wrong between meshd and its broker while both live: the network between them, queues, a channel, memory."""
+"""Faults between meshd and its broker while both run: the network, queues, a channel, memory."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def way_to(url):
 
 
 def brokers(gateway):
-    """The word on the broker in each edge's segment."""
+    """The broker's state in each edge's segment."""
     return {edge.health()[1].get("broker") for edge in gateway.edges}
 
 
@@ -46,7 +46,7 @@ async def outcome(future, timeout=45):
 
 
 async def known(consumer, service):
-    """So that the service's description is not what is waited for."""
+    """Fetches the service's description first, so that the request does not wait for it."""
     first = await consumer.begin(service.name, "first")
     service.answer(await service.next_call(), result=0)
     await outcome(first)
@@ -85,14 +85,14 @@ async def test_what_the_broker_had_not_confirmed_is_unknown_and_what_waits_goes_
 
 
 async def started(gateways, url, **more):
-    """The proxy runs on this event loop, so nobody may wait for the gateway in it."""
+    """The proxy runs on this event loop, so nothing may block it to wait for the gateway."""
     gateway = gateways(**options(url, wait_ready=False, **more))
     await is_ready(gateway)
     return gateway
 
 
 async def test_a_topic_that_the_broker_refuses_is_said_and_the_rest_goes_on(private_broker, gateways):
-    """When it is asked for, that is the answer; after another connection, whoever had it is told."""
+    """A denied bind is the answer to the request; after a reconnect, the subscribers are told."""
     user = unique("limited")
 
     def may_read(pattern):
@@ -182,7 +182,7 @@ async def test_deleted_event_queues_are_bound_again(private_broker, gateways):
     seen = set()
 
     async def every_pattern_is_bound_again():
-        """One after the other, and nobody is told of it."""
+        """One after the other; no client notices."""
         for n in set(range(19)) - seen:
             await ann.done("event", topic=f"{topic}.{n}", event=n)
         while not bob.others.empty():
@@ -244,7 +244,7 @@ async def test_what_the_broker_refuses_of_one_consumer_costs_that_one_only(priva
 
 @pytest.mark.limit(90)
 async def test_a_blocked_broker_stops_the_reading_of_sockets_on_every_edge(private_broker, gateways, folder):
-    """Rather than filling queues: what a socket sends stays with its sender."""
+    """Backpressure instead of queues: the edge stops reading from the sockets."""
     gateway = gateways(**options(private_broker.url, edges=4))
     with demo_service(private_broker.url, folder) as demo:
         async with await Consumer.open(gateway.url) as ann:

@@ -18,7 +18,7 @@ OUTCOMES = ("NuropbTransportError", "NuropbTimeoutError", "NuropbNotDeliveredErr
 
 
 class Traffic:
-    """Consumers that ask one question after another and write down what became of each."""
+    """Clients that send one request after another and record the outcome of each."""
 
     def __init__(self, consumers, service, ttl):
         self.consumers, self.service, self.ttl = consumers, service, ttl
@@ -40,7 +40,7 @@ class Traffic:
                 self.wrong.append(answer)
 
     async def more(self, count=20):
-        """Every consumer has got so many right answers more."""
+        """Waits until every client has received this many more correct answers."""
         for task in self._tasks:
             if task.done():
                 task.result()
@@ -99,7 +99,7 @@ async def test_the_broker_goes_and_comes_back_under_traffic(private_broker, gate
 
 @pytest.mark.limit(90)
 async def test_a_broker_that_hangs_stops_nobody_else(private_broker, gateways, folder):
-    """SIGSTOP: its sockets stay open and take nothing. Writing to them must not stop meshd."""
+    """SIGSTOP: the broker's sockets stay open, and nothing is read from them. Writing to them must not block meshd."""
     gateway = gateways(private_broker.url)
     with demo_service(private_broker.url, folder) as demo:
         async with await Consumer.open(gateway.url) as consumer:

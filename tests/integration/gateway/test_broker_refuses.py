@@ -1,4 +1,4 @@
-"""What a broker refuses of one consumer is that consumer's affair: messages above its max_message_size, topics that its
+"""What a broker refuses of one client affects only that client: messages above its max_message_size, topics that its
 permissions deny, bodies above its frame_max. Others are answered as before, and nothing is asked of the broker again and again."""
 
 import asyncio
@@ -31,7 +31,7 @@ def narrow(scratch):
 
 
 class Others:
-    """Consumers that ask one question after another; each answer has to be the right one."""
+    """Clients that send one request after another; each answer must be the correct one."""
 
     def __init__(self, consumers, service):
         self.consumers, self.service = consumers, service
@@ -49,7 +49,7 @@ class Others:
 
 
 async def again_and_again(consumer, send, refusals):
-    """Sends every quarter of a second, and counts how it is answered, until it is cancelled."""
+    """Sends four requests a second and counts the outcomes, until it is cancelled."""
     while True:
         answer = await asyncio.wait_for(await send(consumer, sum(refusals.values())), 60)
         refusals[answer["error"]["error"] if answer["error"] else "taken"] += 1
@@ -105,7 +105,7 @@ async def test_the_refusals_say_what_is_refused(narrow, folder):
             assert "access to topic 'forbidden'" in answer["error"]["description"], answer
             answer = await (await consumer.begin_verb("subscribe", topic="forbidden.#"))
             assert "forbidden.#" in answer["error"]["description"], answer
-        assert value(gateway, "amqp_channels_closed_total") == 3, "once for each, whoever asks"
+        assert value(gateway, "amqp_channels_closed_total") == 3, "once for each, no matter which client asks"
         # Just what fits is taken, and everything else goes on.
         text = "x" * (LARGEST - 1000)
         assert await ann.result(demo.service, "echo", {"text": text}) == {"text": text}
@@ -117,7 +117,7 @@ async def test_the_refusals_say_what_is_refused(narrow, folder):
 
 
 async def test_the_order_of_one_consumer_is_kept_while_others_are_refused(narrow):
-    """Its events go over one channel or another of the broker's, by their size and topic."""
+    """Its events use different channels, depending on their size and topic."""
     with Gateway(narrow.url, edges=2, **SETTINGS) as gateway:
         ann, bob, guilty = [await Consumer.open(gateway.edges[n % 2].url) for n in range(3)]
         await bob.done("subscribe", topic="order.*")

@@ -1,4 +1,4 @@
-"""A wall clock that is set, forward and back, while sessions are open whose tokens have an end."""
+"""A wall clock that is set forward and back while sessions with expiring tokens are open."""
 
 import time
 
@@ -27,7 +27,7 @@ def set_right(clock):
 
 
 class Stepped(Gateway):
-    """Its meshd lives by the clock that the test sets."""
+    """A gateway whose meshd uses the clock that the test sets."""
 
     def __init__(self, clock, *arguments, **more):
         super().__init__(*arguments, **more)
@@ -84,7 +84,7 @@ async def test_an_hour_back_prolongs_no_session(broker_url, clock, restart):
 
 
 async def test_an_hour_back_prolongs_no_remembered_verdict(broker_url, clock):
-    """Of a token that was asked about: who shows it again is let in for what was left of it, and no longer."""
+    """A cached introspection result: a client that presents the token again is accepted for the rest of its lifetime, no longer."""
     with AuthorizationServer() as server:
         settings = {"auth": {"authorizers": ["introspection"], "cache_s": 300},
                     "introspection": {"url": server.url + "/introspect", "client_id": server.client[0], "client_secret_file": "client-secret", "timeout_ms": 15_000}}

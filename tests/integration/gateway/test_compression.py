@@ -1,4 +1,4 @@
-"""permessage-deflate: off unless switched on, and no way to make the gateway unfold what it would not have taken."""
+"""permessage-deflate: off by default, and no way to make the gateway decompress more than its limit."""
 
 import json
 import zlib

@@ -56,7 +56,7 @@ def test_keys_and_addresses(backed):
 
 @pytest.fixture
 def many_descriptors():
-    """So many are open that the next has a number above 1,023, the last that select() knows."""
+    """Opens so many descriptors that the next number is above 1,023, the last that select() supports."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
     opened = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC) for _ in range(1100)]
@@ -68,7 +68,7 @@ def many_descriptors():
 
 
 def test_a_backend_with_many_descriptors(backed, many_descriptors):
-    """The first call opens the connection, those after it look whether it is still there."""
+    """The first call opens the connection; later calls check whether it is still open."""
     with SnorkyBackend(backed.edges[0].backend_url, KEY) as backend:
         for number in range(3):
             assert backend.call("news_backend", "publish", channel="c", message=number) is None

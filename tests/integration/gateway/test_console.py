@@ -1,4 +1,4 @@
-"""The console's listener: who gets what of it. (The page in a browser: tests/browser/test_console.py.)"""
+"""The console's listener: which requests it answers, and for which users. (The page in a browser: tests/browser/test_console.py.)"""
 
 import http.client
 import json

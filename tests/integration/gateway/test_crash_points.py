@@ -1,7 +1,7 @@
 """meshd, or an edge, stops dead at every step of the way of a request and its answer (common/crash_points.hpp).
 
 The programs are the product's, compiled once more with these places in them (tests/crash). A ledger at the service says
-what ran; no request has two outcomes or none, nothing runs twice unless its sender allows it, and whoever did not die
+what ran; no request has two outcomes or none, nothing runs twice unless its sender allows it, and a process that did not die
 keeps its sockets. That a place is never reached fails the test."""
 
 import asyncio
@@ -31,7 +31,7 @@ def is_unknown(answer):
 
 
 class Traffic:
-    """Consumers that ask without end, and a service that notes what it runs."""
+    """Clients that send requests continuously, and a service that records what it runs."""
 
     def __init__(self, service):
         self.service, self.ledger, self.outcomes = service, Counter(), Counter()

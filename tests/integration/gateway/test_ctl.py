@@ -219,7 +219,7 @@ def tapped(gateway, *words):
     """The running tap, once meshd has it."""
     before = gateway.meshd.log().count("an operator watches messages")
     tap = subprocess.Popen([CTL, "--config", gateway.config_file, "tap", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    wait_until(lambda: gateway.meshd.log().count("an operator watches messages") > before, lambda: f"somebody watches:\n{gateway.meshd.tail()}")
+    wait_until(lambda: gateway.meshd.log().count("an operator watches messages") > before, lambda: f"an operator watches:\n{gateway.meshd.tail()}")
     return tap
 
 
@@ -306,7 +306,7 @@ async def test_a_tap_that_is_not_read_holds_nobody_up(gateways, demo):
 
 
 def completed(line):
-    """What bash offers at the end of the line."""
+    """bash's completions at the end of the line."""
     words = line.split(" ")
     script = f'source <("{CTL}" completion bash)\nCOMP_WORDS=({" ".join(word or chr(39) * 2 for word in words)}) COMP_CWORD={len(words) - 1}\n_nuropb_ctl\nprintf "%s\\n" "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=30)

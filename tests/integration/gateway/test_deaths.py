@@ -1,4 +1,4 @@
-"""Processes that are killed (SIGKILL: no handler runs), and what the others make of it."""
+"""Processes that are killed (SIGKILL: no handler runs), and how the others react."""
 
 import asyncio
 import signal
@@ -42,7 +42,7 @@ async def test_a_killed_edge_takes_only_its_own_sockets(gateways, broker_url, de
 
 
 async def test_edges_die_and_come_again_and_again(gateways, demo):
-    """Slots are given back: more deaths than there are slots."""
+    """Slots are released: more deaths than there are slots."""
     gateway = gateways(edges=1, settings={"gateway": {"max_workers": 3}})
     async with await Consumer.open(gateway.url) as constant:
         for _ in range(5):
@@ -56,7 +56,7 @@ async def test_edges_die_and_come_again_and_again(gateways, demo):
 
 @pytest.mark.limit(90)
 async def test_a_killed_meshd_drops_no_socket(gateways, broker_url, demo):
-    """Sockets stay open; each pending request ends in exactly one outcome; traffic flows again, and nobody is told of it."""
+    """Sockets stay open; each pending request ends in exactly one outcome; traffic resumes, and no client is notified."""
     gateway = gateways(edges=2)
     async with ManualService(broker_url, unique("held")) as service:
         consumers = [await Consumer.open(edge.url) for edge in gateway.edges for _ in range(5)]
@@ -117,7 +117,7 @@ async def test_an_edge_that_hangs_is_found_by_its_heartbeat_and_others_are_not_c
 
 
 async def test_no_verdict_without_meshd(gateways):
-    """A consumer that comes while meshd is away is told to come again, not that its token is wrong."""
+    """A client that connects while meshd is away is told to retry, not that its token is wrong."""
     gateway = gateways(settings={"auth": {"verdict_timeout_ms": 300}})
     gateway.meshd.kill()
     await eventually(lambda: not gateway.edges[0].attached(), "the edge knows that meshd is away")

@@ -1,4 +1,4 @@
-"""Consumers that vanish, and consumers that don't read: their affair, and nobody else's."""
+"""Clients that vanish and clients that don't read affect no other client."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def test_a_reset_with_requests_pending_leaves_nothing_behind(gateways, bro
 
 
 async def test_gone_during_the_handshake(gateway):
-    """Before, in the middle of and right behind the upgrade; the verdict finds nobody."""
+    """Before, during and right after the upgrade; the result of the authentication finds no session."""
     before = state(gateway)[0]
     upgrade = RawSocket.upgrade(Authorization="Bearer secret-ann")
     for size in (0, 1, len(upgrade) // 2, len(upgrade) - 1, len(upgrade)):
@@ -116,7 +116,7 @@ async def test_a_socket_that_breaks_the_protocol_is_alone_in_it(gateway, demo):
 
 
 async def test_out_of_descriptors_it_goes_on_later(gateways, demo):
-    """In the edge's process: under UBSan a check of its own wants descriptors then."""
+    """In the edge's process, because a check of UBSan needs descriptors in that situation."""
     # Only of a process of our own user may we change the limits.
     gateway = gateways(settings={"hardening": {"edge_user": pwd.getpwuid(os.geteuid()).pw_name}})
     pid = gateway.edges[0].process.pid

@@ -1,4 +1,4 @@
-"""Who comes in: limits that are judged at the door, proxies that are believed or not, and those who never finish asking.
+"""Admission: limits on new connections, proxies that are trusted or not, and clients that never finish a request.
 The peer that meshd logs for a refused token would be no address to test by; a limit per address is."""
 
 import asyncio
@@ -20,7 +20,7 @@ async def connect(gateway):
 
 
 async def ended(raw, timeout=45):
-    """What still came before the end of the connection."""
+    """The data that was received before the end of the connection."""
     try:
         return await asyncio.wait_for(raw.reader.read(), timeout)
     except ConnectionError:
@@ -28,7 +28,7 @@ async def ended(raw, timeout=45):
 
 
 async def first(gateway, **options):
-    """One that is let in as soon as the health check that found the gateway ready has left."""
+    """A client that is admitted once the health check that found the gateway ready has disconnected."""
     async def try_it():
         try:
             return await Consumer.open(gateway.url, **options)
@@ -38,7 +38,7 @@ async def first(gateway, **options):
 
 
 async def asked(gateway, before=b"", **headers):
-    """The status that an upgrade gets; None where the connection is closed instead."""
+    """The status of the response to an upgrade; None if the connection is closed instead."""
     raw = await connect(gateway)
     try:
         await raw.send(before + RawSocket.upgrade(**{**TOKEN, **headers}))
@@ -60,7 +60,7 @@ async def test_over_the_limit_health_is_still_told(gateways):
 
 
 async def test_those_who_only_connect_count_too(gateways):
-    """A limit that counted WebSockets alone could be gone around by never asking for one."""
+    """A limit that counted only WebSockets could be bypassed by connections without an upgrade."""
     gateway = gateways(settings={"limits": {"connections": 3, "handshake_ms": 60_000}})
     silent = [await connect(gateway) for _ in range(3)]
 
@@ -213,7 +213,7 @@ def proxy_v2(address, command=1):
 
 
 async def test_the_proxy_header_tells_who_it_is(gateways):
-    """By the limit of one address: two may come from one each, no matter that the proxy is the same."""
+    """By the limit per address: two addresses may connect once each, although the proxy is the same."""
     gateway = gateways(wait_ready=False, settings={"listen": {"proxy_protocol": True, "trusted_proxies": ["127.0.0.0/8"]}, "limits": {"connections_per_ip": 1, "handshake_ms": 1000}})
 
     async def up():

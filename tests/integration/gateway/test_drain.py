@@ -67,7 +67,7 @@ async def test_readiness_goes_first(gateways, demo):
 
 
 async def test_sockets_are_not_closed_all_at_once(gateways, demo):
-    """So that they don't come back all at once. The others work until their own moment comes."""
+    """So that clients don't reconnect all at once. The others work until their own close."""
     gateway = gateways()
     consumers = await asyncio.gather(*(Consumer.open(gateway.url) for _ in range(400)))
     closing = [asyncio.create_task(consumer.closed(60)) for consumer in consumers]
@@ -85,7 +85,7 @@ async def test_sockets_are_not_closed_all_at_once(gateways, demo):
     outcomes = [answer.exception() or answer.result() for answer in answers if answer.done()]
     good = [outcome for outcome in outcomes if isinstance(outcome, dict) and outcome["error"] is None]
     assert good, "and are served"
-    # Whoever was told to go before its request was read got a definite no, or was closed before it could be.
+    # A client that was told to go before its request was read got a definite no, or was closed first.
     refused = [outcome["error"]["description"] for outcome in outcomes if isinstance(outcome, dict) and outcome["error"]]
     assert all("the request was not sent" in description for description in refused), refused
     assert {(await task)[0] for task in closing} == {1001}
@@ -94,7 +94,7 @@ async def test_sockets_are_not_closed_all_at_once(gateways, demo):
 
 
 async def test_a_drain_has_an_end(gateways, broker_url):
-    """A request that is never answered ends at the limit, as an outcome that is not known."""
+    """A request that is never answered ends at the limit with an unknown outcome."""
     gateway = gateways(settings={"drain": {"limit_ms": 300}})
     async with ManualService(broker_url, unique("silent")) as service:
         consumer = await Consumer.open(gateway.url)
@@ -118,7 +118,7 @@ async def test_meshd_stops_in_order(gateways, demo):
 
 
 async def test_a_meshd_that_is_replaced_costs_nobody_an_unknown_outcome(gateways, broker_url):
-    """Unlike one that is killed: what it has taken is published and confirmed, or refused, before it goes."""
+    """Unlike a killed meshd: requests that it has read are published and confirmed, or refused, before it exits."""
     gateway = gateways(edges=2, files={"policy.toml": 'default = ["request", "command"]\n'}, settings={"auth": {"policy_file": "policy.toml"}})
     ledger, outcomes, stop = Counter(), {}, asyncio.Event()
     async with ManualService(broker_url, unique("ledger")) as service:

@@ -1,4 +1,4 @@
-"""Gateways of one name and a real etcd: one leads, the others follow; deaths, outages, and what stays right meanwhile."""
+"""Gateways of one name and a real etcd: one leads, the others follow; deaths, outages, and what stays correct meanwhile."""
 
 import re
 import time
@@ -45,7 +45,7 @@ def instance_of(gateway):
 
 
 def settings(etcd, lease=60, **amqp):
-    """A short lease is for those who wait for its end: a process that is starved for so long loses it."""
+    """A short lease is only for tests that wait for its expiry: a process that gets no CPU for that long loses it."""
     return {"etcd": {"urls": [etcd.url], "lease_s": lease}, "amqp": amqp}
 
 
@@ -148,9 +148,9 @@ def demo_on(folder):
 def test_followers_wait_for_the_leaders_word(gateways, etcd):
     name = unique("team")
     lease = etcd.grant(60)
-    etcd.put(f"/nuropb/{name}/leader", "somebody", lease)
+    etcd.put(f"/nuropb/{name}/leader", "another", lease)
     member = gateways(name=name, edges=0, settings=settings(etcd), wait_ready=False)
-    member.meshd.wait_for_log("container startup-leader-decided .*leader is somebody")
+    member.meshd.wait_for_log("container startup-leader-decided .*leader is another")
     etcd.put(f"/nuropb/{name}/rmq-config-ok", "False")
     etcd.put(f"/nuropb/{name}/else", "True")
     edge = member.add_edge()
@@ -203,7 +203,7 @@ def test_the_key_deleted_by_hand(team, etcd):
     members = team(2)
     key = f"/nuropb/{members[0].name}/leader"
     etcd.delete(key)
-    wait_until(lambda: etcd.get(key), "somebody has put it again")
+    wait_until(lambda: etcd.get(key), "a member has put it again")
 
     def that_one_leads():
         # For a moment both may say so: one that has taken the key, and one that has not seen yet that it lost it.
@@ -225,7 +225,7 @@ def test_the_broker_away_while_leading_begins(gateways, etcd, private_broker):
 
 @pytest.fixture
 def guarded_etcd(folder):
-    """With TLS, and open to one user alone."""
+    """With TLS and authentication."""
     member = Etcd(folder / "guarded", Certificates(folder / "certificates"))
     member.start()
     member.require_user("gateway", "s3cret-of-etcd", "/nuropb/")

@@ -1,4 +1,4 @@
-"""What the page of metrics says of a gateway at work, over TCP; and that whatever is deployed to read it reads what is there."""
+"""The metrics of a gateway under load, over TCP; and that the deployed dashboards and alerts use existing metrics."""
 
 import json
 import os
@@ -97,7 +97,7 @@ async def test_numbered_answers_have_all_stages(world):
 
 
 async def test_what_processes_cost(world):
-    """Memory and descriptors, as /proc says of them."""
+    """Memory and descriptors, compared with /proc."""
     def rss(process):
         return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 

@@ -1,4 +1,4 @@
-"""What happens before the first message: refusals with an HTTP status, refusals by meshd's verdict, and those who don't
+"""What happens before the first message: refusals with an HTTP status, refusals by meshd, and clients that don't
 wait for either."""
 
 import asyncio
@@ -103,7 +103,7 @@ async def test_a_refused_token_closes_before_any_hello(gateway):
 
 
 async def test_messages_behind_a_refused_token_are_not_taken(gateway, broker_url):
-    """The request sits in the socket's buffer until the verdict, and then is never read."""
+    """The request waits in the socket's buffer during the authentication and is never read after the refusal."""
     async with ManualService(broker_url, unique("guarded")) as service:
         request = json.dumps({"type": "request", "payload": {"service": service.name, "method": "m", "params": {}, "trace_id": "t"}})
         async with await attempt(gateway, RawSocket.upgrade(Authorization="Bearer secret-of-nobody") + RawSocket.frame(request)) as raw:
@@ -130,7 +130,7 @@ async def test_messages_right_behind_the_handshake_are_answered_after_hello(gate
 
 
 async def context_of(service, consumer, **members):
-    """The context that a service is given with this consumer's request."""
+    """The context that a service receives with this client's request."""
     answer = await consumer.begin(service.name, "whoami", trace_id="t", **members)
     call = await service.next_call()
     service.answer(call)
@@ -139,7 +139,7 @@ async def context_of(service, consumer, **members):
 
 
 async def test_two_users_are_told_apart(gateway, broker_url):
-    """Identity is meshd's: what the service sees belongs to the socket's token."""
+    """meshd sets the identity: the service sees the user of the socket's token."""
     async with ManualService(broker_url, unique("whoami")) as service:
         async with await Consumer.open(gateway.url, "secret-ann") as ann, await Consumer.open(gateway.url, "secret-bob") as bob:
             assert (ann.hello["payload"]["event"]["user_id"], bob.hello["payload"]["event"]["user_id"]) == ("ann", "bob")
@@ -148,7 +148,7 @@ async def test_two_users_are_told_apart(gateway, broker_url):
 
 
 async def test_context_from_a_consumer_is_not_taken(gateway, broker_url):
-    """A consumer can't speak for another user by sending a context of its own."""
+    """A client can't act as another user by sending its own context."""
     forged = {"context": {"user_id": "bob", "Authorisation": "secret-bob"}, "user_id": "bob", "Authorisation": "secret-bob"}
     async with ManualService(broker_url, unique("whoami")) as service, await Consumer.open(gateway.url, "secret-ann") as ann:
         assert await context_of(service, ann, **forged) == {"user_id": "ann", "Authorisation": "secret-ann", "trace_id": "t"}

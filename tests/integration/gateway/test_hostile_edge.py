@@ -68,7 +68,7 @@ class Attack:
 
 @asynccontextmanager
 async def honest_world(gateways, broker_url, **more):
-    """A gateway with an edge and consumers, who ask all the time and have to be answered as themselves all the time."""
+    """A gateway with an honest edge and clients that send requests continuously; each answer must show the sender's own identity."""
     gateway = gateways(edges=1, **more)
     pid = gateway.meshd.pid
     gateway.asked_as = set()
@@ -117,7 +117,7 @@ def memfds(gateway):
 
 
 async def test_the_attacker_could_be_an_edge(gateways, broker_url):
-    """Or its attacks would fail for the wrong reason."""
+    """Otherwise its attacks would fail for the wrong reason."""
     async with honest_world(gateways, broker_url) as world:
         code, said, complaint = await Attack(world, "honest", "secret-bob", world.service).ended()
         assert code == 0, complaint
@@ -154,7 +154,7 @@ async def test_one_that_never_drains_its_ring(gateways, broker_url):
 
 
 async def test_memory_that_changes_while_it_is_read(gateways, broker_url):
-    """Whether it is found out is chance; that meshd bears it is not."""
+    """Whether the race is detected is chance; meshd must survive it in any case."""
     async with honest_world(gateways, broker_url) as world:
         for _ in range(3):
             code, _, complaint = await Attack(world, "racing", "secret-bob", world.service).ended()
@@ -209,7 +209,7 @@ async def test_names_that_try_to_become_more_than_names(gateways, broker_url):
 
 
 async def test_the_session_id_of_somebody_else(gateways, broker_url):
-    """What is sent to that session goes to the one who had the id first."""
+    """Messages to that session go to the one that had the id first."""
     async with honest_world(gateways, broker_url) as world:
         ann = world.consumers["ann"]
         thief = Attack(world, "session-id", "secret-bob", ann.session_id)
@@ -224,7 +224,7 @@ async def test_the_session_id_of_somebody_else(gateways, broker_url):
 
 
 async def test_a_session_that_waits_is_in_no_chat(gateways):
-    """Its edge mixed what no honest one mixes: a call on /ws and messages that are kept."""
+    """Its edge combined what no honest edge combines: a call on /ws and a resumable session."""
     gateway = gateways(**options())
     async with await SnorkyClient.open(gateway.edges[0].snorky_url) as ann:
         await ann.call("chat", "join", channel="c")
@@ -236,7 +236,7 @@ async def test_a_session_that_waits_is_in_no_chat(gateways):
 
 
 async def test_the_console_gives_an_edge_no_more_than_its_tokens(gateways, broker_url):
-    """No figures and no kill without a token of a user who is named; and where that is off, no kill with one."""
+    """No metrics and no kill without the token of a configured user; and no kill with a token if that is off."""
     async with honest_world(gateways, broker_url, settings={"console": {"enabled": True, "port": 0, "users": ["ann"]}}) as world:
         code, said, complaint = await Attack(world, "console", "", "x" * 16_000, "secret-bob", "secret-ann").ended()
         assert code == 0 and said == [401, 401, 401, 401, 403, 403, 200, 403], (said, complaint)
@@ -262,7 +262,7 @@ async def test_a_flood_of_connections(gateways, broker_url):
 
 
 async def test_one_process_is_one_worker(gateways, broker_url):
-    """It can't take up the places of edges that are to come."""
+    """It can't occupy the places of edges that start later."""
     async with honest_world(gateways, broker_url, settings={"gateway": {"max_workers": 4}}) as world:
         greedy = Attack(world, "all-slots", "20")
         assert (await greedy.line())["attached"] == 20
@@ -278,7 +278,7 @@ async def test_one_process_that_attaches_again_and_again(gateways, broker_url):
 
 
 async def test_more_workers_than_meshd_makes_memory_for(gateways, broker_url):
-    """Each is a process of its own. An honest edge has to wait for a moment, and comes in."""
+    """Each is a separate process. An honest edge has to wait for a moment and is then accepted."""
     async with honest_world(gateways, broker_url) as world:
         memory = memfds(world)
         code, said, complaint = await Attack(world, "swarm", "300").ended()

@@ -18,7 +18,7 @@ PORTS = ("websocket", "backend", "console", "metrics", "admin")
 
 @pytest.fixture(scope="module")
 def open_gateway(broker_url):
-    """With every port that there is."""
+    """A gateway with every kind of port."""
     more = options(console={"enabled": True, "port": 0}, metrics={"listen": f"127.0.0.1:{free_port()}"}, gateway={"mesh": "loopback"})
     with Gateway(broker_url, **more) as running:
         yield running
@@ -69,7 +69,7 @@ async def test_head_is_get_without_a_body(open_gateway, port):
 
 @pytest.mark.parametrize("port", ["backend", "console", "metrics", "admin"])
 async def test_connections_go_on(open_gateway, port):
-    """RFC 9112, 9.3: requests one behind the other, HTTP/1.0 with keep-alive among them, up to the one that closes."""
+    """RFC 9112, 9.3: pipelined requests, also HTTP/1.0 with keep-alive, up to the one that closes."""
     at = http_rules.ports(open_gateway)[port]
     target = {"console": b"/", "backend": b"/backend"}.get(port, b"/healthz")
     body = PUBLISH if port == "backend" else b""

@@ -1,4 +1,4 @@
-"""Limits against consumers that don't keep them: per user, exact over all edges; and memory for one that never reads."""
+"""Limits against clients that exceed them: per user, exact over all edges; and memory for a client that never reads."""
 
 import asyncio
 import json
@@ -113,7 +113,7 @@ async def test_a_user_who_floods_over_many_sockets_is_closed(gateways, demo):  #
         assert set(await asyncio.gather(*map(send_on, flood))) == {(4005, "over limits.user_messages_per_s for too long")}
         assert await bob.result(demo, "echo", {"value": 2}) == {"value": 2}
     async def comes_again():
-        """It finds the buckets as it left them, so that only who pauses gets through."""
+        """It finds its rate limiter as it left it, so that only a pause helps."""
         async with await Consumer.open(gateway.url) as back:
             try:
                 return (await back.request(demo, "echo", {"value": 3}))["error"] is None

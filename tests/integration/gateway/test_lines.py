@@ -1,4 +1,4 @@
-"""Consumers that speak JSON lines, with real parts: what WebSockets get they get, and each kind only what is its own."""
+"""Consumers that speak JSON lines, with real parts: they get what WebSockets get, and each kind only its own messages."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ async def raw(edge, data, tls=None, end=False):
 
 
 async def asked(broker_url, service, method, params):
-    """What a controller answers to a caller who makes his messages by hand."""
+    """A controller's answer to a handmade message."""
     def ask():
         with HandCaller(broker_url, service) as caller:
             return caller.ask(method, params, context={"user_id": "ops"}).body
@@ -128,7 +128,7 @@ async def test_refusals_say_why(lines, demo):  # provokes: 1007, 1009, 4402, 450
 
 
 async def let_in(edge, **options):
-    """One that is let in once the edge has seen the end of those before it: health checks, too."""
+    """A client that is admitted once the edge has noticed the end of earlier connections, also of health checks."""
     async def attempt():
         consumer = await LineConsumer.open(edge, hello=False, **options)
         if await consumer.other():
@@ -360,7 +360,7 @@ async def test_meshd_is_killed_and_no_line_drops(lines, broker_url, demo, answer
 
 
 async def test_a_meshd_with_other_settings_costs_only_the_lines(lines, demo):  # provokes: 4002
-    """A new meshd whose settings have no lines any more, under edges that have."""
+    """A new meshd whose settings have no lines any more, with edges that still have them."""
     gateway = lines()
     web, line = await Consumer.open(gateway.edges[0].url), await LineConsumer.open(gateway.edges[0])
     gateway.settings["lines"]["enabled"] = False

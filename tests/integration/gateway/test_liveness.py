@@ -60,7 +60,7 @@ async def test_pings_of_one_who_does_not_read_do_not_pile_up(gateways):
 
 
 async def test_who_says_nothing_wakes_nobody(gateways):
-    """Not even while the time for their verdicts, long given, has not passed."""
+    """Not even before the deadline of their authentication, which has long succeeded."""
     gateway = gateways(settings={"listen": {"ping_interval_s": 0}, "auth": {"verdict_timeout_ms": 600_000}})
 
     def waits():

@@ -1,4 +1,4 @@
-"""Logs never contain a token or a password, whatever the level, the format and the way in which it came."""
+"""Logs never contain a token or a password, whatever the level, the format and the place in the handshake."""
 
 import asyncio
 import json

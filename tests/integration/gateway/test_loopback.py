@@ -17,7 +17,7 @@ POLICY = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 
 @pytest.fixture
 def loopback(gateways):
-    """A gateway whose broker's port nobody listens on."""
+    """A gateway for whose broker's port there is no listener."""
     return gateways(f"amqp://guest:guest@127.0.0.1:{free_port()}/", edges=2, files={"policy.toml": POLICY}, settings={
         "gateway": {"mesh": "loopback"}, "auth": {"policy_file": "policy.toml"},
         "lines": {"enabled": True, "port": 0, "service_name": unique("lines")}})
@@ -56,7 +56,7 @@ async def test_with_much_to_do_they_stop_nobody_who_is_at_work(loopback):
 
     async with await LineConsumer.open(loopback.edges[0]) as line:
         def messages():
-            """All at once: how fast we can write is not to matter."""
+            """All at once, so that our writing speed does not matter."""
             return b"\n".join(json.dumps({"type": "request", "payload": {"service": "any", "method": "m", "params": {}, "trace_id": f"b{n}"}}).encode() for n in range(1000))
 
         async def burst():

@@ -1,4 +1,4 @@
-"""nuropb-ctl mesh configure on a real broker: it makes what is missing, says what it did, and its exit code is true."""
+"""nuropb-ctl mesh configure on a real broker: it creates what is missing, reports what it did, and its exit code is right."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def test_without_the_management_all_but_the_vhost_is_made(managed_broker, url, v
 
 @pytest.fixture(scope="module")
 def users(managed_broker):
-    """One without rights, one who may look at the management but make nothing."""
+    """A user without permissions, and one that may read the management API but create nothing."""
     for name, tags in (("stranger", []), ("watcher", ["management"])):
         managed_broker.ctl("add_user", name, "s3cret-of-" + name)
         managed_broker.ctl("set_user_tags", name, *tags)

@@ -34,7 +34,7 @@ OF_MESHD = EDGES * (2 * RING + 4 * RING) + 2 * QUEUED + SLACK
 
 
 class Memory:
-    """The most that each process has had resident beyond what it had at first."""
+    """The peak resident memory of each process above its initial value."""
 
     def __init__(self, gateway):
         self.pids = {"meshd": gateway.meshd.pid, **{f"edge {edge.number}": edge.process.pid for edge in gateway.edges}}
@@ -57,7 +57,7 @@ class Memory:
 
 
 class Flood:
-    """Consumers that send as fast as they are let, for so many seconds."""
+    """Clients that send as fast as they may, for this many seconds."""
 
     def __init__(self, gateway, consumers, service, size, ttl):
         self.gateway, self.consumers, self.service, self.size, self.ttl = gateway, consumers, service, size, ttl

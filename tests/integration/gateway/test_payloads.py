@@ -1,4 +1,4 @@
-"""What goes through: sizes, texts, depths and numbers, byte for byte."""
+"""Payloads that pass unchanged: sizes, texts, depths and numbers, byte for byte."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 
 
 async def raw_echo(gateway, demo, value):
-    """The text of the frame that answers an echo of this JSON text, beside what is around `value`."""
+    """The part of the answer to an echo of this JSON text that is around `value`."""
     raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port, limit=8 * MIB)
     async with raw:
         await raw.send(raw.upgrade(Authorization="Bearer secret-ann"))
@@ -84,7 +84,7 @@ async def test_too_deep_json_is_refused_and_the_socket_stays(gateway, demo, open
 
 
 async def test_text_that_is_not_utf8(gateway):  # provokes: 1007
-    """RFC 6455 section 8.1: the connection fails with 1007; it is that socket's affair alone."""
+    """RFC 6455 section 8.1: the connection fails with 1007; other sockets are not affected."""
     raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port)
     async with raw, await Consumer.open(gateway.url) as bystander:
         await raw.send(raw.upgrade(Authorization="Bearer secret-ann"))

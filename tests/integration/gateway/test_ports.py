@@ -18,7 +18,7 @@ LOOPBACK = {"gateway": {"mesh": "loopback"}}
 
 
 def second(folder, first, **sections):
-    """A gateway with a runtime folder of its own, on the first one's port."""
+    """A gateway with another runtime folder, on the first one's port."""
     folder.mkdir()
     other = Launched(folder, "amqp://127.0.0.1:1/", **{**LOOPBACK, **sections})
     other.config.write_text(other.config.read_text().replace(f"port = {other.port}", f"port = {first.port}"))
@@ -54,7 +54,7 @@ def test_a_second_gateway_ends_with_78_and_names_the_port(folder, first):
 
 
 def test_its_edges_see_it_without_a_launcher(folder, first):
-    """As systemd's units start them."""
+    """Like systemd's units."""
     other = second(folder / "second", first)
     (other.folder / "run").mkdir(mode=0o700)
     edge = Process("edge", [binary("nuropb-edge"), "--config", other.config], other.folder)
@@ -103,7 +103,7 @@ def test_edges_of_one_gateway_come_back_and_are_rolled(first):
 
 
 def test_every_address_is_both_families_for_all_listeners(folder):
-    """Whatever net.ipv6.bindv6only says; here it is the sockets that are asked."""
+    """Whatever net.ipv6.bindv6only is: the sockets themselves are checked."""
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     ports = [free_port() for _ in range(3)]

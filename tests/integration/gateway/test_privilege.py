@@ -94,7 +94,7 @@ def test_meshd_keeps_its_rights_to_itself(gateway):
 
 
 def places_of(pid, secrets):
-    """Where in a process, and in what it can reach without asking anybody, the secrets are."""
+    """Where the secrets are: in a process's memory and in what it can open by itself."""
     found = []
     for name in ("environ", "cmdline"):
         text = Path(f"/proc/{pid}/{name}").read_bytes()
@@ -216,7 +216,7 @@ def test_a_forbidden_call_is_meshds_last(broker_url, name):
 
 
 async def test_an_edge_opens_no_file_and_is_told_so(gateway):
-    """Refused, not killed: libraries look for files that need not be there."""
+    """Refused, not killed: libraries look for optional files."""
     process = gateway.edges[0].process
     assert tracing.call(process.pid, "open", 0, 0, 0) == -errno.EACCES
     assert process.running()
@@ -283,7 +283,7 @@ def test_another_users_processes_reach_nothing_of_meshds(gateway):
 
 
 def test_an_edge_is_turned_away_from_the_admin_socket(gateway):
-    """Also one of meshd's own user, whom no mode of a file keeps out."""
+    """Also an edge of meshd's own user, whom no file mode excludes."""
     abi = abi_of_edges()
 
     def visit():
@@ -316,7 +316,7 @@ def abi_of_edges():
 
 
 async def test_an_edge_that_has_left_meshd_has_no_key_to_the_admin_socket(gateway):
-    """Where edges are of meshd's own user, no mode of a file keeps one out, and once it has left it is no worker any more."""
+    """If edges run as meshd's own user, no file mode excludes them, and an edge that has detached is no worker any more."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as worker:
         worker.settimeout(45)
         worker.connect(str(gateway.folder / "run" / "meshd.sock"))

@@ -1,4 +1,4 @@
-"""Sends, closings and lists that reach every edge and every gateway of a service, and say exactly whom they reached."""
+"""Pushes, closes and lists that reach every edge and every gateway of a service and report exact counts."""
 
 import asyncio
 import json
@@ -246,7 +246,7 @@ async def test_reserved_topics_are_not_for_consumers(gateways, broker_url, folde
     while {"type": "event", "payload": {"topic": topic, "event": 1}} not in seen or "pushed" not in seen:
         seen.append(await ann.other())
     own = [message for message in seen if "nuropb-gateway" in json.dumps(message)]
-    assert not own, "all that `#` brings, of whoever shares the broker too, and nothing of the gateways' own"
+    assert not own, "all that `#` brings, also of other users of the broker, and nothing of the gateways' own"
     await ann.done("unsubscribe", topic="#")
     await ann.done("unsubscribe", topic="*.*")
     await both_know(first, second)
@@ -263,7 +263,7 @@ async def test_reserved_topics_are_not_for_consumers(gateways, broker_url, folde
 
 
 def publish_as_a_gateway(broker_url, name, *events):
-    """With a participant's permissions on the broker, and nothing else."""
+    """With only a participant's permissions on the broker."""
     with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
         headers = {"nuropb_protocol": "0.1.1", "nuropb_version": "0.1.8", "nuropb_type": "event", "trace_id": "t", "encrypted": ""}
         for event in events:
@@ -313,7 +313,7 @@ async def test_a_made_up_gateway_is_refused_where_gateways_have_a_key(gateways, 
 
 
 async def test_a_message_of_a_gateway_is_good_once(gateways, broker_url):
-    """Whoever reads on the broker has genuine messages in hand, and can play them back."""
+    """An attacker who reads on the broker has genuine messages, and can replay them."""
     settings = {"push": {**QUICK["push"], "key_file": "peer-keys"}}
     first = gateways(tokens=USERS, settings=settings, files={"peer-keys": KEY})
     second = gateways(tokens=USERS, settings=settings, files={"peer-keys": KEY}, name=first.name)

@@ -1,4 +1,4 @@
-"""What becomes of requests when meshd is killed: how far it was with each decides, and each ends once (design.md, rule 1)."""
+"""Requests when meshd is killed: the outcome depends on how far each was, and each ends exactly once (design.md, rule 1)."""
 
 import asyncio
 import random
@@ -86,7 +86,7 @@ async def test_what_was_never_taken_runs_once_in_its_order(gateways, broker_url)
 
 
 async def test_in_between_it_is_unknown_and_what_may_run_twice_runs_again(gateways, private_broker):
-    """The broker has it and has not said so: it is suspended."""
+    """The broker has the message and has not confirmed it, because the broker is suspended."""
     gateway = gateways(url=private_broker.url, edges=1)
     async with ManualService(private_broker.url, unique("between")) as service, await Consumer.open(gateway.url) as ann:
         first = await ann.begin(service.name, "first")

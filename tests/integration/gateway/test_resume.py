@@ -1,4 +1,4 @@
-"""A consumer that loses its socket takes its session up again, on any edge, and misses nothing: in order and once."""
+"""A client that loses its socket resumes its session on any edge and misses nothing: in order and exactly once."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ OPEN = 'default = ["request", "command", "describe", "event", "subscribe"]\n'
 
 @pytest.fixture
 def gateways(gateways, folder):
-    """With a policy that lets consumers say everything."""
+    """Gateways whose policy allows clients everything."""
     def start(settings=None, **more):
         file = folder / "policy.toml"
         file.write_text(OPEN)
@@ -108,7 +108,7 @@ async def test_the_deadline_of_a_session_that_waits_is_kept(gateways, broker_url
 
 
 async def test_what_a_dead_edge_had_written_goes_its_way(gateways, broker_url):
-    """It lies in the ring, unread, when the edge is killed."""
+    """The request is unread in the ring when the edge is killed."""
     gateway = gateways(edges=2)
     async with ManualService(broker_url, unique("ring")) as service:
         ann = await Resuming.open(gateway.edges[0].url)
@@ -218,7 +218,7 @@ async def test_bounds(gateways):
     gateway.until_ready()
 
     async def publish_and_hear(values):
-        """What bob has heard, meshd has put into mailboxes."""
+        """When bob has received it, meshd has also put it into mailboxes."""
         await publish(bob, topic, values)
         assert [(await bob.event())["event"] for _ in values] == values
 
@@ -251,7 +251,7 @@ async def test_bounds(gateways):
 
 
 async def test_who_ignores_all_this(gateways, demo, broker_url):
-    """Beside one that does not: no numbers, nothing is kept."""
+    """Beside a session that is not resumable: it has no numbers and no mailbox."""
     gateway = gateways(edges=1)
     topic = unique("plain")
     async with await Consumer.open(gateway.url) as plain, await Resuming.open(gateway.url) as kept:
@@ -272,7 +272,7 @@ async def test_who_ignores_all_this(gateways, demo, broker_url):
 
 
 async def test_what_was_subscribed_to_before_goes_along(gateways):
-    """A session may ask to be kept at any time: what its edge did for it until then, its mailbox does."""
+    """A session may become resumable at any time: from then on its mailbox does what its edge did before."""
     gateway = gateways(edges=2)
     topic = unique("before")
     async with await Consumer.open(gateway.edges[1].url, token="secret-bob") as bob:

@@ -1,4 +1,4 @@
-"""Sessions that wait for their consumers, and what comes meanwhile: pushes, operators, too much, two at once; and the same
+"""Detached sessions, and what happens meanwhile: pushes, operators, too many messages, two resumes at once; and the same
 over JSON lines."""
 
 import asyncio
@@ -33,7 +33,7 @@ async def why(consumer, url, **members):
 
 
 async def test_pushes_to_one_that_waits(gateways):
-    """By an operator, by a backend, by topic: in the order in which they were said, once."""
+    """By an operator, by a backend, by topic: in the order in which they were sent, exactly once."""
     gateway = gateways(edges=2, settings={**POLICY, "backend": {"port": 0, "key_file": "keys.toml"}}, files={**OPEN, "keys.toml": KEYS}, secrets={KEY, OTHER_KEY})
     topic = unique("news")
     async with await Consumer.open(gateway.edges[1].url, token="secret-bob") as bob:
@@ -69,7 +69,7 @@ async def test_pushes_to_one_that_waits(gateways):
 
 
 async def test_a_replay_that_is_larger_than_the_ring_while_more_comes(gateways):
-    """And the edge dies in the midst of it: the next one goes on where that one ended."""
+    """And the edge dies during the delivery: the next edge continues where that one ended."""
     gateway = gateways(edges=3, files=OPEN, settings={
         **POLICY, "rings": {"return_bytes": 1 << 18}, "limits": {"message_bytes": 16_384, "send_queue_bytes": 32 << 20}, "resume": {"mailbox_bytes": 16 << 20}})
     topic = unique("large")
@@ -133,7 +133,7 @@ async def test_an_operator_ends_it(gateways):
 
 
 async def test_two_at_once(gateways):
-    """Of any number who use a token at the same moment one has the session, and all others are told why not."""
+    """If several clients use a token at the same time, one gets the session, and the others get the reason."""
     gateway = gateways(edges=3)
     ann = await Resuming.open(gateway.edges[0].url)
     for _ in range(3):

@@ -31,7 +31,7 @@ async def test_sockets_and_files_are_made_again(gateways):
 
 
 async def test_all_of_the_folder(gateways):
-    """Sockets of consumers stay open, a new edge attaches, and the next meshd takes over as ever."""
+    """Clients' sockets stay open, a new edge attaches, and the next meshd takes over as usual."""
     # Edges of another user reach meshd from within the folder: those that ran before stand in the removed one.
     gateway = gateways(settings={**LOOPBACK, "hardening": {"edge_user": getpass.getuser(), "core_dumps": True}})
     run = gateway.folder / "run"

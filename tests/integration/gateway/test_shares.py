@@ -30,12 +30,12 @@ def log_of(edge):
 
 
 async def logged(edge, *words):
-    """Another process writes the log, so a line comes a moment after what it is about."""
+    """Another process writes the log, so a line appears a moment after its event."""
     await eventually(lambda: all(word in log_of(edge) for word in words), lambda: f"{words} in the log:\n{log_of(edge)}")
 
 
 async def raw_session(edge, token="secret-bob", receive_buffer=None):
-    """A session by hand, past its hello."""
+    """A raw session after its hello."""
     raw = await RawSocket.connect("127.0.0.1", edge.port, receive_buffer=receive_buffer, limit=4096 if receive_buffer else 2**16)
     await raw.send(raw.upgrade(Authorization=f"Bearer {token}"))
     assert await raw.response() == 101
@@ -44,7 +44,7 @@ async def raw_session(edge, token="secret-bob", receive_buffer=None):
 
 
 async def close_code(raw):
-    """The code with which the gateway closes it; 0: it ended without a word."""
+    """The gateway's close code; 0: the connection ended without a close frame."""
     try:
         while True:
             opcode, payload = await raw.read_frame()
@@ -147,7 +147,7 @@ def address_space(pid):
 
 
 def restart_with(edge, most):
-    """The edge again, with so many bytes of address space at most."""
+    """Restarts the edge with at most this many bytes of address space."""
     edge.process.stop()
     wrapper = edge.gateway.folder / "edge-with-less-memory"
     wrapper.write_text(f"#!/bin/sh\nulimit -v {most // 1024}\nexec {binary('nuropb-edge')} \"$@\"\n")
@@ -179,7 +179,7 @@ async def test_an_edge_without_memory_loses_a_socket_and_not_itself(gateways, de
 # Tokens
 
 class SlowAuthorizationServer(AuthorizationServer):
-    """Judges one token at a time, and takes its time."""
+    """Authenticates one token at a time, slowly."""
 
     def __init__(self, each):
         self.each = each
@@ -201,7 +201,7 @@ def judged_by(server, folder, **limits):
 
 
 async def shows(edge, token):
-    """The status of a handshake with this token, which is then left alone."""
+    """The status of a handshake with this token; the connection is then left open."""
     raw = await RawSocket.connect("127.0.0.1", edge.port)
     await raw.send(raw.upgrade(Authorization=f"Bearer {token}"))
     await raw.response()

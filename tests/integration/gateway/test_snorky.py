@@ -1,4 +1,4 @@
-"""Snorky on /ws (nuropb-wire.md section 3): services, channels, whom they reach, and what bad messages get."""
+"""Snorky on /ws (nuropb-wire.md section 3): services, channels, their receivers, and the answers to bad messages."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ def snorky(broker_url):
 
 
 def clients(gateway, count=4, token="secret-ann"):
-    """One on each edge, round and round."""
+    """Sockets, distributed over the edges in turn."""
     return asyncio.gather(*(SnorkyClient.open(gateway.edges[n % len(gateway.edges)].snorky_url, token) for n in range(count)))
 
 
@@ -173,13 +173,13 @@ async def test_subscriptions_outlive_a_restart_of_meshd(gateways):
             await socket.call("pubsub", "subscribe", channel="left")
         await one.call("pubsub", "publish", channel={"room": 1}, message="again")
         for socket in (one, two):
-            assert (await socket.notification("pubsub"))["message"] == "again", "and no presence was told anew"
+            assert (await socket.notification("pubsub"))["message"] == "again", "and no presence was told again"
         await two.call("chat", "send", channel="c", body="still here")
         assert (await one.notification("chat"))["body"] == "still here"
 
 
 async def test_a_call_that_meshd_never_read_goes_to_the_next_one(gateways):
-    """meshd is stopped, so that the call lies in the ring, and killed then."""
+    """meshd is stopped, so that the call stays in the ring, and then killed."""
     gateway = gateways(**options())
     async with await SnorkyClient.open(gateway.edges[0].snorky_url) as one:
         await one.call("pubsub", "subscribe", channel="x")
@@ -233,7 +233,7 @@ async def test_who_does_not_read_is_closed_and_harms_nobody(gateways):
         for n in range(40):
             await one.call("pubsub", "publish", channel="big", message="x" * 100_000)
             assert len((await one.notification("pubsub"))["message"]) == 100_000
-        await eventually(lambda: edge.health()[1]["sessions"] == 1, "the slow one is let go")
+        await eventually(lambda: edge.health()[1]["sessions"] == 1, "the slow one is disconnected")
 
 
 async def test_both_protocols_on_one_port(snorky, demo):
@@ -295,7 +295,7 @@ async def test_chat_shows_users_and_not_sockets(snorky):
 
 
 async def test_channels_span_gateways(gateways):
-    """Two gateways of one service on one broker; a third of another service hears nothing."""
+    """Two gateways of one service on one broker; a third gateway of another service gets nothing."""
     one = gateways(**options(edges=2))
     two = gateways(name=one.name, **options(edges=2))
     stranger = gateways(**options())

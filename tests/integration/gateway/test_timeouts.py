@@ -1,4 +1,4 @@
-"""A consumer waits as long as it says, and what comes later is dropped."""
+"""A client waits for its TTL, and later answers are dropped."""
 
 import asyncio
 import time
@@ -62,7 +62,7 @@ async def test_a_request_that_nobody_fetches_expires(gateway, broker_url):
 
 @pytest.mark.parametrize("ttl", [-1, "soon", 1.5, [], {}, True])
 async def test_a_ttl_that_is_none(gateway, demo, ttl):
-    """A clear refusal, and the socket stays."""
+    """A clear error, and the socket stays open."""
     async with await Consumer.open(gateway.url) as consumer:
         await consumer.send({"type": "request", "payload": {"service": demo, "method": "echo", "params": {}, "trace_id": "t", "ttl": ttl}})
         refusal = await consumer.other()

@@ -61,7 +61,7 @@ def s_client(port, *words):
 
 
 def subject(port, name, folder=None):
-    """The name in the certificate that is shown to one who asks for that name."""
+    """The name in the certificate that the server presents for this SNI."""
     ok, text = s_client(port, "-servername", name) if name else s_client(port, "-noservername")
     assert ok, text
     return re.search(r"subject=CN = (\S+)", text)[1]
@@ -238,7 +238,7 @@ async def test_a_certificates_name_is_the_user_where_an_authorizer_says_so(gatew
 
 
 def with_certificates(certificates, **more):
-    """A gateway's settings, for whom a client is who its certificate says."""
+    """Settings of a gateway that authenticates clients by their certificates."""
     return {"tls": tls_settings(certificates, client_certificates="optional", client_ca_file=str(certificates.ca), **more), "auth": {"authorizers": ["tokens", "client_certificate"], "expiry_warning_s": 1}}
 
 
@@ -267,7 +267,7 @@ async def test_a_session_ends_with_the_certificate_that_began_it(gateways, certi
 
 
 async def test_a_session_ends_with_the_authority_that_vouched_for_it(gateways, certificates):
-    """An intermediate authority that ends before its client's certificate does."""
+    """An intermediate CA that expires before its client's certificate does."""
     end = int(time.time()) + 15
     middle, middle_key = certificates.issue("middle", "middle", None, key=EC)
     (certificates.folder / "authority.names").write_text("basicConstraints=critical,CA:TRUE\n")
@@ -314,7 +314,7 @@ async def test_revoked_certificates(gateways, certificates, folder):
         assert re.search(rf"certificates not changed .*{lists.name}.*tls.client_crl_file", edge.log())
         with pytest.raises(REFUSED):
             await Consumer.open(url, None, ssl=trusting(certificates, bad))
-    # A list whose time is over is none: whoever keeps us from the next one gains nothing.
+    # An expired list is no list: an attacker who keeps us from the next one gains nothing.
     await reloaded(certificates.revocations(seconds=1), "certificates read again")
     async def refused():
         try:

@@ -1,4 +1,4 @@
-"""Traces: what consumers say of them gets to services and back to a collector, and one request's lines are found in all logs."""
+"""Traces: clients' trace contexts reach services and a collector, and the log lines of one request are found in all logs."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def traced(broker_url, collector, module_folder):
 
 
 async def arrived(consumer, service, **members):
-    """What the service's queue got: (context, AMQP headers)."""
+    """A message in the service's queue: (context, AMQP headers)."""
     answer = await consumer.begin(service.name, "m", **members)
     call = await service.next_call()
     service.answer(call)
@@ -131,7 +131,7 @@ async def test_headers_for_the_collector(gateways, collector, broker_url, folder
     file = gateway.folder / "headers"
 
     async def sent():
-        """The headers with which a span comes."""
+        """The headers of an exported span's request."""
         trace, _, parent = fresh()
         await ann.request(unique("nobody"), "m", traceparent=parent)
         await eventually(lambda: collector.of(trace), lambda: gateway.meshd.tail())
@@ -148,7 +148,7 @@ async def test_headers_for_the_collector(gateways, collector, broker_url, folder
 
 
 def publish(url, topic, event, context):
-    """As a service does while it deals with a request of that context."""
+    """Publishes like a service that handles a request of that context."""
     body = {"tag": "event", "topic": topic, "event": event, "context": context, "trace_id": "t", "correlation_id": "c", "target": None}
     headers = {"nuropb_protocol": "0.1.1", "nuropb_version": "0.1.8", "nuropb_type": "event", "trace_id": "t", "encrypted": ""}
     with connection(url) as link:
@@ -156,7 +156,7 @@ def publish(url, topic, event, context):
 
 
 async def test_subscriptions_and_events(traced, collector, broker_url):
-    """A consumer's event, and a service's that is about a traced request, come with their trace to whoever hears of them."""
+    """A consumer's event, and a service's that is about a traced request, come with their trace to each receiver."""
     traces = {name: fresh() for name in ("subscribe", "unsubscribe", "refused", "event")}
     topic = unique("traced")
     async with await Consumer.open(traced.url) as ann, ManualService(broker_url, unique("traced")) as service:

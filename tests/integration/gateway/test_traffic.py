@@ -1,4 +1,4 @@
-"""Many requests at once, over every edge: each is answered once, and to the one who asked."""
+"""Many requests at once, over every edge: each is answered once, to its sender."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def test_ten_thousand_pipelined_requests_over_a_hundred_sockets_and_four_e
     assert len({consumer.session_id for consumer in consumers}) == SOCKETS
 
     async def ask(number, consumer):
-        """All of its requests before the first answer; their content says who asked, their trace ids do not."""
+        """Sends all requests before the first answer; their content names the sender, their trace ids do not."""
         waiting = [await consumer.begin(demo, "echo", {"value": f"{number}/{index}"}, trace_id=f"r{index}") for index in range(REQUESTS)]
         return [await answer for answer in waiting]
 
@@ -39,7 +39,7 @@ async def test_ten_thousand_pipelined_requests_over_a_hundred_sockets_and_four_e
 
 
 async def test_one_socket_may_not_have_more_outstanding_than_its_limit(gateways, broker_url):
-    """The one too many is refused at once; the others are not harmed, and there is room again once they are answered."""
+    """The one above the limit is refused at once; the others are not affected, and there is room again once they are answered."""
     gateway = gateways(settings={"limits": {"pending_per_session": 8}})
     async with ManualService(broker_url, unique("held")) as service, await Consumer.open(gateway.url) as consumer:
         held = [await consumer.begin(service.name, "hold", {"n": n}) for n in range(8)]

@@ -80,7 +80,7 @@ async def test_events_reach_those_who_subscribed(gateways_by_policy, broker_url)
     await ann.done("subscribe", topic=f"{topic}.sport")
     await bob.done("subscribe", topic=f"{topic}.*")
 
-    publish_as_a_service(broker_url, f"{topic}.sport", {"goal": 1}, context={"Authorisation": "somebody's token"})
+    publish_as_a_service(broker_url, f"{topic}.sport", {"goal": 1}, context={"Authorisation": "another user's token"})
     for each in (ann, bob):
         assert await each.event() == {"topic": f"{topic}.sport", "event": {"goal": 1}}, "without its context"
     publish_as_a_service(broker_url, f"{topic}.a.b", 2)
@@ -181,7 +181,7 @@ async def test_a_socket_has_a_bound_of_subscriptions_and_leaves_none_behind(gate
     prefix = unique("many")
     for number in range(3):
         await ann.done("subscribe", topic=f"{prefix}.{number}")
-        await ann.done("subscribe", topic=f"{prefix}.{number}")  # twice is once
+        await ann.done("subscribe", topic=f"{prefix}.{number}")  # idempotent
     assert await ann.refused("subscribe", topic=f"{prefix}.3") == "NuropbTransportError"
     await ann.done("unsubscribe", topic=f"{prefix}.0")
     await ann.done("subscribe", topic=f"{prefix}.3")

@@ -1,5 +1,5 @@
-// The bounds that a broker sets when a connection is opened (frame_max, channel_max, heartbeat), and messages that can't be
-// written: they cost nobody else the connection.
+// The limits that a broker sets when a connection is opened (frame_max, channel_max, heartbeat), and messages that
+// can't be sent: they must not cost the other users of the connection the connection.
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ constexpr std::size_t frame_max = 8192;  // the least that RabbitMQ 4 permits
 constexpr unsigned heartbeat_s = 7;
 constexpr std::size_t two_participants = channels(2) - 1;
 
-/// A way to the broker that ends a connection once so many bytes have gone to the broker over it.
+/// A proxy to the broker that ends a connection once this many bytes have been sent to the broker over it.
 class FragileWay {
  public:
   FragileWay(std::uint16_t to, std::size_t holds)
@@ -130,7 +130,7 @@ TEST_F(Bounds, BodiesOfAnySizeFitTheFramesOfTheBroker) {
   EXPECT_EQ(times_away(client), 0U);
 }
 
-/// A header frame can't be divided.
+/// A header frame can't be split.
 TEST_F(Bounds, HeadersThatFitNoFrameAreRefusedByName) {
   Participant client(settings("client", Kind::client));
   ASSERT_TRUE(client.start());
@@ -184,7 +184,7 @@ TEST_F(Bounds, TheHeartbeatThatWasAgreedCounts) {
   EXPECT_EQ(connection->channel_max(), two_participants);
 }
 
-/// Whatever ends the connection each time: a broker that has no memory for it, a proxy's bound.
+/// A message that ends the connection each time it is sent, because of the broker's memory or a proxy's limit.
 TEST_F(Bounds, AMessageThatCannotBeWrittenIsGivenUpAndTheRestGoesOn) {
   FragileWay way(url().port, 1U << 20U);
   auto through = settings("client", Kind::client);

@@ -1,5 +1,5 @@
-// What a broker may do to a living connection: close a channel, cancel a consumer, delete a queue, close the
-// connection. Traffic comes back by itself, or the transport says why it can't.
+// What a broker may do to a live connection: close a channel, cancel a consumer, delete a queue, close the connection.
+// Traffic resumes by itself, or the transport reports why it can't.
 
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ class Channels : public ::testing::Test {
       ASSERT_TRUE(up) << up.error().text();
     }
   }
-  /// A request that the service gets; it stays unacknowledged.
+  /// A request that the service receives and does not acknowledge.
   Incoming reaches_the_service() {
     const std::string id = random_hex32();
     EXPECT_EQ(client_->publish(MessageType::request, name_, "{}", id).outcome, Outcome::confirmed);
@@ -64,14 +64,14 @@ class Channels : public ::testing::Test {
     }
     return false;
   }
-  /// The settings of a client that logs in as that user.
+  /// The settings of a client that logs in as this user.
   static TransportSettings as(const std::string& user) {
     auto out = settings("client", Kind::client);
     out.urls[0].user = user;
     out.urls[0].password = "pw";
     return out;
   }
-  /// A client whose user has these permissions of topics, to write and to read.
+  /// A client whose user has these topic permissions, for writing and reading.
   std::unique_ptr<Participant> limited_client(const std::string& topics) {
     broker_->run("ctl --quiet add_user " + name_ + " pw");
     broker_->run("ctl --quiet set_permissions " + name_ + " '.*' '.*' '.*'");
@@ -92,7 +92,7 @@ class Channels : public ::testing::Test {
 };
 std::unique_ptr<PrivateBroker> Channels::broker_;
 
-/// What the broker has against one participant of a connection, the other does not hear of.
+/// An error of one participant of a connection does not affect the other.
 TEST_F(Channels, AClosedChannelIsOnlyItsParticipants) {
   Participant first(settings(name_ + "-1", Kind::service)), second(first, settings(name_ + "-2", Kind::service));
   ASSERT_TRUE(first.start());
@@ -108,9 +108,9 @@ TEST_F(Channels, AClosedChannelIsOnlyItsParticipants) {
 }
 
 TEST_F(Channels, AClosedServiceChannelIsOpenedAgain) {
-  // A broker that waits no longer than that for acknowledgements closes the channel: 406. It holds for channels that are
-  // opened while it is so.
-  // From 4.3 on it waits for ever on classic queues (release notes of RabbitMQ 4.3.0, "Consumer Timeout").
+  // A broker closes a channel with 406 if a delivery is not acknowledged within consumer_timeout. That applies to
+  // channels that are opened while it is set. From 4.3 on there is no timeout on classic queues (release notes of
+  // RabbitMQ 4.3.0, "Consumer Timeout").
   if (const std::string version = broker_->output("ctl version"); std::stod(version) >= 4.3)
     GTEST_SKIP() << "RabbitMQ " << version << " closes no channel for this";
   service_.reset();
@@ -121,12 +121,12 @@ TEST_F(Channels, AClosedServiceChannelIsOpenedAgain) {
   ASSERT_TRUE(service_->start());
   broker_->run("ctl eval 'application:set_env(rabbit, consumer_timeout, 1800000).'");
   const Incoming first = reaches_the_service();
-  // What was unacknowledged comes again, on the new channel.
+  // The unacknowledged delivery is repeated on the new channel.
   ASSERT_TRUE(service_->sees([&](const auto& s) { return s.requests.size() == 2 && s.requests.back().redelivered; }));
   const auto again = service_->seen().requests.back();
   EXPECT_EQ(again.correlation_id, first.correlation_id);
   EXPECT_NE(again.delivery.epoch, first.delivery.epoch);
-  // The old delivery is of no use and no harm now, nor is one that never was; the new one is acknowledged once.
+  // Acknowledging the old delivery, or one that never existed, has no effect; the new one is acknowledged once.
   service_->transport.ack(first.delivery);
   service_->transport.ack({again.delivery.epoch, again.delivery.channel, 4711});
   service_->transport.ack(again.delivery);
@@ -160,7 +160,7 @@ TEST_F(Channels, AMessageThatIsTooLargeForTheBrokerCostsItselfOnly) {
   EXPECT_EQ(client_->transport.counters().channels_closed, 1U) << "the broker is asked once";
   EXPECT_EQ(client_->transport.counters().refused_size, 10U);
   ASSERT_TRUE(service_->sees([](const auto& s) { return s.requests.size() == 990; }));
-  // Each source's requests came in their order.
+  // The requests of each source arrived in their order.
   std::map<int, int> last;
   for (const auto& request : service_->seen().requests) {
     const int number = std::stoi(request.correlation_id.substr(1));
@@ -181,14 +181,14 @@ TEST_F(Channels, WhatIsAllowedIsTriedAndTakenUpToTheLastByte) {
   EXPECT_EQ(client_->transport.counters().channels_closed, 1U);
 }
 
-/// A client may ask for what the broker refuses as often as it likes: the connection stays, and others' requests go on.
+/// A client may repeat what the broker refuses as often as it likes: the connection stays, and others' requests go on.
 TEST_F(Channels, TopicsThatTheBrokerRefusesAgainAndAgain) {
   const auto limited = limited_client("'^mine' '.*'");
   std::vector<Outgoing> messages(600);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const bool request = i % 2 == 0;
     messages[i].type = request ? MessageType::request : MessageType::event;
-    // Events of topics that are not allowed, half of them always the same, and of ones that are.
+    // Events of forbidden topics, half of them always the same, and of allowed ones.
     messages[i].routing_key = request      ? name_
                               : i % 3 == 0 ? "mine." + std::to_string(i)
                               : i % 4 == 1 ? "others"
@@ -238,7 +238,7 @@ TEST_F(Channels, ADeletedQueueIsDeclaredAndConsumedAgain) {
   }());
   reaches_the_service();
   broker_->run("ctl delete_queue " + client_->transport.response_queue());
-  // An answer finds the queue again, once it is declared.
+  // Responses reach the queue once it is declared again.
   EXPECT_TRUE([&] {
     for (int i = 0; i < tries; ++i) {
       service_->publish(MessageType::response, client_->transport.response_queue(), "{}");
@@ -279,8 +279,8 @@ TEST_F(Channels, AnOperatorClosesAllConnections) {
     ASSERT_TRUE(one->sees([](const auto& s) { return times(s, State::ready) >= 2; }));
   reaches_the_service();
   EXPECT_TRUE(event_arrives(name_ + ".kept"));
-  // The queue has outlived the connection with its bindings, and the broker is told of the change when it consumes again: then
-  // what is published there does not come any more.
+  // The queue has survived the connection with its bindings. The removed pattern is unbound when the client consumes
+  // again; from then on its events do not arrive.
   EXPECT_TRUE([&] {
     for (int i = 0; i < tries; ++i) {
       const std::string id = random_hex32();
@@ -308,7 +308,7 @@ TEST_F(Channels, EventsOfAShortAbsenceAreWaiting) {
 }
 
 TEST_F(Channels, WhatIsRefusedForGoodEndsWithTheReason) {
-  // May not publish to the default exchange, so answers are refused: 403.
+  // The user may not publish to the default exchange, so responses are refused: 403.
   broker_->run("ctl --quiet add_user " + name_ + " pw");
   broker_->run("ctl --quiet set_permissions " + name_ + " '^nuropb-.*' '^nuropb-.*' '^nuropb-.*'");
   Participant participant(as(name_));
@@ -348,7 +348,8 @@ TEST_F(Channels, APatternThatTheBrokerRefusesIsSaidAndTheRestGoesOn) {
   reaches_the_service();
 }
 
-/// The consumer of events is on another channel than the patterns: none of its events is lost while one after the other is refused.
+/// Events are consumed on another channel than patterns are bound on, so no event is lost while one bind after the
+/// other is refused.
 TEST_F(Channels, EventsGoOnWhilePatternsAreRefused) {
   client_ = limited_client("'.*' '^" + name_ + "'");
   for (int i = 0; i < 300; ++i) ASSERT_TRUE(client_->transport.bind_event(name_ + "." + std::to_string(i)));
@@ -365,7 +366,7 @@ TEST_F(Channels, EventsGoOnWhilePatternsAreRefused) {
   ASSERT_TRUE(client_->sees([](const auto& s) { return s.refused.size() == 30 && s.bound.size() == 1; }));
   EXPECT_TRUE(client_->sees([&](const auto& s) { return s.events.size() == published; }))
       << client_->seen().events.size() << " of " << published;
-  EXPECT_EQ(client_->seen().bound, std::vector<std::string>{name_ + ".more"}) << "nothing else was bound anew";
+  EXPECT_EQ(client_->seen().bound, std::vector<std::string>{name_ + ".more"}) << "nothing else was bound again";
   const auto closed = client_->transport.counters().channels_closed;
   ASSERT_TRUE(client_->transport.bind_event("secrets.7"));
   ASSERT_TRUE(client_->sees([](const auto& s) { return s.refused.size() == 31; }));

@@ -1,4 +1,4 @@
-// What a user is told when a connection can't be made: each way in which that fails, by name.
+// The errors that a user sees if a connection can't be made: each kind of failure by name.
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@
 namespace nuropb::mesh {
 namespace {
 
-/// Takes connections, says one thing to each, and closes it or leaves it be.
+/// Accepts connections, sends one text to each, and closes it or leaves it open.
 class NotAMQP {
  public:
   NotAMQP(std::string says, bool closes)
@@ -66,7 +66,7 @@ TransportSettings settings_for(const amqp::Url& url) {
   return out;
 }
 
-/// Why it is not let in; waits for longer if that has not been said by then.
+/// The reason of the refusal; waits longer if it has not been reported by then.
 std::string refusal(const TransportSettings& settings, const std::string& part,
                     milliseconds patience = milliseconds(3000)) {
   Api api(settings);
@@ -101,7 +101,7 @@ TEST(Connection, PortsThatAreNotAMQP) {
   }
 }
 
-/// A broker with a certificate of a self-made authority, for the name localhost.
+/// A broker with a certificate of a test CA, for the name localhost.
 class Tls : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -147,7 +147,7 @@ TEST_F(Tls, ByTheRightAuthority) {
   Api api(settings("ca.pem"));
   const auto up = api.start();
   ASSERT_TRUE(up) << up.error().text();
-  // More than one record of TLS and more than a send buffer takes.
+  // More than one TLS record, and more than fits into a send buffer.
   ServiceHost host("tls-echo", "1");
   host.raw_method("echo", {.any_parameters = true}, [](std::string_view params) { return std::string(params); });
   auto served = settings("ca.pem");
@@ -182,7 +182,7 @@ TEST_F(Tls, AClientCertificateWhereTheBrokerAsksForOne) {
 }
 
 TEST_F(Tls, TheBrokersNameIsSentForIt) {
-  // A listener that looks at no more than the name (SNI), as a proxy before several brokers does.
+  // A listener that reads only the server name (SNI), like a proxy in front of several brokers.
   const shm::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -192,7 +192,7 @@ TEST_F(Tls, TheBrokersNameIsSentForIt) {
   ASSERT_EQ(::listen(listener.get(), 8), 0);
   ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
   auto named = std::async(std::launch::async, [&] {
-    // Where the name has several addresses, the first connection may be one that only looks whether this one answers.
+    // If the name has several addresses, the first connection may be only a probe of this one.
     shm::UniqueFd peer;
     for (char first = 0; !peer || ::recv(peer.get(), &first, 1, MSG_PEEK) != 1;)
       peer.reset(::accept(listener.get(), nullptr, nullptr));

@@ -1,5 +1,5 @@
-// A password that changes while we are connected, in a file: tokens that expire (RabbitMQ's OAuth 2 backend with a
-// signing key of our own), and a user whose password is changed. Traffic goes on, and each message has one outcome.
+// A password in a file that changes while we are connected: expiring tokens (RabbitMQ's OAuth 2 backend with our own
+// signing key), and a user whose password is changed. Traffic goes on, and each message has one outcome.
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
@@ -31,7 +31,7 @@ std::string base64url(std::string_view bytes) {
   return out;
 }
 
-/// A signing key, and JSON Web Tokens signed by it.
+/// A signing key, and JSON Web Tokens signed with it.
 class Issuer {
  public:
   explicit Issuer(const std::string& public_key_file) : key_(EVP_RSA_gen(2048)) {
@@ -87,7 +87,7 @@ class Credentials : public ::testing::Test {
     std::filesystem::remove_all(folder_, ignored);
   }
   static void put(const std::string& file, const std::string& secret) {
-    // Whole at once, as whoever renews secrets should.
+    // Replaced atomically, as a program that renews secrets should do.
     std::ofstream(file + ".new") << secret << "\n";
     std::filesystem::rename(file + ".new", file);
   }
@@ -105,7 +105,7 @@ class Credentials : public ::testing::Test {
     out.password_look = milliseconds(50);
     return out;
   }
-  /// Requests one after another, a few at a time, until stopped; how each ended.
+  /// Sends requests continuously, a few at a time, until it is stopped; counts the outcomes.
   struct Traffic {
     std::atomic<int> right{0}, wrong{0}, open{0};
     std::atomic<bool> stopped{false};
@@ -135,7 +135,7 @@ class Credentials : public ::testing::Test {
     }
     return true;
   }
-  /// How many connections of this name the broker has.
+  /// The number of the broker's connections with this name.
   static int connections(const std::string& name) {
     const std::string list = broker_->output("ctl --quiet list_connections client_properties");
     int out = 0;
@@ -176,7 +176,7 @@ TEST_F(Credentials, AFreshTokenIsTakenUpUnderTrafficWithoutALoss) {
   for (unsigned round = 0; round < 3; ++round) {
     put(file_, issuer_->token(name, seconds(3600 + round + 1)));
     const auto before = traffic->right.load();
-    // Both look for themselves; each is through when its broker has the newer connection only.
+    // Both check the file independently; each has handed over when its broker has only the newer connection.
     ASSERT_TRUE(eventually([&] {
       return client.transport().counters().handovers > round && service.transport().counters().handovers > round;
     }));
@@ -191,7 +191,7 @@ TEST_F(Credentials, AFreshTokenIsTakenUpUnderTrafficWithoutALoss) {
 }
 
 TEST_F(Credentials, ATokenThatExpiresIsReplacedBeforeItDoes) {
-  // The broker refuses whatever is done with an expired one.
+  // The broker refuses every operation with an expired token.
   const std::string name = "expires-" + random_hex32().substr(0, 8);
   put(file_, issuer_->token(name, seconds(8)));
   const auto expired = std::chrono::steady_clock::now() + seconds(9);
@@ -204,7 +204,7 @@ TEST_F(Credentials, ATokenThatExpiresIsReplacedBeforeItDoes) {
     EXPECT_EQ(participant.publish(MessageType::event, "t", "{}").outcome, Outcome::confirmed);
     std::this_thread::sleep_for(milliseconds(100));
   }
-  ASSERT_TRUE(participant.transport.bind_event("t." + name));  // declaring asks for permissions anew
+  ASSERT_TRUE(participant.transport.bind_event("t." + name));  // declaring checks permissions again
   EXPECT_TRUE([&] {
     for (int i = 0; i < tries; ++i) {
       participant.publish(MessageType::event, "t." + name, "{}");

@@ -1,5 +1,5 @@
-// mesh::Api against services that describe themselves, or don't, and keep to what they say, or don't: each made by hand
-// on a bare transport. How it goes with good services is in tests/interop. scripts/test names the broker:
+// mesh::Api against services that describe themselves or don't, and behave as described or don't; each is implemented
+// on a bare transport. tests/interop has the tests with correct services. scripts/test names the broker:
 // NUROPB_TEST_AMQP_URL.
 
 #include <gmock/gmock.h>
@@ -25,7 +25,7 @@ TransportSettings many_at_once(const std::string& service) {
   return out;
 }
 
-/// A service whose answers the test makes. `describe` and `answer` run on its transport's thread.
+/// A service whose answers the test decides. `describe` and `answer` run on its transport's thread.
 class HandMadeService {
  public:
   struct Asked {
@@ -75,7 +75,7 @@ class HandMadeService {
             {"public_key", key.public_key().pem()},
             {"methods", {{"secret", {{"requires_encryption", true}}}, {"open", {{"requires_encryption", false}}}}}};
   }
-  /// What was asked of it so far: "describe", "secret 1", …
+  /// The requests so far: "describe", "secret 1", …
   std::vector<std::string> seen() {
     const std::lock_guard lock(mutex_);
     return seen_;

@@ -21,7 +21,7 @@ class Events : public ::testing::Test {
     ASSERT_TRUE(listening) << listening.error().text();
     ASSERT_TRUE(sender_.start());
   }
-  /// Publishes until it arrives: binding takes effect at some time soon.
+  /// Publishes until the event arrives, because a binding takes effect with a delay.
   bool arrives(const std::string& topic) {
     for (int i = 0; i < tries; ++i) {
       const std::string id = random_hex32();
@@ -36,7 +36,7 @@ class Events : public ::testing::Test {
     }
     return false;
   }
-  /// The topics that came, in order, up to one that is published now.
+  /// The topics that arrived, in order, up to one that is published now.
   std::vector<std::string> topics_until(const std::string& last) {
     EXPECT_EQ(sender_.publish(MessageType::event, last, "{}").outcome, Outcome::confirmed);
     EXPECT_TRUE(listener_.sees([&](const auto& s) {
@@ -71,7 +71,7 @@ TEST_F(Events, BoundAndUnbound) {
 
   listener_.transport.unbind_event(topic_ + ".#");
   listener_.transport.unbind_event("never bound");
-  // A pattern bound after it: when it works, the unbinding has been done.
+  // A pattern that is bound after it: once it works, the unbinding is complete.
   ASSERT_TRUE(listener_.transport.bind_event(topic_ + "-later"));
   ASSERT_TRUE(arrives(topic_ + "-later"));
   listener_.forget();
@@ -94,7 +94,7 @@ TEST_F(Events, ManyPatternsFromManyThreads) {
   }
   for (auto& worker : workers) worker.join();
   ASSERT_TRUE(listener_.transport.bind_event(topic_ + "-end"));
-  // Patterns are told in no particular order.
+  // Patterns are reported in no particular order.
   for (int i = 0; i < each; i += 14) ASSERT_TRUE(arrives(topic_ + ".2." + std::to_string(i)));
   ASSERT_TRUE(arrives(topic_ + "-end"));
   listener_.forget();
@@ -116,7 +116,7 @@ TEST_F(Events, BoundBeforeTheTransportStarts) {
   EXPECT_TRUE(came);
 }
 
-/// Whoever waits to be told is told, also where the broker had the pattern all along.
+/// Each caller that waits for the bind is told, also if the broker had the pattern all along.
 TEST_F(Events, BoundIsSaid) {
   const auto said = [this](std::size_t times) {
     return listener_.sees([&](const auto& seen) {

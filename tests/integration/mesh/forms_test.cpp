@@ -1,4 +1,4 @@
-// Queues that are there already, declared otherwise: by an earlier run of ours, by an older version, by an operator.
+// Queues that already exist with other arguments: from an earlier run of ours, an older version, or an operator.
 
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ class Forms : public ::testing::Test {
     ASSERT_TRUE(hand_->open_channel(1));
   }
   void TearDown() override { hand_->close(); }
-  /// A service that answers to its name on the broker as it is now.
+  /// A service that answers under its name on the broker as it is now.
   void serves(Participant& service) {
     const auto up = service.start();
     ASSERT_TRUE(up) << up.error().text();
@@ -29,7 +29,7 @@ class Forms : public ::testing::Test {
     ASSERT_TRUE(service.sees([](const auto& s) { return s.requests.size() == 1; }));
     service.transport.ack(service.seen().requests[0].delivery);
   }
-  /// Takes one connection on any broker, also on one that permits no transient dead-letter queue.
+  /// Opens one connection to any broker, also to one that permits no transient dead-letter queue.
   [[nodiscard]] TransportSettings service_settings(const std::string& suffix = {}) const {
     auto out = participant_settings(name_ + suffix, Kind::service);
     out.dead_letter_queue = DeadLetterQueue::durable;
@@ -47,7 +47,7 @@ class Forms : public ::testing::Test {
 TEST_F(Forms, AnotherTimeToExpireIsAnotherQueueAtOnce) {
   auto settings = service_settings();
   std::string names;
-  // There and back again, and on: each finds those of the runs before.
+  // Changes the value, changes it back, and goes on: each run finds the queues of the previous ones.
   for (const int expires : {30'000, 31'000, 32'000, 30'000}) {
     settings.response_queue_expires = milliseconds(expires);
     Participant run(settings);

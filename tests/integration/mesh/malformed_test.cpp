@@ -1,4 +1,4 @@
-// Messages that no peer should send, put on a service's queue by hand: refused, answered where somebody waits, and the
+// Messages that no peer should send, put on a service's queue by hand: refused, answered if a caller waits, and the
 // service goes on.
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ class Malformed : public ::testing::Test {
     properties.headers = headers;
     ASSERT_TRUE(hand_->publish(channel, "nuropb-rpc-exchange", name_, true, properties, body));
   }
-  /// The next answer, as the body that came.
+  /// The body of the next response.
   json answer() {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < until) {
@@ -110,7 +110,7 @@ TEST_F(Malformed, RequestsAreRefusedWithTheReasonAndTheServiceGoesOn) {
   EXPECT_EQ(got["result"], json({{"a", 1}}));
 }
 
-/// The queues that are a participant's own: nobody waits for an answer, so bad messages are counted and dropped.
+/// A participant's own queues: no caller waits for an answer, so bad messages are counted and dropped.
 class MalformedOnOwnQueues : public ::testing::Test {
  protected:
   static constexpr std::size_t largest_body = 100'000;
@@ -143,7 +143,7 @@ class MalformedOnOwnQueues : public ::testing::Test {
     properties.headers = headers;
     ASSERT_TRUE(hand_->publish(channel, exchange, key, false, properties, body));
   }
-  /// Each of these is refused, and what comes after them arrives.
+  /// Each of these is refused, and later messages arrive.
   void expect_refused(std::string_view exchange, const std::string& key, const std::string& good_type,
                       const std::function<std::size_t(const Participant::Seen&)>& arrived) {
     const auto wrong_type = good_type == "event" ? "response" : "event";
@@ -187,7 +187,7 @@ TEST_F(MalformedOnOwnQueues, Events) {
 }
 
 TEST_F(MalformedOnOwnQueues, HeadersOfOtherTypesAndDeepOnes) {
-  // Arrays within arrays, as deep as a frame holds: whoever decodes them must not run out of stack.
+  // Arrays within arrays, as deep as a frame holds: decoding them must not run out of stack.
   for (const std::size_t depth : {1U, 1000U, 20'000U}) {
     std::vector<amqp_field_value_t> levels(depth);
     for (std::size_t i = 0; i < depth; ++i) {

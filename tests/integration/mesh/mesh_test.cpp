@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using std::chrono::seconds;
 
-/// A service with a name of its own and a client, both on the broker.
+/// A service with a unique name and a client, both on the broker.
 class MeshTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -209,7 +209,7 @@ TEST_F(MeshTest, WhatAMQPCannotCarryIsRefusedAndHarmsNobody) {
 TEST_F(MeshTest, StoppingEndsEveryRequest) {
   auto future = client_->request(name_, "never", json::object());
   {
-    // One that was not yet published would be refused with a definite answer.
+    // A request that was not yet published would be refused with a definite answer.
     std::unique_lock lock(mutex_);
     ASSERT_TRUE(noted_.wait_for(lock, seconds(60), [&] { return !kept_.empty(); }));
   }

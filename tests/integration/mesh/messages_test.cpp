@@ -1,5 +1,5 @@
-// What lies on the wire, looked at by a plain AMQP consumer: properties of what we publish, and where a service's
-// messages go.
+// The messages on the wire, as a plain AMQP consumer sees them: properties of what we publish, and the routes of a
+// service's messages.
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -30,13 +30,13 @@ class Messages : public ::testing::Test {
     hand_.emplace(std::move(*opened));
     ASSERT_TRUE(hand_->open_channel(channel));
   }
-  /// A queue of our own that gets what is published with this key.
+  /// A queue that receives what is published with this key.
   void listen(const std::string& exchange, const std::string& key) {
     ASSERT_TRUE(hand_->declare_queue(channel, name_ + "-ear", {true, {}, milliseconds(5000)}));
     ASSERT_TRUE(hand_->bind_queue(channel, name_ + "-ear", exchange, key));
     ASSERT_TRUE(hand_->consume(channel, name_ + "-ear", "ear", true));
   }
-  /// The next message with this correlation id; its body has one frame or none.
+  /// The next message with this correlation id; its body has at most one frame.
   Message next(const std::string& correlation_id) {
     Message out;
     std::string key;

@@ -1,5 +1,5 @@
-// The mesh library while its broker dies, hangs and runs out of memory. Callers never wait for it, every request ends
-// once, and traffic comes back by itself.
+// The mesh library while its broker dies, hangs and runs out of memory. Callers never block, every request ends exactly
+// once, and traffic resumes by itself.
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -29,13 +29,13 @@ bool eventually(const std::function<bool()>& holds, seconds limit = seconds(90))
   return true;
 }
 
-/// Requests one after another, a few at a time, with an account of what became of each. Answers may come after its end.
+/// Sends requests continuously, a few at a time, and records the outcome of each. Answers may arrive after its end.
 class Traffic {
  public:
   Traffic(Api& client, std::string service, int at_a_time) : client_(client), service_(std::move(service)) {
     for (int i = 0; i < at_a_time; ++i) ask();
   }
-  /// Waits until whatever was begun has ended.
+  /// Waits until every request that was sent has ended.
   void stop() {
     books_->stopped = true;
     EXPECT_TRUE(eventually([&] { return books_->ended == books_->begun; }))
@@ -100,7 +100,7 @@ class Outage : public ::testing::Test {
     options.ttl = ttl;
     return client_->request(name_, "echo", params, options).get();
   }
-  /// A request that can't be answered now ends by its own deadline, whatever the broker does.
+  /// A request that can't be answered now ends at its own deadline, whatever the broker does.
   void expect_prompt_timeout() {
     const auto begun = steady_clock::now();
     const auto answer = ask({{"late", true}}, milliseconds(300));
@@ -139,7 +139,7 @@ TEST_F(Outage, WhatHasTimeWaitsForTheBroker) {
   broker_->run("start");
   ASSERT_EQ(answer.wait_for(seconds(90)), std::future_status::ready);
   const auto got = answer.get();
-  // The service may come back a moment after us: then nobody is bound, and that is told.
+  // The service may reconnect a moment after us: then no queue is bound, and that is reported.
   if (!got) EXPECT_EQ(got.error().name, "NuropbNotDeliveredError") << got.error().description;
   else EXPECT_EQ(*got, json({{"n", 1}}));
   EXPECT_TRUE(eventually([&] { return ask({{"n", 2}}, seconds(10)).has_value(); }));
@@ -148,7 +148,7 @@ TEST_F(Outage, WhatHasTimeWaitsForTheBroker) {
 TEST_F(Outage, HungBrokerHoldsUpNobody) {
   ASSERT_TRUE(ask({{"n", 0}}, seconds(30)));
   broker_->run("suspend");
-  // Much more than all buffers between us hold, in messages of which each is larger than may be written at once.
+  // Much more than all buffers between the two ends hold, in messages that are each larger than a single write.
   std::vector<std::future<Answer>> waiting;
   const std::string filler(3 << 20, 'x');
   auto longest = steady_clock::duration::zero();
@@ -192,7 +192,7 @@ TEST_F(Outage, PausedReaderStaysConnected) {
   Api api(quick);
   ASSERT_TRUE(api.start());
   api.transport().pause_deliveries(true);
-  // Beside it one that sends no heartbeat at all: when the broker has given that one up, it would have given up ours.
+  // A second connection sends no heartbeats at all: once the broker has closed it, it would have closed ours, too.
   amqp::ConnectionSettings silent;
   silent.heartbeat_s = 1;
   const auto mute = amqp::Connection::open(quick.urls.front(), silent);

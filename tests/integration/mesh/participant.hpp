@@ -1,5 +1,5 @@
 #pragma once
-// A transport with everything that it says kept, to be waited for.
+// A transport that records all its callbacks, so that tests can wait for them.
 
 #include <algorithm>
 #include <atomic>
@@ -26,7 +26,7 @@ class Participant {
   };
 
   explicit Participant(TransportSettings settings) : transport(std::move(settings), callbacks()) {}
-  /// On the connection of another, which is started after this.
+  /// Uses the connection of another participant, which is started after this one.
   Participant(Participant& first, ParticipantSettings settings)
       : transport(first.transport, std::move(settings), callbacks()) {}
   ~Participant() { transport.stop(); }
@@ -35,7 +35,7 @@ class Participant {
     transport.start();
     return transport.wait_ready(timeout);
   }
-  /// Waits until what was seen is so.
+  /// Waits until the condition holds for what was recorded.
   bool sees(const std::function<bool(const Seen&)>& so, milliseconds limit = milliseconds(60'000)) {
     std::unique_lock lock(mutex_);
     return news_.wait_for(lock, limit, [&] { return so(seen_); });
@@ -48,7 +48,7 @@ class Participant {
     const std::lock_guard lock(mutex_);
     seen_ = {};
   }
-  /// Publishes and waits for what becomes of it.
+  /// Publishes and waits for the outcome.
   Report publish(MessageType type, const std::string& routing_key, const std::string& body,
                  const std::string& correlation_id = random_hex32()) {
     Outgoing message;

@@ -1,4 +1,4 @@
-// Two participants on one connection: what is one's never gets to the other.
+// Two participants on one connection: neither gets the other's messages.
 
 #include <gtest/gtest.h>
 
@@ -60,7 +60,7 @@ TEST_F(Participants, RequestsReportsAndAnswersAreTheirOwn) {
   answer(*first_, last(*first_));
   ASSERT_TRUE(second_->sees([](const auto& s) { return s.responses.size() == 1; }));
   EXPECT_EQ(second_->seen().responses[0].correlation_id, mine);
-  // Whose a delivery is, its channel says.
+  // A delivery's channel says which participant it belongs to.
   first_->transport.ack(second_->seen().responses[0].delivery);
   ASSERT_TRUE(first_->sees([&](const auto& s) {
     return std::any_of(s.reports.begin(), s.reports.end(),
@@ -85,7 +85,7 @@ TEST_F(Participants, EventsComeToWhoBoundThem) {
 }
 
 TEST_F(Participants, ALongQueueOfOneIsNoQueueOfTheOther) {
-  // More than the broker has taken before the other's is there, however late that comes.
+  // More than the broker accepts before the other participant's message arrives, no matter how late that is.
   std::vector<Outgoing> many(20'000);
   for (auto& one : many) {
     one.type = MessageType::event;
@@ -100,7 +100,7 @@ TEST_F(Participants, ALongQueueOfOneIsNoQueueOfTheOther) {
       << "it did not wait for all of the other's";
 }
 
-/// One that can't keep up pushes back for all, and all go on once none wants that any more.
+/// Backpressure of one participant pauses all; they resume once no participant needs the pause.
 TEST_F(Participants, APauseOfOneHoldsForTheConnection) {
   second_->transport.pause_deliveries(true);
   EXPECT_EQ(caller_->publish(MessageType::request, name_ + "-1", "{}").outcome, Outcome::confirmed);

@@ -1,6 +1,6 @@
 #pragma once
-// A RabbitMQ node of a test program's own, to be stopped, killed, hung and starved. Made by scripts/broker, which
-// scripts/test names in NUROPB_TEST_BROKER, and gone with this object.
+// A RabbitMQ node of one test program, which may stop, kill, hang and starve it. Created with scripts/broker, which
+// scripts/test names in NUROPB_TEST_BROKER; removed with this object.
 
 #include <cstdlib>
 #include <filesystem>
@@ -33,7 +33,7 @@ class PrivateBroker {
     if (std::system((command(arguments) + " >/dev/null").c_str()) != 0)
       throw std::runtime_error("scripts/broker " + arguments + " failed");
   }
-  /// What it prints.
+  /// The command's output.
   [[nodiscard]] std::string output(const std::string& arguments) const {
     std::string out;
     FILE* const pipe = ::popen(command(arguments).c_str(), "r");

@@ -19,12 +19,12 @@ inline amqp::Url broker_url() {
 
 enum class Kind { service, client };
 
-/// How long to wait the i-th time for what may not have come because it was sent too early: soon again, on a machine
-/// that does other things as well more patiently. Sixty times of it are more than a minute.
+/// How long to wait at the i-th attempt for a message that may have been sent too early: short at first, then longer,
+/// for busy machines. Sixty attempts take more than a minute.
 inline milliseconds patience(int i) { return milliseconds(std::min(2000, 100 + 50 * i)); }
 inline constexpr int tries = 60;
 
-/// Why `start(how long)` did not succeed, and whatever else it said until `part` was among it.
+/// The error of `started`; if it does not contain `part`, waits until a later error of the transport does.
 template <class Transport>
 std::string reason_with(Transport& transport, Result<void> started, const std::string& part) {
   for (int i = 0; !started && started.error().text().find(part) == std::string::npos && i < tries; ++i)
@@ -32,7 +32,7 @@ std::string reason_with(Transport& transport, Result<void> started, const std::s
   return started ? "connected" : started.error().text();
 }
 
-/// With an instance id of its own, on a broker that is this test's alone.
+/// With a random instance id, on a broker that only this test uses.
 inline TransportSettings participant_settings(const std::string& name, Kind kind, const amqp::Url& url) {
   TransportSettings out;
   out.urls = {url};
@@ -44,7 +44,7 @@ inline TransportSettings participant_settings(const std::string& name, Kind kind
   return out;
 }
 
-/// The same on the broker that all tests share, where its queues are soon gone.
+/// The same on the broker that all tests share; the queues expire soon.
 inline TransportSettings participant_settings(const std::string& name, Kind kind) {
   auto out = participant_settings(name, kind, broker_url());
   out.response_queue_expires = milliseconds(5000);

@@ -38,7 +38,7 @@ def add(tree, name, text, programs=(), peers=False):
 
 
 def asked(tree):
-    """What was installed, built and brought, since it was asked last."""
+    """What was installed, built and fetched since the last call."""
     file = tree / "scripts" / "asked"
     lines = [line.rpartition("/scripts/")[2] for line in file.read_text().splitlines()]
     file.unlink()
@@ -165,7 +165,7 @@ KEPT = {
 
 
 def check(tree, figures, *words, kept=None):
-    """Of a run with such figures, without running anything."""
+    """Checks these results without running anything."""
     (tree / "kept.json").write_text(json.dumps({"figures": KEPT if kept is None else kept}))
     results = {"machine": {"cpu": "a cpu", "cores": 2, "kernel": "6"}, "date": "2026-01-01", "benchmarks": {}, "figures": figures}
     (tree / "results.json").write_text(json.dumps(results))

@@ -71,7 +71,7 @@ class Server:
             writer.write(data)
 
     async def pings(self, text, pieces=1):
-        """To every socket, and waits for each pong. A ping may come in pieces, and with 0 to 125 bytes."""
+        """Sends pings to every socket and waits for each pong. A ping may come in pieces, and with 0 to 125 bytes."""
         data = frame(9, text)
         size = -(-len(data) // pieces)
         for at in range(0, len(data), size):

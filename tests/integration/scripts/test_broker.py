@@ -1,4 +1,4 @@
-"""scripts/broker: a node of its own, on ports of its own, that leaves nothing behind."""
+"""scripts/broker: a separate node on its own ports, which leaves nothing behind."""
 
 import os
 import shutil
@@ -185,7 +185,7 @@ def test_tls_management_and_lines_of_its_config(node, folder):
 
 
 def test_a_stale_pid_file_harms_nobody(node):
-    """After a reboot its number may be another process's."""
+    """After a reboot its pid may be another process's."""
     node.run("start")
     node.run("kill")
     innocent = subprocess.Popen(["sleep", "600"])
@@ -200,7 +200,7 @@ def test_a_stale_pid_file_harms_nobody(node):
 
 
 def test_the_url_of_a_node_that_does_not_run_is_not_given(node):
-    """It would be taken for one at which a broker listens."""
+    """It would be mistaken for a port with a listening broker."""
     for _ in range(2):
         done = node.run("url", check=False)
         assert done.returncode == 3 and not done.stdout and str(node.folder) in done.stderr, done
@@ -214,7 +214,7 @@ def test_a_start_that_fails_says_so_and_leaves_nothing(node):
     node.run("start", "--config-line", "heartbeat = 7")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_unprivileged_user_may_run_one():
     # Beside the repository, which may be where only root can read.
     home = Path(subprocess.run(["mktemp", "-d", "/tmp/nuropb-nobody.XXXXXX"], check=True, capture_output=True, text=True).stdout.strip())

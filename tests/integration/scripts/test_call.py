@@ -1,4 +1,4 @@
-"""scripts/call: one request from the command line; its exit code tells how it ended."""
+"""scripts/call: one request from the command line; the exit code is its outcome."""
 
 import json
 import subprocess

@@ -9,7 +9,7 @@ ITSELF = "tests/integration/scripts/test_calls.py"
 
 
 def places(pattern):
-    """The files that have it."""
+    """The files that contain it."""
     listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     found = set()
     for name in listed:

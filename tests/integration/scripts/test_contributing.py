@@ -32,7 +32,7 @@ def test_each_variant_is_explained_and_can_be_built():
 
 
 def cached(preset, presets):
-    """What a preset sets, with what it inherits."""
+    """A preset's variables, including the inherited ones."""
     own = presets[preset]
     return {**(cached(own["inherits"], presets) if "inherits" in own else {}), **own.get("cacheVariables", {})}
 
@@ -93,7 +93,7 @@ def test_each_folder_has_a_readme():
 
 
 def test_documents_that_comments_cite_are_in_the_tree():
-    """A comment that names the source of a rule is worth nothing without that source."""
+    """A comment that names the source of a rule is useless without that source."""
     folders = [ROOT / name for name in IN_ROOT if (ROOT / name).is_dir()]
     documents = {file.name for folder in folders for file in folder.rglob("*.md")} | {file.name for file in ROOT.glob("*.md")}
     cited = 0

@@ -1,4 +1,4 @@
-"""Every command of README.md and docs/ runs, and what the pages show comes out of it.
+"""Every command of README.md and docs/ runs and prints what the pages show.
 
 A page's ```sh blocks run in order, in one bash with `set -euo pipefail`, in a tree that looks like a fresh clone; pages
 other than the first begin where that one ends, with its gateway running, and the last one stops it. All of them run once
@@ -61,7 +61,7 @@ def test_every_command_of_a_page_runs(page, clone):
 
 
 def test_the_pages_run_in_the_order_of_the_book(clone):
-    """Each page leaves the gateway, the broker and the shell as the next one needs them."""
+    """Each page leaves the gateway, the broker and the shell in the state that the next one needs."""
     pages = [page for page in book() if page in BLOCKS and running(page) and page != TUTORIAL]
     # The reference comes behind the last page, and is read beside the others, while the gateway runs.
     in_order = [page for page in pages if not page.is_relative_to(DOCS / "reference")]
@@ -119,14 +119,14 @@ def test_links_lead_somewhere():
 
 
 def anchors_of(page):
-    """As GitHub makes them of headings."""
+    """The anchors that GitHub derives from headings."""
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", prose, re.MULTILINE)}
 
 
 def test_the_sample_config_is_what_the_programs_print():
     printed = subprocess.run([BIN / "nuropb-meshd", "--sample-config"], capture_output=True, text=True, check=True).stdout
-    assert (ROOT / "deploy" / "nuropb-gateway.toml").read_text() == printed, "write it anew: nuropb-meshd --sample-config >deploy/nuropb-gateway.toml"
+    assert (ROOT / "deploy" / "nuropb-gateway.toml").read_text() == printed, "write it again: nuropb-meshd --sample-config >deploy/nuropb-gateway.toml"
 
 
 def test_versions_that_pages_name_are_those_that_are_tested():

@@ -1,4 +1,4 @@
-"""scripts/lib/evidence.py: the page of what was tested says what runs of scripts/test said, and nothing else."""
+"""scripts/lib/evidence.py: the evidence page reports the results of scripts/test's runs, and nothing else."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""scripts/install-packages: nothing to do, nothing done; else apt-get, with no service started. dpkg and apt are stood in for."""
+"""scripts/install-packages: nothing to do, nothing done; else apt-get, with no service started. dpkg and apt are replaced."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ SCRIPT = ROOT / "scripts" / "install-packages"
 
 @pytest.fixture
 def machine(folder):
-    """A PATH in which dpkg-query knows the packages of a file, and apt-get and sudo write down how they were called."""
+    """A PATH in which dpkg-query knows the packages of a file, and apt-get and sudo record their arguments."""
     calls = folder / "calls"
     programs = {
         "dpkg-query": f'grep -qx "$4" {folder}/installed && echo -n installed',

@@ -28,7 +28,7 @@ from support.websocket import is_closed
 async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
     gateway = launch()
     wait_until(gateway.ready_file.exists, lambda: f"it says so:\n{gateway.process.tail()}")
-    assert gateway.attached() == 2, "all edges take consumers"
+    assert gateway.attached() == 2, "all edges accept clients"
     gateway.until_ready()
     consumers = [await Consumer.open(gateway.url) for _ in range(6)]
     for consumer in consumers:
@@ -41,7 +41,7 @@ async def test_it_is_ready_when_it_says_so_and_stops_in_order(launch, demo):
 
 
 def test_edges_that_only_listen_are_not_ready(launch, folder):
-    """Before meshd has taken them in they turn consumers away."""
+    """Until meshd has accepted them they refuse clients."""
     bin = versions(folder, other=False)
     (bin / "nuropb-edge").unlink()
     (bin / "nuropb-edge").write_text(
@@ -163,7 +163,7 @@ async def test_sigusr1_reads_again_and_drops_nobody(launch, demo):
 
 
 async def ask_all_the_time(gateway, service, outcomes, stop):
-    """As a consumer that comes back whenever it is sent away; what it was told goes to `outcomes`."""
+    """Like a client that reconnects whenever it is closed; the outcomes are appended to `outcomes`."""
     while not stop.is_set():
         try:
             consumer = await Consumer.open(gateway.url)
@@ -186,7 +186,7 @@ async def rolled(gateway, times=1):
 
 
 async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo):
-    """A roll replaces meshd where it would not be the same; sockets are closed only by the edges' turn, 1001 each."""
+    """A roll replaces meshd if its program or settings changed; sockets are closed only when it is their edge's turn, with 1001."""
     gateway = launch(edges=2).until_ready()
     outcomes, stop = [], asyncio.Event()
     asking = [asyncio.create_task(ask_all_the_time(gateway, demo, outcomes, stop)) for _ in range(8)]
@@ -214,7 +214,7 @@ async def test_new_settings_reach_meshd_and_no_socket_drops_for_it(launch, demo)
 
 
 async def outcome(consumer, url, verb, **members):
-    """As docs/tasks/resume.md tells consumers to do: after a loss, what is neither answered nor pending was never taken."""
+    """As docs/tasks/resume.md advises clients: after a loss, a request that is neither answered nor pending was never read."""
     trace_id = None
     while True:
         try:
@@ -241,7 +241,7 @@ async def outcome(consumer, url, verb, **members):
 
 
 async def test_a_roll_costs_those_nothing_who_can_resume(launch, broker_url, folder):
-    """Every request is answered, once, and runs once; every event comes, once and in order."""
+    """Every request is answered once and runs once; every event arrives once and in order."""
     (folder / "policy.toml").write_text('default = ["request", "event", "subscribe"]\n')
     gateway = launch(edges=2, auth={"policy_file": str(folder / "policy.toml")}).until_ready()
     topic, ran, stop = unique("news"), Counter(), asyncio.Event()
@@ -289,7 +289,7 @@ async def test_a_roll_costs_those_nothing_who_can_resume(launch, broker_url, fol
 
 
 def versions(folder, other):
-    """A folder of programs, as a package manager leaves it after an upgrade."""
+    """A folder of programs as after a package upgrade."""
     bin = folder / "bin"
     bin.mkdir(exist_ok=True)
     for name in ("meshd", "edge"):
@@ -343,7 +343,7 @@ def test_half_an_upgrade_is_not_rolled_to(launch, folder):
 
 
 def test_programs_that_are_missing_for_a_while_end_nothing(launch, folder):
-    """As when a package is being replaced."""
+    """As while a package is being replaced."""
     bin = versions(folder, other=False)
     gateway = launch(edges=2, bin=bin).until_ready()
     (bin / "nuropb-edge").unlink()
@@ -358,7 +358,7 @@ def test_programs_that_are_missing_for_a_while_end_nothing(launch, folder):
 
 
 def test_new_edges_that_do_not_start_leave_the_old_ones(launch, folder):
-    """Of a version that does not understand the old one, so all would go at once."""
+    """A version with another ABI, so that all would be restarted at once."""
     bin = versions(folder, other=False)
     gateway = launch(edges=2, bin=bin).until_ready()
     versions(folder, other=True)
@@ -441,7 +441,7 @@ def test_back_off_grows(launch, folder):
 
 
 def test_sigterm_while_it_starts_is_a_stop_in_order(launch, folder):
-    """An edge that has not come to its own handling of signals ends by the signal, and nothing is amiss."""
+    """An edge that has not installed its signal handlers yet is ended by the signal, which is no error."""
     bin = versions(folder, other=False)
     (bin / "nuropb-edge").unlink()
     (bin / "nuropb-edge").write_text(f'#!/bin/sh\n[ "$1" != --version ] || exec {binary("nuropb-edge")} --version\nexec tail -f /dev/null\n')
@@ -482,7 +482,7 @@ def test_binaries_that_are_missing_are_named(launch, folder):
 
 
 def test_two_signals_at_once_are_one_wish(launch):
-    """As `timeout` sends them: to its child, and to the group that the child is in."""
+    """Like `timeout`: to its child and to the child's process group."""
     gateway = launch(edges=1, drain={"grace_ms": 1500}).until_ready()
     for pause in (0.002, 0.01, 0.2, 0.0):
         gateway.process.popen.send_signal(signal.SIGTERM)
@@ -505,7 +505,7 @@ def test_signals_count_from_the_first_moment(launch, number):
 
 
 def test_processes_that_start_are_not_ended_by_what_they_are_told_later(launch):
-    """An edge or meshd that is told to read again before it has handlers."""
+    """An edge or meshd that gets SIGHUP before it has installed its handlers."""
     gateway = launch(edges=1).until_ready()
     for name in ("meshd", "edge 0"):
         os.kill(gateway.pids(name)[0], signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A process that hangs (SIGSTOP: it lives and does nothing) is found by its missing signs of life, killed and replaced."""
+"""A process that hangs (SIGSTOP: it exists and does nothing) is detected by its missing heartbeats, killed and replaced."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ QUICK = {"hung_after_s": 4}  # on a busy machine a process that is well may be k
 
 
 def suspend(pid):
-    """A process of many threads takes a moment to stand still."""
+    """A process with many threads takes a moment to stop."""
     os.kill(pid, signal.SIGSTOP)
     states = [Path(f"/proc/{pid}/task/{thread}/stat") for thread in os.listdir(f"/proc/{pid}/task")]
     wait_until(lambda: all(state.read_text().rsplit(")", 1)[1].split()[0] == "T" for state in states), f"{pid} stands still")
@@ -35,7 +35,7 @@ async def test_a_meshd_that_hangs_is_replaced_and_no_socket_drops(launch, demo):
 
 @pytest.mark.parametrize("meshd", ["lives", "is killed as well"])
 async def test_an_edge_that_hangs_is_replaced(launch, meshd):
-    """Also where meshd is killed meanwhile: the new one has never seen that edge, so its heartbeat tells nobody."""
+    """Also where meshd is killed meanwhile: the new one has never seen that edge, so it does not watch its heartbeat."""
     gateway = launch(gateway=QUICK).until_ready()
     hung = gateway.pids("edge 1")[0]
     suspend(hung)
@@ -69,7 +69,7 @@ async def test_one_that_ran_comes_back_within_a_second_however_often_it_dies(lau
 
 @pytest.mark.parametrize("first", ["the launcher", "its processes"])
 async def test_all_of_it_is_paused_and_goes_on(launch, demo, first):
-    """As by the freezer of a control group, or a snapshot of a virtual machine: none hangs, and no socket is lost."""
+    """Like a control group's freezer or a virtual machine's snapshot: no process counts as hung, and no socket is lost."""
     gateway = launch(gateway=QUICK).until_ready()
     launcher, others = gateway.process.pid, below(gateway.process.pid)
     consumers = [await Consumer.open(gateway.url) for _ in range(6)]

@@ -1,4 +1,4 @@
-"""scripts/lib/launcher, piece by piece: no process is started."""
+"""Unit tests of scripts/lib/launcher: no process is started."""
 
 import json
 import os
@@ -161,7 +161,7 @@ def test_what_it_tells_the_service_manager(folder):
 
 
 def test_ready_files_that_can_not_be_written_are_refused(folder):
-    for wrong, why in ((folder / "no" / "such", "No such file"), (folder, "no regular file"), ("/dev/null", "no regular file"), ("/proc/ready", "can't be written")):
+    for wrong, why in ((folder / "no" / "such", "No such file"), (folder, "not a regular file"), ("/dev/null", "not a regular file"), ("/proc/ready", "can't be written")):
         assert why in ReadyFile(wrong).why_not(), wrong
     (folder / "file").write_text("")
     assert "Not a directory" in ReadyFile(folder / "file" / "ready").why_not()

@@ -1,4 +1,4 @@
-"""Wherever the log goes, and whatever becomes of that place: lines may be lost, and nothing else."""
+"""Log sinks that fail: lines may be lost, and nothing else."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ DEBUG = {"level": "debug"}  # four lines for each request
 
 @pytest.fixture
 def start(folder):
-    """start(before=…, **sections): a launched gateway without a broker, that says as much as it can."""
+    """start(before=…, **sections): a launched gateway without a broker that logs as much as it can."""
     started = []
 
     def begin(before=(), log=DEBUG, **sections):
@@ -42,7 +42,7 @@ async def answered(consumer, requests=200):
 
 
 async def all_goes_on(gateway):
-    """Under more lines than a pipe and the queues before it hold: no process ends, those that are killed come back, sockets stay."""
+    """With more lines than a pipe and the queues before it hold: no process ends, killed ones are restarted, sockets stay open."""
     gateway.until_ready()
     meshd, edges = named(gateway, "nuropb-meshd"), named(gateway, "nuropb-edge")
     assert (len(meshd), len(edges)) == (1, 2)

@@ -35,7 +35,7 @@ class Manager:
         wait_until(lambda: line in self.heard()[since:], lambda: f"{line}: {self.said[since:]}")
 
     def events(self):
-        """What it heard, without signs of life."""
+        """The names of the received notifications, without the periodic ones."""
         return [line.split("=")[0] for line in self.heard() if not line.startswith(("WATCHDOG", "STATUS", "MONOTONIC_USEC"))]
 
 

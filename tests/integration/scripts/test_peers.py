@@ -1,4 +1,4 @@
-"""scripts/lib/peers.sh: the peers' virtual environment has a Python that they can run with, whatever the machine's own is."""
+"""scripts/lib/peers.sh: the peers' virtual environment has a suitable Python, whatever the machine's own is."""
 
 import subprocess
 import sys

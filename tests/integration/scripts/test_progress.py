@@ -1,4 +1,4 @@
-"""What takes long says what it is doing while it does it: each of these waits until the line has been read, however long
+"""Long-running scripts report their progress: each of these waits until the line has been read, however long
 that takes, and only then lets the work end. (The launcher's and quickstart's lines: in their own tests.)"""
 
 import os
@@ -38,7 +38,7 @@ def test_an_installation_says_what_apt_does(machine, folder):  # noqa: F811
 
 
 def test_suites_that_run_are_named_now_and_then(tree, folder):  # noqa: F811
-    """Also those beside others, which say nothing themselves before all have ended."""
+    """Also suites that run in parallel and print nothing before all have ended."""
     go = folder / "go"
     for suite in ("integration/gateway", "integration/service"):
         (tree / "tests" / suite / "test_it.py").write_text(
@@ -58,7 +58,7 @@ def test_a_benchmark_that_measures_is_named(bench_tree, folder):  # noqa: F811
     go = folder / "go"
     add(bench_tree, "slow", f"{hold(go)}\n" + writing('{"figures": {"a": {"value": 1, "unit": "ns"}}}'))
     with Process("bench", [bench_tree / "scripts" / "bench"], folder, OFTEN) as bench:
-        wait_until(lambda: "slow measures, " in bench.log(), bench.tail, 60)
+        wait_until(lambda: "slow has been measuring for " in bench.log(), bench.tail, 60)
         go.touch()
         wait_until(lambda: not bench.running(), bench.tail, 60)
         assert bench.popen.returncode == 0, bench.tail()

@@ -1,4 +1,4 @@
-"""scripts/quickstart: what it prints works, and when it ends nothing of it is left. (.ci/run runs its --smoke, which builds.)"""
+"""scripts/quickstart: the commands that it prints work, and it leaves nothing behind. (.ci/run runs its --smoke, which builds.)"""
 
 import json
 import os
@@ -37,7 +37,7 @@ def shell(line, **environment):
 
 @pytest.fixture
 def start(folder):
-    """Starts it, again and again in the same folder."""
+    """Starts it repeatedly in the same folder."""
     run, started = folder / "quickstart", []
 
     def begin(*options):
@@ -144,7 +144,7 @@ def test_the_next_start_keeps_what_was_changed(start):
     assert "messages_per_s = 1234" in kept and "edges = 1" in kept, kept
     end(second)
 
-    # With a mistake it says so, and --fresh writes them anew.
+    # With a mistake it says so, and --fresh writes them again.
     settings.write_text(kept.replace("messages_per_s", "messages_per_x"))
     done = shell(f"scripts/quickstart --bin {BIN}", NUROPB_QUICKSTART_DIR=str(first.run_folder))
     assert done.returncode == 1 and "messages_per_x" in done.stderr and "--fresh" in done.stderr, done.stderr

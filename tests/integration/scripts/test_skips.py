@@ -1,4 +1,4 @@
-"""A test that was left out is allowed by name, or it fails CI (scripts/lib/skips.py, tests/allowed_skips.toml)."""
+"""A skipped test is allowed by name, or it fails CI (scripts/lib/skips.py, tests/allowed_skips.toml)."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The units of deploy/systemd: systemd reads them without a word, and they leave little open."""
+"""The units of deploy/systemd: systemd accepts them without a warning, and they permit little."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ HIGHEST = 2.0  # of 10, where 10 is a service with no protection at all
 
 @pytest.fixture
 def units(folder):
-    """As installed, but with the programs where they are."""
+    """The installed units with the paths of the built programs."""
     for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.target")]:
         (folder / unit.name).write_text(unit.read_text().replace("/usr/sbin/nuropb-", f"{BIN}/nuropb-"))
     return folder

@@ -1,4 +1,4 @@
-"""scripts/test tells the truth: a failure anywhere makes it fail, and what was skipped is said. The real script, in a tree
+"""scripts/test: a failure anywhere makes it fail, and skipped tests are reported. The real script, in a tree
 where what it calls is small and does as it is told."""
 
 import os
@@ -252,7 +252,7 @@ def test_only_what_was_asked_for(tree):
 
 
 def packages_of(root, **versions):
-    """What dpkg knows of a root folder."""
+    """The packages of a root folder, from dpkg."""
     (root / "var" / "lib" / "dpkg").mkdir(parents=True)
     (root / "var" / "lib" / "dpkg" / "status").write_text("".join(
         f"Package: {name.replace('_', '-')}\nStatus: install ok installed\nArchitecture: all\nMaintainer: a@b\nDescription: d\nVersion: {version}\n\n" for name, version in versions.items()))

@@ -1,4 +1,4 @@
-"""docs/reference/threat-model.md: every boundary has an attacker, what holds, and tests that exist."""
+"""docs/reference/threat-model.md: every boundary has an attacker, a defence, and tests that exist."""
 
 from support.paths import ROOT
 from support.shown_by import missing_tests

@@ -1,4 +1,4 @@
-"""scripts/wait-for: waits for what is to come, and for nothing longer than its limit. scripts/service-venv: what it refuses."""
+"""scripts/wait-for: waits for conditions, at most up to its limit. scripts/service-venv: what it refuses."""
 
 import subprocess
 import time
@@ -57,6 +57,6 @@ def test_service_venv_leaves_one_that_is_there(folder):
     python.write_text("#!/bin/sh\nexit 0\n")
     python.chmod(0o755)
     done = run("service-venv", folder / "venv")
-    assert done.returncode == 0 and "is there" in done.stdout and sorted(path.name for path in (folder / "venv").iterdir()) == ["bin"]
+    assert done.returncode == 0 and "exists" in done.stdout and sorted(path.name for path in (folder / "venv").iterdir()) == ["bin"]
     for words in ((), ("--no-such-option",), ("one", "two")):
         assert run("service-venv", *words).returncode == 2

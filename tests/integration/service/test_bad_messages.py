@@ -67,7 +67,7 @@ BAD = {
     "encrypted: no dot": ({"encrypted": "yes"}, RSA_LIKE.encode(), "encryption", ""),
     "encrypted: empty parts": ({"encrypted": "yes"}, b".", "encryption", ""),
     "encrypted: not base64": ({"encrypted": "yes"}, b"!!!.???", "encryption", ""),
-    "encrypted: for somebody else": ({"encrypted": "yes"}, sealed(RSA_LIKE, FERNET_LIKE), "encryption", ""),
+    "encrypted: for another key": ({"encrypted": "yes"}, sealed(RSA_LIKE, FERNET_LIKE), "encryption", ""),
     "encrypted: short key part": ({"encrypted": "yes"}, sealed(b64(b"k"), FERNET_LIKE), "encryption", ""),
     "encrypted: long key part": ({"encrypted": "yes"}, sealed(b64(os.urandom(100_000)), FERNET_LIKE), "encryption", ""),
     "in the clear and must not": ({}, body("s", "secret", {"value": 1}), "encryption", "requires encryption"),

@@ -24,7 +24,7 @@ COOKIE_SECRET = "a secret of nobody's"
 
 
 class Login(AuthenticateMixin):
-    """A page beside the WebSocket: whoever is known gets nuropb-gw's session cookie with it."""
+    """A page beside the WebSocket: an authenticated user gets nuropb-gw's session cookie with it."""
 
     def get(self):
         user = self.get_current_user()

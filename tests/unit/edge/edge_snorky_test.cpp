@@ -131,7 +131,7 @@ TEST_F(EdgeSnorky, NobodyNeedsNoTokenWhereTheConfigSaysSo) {
   const auto nobody = open(asked, {});
   EXPECT_EQ(asked.kind, CredentialKind::none);
   EXPECT_EQ(asked.credential, "");
-  const auto somebody = open(asked);
+  const auto ann = open(asked);
   EXPECT_EQ(asked.kind, CredentialKind::header);
   EXPECT_THAT(refusal(Consumer::upgrade("/websocket", {})), HasSubstr("HTTP/1.1 401"));
 }

@@ -123,7 +123,7 @@ TEST_F(EdgeTest, AVerdictForASocketThatIsGoneIsNotItsSuccessors) {
   const auto asked = meshd_->open();
   EXPECT_EQ(asked.session, before.session) << "the slot is used again";
   EXPECT_NE(asked.serial, before.serial);
-  meshd_->accept({before.session, before.serial, {}, CredentialKind::header, "", ""}, "somebody else");
+  meshd_->accept({before.session, before.serial, {}, CredentialKind::header, "", ""}, "another user");
   EXPECT_TRUE(consumer.silent());
   meshd_->accept(asked, "user 2");
   EXPECT_THAT(consumer.read_text(), HasSubstr("user 2"));

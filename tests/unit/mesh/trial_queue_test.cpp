@@ -88,7 +88,7 @@ TEST_F(TrialQueueTest, NewTopicsGoInCompanyUntilTheFirstIsRefused) {
 
 TEST_F(TrialQueueTest, ALongTopicGoesAlone) {
   event("a", ann);
-  event(std::string(TrialQueue::longest_topic_in_company, 'l'), bob);
+  event(std::string(TrialQueue::longest_shared_topic, 'l'), bob);
   EXPECT_EQ(goes(), "a");
 }
 

@@ -20,8 +20,8 @@ TEST(AddressSeal, WhatItSealsItOpens) {
   EXPECT_EQ(seal.seal(address), id) << "sealing again keeps nothing of the former message";
 }
 
-/// Computed by another implementation, which gives the vector of the SipHash paper's appendix: a successor of another
-/// version has to open what this one has sealed.
+/// Computed by another implementation, which reproduces the vector in the appendix of the SipHash paper: a later
+/// version must open what this one has sealed.
 TEST(AddressSeal, TheMacIsSipHash) {
   EXPECT_EQ(AddressSeal(key, address.instance).seal(address), "abcd123405000063000007000000002ab620b8573a4da15a");
 }
@@ -38,7 +38,7 @@ TEST(AddressSeal, NothingElseIsOpened) {
     changed[i] = changed[i] == '0' ? '1' : '0';
     EXPECT_FALSE(seal.open(changed)) << i;
   }
-  // The MAC of one address does not serve for its neighbour.
+  // The MAC of one address is not valid for the next one.
   ReturnAddress next = address;
   ++next.sequence;
   EXPECT_FALSE(seal.open(next.correlation_id() + id.substr(32)));

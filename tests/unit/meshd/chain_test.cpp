@@ -116,7 +116,7 @@ TEST_F(AuthorizerChainTest, AsksTheOneThatGaveAnIdentityWhetherItStillHolds) {
   EXPECT_FALSE(chain->still_good(ann));
   ann.authorizer = "of another config";
   EXPECT_FALSE(chain->still_good(ann));
-  EXPECT_TRUE(chain->still_good(Identity{})) << "nobody was asked about an anonymous consumer";
+  EXPECT_TRUE(chain->still_good(Identity{})) << "no authorizer is asked about an anonymous client";
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ TEST(Claims, Times) {
   for (const char* text : {"\"12\"", "null", "true", "[]", "{}"}) EXPECT_FALSE(numeric_date(json::parse(text))) << text;
 }
 
-/// RFC 7519: any number. What is too large to count with is far away, in its direction.
+/// RFC 7519 allows any number. One that is too large to calculate with is a time far in the past or future.
 TEST(Claims, TimesThatAreFarAway) {
   const std::pair<const char*, std::int64_t> rows[] = {
       {"9223372036854775", far_future},      // Java's Long.MAX_VALUE in milliseconds, as seconds

@@ -124,7 +124,7 @@ TEST_F(ExpiriesTest, AStepForwardProlongsNothingEither) {
   set(one, 0, 1000 + 5);
   step(seconds(3600));
   pass(seconds(5));
-  EXPECT_EQ(due().size(), 1u) << "its own time is over before its share of the ten minutes is";
+  EXPECT_EQ(due().size(), 1u) << "it expires before its share of the ten minutes is over";
 }
 
 TEST_F(ExpiriesTest, AStepForwardThatLeavesSomeTimeBringsTheEndNearer) {

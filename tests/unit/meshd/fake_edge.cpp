@@ -13,7 +13,7 @@
 namespace nuropb::meshd {
 namespace {
 
-/// Where a descriptor is sent, or received, beside one byte.
+/// Where a descriptor is sent or received, beside one byte.
 class OneDescriptor {
  public:
   OneDescriptor() {
@@ -73,19 +73,19 @@ std::string packet_of(const shm::Hello& hello) {
   return out;
 }
 
-/// In the process of the edge: no memory is allocated and no lock is taken here.
+/// Runs in the edge's process, which must not allocate memory or take locks.
 [[noreturn]] void connect_and_sleep(int to_test, std::string_view hello) {
-  // meshd's handlers came along with the fork, and would tell the test's meshd of this process's signals.
+  // fork() copied meshd's signal handlers, which would report this process's signals to the test's meshd.
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::signal(number, SIG_DFL);
   ::signal(SIGUSR1, connect_many_times);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int connection = connect_to_meshd();
   if (connection < 0) ::_exit(1);
-  // The kernel tells meshd who sends it, so the test can't.
+  // The kernel tells meshd which process sends the hello, so the test process can't send it.
   if (!hello.empty() && ::send(connection, hello.data(), hello.size(), MSG_NOSIGNAL) < 0) ::_exit(1);
   OneDescriptor message;
   if (!message.send(to_test, connection)) ::_exit(1);
-  // It must have nothing of meshd's or of the test's open, or no end of theirs would be seen. The test waits for that.
+  // Closes what meshd and the test have open, or their peers would never see the end. The test waits for that.
   ::close_range(0, static_cast<unsigned>(to_test) - 1, 0);
   ::close_range(static_cast<unsigned>(to_test) + 1, ~0U, 0);
   ::close(to_test);
@@ -119,7 +119,7 @@ void EdgeProcess::connect_again() const { ::kill(pid_, SIGUSR1); }
 
 int EdgeProcess::end() {
   if (ended_by_ != 0) return ended_by_;
-  // A SIGKILL that it was sent before wins over this one, delivered or not.
+  // An earlier SIGKILL wins over this signal, delivered or not.
   ::kill(pid_, SIGTERM);
   int status = 0;
   if (::waitpid(pid_, &status, 0) != pid_) throw std::runtime_error("the edge's process is gone");

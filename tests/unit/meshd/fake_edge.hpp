@@ -22,21 +22,22 @@
 
 namespace nuropb::meshd {
 
-/// A process that has connected to a Unix socket and does nothing else.
+/// A process that connects to a Unix socket and does nothing else.
 class EdgeProcess {
  public:
-  /// `hello`: what it sends; nothing: it connects only.
+  /// `hello`: what the process sends; nothing: it only connects.
   explicit EdgeProcess(const std::string& path, const std::optional<shm::Hello>& hello = {});
   ~EdgeProcess();
   EdgeProcess(const EdgeProcess&) = delete;
   EdgeProcess& operator=(const EdgeProcess&) = delete;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  /// The connection; the process itself has closed it.
+  /// The connection. The process itself has closed its copy.
   shm::UniqueFd take_connection() { return std::move(connection_); }
-  /// Has it connect many times more. It does so soon after.
+  /// Makes the process connect many more times, soon after the call.
   void connect_again() const;
-  /// Ends it, if no other signal has done so before, and says by which signal it ended: SIGTERM, if it was left alone.
+  /// Ends the process, unless another signal has done so before. Returns the signal that ended it: SIGTERM unless there
+  /// was another.
   int end();
 
  private:
@@ -56,15 +57,15 @@ struct Got {
 
 class FakeEdge {
  public:
-  /// Connects and says hello. `run` has meshd do all that it can do now.
+  /// Connects and says hello. `run` runs meshd's loop until it is idle.
   FakeEdge(std::function<void()> run, const std::string& path, const std::string& ticket = {},
            std::uint32_t abi = shm::abi);
 
-  /// Nothing: it was refused.
+  /// Nothing if the edge was refused.
   std::optional<shm::Welcome> welcome;
   std::string refusal;
 
-  /// Writes a record, which meshd sees when it runs next.
+  /// Writes a record, which meshd reads in its next run.
   template <class Record>
   void write(records::Type type, const Record& record, std::uint64_t sequence = 0) {
     std::string payload;
@@ -73,7 +74,7 @@ class FakeEdge {
   }
   void write_raw(std::uint16_t type, std::string_view payload, std::uint64_t sequence = 0);
 
-  /// Has meshd run. The next record that it has sent, which has to be of this type.
+  /// Runs meshd and returns the next record that it has sent, which must be of this type.
   template <class Record>
   Got<Record> next(records::Type type) {
     auto [header, payload] = next_raw(static_cast<std::uint16_t>(type));
@@ -82,14 +83,14 @@ class FakeEdge {
     if (!record) throw std::runtime_error("a record of type " + std::to_string(header.type) + " can't be decoded");
     return {header, std::move(kept), *record};
   }
-  /// Has meshd run. True if it has sent nothing that was not read yet.
+  /// Runs meshd. Returns true if there is no unread record.
   bool quiet();
-  /// What it has sent and what was not read yet, without having it run.
+  /// The unread records, without running meshd.
   std::uint64_t unread() { return answers_.depth(); }
 
   [[nodiscard]] shm::BrokerState broker() const { return segments_->broker(); }
-  /// Positions in the request ring: up to where meshd has taken records, up to where it has settled them, and the end of
-  /// what was written.
+  /// Positions in the request ring: how far meshd has read records, how far it has settled them, and the end of the
+  /// written data.
   [[nodiscard]] std::uint64_t taken() const { return segments_->taken(); }
   [[nodiscard]] std::uint64_t settled() const { return segments_->settled(); }
   [[nodiscard]] std::uint64_t written() const { return requests_.tail(); }
@@ -104,13 +105,13 @@ class FakeEdge {
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
   EdgeProcess& process() { return process_; }
 
-  /// Has meshd run. True if it has ended the connection.
+  /// Runs meshd. Returns true if it has closed the connection.
   bool detached();
-  /// The same, and it has killed the process.
+  /// Like detached(), and meshd has killed the process.
   bool killed();
-  /// By which signal the process ended; ends it by SIGTERM if none has.
+  /// The signal that ended the process; ends it with SIGTERM if there was none.
   int ended_by() { return process_.end(); }
-  /// Its process ends and its descriptors are closed, as if it had been killed by somebody else.
+  /// The process ends and its descriptors are closed, as if another process had killed it.
   void die();
 
  private:

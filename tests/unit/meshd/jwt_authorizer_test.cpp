@@ -47,7 +47,7 @@ struct JwtAuthorizerTest : testing::Test {
     jwt = std::move(*made);
     jwt->start(loop.post());
   }
-  /// A server that publishes `published`, or what `status` says.
+  /// A server that publishes `published`, or answers with `status`.
   void serve(milliseconds retry) {
     server.emplace([this](const SmallServer::Request&) {
       const std::lock_guard lock(mutex);
@@ -136,7 +136,7 @@ TEST_F(JwtAuthorizerTest, ANewKeyCounts) {
   EXPECT_EQ(judge(token_of("EdDSA")).what, What::refused) << "the newest set does not have it";
   publish(keys_named({"ed25519"}));
   EXPECT_TRUE(judge(token_of("EdDSA")).accepted());
-  EXPECT_EQ(judge(token_of("RS256")).what, What::refused) << "the former key was taken out";
+  EXPECT_EQ(judge(token_of("RS256")).what, What::refused) << "the previous key was removed";
 }
 
 TEST_F(JwtAuthorizerTest, TheLastGoodSetStaysInForce) {

@@ -88,12 +88,12 @@ TEST(JwtKeys, LeavesOutWhatIsNotForSignaturesOrUnknown) {
   set["keys"].push_back({{"kty", "new"}});
   const auto keys = JwtKeys::from_jwks(set.dump(), "x", false);
   ASSERT_TRUE(keys) << keys.error().text();
-  EXPECT_EQ(keys->size(), 5u) << "neither rsa, nor the secret, which nobody publishes";
+  EXPECT_EQ(keys->size(), 5u) << "neither rsa, nor the secret, which is never published";
   EXPECT_TRUE(keys->candidates("RS256", "").empty());
   EXPECT_TRUE(keys->candidates("HS256", "").empty());
 }
 
-/// What is left out of a set, where a good key stands beside it, and why.
+/// Keys that are skipped in a set that also has a good key, and why.
 SkippedKeys skipped_beside_a_good_one(const json& odd) {
   const json good = jwt_vectors()["jwks"]["keys"][0];
   SkippedKeys out;
@@ -108,7 +108,7 @@ SkippedKeys skipped_beside_a_good_one(const json& odd) {
   return out;
 }
 
-/// RFC 7517, section 5: what an implementation can't use, it ignores.
+/// RFC 7517, section 5: an implementation ignores keys that it can't use.
 TEST(JwtKeys, OneOddKeyDoesNotSpoilASet) {
   const json rsa = jwt_vectors()["jwks"]["keys"][0];
   const auto changed = [&](const char* member, const json& value) {

@@ -96,7 +96,7 @@ TEST(Jwt, Claims) {
   EXPECT_EQ(judge("other issuer", rules).what, What::good);
   rules.audience = {};
   EXPECT_EQ(judge("no aud", rules).what, What::good);
-  EXPECT_EQ(judge("another's", rules).what, What::bad) << "a token for somebody, and nobody said that we are it";
+  EXPECT_EQ(judge("another's", rules).what, What::bad) << "a token for an audience, and no rule says that it is us";
   rules.require_exp = false;
   rules.audience = {"x", "other"};
   EXPECT_EQ(judge("no exp", rules).what, What::good);

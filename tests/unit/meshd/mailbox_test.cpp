@@ -90,7 +90,7 @@ TEST_F(MailboxTest, ManyMailboxesOfAUserTakeNothingFromOthers) {
   EXPECT_LE(all_.bytes(), 6 * (40 + Mailboxes::overhead));
   crowd.clear();
   EXPECT_EQ(all_.bytes(), 3 * (40 + Mailboxes::overhead));
-  // Alone, or no more than the others: the larger one.
+  // The larger one, alone or together with the others.
   Mailbox one(all_, ann_, 0);
   for (int i = 0; i < 4; ++i) add(one);
   EXPECT_EQ(one.gone(), 1u);
@@ -134,7 +134,7 @@ TEST_F(MailboxTest, WhatIsLetGoBeforeItsEdgeHadItIsTold) {
   EXPECT_TRUE(all_.take_overrun().empty());
   for (int i = 0; i < 9; ++i) all_.add(parked, text(40));
   all_.trim(parked);
-  EXPECT_FALSE(all_.any_overrun()) << "its consumer hears of it when it comes";
+  EXPECT_FALSE(all_.any_overrun()) << "its client is told when it resumes";
 }
 
 TEST_F(MailboxTest, AnAnswerEndsItsRequestOnce) {
@@ -154,7 +154,7 @@ TEST_F(MailboxTest, AnAnswerEndsItsRequestOnce) {
 TEST_F(MailboxTest, NoAddressTwiceAndNoMoreTextThanTheBound) {
   Mailbox box(all_, ann_, 0), other(all_, bob_, 0);
   ASSERT_TRUE(all_.wait(box, pending(1)));
-  EXPECT_FALSE(all_.wait(other, pending(1))) << "somebody waits there";
+  EXPECT_FALSE(all_.wait(other, pending(1))) << "a request waits there";
   EXPECT_FALSE(all_.wait(box, pending(2, SteadyTime(milliseconds(1)), std::string(40, '1'))));
   ASSERT_TRUE(all_.wait(box, pending(2, SteadyTime(milliseconds(1)), std::string(26, '1'))));
   EXPECT_FALSE(all_.wait(box, pending(3))) << "32 bytes, and one for each";
@@ -231,7 +231,7 @@ TEST_F(MailboxTest, ASessionMovesFromTableToTableAsItIs) {
   EXPECT_EQ(from.open(), 0u);
   EXPECT_EQ(from.find(3, 4), nullptr);
   EXPECT_EQ(to.open(), 1u);
-  EXPECT_EQ(to.find(7, 4), session) << "whoever points to it goes on to";
+  EXPECT_EQ(to.find(7, 4), session) << "pointers to it stay valid";
   EXPECT_EQ(&session->mailbox->owner(), session);
   EXPECT_EQ(from.release(3), nullptr);
 }

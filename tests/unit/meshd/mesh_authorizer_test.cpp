@@ -84,7 +84,8 @@ TEST_F(MeshAuthorizerTest, AsksAndHears) {
   ASSERT_TRUE(call) << call.error().text();
   EXPECT_EQ(call->method, "check");
   EXPECT_EQ(nlohmann::json::parse(call->params), (nlohmann::json{{"token", "t\"1"}}));
-  EXPECT_FALSE(ReturnAddress::parse(sent[0].correlation_id)) << "no answer to a consumer can be taken for one";
+  EXPECT_FALSE(ReturnAddress::parse(sent[0].correlation_id))
+      << "it can't be confused with the answer to a client's request";
   const auto message = answer_to(sent[0], R"({"user_id":"ann"})");
   EXPECT_TRUE(mesh.take(message));
   ASSERT_EQ(verdicts.size(), 1u);

@@ -80,7 +80,7 @@ TEST_F(MeshdEvents, TheBrokerIsToldOfTheFirstSubscriptionAndOfTheLast) {
   ann.subscribe(1, "a.b");
   EXPECT_EQ(ann.answer(1).error, "null");
   ann.subscribe(2, "a.b");
-  EXPECT_EQ(ann.answer(2).error, "null") << "twice is once";
+  EXPECT_EQ(ann.answer(2).error, "null") << "idempotent";
   bob.subscribe(1, "a.b");
   EXPECT_EQ(bob.answer(1).error, "null");
   EXPECT_THAT(mesh().bind_order, ElementsAre("a.b"));
@@ -235,7 +235,7 @@ TEST_F(MeshdEvents, EventsForTheTwoKindsOfHandlersAreKeptApart) {
   EXPECT_FALSE(mesh().bound.contains("a.b"));
   web.event(2, "a.b", "1");
   settle();
-  // The answer and the event come by two carriers, in no order of their own.
+  // The answer and the event come over two transports, in any order.
   bool answered = false, came = false;
   for (int i = 0; i < 2; ++i) {
     try {

@@ -87,7 +87,7 @@ std::uint16_t Client::ended() {
 }
 
 MeshdTest::MeshdTest() {
-  // Not TempDir(), which may be so long that no socket's path fits in.
+  // Not TempDir(), whose path may be too long for a socket.
   std::string name = "/tmp/nuropb-meshd-XXXXXX";
   if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
   folder_ = name;
@@ -170,7 +170,7 @@ void MeshdTest::settle() {
 }
 
 void MeshdTest::settle_with(const std::function<void()>& look) {
-  // A loop that never comes to rest is a mistake of meshd's, and not to hang the test.
+  // A loop that never becomes idle is an error of meshd; it must not hang the test.
   constexpr int most = 100'000;
   for (int steps = 0; loop_ && loop_->step(); ++steps) {
     look();

@@ -36,7 +36,7 @@
 
 namespace nuropb::meshd {
 
-/// Takes every token for the name of its user: "ann" is ann. A test may set another result for a token.
+/// Accepts every token as the name of its user: "ann" is ann. A test may set another result for a token.
 class NameAuthorizer final : public Authorizer {
  public:
   [[nodiscard]] std::string_view name() const override { return "names"; }
@@ -58,7 +58,7 @@ class NameAuthorizer final : public Authorizer {
   std::string reload_error;
 };
 
-/// What a request came to.
+/// The outcome of a request.
 struct Answered {
   std::string result, error;
   RequestOutcome outcome = RequestOutcome::ok;
@@ -68,10 +68,10 @@ struct Answered {
 
 class MeshdTest;
 
-/// Parameters of a request, of about so many bytes.
+/// Parameters of a request, about this many bytes long.
 inline std::string params_of(std::size_t bytes) { return R"({"x":")" + std::string(bytes, 'x') + "\"}"; }
 
-/// One client's session, as its edge has it.
+/// One client's session, as its edge sees it.
 class Client {
  public:
   Client(MeshdTest& test, FakeEdge& edge, std::uint32_t slot, std::uint32_t serial, const SessionId& id)
@@ -100,9 +100,9 @@ class Client {
     return out;
   }
 
-  /// The next record, which has to be the answer to this request.
+  /// The next record, which must answer this request.
   Answered answer(std::uint64_t sequence);
-  /// The next record, which has to end this session; its code.
+  /// The next record, which must end this session; returns its close code.
   std::uint16_t ended();
 
   FakeEdge& edge;
@@ -116,11 +116,11 @@ class Client {
 
 class MeshdTest : public ::testing::Test {
  public:
-  /// To have meshd do all that it can do now.
+  /// Runs meshd's loop until it is idle.
   void settle();
-  /// The same one handler at a time, with a look after each.
+  /// The same, one handler at a time, with a check after each.
   void settle_with(const std::function<void()>& look);
-  /// Time goes by; what is due in it is done when it is due. Edges that live give their signs of life.
+  /// Advances the clock; each timer that expires meanwhile runs at its time. Live edges send their heartbeats.
   void pass(std::chrono::steady_clock::duration time);
   [[nodiscard]] std::uint64_t deadline_ms(milliseconds from_now = std::chrono::seconds(30)) const {
     return to_ring_ms(clock_.now() + from_now);
@@ -130,42 +130,42 @@ class MeshdTest : public ::testing::Test {
   MeshdTest();
   ~MeshdTest() override;
 
-  /// Starts meshd with `config_` and `policy_`. Its broker is ready, unless the test says otherwise.
+  /// Starts meshd with `config_` and `policy_`. Its broker is ready unless the test has decided otherwise.
   void start(bool with_broker = true);
-  /// meshd is gone at once, as if it had been killed: nothing is said to anybody.
+  /// Destroys meshd without any farewell, as if it had been killed.
   void kill() { loop_.reset(); }
-  /// meshd is told to stop, and does; its exit code.
+  /// Stops meshd in order; returns its exit code.
   int stop();
-  /// Another meshd in its place, which has its secret.
+  /// Starts another meshd with the same secret in its place.
   void restart() {
     kill();
     start();
   }
 
   FakeEdge& attach(const std::string& ticket = {}, std::uint32_t abi = shm::abi);
-  /// Presents a session, whatever comes of it.
+  /// Presents a session, whatever the result.
   Client present(FakeEdge& edge, std::uint32_t slot, std::string_view credential,
                  records::CredentialKind kind = records::CredentialKind::header,
                  HandlerKind handler = HandlerKind::web_socket, std::optional<SessionId> id = {});
-  /// A session that is accepted.
+  /// Presents a session that must be accepted.
   Client open(FakeEdge& edge, std::uint32_t slot, std::string_view user = "ann",
               HandlerKind handler = HandlerKind::web_socket);
-  /// The next record, which has to accept this session.
+  /// The next record, which must accept this session.
   void accepted(Client& client);
-  /// The next record, which has to refuse this session; its code.
+  /// The next record, which must refuse this session; returns its close code.
   std::uint16_t refused(Client& client);
 
   void write_policy(const std::string& toml);
-  /// A request at the admin socket: GET without a body, else POST. Its status and its body.
+  /// A request to the admin socket: GET without a body, otherwise POST. Returns status and body.
   std::pair<int, std::string> admin(const std::string& path, const std::string& body = {});
   nlohmann::json operate(const std::string& name, const nlohmann::json& params = nlohmann::json::object());
-  /// A connection to the admin socket on which that was sent, for answers that come later or never end.
+  /// A connection to the admin socket on which this was sent, for answers that come later or never end.
   shm::UniqueFd ask_admin(const std::string& path, const std::string& body);
-  /// What has come on it so far.
+  /// What was received on it so far.
   std::string heard(const shm::UniqueFd& connection);
-  /// The value of one line of the page of metrics: its name with labels.
+  /// The value of one line of the metrics page: its name with labels.
   double metric(const std::string& name);
-  /// Has meshd run until something is true that another process brings about; false if it is not in a minute.
+  /// Runs meshd until a condition holds that another process brings about; false if it does not hold within a minute.
   bool eventually(const std::function<bool()>& condition);
   /// Whether a line of meshd's log contains the text.
   [[nodiscard]] bool logged(std::string_view text) const;

@@ -1,5 +1,5 @@
-// Beginning and end: edges that attach and leave, the state of the broker, how meshd stops, and Snorky's services, which
-// are there with or without a broker.
+// Start and stop: edges that attach and detach, the state of the broker, how meshd stops, and Snorky's services, which
+// work with or without a broker.
 
 #include <filesystem>
 #include <fstream>
@@ -146,8 +146,9 @@ TEST_F(MeshdLifecycle, AMeshdThatStopsPublishesWhatTheBrokerTakes) {
   EXPECT_EQ(edge.settled(), edge.written());
 }
 
-/// Everything that outlives a turn is there when meshd is destroyed: sessions, numbered ones, some that wait, pending
-/// requests, pushes, taps, connections at the admin socket, an edge that does not read. Sanitizers look on.
+/// All state that lives longer than a turn of the loop exists when meshd is destroyed: sessions, resumable and detached
+/// ones, pending requests, pushes, taps, connections to the admin socket, an edge that does not read. The sanitizers
+/// check that.
 TEST_F(MeshdLifecycle, MeshdCanEndAtAnyTime) {
   config_.admin.tap = true;
   config_.lines.enabled = true;

@@ -1,4 +1,4 @@
-// What operators ask and do: at the admin socket, at the console, and by taps; and messages pushed to clients.
+// What operators use: the admin socket, the console and taps; and messages pushed to clients.
 
 #include <signal.h>
 
@@ -26,14 +26,14 @@ class MeshdOperators : public MeshdTest {
     (void)client.edge.next<records::Numbered>(Type::numbered);
     return token;
   }
-  /// Sessions of ann and bob whose messages are numbered.
+  /// Resumable sessions of ann and bob.
   std::pair<Client, Client> open_numbered(FakeEdge& edge) {
     std::pair<Client, Client> out(open(edge, 0), open(edge, 1, "bob"));
     (void)keep(out.first);
     (void)keep(out.second);
     return out;
   }
-  /// What the admin socket has answered so far: its body as JSON; null: nothing yet.
+  /// The response of the admin socket so far: its body as JSON; null: nothing yet.
   json answer_on(const shm::UniqueFd& connection) {
     const std::string text = heard(connection);
     const auto head = text.find("\r\n\r\n");
@@ -211,7 +211,7 @@ TEST_F(MeshdOperators, AnEdgeThatSaysNothingIsNotWaitedForWithoutEnd) {
   EXPECT_TRUE(answer_on(operation).is_null());
   pass(milliseconds(300));
   EXPECT_EQ(answer_on(operation)["silent_edges"], 1);
-  // Its count is late, and no violation.
+  // The edge's count comes too late, which is no violation.
   const auto push = edge.next<records::Push>(Type::push);
   edge.write(Type::pushed, records::Pushed{push->op, 1});
   EXPECT_FALSE(edge.detached());
@@ -284,7 +284,7 @@ TEST_F(MeshdOperators, AnOperationOnAllSessionsIncludesNumberedOnes) {
   const auto closing = edge.next<records::CloseSessions>(Type::close_sessions);
   EXPECT_TRUE(closing->all);
   edge.write(Type::pushed, records::Pushed{closing->op, 1});
-  EXPECT_EQ(answer_on(close)["connections"], 2) << "the edge closes those that it serves";
+  EXPECT_EQ(answer_on(close)["connections"], 2) << "the edge closes its own sessions";
   EXPECT_EQ(operate("status")["sessions_waiting"], 0);
 }
 

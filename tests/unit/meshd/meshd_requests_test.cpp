@@ -1,4 +1,4 @@
-// What clients ask of the mesh, and what becomes of it: requests, commands, descriptions and events, and every outcome.
+// What clients send to the mesh: requests, commands, descriptions and events, and every outcome.
 
 #include "common/outcome.hpp"
 #include "tests/unit/meshd/meshd_fixture.hpp"
@@ -13,7 +13,7 @@ using ::testing::Not;
 
 class MeshdRequests : public MeshdTest {
  protected:
-  /// One edge with one session of ann's, who may do everything.
+  /// One edge with a session of ann, who may do everything.
   Client& begin() {
     write_policy("default = [\"request\", \"command\", \"describe\", \"event\", \"subscribe\"]\n");
     start();
@@ -166,7 +166,7 @@ TEST_F(MeshdRequests, WhatIsSettledHasItsAnswerInTheRing) {
   ann.subscribe(3, "nuropb-gateway.x");
   const auto two = edge_->unread();
   settle_with([&] {
-    // All three were read in one turn: they are settled together, when all three answers are there.
+    // All three were read in one turn, so they are settled together when all three are answered.
     if (edge_->settled() > before) { EXPECT_GT(edge_->unread(), two + 2 * sizeof(shm::RecordHeader)); }
   });
   EXPECT_EQ(edge_->settled(), edge_->written());
@@ -291,7 +291,7 @@ TEST_F(MeshdRequests, ARequestOfASessionThatIsClosedIsMarkedAsAbandoned) {
   EXPECT_TRUE(*abandoned);
 }
 
-// Early answers: an edge of the last meshd has not found this one yet.
+// Early answers: an edge of the previous meshd has not found this one yet.
 
 TEST_F(MeshdRequests, AnAnswerThatIsHereBeforeItsEdgeWaitsForIt) {
   Client& ann = begin();

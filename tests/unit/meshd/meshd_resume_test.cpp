@@ -1,4 +1,4 @@
-// Sessions whose messages are numbered: how they lose their socket, wait, and are resumed.
+// Resumable sessions: how they lose their socket, wait, and are resumed.
 
 #include "tests/unit/meshd/meshd_fixture.hpp"
 
@@ -14,7 +14,7 @@ class MeshdResume : public MeshdTest {
  protected:
   MeshdResume() { write_policy("default = [\"request\", \"command\", \"event\", \"subscribe\"]\n"); }
 
-  /// A session whose messages are numbered. Its first message, number 1, is the answer to that.
+  /// A resumable session. Its first message, number 1, is the answer to `keep`.
   Client keep(FakeEdge& edge, std::uint32_t slot, std::string_view user = "ann") {
     Client client = open(edge, slot, user);
     auto record = client.resume_record(Resume::What::keep);
@@ -27,7 +27,7 @@ class MeshdResume : public MeshdTest {
     EXPECT_EQ(numbered(client), 1U);
     return client;
   }
-  /// The next record, which has to be a numbered message to this client; its number.
+  /// The next record, which must be a numbered message to this client; returns its number.
   static std::uint64_t numbered(Client& client, std::string* text = nullptr, bool* answers = nullptr) {
     const auto got = client.edge.next<records::Numbered>(Type::numbered);
     EXPECT_EQ(got->session, client.slot);
@@ -49,12 +49,12 @@ class MeshdResume : public MeshdTest {
     record.deadline_ms = deadline_ms();
     fresh.resume(record, sequence);
   }
-  /// The reason why it failed.
+  /// The reason of the failure.
   static std::string failure_of(const Answered& answer) {
     EXPECT_EQ(answer.name(), error_name::resume_failed);
     return nlohmann::json::parse(answer.error).value("reason", "");
   }
-  /// The records by which a session is handed to a fresh socket: which topics, which pending requests.
+  /// The records that hand a session over to a new socket: its topics and pending requests.
   struct Taken {
     std::string token, text;
     std::uint64_t number = 0;
@@ -270,7 +270,8 @@ TEST_F(MeshdResume, ATokenIsUsedOnce) {
   EXPECT_EQ(numbered(second), 2U);
   second.close(true);
   settle();
-  // The client may have lost its socket before the new token came: the old one holds, if it has seen nothing since.
+  // The client may have lost its socket before it received the new token, so the old token stays valid until the client
+  // acknowledges a message.
   take_up(thief, ann.token, 2, 51);
   EXPECT_EQ(failure_of(thief.answer(51)), "used");
   take_up(thief, ann.token, 1, 52);
@@ -342,7 +343,7 @@ TEST_F(MeshdResume, ASocketThatDoesNotReadIsClosedOnceItsMailboxOverruns) {
   Client bob = open(edge, 1, "bob");
   ann.subscribe(2, "a.b");
   (void)numbered(ann);
-  // The ring is full of what is for bob, so that what is for ann waits in her mailbox.
+  // The ring is full of messages for bob, so messages for ann wait in her mailbox.
   const std::string large = params_of(15'000);
   for (std::uint64_t i = 1; i <= 6; ++i) {
     bob.request(i, large);
@@ -480,7 +481,7 @@ TEST_F(MeshdResume, ASessionGoesOnWithItsNumbersAtTheNextMeshd) {
   EXPECT_EQ(numbered(back, &text, &answers), 2U);
   EXPECT_TRUE(answers);
   EXPECT_THAT(text, HasSubstr(R"("result":{"n":2})"));
-  // So is one that came before meshd knew of the numbers, which ends the request that it answers.
+  // So is a message that came before meshd numbered the session and that ends the request that it answers.
   mesh().holding = true;
   back.request(3);
   settle();
@@ -492,12 +493,12 @@ TEST_F(MeshdResume, ASessionGoesOnWithItsNumbersAtTheNextMeshd) {
   EXPECT_TRUE(answers);
   EXPECT_EQ(text, R"({"early":true})");
   mesh().holding = false;
-  // The edge brings back a subscription, for which it alone has an answer.
+  // The edge reports a subscription again, and only the edge has an answer for it.
   again.write(Type::subscribe, records::Subscription{0, back.serial, "a.b", deadline_ms(), {}, {}}, 4);
   EXPECT_EQ(back.answer(4).error, "null");
   mesh().publish_event("a.b", "1");
   EXPECT_EQ(numbered(back), 4U);
-  // An answer that the edge made up itself is numbered, too.
+  // An answer that the edge itself has produced is numbered, too.
   auto say = back.resume_record(Resume::What::say);
   say.text = R"({"type":"response"})";
   back.resume(say);
@@ -642,7 +643,7 @@ TEST_F(MeshdResume, APolicyThatEndsASubscriptionTellsTheClientAndItsEdge) {
   EXPECT_THAT(text, HasSubstr("a.b"));
   const auto gone = edge.next<records::SubscriptionEnded>(Type::subscription_ended);
   EXPECT_EQ(gone->topic, "a.b");
-  EXPECT_EQ(gone->error, "") << "the client has been told by meshd";
+  EXPECT_EQ(gone->error, "") << "meshd has notified the client";
 }
 
 }  // namespace nuropb::meshd

@@ -1,4 +1,4 @@
-// Who clients are: how sessions are opened, refused, authorized again, and ended.
+// Sessions of clients: how they are opened, refused, authenticated again, and ended.
 
 #include "meshd/policy.hpp"
 #include "tests/unit/meshd/meshd_fixture.hpp"
@@ -91,7 +91,7 @@ TEST_F(MeshdSessions, ATicketOpensTheSessionAgainAtTheNextMeshd) {
   Client back = present(again, 1, ann.ticket, CredentialKind::ticket, HandlerKind::web_socket, ann.id);
   accepted(back);
   EXPECT_EQ(back.user, "ann");
-  // Of another session, or changed, it is worth nothing.
+  // The ticket of another session, or a changed one, is refused.
   Client thief = present(again, 2, ann.ticket, CredentialKind::ticket);
   EXPECT_EQ(refused(thief), close_code::token_refused);
   Client forger = present(again, 3, "no ticket", CredentialKind::ticket, HandlerKind::web_socket, ann.id);

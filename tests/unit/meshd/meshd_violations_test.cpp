@@ -47,7 +47,7 @@ constexpr std::array verbs{Type::request,   Type::command,     Type::describe,  
 
 class MeshdViolations : public MeshdTest {
  protected:
-  /// The edge is killed, by this, and another one serves on.
+  /// The edge is killed by this record, and another edge goes on.
   void expect_killed(FakeEdge& edge, std::string_view why) {
     EXPECT_TRUE(edge.killed()) << why;
     EXPECT_TRUE(logged(why)) << why;
@@ -57,7 +57,7 @@ class MeshdViolations : public MeshdTest {
   }
 };
 
-/// Of a type of record, and a state that the session is in.
+/// A type of record, and a state of its session.
 class MeshdRecordsInStates : public MeshdViolations, public ::testing::WithParamInterface<Type> {};
 
 INSTANTIATE_TEST_SUITE_P(Verbs, MeshdRecordsInStates, ::testing::ValuesIn(verbs),
@@ -259,7 +259,7 @@ TEST_F(MeshdViolations, AnEdgeThatDoesNotReadIsKilledAndOthersGetTheirAnswers) {
   Client client = open(deaf, 0);
   Client other = open(attach(), 0, "bob");
   const std::string params = params_of(15'000);
-  // 64 KiB of ring, and four times as much that waits for room in it: less than 40 answers.
+  // 64 KiB of ring, and four times as much that waits for room: less than 40 answers.
   for (std::uint64_t i = 1; i <= 40 && !deaf.detached(); ++i) client.request(i, params);
   EXPECT_TRUE(deaf.killed());
   EXPECT_TRUE(logged("does not read its answers"));

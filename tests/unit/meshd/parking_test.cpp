@@ -33,7 +33,7 @@ TEST(Parking, WhoHasMostGivesWayWithTheOldest) {
   EXPECT_EQ(parking.gives_way(), 1u) << "among equals who waits longest";
   for (int i = 10; i < 20; ++i) parking.add(static_cast<std::uint32_t>(i), "eve", at(i));
   for (std::uint32_t i = 10; i < 19; ++i) {
-    EXPECT_EQ(parking.gives_way(), i) << "not those who wait longer, but have one";
+    EXPECT_EQ(parking.gives_way(), i) << "not sessions that have waited longer and are their user's only one";
     parking.remove(i);
   }
   EXPECT_EQ(parking.gives_way(), 1u) << "now she has one as well";

@@ -15,7 +15,7 @@ namespace {
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 
-/// Gateways on a broker that delivers when it is told to.
+/// Gateways on a broker that delivers only when the test calls it.
 class PeersTest : public ::testing::Test {
  protected:
   PeersTest() { (void)log::configure({"meshd", log::Level::error, log::Format::text, ""}); }
@@ -100,7 +100,7 @@ TEST_F(PeersTest, WhoIsSilentIsGoneAndWhoLeavesSaysSo) {
   Gateway &a = start("a"), &b = start("b"), &c = start("c");
   deliver();
   pass(seconds(60));
-  EXPECT_EQ(a.peers->alive().size(), 2u) << "as long as they are heard of";
+  EXPECT_EQ(a.peers->alive().size(), 2u) << "as long as their heartbeats arrive";
   std::vector<std::string> gone;
   a.peers->on_gone = [&](const std::string& instance) { gone.push_back(instance); };
   b.room = false;  // it can't be heard any more
@@ -121,7 +121,7 @@ TEST_F(PeersTest, WithoutABrokerNobodyLives) {
   EXPECT_TRUE(a.peers->alive().empty());
   b.peers->tell("word", "1");
   deliver();
-  EXPECT_TRUE(a.peers->alive().empty()) << "what was on its way brings nobody back";
+  EXPECT_TRUE(a.peers->alive().empty()) << "a message that was in flight revives no peer";
   clock_.advance(seconds(1));
   a.peers->connected();
   deliver();

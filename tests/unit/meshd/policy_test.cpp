@@ -27,7 +27,8 @@ TEST(Policy, WithoutRulesRequestsAreAllowedAndNothingElse) {
     EXPECT_FALSE(session.allows_topic(Use::subscribe, "a"));
   }
   EXPECT_FALSE(may("default = []", ann).allows(Use::request, "any", "thing"));
-  EXPECT_FALSE(Policy::Session().allows(Use::request, "any", "thing")) << "nobody's session may nothing";
+  EXPECT_FALSE(Policy::Session().allows(Use::request, "any", "thing"))
+      << "a session without a policy has no permissions";
 }
 
 TEST(Policy, WhoIsMeant) {

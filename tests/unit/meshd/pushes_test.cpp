@@ -14,7 +14,7 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// A gateway: its edges in the test's hands, its sessions, and a broker between it and the others.
+/// A gateway: its edges, controlled by the test, its sessions, and a broker between it and the others.
 class Gateway final : public Pushes::Edges {
  public:
   struct Sent {
@@ -59,7 +59,7 @@ class Gateway final : public Pushes::Edges {
     index.add(worker, slot, session);
     return session.id;
   }
-  /// Each edge answers what it was sent: all that it was named (or `of_all`).
+  /// Each edge answers what it was sent with the number of the sessions that were named (or `of_all`).
   void answer(std::uint32_t of_all = 0) {
     auto now = std::exchange(sent, {});
     for (const Sent& one : now) {
@@ -121,7 +121,7 @@ TEST_F(PushesTest, OneRecordForEachEdgeAndEverySessionOnce) {
   EXPECT_FALSE(a.sent[1].push().all);
   EXPECT_TRUE(outcomes_.empty());
   a.answer();
-  ASSERT_EQ(outcomes_.size(), 1u) << "at once, where nobody else has to be asked";
+  ASSERT_EQ(outcomes_.size(), 1u) << "at once, because no other gateway has to answer";
   EXPECT_EQ(outcomes_[0].connections, 4u);
   EXPECT_FALSE(a.pushes.waiting());
 }
@@ -145,7 +145,7 @@ TEST_F(PushesTest, OneSessionAndAll) {
   EXPECT_EQ(outcomes_[1].connections, 2u);
   EXPECT_EQ(outcomes_[2].connections, 0u);
   ASSERT_TRUE(a.pushes.send(Target::everyone(), "4", nullptr));
-  EXPECT_EQ(a.sent[0].push().op, 0u) << "nobody counts";
+  EXPECT_EQ(a.sent[0].push().op, 0u) << "no operation counts the answers";
   EXPECT_FALSE(a.pushes.waiting());
 }
 
@@ -203,7 +203,7 @@ TEST_F(PushesTest, WhatCannotBeSentIsRefusedWithAReason) {
   EXPECT_THAT(why(Target::everyone(), "\"" + std::string(1000, 'x') + "\""), HasSubstr("limits.message_bytes"));
   EXPECT_THAT(why(Target::everyone(), std::string(40, '[') + std::string(40, ']')), HasSubstr("not JSON"));
   EXPECT_THAT(why(Target::users({}), "1"), HasSubstr("no user"));
-  EXPECT_THAT(why(Target::users({"ann", ""}), "1"), HasSubstr("empty")) << "anonymous consumers are nobody's";
+  EXPECT_THAT(why(Target::users({"ann", ""}), "1"), HasSubstr("empty")) << "anonymous clients have no user id";
   EXPECT_THAT(why(Target::users(std::vector<std::string>(Pushes::max_users + 1, "u")), "1"), HasSubstr("more than"));
   EXPECT_THAT(why(Target::users({std::string(Pushes::max_user_bytes + 1, 'u')}), "1"), HasSubstr("bytes"));
   EXPECT_TRUE(a.sent.empty());
@@ -247,7 +247,7 @@ TEST_F(PushesTest, WhatNoHonestEdgeSays) {
   const std::uint64_t op = a.sent[0].push().op;
   EXPECT_FALSE(a.pushes.on_pushed({2, 7}, {op, 0})) << "was not asked";
   EXPECT_FALSE(a.pushes.on_pushed({1, 7}, {op, 2})) << "more than it was named";
-  EXPECT_FALSE(a.pushes.on_pushed({1, 7}, {0, 0})) << "nobody counts that";
+  EXPECT_FALSE(a.pushes.on_pushed({1, 7}, {0, 0})) << "no operation counts this answer";
   EXPECT_FALSE(a.pushes.on_pushed({1, 7}, {~0ULL, 0})) << "no number of ours";
   ASSERT_TRUE(a.pushes.send(Target::everyone(), "1", note()));
   EXPECT_FALSE(a.pushes.on_pushed({1, 7}, {a.sent[1].push().op, 11})) << "more than limits.connections";
@@ -381,7 +381,7 @@ TEST_F(PushesTest, CursorsThatAreNoneAndGatewaysThatAreGone) {
   EXPECT_FALSE(a.pushes.waiting());
 }
 
-/// A handler of done() may begin the next operation, and a worker's end may end many.
+/// A handler of done() may start the next operation, and the end of a worker may end many.
 TEST_F(PushesTest, FromWithinDone) {
   Gateway& a = start("a");
   a.open(1, "ann");

@@ -35,7 +35,7 @@ class RequestEncryptionTest : public ::testing::Test {
     encryption_.add(std::move(message), method, clock_.now());
     collect();
   }
-  /// Splits the output: questions are remembered, the rest is noted as "id plain", "id encrypted" or "id error: text".
+  /// Splits the output: queries are remembered; the rest is recorded as "id plain", "id encrypted" or "id error: text".
   void collect() {
     std::vector<mesh::Outgoing> send;
     const auto all_refused = encryption_.take_output(send);
@@ -48,7 +48,7 @@ class RequestEncryptionTest : public ::testing::Test {
       sent_.push_back(std::move(message));
     }
     for (const auto& refused : all_refused) {
-      EXPECT_EQ(refused.message.tag, 7U) << "whoever is told has to know what it was";
+      EXPECT_EQ(refused.message.tag, 7U) << "the requester has to know what it was";
       told_.push_back(refused.message.correlation_id + " " + refused.error.name + ": " + refused.error.description);
     }
   }
@@ -96,7 +96,7 @@ TEST_F(RequestEncryptionTest, AsksOnceThenEncryptsWhatHasToBe) {
   ASSERT_TRUE(opened);
   EXPECT_EQ(decode_call(opened->json, MessageType::request)->method, "secret");
   EXPECT_EQ(opened->key.text(), keys_.of("1")->text());
-  EXPECT_FALSE(respond(question(), description().dump())) << "answered already: not ours any more";
+  EXPECT_FALSE(respond(question(), description().dump())) << "answered already, so not ours";
 }
 
 TEST_F(RequestEncryptionTest, AConsumersOwnDescribeGoesStraight) {
@@ -223,7 +223,7 @@ TEST_F(RequestEncryptionTest, AnswersInPlainToWhatWasEncrypted) {
   add("4", "open");
   const std::string refused = error_json(error_name::message, "the response is not encrypted, but the request was");
   EXPECT_EQ(read("1", "42", "null"), "null " + refused);
-  EXPECT_EQ(read("1", "42", "null"), "42 null") << "the second answer: nobody waits for it any more";
+  EXPECT_EQ(read("1", "42", "null"), "42 null") << "the second answer: no request waits for it";
   EXPECT_EQ(read("2", "null", error_json("NuropbAuthorizationError", "not you")),
             "null " + error_json("NuropbAuthorizationError", "not you"));
   EXPECT_EQ(read("4", "42", "null"), "42 null");

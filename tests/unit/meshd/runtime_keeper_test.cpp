@@ -90,7 +90,7 @@ TEST_F(RuntimeKeeperTest, TheLockAloneIsNoSign) {
   EXPECT_EQ(keeper->restored(), 0u);
 }
 
-/// Without the lock's file another meshd may have begun in the folder. It is left to it.
+/// Without the lock file another meshd may have started in the folder, so nothing in it is removed.
 TEST_F(RuntimeKeeperTest, WhatAnotherMeshdHasTakenIsItsOwn) {
   std::filesystem::remove(path + "/meshd.sock.lock");
   auto other = shm::ControlListener::listen(path + "/meshd.sock");

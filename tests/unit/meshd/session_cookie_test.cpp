@@ -83,7 +83,7 @@ TEST_F(SessionCookieTest, IsTheUserInIt) {
   EXPECT_EQ(verdict.identity.user_id, "ann@example.com");
   EXPECT_EQ(verdict.identity.username, "ann");
   EXPECT_EQ(verdict.identity.token, "tok");
-  EXPECT_EQ(verdict.identity.expires, signed_at + 1000) << "a session ends when its cookie would not be taken any more";
+  EXPECT_EQ(verdict.identity.expires, signed_at + 1000) << "a session ends when its cookie expires";
 }
 
 TEST_F(SessionCookieTest, EverySecretCountsUntilItIsTakenOut) {

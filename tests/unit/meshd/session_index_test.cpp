@@ -43,7 +43,7 @@ TEST_F(SessionIndexTest, FindsByIdAndByUser) {
   EXPECT_EQ(c->indexed.slot, 2u);
 }
 
-/// In whatever order a user's sessions go: the first, one in the middle, the last.
+/// In any order: the first of a user's sessions, one in the middle, the last.
 TEST_F(SessionIndexTest, EverySessionOfAUserCanGo) {
   for (int order = 0; order < 24; ++order) {
     std::vector<Session*> all;

@@ -23,12 +23,12 @@ namespace nuropb::meshd {
 
 class SteppedLoopback final : public mesh::Carrier {
  public:
-  /// `first`: the carrier of the first kind of handlers, whose mesh this one shares; nullptr for the first itself.
+  /// `first`: the transport of the first handlers, whose mesh this one shares; nullptr for the first itself.
   SteppedLoopback(SteppedLoopback* first, Callbacks callbacks)
       : callbacks_(std::move(callbacks)),
         inner_(first ? std::make_unique<mesh::Loopback>(*first->inner_, intercepted())
                      : std::make_unique<mesh::Loopback>(intercepted())) {}
-  /// As a transport does whose thread ends: it may still wake meshd's loop.
+  /// Like a transport whose thread ends: it may still wake meshd's loop.
   ~SteppedLoopback() override { wake(); }
 
   // What meshd has done.
@@ -47,13 +47,13 @@ class SteppedLoopback final : public mesh::Carrier {
   bool holding_patterns = false;  ///< patterns wait for bind_held()
   std::string pattern_refusal;    ///< why the broker refuses patterns; empty: it takes them
 
-  /// The broker takes what was held, in order, and answers as Loopback does.
+  /// The broker accepts the held messages in order and answers as Loopback does.
   void release() {
     auto held = std::exchange(held_, {});
     for (mesh::Outgoing& message : held) inner_->submit(std::move(message));
   }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
-  /// The oldest of the messages that were held has this outcome, and goes no further.
+  /// The oldest held message gets this outcome and goes no further.
   void report(mesh::Outcome outcome, std::string detail = {}) {
     if (held_.empty()) throw std::runtime_error("no message is held");
     mesh::Outgoing message = std::move(held_.front());
@@ -85,7 +85,7 @@ class SteppedLoopback final : public mesh::Carrier {
     callbacks_.on_response(std::move(response));
     wake();
   }
-  /// An event of another participant, if its topic matches a pattern that is bound.
+  /// An event of another participant, delivered if its topic matches a bound pattern.
   void publish_event(const std::string& topic, std::string_view event, std::string_view target = "null") {
     mesh::Loopback other(*inner_, ignored());
     mesh::Outgoing message;
@@ -94,7 +94,7 @@ class SteppedLoopback final : public mesh::Carrier {
     message.body = encode_event({topic, event, "{}", "c", "\"t\"", target});
     other.submit(std::move(message));
   }
-  /// The broker has the oldest pattern that was held.
+  /// The broker confirms the oldest held pattern.
   void bind_held() {
     (void)inner_->bind_event(held_patterns_.front());
     held_patterns_.pop_front();
@@ -111,7 +111,8 @@ class SteppedLoopback final : public mesh::Carrier {
 
   void start() override { inner_->start(); }
   void stop(milliseconds) override {
-    // A transport has told of every message when it has stopped; what had no time is not known to have been sent.
+    // A stopped transport has reported every message; messages that were not handled in time are reported as possibly
+    // sent.
     while (!held_.empty()) report(mesh::Outcome::unknown, "stopped");
   }
   bool submit(mesh::Outgoing&& message) override {

@@ -24,7 +24,7 @@ TEST(Subscriptions, TheFirstIsBoundAndTheLastUnbound) {
   const auto waited = all.bound("news.#");
   ASSERT_EQ(waited.size(), 3u);
   EXPECT_EQ(waited[1].sequence, 11u);
-  EXPECT_TRUE(all.bound("news.#").empty()) << "told once, also when a new connection binds it again";
+  EXPECT_TRUE(all.bound("news.#").empty()) << "reported once, also if a new connection binds it again";
   EXPECT_EQ(all.add("news.#", asker(1, 2, 13)), Added::bound);
 
   EXPECT_EQ(who(all, "news.sport"), (std::vector<WorkerId>{{0, 1}, {1, 1}}));
@@ -60,7 +60,7 @@ TEST(Subscriptions, MoveToAnotherHolderAndStayBound) {
   EXPECT_EQ(who(all, "news.a"), (std::vector<WorkerId>{{0, 1}, {5, 1}})) << "the other session is where it was";
   all.move("news.#", asker(0, 2, 0), asker(5, 2, 0));
   EXPECT_EQ(who(all, "news.a"), (std::vector<WorkerId>{{5, 1}}));
-  EXPECT_EQ(all.bound("news.#").size(), 2u) << "whoever waits is not touched";
+  EXPECT_EQ(all.bound("news.#").size(), 2u) << "a waiting subscription is not touched";
 
   all.move("news.#", asker(5, 1, 0), asker(5, 9, 0));
   all.move("news.#", asker(3, 1, 0), asker(4, 1, 0));

@@ -135,7 +135,7 @@ TEST_F(TapRecorderTest, ShowsAPushToTheSessionsThatItNames) {
   recorder_.pushed(one_, "no push");
   EXPECT_EQ(lines_->lines.size(), 1U) << "of another session, another worker, another kind, or unreadable";
   recorder_.pushed(one_, push({}, true));
-  EXPECT_EQ(lines_->lines.size(), 3U) << "the one with a mailbox is told by itself";
+  EXPECT_EQ(lines_->lines.size(), 3U) << "the resumable session is reported separately";
   recorder_.pushed(numbered, R"({"n":1})");
   EXPECT_EQ(lines_->lines.size(), 4U);
 }

@@ -41,7 +41,7 @@ TEST(Translate, ATraceIsPassedOnInContextAndHeader) {
   ASSERT_TRUE(out) << out.error().text();
   EXPECT_EQ(out->traceparent, parent);
   EXPECT_EQ(nlohmann::json::parse(out->body)["context"]["traceparent"], parent);
-  // No honest edge writes another.
+  // An honest edge writes no other value.
   for (const std::string& bad : {std::string("x"), parent + "\"", parent.substr(1), std::string(55, '0')}) {
     traced.origin.traceparent = bad;
     EXPECT_FALSE(to_outgoing(records::Type::request, traced, session_of_ann(), from, addresses, now, limits)) << bad;

@@ -13,7 +13,7 @@ namespace nuropb::meshd {
 
 inline Credential bearer(std::string token) { return {records::CredentialKind::header, std::move(token)}; }
 
-/// Keeps who asks; the test answers.
+/// Keeps the requests for authentication; the test answers them.
 class FakeAuthorizer final : public Authorizer {
  public:
   explicit FakeAuthorizer(std::string name) : name_(std::move(name)) {}
@@ -41,7 +41,7 @@ inline Verdict user(std::string id, std::int64_t expires = 0) {
   return Verdict::accept(std::move(identity));
 }
 
-/// What threads post runs here, where the test waits for it.
+/// Runs in the test's thread what other threads post.
 class TestLoop {
  public:
   Authorizer::Post post() {
@@ -51,7 +51,7 @@ class TestLoop {
       wake_.notify_one();
     };
   }
-  /// Runs posted work until the answer is there; at most half a minute.
+  /// Runs posted work until the answer is there; waits at most half a minute.
   Verdict judge(Authorizer& authorizer, const Credential& credential) {
     std::optional<Verdict> verdict;
     authorizer.judge(credential, [&](Verdict v) { verdict = std::move(v); });

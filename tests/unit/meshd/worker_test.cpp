@@ -1,4 +1,5 @@
-// A worker as meshd sees it, with the edge's side of the memory in the test's hands: honest, slow and hostile.
+// A worker as meshd sees it; the test controls the edge's side of the shared memory, as an honest, slow or hostile
+// edge.
 
 #include "meshd/workers/worker.hpp"
 
@@ -162,7 +163,7 @@ TEST_F(WorkerTest, WithTheEdgeGoesWhatWaitedForIt) {
 }
 
 TEST_F(WorkerTest, AForgedHeadOfTheReturnRingIsAViolation) {
-  // The edge's own page: it may write there what it likes.
+  // The edge's own page, where it may write anything.
   ASSERT_TRUE(worker_->send(Type::response, 1, "x"));
   worker_->flush();
   shm::RecordHeader header;

@@ -127,7 +127,7 @@ class Gateway(Client):
             call = self._calls.get(payload.get("trace_id"))
             error = payload.get("error")
             if call is None:
-                return  # of a call that is over, or that somebody else's mistake has made up
+                return  # of a call that is over, or of none, by a peer's mistake
             if error is None:
                 call.done(payload.get("result"))
             else:

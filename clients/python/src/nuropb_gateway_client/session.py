@@ -1,4 +1,4 @@
-"""The session of a socket, and how a lost one is taken up again (docs/tasks/resume.md). Knows no socket: it is given
+"""The session of a socket, and how a lost one is resumed (docs/tasks/resume.md). Knows no socket: it is given
 messages and says what is to be written.
 
     hello → asking → open                 a session of its own
@@ -30,7 +30,7 @@ class SessionInfo:
 
 @dataclass
 class _Kept:
-    """What the session can be taken up with."""
+    """What the session can be resumed with."""
 
     token: str
     window: float  # seconds
@@ -58,7 +58,7 @@ class Session:
         self._last = 0                           # of `resumed`: where what was missed ends
         self._pending: List[Any] = []            # of `resumed`: what is still to come
         self._patience: Optional[float] = None   # until when an unclear answer is asked for again
-        self._held: List[Tuple[Any, int]] = []   # said to the socket's own session while another is taken up
+        self._held: List[Tuple[Any, int]] = []   # said to the socket's own session while another one is resumed
         self._unseen = [0, 0]                    # messages and bytes since the last ack
 
     @property
@@ -76,7 +76,7 @@ class Session:
             self._patience = self._clock() + self._kept.window
 
     def forget(self, reason: str) -> None:
-        """It is not to be taken up any more."""
+        """The session is not to be resumed any more."""
         if self._kept is None:
             return
         self._kept = self._patience = None
@@ -172,7 +172,7 @@ class Session:
         self._last, self._pending = _a_number(event["seq"]), pending
         assert self._info is not None  # the hello came first
         self._info = replace(self._info, session_id=_a_text(event["session_id"]))
-        self._held = []  # the session that was taken up has had them too
+        self._held = []  # the resumed session has had them too
         self._step = "catching"
         if kept.seq >= self._last:
             self._caught_up()

@@ -1,4 +1,4 @@
-"""Waiting that ends: within a time, in a thread, and as tasks that somebody holds."""
+"""Waiting that ends: within a time, in a thread, and as tasks that are referenced."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class SnorkyChat : public ::testing::Test {
 
 TEST_F(SnorkyChat, PresenceIsOfUsers) {
   EXPECT_EQ(call(service, 1, "ann", "join", channel).data, R"({"members":["ann"]})");
-  EXPECT_TRUE(outlet.sent.empty()) << "nobody is there to be told";
+  EXPECT_TRUE(outlet.sent.empty()) << "there is no member to notify";
   EXPECT_EQ(call(service, 2, "bob", "join", channel).data, R"({"members":["ann","bob"]})");
   ASSERT_EQ(outlet.sent.size(), 1u);
   EXPECT_THAT(outlet.sent[0].first, UnorderedElementsAre(socket(1)));

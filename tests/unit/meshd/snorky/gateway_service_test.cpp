@@ -8,7 +8,7 @@
 namespace nuropb::meshd::snorky {
 namespace {
 
-/// One edge with two sockets of ann's, which takes what it is sent.
+/// One edge with two sockets of ann, which accepts all that it is sent.
 class SnorkyGateway : public ::testing::Test, private Pushes::Edges {
  protected:
   SnorkyGateway() {

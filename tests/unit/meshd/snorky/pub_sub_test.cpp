@@ -27,7 +27,7 @@ TEST_F(SnorkyPubSub, SubscribersGetOneFrameForAll) {
   EXPECT_THAT(outlet.sent[0].first, UnorderedElementsAre(socket(1), socket(2)));
   EXPECT_EQ(outlet.sent[0].second,
             R"({"service":"pubsub","message":{"type":"message","channel":{"a":2,"b":1},"message":[1]}})");
-  ASSERT_EQ(outlet.told.size(), 1u) << "and the other gateways hear of it, whoever is here";
+  ASSERT_EQ(outlet.told.size(), 1u) << "and the other gateways hear of it, no matter who is here";
   EXPECT_EQ(outlet.told[0].second, R"({"channel":{"a":2,"b":1},"message":[1]})");
 
   const Outcome left = call(service, 1, "ann", "unsubscribe", R"({"channel":{"a":2,"b":1}})");
@@ -81,7 +81,8 @@ TEST(SnorkyPublishing, IsAllowedToAllOrToBackendsOrByPolicy) {
   PubSubService closed("news", Publish::backend, {}, outlet), ruled("ruled", Publish::policy, {}, outlet);
   const char* const message = R"({"channel":"open/1","message":1})";
   EXPECT_EQ(call(closed, 1, "ann", "publish", message).error, "Not authorized");
-  EXPECT_EQ(call(ruled, 1, "ann", "publish", message).error, "Not authorized") << "nobody's policy allows nothing";
+  EXPECT_EQ(call(ruled, 1, "ann", "publish", message).error, "Not authorized")
+      << "a session without a policy may do nothing";
 
   PubSubBackend backend("news_backend", closed);
   call(closed, 1, "ann", "subscribe", R"({"channel":"open/1"})");

@@ -1,5 +1,5 @@
 #pragma once
-// An Outlet that remembers, and callers, for tests of Snorky's services.
+// An Outlet that records, and callers, for tests of Snorky's services.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
