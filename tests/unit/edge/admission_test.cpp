@@ -1,0 +1,99 @@
+#include "edge/sessions/admission.hpp"
+
+#include <map>
+
+#include "tests/unit/edge/session_fixture.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+/// A handshake that is right unless the test changes it.
+class FakeHandshake final : public Handshake {
+ public:
+  [[nodiscard]] std::string_view path() const override { return path_; }
+  [[nodiscard]] std::string_view method() const override { return "GET"; }
+  [[nodiscard]] std::string_view header(const std::string& name) const override {
+    const auto found = headers.find(name);
+    return found == headers.end() ? std::string_view() : std::string_view(found->second);
+  }
+  [[nodiscard]] std::string remote() const override { return "10.0.0.1:1"; }
+  [[nodiscard]] const ClientCertificate& certificate() const override { return certificate_; }
+
+  std::string path_ = "/websocket";
+  std::map<std::string, std::string> headers{{"Sec-WebSocket-Version", "13"}, {"Authorization", "Bearer secret"}};
+  ClientCertificate certificate_;
+};
+
+class AdmissionTest : public SessionTest {
+ protected:
+  /// 0: admitted.
+  int status(const FakeHandshake& handshake) {
+    HttpAnswer refusal;
+    const bool admitted = admission_.admit(handshake, refusal);
+    protocol_ = refusal.protocol;
+    return admitted ? 0 : refusal.status;
+  }
+  FakeHandshake handshake_;
+  std::string protocol_;
+  Admission admission_{
+      config_, link_, sessions_.slots, sessions_.silent, sessions_.guesses, drain_, [](std::string_view origin) {
+        return origin == "http://console";
+      }};
+};
+
+TEST_F(AdmissionTest, RefusesWhatCantBecomeASession) {
+  EXPECT_EQ(status(handshake_), 503);  // not attached
+  attach();
+  EXPECT_EQ(status(handshake_), 0);
+  FakeHandshake elsewhere, old, anonymous, foreign, console, offering;
+  elsewhere.path_ = "/ws";
+  old.headers["Sec-WebSocket-Version"] = "8";
+  anonymous.headers.erase("Authorization");
+  foreign.headers["Origin"] = "http://evil.example";
+  console.headers["Origin"] = "http://console";
+  offering.headers["Sec-WebSocket-Protocol"] = "nuropb";
+  EXPECT_EQ(status(elsewhere), 404);
+  EXPECT_EQ(status(old), 426);
+  EXPECT_EQ(status(anonymous), 401);
+  config_.listen.origins = {"example.com"};
+  EXPECT_EQ(status(foreign), 403);
+  EXPECT_EQ(status(console), 0);
+  EXPECT_EQ(status(offering), 0);
+  EXPECT_EQ(protocol_, "nuropb");
+  EXPECT_EQ(counter(shm::EdgeCounter::refused_handshakes), 4u);
+  EXPECT_EQ(counter(shm::EdgeCounter::no_token), 1u);
+  config_.limits.connections = 0;
+  EXPECT_EQ(status(handshake_), 503);
+  EXPECT_EQ(admission_.admit_line("10.0.0.1:1").code, 4006);
+}
+
+TEST_F(AdmissionTest, TransportProtocolAndIdentityAreIndependent) {
+  config_.snorky.path = "/ws";
+  handshake_.path_ = "/ws";
+  handshake_.headers["traceparent"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const NewSession snorky = admission_.session_of(handshake_);
+  EXPECT_EQ(snorky.protocol->id(), ConsumerProtocol::Id::snorky);
+  EXPECT_EQ(snorky.identity, HandlerKind::web_socket);
+  EXPECT_EQ(snorky.token->token, "secret");
+  EXPECT_EQ(snorky.traceparent, handshake_.headers["traceparent"]);
+  EXPECT_FALSE(snorky.bare_token_allowed);
+
+  const NewSession line = admission_.session_of_line("10.0.0.1:1", {});
+  EXPECT_EQ(line.protocol->id(), ConsumerProtocol::Id::nuropb);
+  EXPECT_EQ(line.identity, HandlerKind::lines);
+  EXPECT_FALSE(line.token);
+  EXPECT_TRUE(line.bare_token_allowed);
+  EXPECT_EQ(line.first_message_limit, milliseconds(config_.lines.first_line_ms));
+}
+
+TEST_F(AdmissionTest, AClientWithACertificateAloneIsWhoItSays) {
+  handshake_.headers.erase("Authorization");
+  handshake_.certificate_.name = "ann";
+  const NewSession out = admission_.session_of(handshake_);
+  ASSERT_TRUE(out.token);
+  EXPECT_EQ(out.token->kind, records::CredentialKind::client_certificate);
+  EXPECT_EQ(admission_.session_of_line("10.0.0.1:1", handshake_.certificate_).token->token, "ann");
+}
+
+}  // namespace
+}  // namespace nuropb::edge
