@@ -1,4 +1,4 @@
-"""Those who ask: 200 sockets of three roles, each client drawing what it does from the run's seed. A client whose socket
+"""The clients: 200 sockets of three roles, each client drawing what it does from the run's seed. A client whose socket
 ends opens another, as an app would, and writes down what became of everything."""
 
 import asyncio
@@ -68,14 +68,14 @@ class Client:
             pass
 
     async def linger(self):
-        """What is still to come may come: an event that was late, a second answer that must not be."""
+        """Waits for messages that are still in flight: a late event, or a second answer, which would be an error."""
         await asyncio.sleep(1.0)
 
     def gone(self):
-        """The socket has ended, and all that it brought has been read."""
+        """Waits until the socket has ended and everything received has been handled."""
 
     async def read(self):
-        """Whatever comes that is no answer, until the socket ends."""
+        """Handles all messages that are not answers, until the socket ends."""
         while (message := await self.link.others.get()) is not None:
             event = self.event_in(message)
             if event is not None:
@@ -87,7 +87,7 @@ class Client:
         return f"{self.number}/{self.count}"
 
     async def asked(self, kind, begin, judge):
-        """Writes down a request that `begin(id)` sends and `judge(answer)` tells the outcome of. False if it did not succeed."""
+        """Records a request: `begin(id)` sends it, and `judge(answer)` returns its outcome. False if it did not succeed."""
         request = Request(self.name(), kind, self.socket, time.monotonic())
         self.ledger.requests[request.id] = request
         try:
@@ -104,7 +104,7 @@ class Client:
 
 
 class Asker(Client):
-    """Asks one question after another, now and then some at once."""
+    """Sends one request after another, sometimes several at once."""
 
     role = "asker"
 
@@ -193,7 +193,7 @@ class MeshListener(Client):
 
 
 class SnorkyListener(Client):
-    """The same over Snorky's channels, of which the gateway takes care alone."""
+    """The same over Snorky's channels, which the gateway implements itself."""
 
     role = "snorky"
 
@@ -230,7 +230,7 @@ def outcome_of_call(frame):
 
 
 def clients(world, ledger, count=200):
-    """Of ten clients five ask, two listen to the mesh, two to Snorky, and one takes its session up again."""
+    """Of ten clients five send requests, two subscribe on the mesh, two use Snorky, and one resumes its session."""
     from chaos.resumer import Resumer
 
     roles = (Asker, Asker, MeshListener, Asker, SnorkyListener, Asker, Resumer, MeshListener, Asker, SnorkyListener)

@@ -28,7 +28,7 @@ class Faults:
         self.attackers = Attackers(world)
 
     async def inject(self, planned):
-        """One of scheduler.py's. Those that hit the same thing wait for one another."""
+        """A fault of scheduler.py. Faults of the same component wait for one another."""
         fault = Fault(planned.kind, planned.at)
         hit, act = {
             "edge kill": ("edges", self.kill_edge),
@@ -58,7 +58,7 @@ class Faults:
         return fault
 
     async def _replaced(self, name, pid):
-        """The launcher has started another process under that name; for an edge: and meshd has taken it."""
+        """Waits until the launcher has started another process under that name; an edge must also be attached to meshd."""
         world = self.world
         def back():
             now = world.pids()[name]
@@ -78,7 +78,7 @@ class Faults:
         fault.note = f"{name}, {len(fault.ports)} sockets"
 
     async def stop_edge(self, fault, planned):
-        """Nobody wakes it: its heartbeat has to be missed, and it has to be replaced."""
+        """It is never continued: its missing heartbeat must be detected, and it must be replaced."""
         name, pid = self._edge(planned.draw)
         os.kill(pid, signal.SIGSTOP)
         fault.ports = self.world.ports_of(pid)
@@ -130,7 +130,7 @@ class Faults:
         return await asyncio.to_thread(self.world.broker.ctl, *words)
 
     async def delete_queues(self, fault, planned):
-        """All that are the gateway's: of answers, of events, of requests to itself."""
+        """All queues of the gateway: of responses, of events, of requests to itself."""
         listed = json.loads(await self._ctl("--quiet", "--formatter", "json", "list_queues", "name"))
         ours = [queue["name"] for queue in listed if queue["name"].startswith(f"nuropb-{self.world.name}-")]
 
@@ -170,7 +170,7 @@ class Faults:
         await self._start_broker()
 
     async def stall_log_reader(self, fault, planned):
-        """Nothing reads what the launcher, meshd and the edges say, and there is no room for more of it."""
+        """The reader of the logs of launcher, meshd and edges stalls, and the pipe is full."""
         reader = self.world.reader
         reader.stall()
         reader.fill()
@@ -178,7 +178,7 @@ class Faults:
         reader.go_on()
 
     async def fill_log_disk(self, fault, planned):
-        """The log moves to a small disk, which is full then; and back, when there is room again."""
+        """The log moves to a small disk, which is then full, and back once there is room again."""
         world = self.world
         (world.disk / "log").unlink(missing_ok=True)
         world.point_log(world.disk / "log")
@@ -194,7 +194,7 @@ class Faults:
         world.point_log(world.reader.path)
 
     async def pause_all(self, fault, planned):
-        """All that the launcher has started, and itself, for longer than one may hang: none of them is to blame for that."""
+        """Suspends the launcher and all its processes for longer than one may hang: none of them may be treated as hung."""
         launcher, stopped = self.world.launcher.pid, set()
         os.kill(launcher, signal.SIGSTOP)
         while more := set(below(launcher)) - stopped:  # one that starts may have made another one meanwhile

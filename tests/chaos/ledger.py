@@ -1,4 +1,4 @@
-"""What was asked, what became of it, and whether both sides agree. Clients write down each request, its outcome and each
+"""Requests, their outcomes, and whether both sides agree. Clients record each request, its outcome and each
 event they see; the service, in a file of its own, each execution; the faults, when they were. `Verdict` compares."""
 
 import time

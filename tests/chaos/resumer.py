@@ -1,5 +1,5 @@
-"""A client that takes its session up again (docs/tasks/resume.md) whenever its socket ends: what it asked and subscribed to
-has to go on as if nothing had been, each event and each answer in order and once. Only a meshd that was killed while it
+"""A client that resumes its session (docs/tasks/resume.md) whenever its socket ends: its requests and subscriptions
+must go on as if nothing had happened, each event and each answer in order and once. Only a meshd that was killed while it
 had no socket is a reason to lose a session."""
 
 import asyncio
@@ -68,7 +68,7 @@ class Resumer(Client):
         params["id"] = request.id
 
     async def flush(self):
-        """Sends what no socket has taken yet."""
+        """Sends the messages that have not been sent on any socket yet."""
         try:
             for entry in list(self.waiting.values()):
                 request, verb, members, sent = entry
@@ -101,7 +101,7 @@ class Resumer(Client):
         return None
 
     def look(self):
-        """What has been answered, and which events have come."""
+        """Handles answers and events."""
         now = time.monotonic()
         for id in [id for id in self.waiting if self.session.answers.get(id)]:
             request, verb, members, _ = self.waiting.pop(id)

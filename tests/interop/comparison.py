@@ -1,4 +1,4 @@
-"""Talks to a gateway and writes down what it said, in a form that can be compared with another gateway's."""
+"""Records a gateway's answers in a form that can be compared with another gateway's."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ REPLY_TIMEOUT = 20.0  # every message has a reply of ours
 
 
 def normal(value):
-    """Without what differs from one run to the next."""
+    """Removes what differs between runs."""
     if isinstance(value, dict):
         return {key: "<hex32>" if key in ("session_id", "trace_id") and re.fullmatch(HEX32, str(item)) else normal(item) for key, item in value.items()}
     if isinstance(value, list):

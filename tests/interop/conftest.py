@@ -33,7 +33,7 @@ def ours(broker_url):
 
 @pytest.fixture(scope="module")
 def conversations(nuropb_gw, ours, python):
-    """What each gateway said to each message: (theirs, ours)."""
+    """The answers of each gateway to each message: (theirs, ours)."""
     async def both():
         return await asyncio.gather(talk(nuropb_gw.url, python, MESSAGES, False), talk(ours.url, python, MESSAGES, True))
     return asyncio.run(asyncio.wait_for(both(), 400))

@@ -30,7 +30,7 @@ class Differs:
 
 
 def refusal(error, description, **more):
-    """The shape of 0.1.4 for input that it can't take: no envelope."""
+    """The form of 0.1.4's answer to invalid input: no envelope."""
     return {"error": error, "description": description, **more}
 
 
@@ -39,7 +39,7 @@ def response(error=None, description=None, result=None, trace_id="t"):
 
 
 def decode_error(theirs, ours, name="JSONDecodeError"):
-    """Text that is no JSON: the parser's words, and where."""
+    """The answer to invalid JSON: the parser's message and the position."""
     return Differs(
         "the same error in the same shape; ours names the byte, theirs the line, column and character",
         [refusal(name, f"Error decoding JSON: {theirs}")],

@@ -7,7 +7,7 @@ from support.paths import ROOT, peers_python
 
 
 def call(url, *calls):
-    """The outcome of each call, as a Python caller gets it. One connection makes them all, in order."""
+    """The outcome of each call, as a Python caller gets it. All calls use one connection, in order."""
     script = ROOT / "tests" / "interop" / "peers" / "client.py"
     done = subprocess.run([str(peers_python()), str(script), url, json.dumps(calls)], capture_output=True, text=True, timeout=300)
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]

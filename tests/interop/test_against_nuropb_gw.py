@@ -41,7 +41,7 @@ def test_no_declaration_is_left_over():
 
 
 def test_the_guide_names_each_difference():
-    """docs/tasks/moving-from-nuropb-gw.md, in the last column of its tables."""
+    """The last column of the tables in docs/tasks/moving-from-nuropb-gw.md."""
     guide = (ROOT / "docs" / "tasks" / "moving-from-nuropb-gw.md").read_text().split("## Every difference")[1]
     named = [name for row in re.findall(r"^\|.*\| ([^|]*) \|$", guide, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)]
     assert sorted(named) == sorted([*MESSAGE_DIFFERENCES, *HANDSHAKE_DIFFERENCES])
@@ -60,7 +60,7 @@ async def test_two_connections_of_one_user(nuropb_gw, ours, python):
 
 
 async def test_answers_come_in_the_order_of_completion(ours, python):
-    """0.1.4 takes one message of a socket at a time, whatever its documentation says; ours all at once."""
+    """0.1.4 handles a socket's messages one at a time, whatever its documentation says; ours handles them concurrently."""
     async with await Consumer.open(ours.url) as consumer:
         slow = await consumer.begin(python, "later", {"value": "slow", "ms": 2000})
         quick = await consumer.begin(python, "later", {"value": "quick", "ms": 1})
@@ -70,7 +70,7 @@ async def test_answers_come_in_the_order_of_completion(ours, python):
 
 
 async def calls_of(urls, service, **members):
-    """The AMQP messages that the same request becomes behind each gateway."""
+    """The AMQP messages that each gateway sends for the same request."""
     calls = []
     for url in urls:
         async with await Consumer.open(url) as consumer:
@@ -82,7 +82,7 @@ async def calls_of(urls, service, **members):
 
 
 async def test_the_message_on_the_wire(nuropb_gw, ours, broker_url):
-    """What a service gets: the same body and properties, but for what is declared here."""
+    """A service receives the same body and properties, except for the differences declared here."""
     async with ManualService(broker_url, unique("wire")) as service:
         theirs, mine = await calls_of((nuropb_gw.url, ours.url), service, trace_id="trace-1")
     assert list(mine.body) == list(theirs.body)  # the order of the keys too
@@ -105,7 +105,7 @@ async def test_the_message_on_the_wire(nuropb_gw, ours, broker_url):
 
 
 async def test_only_the_first_response_counts(nuropb_gw, ours, broker_url):
-    """Real services send a second one after an error (protocol.md). It is ignored, whatever it says."""
+    """Real services send a second answer after an error (protocol.md). It is ignored, whatever it contains."""
     async with ManualService(broker_url, unique("twice")) as service:
         for url in (nuropb_gw.url, ours.url):
             async with await Consumer.open(url) as consumer:
@@ -137,7 +137,7 @@ async def test_a_response_for_nobody_is_ignored(ours, broker_url):
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"tag":"response"}', b"\xff", b'{"tag":"response","result":1,"error":3}'])
 async def test_a_response_that_cannot_be_read(ours, broker_url, body):
-    """0.1.4 logs it and the consumer waits for ever. Ours says so, or takes what there is for what it means."""
+    """0.1.4 logs it, and the client waits forever. Ours answers with an error or interprets the answer."""
     async with ManualService(broker_url, unique("garbled")) as service:
         async with await Consumer.open(ours.url) as consumer:
             answer = await consumer.begin(service.name, "method")

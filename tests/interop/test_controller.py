@@ -97,7 +97,7 @@ def errors(broker_url, service, calls):
 
 
 def test_nobody_else_may(ruled, broker_url):
-    """Nor a client that is no service, though a rule allows all services."""
+    """Nor a participant that is not a service, although a rule allows all services."""
     for context, error in zip(STRANGERS, errors(broker_url, ruled.name, [("send_to_all", {"message": 1}, context) for context in STRANGERS])):
         assert error and error["error"] == "NuropbAuthorizationError", (context, error)
 

@@ -1,4 +1,4 @@
-"""A real Python service judges tokens (authorizer "mesh")."""
+"""A real Python service authenticates tokens (authorizer "mesh")."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The real Python nuropb 0.1.8 as a caller: of our demo service, and of the gateway's own face on the mesh."""
+"""The real Python nuropb 0.1.8 as a caller: of our demo service, and of the gateway's own service on the mesh."""
 
 import pytest
 

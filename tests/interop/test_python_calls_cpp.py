@@ -180,7 +180,7 @@ def test_the_description(outcomes, service):
 
 
 def test_events_of_a_success(broker_url, service):
-    """Published as 0.1.8 publishes them; of an encrypted call, readable nevertheless."""
+    """Events are published as 0.1.8 publishes them; those of an encrypted call are not encrypted either."""
     with HandCaller(broker_url, service) as hand:
         topic = f"{service}.seen.success"
         plain, _, secret = call(broker_url, {"service": service, "method": "success", "params": {"topic": topic}, "context": {"user_id": "ann"}}, {"describe": service},

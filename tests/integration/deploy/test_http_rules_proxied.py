@@ -141,7 +141,7 @@ def haproxy(folder, behind):
 
 
 def refused_by_proxy(answer):
-    """Its own page, where ours are JSON and sentences; or HTTP/0.9, which nginx answers in its own words, too."""
+    """Whether the proxy has answered with its own page, while the gateway's are JSON or text; also nginx's answer to HTTP/0.9."""
     return answer[0] == 9 or (answer[0] >= 400 and answer[1].get("content-type", "").startswith("text/html"))
 
 

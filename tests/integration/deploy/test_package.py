@@ -24,7 +24,7 @@ USERS = ("nuropb-meshd", "nuropb-edge")
 
 @pytest.fixture(scope="module")
 def next_package(package, module_folder):
-    """The same as a later version would be: other programs, other settings as they are shipped."""
+    """The package as a later version: other programs, other default settings."""
     tree = module_folder / "next"
     subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
     for file, old, new in [(tree / "DEBIAN/control", r"^Version: .*", "Version: 99.1"), (tree / CONFIG[1:], r"\Z", "# of version 99.1\n")]:
@@ -66,7 +66,7 @@ def files_of(package):
 
 
 def settings(machine):
-    """An operator's: no broker, tokens, a port of ours. Where the unit of meshd makes its runtime folder, we do."""
+    """An operator's settings: no broker, tokens, a test port. Creates the runtime folder, which meshd's unit would create."""
     port = free_port()
     config = machine.path(CONFIG)
     config.write_text(config.read_text().replace("port = 8880", f"port = {port}").replace("[gateway]", '[gateway]\nmesh = "loopback"\nedges = 1'))
@@ -203,7 +203,7 @@ async def test_upgraded_under_a_running_launcher_and_removed(machine, package, n
 
 
 def test_under_systemd_an_upgrade_restarts_what_runs_and_a_removal_stops_it(machine, package, next_package):
-    """There is no systemd in a chroot: one that writes down what it is asked stands in for it."""
+    """There is no systemd in a chroot: a script that records its arguments replaces it."""
     machine.path("/run/systemd/system").mkdir(parents=True)
     stand_in = machine.path("/usr/bin/systemctl")
     stand_in.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ SETTINGS = {"gateway": {"mesh": "loopback"}, "listen": {"trusted_proxies": ["127
 
 @pytest.fixture(scope="module")
 def certificates(module_folder):
-    """One that vouches for itself."""
+    """A self-signed certificate."""
     made = SimpleNamespace(folder=module_folder, ca=module_folder / "gateway.pem", certificate=module_folder / "gateway.pem", key=module_folder / "gateway.key")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={NAME}",
                     "-addext", f"subjectAltName=DNS:{NAME},DNS:localhost", "-keyout", made.key, "-out", made.certificate], check=True, capture_output=True)
@@ -38,7 +38,7 @@ def certificates(module_folder):
 
 
 def sample(path, replace):
-    """A file of deploy/ for this test; everything that is replaced is in it."""
+    """A file of deploy/, adapted to this test; fails if a text to replace is missing."""
     text = (ROOT / "deploy" / path).read_text()
     for old, new in replace.items():
         assert old in text, f"deploy/{path} has no {old}"
@@ -96,7 +96,7 @@ async def connect(port, certificates, address):
 
 @asynccontextmanager
 async def consumers(port, certificates, number, address=ANN):
-    """So many at once. One that has just gone may still be counted, and checks of the proxy take their time: they try until they are in."""
+    """This many clients at once. Closed ones may still be counted, and a proxy's health checks take time, so each retries until it is admitted."""
     made = []
     try:
         for _ in range(number):

@@ -31,13 +31,13 @@ MIRRORED = shlex.split(re.search(r"^rabbitmqctl (set_policy .*)$", PAGE, re.MULT
 
 
 def have_copies(node):
-    """A policy is in force before there are copies; a queue whose node goes first is lost."""
+    """A policy applies before there are copies; a queue whose node stops before that is lost."""
     queues = [queue for queue in json.loads(node.ctl("-q", "list_queues", "name", "policy", "synchronised_slave_pids", "--formatter=json")) if queue["policy"]]
     return queues and all(queue["synchronised_slave_pids"] for queue in queues)
 
 
 class HostGateway(Gateway):
-    """One that lives on a host, with its edges on one port of it."""
+    """A gateway on a host, with its edges on one port of that host."""
 
     def __init__(self, host, nodes, quorum=False, **options):
         self.host = host
@@ -86,7 +86,7 @@ def hosts(network):
 
 @pytest.fixture(params=["mirrors", "quorum queues"])
 def quorum(request):
-    """Whether it is a RabbitMQ that has quorum queues and no mirrors."""
+    """Whether this RabbitMQ has quorum queues and no mirrors."""
     return request.param == "quorum queues"
 
 
@@ -109,12 +109,12 @@ def nodes(hosts, folder, quorum):
 
 
 async def asked(gateway, *words):
-    """What is said of a message that was sent. In a thread: our event loop goes on meanwhile."""
+    """The result of a push. Runs in a thread, so that the event loop goes on meanwhile."""
     return await asyncio.to_thread(ctl, gateway, "send", *words)
 
 
 def comes_to(gateway, what, number):
-    """Sessions, or gateways, that it knows of."""
+    """The number of sessions or gateways that it knows."""
     async def has():
         said = await asyncio.to_thread(ctl, gateway, "sessions", "--count", code=None)
         return said.get("count", {}).get(what) == number
@@ -122,7 +122,7 @@ def comes_to(gateway, what, number):
 
 
 async def gets_in(network, gateway, user):
-    """A new consumer; nothing where that can't be by now."""
+    """A new client; None if it can't connect now."""
     try:
         return await Consumer.open(gateway.url, token=f"secret-of-{user}", sock=network.connect(gateway.host.address, PORT))
     except (OSError, AssertionError, asyncio.TimeoutError, websockets.InvalidHandshake, websockets.ConnectionClosed):
@@ -130,7 +130,7 @@ async def gets_in(network, gateway, user):
 
 
 def answered(consumer, service, method, params, result):
-    """Once: what waits for a broker may end as a timeout, and what is asked then is a request of its own."""
+    """One attempt: a request that waits for a broker may time out, and a retry is a new request."""
     async def is_it():
         answer = await asyncio.wait_for(await consumer.begin(service, method, params, ttl=20_000), 45)
         return answer["result"] == result

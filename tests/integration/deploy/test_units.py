@@ -59,14 +59,14 @@ class Gateway:
         return self.machine.run("journalctl", "--no-pager", "--output=short-precise", "--lines=40", *(f"--unit={unit}" for unit in UNITS))
 
     async def whole(self, *units):
-        """These run, and consumers have a broker."""
+        """Waits until these units run and the broker is connected."""
         def so():
             states = [self.shown(unit, "ActiveState") for unit in units or UNITS]
             return set(states) == {"active"} and health(self.port)[1].get("broker") == "ready"
         await eventually(so, self.log, 60)
 
     async def attached(self, edge):
-        """This very edge has found meshd: it says so once in its life, and again after each one of meshd."""
+        """Waits until this edge has attached to meshd: it logs that once after its start and after each restart of meshd."""
         def so():
             said = self.machine.run("journalctl", "--no-pager", "--output=cat", f"_PID={self.pid(edge)}")
             lines = [line for line in said.splitlines() if "attached" in line]

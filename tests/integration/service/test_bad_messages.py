@@ -116,7 +116,7 @@ def test_what_is_no_request_is_rejected_without_an_answer(caller, nuropb_type, p
 
 
 def test_odd_properties_are_no_reason_to_refuse(caller):
-    """Values of every type that AMQP has, beside what we look at."""
+    """Values of every AMQP type, beside the headers that we read."""
     odd = {"i": -1, "big": 2**62, "d": decimal.Decimal("1.5"), "t": datetime.datetime(2024, 2, 29), "b": True, "n": None, "list": [1, [2, {"x": None}]],
            "table": {"a": {"b": {}}}, "bytes": b"\x00\xff", "text": "ü\0x", "nuropb_version": 17, "trace_id": 5, "encrypted": True}
     came = caller.answer(caller.put(body(caller.service, "echo", {"value": 1}), headers=odd, content_type="text/plain", content_encoding="gzip", delivery_mode=2,
@@ -134,7 +134,7 @@ def test_a_long_trace_id_is_no_way_to_go_without_an_answer(caller):
 
 
 def test_headers_as_deep_as_a_frame_allows(caller, monkeypatch):
-    """rabbitmq-c reads tables recursively; a frame has room for some 16,000 of them in one another."""
+    """rabbitmq-c reads tables recursively; a frame has room for some 16,000 nested ones."""
     def raw_table(pieces, table):
         if "raw" not in table:
             return encode_table(pieces, table)
@@ -168,7 +168,7 @@ def test_a_flood_of_rubbish_makes_few_log_lines(caller, service):
 
 
 def test_an_oversize_body_is_refused(caller):
-    """Over 64 MiB; it is not kept while it comes in."""
+    """Over 64 MiB; the received part is not stored."""
     before = counts(caller)["too_large"]
     sent = caller.put(b'{"service":"s","method":"echo","params":{"value":"' + b"x" * (65 << 20) + b'"}}')
     assert "larger than 67108864 bytes" in caller.answer(sent, timeout=90).error["description"]

@@ -99,7 +99,7 @@ def test_events_are_acknowledged_or_rejected_and_never_answered(caller):
 
 
 def test_no_service_is_told_by_the_broker(caller):
-    """Nothing of ours is involved: the requester's own library answers, on basic.return (mesh_test.cpp, NobodyThere)."""
+    """The requester's own library answers, on basic.return (mesh_test.cpp, NobodyThere)."""
     import pika
     with pytest.raises(pika.exceptions.UnroutableError):
         caller.put(body("nobody", "m"), routing_key="no-such-service")
@@ -115,7 +115,7 @@ def test_error_names(caller, name):
 
 
 def test_many_wait_at_a_time_and_each_gets_its_own(caller):
-    """As many as the prefetch are under way; an answer is not held up by a slower one before it."""
+    """As many requests as the prefetch run at a time; a slow one does not delay the answers to later ones."""
     slow = caller.put(body(caller.service, "later", {"value": "slow", "ms": 2000}))
     quick = [caller.put(body(caller.service, "later", {"value": n, "ms": 1})) for n in range(5)]
     came = [caller.take(caller.answers_queue) for _ in range(6)]
