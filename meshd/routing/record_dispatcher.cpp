@@ -84,16 +84,10 @@ RecordDispatcher::Rule RecordDispatcher::rule(records::Type type, SessionState s
   return row ? row->in(state) : Rule::violation;
 }
 
-bool RecordDispatcher::handle(Worker& worker, const shm::RecordHeader& header, const std::string& payload) {
+RecordResult RecordDispatcher::handle(Worker& worker, const shm::RecordHeader& header, const std::string& payload) {
   const Arrived arrived{worker, header, payload};
   const Row* const row = row_of(arrived.type());
-  const RecordResult result = row ? (this->*row->run)(arrived, *row) : RecordResult::violation("not for meshd");
-  if (result.is_violation()) {
-    worker.violate("record type " + std::to_string(header.type) + ": " + result.why());
-    return false;
-  }
-  if (result.is_handled()) worker.settle(worker.begin_work());
-  return true;
+  return row ? (this->*row->run)(arrived, *row) : RecordResult::violation("not for meshd");
 }
 
 /// A record of a session.

@@ -53,7 +53,7 @@ class RecordDispatcher final : public RecordHandler {
   };
   explicit RecordDispatcher(Parts parts) : to_(std::move(parts)) {}
 
-  bool handle(Worker& worker, const shm::RecordHeader& header, const std::string& payload) override;
+  RecordResult handle(Worker& worker, const shm::RecordHeader& header, const std::string& payload) override;
   void publish_read() override { to_.requests.publish_read(); }
   void publish_waiting() override { to_.faces.publish_waiting(); }
   [[nodiscard]] bool congested() const override { return to_.faces.outgoing(); }

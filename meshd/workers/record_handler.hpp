@@ -36,9 +36,8 @@ class [[nodiscard]] RecordResult {
 class RecordHandler {
  public:
   virtual ~RecordHandler() = default;
-  /// One record, of a type and length that an edge may write. False: it was a violation, of which the worker has been told, and
-  /// nothing more is read from it.
-  [[nodiscard]] virtual bool handle(Worker& worker, const shm::RecordHeader& header, const std::string& payload) = 0;
+  /// One record, of a type and length that an edge may write. The caller settles it, or ends the worker.
+  virtual RecordResult handle(Worker& worker, const shm::RecordHeader& header, const std::string& payload) = 0;
   /// Hands what was read until now to the mesh, as far as that has room.
   virtual void publish_read() = 0;
   /// Tries again with what the mesh had no room for.

@@ -81,7 +81,7 @@ bool TurnScheduler::read(Worker& worker) {
       break;
     }
     bytes += header.length;
-    if (!handler_.handle(worker, header, payload_)) {
+    if (!handle(worker, header)) {
       more = false;
       break;
     }
@@ -91,12 +91,22 @@ bool TurnScheduler::read(Worker& worker) {
   return more;
 }
 
+/// The record in payload_. False after a violation: nothing more is read from the worker.
+bool TurnScheduler::handle(Worker& worker, const shm::RecordHeader& header) {
+  const RecordResult result = handler_.handle(worker, header, payload_);
+  if (result.is_violation()) {
+    worker.violate("record type " + std::to_string(header.type) + ": " + result.why());
+    return false;
+  }
+  if (result.is_handled()) worker.settle(worker.begin_work());
+  return true;
+}
+
 void TurnScheduler::drain(Worker& worker) {
   shm::RecordHeader header;
   // No more than lies there now: an edge that only claims to be dead could go on writing.
   std::size_t left = worker.unread();
-  while (left > 0 && worker.next(header, payload_) == Worker::Next::record &&
-         handler_.handle(worker, header, payload_)) {
+  while (left > 0 && worker.next(header, payload_) == Worker::Next::record && handle(worker, header)) {
     left -= std::min<std::size_t>(left, sizeof(shm::RecordHeader) + header.length);
   }
   handler_.publish_read();

@@ -36,6 +36,7 @@ class TurnScheduler {
  private:
   void turn();
   bool read(Worker& worker);
+  bool handle(Worker& worker, const shm::RecordHeader& header);
 
   boost::asio::io_context& io_;
   const Clock& clock_;

@@ -9,11 +9,12 @@ namespace {
 
 class KeptRecords final : public RecordHandler {
  public:
-  bool handle(Worker& worker, const shm::RecordHeader& header, const std::string&) override {
+  RecordResult handle(Worker& worker, const shm::RecordHeader& header, const std::string&) override {
     from.emplace_back(worker.id().slot, header.sequence);
-    if (header.sequence != bad) return true;
-    worker.violate("for the test");
-    return false;
+    if (header.sequence == bad) return RecordResult::violation("for the test");
+    if (!in_flight) return RecordResult::handled();
+    (void)worker.begin_work();
+    return RecordResult::in_flight();
   }
   void publish_read() override { ++published; }
   void publish_waiting() override {}
@@ -22,7 +23,7 @@ class KeptRecords final : public RecordHandler {
   std::vector<std::pair<std::uint32_t, std::uint64_t>> from;  // slots and sequences
   std::uint64_t bad = UINT64_MAX;
   int published = 0;
-  bool full = false;
+  bool full = false, in_flight = false;
 };
 
 class TurnSchedulerTest : public ::testing::Test {
@@ -95,6 +96,20 @@ TEST_F(TurnSchedulerTest, TheRingOfADeadEdgeIsReadToItsEnd) {
   turns_.drain(*pool_.find({1, 1}));
   EXPECT_EQ(handler_.from.size(), 100u);
   EXPECT_EQ(handler_.published, 1);
+}
+
+TEST_F(TurnSchedulerTest, ARecordIsSettledWhenItIsHandledAndNotWhileItIsInFlight) {
+  handler_.in_flight = true;
+  write(first_, 0, 1);
+  pool_.adopt(first_.take());
+  run();
+  EXPECT_EQ(first_.segments().settled(), 0u);
+  pool_.adopt(second_.take());
+  handler_.in_flight = false;
+  write(second_, 0, 1);
+  turns_.activate(*pool_.find({2, 1}));
+  run();
+  EXPECT_GT(second_.segments().settled(), 0u);
 }
 
 TEST_F(TurnSchedulerTest, TheTimesOfABatchAreThoseOfItsReading) {
