@@ -9,8 +9,7 @@
 namespace nuropb::edge {
 
 Edge::Edge(const Config& config, MeshLink::Connect connect, const ReadFile& read_certificates)
-    : config_(config),
-      socket_limits_(config.limits, io_, message_clock_, link_),
+    : socket_limits_(config.limits, io_, message_clock_, link_),
       reload_(io_, SIGHUP),
       link_(io_, std::move(connect), config.limits.message_bytes, link_callbacks()),
       sessions_(config, io_, clock_, link_, socket_limits_),

@@ -56,7 +56,6 @@ class Edge {
   TickTimer::Callbacks timer_callbacks();
   void reload_later();
 
-  const Config& config_;
   SystemClock clock_;
   CachedClock message_clock_{clock_};
   SocketLimits socket_limits_;  // outlives the handlers, which end with io_ at the latest

@@ -22,8 +22,8 @@ std::optional<HttpAnswer> refusal_of_head(const RequestHead& head, HttpServer::R
   return {};
 }
 
-constexpr std::string_view not_ready = "the gateway is not ready; nothing was done",
-                           no_room = "the gateway is busy; nothing was done";
+constexpr std::string_view backend_not_ready = "the gateway is not ready; nothing was done",
+                           backend_no_room = "the gateway is busy; nothing was done";
 
 }  // namespace
 
@@ -53,7 +53,7 @@ Result<void> BackendEndpoint::start() {
 
 /// Asks meshd about the key alone: no body is read of a client that has no valid one.
 void BackendEndpoint::check(const HttpServer::Request& request, HttpServer::Checked checked) {
-  if (auto wrong = calls_.unavailable(not_ready)) return checked(std::move(wrong));
+  if (auto wrong = calls_.unavailable(backend_not_ready)) return checked(std::move(wrong));
   MeshdCalls::Call call{timeout(),
                         [checked](HttpAnswer answer) {
                           if (answer.status < 300) checked({});
@@ -61,12 +61,12 @@ void BackendEndpoint::check(const HttpServer::Request& request, HttpServer::Chec
                         },
                         request.peer, request.credential};
   if (!calls_.send(records::Type::backend_call, records::BackendCall{request.credential, {}, {}, {}, {}}, call))
-    checked(come_again(no_room));
+    checked(come_again(backend_no_room));
 }
 
 void BackendEndpoint::on_request(HttpServer::Request request, HttpServer::Respond respond) {
   const SnorkyMessage message = decode_snorky(request.body, config_.limits.json());
-  if (auto wrong = calls_.unavailable(not_ready)) return respond(std::move(*wrong));
+  if (auto wrong = calls_.unavailable(backend_not_ready)) return respond(std::move(*wrong));
   MeshdCalls::Call call{timeout(), std::move(respond), request.peer, request.credential};
   // A client without a valid key learns nothing about what else is wrong.
   records::BackendCall record{request.credential, {}, {}, {}, {}};
@@ -76,7 +76,7 @@ void BackendEndpoint::on_request(HttpServer::Request request, HttpServer::Respon
     call.mistake = refusal(400, error_name::validation, std::get<SnorkyMistake>(message).text);
     link_.count(shm::EdgeCounter::bad_messages);
   }
-  if (!calls_.send(records::Type::backend_call, record, call)) return call.respond(come_again(no_room));
+  if (!calls_.send(records::Type::backend_call, record, call)) return call.respond(come_again(backend_no_room));
   link_.count_message(records::Type::backend_call);
 }
 
