@@ -96,7 +96,7 @@ void Worker::flush() {
     if (outbox_.empty() || responses_.await_space(outbox_.front().payload.size())) break;
   }
   NUROPB_CRASH_POINT(answers_shown);
-  // Only now: whoever reads that a request is settled has to find what we answered to it.
+  // Only now, because an edge that reads that a request is settled must find our answer to it.
   if (const auto position = settled_.advance()) {
     segments_.set_settled(*position);
     NUROPB_CRASH_POINT(settled_stored);
@@ -128,7 +128,8 @@ Result<void> Worker::signal(int number) {
   // By pidfd: the number may belong to another process by now, the descriptor can't.
   if (pidfd_ && ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0U) == 0) return {};
   return failure(pidfd_ ? std::strerror(errno) : "it can't be signalled", "process " + std::to_string(peer_.pid),
-                 "edges of another user than meshd's are told by whoever runs them: systemctl, or the launcher");
+                 "edges of another user than meshd's get their signals from the program that runs them: systemctl, or "
+                 "the launcher");
 }
 
 }  // namespace nuropb::meshd

@@ -168,7 +168,7 @@ void WorkerAcceptor::attach(Newcomer& newcomer, const shm::Hello& hello) {
     return refuse("ABI " + std::to_string(hello.abi) + " is not ABI " + std::to_string(shm::abi) +
                   ": edge and meshd are of different versions");
   }
-  // A process has one worker. One that comes again has left the former, or wants to take up every slot there is.
+  // A process has one worker. A process that connects again has left its former worker, or tries to occupy every slot.
   if (const auto left = workers_.worker_of(newcomer.peer.pid))
     workers_.detach(*left, "its process has come again", false);
   const auto former = tickets_.open_worker(hello.ticket);
