@@ -115,6 +115,7 @@ def test_top_leaves_the_terminal_as_it_was(gateway):
 
 
 def test_config_check_finds_what_meshd_would(gateway, folder):
+    (gateway.folder / "tokens.toml").chmod(0o600)  # otherwise a warning says that every user can read it
     assert run("--config", gateway.config_file, "config", "check") == f"{gateway.config_file}: ok\n"
     assert ctl(gateway, "config", "check") == {"file": str(gateway.config_file), "ok": True, "mistakes": [], "warnings": []}
     wrong = folder / "wrong.toml"
