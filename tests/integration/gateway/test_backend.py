@@ -138,10 +138,13 @@ async def test_the_slow_are_let_go(gateways):
 async def test_connections_are_bounded(gateways):
     gateway = gateways(**options(backend={"connections": 2}))
     edge = gateway.edges[0]
-    half = f"POST /backend HTTP/1.1\r\nHost: x\r\nX-Backend-Key: {KEY}\r\nContent-Length: 10\r\n\r\n".encode()
-    busy = [await RawSocket.connect("127.0.0.1", edge.backend_port) for _ in range(2)]
-    for raw in busy:
-        await raw.send(half)
+    half = f"POST /backend HTTP/1.1\r\nHost: x\r\nX-Backend-Key: {KEY}\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n".encode()
+    busy = []
+    for _ in range(2):
+        busy.append(await RawSocket.connect("127.0.0.1", edge.backend_port))
+        await busy[-1].send(half)
+        # Its key is good, and its body is waited for. Before that, the next connection may replace it.
+        assert (await asyncio.wait_for(busy[-1].reader.readuntil(b"\r\n\r\n"), 30)).startswith(b"HTTP/1.1 100 ")
 
     async def refused():
         try:
