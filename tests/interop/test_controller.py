@@ -87,7 +87,7 @@ STRANGERS = [{}, {"user_id": "bob"}, {"user_id": ["ops"]}, {"ops": "user_id"}, {
 MISTAKES = [
     ("send_to_session", {"session_id": "x", "message": 1}, "32 hexadecimal"), ("send_to_users", {"user_ids": [], "message": 1}, "no user"),
     ("send_to_users", {"user_ids": [1], "message": 1}, "no text"), ("send_to_all", {}, "message"), ("close_all", {"code": 1006}, "1006"),
-    ("close_all", {"code": 70000}, "not one of"), ("close_all", {"reason": "r" * 124}, "123"), ("sessions", {"cursor": "x"}, "no cursor"), ("sessions", {"limit": -1}, "limit")]
+    ("close_all", {"code": 70000}, "not one of"), ("close_all", {"reason": "r" * 124}, "123"), ("sessions", {"cursor": "x"}, "is not a cursor"), ("sessions", {"limit": -1}, "limit")]
 
 
 def errors(broker_url, service, calls):

@@ -46,7 +46,7 @@ def error(gateway, name, body):
 
 
 @pytest.mark.parametrize("body, part", [
-    (b"", "not JSON"), (b"{", "not JSON"), (b"\xff", "not JSON"), (b"[]", "no JSON object"), (b"[" * 5000 + b"]" * 5000, "not JSON"), (b"{}", "no 'message'")])
+    (b"", "not JSON"), (b"{", "not JSON"), (b"\xff", "not JSON"), (b"[]", "no JSON object"), (b"[" * 5000 + b"]" * 5000, "not JSON"), (b"{}", "'message' is missing")])
 def test_bodies_that_are_none(gateway, body, part):
     assert part in error(gateway, "send_to_all", body)
 

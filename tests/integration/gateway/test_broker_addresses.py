@@ -69,14 +69,14 @@ async def test_the_next_address_is_begun_soon(private_broker, folder, tls):
             await eventually(lambda: re.search("broker ready", meshd.process.log()), "it is connected")
             assert meshd.value("amqp_connection_attempts_total") == 1, meshd.process.log()
             assert meshd.value("amqp_addresses_passed_over_total") == 1
-            said = [line for line in meshd.process.log().splitlines() if "do not answer" in line]
+            said = [line for line in meshd.process.log().splitlines() if "do not respond" in line]
             assert len(said) == 1 and f"{SILENT}:{way.port}" in said[0], said
             # Again after an outage, and not said again.
             way.cut()
             await eventually(lambda: "broker not ready" in meshd.process.log(), "the connection is lost")
             way.mend()
             await eventually(lambda: meshd.value("amqp_connections_total") == 2, "it is connected again")
-            assert sum("do not answer" in line for line in meshd.process.log().splitlines()) == 1
+            assert sum("do not respond" in line for line in meshd.process.log().splitlines()) == 1
         finally:
             meshd.process.stop()
             silent.close()

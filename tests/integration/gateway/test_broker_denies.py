@@ -81,7 +81,7 @@ def test_a_dead_letter_queue_that_is_there_is_used_as_it_is(denying, folder):
     with connection(denying.url) as link:
         link.channel().queue_declare(f"nuropb-{name}-dl", durable=True, arguments={"x-max-length": 5})
     with demo_service(denying.url, folder, name=name) as demo:
-        assert "used as it is" in demo.log() and "5" in str(queue(denying, f"nuropb-{name}-dl")[2])
+        assert "used unchanged" in demo.log() and "5" in str(queue(denying, f"nuropb-{name}-dl")[2])
 
 
 async def test_who_asks_for_a_transient_one_is_told_what_to_set(denying):

@@ -116,7 +116,7 @@ async def test_lists_page_by_page(gateways):
     anns = ctl(gateway, "sessions", "--user", "ann")["sessions"]
     assert sorted(one["session_id"] for one in anns) == sorted(one.session_id for one in consumers["ann"])
     assert {(one["user_id"], one["username"]) for one in anns} == {("ann", "Ann")} and {one["edge"] for one in anns} == {0, 1}
-    assert "no cursor" in ctl(gateway, "sessions", "--cursor", "rubbish", code=1)["stderr"]
+    assert "is not a cursor" in ctl(gateway, "sessions", "--cursor", "rubbish", code=1)["stderr"]
     await leave(consumers)
 
 
