@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/text_file.hpp"
+#include "common/wipe.hpp"
 
 namespace nuropb::meshd {
 namespace {
@@ -89,9 +90,10 @@ Result<StaticTokens> StaticTokens::parse(std::string_view text, const std::strin
 }
 
 Result<StaticTokens> StaticTokens::load(const std::string& file) {
-  const auto text = read_text_file(file, max_file_bytes);
+  auto text = read_text_file(file, max_file_bytes);
   if (!text) return failure(text.error().what, text.error().where, "auth.token_file names it");
   auto parsed = parse(*text, file);
+  wipe(*text);
   if (parsed) parsed->file_ = file;
   return parsed;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "common/text_file.hpp"
+#include "common/wipe.hpp"
 
 namespace nuropb::meshd::snorky {
 namespace {
@@ -72,14 +73,15 @@ Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string&
     if (key.str() != "keys")
       return failure("unknown key '" + std::string(key.str()) + "'", at(node), "only a [keys] table is allowed");
   }
-  const toml::table* const keys = root["keys"].as_table();
+  toml::table* const keys = root["keys"].as_table();
   if (!keys || keys->empty())
     return failure("no [keys] table with a key in it", name, "without a key no backend could call");
   if (keys->size() > most_keys) return failure("more than 256 keys", at(*keys));
   for (auto&& [key_name, node] : *keys) {
-    const toml::table* const scoped = node.as_table();
-    const auto key = scoped ? (*scoped)["key"].value_exact<std::string>() : node.value_exact<std::string>();
-    if (!key) return failure("a key is not a string", at(node));
+    toml::table* const scoped = node.as_table();
+    auto* const key_node = scoped ? scoped->get_as<std::string>("key") : node.as_string();
+    if (!key_node) return failure("a key is not a string", at(node));
+    std::string* const key = &key_node->get();
     auto scope = scoped ? scope_of(*scoped, at) : Result<BackendScope>();
     if (!scope) return tl::unexpected(scope.error());
     if (key->size() < min_key || key->size() > max_key)
@@ -91,14 +93,16 @@ Result<BackendKeys> BackendKeys::parse(std::string_view text, const std::string&
                        "letters, digits and signs of ASCII, no spaces");
     }
     out.keys_.push_back({digest(*key), {std::string(key_name.str()), std::move(*scope)}});
+    wipe(*key);
   }
   return out;
 }
 
 Result<BackendKeys> BackendKeys::load(const std::string& file) {
-  const auto text = read_text_file(file, max_file_bytes);
+  auto text = read_text_file(file, max_file_bytes);
   if (!text) return failure(text.error().what, text.error().where, "backend.key_file names it");
   auto parsed = parse(*text, file);
+  wipe(*text);
   if (parsed) parsed->file_ = file;
   return parsed;
 }

@@ -116,7 +116,7 @@ async def test_the_mesh_stays_right_when_leaders_die(managed_broker, gateways, e
     for member in members:
         member.until_ready()
     await eventually(lambda: leader_of(members), lambda: f"one leads: {states(members)}")
-    made = [line for each in members for line in re.findall(r'made on the broker what="([^"]+)"', each.meshd.log())]
+    made = [line for each in members for line in re.findall(r'created on the broker what="([^"]+)"', each.meshd.log())]
     assert f"vhost {vhost}" in made and len(made) == len(set(made)) == 8, made
     wanted = {
         ("nuropb-dl-exchange", f"nuropb-{name}-dl", ""),
