@@ -27,7 +27,7 @@ def right(run):
 @pytest.mark.limit(400)
 async def test_every_request_ends_once_whatever_dies(broker, folder):
     async with World(folder, broker, SEED) as world:
-        run = await Run(world, every=0.8, quiet=2).go(16)
+        run = await Run(world, every=0.8, quiet=2).go(18)
         right(run)
         assert {fault.kind for fault in world.ledger.faults} == set(scheduler.FAULTS) - world.impossible
         assert min(run.recoveries()["meshd kill"]) < 20.0, "with nothing else in its way; how long it takes, the table says"
