@@ -126,7 +126,7 @@ std::optional<std::string> address_blocks(const ConfigValue& v) {
   }
   return {};
 }
-/// Entries that no Origin header can match (edge/origin.hpp says what matches).
+/// Entries that no Origin header can match (edge/protocol/origin.hpp says what matches).
 std::optional<std::string> origins(const ConfigValue& v) {
   for (const auto& entry : std::get<std::vector<std::string>>(v)) {
     const auto wrong = [&](const std::string& why) { return "has the entry '" + entry + "', which " + why; };

@@ -1,4 +1,4 @@
-// The helper process of a process. For its use in meshd and edges: tests/integration/gateway/test_log_sinks.py.
+// The helper process of a process. For its use in meshd and edges: tests/integration/scripts/test_log_sinks.py.
 
 #include "common/log_writer.hpp"
 
