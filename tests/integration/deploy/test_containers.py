@@ -89,7 +89,7 @@ def test_the_compose_file_names_what_there_is(secrets):
     assert "--from=build /package/" in [words for word, words in instructions(-1) if word == "COPY"][0]
     host = re.search(r"@([\w.-]+):", settings["amqp"]["urls"][0])[1]
     assert host in services and settings["amqp"]["password_file"] == "/run/secrets/amqp-password" and "amqp-password" in gateway["secrets"]
-    checked = subprocess.run([binary("nuropb-meshd"), "--config", FOLDER / "gateway.toml", "--check-config"], capture_output=True, text=True)
+    checked = subprocess.run([binary("nuropb-ctl"), "--config", FOLDER / "gateway.toml", "config", "check", "--only-settings"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     longest = json.loads(subprocess.run([binary("nuropb-meshd"), "--config", FOLDER / "gateway.toml", "--print-config"], capture_output=True, text=True, check=True).stdout)["drain"]
     assert int(gateway["stop_grace_period"].rstrip("s")) > sum(longest.values()) / 1000 + 10

@@ -148,7 +148,7 @@ async def test_installed_it_runs_as_its_units_start_it(machine, package, folder)
     assert all(re.search(f"^{user}:.*:/usr/sbin/nologin$", users, re.MULTILINE) for user in USERS), users
     assert machine.run("stat", "-c", "%U %a", SECRETS).split() == ["nuropb-meshd", "700"]
     # As shipped they are right, and nothing more: without a password and tokens nobody starts.
-    machine.run("/usr/sbin/nuropb-meshd", "--config", CONFIG, "--check-config")
+    machine.run("/usr/bin/nuropb-ctl", "--config", CONFIG, "config", "check", "--only-settings")
     machine.run("install", "-d", "-o", "nuropb-meshd", "-g", "nuropb-meshd", "-m", "710", "/run/nuropb-gateway")  # RuntimeDirectory=
     def command(unit, user):
         words = re.search(r"^ExecStart=(.*)$", machine.path(f"/usr/lib/systemd/system/{unit}").read_text(), re.MULTILINE)[1].split()
