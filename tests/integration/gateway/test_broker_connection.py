@@ -113,7 +113,7 @@ async def test_a_port_that_is_not_amqp(broker_url, gateways, speaks):
     port = server.sockets[0].getsockname()[1]
     # gateways() waits for files, not for the broker, and would keep our server from running: hence the thread's wait.
     gateway = gateways(with_parts(broker_url, port=port), wait_ready=False, settings={"amqp": {"connect_timeout_ms": 500}})
-    match = await asyncio.to_thread(gateway.meshd.wait_for_log, rf"(?i)^.*{port}.*(speak|closed|reset).*AMQP.*$")
+    match = await asyncio.to_thread(gateway.meshd.wait_for_log, rf"(?i)^.*{port}.*(answer|speak|closed|reset).*AMQP.*$")
     assert match
     assert gateway.meshd.running()
     server.close()

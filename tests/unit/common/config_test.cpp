@@ -215,7 +215,7 @@ TEST(Config, JsonHoldsEverySectionForTheLauncher) {
 
 TEST(Config, WhatEdgesAreToldIsTheSameButForMeshdsOwn) {
   const auto config = parse_config(
-      "[listen]\nport = 7\norigins = [\"a b\", \"\\\"q\\\"\"]\n[tls]\ncertificate_files = [\"c.pem\"]\nkey_files = "
+      "[listen]\nport = 7\nhosts = [\"a b\", \"\\\"q\\\"\"]\n[tls]\ncertificate_files = [\"c.pem\"]\nkey_files = "
       "[\"k.pem\"]\n"
       "[amqp]\nurls = [\"amqp://u:hush@b/\"]\nmanagement_url = "
       "\"http://u:hush@b/\"\n[introspection]\nclient_secret_file = \"hush\"\n",

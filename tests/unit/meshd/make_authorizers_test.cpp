@@ -12,7 +12,7 @@ TEST(MakeAuthorizers, NamesWhatIsMissing) {
       {"introspection", "introspection.url"},
       {"mesh", "auth.mesh_service"},
       {"session_cookie", "auth.session_cookie"},
-      {"magic", "not an authorizer"},
+      {"magic", "is no authorizer"},
   };
   for (const auto& [name, part] : rows) {
     Config config;

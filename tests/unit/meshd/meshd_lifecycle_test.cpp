@@ -198,7 +198,7 @@ TEST_F(MeshdLifecycle, FilesThatWereRemovedFromTheRuntimeFolderAreMadeAgain) {
   std::filesystem::remove(folder_ + "/secret");
   pass(std::chrono::seconds(1));
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/secret"));
-  EXPECT_TRUE(logged("is made again"));
+  EXPECT_TRUE(logged("they are recreated"));
 }
 
 TEST_F(MeshdLifecycle, SocketsThatWereRemovedAreMadeAgain) {

@@ -87,7 +87,7 @@ TEST_F(PeerSealTest, WhatAnEarlierRunSaidIsNotBelieved) {
   EXPECT_TRUE(b.open(said, old));
   PeerSeal after = gateway();
   EXPECT_TRUE(b.open(said, after.seal(said)));
-  EXPECT_NE(refused(b, said, unheard).find("has ended"), std::string::npos);
+  EXPECT_NE(refused(b, said, unheard).find("from an earlier run"), std::string::npos);
   EXPECT_TRUE(b.open(said, after.seal(said))) << "the run that is at hand goes on";
   wall += PeerSeal::tolerance_s + 1;
   EXPECT_NE(refused(late, said, old).find("61 s"), std::string::npos) << "one that has just come is played nothing old";

@@ -39,9 +39,9 @@ frontend = "quiet"
 TEST(SnorkyServices, MistakesAreNamed) {
   const std::pair<const char*, const char*> wrong[] = {
       {"[frontend.x]\n", "no 'kind'"},
-      {"[frontend.x]\nkind = \"cursors\"\n", "none of pubsub, messaging, chat"},
+      {"[frontend.x]\nkind = \"cursors\"\n", "not one of pubsub, messaging, chat"},
       {"[frontend.x]\nkind = 7\n", "not a string"},
-      {"[frontend.x]\nkind = \"pubsub\"\npublish = \"nobody\"\n", "none of all, backend, policy"},
+      {"[frontend.x]\nkind = \"pubsub\"\npublish = \"nobody\"\n", "not one of all, backend, policy"},
       {"[frontend.x]\nkind = \"chat\"\npublish = \"all\"\n", "unknown key 'publish'"},
       {"[frontend.gateway]\nkind = \"pubsub\"\n", "the gateway's own"},
       {"[backend.x]\nkind = \"pubsub\"\n", "names no frontend service"},
