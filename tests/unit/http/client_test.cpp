@@ -108,7 +108,8 @@ TEST(HttpClient, ASilentServerCostsTheTimeout) {
 
 TEST(HttpClient, OtherThanHttp) {
   Server amqp({std::string("AMQP\0\0\x09\x01", 8)});
-  EXPECT_NE(client(amqp.url()).send({"GET", "/", "", {}}, 30s).error().what.find("does not speak HTTP"), std::string::npos);
+  EXPECT_NE(client(amqp.url()).send({"GET", "/", "", {}}, 30s).error().what.find("does not speak HTTP"),
+            std::string::npos);
   Server gone({});
   const auto answer = client(gone.url()).send({"GET", "/", "", {}}, 30s);
   ASSERT_FALSE(answer);
