@@ -144,7 +144,7 @@ void Peers::heard_of(const std::string& instance) {
 }
 
 void Peers::forget(const std::string& name) {
-  // The argument may be the map's key itself NOLINT(performance-unnecessary-copy-initialization).
+  // The argument may be the map's key itself. NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const std::string instance = name;
   if (heard_.erase(instance) == 0) return;
   log::info("gateway of the same service gone", {{"instance", instance}});
