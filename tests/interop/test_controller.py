@@ -86,7 +86,7 @@ async def test_the_second_identity_has_methods_of_its_own(ruled, broker_url):
 STRANGERS = [{}, {"user_id": "bob"}, {"user_id": ["ops"]}, {"ops": "user_id"}, {"claims": {"user_id": "ops"}}, {"user_id": "OPS"}]
 MISTAKES = [
     ("send_to_session", {"session_id": "x", "message": 1}, "32 hexadecimal"), ("send_to_users", {"user_ids": [], "message": 1}, "no user"),
-    ("send_to_users", {"user_ids": [1], "message": 1}, "no text"), ("send_to_all", {}, "message"), ("close_all", {"code": 1006}, "1006"),
+    ("send_to_users", {"user_ids": [1], "message": 1}, "not a string"), ("send_to_all", {}, "message"), ("close_all", {"code": 1006}, "1006"),
     ("close_all", {"code": 70000}, "not one of"), ("close_all", {"reason": "r" * 124}, "123"), ("sessions", {"cursor": "x"}, "is not a cursor"), ("sessions", {"limit": -1}, "limit")]
 
 
