@@ -56,6 +56,10 @@ struct Config {
     std::uint32_t compression_window_bits = 12;
     bool compression_context_takeover = false;
   } listen;
+  struct Http {
+    bool enabled = true;
+    std::uint32_t keep_alive_s = 75;  ///< between two requests of one connection
+  } http;
   struct Lines {
     bool enabled = false;
     std::string address = "127.0.0.1";

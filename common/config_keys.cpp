@@ -71,6 +71,9 @@ std::vector<ConfigKey> make_keys() {
       integer<&C::listen, &C::Listen::compression_window_bits>("listen", "compression_window_bits", 9, 15, "Size of the compression window, as a power of two, in bytes."),
       boolean<&C::listen, &C::Listen::compression_context_takeover>("listen", "compression_context_takeover", "Keeps the compression window from one message to the next, in both directions. Messages become smaller, and each socket takes about 5 * 2^compression_window_bits + 30000 bytes more."),
 
+      boolean<&C::http, &C::Http::enabled>("http", "enabled", "Accepts calls over HTTP at the port of the WebSockets: /call/, /command/, /event/ and /services/. Tokens, policy and limits are the same."),
+      integer<&C::http, &C::Http::keep_alive_s>("http", "keep_alive_s", 1, 3600, "Seconds for which a connection stays open between two requests. A proxy in front should close its idle connections earlier."),
+
       boolean<&C::lines, &C::Lines::enabled>("lines", "enabled", "Accepts clients that speak JSON lines over TCP: one message on each line, and a token in the first."),
       checked(text<&C::lines, &C::Lines::address>("lines", "address", "IP address that every edge listens on for these clients."), ip_address),
       integer<&C::lines, &C::Lines::port>("lines", "port", 0, 65535, "TCP port, shared by all edges. 0: each edge takes a free port of its own (for tests)."),

@@ -230,9 +230,17 @@ std::string error_json(std::string_view name, std::string_view description) {
   return ObjectWriter(description.size()).text<"error">(name).text<"description">(description).done();
 }
 
-std::string unknown_outcome_json(std::string_view description) {
+std::string over_limit_json(std::string_view description) {
   return ObjectWriter(description.size())
       .text<"error">("NuropbTransportError")
+      .text<"description">(description)
+      .text<"reason">("limit")
+      .done();
+}
+
+std::string unknown_outcome_json(std::string_view description, std::string_view name) {
+  return ObjectWriter(description.size())
+      .text<"error">(name)
       .text<"description">(description)
       .text<"outcome">("unknown")
       .done();

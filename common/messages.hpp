@@ -74,7 +74,9 @@ Result<Decoded<ResponseBody>> decode_response(std::string_view text, json::Limit
 
 /// {"error":NAME,"description":TEXT}
 std::string error_json(std::string_view name, std::string_view description);
+/// A NuropbTransportError with "reason":"limit": it was not sent because it would exceed a limit, which the description names.
+std::string over_limit_json(std::string_view description);
 /// The same with "outcome":"unknown": the request may have been executed (design.md, rule 1).
-std::string unknown_outcome_json(std::string_view description);
+std::string unknown_outcome_json(std::string_view description, std::string_view name = "NuropbTransportError");
 
 }  // namespace nuropb

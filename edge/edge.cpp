@@ -23,6 +23,7 @@ Edge::Edge(const Config& config, MeshLink::Connect connect, const ReadFile& read
                 .probe = {config, link_, sessions_.slots, sessions_.pending, drain_}},
       admission_(config, link_, sessions_.slots, sessions_.silent, sessions_.guesses, drain_,
                  [this](std::string_view origin) { return http_api_.console.is_origin(origin); }),
+      callers_(config, io_, admission_, caller_callbacks()),
       listeners_(config, io_, read_certificates, listener_callbacks()),
       gauges_(link_, sessions_.slots, sessions_.pending, sessions_.silent, drain_, listeners_.arrivals()) {
   relays_.receive_from(receiver_);
@@ -73,7 +74,8 @@ Listeners::Callbacks Edge::listener_callbacks() {
                             },
                         .on_http = [this](const Handshake& request) { return http_api_.probe.answer(request); },
                         .probe = [this](std::string_view page) { return http_api_.probe.probe(page); },
-                        .turned_away = count(shm::EdgeCounter::refused_handshakes)},
+                        .turned_away = count(shm::EdgeCounter::refused_handshakes),
+                        .on_call = [this](Guest guest) { callers_.enter(std::move(guest)); }},
           .lines = {.admit = [this](const std::string& peer) { return admission_.admit_line(peer); },
                     .on_open =
                         [this](Connection& connection, const std::string& peer, const ClientCertificate& certificate) {
@@ -83,11 +85,19 @@ Listeners::Callbacks Edge::listener_callbacks() {
           .on_bad_certificate = count(shm::EdgeCounter::bad_certificates)};
 }
 
+HttpCallers::Callbacks Edge::caller_callbacks() {
+  return {.open = [this](Connection& connection,
+                         NewSession session) { return relays_.open(connection, std::move(session)); },
+          .page = [this](const Handshake& request) { return http_api_.probe.answer(request); },
+          .open_websocket = [this](Guest guest) { listeners_.open_websocket(std::move(guest)); }};
+}
+
 DrainController::Callbacks Edge::drain_callbacks() {
   return {.on_announced = [this] { gauges_.publish(); },
           .stop_listening =
               [this] {
                 listeners_.stop();
+                callers_.stop();
                 http_api_.stop();
               },
           .calls_pending = [this] { return !http_api_.calls.empty(); },

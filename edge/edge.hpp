@@ -18,6 +18,7 @@
 #include "common/config.hpp"
 #include "common/log_pause.hpp"
 #include "edge/http_api/http_api.hpp"
+#include "edge/http_calls/http_callers.hpp"
 #include "edge/link/link_backlog.hpp"
 #include "edge/link/mesh_link.hpp"
 #include "edge/link/record_receiver.hpp"
@@ -52,6 +53,7 @@ class Edge {
  private:
   MeshLink::Callbacks link_callbacks();
   Listeners::Callbacks listener_callbacks();
+  HttpCallers::Callbacks caller_callbacks();
   DrainController::Callbacks drain_callbacks();
   TickTimer::Callbacks timer_callbacks();
   void reload_later();
@@ -74,6 +76,7 @@ class Edge {
   SessionContext context_;
   HttpApi http_api_;
   Admission admission_;
+  HttpCallers callers_;
   Listeners listeners_;
   EdgeGauges gauges_;
 };

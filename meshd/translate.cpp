@@ -181,6 +181,10 @@ Returned refusal(const ReturnAddress& to, std::string_view error, std::string_vi
   return {to, response_record(to, "null", error_json(error, description), outcome_of(error))};
 }
 
+Returned over_limit(const ReturnAddress& to, std::string_view description) {
+  return {to, response_record(to, "null", over_limit_json(description), RequestOutcome::refused)};
+}
+
 Returned done(const ReturnAddress& to) { return done(to, "null"); }
 Returned done(const ReturnAddress& to, std::string_view raw_result) {
   return {to, response_record(to, raw_result, "null", RequestOutcome::ok)};

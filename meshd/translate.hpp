@@ -67,6 +67,8 @@ std::optional<Returned> to_returned(const mesh::Report& report, const AddressSea
 Returned answer_of(const ReturnAddress& to, std::string_view raw_result, std::string_view raw_error);
 /// The error response for a request that was not sent.
 Returned refusal(const ReturnAddress& to, std::string_view error, std::string_view description);
+/// The same for a request that would exceed a limit, which the description names.
+Returned over_limit(const ReturnAddress& to, std::string_view description);
 /// A success response with a null result.
 Returned done(const ReturnAddress& to);
 /// A success response with a result.

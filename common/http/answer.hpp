@@ -29,5 +29,10 @@ HttpAnswer come_again(std::string_view description);
 /// Serializes a response for code without an HttpServer; the connection is closed after it. `bodiless`: the response to
 /// a HEAD request (RFC 9110, section 9.3.2).
 std::string on_the_wire(const HttpAnswer& answer, bool bodiless = false);
+/// Only the head of such a response, for a body that is written apart. `connection`: the value of the Connection header;
+/// empty: there is none.
+std::string head_on_the_wire(const HttpAnswer& answer, std::string_view connection);
+/// The reason phrase of a status, as RFC 9110 names it. "Refused" for a status that the gateway does not send.
+const char* reason_phrase(int status);
 
 }  // namespace nuropb

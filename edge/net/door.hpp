@@ -25,6 +25,7 @@
 #include "common/ip_address.hpp"
 #include "edge/net/arrivals.hpp"
 #include "edge/net/forwarded.hpp"
+#include "edge/net/head_rules.hpp"
 #include "edge/net/stream.hpp"
 #include "edge/net/tls.hpp"
 
@@ -33,6 +34,14 @@ namespace nuropb::edge {
 /// Health checks for load balancers, on the WebSocket port: whether the process lives, and whether to send it clients.
 inline constexpr std::string_view alive_page = "/healthz", ready_page = "/readyz";
 inline bool is_probe(std::string_view path) { return path == alive_page || path == ready_page; }
+
+/// What is called over HTTP, on the same port (edge/http_calls).
+inline bool is_call(std::string_view path) {
+  for (const std::string_view prefix : {"/call/", "/command/", "/event/", "/services/"}) {
+    if (path.substr(0, prefix.size()) == prefix) return true;
+  }
+  return false;
+}
 
 struct DoorSettings {
   std::string address;
@@ -44,6 +53,7 @@ struct DoorSettings {
   std::shared_ptr<Arrivals> arrivals;  ///< the shared limits; null: the door has its own, from `limits`
   Arrivals::Limits limits;
   HeadLimits head;
+  std::uint64_t largest_body = 0;  ///< of a call over HTTP; 0: there are no such calls
   std::vector<std::string> hosts;  ///< allowed_hosts.hpp
   bool proxy_protocol = false;
   ForwardedHeader forwarded_header = ForwardedHeader::none;
@@ -61,6 +71,8 @@ struct Guest {
   std::string peer;  ///< "10.0.0.7:4711", or without a port if a header provided the address
   ClientCertificate certificate;
   std::chrono::milliseconds time_left{};
+  IpAddress sender{};    ///< the peer, or the proxy that stated the peer's address in a header
+  bool is_call = false;  ///< a call over HTTP, not a handshake; its body may follow
 };
 
 class Door {

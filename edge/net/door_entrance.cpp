@@ -7,7 +7,6 @@
 
 #include "common/error_names.hpp"
 #include "common/http/canonical_head.hpp"
-#include "edge/net/allowed_hosts.hpp"
 #include "edge/net/door_parts.hpp"
 #include "edge/net/proxy_header.hpp"
 
@@ -16,11 +15,6 @@ namespace {
 
 // Maximum that is read from a client during the lingering close.
 constexpr std::size_t farewell_bytes = 256 * 1024;
-
-std::string peer_text(const IpAddress& address, std::uint16_t port) {
-  const std::string host = address.is_v4() ? address.text() : "[" + address.text() + "]";
-  return port == 0 ? address.text() : host + ":" + std::to_string(port);
-}
 
 /// Whether a head that starts with these bytes may request a page of is_probe().
 bool may_be_probe(std::string_view bytes) {
@@ -114,8 +108,8 @@ void Door::Impl::Entrance::read_proxy_header() {
 
 /// The peer's address is known, unless a header will provide another one.
 void Door::Impl::Entrance::addressed() {
-  const bool told_later = door_.settings.not_http.empty() && door_.settings.forwarded_header != ForwardedHeader::none &&
-                          door_.settings.trusted_proxies.contains(address_);
+  sender_ = address_;
+  const bool told_later = door_.settings.not_http.empty() && door_.rules.client_is_in_header(address_);
   if (!told_later && !counted_by_host()) {
     if (door_.tls) return give_up();
     refusing_ = true;
@@ -162,7 +156,7 @@ void Door::Impl::Entrance::read_head() {
 }
 
 void Door::Impl::Entrance::judge(std::size_t searched) {
-  const RequestHead head = parse_request_head(buffer_, door_.settings.head, searched);
+  const RequestHead head = parse_request_head(buffer_, door_.head_limits, searched);
   bodiless_ = head.method == "HEAD";
   if (refusing_) {
     if (head.what == RequestHead::What::incomplete && may_be_probe(buffer_)) return read_head();
@@ -171,19 +165,17 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
   }
   if (head.what == RequestHead::What::incomplete) return read_head();
   if (head.what == RequestHead::What::refused) return answer(refusal(head.status, error_name::validation, head.reason));
-  if (!is_probe(head.path) && !host_allowed(head.host(), door_.settings.hosts))
-    return answer(
-        refusal(421, error_name::authorization, "this host name is not one of this gateway's (listen.hosts)"));
-  if (door_.settings.forwarded_header != ForwardedHeader::none && door_.settings.trusted_proxies.contains(address_)) {
-    const char* const name =
-        door_.settings.forwarded_header == ForwardedHeader::forwarded ? "Forwarded" : "X-Forwarded-For";
-    const auto consumer =
-        forwarded_for(door_.settings.forwarded_header, head.header(name), address_, door_.settings.trusted_proxies);
-    if (!consumer)
-      return answer(refusal(400, error_name::validation,
-                            "the proxy does not state the client's address (listen.forwarded_header)"));
-    if (!(*consumer == address_)) {
-      address_ = *consumer;
+  is_call_ = door_.settings.largest_body > 0 && is_call(head.path) && !head.wants_websocket();
+  if (!is_call_ && (head.chunked || head.content_length > 0))
+    return answer(refusal(413, error_name::validation, "requests with a body are not accepted"));
+  if (!is_probe(head.path)) {
+    if (auto refused = door_.rules.refusal_of_host(head)) return answer(*refused);
+  }
+  if (door_.rules.client_is_in_header(address_)) {
+    const auto client = door_.rules.client_of(head, address_);
+    if (!client) return answer(HeadRules::no_client());
+    if (!(*client == address_)) {
+      address_ = *client;
       peer_ = peer_text(address_, 0);
     }
     if (!counted_by_host())
@@ -196,7 +188,7 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
 void Door::Impl::Entrance::enter() {
   const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since_);
   Guest guest{std::move(stream_), std::move(peer_), std::move(certificate_),
-              std::chrono::milliseconds(door_.settings.handshake_ms) - spent};
+              std::chrono::milliseconds(door_.settings.handshake_ms) - spent, sender_, is_call_};
   guest.stream->unread(std::move(buffer_));
   guest.stream->carry(std::move(ticket_));
   place_.reset();

@@ -26,10 +26,14 @@ struct Door::Impl {
       : io(context),
         settings(std::move(s)),
         callbacks(std::move(c)),
+        rules(settings.hosts, settings.forwarded_header, settings.trusted_proxies),
+        head_limits(settings.head),
         arrivals(settings.arrivals ? settings.arrivals : std::make_shared<Arrivals>(settings.limits)),
         acceptor(context),
         retry(context),
-        sweeper(context) {}
+        sweeper(context) {
+    head_limits.body = settings.largest_body;
+  }
   ~Impl() {
     if (reserve >= 0) ::close(reserve);
   }
@@ -47,6 +51,8 @@ struct Door::Impl {
   boost::asio::io_context& io;
   DoorSettings settings;
   Callbacks callbacks;
+  HeadRules rules;
+  HeadLimits head_limits;
   std::shared_ptr<Arrivals> arrivals;
   std::shared_ptr<TlsContexts> tls;
   PortClaim claim;
@@ -105,9 +111,10 @@ class Door::Impl::Entrance : public std::enable_shared_from_this<Entrance> {
   std::shared_ptr<TlsContexts> contexts_;  ///< until the end of the handshake, because a reload may happen meanwhile
   Clock::time_point since_;
   IpAddress address_;
+  IpAddress sender_;  ///< as far as no header names another one
   std::string peer_, buffer_;
   ClientCertificate certificate_;
-  bool counted_ = false, refusing_ = false, answered_ = false, gone_ = false, bodiless_ = false;
+  bool is_call_ = false, counted_ = false, refusing_ = false, answered_ = false, gone_ = false, bodiless_ = false;
 };
 
 }  // namespace nuropb::edge

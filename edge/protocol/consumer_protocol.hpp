@@ -1,7 +1,7 @@
 #pragma once
 // What distinguishes the message protocols that clients speak, wherever the rest of the edge treats them alike: the form of a
 // message for many sockets, the hello, and how a client is told that a message was refused or a request has ended without an
-// answer. Two implementations: nuropb_protocol.*, snorky_protocol.*.
+// answer. Implementations: nuropb_protocol.*, call_protocol.hpp, snorky_protocol.*.
 //
 // A protocol is neither a transport (WebSocket, JSON lines) nor a mesh identity (HandlerKind): each may be combined with
 // others. Implementations are pure, without state of a session.
@@ -29,6 +29,9 @@ class ConsumerProtocol {
   [[nodiscard]] Id id() const { return id_; }
   /// The messages of this protocol go on to the broker; else meshd answers them by itself.
   [[nodiscard]] bool needs_broker() const { return id_ == Id::nuropb; }
+
+  /// Whether clients of this protocol receive anything but answers: events, pushed messages and notices.
+  [[nodiscard]] virtual bool receives_messages() const { return true; }
 
   /// The frame of a message that many sockets get, in the form of this protocol.
   virtual const Frame& frame_of(SharedMessage& message) const = 0;

@@ -10,13 +10,14 @@ std::string NuropbProtocol::hello(std::string_view session_id, std::string_view 
   return encode_hello(session_id, user_id, raw_username, offer);
 }
 
+/// Only the rates of one socket are enforced before a message is processed.
 std::string NuropbProtocol::refusal(std::string_view text, std::string_view why) const {
   const ClientMessage message = decode_client_message(text, limits_);
   if (const auto* const mistake = std::get_if<ClientMistake>(&message))
     return encode_mistake({std::string(error_name::transport), std::string(why), mistake->trace_id});
   const auto& trace_id = std::get<ClientRequest>(message).trace_id;
   std::string out;
-  encode_response(out, trace_id.empty() ? "null" : trace_id, "null", error_json(error_name::transport, why));
+  encode_response(out, trace_id.empty() ? "null" : trace_id, "null", over_limit_json(why));
   return out;
 }
 

@@ -5,7 +5,7 @@
 
 namespace nuropb::edge {
 
-class NuropbProtocol final : public ConsumerProtocol {
+class NuropbProtocol : public ConsumerProtocol {
  public:
   explicit NuropbProtocol(json::Limits limits) : ConsumerProtocol(Id::nuropb), limits_(limits) {}
 

@@ -71,8 +71,8 @@ bool RequestRelay::request(ConsumerHandler& handler, ClientRequest& message, Ste
     link.count(shm::EdgeCounter::over_pending);
     link.count_outcome(RequestOutcome::refused);
     answer(handler, trace_id,
-           error_json(error_name::transport, "more than " + std::to_string(config_.limits.pending_per_session) +
-                                                 " requests are outstanding (limits.pending_per_session)"));
+           over_limit_json("more than " + std::to_string(config_.limits.pending_per_session) +
+                           " requests are outstanding (limits.pending_per_session)"));
     return true;
   }
   const records::Origin origin = parts_.timings.origin_of(handler, message.traceparent, arrived);

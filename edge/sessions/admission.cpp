@@ -32,6 +32,7 @@ Admission::Admission(const Config& config, MeshLink& link, const SessionSlots& s
       drain_(drain),
       is_own_page_(std::move(is_own_page)),
       nuropb_(config.limits.json()),
+      calls_(config.limits.json()),
       snorky_(config.limits.json()) {}
 
 bool Admission::at_snorky(const Handshake& handshake) const {
@@ -85,6 +86,43 @@ void Admission::check(const Handshake& handshake, HttpAnswer& refusal) {
     refusal =
         nuropb::refusal(400, error_name::validation, "the subprotocol 'nuropb' has to be offered beside the token");
   }
+}
+
+std::optional<FoundToken> Admission::token_of_call(const Handshake& request) const {
+  const auto found = find_token({"POST", request.header(config_.auth.header), {}, {}, {}}, {});
+  return found ? found : token_of_certificate(request.certificate());
+}
+
+bool Admission::admit_call(const Handshake& request, const std::optional<FoundToken>& token, HttpAnswer& refusal) const {
+  const std::string peer = request.remote();
+  if (drain_.refusing()) {
+    refusal = come_again("this edge is stopping");
+  } else if (!link_.attached()) {
+    refusal = come_again("this edge is not attached to meshd");
+  } else if (slots_.connections() >= config_.limits.connections) {
+    refusal = come_again("all connections are taken (limits.connections)");
+  } else if (!token) {
+    link_.count(shm::EdgeCounter::no_token);
+    refusal = nuropb::refusal(401, error_name::authentication,
+                              "a bearer token is needed in the " + config_.auth.header + " header");
+  } else if (!guesses_.may_present_token(host_in_peer(peer), token->token)) {
+    refusal = nuropb::refusal(429, error_name::authentication,
+                              "too many tokens of this address were refused (limits.refused_tokens_per_s)");
+    refusal.headers.emplace_back("Retry-After", "10");
+  } else {
+    return true;
+  }
+  link_.count(shm::EdgeCounter::refused_handshakes);
+  return false;
+}
+
+NewSession Admission::session_of_call(const Handshake& request, FoundToken token) const {
+  NewSession out;
+  out.identity = HandlerKind::web_socket;
+  out.protocol = &calls_;
+  out.token = std::move(token);
+  out.peer = request.remote();
+  return out;
 }
 
 LineListener::Closing Admission::admit_line(std::string_view peer) {

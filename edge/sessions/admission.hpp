@@ -11,6 +11,7 @@
 
 #include "common/config.hpp"
 #include "edge/transport/line_listener.hpp"
+#include "edge/protocol/call_protocol.hpp"
 #include "edge/protocol/nuropb_protocol.hpp"
 #include "edge/protocol/snorky_protocol.hpp"
 #include "edge/protocol/token_source.hpp"
@@ -33,12 +34,19 @@ class Admission {
 
   /// True: the handshake goes on, and `refusal.protocol` names the subprotocol. Else `refusal` is the answer.
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
+  /// The same for a call over HTTP, except for its origin.
+  bool admit_call(const Handshake& request, const std::optional<FoundToken>& token, HttpAnswer& refusal) const;
   /// Code 0: the connection is accepted.
   [[nodiscard]] LineListener::Closing admit_line(std::string_view peer);
 
   // The sessions of connections that were admitted.
   [[nodiscard]] NewSession session_of(const Handshake& handshake) const;
   [[nodiscard]] NewSession session_of_line(const std::string& peer, const ClientCertificate& certificate) const;
+  [[nodiscard]] NewSession session_of_call(const Handshake& request, FoundToken token) const;
+
+  /// The token of a call is in the header for tokens, or its client presents a certificate. It is never in a cookie, which a
+  /// browser would send for any page.
+  [[nodiscard]] std::optional<FoundToken> token_of_call(const Handshake& request) const;
 
  private:
   void check(const Handshake& handshake, HttpAnswer& refusal);
@@ -53,6 +61,7 @@ class Admission {
   const DrainController& drain_;
   std::function<bool(std::string_view)> is_own_page_;
   NuropbProtocol nuropb_;
+  CallProtocol calls_;
   SnorkyProtocol snorky_;
 };
 

@@ -47,7 +47,7 @@ void ConsumerHandler::write_message(std::string_view text) {
 }
 
 bool ConsumerHandler::write_shared(SharedMessage& message) {
-  if (state_ == State::closing) return false;
+  if (state_ == State::closing || !protocol_.receives_messages()) return false;
   const Frame& frame = protocol_.frame_of(message);
   context_.link.count(shm::EdgeCounter::bytes_out, frame.size());
   return in_time([&] { return queue_.send(frame); });

@@ -7,6 +7,20 @@
 namespace nuropb::edge {
 namespace {
 
+ForwardedHeader forwarded_header(ForwardedFrom from) {
+  switch (from) {
+    case ForwardedFrom::forwarded: return ForwardedHeader::forwarded;
+    case ForwardedFrom::x_forwarded_for: return ForwardedHeader::x_forwarded_for;
+    default: return ForwardedHeader::none;
+  }
+}
+
+AddressBlocks blocks_of(const std::vector<std::string>& texts) {
+  AddressBlocks out;
+  for (const std::string& block : texts) out.add(block);
+  return out;
+}
+
 DoorSettings door_settings(const Config& config) {
   const Config::Listen& listen = config.listen;
   DoorSettings out;
@@ -19,10 +33,8 @@ DoorSettings door_settings(const Config& config) {
   out.head = {config.limits.request_line_bytes, config.limits.header_bytes, config.limits.headers};
   out.hosts = listen.hosts;
   out.proxy_protocol = listen.proxy_protocol;
-  out.forwarded_header = listen.forwarded_header == ForwardedFrom::forwarded         ? ForwardedHeader::forwarded
-                         : listen.forwarded_header == ForwardedFrom::x_forwarded_for ? ForwardedHeader::x_forwarded_for
-                                                                                     : ForwardedHeader::none;
-  for (const std::string& block : listen.trusted_proxies) out.trusted_proxies.add(block);
+  out.forwarded_header = forwarded_header(listen.forwarded_header);
+  out.trusted_proxies = blocks_of(listen.trusted_proxies);
   out.tls = tls_settings(config.tls);
   return out;
 }
@@ -34,6 +46,10 @@ Liveness::Limits liveness_limits(const Config::Listen& listen) {
 }
 
 }  // namespace
+
+HeadRules head_rules(const Config::Listen& listen) {
+  return {listen.hosts, forwarded_header(listen.forwarded_header), blocks_of(listen.trusted_proxies)};
+}
 
 Listeners::Listeners(const Config& config, boost::asio::io_context& io,
                      const std::function<Result<std::string>(const std::string&)>& read_certificates,
@@ -55,6 +71,7 @@ Listeners::Listeners(const Config& config, boost::asio::io_context& io,
   }
   WebSocketListener::Settings settings;
   settings.door = std::move(door);
+  if (config.http.enabled) settings.door.largest_body = config.limits.message_bytes;
   settings.max_message = config.limits.message_bytes;
   settings.liveness = liveness_limits(config.listen);
   settings.compression = config.listen.compression;

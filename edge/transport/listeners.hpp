@@ -17,6 +17,9 @@
 
 namespace nuropb::edge {
 
+/// Which hosts and proxies the settings name.
+HeadRules head_rules(const Config::Listen& listen);
+
 class Listeners {
  public:
   struct Callbacks {
@@ -37,6 +40,8 @@ class Listeners {
   [[nodiscard]] std::string reload_tls();
 
   [[nodiscard]] std::uint16_t port() const { return websocket_->port(); }
+  /// Takes over a connection whose request is a WebSocket handshake.
+  void open_websocket(Guest guest) { websocket_->enter(std::move(guest)); }
   /// 0: JSON lines are not spoken.
   [[nodiscard]] std::uint16_t lines_port() const { return lines_ ? lines_->port() : 0; }
   [[nodiscard]] const std::shared_ptr<Arrivals>& arrivals() const { return arrivals_; }

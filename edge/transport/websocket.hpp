@@ -140,6 +140,8 @@ class WebSocketListener {
     std::function<HttpAnswer(std::string_view page)> probe;
     /// A connection was refused before its handshake.
     std::function<void()> turned_away;
+    /// Takes a connection whose first request is a call over HTTP. Not called if DoorSettings::largest_body is 0.
+    std::function<void(Guest)> on_call{};
   };
 
   WebSocketListener(boost::asio::io_context& io, Settings settings, Callbacks callbacks);
@@ -148,6 +150,8 @@ class WebSocketListener {
   /// Returns an empty text, or what is wrong and where.
   [[nodiscard]] std::string listen();
   [[nodiscard]] std::uint16_t port() const;
+  /// Takes over a connection whose request is a handshake.
+  void enter(Guest guest);
   /// Accepts no new connections from now on; open ones continue.
   void stop();
   /// Reloads certificates and keys. Returns an empty text, or what is wrong; then the previous ones stay in force.

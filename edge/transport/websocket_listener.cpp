@@ -109,7 +109,10 @@ struct WebSocketListener::Impl {
         pulse(context, settings.liveness),
         corked(context),
         door(context, settings.door,
-             {[this](Guest guest) { enter(std::move(guest)); },
+             {[this](Guest guest) {
+                if (guest.is_call) callbacks.on_call(std::move(guest));
+                else enter(std::move(guest));
+              },
               [this](std::string_view page) { return callbacks.probe(page); }, [this] { callbacks.turned_away(); }}) {}
 
   void configure() {
@@ -267,6 +270,7 @@ std::string WebSocketListener::listen() {
 }
 
 std::uint16_t WebSocketListener::port() const { return impl_->door.port(); }
+void WebSocketListener::enter(Guest guest) { impl_->enter(std::move(guest)); }
 void WebSocketListener::stop() { impl_->door.close(); }
 std::string WebSocketListener::reload_tls() { return impl_->door.reload_tls(); }
 

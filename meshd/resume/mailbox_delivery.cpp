@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "common/consumer_messages.hpp"
-#include "common/error_names.hpp"
 #include "common/messages.hpp"
 
 namespace nuropb::meshd {
@@ -50,7 +49,7 @@ bool MailboxDelivery::await(Session& session, records::Type verb, const ReturnAd
 }
 
 Returned MailboxDelivery::too_many(const ReturnAddress& from) {
-  return refusal(from, error_name::transport,
+  return over_limit(from,
                  "too many requests are outstanding for a session whose messages are kept; it was not sent");
 }
 

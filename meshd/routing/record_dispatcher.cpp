@@ -3,7 +3,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "common/error_names.hpp"
 #include "common/json/scan.hpp"
 
 namespace nuropb::meshd {
@@ -143,7 +142,7 @@ std::optional<RecordResult> RecordDispatcher::refuse_over_rates(const Arrived& a
                                            arrived.type() == records::Type::subscribe);
   // Its edge has forgotten the topic by now, so unsubscribing is never refused.
   if (!why || (arrived.type() == records::Type::unsubscribe && session.state == SessionState::open)) return {};
-  to_.responses.respond(refusal(from, error_name::transport, *why));
+  to_.responses.respond(over_limit(from, *why));
   return RecordResult::handled();
 }
 

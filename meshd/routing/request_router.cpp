@@ -38,7 +38,7 @@ RecordResult RequestRouter::request(Worker& worker, records::Type type, const re
                                     const Session& session, const ReturnAddress& from) {
   if (auto refused = refused_by_policy(type, request, session, from)) return refuse(std::move(*refused));
   if (!may_wait(type, request, session, from)) {
-    return refuse(refusal(from, error_name::transport,
+    return refuse(over_limit(from,
                           "too many requests of this user have no answer yet (limits.pending_per_user, "
                           "limits.pending_user_bytes); it was not sent"));
   }

@@ -18,17 +18,15 @@ void SubscriptionManager::subscribe(const records::Subscription& record, Session
   }
   if (session.topics.size() >= settings_.subscriptions_per_session) {
     ++quotas_.refused().subscriptions;
-    return refuse(from, error_name::transport,
-                  "more than " + std::to_string(settings_.subscriptions_per_session) +
-                      " subscriptions (events.subscriptions_per_session)");
+    return responses_.respond(over_limit(from, "more than " + std::to_string(settings_.subscriptions_per_session) +
+                                                   " subscriptions (events.subscriptions_per_session)"));
   }
   if (const auto problem = pattern_problem(canonical_pattern(record.topic)))
     return refuse(from, error_name::validation, "Topic " + std::string(record.topic) + " " + *problem);
   const std::string_view user = session.identity.user_id();
   if (!quotas_.may_subscribe(user, record.topic)) {
-    return refuse(from, error_name::transport,
-                  "this user has more than " + std::to_string(quotas_.patterns().limit()) +
-                      " subscriptions (events.subscriptions_per_user)");
+    return responses_.respond(over_limit(from, "this user has more than " + std::to_string(quotas_.patterns().limit()) +
+                                                   " subscriptions (events.subscriptions_per_user)"));
   }
   session.topics.add(record.topic, quotas_.patterns(), user);
   Face& face = faces_.of(session);

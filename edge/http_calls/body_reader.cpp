@@ -1,0 +1,48 @@
+#include "edge/http_calls/body_reader.hpp"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <utility>
+
+#include "common/http/canonical_head.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+namespace http = boost::beast::http;
+
+constexpr std::size_t most_of_trailer = 16 * 1024;
+
+}  // namespace
+
+BodyReader::BodyReader(const RequestHead& head, std::uint64_t most) : left_(head.content_length) {
+  if (!head.chunked) return;
+  chunks_ = std::make_unique<Chunks>();
+  const std::string canonical = canonical_head(head);
+  chunks_->header_limit(static_cast<std::uint32_t>(canonical.size() + most_of_trailer));
+  chunks_->body_limit(most);
+  chunks_->eager(true);
+  boost::system::error_code ignored;  // our own parser has accepted the head (common/http/README.md)
+  chunks_->put(boost::asio::buffer(canonical), ignored);
+}
+
+BodyReader::What BodyReader::take(std::string& received) {
+  if (!chunks_) {
+    const std::size_t now = static_cast<std::size_t>(std::min<std::uint64_t>(left_, received.size()));
+    body_.append(received, 0, now);
+    received.erase(0, now);
+    left_ -= now;
+    return left_ == 0 ? What::complete : What::incomplete;
+  }
+  boost::system::error_code error;
+  if (!received.empty()) received.erase(0, chunks_->put(boost::asio::buffer(received), error));
+  if (error == http::error::body_limit) return What::too_large;
+  if (error && error != http::error::need_more) return What::malformed;
+  return chunks_->is_done() ? What::complete : What::incomplete;
+}
+
+std::size_t BodyReader::size() const { return chunks_ ? chunks_->get().body().size() : body_.size(); }
+
+std::string BodyReader::body() { return std::move(chunks_ ? chunks_->get().body() : body_); }
+
+}  // namespace nuropb::edge

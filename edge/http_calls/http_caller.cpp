@@ -1,0 +1,213 @@
+#include "edge/http_calls/http_caller.hpp"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "common/close_codes.hpp"
+#include "common/error_names.hpp"
+#include "common/log.hpp"
+#include "common/same_letters.hpp"
+#include "edge/http_calls/call_answer.hpp"
+#include "edge/http_calls/http_callers.hpp"
+#include "edge/protocol/origin.hpp"
+#include "edge/sessions/admission.hpp"
+
+namespace nuropb::edge {
+namespace {
+
+/// A request of a caller, in the form that admission and probes read.
+class CallHandshake final : public Handshake {
+ public:
+  CallHandshake(const RequestHead& head, const std::string& peer, const ClientCertificate& certificate)
+      : head_(head), peer_(peer), certificate_(certificate) {}
+  [[nodiscard]] std::string_view path() const override { return head_.path; }
+  [[nodiscard]] std::string_view query() const override { return head_.query; }
+  [[nodiscard]] std::string_view method() const override { return head_.method; }
+  [[nodiscard]] std::string_view header(const std::string& name) const override {
+    value_ = head_.header(name);
+    return value_;
+  }
+  [[nodiscard]] std::string remote() const override { return peer_; }
+  [[nodiscard]] const ClientCertificate& certificate() const override { return certificate_; }
+
+ private:
+  const RequestHead& head_;
+  const std::string& peer_;
+  const ClientCertificate& certificate_;
+  mutable std::string value_;  // of the header that was read last
+};
+
+/// What a page of this origin may know (Fetch standard, CORS protocol).
+void allow_origin(HttpAnswer& answer, const std::string& origin) {
+  answer.headers.emplace_back("Access-Control-Allow-Origin", origin);
+  answer.headers.emplace_back("Access-Control-Expose-Headers", "Retry-After, X-Request-Id");
+}
+
+HttpAnswer preflight() {
+  return {204,
+          {},
+          {{"Access-Control-Allow-Methods", "GET, POST"},
+           {"Access-Control-Allow-Headers", "Authorization, Content-Type, Prefer, traceparent, X-Request-Id"},
+           {"Access-Control-Max-Age", "600"}}};
+}
+
+}  // namespace
+
+HttpCaller::HttpCaller(HttpCallers& callers, Guest guest)
+    : callers_(callers),
+      peer_(std::move(guest.peer)),
+      certificate_(std::move(guest.certificate)),
+      sender_(guest.sender),
+      socket_(std::make_shared<HttpSocket>(callers.io(), std::move(guest.stream), callers.socket_settings(), *this)) {}
+
+std::optional<std::string> HttpCaller::peer_of(const RequestHead& head) const {
+  if (!callers_.rules().client_is_in_header(sender_)) return peer_;
+  const auto client = callers_.rules().client_of(head, sender_);
+  if (!client) return {};
+  return peer_text(*client, 0);
+}
+
+void HttpCaller::on_head(const RequestHead& head) {
+  call_.reset();
+  answer_.reset();
+  origin_.clear();
+  sent_ = awaits_session_ = false;
+  const auto peer = peer_of(head);
+  if (!peer) return respond(problem_of(HeadRules::no_client()));
+  if (!is_probe(head.path)) {
+    if (const auto refused = callers_.rules().refusal_of_host(head)) return respond(problem_of(*refused));
+  }
+  if (head.wants_websocket()) return hand_over(head, *peer);
+  const CallHandshake request(head, *peer, certificate_);
+  if (!is_call(head.path)) return socket_->respond(callers_.page(request));
+  on_call(head, request);
+}
+
+void HttpCaller::on_call(const RequestHead& head, const Handshake& request) {
+  std::string origin(request.header("Origin"));
+  if (!origin_allowed(origin, callers_.config().listen.origins))
+    return respond(problem(403, error_name::authorization, "this origin may not call (listen.origins)"));
+  origin_ = std::move(origin);
+  if (head.method == "OPTIONS") return respond(preflight());
+  if (head.has("Content-Encoding") && !same_letters(head.header("Content-Encoding"), "identity"))
+    return respond(problem(415, error_name::validation, "a body is not accepted in this encoding"));
+  auto call = read_call(head);
+  if (auto* const refused = std::get_if<HttpAnswer>(&call)) return respond(std::move(*refused));
+  call_ = std::move(std::get<CallRequest>(call));
+  auto token = callers_.admission().token_of_call(request);
+  if (receiver_ && !closed_ && token && token->token == token_) return socket_->read_body();
+  HttpAnswer refusal;
+  if (!callers_.admission().admit_call(request, token, refusal)) return respond(problem_of(refusal));
+  begin_session(request, std::move(*token));
+}
+
+void HttpCaller::begin_session(const Handshake& request, FoundToken token) {
+  end_session();
+  token_ = token.token;
+  awaits_session_ = true;
+  receiver_ = callers_.open(*this, callers_.admission().session_of_call(request, std::move(token)));
+  settle_soon();  // the session may have been refused, or accepted, at once
+}
+
+void HttpCaller::end_session() {
+  closed_.reset();
+  paused_ = false;
+  token_.clear();
+  if (const auto receiver = std::move(receiver_)) receiver->on_close();
+}
+
+/// A client, or the proxy that keeps connections for its clients, opens a WebSocket on a connection that was used for calls.
+void HttpCaller::hand_over(const RequestHead& head, std::string peer) {
+  auto stream = socket_->release(head);
+  if (!stream) {
+    return respond(problem(400, error_name::validation, "a handshake has to wait for the response to the request before"));
+  }
+  Guest guest{std::move(stream), std::move(peer), certificate_, callers_.socket_settings().head_time, sender_, false};
+  end_session();
+  gone_ = true;
+  callers_.remove(*this);
+  callers_.open_websocket(std::move(guest));
+}
+
+void HttpCaller::on_part_of_body(std::size_t bytes) {
+  if (Costs* const costs = receiver_ ? receiver_->costs() : nullptr) costs->on_unfinished(bytes);
+}
+
+void HttpCaller::on_body(std::string body) {
+  if (Costs* const costs = receiver_ ? receiver_->costs() : nullptr) costs->on_unfinished(0);
+  if (closed_ || !receiver_ || !call_) return settle_soon();
+  const Config::Limits& limits = callers_.config().limits;
+  auto message = message_of(*call_, body, limits.json(), limits.message_bytes);
+  if (auto* const refused = std::get_if<HttpAnswer>(&message)) return respond(std::move(*refused));
+  sent_ = true;
+  receiver_->on_message(std::get<std::string>(message));
+}
+
+void HttpCaller::on_refused(HttpAnswer answer) {
+  if (Costs* const costs = receiver_ ? receiver_->costs() : nullptr) costs->on_unfinished(0);
+  respond(problem_of(answer));
+}
+
+void HttpCaller::on_written() {
+  if (receiver_) receiver_->on_written();
+}
+
+void HttpCaller::on_gone() {
+  gone_ = true;
+  end_session();
+  callers_.remove(*this);
+}
+
+void HttpCaller::send_text(std::string_view text) {
+  if (!call_ || !sent_ || answer_) return;
+  answer_ = answer_of(text, call_->id, call_->verb == records::Type::request || call_->verb == records::Type::describe,
+                      callers_.config().limits.json());
+  if (answer_) settle_soon();
+}
+
+void HttpCaller::close(std::uint16_t code, std::string_view reason) {
+  if (closed_) return;
+  closed_ = Closed{code, std::string(reason)};
+  settle_soon();
+}
+
+void HttpCaller::resume_reading() {
+  paused_ = false;
+  if (awaits_session_) settle_soon();
+}
+
+/// What sessions report is acted on from the event loop, since they report it in the middle of their own work.
+void HttpCaller::settle_soon() {
+  if (std::exchange(settling_, true)) return;
+  boost::asio::post(callers_.io(), [self = shared_from_this()] {
+    self->settling_ = false;
+    if (!self->gone_) self->settle();
+  });
+}
+
+void HttpCaller::settle() {
+  const auto closed = std::exchange(closed_, std::nullopt);
+  if (call_ && answer_) respond(std::move(*answer_));
+  else if (call_ && closed) respond(answer_of_close(closed->code, closed->reason, sent_));
+  if (closed) {
+    end_session();
+    if (closed->code == close_code::going_away) socket_->stop();
+  } else if (awaits_session_ && !paused_) {
+    awaits_session_ = false;
+    socket_->read_body();
+  }
+}
+
+void HttpCaller::respond(HttpAnswer answer) {
+  if (call_) answer.headers.emplace_back("X-Request-Id", call_->id);
+  answer.headers.emplace_back("Cache-Control", "no-store");
+  answer.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  if (!callers_.config().listen.origins.empty()) answer.headers.emplace_back("Vary", "Origin");
+  if (!origin_.empty()) allow_origin(answer, origin_);
+  call_.reset();
+  answer_.reset();
+  awaits_session_ = false;
+  socket_->respond(answer);
+}
+
+}  // namespace nuropb::edge
