@@ -113,7 +113,9 @@ SessionId SessionId::random() {
 
 std::string ReturnAddress::correlation_id() const {
   assert(slot <= max_slot && generation <= max_generation && session <= max_session && sequence <= max_sequence);
-  std::string out(32, '0');
+  std::string out;
+  out.reserve(32 + 16);  // a MAC often follows (AddressSeal)
+  out.resize(32);
   put_eight(out.data(), instance);
   put_eight(out.data() + 8, slot << 24 | generation);
   put_eight(out.data() + 16, session << 8 | static_cast<std::uint32_t>(sequence >> 32));

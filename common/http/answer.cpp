@@ -42,12 +42,14 @@ HttpAnswer refusal(int status, std::string_view error, std::string_view descript
 HttpAnswer come_again(std::string_view description) { return refusal(503, error_name::transport, description); }
 
 std::string head_on_the_wire(const HttpAnswer& answer, std::string_view connection) {
-  std::string out = "HTTP/1.1 " + std::to_string(answer.status) + " " + reason_phrase(answer.status) + "\r\n";
-  for (const auto& [name, value] : answer.headers) out.append(name).append(": ").append(value).append("\r\n");
+  std::string out;
+  out.reserve(512);
+  out.append("HTTP/1.1 ").append(std::to_string(answer.status)).append(" ").append(reason_phrase(answer.status));
+  for (const auto& [name, value] : answer.headers) out.append("\r\n").append(name).append(": ").append(value);
   // A 204 has no body, and must not have a length (RFC 9110, section 8.6).
-  if (answer.status != 204) out += "Content-Length: " + std::to_string(answer.body.size()) + "\r\n";
-  if (!connection.empty()) out.append("Connection: ").append(connection).append("\r\n");
-  return out += "\r\n";
+  if (answer.status != 204) out.append("\r\nContent-Length: ").append(std::to_string(answer.body.size()));
+  if (!connection.empty()) out.append("\r\nConnection: ").append(connection);
+  return out += "\r\n\r\n";
 }
 
 std::string on_the_wire(const HttpAnswer& answer, bool bodiless) {

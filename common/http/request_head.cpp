@@ -1,6 +1,8 @@
 #include "common/http/request_head.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "common/http/framing.hpp"
 #include "common/http/request_target.hpp"
@@ -12,14 +14,24 @@ namespace {
 
 using What = RequestHead::What;
 
-/// RFC 9110, section 5.6.2.
-bool is_token(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+// What a character may be part of; a table, because every character of a head is looked up.
+constexpr std::uint8_t token = 1, value = 2, target_character = 4;
+constexpr std::array<std::uint8_t, 256> uses_of_characters = [] {
+  std::array<std::uint8_t, 256> out{};
+  for (std::size_t c = 0; c < out.size(); ++c) {
+    if (c == '\t' || (c >= 0x20 && c != 0x7f)) out[c] |= value;
+    if (c > 0x20 && c != 0x7f) out[c] |= target_character;
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) out[c] |= token;
+  }
+  // RFC 9110, section 5.6.2.
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) out[static_cast<unsigned char>(c)] |= token;
+  return out;
+}();
+bool is(char c, std::uint8_t use) { return (uses_of_characters[static_cast<unsigned char>(c)] & use) != 0; }
+bool all_are(std::string_view text, std::uint8_t use) {
+  return std::all_of(text.begin(), text.end(), [use](char c) { return is(c, use); });
 }
-bool all_tokens(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token); }
-bool is_value(char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f); }
-bool is_target(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
+bool all_tokens(std::string_view text) { return !text.empty() && all_are(text, token); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 RequestHead refused(int status, const char* reason) {
@@ -42,7 +54,7 @@ bool has_bare_line_feed(std::string_view bytes, std::size_t from = 0) {
 
 /// Evaluates an incomplete head: whether it can still become valid.
 RequestHead so_far(std::string_view bytes, const HeadLimits& limits, std::size_t searched) {
-  if (!bytes.empty() && bytes != "\r" && !is_token(bytes.front())) return refused(400, not_http);
+  if (!bytes.empty() && bytes != "\r" && !is(bytes.front(), token)) return refused(400, not_http);
   // Refused at once, because no further bytes can make such a head valid.
   if (has_bare_line_feed(bytes, searched)) return refused(400, bare_line_feed);
   const auto line = bytes.substr(0, limits.line + 1);
@@ -69,8 +81,7 @@ RequestHead read_request_line(RequestHead out, std::string_view line) {
   if (first == std::string_view::npos || first == last) return refused(400, not_http);
   out.method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, last - first - 1);
-  if (!all_tokens(out.method) || target.empty() || !std::all_of(target.begin(), target.end(), is_target))
-    return refused(400, not_http);
+  if (!all_tokens(out.method) || target.empty() || !all_are(target, target_character)) return refused(400, not_http);
   out = read_version(std::move(out), line.substr(last + 1));
   if (out.what == What::refused) return out;
   const auto asked = parse_request_target(target);
@@ -88,7 +99,7 @@ const char* wrong_line(std::string_view line) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return "a header has no colon";
   if (!all_tokens(line.substr(0, colon))) return "a header's name has an invalid character";
-  if (!std::all_of(line.begin(), line.end(), is_value)) return "a header has a control character in it";
+  if (!all_are(line, value)) return "a header has a control character in it";
   return nullptr;
 }
 
@@ -132,6 +143,7 @@ RequestHead read_at_line(std::string_view bytes, const HeadLimits& limits, std::
   RequestHead out = read_request_line({}, line);
   if (out.what == What::refused) return out;
   out.length = end + 4;
+  out.headers.reserve(std::min<std::size_t>(limits.headers, 16));
   while (!rest.empty()) {
     if (out.headers.size() == limits.headers) return refused(431, "there are too many headers");
     const std::string_view text = next_line();

@@ -89,7 +89,9 @@ std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, 
   if (json::scan(text, message, &root, limits) || root.kind != json::Kind::object) return {};
   const auto& [body, bare_id, bare_error, type] = message;
   const auto& [trace_id, result, error] = payload;
-  const auto is_ours = [&](json::Slice value) { return value.kind == json::Kind::string && json::unescape(value) == id; };
+  const auto is_ours = [&](json::Slice value) {
+    return value.kind == json::Kind::string && json::unescape(value) == id;
+  };
   // A message that could not be accepted is answered without an envelope (docs/reference/protocol.md, Rejected messages).
   if (bare_error.value.present() && is_ours(bare_id.value)) return problem_of_error(root, limits);
   if (text_of(type.value) != "response" || !is_ours(trace_id.value)) return {};

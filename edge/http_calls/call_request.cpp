@@ -134,7 +134,8 @@ std::variant<std::string, HttpAnswer> message_of(const CallRequest& call, std::s
   const bool none = body.find_first_not_of(" \t\r\n") == std::string_view::npos;
   if (none) body = call.verb == Type::event ? "null" : "{}";
   // By itself, so that a body can't end its member of the message and begin others.
-  if (const auto wrong = json::validate(body, nullptr, limits)) return mistake("the body is not JSON: " + wrong->text());
+  if (const auto wrong = json::validate(body, nullptr, limits))
+    return mistake("the body is not JSON: " + wrong->text());
   if (!none && call.verb == Type::describe) return mistake("this request takes no body");
 
   std::string out;
@@ -144,10 +145,10 @@ std::variant<std::string, HttpAnswer> message_of(const CallRequest& call, std::s
     json::append_quoted(out, value);
   };
   const bool event = call.verb == Type::event;
-  out += event                           ? R"({"type":"event","payload":{"event":)"
-         : call.verb == Type::command    ? R"({"type":"command","payload":{"params":)"
-         : call.verb == Type::describe   ? R"({"type":"describe","payload":{"params":)"
-                                         : R"({"type":"request","payload":{"params":)";
+  out += event                         ? R"({"type":"event","payload":{"event":)"
+         : call.verb == Type::command  ? R"({"type":"command","payload":{"params":)"
+         : call.verb == Type::describe ? R"({"type":"describe","payload":{"params":)"
+                                       : R"({"type":"request","payload":{"params":)";
   out += body;
   member(event ? "topic" : "service", call.service);
   if (!call.method.empty()) member("method", call.method);

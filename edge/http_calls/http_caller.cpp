@@ -60,6 +60,8 @@ HttpCaller::HttpCaller(HttpCallers& callers, Guest guest)
       sender_(guest.sender),
       socket_(std::make_shared<HttpSocket>(callers.io(), std::move(guest.stream), callers.socket_settings(), *this)) {}
 
+std::size_t HttpCaller::buffered_bytes() const { return socket_->unsent() + (answer_ ? answer_->body.size() : 0); }
+
 std::optional<std::string> HttpCaller::peer_of(const RequestHead& head) const {
   if (!callers_.rules().client_is_in_header(sender_)) return peer_;
   const auto client = callers_.rules().client_of(head, sender_);
@@ -120,7 +122,8 @@ void HttpCaller::end_session() {
 void HttpCaller::hand_over(const RequestHead& head, std::string peer) {
   auto stream = socket_->release(head);
   if (!stream) {
-    return respond(problem(400, error_name::validation, "a handshake has to wait for the response to the request before"));
+    return respond(
+        problem(400, error_name::validation, "a handshake has to wait for the response to the request before"));
   }
   Guest guest{std::move(stream), std::move(peer), certificate_, callers_.socket_settings().head_time, sender_, false};
   end_session();
@@ -130,12 +133,14 @@ void HttpCaller::hand_over(const RequestHead& head, std::string peer) {
 }
 
 void HttpCaller::on_part_of_body(std::size_t bytes) {
+  unfinished_ = bytes > 0;
   if (Costs* const costs = receiver_ ? receiver_->costs() : nullptr) costs->on_unfinished(bytes);
 }
 
 void HttpCaller::on_body(std::string body) {
-  if (Costs* const costs = receiver_ ? receiver_->costs() : nullptr) costs->on_unfinished(0);
-  if (closed_ || !receiver_ || !call_) return settle_soon();
+  if (unfinished_) on_part_of_body(0);
+  if (closed_) return;  // settle() is about to answer
+  if (!receiver_ || !call_) return respond(problem(503, error_name::transport, "the session has ended; not sent"));
   const Config::Limits& limits = callers_.config().limits;
   auto message = message_of(*call_, body, limits.json(), limits.message_bytes);
   if (auto* const refused = std::get_if<HttpAnswer>(&message)) return respond(std::move(*refused));
@@ -144,7 +149,7 @@ void HttpCaller::on_body(std::string body) {
 }
 
 void HttpCaller::on_refused(HttpAnswer answer) {
-  if (Costs* const costs = receiver_ ? receiver_->costs() : nullptr) costs->on_unfinished(0);
+  if (unfinished_) on_part_of_body(0);
   respond(problem_of(answer));
 }
 
@@ -199,6 +204,7 @@ void HttpCaller::settle() {
 }
 
 void HttpCaller::respond(HttpAnswer answer) {
+  answer.headers.reserve(answer.headers.size() + 6);
   if (call_) answer.headers.emplace_back("X-Request-Id", call_->id);
   answer.headers.emplace_back("Cache-Control", "no-store");
   answer.headers.emplace_back("X-Content-Type-Options", "nosniff");

@@ -27,9 +27,7 @@ namespace nuropb::edge {
 
 class HttpCallers;
 
-class HttpCaller final : public Connection,
-                         public HttpSocket::Owner,
-                         public std::enable_shared_from_this<HttpCaller> {
+class HttpCaller final : public Connection, public HttpSocket::Owner, public std::enable_shared_from_this<HttpCaller> {
  public:
   HttpCaller(HttpCallers& callers, Guest guest);
 
@@ -46,7 +44,7 @@ class HttpCaller final : public Connection,
   void pause_reading() override { paused_ = true; }
   void resume_reading() override;
   void limit_message(std::size_t) override {}
-  [[nodiscard]] std::size_t buffered_bytes() const override { return socket_->unsent(); }
+  [[nodiscard]] std::size_t buffered_bytes() const override;
   /// 1000: nobody can resume the session of a caller.
   [[nodiscard]] std::uint16_t closed_with() const override { return 1000; }
   [[nodiscard]] bool peer_gone() const override { return gone_; }
@@ -92,7 +90,8 @@ class HttpCaller final : public Connection,
   std::string origin_;  // of an allowed page; empty: none
   std::optional<HttpAnswer> answer_;
   bool awaits_session_ = false;
-  bool sent_ = false;  // its message was passed to the session
+  bool unfinished_ = false;  // a part of its body has arrived
+  bool sent_ = false;        // its message was passed to the session
 
   bool settling_ = false, gone_ = false;
 };

@@ -14,7 +14,7 @@ namespace {
 using Tcp = boost::asio::ip::tcp;
 
 constexpr std::size_t small_read = 4096, large_read = 64 * 1024;
-constexpr std::size_t most_ahead = 64 * 1024;       // of requests that were sent ahead
+constexpr std::size_t most_ahead = 4096;            // of requests that were sent ahead
 constexpr std::size_t most_discarded = 256 * 1024;  // during the lingering close
 constexpr auto farewell = std::chrono::milliseconds(1000);
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -97,9 +97,10 @@ bool HttpSocket::read_more_of_body() {
                  : refusal(400, error_name::validation, "the chunks of the body are malformed"));
       return step_ == Step::head;
     }
-    owner_.on_part_of_body(body_->size());
-    if (step_ != Step::body) return step_ == Step::head;
-    if (what == BodyReader::What::incomplete) return false;
+    if (what == BodyReader::What::incomplete) {
+      owner_.on_part_of_body(body_->size());
+      return false;
+    }
   }
   whole_ = true;
   step_ = Step::owner;
@@ -132,10 +133,9 @@ void HttpSocket::respond(const HttpAnswer& answer) {
 }
 
 void HttpSocket::write() {
-  stream_->async_write_some(boost::asio::buffer(out_.data() + written_, out_.size() - written_),
-                            [self = shared_from_this()](const Error& error, std::size_t bytes) {
-                              self->on_written(error, bytes);
-                            });
+  stream_->async_write_some(
+      boost::asio::buffer(out_.data() + written_, out_.size() - written_),
+      [self = shared_from_this()](const Error& error, std::size_t bytes) { self->on_written(error, bytes); });
 }
 
 void HttpSocket::on_written(const Error& error, std::size_t bytes) {
@@ -170,7 +170,8 @@ std::shared_ptr<Stream> HttpSocket::release(const RequestHead& head) {
 }
 
 void HttpSocket::read() {
-  if (reading_ || step_ == Step::gone || (step_ != Step::leaving && received_.size() >= most_ahead)) return;
+  if (reading_ || step_ == Step::gone) return;
+  if ((step_ == Step::owner || step_ == Step::writing) && received_.size() >= most_ahead) return;
   reading_ = true;
   const std::size_t most = step_ == Step::body ? large_read : small_read;
   if (in_.size() != most) in_ = std::string(most, '\0');

@@ -34,8 +34,8 @@ class HttpSocket : public std::enable_shared_from_this<HttpSocket> {
     std::chrono::milliseconds head_time;  ///< for a head, once it has begun
     std::chrono::milliseconds taking;     ///< for a client to take a response
   };
-  /// What is called for the events of a connection. None is called from within a function of HttpSocket but go_on() and
-  /// read_body().
+  /// Handles the events of a connection. They are reported from the event loop, and by begin() and read_body() before these
+  /// return.
   class Owner {
    public:
     virtual ~Owner() = default;

@@ -187,8 +187,12 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
 
 void Door::Impl::Entrance::enter() {
   const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since_);
-  Guest guest{std::move(stream_), std::move(peer_), std::move(certificate_),
-              std::chrono::milliseconds(door_.settings.handshake_ms) - spent, sender_, is_call_};
+  Guest guest{std::move(stream_),
+              std::move(peer_),
+              std::move(certificate_),
+              std::chrono::milliseconds(door_.settings.handshake_ms) - spent,
+              sender_,
+              is_call_};
   guest.stream->unread(std::move(buffer_));
   guest.stream->carry(std::move(ticket_));
   place_.reset();

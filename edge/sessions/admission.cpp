@@ -93,7 +93,8 @@ std::optional<FoundToken> Admission::token_of_call(const Handshake& request) con
   return found ? found : token_of_certificate(request.certificate());
 }
 
-bool Admission::admit_call(const Handshake& request, const std::optional<FoundToken>& token, HttpAnswer& refusal) const {
+bool Admission::admit_call(const Handshake& request, const std::optional<FoundToken>& token,
+                           HttpAnswer& refusal) const {
   const std::string peer = request.remote();
   if (drain_.refusing()) {
     refusal = come_again("this edge is stopping");

@@ -49,8 +49,7 @@ bool MailboxDelivery::await(Session& session, records::Type verb, const ReturnAd
 }
 
 Returned MailboxDelivery::too_many(const ReturnAddress& from) {
-  return over_limit(from,
-                 "too many requests are outstanding for a session whose messages are kept; it was not sent");
+  return over_limit(from, "too many requests are outstanding for a session whose messages are kept; it was not sent");
 }
 
 ReturnAddress MailboxDelivery::asker(const Session& session, const ReturnAddress& from) const {

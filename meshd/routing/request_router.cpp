@@ -39,8 +39,8 @@ RecordResult RequestRouter::request(Worker& worker, records::Type type, const re
   if (auto refused = refused_by_policy(type, request, session, from)) return refuse(std::move(*refused));
   if (!may_wait(type, request, session, from)) {
     return refuse(over_limit(from,
-                          "too many requests of this user have no answer yet (limits.pending_per_user, "
-                          "limits.pending_user_bytes); it was not sent"));
+                             "too many requests of this user have no answer yet (limits.pending_per_user, "
+                             "limits.pending_user_bytes); it was not sent"));
   }
   tracing_.read(worker.departures(), from, request.origin);
   return tracing_.in_span(
