@@ -108,12 +108,12 @@ def held(server, connections, token=TOKEN):
         yield
 
 
-def load(server, seconds, connections=16, outstanding=8, rate=None, rotate=False, warmup=0.2, histogram=False, service="demo"):
+def load(server, seconds, connections=16, outstanding=8, rate=None, rotate=False, warmup=0.2, histogram=False, service="demo", http=False):
     """A turn: the combined results of the load generators, with the CPU µs per request of each part of the server. Opening
     and closing the sockets is not included."""
     with ExitStack() as stack:
         parts = shares(connections, 10_000)
-        words = ["--seconds", seconds, "--warmup", warmup, "--service", service, "--params", PARAMS, "--wait", *(["--histogram"] * histogram)]
+        words = ["--seconds", seconds, "--warmup", warmup, "--service", service, "--params", PARAMS, "--wait", *(["--histogram"] * histogram), *(["--http"] * http)]
         words += ["--rate", rate / len(parts)] if rate else ["--outstanding", outstanding // len(parts) if rotate else outstanding, *(["--rotate"] * rotate)]
         generators = [stack.enter_context(Generator(server.urls, "--connections", share, *words, echo=server.echo)) for share in parts]
         for generator in generators:

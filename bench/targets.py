@@ -38,6 +38,7 @@ ALL = [
     at_most("gateway.rabbitmq_cpu_us", "value", 25, "CPU of edges and meshd per request"),
     at_least("gateway.vs_nuropb_gw", "ratio", 10, "requests per second, compared with nuropb-gw 0.1.4"),
     at_most("gateway.p50_extra_ms", "value", 0.25, "p50 with one request at a time, in excess of direct AMQP"),
+    at_most("http.call_cpu", "ratio", 1.5, "CPU of edge and meshd per call over HTTP, compared with the same over a WebSocket"),
     at_least("scaling.edges_2", "ratio", 0.9, "requests per second with 2 edges, compared with the best of fewer edges"),
     at_least("scaling.edges_4", "ratio", 0.9, "the same with 4"),
     at_least("scaling.edges_8", "ratio", 0.9, "the same with 8"),

@@ -48,7 +48,7 @@ class Load {
  public:
   explicit Load(const Options& options) : options_(options), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     for (std::size_t i = 0; i < options.connections; ++i) {
-      consumers_.push_back(std::make_unique<Consumer>(options, i, outcome_));
+      consumers_.push_back(Consumer::make(options, i, outcome_));
       watch(epoll_, consumers_.back()->fd(), consumers_.back().get());
       // Open sockets are served while the others are being opened, however long that takes.
       if (i % 64 == 63) serve({});
@@ -232,6 +232,7 @@ int main(int argc, char** argv) {
   app.add_option("--warmup", options.warmup, "seconds before the measurement starts")->check(CLI::Range(0.0, 3600.0));
   app.add_option("--requests", options.requests, "stops after this many requests, or when the time is over");
   app.add_flag("--echo", options.echo, "the server is a bare echo: no hello, answers are the requests");
+  app.add_flag("--http", options.http, "calls over HTTP at the address of --url, on connections that stay open");
   app.add_flag("--hold", options.hold, "only opens the connections and holds them until its input ends; wss:// too");
   app.add_flag("--wait", options.wait,
                "prints {\"open\":N} and starts when it reads a line of input; keeps the sockets until its input ends");
