@@ -230,8 +230,9 @@ def outcome_of_call(frame):
 
 
 def clients(world, ledger, count=200):
-    """Of ten clients five send requests, two subscribe on the mesh, two use Snorky, and one resumes its session."""
+    """Of ten clients five send requests, one of them over HTTP; two subscribe on the mesh, two use Snorky, and one resumes its session."""
+    from chaos.caller import Caller
     from chaos.resumer import Resumer
 
-    roles = (Asker, Asker, MeshListener, Asker, SnorkyListener, Asker, Resumer, MeshListener, Asker, SnorkyListener)
+    roles = (Asker, Asker, MeshListener, Asker, SnorkyListener, Asker, Resumer, MeshListener, Caller, SnorkyListener)
     return [roles[n % len(roles)](n, world, ledger) for n in range(count)]
