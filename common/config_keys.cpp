@@ -280,6 +280,7 @@ std::span<const ConfigSection> config_sections() {
   static constexpr ConfigSection sections[] = {
       {"gateway", "Who this gateway is, and its processes."},
       {"listen", "Where clients connect."},
+      {"http", "Calls over HTTP, for clients that can't open a WebSocket (docs/reference/http-calls.md)."},
       {"lines",
        "Clients that speak JSON lines over TCP (docs/tasks/lines.md). The limits, authentication, ping times and "
        "proxies of the other sections apply."},

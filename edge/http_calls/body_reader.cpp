@@ -38,7 +38,9 @@ BodyReader::What BodyReader::take(std::string& received) {
   if (!received.empty()) received.erase(0, chunks_->put(boost::asio::buffer(received), error));
   if (error == http::error::body_limit) return What::too_large;
   if (error && error != http::error::need_more) return What::malformed;
-  return chunks_->is_done() ? What::complete : What::incomplete;
+  if (chunks_->is_done()) return What::complete;
+  // Of what is not body Beast keeps nothing, however long a line or the trailer becomes.
+  return received.size() > most_of_trailer ? What::malformed : What::incomplete;
 }
 
 std::size_t BodyReader::size() const { return chunks_ ? chunks_->get().body().size() : body_.size(); }

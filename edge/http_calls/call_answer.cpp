@@ -83,8 +83,8 @@ std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, 
   std::array<json::Field, 3> payload{{{"trace_id"}, {"result"}, {"error"}}};
   std::array<json::Field, 4> message{{{"payload", {}, payload}, {"trace_id"}, {"error"}, {"type"}}};
   json::Slice root;
-  // The gateway's own envelope adds to the depth of what a service may answer.
-  limits.max_depth += 4;
+  // These are limits for clients. A service may answer what exceeds them, and its call needs a response, too.
+  limits.max_depth = std::numeric_limits<std::size_t>::max();
   limits.max_number = std::numeric_limits<std::size_t>::max();
   if (json::scan(text, message, &root, limits) || root.kind != json::Kind::object) return {};
   const auto& [body, bare_id, bare_error, type] = message;
@@ -101,7 +101,8 @@ std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, 
 }
 
 HttpAnswer answer_of_close(std::uint16_t code, std::string_view reason, bool sent) {
-  if (sent) {
+  // A session ends with this code when it refuses its last message, and a caller has one at a time.
+  if (sent && code != close_code::rate_exceeded) {
     return make_problem(unknown_outcome, error_name::transport,
                         "the session has ended before the answer, and the call may have run: " + std::string(reason),
                         R"(,"outcome":"unknown")");

@@ -17,6 +17,7 @@ namespace {
 using records::Type;
 
 constexpr std::size_t max_request_id = 128;
+constexpr std::size_t envelope_depth = 2;  // a message is an object with its payload in it
 constexpr std::uint64_t ms_per_s = 1000, longest_wait_s = std::uint64_t{1} << 40;
 
 struct Place {
@@ -24,10 +25,10 @@ struct Place {
   Type verb;
   std::size_t names;  ///< how many follow in the path
 };
-constexpr std::array<Place, 4> places{{{"call", "POST", Type::request, 2},
-                                       {"command", "POST", Type::command, 2},
-                                       {"event", "POST", Type::event, 1},
-                                       {"services", "GET", Type::describe, 1}}};
+constexpr std::array<Place, 4> call_places{{{"call", "POST", Type::request, 2},
+                                            {"command", "POST", Type::command, 2},
+                                            {"event", "POST", Type::event, 1},
+                                            {"services", "GET", Type::describe, 1}}};
 
 HttpAnswer not_found(std::string_view why) { return problem(404, error_name::handling, why); }
 HttpAnswer mistake(std::string_view why) { return problem(400, error_name::validation, why); }
@@ -67,6 +68,13 @@ std::uint64_t preferred_wait(std::string_view prefer) {
   return out;
 }
 
+/// Whether JSON can contain the name as it is: append_quoted() replaces what is not UTF-8, which would be another name.
+bool is_utf8(const std::string& name) {
+  const auto ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  return std::all_of(name.begin(), name.end(), ascii) ||
+         json::unescape({json::Kind::string, json::quoted(name)}) == name;
+}
+
 /// The parameters of the query. Returns what is wrong with them; a name that has no meaning here is an error, or a
 /// misspelled one would have no effect.
 std::optional<HttpAnswer> read_query(std::string_view query, CallRequest& call) {
@@ -83,7 +91,8 @@ std::optional<HttpAnswer> read_query(std::string_view query, CallRequest& call) 
       call.ttl_ms = number_in(*value);
       if (!call.ttl_ms) return mistake("'ttl' is not a whole number of milliseconds");
     } else if (name == "target" && call.verb == Type::event) {
-      if (value->empty() || value->size() > records::max_user_id) return mistake("'target' is not a user id");
+      if (value->empty() || value->size() > records::max_user_id || !is_utf8(*value))
+        return mistake("'target' is not a user id");
       call.targets.push_back(*value);
     } else {
       return mistake("there is no such parameter: " + std::string(name.substr(0, 64)));
@@ -104,8 +113,8 @@ std::variant<CallRequest, HttpAnswer> read_call(const RequestHead& head) {
   std::string_view path = head.path.substr(std::min<std::size_t>(1, head.path.size()));
   const auto name = take_segment(path);
   const auto* const place =
-      std::find_if(places.begin(), places.end(), [&](const Place& one) { return name == one.name; });
-  if (place == places.end()) return not_found("there is nothing at this path");
+      std::find_if(call_places.begin(), call_places.end(), [&](const Place& one) { return name == one.name; });
+  if (place == call_places.end()) return not_found("there is nothing at this path");
   const std::string_view method = head.method == "HEAD" ? "GET" : head.method;
   if (method != place->method) return wrong_method(place->method);
 
@@ -114,15 +123,18 @@ std::variant<CallRequest, HttpAnswer> read_call(const RequestHead& head) {
   for (std::string* const to : {&call.service, &call.method}) {
     if (place->names == 1 && to == &call.method) break;
     auto segment = take_segment(path);
-    if (!segment || segment->empty() || segment->size() > records::max_name)
+    if (!segment || segment->empty() || segment->size() > records::max_name || !is_utf8(*segment))
       return not_found("the path names no " + std::string(to == &call.method ? "method" : "service or topic") +
-                       " of 1 to 255 bytes");
+                       " of 1 to 255 bytes of UTF-8");
     *to = std::move(*segment);
   }
+  // Such methods never leave the gateway (docs/reference/protocol.md, Requests).
+  if (call.method.starts_with('_')) return not_found("Unknown method " + call.method);
   if (!path.empty()) return not_found("the path has too many elements; a '/' in a name is written %2F");
   if (const std::uint64_t wait = preferred_wait(head.header("Prefer")); wait > 0) call.ttl_ms = wait * ms_per_s;
   if (auto wrong = read_query(head.query, call)) return std::move(*wrong);
-  if (const auto parent = parse_traceparent(head.header("traceparent"))) call.traceparent = parent->text();
+  const std::string traceparent = head.header("traceparent");  // the result has views of it
+  if (const auto parent = parse_traceparent(traceparent)) call.traceparent = parent->text();
   call.id = head.header("X-Request-Id");
   if (!is_usable_id(call.id)) call.id = random_hex32();
   return call;
@@ -133,6 +145,7 @@ std::variant<std::string, HttpAnswer> message_of(const CallRequest& call, std::s
   body = without_byte_order_mark(body);
   const bool none = body.find_first_not_of(" \t\r\n") == std::string_view::npos;
   if (none) body = call.verb == Type::event ? "null" : "{}";
+  limits.max_depth -= std::min(limits.max_depth, envelope_depth);
   // By itself, so that a body can't end its member of the message and begin others.
   if (const auto wrong = json::validate(body, nullptr, limits))
     return mistake("the body is not JSON: " + wrong->text());

@@ -43,11 +43,12 @@ void allow_origin(HttpAnswer& answer, const std::string& origin) {
   answer.headers.emplace_back("Access-Control-Expose-Headers", "Retry-After, X-Request-Id");
 }
 
-HttpAnswer preflight() {
+/// `token_header`: auth.header.
+HttpAnswer preflight(const std::string& token_header) {
   return {204,
           {},
           {{"Access-Control-Allow-Methods", "GET, POST"},
-           {"Access-Control-Allow-Headers", "Authorization, Content-Type, Prefer, traceparent, X-Request-Id"},
+           {"Access-Control-Allow-Headers", token_header + ", Content-Type, Prefer, traceparent, X-Request-Id"},
            {"Access-Control-Max-Age", "600"}}};
 }
 
@@ -90,14 +91,15 @@ void HttpCaller::on_call(const RequestHead& head, const Handshake& request) {
   if (!origin_allowed(origin, callers_.config().listen.origins))
     return respond(problem(403, error_name::authorization, "this origin may not call (listen.origins)"));
   origin_ = std::move(origin);
-  if (head.method == "OPTIONS") return respond(preflight());
+  if (head.method == "OPTIONS") return respond(preflight(callers_.config().auth.header));
   if (head.has("Content-Encoding") && !same_letters(head.header("Content-Encoding"), "identity"))
     return respond(problem(415, error_name::validation, "a body is not accepted in this encoding"));
   auto call = read_call(head);
   if (auto* const refused = std::get_if<HttpAnswer>(&call)) return respond(std::move(*refused));
   call_ = std::move(std::get<CallRequest>(call));
   auto token = callers_.admission().token_of_call(request);
-  if (receiver_ && !closed_ && token && token->token == token_) return socket_->read_body();
+  if (receiver_ && !closed_ && token && token->kind == token_.kind && token->token == token_.token)
+    return socket_->read_body();
   HttpAnswer refusal;
   if (!callers_.admission().admit_call(request, token, refusal)) return respond(problem_of(refusal));
   begin_session(request, std::move(*token));
@@ -105,7 +107,7 @@ void HttpCaller::on_call(const RequestHead& head, const Handshake& request) {
 
 void HttpCaller::begin_session(const Handshake& request, FoundToken token) {
   end_session();
-  token_ = token.token;
+  token_ = token;
   awaits_session_ = true;
   receiver_ = callers_.open(*this, callers_.admission().session_of_call(request, std::move(token)));
   settle_soon();  // the session may have been refused, or accepted, at once
@@ -114,7 +116,7 @@ void HttpCaller::begin_session(const Handshake& request, FoundToken token) {
 void HttpCaller::end_session() {
   closed_.reset();
   paused_ = false;
-  token_.clear();
+  token_ = {};
   if (const auto receiver = std::move(receiver_)) receiver->on_close();
 }
 

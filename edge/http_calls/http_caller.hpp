@@ -81,7 +81,7 @@ class HttpCaller final : public Connection, public HttpSocket::Owner, public std
 
   // The session.
   std::unique_ptr<Receiver> receiver_;
-  std::string token_;             // which it was opened with
+  FoundToken token_;              // which it was opened with
   std::optional<Closed> closed_;  // how it has ended
   bool paused_ = false;
 

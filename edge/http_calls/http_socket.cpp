@@ -98,7 +98,8 @@ bool HttpSocket::read_more_of_body() {
       return step_ == Step::head;
     }
     if (what == BodyReader::What::incomplete) {
-      owner_.on_part_of_body(body_->size());
+      // At least 1: the time for a body runs also before its first byte, and while something else arrives in its place.
+      owner_.on_part_of_body(std::max<std::size_t>(body_->size() + received_.size(), 1));
       return false;
     }
   }

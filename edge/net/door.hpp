@@ -65,7 +65,7 @@ struct DoorSettings {
 };
 
 /// A connection that is ready to be used. If it speaks HTTP, its request head is complete and valid, and can be read
-/// again.
+/// again: in canonical form, or as it was sent if it is a call.
 struct Guest {
   std::shared_ptr<Stream> stream;
   std::string peer;  ///< "10.0.0.7:4711", or without a port if a header provided the address

@@ -181,7 +181,8 @@ void Door::Impl::Entrance::judge(std::size_t searched) {
     if (!counted_by_host())
       return answer(come_again("this address has too many connections (limits.connections_per_ip)"));
   }
-  buffer_ = canonical_head(head) + buffer_.substr(head.length);
+  // A call is read by our own parser again, which needs to know its version and how its connection goes on.
+  if (!is_call_) buffer_ = canonical_head(head) + buffer_.substr(head.length);
   enter();
 }
 
