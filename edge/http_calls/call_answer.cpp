@@ -25,14 +25,15 @@ HttpAnswer make_problem(int status, std::string_view error, std::string_view det
   return out;
 }
 
-/// `not_sent`: the error is one of the gateway's, which ended the wait before the request was sent.
-int status_of(std::string_view error, std::string_view reason, bool unknown) {
+/// `of_service`: the service itself has answered with this error, so the request has run.
+int status_of(std::string_view error, std::string_view reason, bool unknown, bool of_service) {
   if (unknown) return unknown_outcome;
+  if (error == error_name::authorization || error == error_name::authentication) return 403;
+  if (error == error_name::validation || error == "JSONDecodeError" || error == "KeyError") return 400;
+  if (of_service) return 502;
   if (error == error_name::transport) return reason == "limit" ? 429 : 503;
   if (error == error_name::timeout) return 504;
   if (error == error_name::not_delivered) return 404;
-  if (error == error_name::authorization || error == error_name::authentication) return 403;
-  if (error == error_name::validation || error == "JSONDecodeError" || error == "KeyError") return 400;
   return 502;
 }
 
@@ -42,7 +43,7 @@ std::string text_of(json::Slice value) {
 }
 
 /// The problem for an error as it is in an answer. Services may put any JSON there.
-HttpAnswer problem_of_error(json::Slice raw, json::Limits limits) {
+HttpAnswer problem_of_error(json::Slice raw, json::Limits limits, bool of_service) {
   std::array<json::Field, 4> fields{{{"error"}, {"description"}, {"outcome"}, {"reason"}}};
   const auto& [name, description, outcome, reason] = fields;
   if (raw.kind == json::Kind::object) (void)json::scan(raw.text, fields, nullptr, limits);
@@ -51,7 +52,7 @@ HttpAnswer problem_of_error(json::Slice raw, json::Limits limits) {
   const std::string detail = description.value.present() ? text_of(description.value) : std::string(raw.text);
   std::string members;
   if (unknown) members += R"(,"outcome":"unknown")";
-  return make_problem(status_of(error, text_of(reason.value), unknown), error, detail, members);
+  return make_problem(status_of(error, text_of(reason.value), unknown, of_service), error, detail, members);
 }
 
 }  // namespace
@@ -78,24 +79,23 @@ HttpAnswer problem_of(const HttpAnswer& refusal) {
   return out;
 }
 
-std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, bool returns_result,
-                                    json::Limits limits) {
+std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, bool returns_result) {
   std::array<json::Field, 3> payload{{{"trace_id"}, {"result"}, {"error"}}};
-  std::array<json::Field, 4> message{{{"payload", {}, payload}, {"trace_id"}, {"error"}, {"type"}}};
+  std::array<json::Field, 5> message{{{"payload", {}, payload}, {"trace_id"}, {"error"}, {"type"}, {"outcome"}}};
   json::Slice root;
-  // These are limits for clients. A service may answer what exceeds them, and its call needs a response, too.
-  limits.max_depth = std::numeric_limits<std::size_t>::max();
-  limits.max_number = std::numeric_limits<std::size_t>::max();
+  // No limits for clients apply: a service may answer what exceeds them, and its call needs a response, too.
+  constexpr json::Limits limits{std::numeric_limits<std::size_t>::max()};
   if (json::scan(text, message, &root, limits) || root.kind != json::Kind::object) return {};
-  const auto& [body, bare_id, bare_error, type] = message;
+  const auto& [body, bare_id, bare_error, type, outcome] = message;
   const auto& [trace_id, result, error] = payload;
   const auto is_ours = [&](json::Slice value) {
     return value.kind == json::Kind::string && json::unescape(value) == id;
   };
   // A message that could not be accepted is answered without an envelope (docs/reference/protocol.md, Rejected messages).
-  if (bare_error.value.present() && is_ours(bare_id.value)) return problem_of_error(root, limits);
+  if (bare_error.value.present() && is_ours(bare_id.value)) return problem_of_error(root, limits, false);
   if (text_of(type.value) != "response" || !is_ours(trace_id.value)) return {};
-  if (error.value.present() && error.value.kind != json::Kind::null) return problem_of_error(error.value, limits);
+  if (error.value.present() && error.value.kind != json::Kind::null)
+    return problem_of_error(error.value, limits, text_of(outcome.value) == "error");
   if (!returns_result) return HttpAnswer{202, {}, {}};
   return HttpAnswer{200, std::string(result.value.text), {{"Content-Type", "application/json"}}};
 }

@@ -28,8 +28,7 @@ HttpAnswer problem_of(const HttpAnswer& refusal);
 
 /// The response to the call whose message has the trace_id `id`; `returns_result`: 200 with the result, or else 202 without a
 /// body. Empty if the text is not the answer to that message.
-std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, bool returns_result,
-                                    json::Limits limits);
+std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, bool returns_result);
 
 /// The response to a call whose session ends with this close code. `sent`: its message was passed on, so it may have run.
 HttpAnswer answer_of_close(std::uint16_t code, std::string_view reason, bool sent);

@@ -8,7 +8,9 @@
 #include "common/error_names.hpp"
 #include "common/ids.hpp"
 #include "common/percent.hpp"
+#include "common/same_letters.hpp"
 #include "common/trace.hpp"
+#include "common/trimmed.hpp"
 #include "edge/http_calls/call_answer.hpp"
 
 namespace nuropb::edge {
@@ -60,9 +62,9 @@ std::uint64_t preferred_wait(std::string_view prefer) {
   std::uint64_t out = 0;
   any_of_list(prefer, [&](std::string_view preference) {
     constexpr std::string_view name = "wait=";
-    if (!preference.starts_with(name)) return false;
-    out = std::min(number_in(preference.substr(name.size(), preference.find(';') - name.size())).value_or(0),
-                   longest_wait_s);
+    if (!same_letters(preference.substr(0, name.size()), name)) return false;
+    const std::string_view seconds = preference.substr(name.size(), preference.find(';') - name.size());
+    out = std::min(number_in(trimmed(seconds)).value_or(0), longest_wait_s);
     return out > 0;
   });
   return out;
@@ -130,7 +132,8 @@ std::variant<CallRequest, HttpAnswer> read_call(const RequestHead& head) {
   }
   // Such methods never leave the gateway (docs/reference/protocol.md, Requests).
   if (call.method.starts_with('_')) return not_found("Unknown method " + call.method);
-  if (!path.empty()) return not_found("the path has too many elements; a '/' in a name is written %2F");
+  if (!path.empty() || head.path.ends_with('/'))
+    return not_found("the path has too many elements; a '/' in a name is written %2F");
   if (const std::uint64_t wait = preferred_wait(head.header("Prefer")); wait > 0) call.ttl_ms = wait * ms_per_s;
   if (auto wrong = read_query(head.query, call)) return std::move(*wrong);
   const std::string traceparent = head.header("traceparent");  // the result has views of it

@@ -167,8 +167,7 @@ void HttpCaller::on_gone() {
 
 void HttpCaller::send_text(std::string_view text) {
   if (!call_ || !sent_ || answer_) return;
-  answer_ = answer_of(text, call_->id, call_->verb == records::Type::request || call_->verb == records::Type::describe,
-                      callers_.config().limits.json());
+  answer_ = answer_of(text, call_->id, call_->verb == records::Type::request || call_->verb == records::Type::describe);
   if (answer_) settle_soon();
 }
 

@@ -19,6 +19,14 @@ class CallProtocol final : public NuropbProtocol {
                                   const ResumeOffer&) const override {
     return {};
   }
+  /// With the outcome in the envelope, since a service's own error has run, whatever its name is.
+  void encode_answer(std::string& out, std::string_view reference, std::string_view raw_result,
+                     std::string_view raw_error, RequestOutcome outcome) const override {
+    encode_response(out, reference, raw_result, raw_error);
+    if (outcome != RequestOutcome::error) return;
+    out.back() = ',';
+    out += R"("outcome":"error"})";
+  }
   /// A request that was sent may have run. Over HTTP the status depends on that, so it is in the error, and not only in
   /// its description.
   void encode_timeout(std::string& out, std::string_view reference, bool) const override {

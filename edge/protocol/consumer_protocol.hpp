@@ -42,6 +42,13 @@ class ConsumerProtocol {
   /// refer to.
   [[nodiscard]] virtual std::string refusal(std::string_view text, std::string_view why) const = 0;
 
+  /// The answer of meshd to a request. Only Snorky's protocol has other answers.
+  virtual void encode_answer(std::string& out, std::string_view reference, std::string_view raw_result,
+                             std::string_view raw_error, RequestOutcome outcome) const {
+    (void)outcome;
+    encode_response(out, reference, raw_result, raw_error);
+  }
+
   // Answers to requests that have been sent. `reference` is PendingRequest::trace_id: what an answer begins with, or refers
   // to, in this protocol. The text replaces what is in `out`.
   virtual void encode_interruption(std::string& out, std::string_view reference, Interruption why) const = 0;

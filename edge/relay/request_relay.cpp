@@ -5,6 +5,7 @@
 #include "common/error_names.hpp"
 #include "common/messages.hpp"
 #include "edge/protocol/client_message.hpp"
+#include "edge/protocol/consumer_protocol.hpp"
 #include "edge/relay/event_relay.hpp"
 #include "edge/relay/request_timings.hpp"
 #include "edge/relay/resume_relay.hpp"
@@ -156,7 +157,7 @@ void RequestRelay::on_response(const shm::RecordHeader& header, const records::R
   }
   link.count(shm::EdgeCounter::responses);
   link.count_outcome(record.outcome);
-  encode_response(answer_, asked->trace_id, record.result, record.error);
+  handler->protocol().encode_answer(answer_, asked->trace_id, record.result, record.error, record.outcome);
   parts_.resume.send(*handler, answer_, header.sequence);
   parts_.timings.on_answered(*handler, *asked, record.outcome, record.stages);
 }

@@ -15,7 +15,7 @@ TEST(NuropbProtocolTest, ARefusalAnswersItsRequest) {
   const std::string request = R"({"type":"request","payload":{"service":"a","method":"b","params":{},"trace_id":"t"}})";
   EXPECT_EQ(protocol.refusal(request, "too many"),
             R"({"type":"response","payload":{"trace_id":"t","result":null,"error":)"
-            R"({"error":"NuropbTransportError","description":"too many"}}})");
+            R"({"error":"NuropbTransportError","description":"too many","reason":"limit"}}})");
   EXPECT_THAT(protocol.refusal("not JSON", "too many"), HasSubstr(R"("description":"too many")"));
 }
 
