@@ -1,7 +1,9 @@
 """deploy/nginx and deploy/haproxy, as they are but for ports and paths, with Debian's own nginx and HAProxy: consumers get
 through, their address reaches the gateway, and a gateway that drains gets nobody new."""
 
+import http.client
 import itertools
+import json
 import signal
 import socket
 import ssl
@@ -108,6 +110,19 @@ async def consumers(port, certificates, number, address=ANN):
             await one.close()
 
 
+def call(port, certificates):
+    """The response to a call over HTTP."""
+    trust = ssl.create_default_context(cafile=certificates.ca)
+    connection = http.client.HTTPSConnection("localhost", port, timeout=30, context=trust)
+    try:  # HAProxy answers in HTML while it knows no gateway
+        connection.request("POST", "/call/any/method", json.dumps({"n": 1}), {"Authorization": "Bearer secret-ann", "X-Forwarded-For": "203.0.113.99"})
+        response = connection.getresponse()
+        body = response.read()
+        return response.status, json.loads(body) if response.status == 200 else body
+    finally:
+        connection.close()
+
+
 def sessions(gateway):
     return [edge.health()[1]["sessions"] if edge.process.running() else None for edge in gateway.edges]
 
@@ -150,3 +165,21 @@ async def test_consumers_get_through_and_a_gateway_that_drains_gets_nobody_new(p
             first.process.signal(signal.SIGTERM)  # enough of the grace
             await eventually(lambda: not first.process.running(), first.process.tail)
         second.process.kill()  # rather than to wait for its grace
+
+
+@pytest.mark.parametrize("proxy", [nginx, haproxy])
+@pytest.mark.limit(120)
+def test_calls_over_http_get_through(proxy, folder, certificates):
+    with Gateway("amqp://nobody:asks-there@127.0.0.1:1/", edges=2, settings=SETTINGS, wait_ready=False) as gateway, proxy(folder, gateway, certificates) as port:
+        for edge in gateway.edges:
+            edge.process.wait_for_log("attached to meshd")
+        found = []
+
+        def answered():
+            """A proxy's health checks take time, so it is asked until it knows that there is a gateway."""
+            found.append(call(port, certificates))
+            return found[-1][0] == 200
+        wait_until(answered, lambda: str(found))
+        assert found[-1] == (200, {"n": 1})
+        for edge in gateway.edges:
+            edge.process.kill()  # rather than to wait for its grace
