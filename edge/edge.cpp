@@ -100,7 +100,7 @@ DrainController::Callbacks Edge::drain_callbacks() {
                 callers_.stop();
                 http_api_.stop();
               },
-          .calls_pending = [this] { return !http_api_.calls.empty(); },
+          .calls_pending = [this] { return !http_api_.calls.empty() || callers_.writing(); },
           .interrupt_all =
               [this] {
                 relays_.interrupt_all();

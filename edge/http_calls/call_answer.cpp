@@ -101,8 +101,7 @@ std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, 
 }
 
 HttpAnswer answer_of_close(std::uint16_t code, std::string_view reason, bool sent) {
-  // A session ends with this code when it refuses its last message, and a caller has one at a time.
-  if (sent && code != close_code::rate_exceeded) {
+  if (sent) {
     return make_problem(unknown_outcome, error_name::transport,
                         "the session has ended before the answer, and the call may have run: " + std::string(reason),
                         R"(,"outcome":"unknown")");
@@ -113,7 +112,6 @@ HttpAnswer answer_of_close(std::uint16_t code, std::string_view reason, bool sen
     case close_code::revoked: return problem(401, error_name::authentication, reason);
     case close_code::too_many_connections:
     case close_code::rate_exceeded: return problem(429, error_name::transport, reason);
-    case close_code::message_too_big: return problem(413, error_name::validation, reason);
     case close_code::idle: return problem(408, error_name::timeout, reason);
     default: return problem(503, error_name::transport, reason);
   }

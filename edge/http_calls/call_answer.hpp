@@ -30,7 +30,8 @@ HttpAnswer problem_of(const HttpAnswer& refusal);
 /// body. Empty if the text is not the answer to that message.
 std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, bool returns_result);
 
-/// The response to a call whose session ends with this close code. `sent`: its message was passed on, so it may have run.
+/// The response to a call whose session ends with this close code. `sent`: its message was passed on, so it may have run. A session
+/// that ends with 1009 has no memory for the message: one that is too large is refused before.
 HttpAnswer answer_of_close(std::uint16_t code, std::string_view reason, bool sent);
 
 }  // namespace nuropb::edge

@@ -1,6 +1,7 @@
 #include "edge/http_calls/http_caller.hpp"
 
 #include <boost/asio/post.hpp>
+#include <new>
 #include <utility>
 
 #include "common/close_codes.hpp"
@@ -80,11 +81,18 @@ void HttpCaller::on_head(const RequestHead& head) {
   if (!is_probe(head.path)) {
     if (const auto refused = callers_.rules().refusal_of_host(head)) return respond(problem_of(*refused));
   }
-  if (head.wants_websocket()) return hand_over(head, *peer);
+  if (head.wants_websocket()) {
+    if (head.chunked || head.content_length > 0)
+      return respond(problem(413, error_name::validation, "a handshake has no body"));
+    return hand_over(head, *peer);
+  }
   const CallHandshake request(head, *peer, certificate_);
-  if (!is_call(head.path)) return socket_->respond(callers_.page(request));
+  if (!is_call(head.path)) return socket_->respond(callers_.page(request), may_stay());
   on_call(head, request);
 }
+
+/// A stranger holds no place between requests. A trusted proxy does, which keeps connections for many clients.
+bool HttpCaller::may_stay() const { return accepted_ || callers_.rules().client_is_in_header(sender_); }
 
 void HttpCaller::on_call(const RequestHead& head, const Handshake& request) {
   std::string origin(request.header("Origin"));
@@ -101,7 +109,8 @@ void HttpCaller::on_call(const RequestHead& head, const Handshake& request) {
   if (receiver_ && !closed_ && token && token->kind == token_.kind && token->token == token_.token)
     return socket_->read_body();
   HttpAnswer refusal;
-  if (!callers_.admission().admit_call(request, token, refusal)) return respond(problem_of(refusal));
+  if (!callers_.admission().admit_call(request, token, receiver_ != nullptr, refusal))
+    return respond(problem_of(refusal));
   begin_session(request, std::move(*token));
 }
 
@@ -115,7 +124,7 @@ void HttpCaller::begin_session(const Handshake& request, FoundToken token) {
 
 void HttpCaller::end_session() {
   closed_.reset();
-  paused_ = false;
+  paused_ = accepted_ = false;
   token_ = {};
   if (const auto receiver = std::move(receiver_)) receiver->on_close();
 }
@@ -184,15 +193,21 @@ void HttpCaller::resume_reading() {
 
 /// What sessions report is acted on from the event loop, since they report it in the middle of their own work.
 void HttpCaller::settle_soon() {
-  if (std::exchange(settling_, true)) return;
+  if (settling_) return;
   boost::asio::post(callers_.io(), [self = shared_from_this()] {
     self->settling_ = false;
-    if (!self->gone_) self->settle();
+    if (self->gone_) return;
+    try {
+      self->settle();
+    } catch (const std::bad_alloc&) { self->socket_->drop(); }
   });
+  settling_ = true;
 }
 
 void HttpCaller::settle() {
   const auto closed = std::exchange(closed_, std::nullopt);
+  // What its client does not read has to be released now, as of every client that reads too slowly.
+  if (closed && closed->code == close_code::slow_consumer && (answer_ || socket_->unsent() > 0)) return socket_->drop();
   if (call_ && answer_) respond(std::move(*answer_));
   else if (call_ && closed) respond(answer_of_close(closed->code, closed->reason, sent_));
   if (closed) {
@@ -200,6 +215,7 @@ void HttpCaller::settle() {
     if (closed->code == close_code::going_away) socket_->stop();
   } else if (awaits_session_ && !paused_) {
     awaits_session_ = false;
+    accepted_ = true;
     socket_->read_body();
   }
 }
@@ -210,11 +226,11 @@ void HttpCaller::respond(HttpAnswer answer) {
   answer.headers.emplace_back("Cache-Control", "no-store");
   answer.headers.emplace_back("X-Content-Type-Options", "nosniff");
   if (!callers_.config().listen.origins.empty()) answer.headers.emplace_back("Vary", "Origin");
-  if (!origin_.empty()) allow_origin(answer, origin_);
+  if (!origin_.empty()) allow_origin(answer, std::exchange(origin_, {}));
   call_.reset();
   answer_.reset();
   awaits_session_ = false;
-  socket_->respond(answer);
+  socket_->respond(answer, may_stay());
 }
 
 }  // namespace nuropb::edge

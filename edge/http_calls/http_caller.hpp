@@ -35,6 +35,8 @@ class HttpCaller final : public Connection, public HttpSocket::Owner, public std
   void begin() { socket_->begin(); }
   /// Closes the connection after the request that is in progress; at once if there is none.
   void stop() { socket_->stop(); }
+  /// Closes the connection after its next response.
+  void let_go() { socket_->let_go(); }
 
   // Connection
   void send_text(std::string_view text) override;
@@ -65,6 +67,8 @@ class HttpCaller final : public Connection, public HttpSocket::Owner, public std
 
   /// The client's address for this request. Empty if the proxy does not state it.
   [[nodiscard]] std::optional<std::string> peer_of(const RequestHead& head) const;
+  /// Whether the connection may go on after a response.
+  [[nodiscard]] bool may_stay() const;
   void on_call(const RequestHead& head, const Handshake& request);
   void begin_session(const Handshake& request, FoundToken token);
   void end_session();
@@ -84,6 +88,7 @@ class HttpCaller final : public Connection, public HttpSocket::Owner, public std
   FoundToken token_;              // which it was opened with
   std::optional<Closed> closed_;  // how it has ended
   bool paused_ = false;
+  bool accepted_ = false;
 
   // The request in progress.
   std::optional<CallRequest> call_;

@@ -1,5 +1,6 @@
 #include "edge/http_calls/http_callers.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
@@ -38,10 +39,17 @@ HttpCallers::~HttpCallers() = default;
 void HttpCallers::enter(Guest guest) {
   const auto caller = std::make_shared<HttpCaller>(*this, std::move(guest));
   callers_.emplace(caller.get(), caller);
+  if (stopped_) caller->let_go();
   caller->begin();
 }
 
+bool HttpCallers::writing() const {
+  return std::any_of(callers_.begin(), callers_.end(),
+                     [](const auto& one) { return one.second->buffered_bytes() > 0; });
+}
+
 void HttpCallers::stop() {
+  stopped_ = true;
   std::vector<std::shared_ptr<HttpCaller>> all;
   all.reserve(callers_.size());
   for (const auto& [key, caller] : callers_) all.push_back(caller);
@@ -55,9 +63,9 @@ std::unique_ptr<Receiver> HttpCallers::open(Connection& connection, NewSession s
 void HttpCallers::remove(HttpCaller& caller) {
   const auto found = callers_.find(&caller);
   if (found == callers_.end()) return;
-  // Its functions are still on the stack.
-  boost::asio::post(io_, [ended = std::move(found->second)] {});
+  const auto ended = found->second;
   callers_.erase(found);
+  boost::asio::post(io_, [ended] {});  // its functions are still on the stack
 }
 
 }  // namespace nuropb::edge

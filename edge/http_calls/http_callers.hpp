@@ -40,7 +40,8 @@ class HttpCallers {
   void enter(Guest guest);
   /// Each connection is closed after the request that is in progress.
   void stop();
-  [[nodiscard]] std::size_t size() const { return callers_.size(); }
+  /// Whether a response is not written completely.
+  [[nodiscard]] bool writing() const;
 
   // For HttpCaller.
   [[nodiscard]] const Config& config() const { return config_; }
@@ -61,6 +62,7 @@ class HttpCallers {
   Callbacks callbacks_;
   HeadRules rules_;
   HttpSocket::Settings socket_settings_;
+  bool stopped_ = false;
   std::unordered_map<HttpCaller*, std::shared_ptr<HttpCaller>> callers_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <new>
 #include <utility>
 
 #include "common/error_names.hpp"
@@ -29,10 +30,23 @@ HttpSocket::HttpSocket(boost::asio::io_context& io, std::shared_ptr<Stream> stre
 void HttpSocket::go_on() {
   if (going_on_) return;  // from within a step of this loop
   const auto self = shared_from_this();
-  going_on_ = true;
-  while ((step_ == Step::head && read_head()) || (step_ == Step::body && read_more_of_body())) {}
-  going_on_ = false;
-  read();
+  guarded([this] {
+    going_on_ = true;
+    while ((step_ == Step::head && read_head()) || (step_ == Step::body && read_more_of_body())) {}
+    going_on_ = false;
+    read();
+  });
+}
+
+/// Without memory for its request or response this connection is closed; all others go on.
+template <class Work>
+void HttpSocket::guarded(Work&& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    going_on_ = false;
+    end();
+  }
 }
 
 bool HttpSocket::read_head() {
@@ -99,7 +113,8 @@ bool HttpSocket::read_more_of_body() {
     }
     if (what == BodyReader::What::incomplete) {
       // At least 1: the time for a body runs also before its first byte, and while something else arrives in its place.
-      owner_.on_part_of_body(std::max<std::size_t>(body_->size() + received_.size(), 1));
+      const std::size_t buffer = reads_large() ? large_read : 0;
+      owner_.on_part_of_body(std::max<std::size_t>(body_->size() + received_.size() + buffer, 1));
       return false;
     }
   }
@@ -115,12 +130,12 @@ void HttpSocket::refuse(HttpAnswer answer) {
   owner_.on_refused(std::move(answer));
 }
 
-void HttpSocket::respond(const HttpAnswer& answer) {
+void HttpSocket::respond(const HttpAnswer& answer, bool may_stay) {
   if (step_ != Step::owner && step_ != Step::body) return;
   step_ = Step::writing;
   body_.reset();
   written_ = 0;
-  keeps_ = keeps_ && whole_ && !stopping_;
+  keeps_ = keeps_ && whole_ && may_stay && !stopping_ && !last_;
   out_ = head_on_the_wire(answer, !keeps_ ? "close" : old_ ? "keep-alive" : "");
   if (!bodiless_) out_ += answer.body;
   set_deadline(settings_.taking);
@@ -129,14 +144,15 @@ void HttpSocket::respond(const HttpAnswer& answer) {
   if (written_ < out_.size()) return write();
   // Never within the call: the owner may be in the middle of something.
   boost::asio::post(stream_->get_executor(), [self = shared_from_this()] {
-    if (self->step_ == Step::writing) self->response_written();
+    if (self->step_ == Step::writing) self->guarded([&] { self->response_written(); });
   });
 }
 
 void HttpSocket::write() {
-  stream_->async_write_some(
-      boost::asio::buffer(out_.data() + written_, out_.size() - written_),
-      [self = shared_from_this()](const Error& error, std::size_t bytes) { self->on_written(error, bytes); });
+  stream_->async_write_some(boost::asio::buffer(out_.data() + written_, out_.size() - written_),
+                            [self = shared_from_this()](const Error& error, std::size_t bytes) {
+                              self->guarded([&] { self->on_written(error, bytes); });
+                            });
 }
 
 void HttpSocket::on_written(const Error& error, std::size_t bytes) {
@@ -170,13 +186,18 @@ std::shared_ptr<Stream> HttpSocket::release(const RequestHead& head) {
   return std::exchange(stream_, nullptr);
 }
 
+/// Of a client that has sent much already: a large buffer for each of many that send little would be free for them.
+bool HttpSocket::reads_large() const { return step_ == Step::body && body_ && body_->size() >= large_read; }
+
 void HttpSocket::read() {
   if (reading_ || step_ == Step::gone) return;
   if ((step_ == Step::owner || step_ == Step::writing) && received_.size() >= most_ahead) return;
-  reading_ = true;
-  const std::size_t most = step_ == Step::body ? large_read : small_read;
+  const std::size_t most = reads_large() ? large_read : small_read;
   if (in_.size() != most) in_ = std::string(most, '\0');
-  const auto then = [self = shared_from_this()](const Error& error, std::size_t bytes) { self->on_read(error, bytes); };
+  reading_ = true;
+  const auto then = [self = shared_from_this()](const Error& error, std::size_t bytes) {
+    self->guarded([&] { self->on_read(error, bytes); });
+  };
   // What arrives after the end of our side is not even decrypted.
   if (step_ == Step::leaving) stream_->socket().async_read_some(boost::asio::buffer(in_), then);
   else stream_->async_read_some(boost::asio::buffer(in_), then);
@@ -237,8 +258,9 @@ void HttpSocket::arm() {
     self->clear_deadline();
     if (self->step_ != Step::head || self->received_.empty()) return self->end();
     self->step_ = Step::owner;
-    self->keeps_ = false;
-    self->refuse(refusal(408, error_name::timeout, "the request took too long (limits.handshake_ms)"));
+    self->keeps_ = self->bodiless_ = false;
+    self->guarded(
+        [&] { self->refuse(refusal(408, error_name::timeout, "the request took too long (limits.handshake_ms)")); });
   });
 }
 

@@ -61,10 +61,14 @@ class HttpSocket : public std::enable_shared_from_this<HttpSocket> {
   void begin() { go_on(); }
   /// Reads the body of the request whose head was passed on.
   void read_body();
-  /// Once for each request. The connection is closed after it if the request was not read completely.
-  void respond(const HttpAnswer& answer);
+  /// Once for each request. The connection is closed after it if the request was not read completely, or not `may_stay`.
+  void respond(const HttpAnswer& answer, bool may_stay);
   /// Closes after the request that is in progress; at once if there is none.
   void stop();
+  /// Closes after the next response.
+  void let_go() { last_ = true; }
+  /// Closes at once, without the rest of a response.
+  void drop() { end(); }
   /// Passes the connection on, from within on_head(), with the head to be read again. Null if that is not possible, since
   /// reading has gone on already.
   [[nodiscard]] std::shared_ptr<Stream> release(const RequestHead& head);
@@ -83,6 +87,9 @@ class HttpSocket : public std::enable_shared_from_this<HttpSocket> {
   void write();
   void on_written(const Error& error, std::size_t bytes);
   void response_written();
+  template <class Work>
+  void guarded(Work&& work);
+  [[nodiscard]] bool reads_large() const;
   void read();
   void on_read(const Error& error, std::size_t bytes);
   void leave();
@@ -110,7 +117,7 @@ class HttpSocket : public std::enable_shared_from_this<HttpSocket> {
   bool keeps_ = false;     // its client accepts another response on this connection
   bool old_ = false;       // it is HTTP/1.0
   bool bodiless_ = false;  // it is HEAD
-  bool reading_ = false, continuing_ = false, going_on_ = false, stopping_ = false;
+  bool reading_ = false, continuing_ = false, going_on_ = false, stopping_ = false, last_ = false;
 };
 
 }  // namespace nuropb::edge

@@ -163,6 +163,10 @@ class Stream {
     return {};
   }
 
+  /// The result of an operation whose socket was closed while it waited. Its descriptor may belong to another client by now, and
+  /// OpenSSL would use it.
+  static Error closed() { return boost::asio::error::operation_aborted; }
+
   template <class Handler>
   void later(Handler&& handler, Error error, std::size_t bytes) {
     boost::asio::post(socket_.get_executor(), [h = std::decay_t<Handler>(std::forward<Handler>(handler)), error,
@@ -173,6 +177,7 @@ class Stream {
     socket_.async_wait(before.what(), [this, into, h = std::decay_t<Handler>(std::forward<Handler>(handler))](
                                           const Error& failed) mutable {
       if (failed) return h(failed, std::size_t{0});
+      if (!socket_.is_open()) return h(closed(), std::size_t{0});
       const Step step = read_tls(into);
       if (step.done()) h(step.error, step.bytes);
       else wait_to_read(into, step, std::move(h));
@@ -184,6 +189,7 @@ class Stream {
                        [this, b = std::move(bytes),
                         h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
                          if (failed) return h(failed, std::size_t{0});
+                         if (!socket_.is_open()) return h(closed(), std::size_t{0});
                          const Step step = write_tls(b);
                          if (step.done()) h(step.error, step.bytes);
                          else wait_to_write(std::move(b), step, std::move(h));
@@ -194,6 +200,7 @@ class Stream {
     socket_.async_wait(before.what(),
                        [this, h = std::decay_t<Handler>(std::forward<Handler>(handler))](const Error& failed) mutable {
                          if (failed) return h(failed, std::size_t{0});
+                         if (!socket_.is_open()) return h(closed(), std::size_t{0});
                          const Step step = handshake_tls();
                          if (step.done()) h(step.error, std::size_t{0});
                          else wait_to_shake(step, std::move(h));

@@ -93,14 +93,14 @@ std::optional<FoundToken> Admission::token_of_call(const Handshake& request) con
   return found ? found : token_of_certificate(request.certificate());
 }
 
-bool Admission::admit_call(const Handshake& request, const std::optional<FoundToken>& token,
+bool Admission::admit_call(const Handshake& request, const std::optional<FoundToken>& token, bool has_place,
                            HttpAnswer& refusal) const {
   const std::string peer = request.remote();
   if (drain_.refusing()) {
     refusal = come_again("this edge is stopping");
   } else if (!link_.attached()) {
     refusal = come_again("this edge is not attached to meshd");
-  } else if (slots_.connections() >= config_.limits.connections) {
+  } else if (slots_.connections() >= config_.limits.connections + (has_place ? 1 : 0)) {
     refusal = come_again("all connections are taken (limits.connections)");
   } else if (!token) {
     link_.count(shm::EdgeCounter::no_token);

@@ -34,8 +34,10 @@ class Admission {
 
   /// True: the handshake goes on, and `refusal.protocol` names the subprotocol. Else `refusal` is the answer.
   bool admit(const Handshake& handshake, HttpAnswer& refusal);
-  /// The same for a call over HTTP, except for its origin.
-  bool admit_call(const Handshake& request, const std::optional<FoundToken>& token, HttpAnswer& refusal) const;
+  /// The same for a call over HTTP, except for its origin. `has_place`: its connection has a session, which ends in favor of the new
+  /// one.
+  bool admit_call(const Handshake& request, const std::optional<FoundToken>& token, bool has_place,
+                  HttpAnswer& refusal) const;
   /// Code 0: the connection is accepted.
   [[nodiscard]] LineListener::Closing admit_line(std::string_view peer);
 

@@ -91,7 +91,7 @@ void DrainController::check() {
                [](ConsumerHandler* handler) { return handler->relayed().requests.count == 0 || handler->numbered(); });
   for (ConsumerHandler* handler : done) dismiss(*handler);
   if (phase_ == Phase::finishing) {
-    if (slots_.connections() == 0 || now >= until_) return callbacks_.on_drained();
+    if ((slots_.connections() == 0 && !callbacks_.calls_pending()) || now >= until_) return callbacks_.on_drained();
   } else if (now >= until_ || (schedule_.empty() && leaving_.empty() && !callbacks_.calls_pending())) {
     finish();
   }

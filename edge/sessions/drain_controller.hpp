@@ -36,7 +36,7 @@ class DrainController {
     std::function<void()> on_announced;
     /// No new connections from now on.
     std::function<void()> stop_listening;
-    /// Whether something beside the sockets waits for meshd: calls of backends.
+    /// Whether something beside the sockets and their requests has to end first: calls of backends, responses of callers.
     std::function<bool()> calls_pending;
     /// The time is over: whatever is pending ends with an unknown outcome.
     std::function<void()> interrupt_all;

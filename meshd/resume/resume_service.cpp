@@ -59,8 +59,9 @@ RecordResult ResumeService::handle(Worker& worker, const records::Resume& record
 RecordResult ResumeService::begin(Worker& worker, const records::Resume& record, Session& session,
                                   const ReturnAddress& from, std::size_t length) {
   if (delivery_.awaits(from)) return RecordResult::violation("its sequence is in use");
-  if (const auto why = sessions_.over_rates(worker, record.session, session, length, false)) {
-    responses_.respond(refusal(from, error_name::transport, *why));
+  if (const auto over = sessions_.over_rates(session, length, false)) {
+    responses_.respond(over_limit(from, over->why));
+    sessions_.end_over_rates(worker, record.session, session, *over);
   } else if (session.state == SessionState::open) {
     if (record.what == records::Resume::What::keep) keep_messages(worker, record, session, from);
     else resume(worker, record, session, from);

@@ -138,11 +138,12 @@ std::optional<RecordResult> RecordDispatcher::await_response(const Arrived& arri
 
 std::optional<RecordResult> RecordDispatcher::refuse_over_rates(const Arrived& arrived, Session& session,
                                                                 const ReturnAddress& from) {
-  const auto why = to_.sessions.over_rates(arrived.worker, from.session, session, arrived.header.length,
-                                           arrived.type() == records::Type::subscribe);
-  // Its edge has forgotten the topic by now, so unsubscribing is never refused.
-  if (!why || (arrived.type() == records::Type::unsubscribe && session.state == SessionState::open)) return {};
-  to_.responses.respond(over_limit(from, *why));
+  const bool unsubscribes = arrived.type() == records::Type::unsubscribe;
+  const auto over = to_.sessions.over_rates(session, arrived.header.length, arrived.type() == records::Type::subscribe);
+  // Its edge has forgotten the topic by now, so unsubscribing is never refused while the session goes on.
+  if (!over || (unsubscribes && !over->end_session)) return {};
+  to_.responses.respond(over_limit(from, over->why));
+  to_.sessions.end_over_rates(arrived.worker, from.session, session, *over);
   return RecordResult::handled();
 }
 

@@ -183,12 +183,9 @@ void SessionManager::reauthenticated(const ReturnAddress& from, std::uint32_t se
   workers_.schedule_turn();
 }
 
-std::optional<std::string> SessionManager::over_rates(Worker& worker, std::uint32_t slot, Session& session,
-                                                      std::size_t bytes, bool said_again) {
-  auto over = quotas_.over_rates(session, bytes, said_again);
-  if (!over) return {};
-  if (over->end_session) end(worker, slot, session, close_code::rate_exceeded, "over " + over->limit + " for too long");
-  return std::move(over->why);
+void SessionManager::end_over_rates(Worker& worker, std::uint32_t slot, Session& session,
+                                    const UserQuotas::Over& over) {
+  if (over.end_session) end(worker, slot, session, close_code::rate_exceeded, "over " + over.limit + " for too long");
 }
 
 void SessionManager::closed(Worker& worker, const records::CloseSession& record, Session& session) {

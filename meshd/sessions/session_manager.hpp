@@ -65,10 +65,12 @@ class SessionManager {
   /// The worker is gone, and the sockets of all of its sessions.
   void worker_gone(Worker& worker);
 
-  /// Counts a message against the rates of its user. Over them: why, for the client; a client that does not slow down loses the
-  /// session.
-  std::optional<std::string> over_rates(Worker& worker, std::uint32_t slot, Session& session, std::size_t bytes,
-                                        bool said_again);
+  /// Counts a message against the rates of its user. Over them the caller refuses it, and calls end_over_rates() then.
+  [[nodiscard]] std::optional<UserQuotas::Over> over_rates(Session& session, std::size_t bytes, bool said_again) {
+    return quotas_.over_rates(session, bytes, said_again);
+  }
+  /// A client that does not slow down loses its session: after the refusal, or it would not know that its message did not run.
+  void end_over_rates(Worker& worker, std::uint32_t slot, Session& session, const UserQuotas::Over& over);
 
   /// Ends the session; one that its client may resume is detached. Its socket is closed with this code.
   void end(Worker& worker, std::uint32_t slot, Session& session, std::uint16_t code, std::string_view reason);

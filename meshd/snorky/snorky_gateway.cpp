@@ -58,8 +58,9 @@ RecordResult SnorkyGateway::client_call(Worker& worker, const shm::RecordHeader&
     records::encode(records::SnorkyAnswer{from.slot, from.serial, what.key, what.call, what.text}, out);
     workers_.send(from.worker, records::Type::snorky_answer, sequence, std::move(out));
   };
-  if (const auto why = sessions_.over_rates(worker, record.session, session, header.length, record.restoring)) {
-    answer({{}, {}, snorky::encode_answer(record.service, record.call_id, snorky::Outcome::failed(*why))});
+  if (const auto over = sessions_.over_rates(session, header.length, record.restoring)) {
+    answer({{}, {}, snorky::encode_answer(record.service, record.call_id, snorky::Outcome::failed(over->why))});
+    sessions_.end_over_rates(worker, record.session, session, *over);
     return RecordResult::handled();
   }
   if (tracing_.on() && !record.restoring) {

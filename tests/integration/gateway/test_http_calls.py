@@ -293,10 +293,12 @@ async def test_what_is_no_call(gateway, demo):
             answer = await ann.ask(target, body)
             assert answer.status == status and answer.json["status"] == status and answer.json["detail"], (target, body, answer)
             await ann.is_as_told(answer, demo)
-    async with await caller(gateway) as ann:
-        for target, method, allowed in [(f"/call/{demo}/add", "GET", "POST"), ("/event/a", "GET", "POST"), (f"/services/{demo}", "DELETE", "GET")]:
+    for target, method, allowed in [(f"/call/{demo}/add", "GET", "POST"), ("/event/a", "GET", "POST"), (f"/services/{demo}", "DELETE", "GET")]:
+        async with await caller(gateway) as ann:
             answer = await ann.ask(target, method=method)
             assert answer.status == 405 and allowed in answer.headers["allow"].split(", ")
+            assert answer.headers["connection"] == "close", "before its first token a client holds no place"
+    async with await caller(gateway) as ann:
         answer = await ann.ask(f"/call/{demo}/add", b"x", Content_Encoding="gzip")
         assert answer.status == 415
         await ann.is_as_told(answer, demo)
@@ -560,7 +562,9 @@ async def test_pages_of_other_origins(gateways, demo):
     async with await caller(gateway) as page:
         asked = await page.ask(target, method="OPTIONS", token=None, Origin=PAGE, Access_Control_Request_Method="POST", Access_Control_Request_Headers="authorization,content-type")
         assert asked.status == 204 and asked.headers["access-control-allow-origin"] == PAGE and "Origin" in asked.headers["vary"]
+        assert asked.headers["connection"] == "close", "before its first token a client holds no place"
         assert "POST" in asked.headers["access-control-allow-methods"] and {"authorization", "content-type", "prefer"} <= set(asked.headers["access-control-allow-headers"].lower().split(", "))
+    async with await caller(gateway) as page:
         for token, status in (("secret-ann", 200), (None, 401)):
             answer = await page.ask(target, {"a": 1, "b": 2}, token=token, Origin=PAGE)
             assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, PAGE), "a page may read a refusal, too"
@@ -793,6 +797,38 @@ async def test_a_drain_answers_every_call(gateways, broker_url):
             await one.ended()
         await eventually(lambda: not edge.process.running(), edge.process.tail)
         assert edge.process.popen.returncode == 0
+
+
+async def unread(gateway, demo):
+    """A connection whose client has got the beginning of a response of 1.5 MB, and reads on only when the test does."""
+    raw = await RawSocket.connect("127.0.0.1", gateway.edges[0].port, receive_buffer=4096, limit=4096)
+    await raw.send(Caller.request(f"/call/{demo}/echo", {"value": "x" * 1_500_000}))
+    assert await asyncio.wait_for(raw.reader.readexactly(12), 45) == b"HTTP/1.1 200"
+    return raw
+
+
+async def test_a_drain_lets_a_response_be_read_to_its_end(gateways, demo):
+    gateway = gateways(settings={"drain": {"limit_ms": 120_000}})
+    edge = gateway.edges[0]
+    async with await unread(gateway, demo) as raw:
+        edge.process.signal(signal.SIGTERM)
+        edge.process.wait_for_log("draining")
+        head, _, body = (await asyncio.wait_for(raw.reader.read(), 60)).partition(b"\r\n\r\n")
+        assert f"\r\nContent-Length: {len(body)}\r\n".encode() in head + b"\r\n" and json.loads(body)["value"] == "x" * 1_500_000
+    await eventually(lambda: not edge.process.running(), edge.process.tail)
+
+
+async def test_the_memory_of_responses_that_nobody_reads(gateways, demo):
+    gateway = gateways(settings={"limits": {"memory_bytes": 4 * 1024 * 1024}})
+    edge = gateway.edges[0]
+    async with await caller(gateway) as ann:
+        assert await ann.result(demo, "add", {"a": 1, "b": 2}) == 3
+        idle = edge.open_sockets()
+        held = [await unread(gateway, demo) for _ in range(8)]
+        await eventually(lambda: edge.open_sockets() <= idle + 3, lambda: f"{edge.open_sockets() - idle} of 8 connections are left")
+        assert await ann.result(demo, "add", {"a": 2, "b": 2}) == 4, "the others go on"
+        for raw in held:
+            await raw.close()
 
 
 async def test_calls_while_edges_are_replaced(gateways, demo):

@@ -37,12 +37,13 @@ class AdmissionTest : public SessionTest {
   /// The same for a call with the token that it presents.
   int call_status(const FakeHandshake& request) {
     HttpAnswer refusal;
-    const bool admitted = admission_.admit_call(request, admission_.token_of_call(request), refusal);
+    const bool admitted = admission_.admit_call(request, admission_.token_of_call(request), has_place_, refusal);
     headers_ = refusal.headers;
     return admitted ? 0 : refusal.status;
   }
   FakeHandshake handshake_;
   std::string protocol_;
+  bool has_place_ = false;
   std::vector<std::pair<std::string, std::string>> headers_;
   Admission admission_{
       config_, link_, sessions_.slots, sessions_.silent, sessions_.guesses, drain_, [](std::string_view origin) {
@@ -120,6 +121,8 @@ TEST_F(AdmissionTest, ACallNeedsATokenAndRoom) {
   EXPECT_EQ(counter(shm::EdgeCounter::no_token), 1u);
   config_.limits.connections = 0;
   EXPECT_EQ(call_status(handshake_), 503);
+  has_place_ = true;
+  EXPECT_EQ(call_status(handshake_), 0) << "its session ends in favor of the new one";
 }
 
 TEST_F(AdmissionTest, WhoGuessesTokensIsToldToWaitAlsoInCalls) {
