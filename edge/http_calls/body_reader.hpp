@@ -32,6 +32,7 @@ class BodyReader {
   std::uint64_t left_;  // bytes of a body with a length
   std::string body_;
   std::unique_ptr<Chunks> chunks_;  // null: the body has a length
+  bool last_chunk_ = false;         // the line of the last chunk has arrived, and not yet what follows it
 };
 
 }  // namespace nuropb::edge
