@@ -1,6 +1,8 @@
 #include "edge/http_calls/call_answer.hpp"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 
 #include "common/close_codes.hpp"
 #include "common/error_names.hpp"
@@ -9,21 +11,6 @@ namespace nuropb::edge {
 namespace {
 
 constexpr int unknown_outcome = 424;
-
-/// A problem; `members` are further ones, as JSON, each with a comma before it.
-HttpAnswer make_problem(int status, std::string_view error, std::string_view detail, std::string_view members) {
-  std::string body = R"({"type":"about:blank","title":)";
-  json::append_quoted(body, reason_phrase(status));
-  body += ",\"status\":" + std::to_string(status) + ",\"detail\":";
-  json::append_quoted(body, detail);
-  body += ",\"error\":";
-  json::append_quoted(body, error);
-  body.append(members).append("}\n");
-  HttpAnswer out{status, std::move(body), {{"Content-Type", "application/problem+json"}}};
-  if (status == 429 || status == 503) out.headers.emplace_back("Retry-After", "1");
-  if (status == 401) out.headers.emplace_back("WWW-Authenticate", "Bearer");
-  return out;
-}
 
 /// `of_service`: the service itself has answered with this error, so the request has run.
 int status_of(std::string_view error, std::string_view reason, bool unknown, bool of_service) {
@@ -50,15 +37,23 @@ HttpAnswer problem_of_error(json::Slice raw, json::Limits limits, bool of_servic
   const bool unknown = text_of(outcome.value) == "unknown";
   const std::string error = name.value.present() ? text_of(name.value) : std::string(error_name::exception);
   const std::string detail = description.value.present() ? text_of(description.value) : std::string(raw.text);
-  std::string members;
-  if (unknown) members += R"(,"outcome":"unknown")";
-  return make_problem(status_of(error, text_of(reason.value), unknown, of_service), error, detail, members);
+  return problem(status_of(error, text_of(reason.value), unknown, of_service), error, detail);
 }
 
 }  // namespace
 
 HttpAnswer problem(int status, std::string_view error, std::string_view detail) {
-  return make_problem(status, error, detail, "");
+  std::string body = R"({"type":"about:blank","title":)";
+  json::append_quoted(body, reason_phrase(status));
+  body += ",\"status\":" + std::to_string(status) + ",\"detail\":";
+  json::append_quoted(body, detail);
+  body += ",\"error\":";
+  json::append_quoted(body, error);
+  if (status == unknown_outcome) body += R"(,"outcome":"unknown")";
+  HttpAnswer out{status, body + "}\n", {{"Content-Type", "application/problem+json"}}};
+  if (status == 429 || status == 503) out.headers.emplace_back("Retry-After", "1");
+  if (status == 401) out.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return out;
 }
 
 HttpAnswer problem_of(const HttpAnswer& refusal) {
@@ -67,14 +62,11 @@ HttpAnswer problem_of(const HttpAnswer& refusal) {
   (void)json::scan(refusal.body, fields);
   HttpAnswer out = problem(refusal.status, text_of(error.value), text_of(description.value));
   for (const auto& header : refusal.headers) {
-    const auto same = [&](const auto& other) { return other.first == header.first; };
-    bool known = false;
-    for (auto& other : out.headers) {
-      if (!same(other)) continue;
-      known = true;
-      if (header.first != "Content-Type") other.second = header.second;
-    }
-    if (!known) out.headers.push_back(header);
+    if (header.first == "Content-Type") continue;
+    const auto found = std::find_if(out.headers.begin(), out.headers.end(),
+                                    [&](const auto& other) { return other.first == header.first; });
+    if (found == out.headers.end()) out.headers.push_back(header);
+    else found->second = header.second;
   }
   return out;
 }
@@ -102,9 +94,8 @@ std::optional<HttpAnswer> answer_of(std::string_view text, std::string_view id, 
 
 HttpAnswer answer_of_close(std::uint16_t code, std::string_view reason, bool sent) {
   if (sent) {
-    return make_problem(unknown_outcome, error_name::transport,
-                        "the session has ended before the answer, and the call may have run: " + std::string(reason),
-                        R"(,"outcome":"unknown")");
+    return problem(unknown_outcome, error_name::transport,
+                   "the session has ended before the answer, and the call may have run: " + std::string(reason));
   }
   switch (code) {
     case close_code::token_refused:

@@ -21,7 +21,8 @@
 
 namespace nuropb::edge {
 
-/// A problem with NuroPb's error in its members `error` and `detail`. With 429 and 503 it includes Retry-After.
+/// A problem with NuroPb's error in its members `error` and `detail`. With 429 and 503 it includes Retry-After, and with 424
+/// "outcome":"unknown".
 HttpAnswer problem(int status, std::string_view error, std::string_view detail);
 /// The same from an answer whose body is an error object of the gateway (common/http/answer.hpp).
 HttpAnswer problem_of(const HttpAnswer& refusal);

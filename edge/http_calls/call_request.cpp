@@ -12,6 +12,7 @@
 #include "common/trace.hpp"
 #include "common/trimmed.hpp"
 #include "edge/http_calls/call_answer.hpp"
+#include "edge/transport/line_reader.hpp"
 
 namespace nuropb::edge {
 namespace {
@@ -70,13 +71,6 @@ std::uint64_t preferred_wait(std::string_view prefer) {
   return out;
 }
 
-/// Whether JSON can contain the name as it is: append_quoted() replaces what is not UTF-8, which would be another name.
-bool is_utf8(const std::string& name) {
-  const auto ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
-  return std::all_of(name.begin(), name.end(), ascii) ||
-         json::unescape({json::Kind::string, json::quoted(name)}) == name;
-}
-
 /// The parameters of the query. Returns what is wrong with them; a name that has no meaning here is an error, or a
 /// misspelled one would have no effect.
 std::optional<HttpAnswer> read_query(std::string_view query, CallRequest& call) {
@@ -122,6 +116,7 @@ std::variant<CallRequest, HttpAnswer> read_call(const RequestHead& head) {
 
   CallRequest call;
   call.verb = place->verb;
+  // JSON can't contain what is not UTF-8: append_quoted() would replace it, which is another name.
   for (std::string* const to : {&call.service, &call.method}) {
     if (place->names == 1 && to == &call.method) break;
     auto segment = take_segment(path);

@@ -6,7 +6,6 @@
 
 #include "common/close_codes.hpp"
 #include "common/error_names.hpp"
-#include "common/log.hpp"
 #include "common/same_letters.hpp"
 #include "edge/http_calls/call_answer.hpp"
 #include "edge/http_calls/http_callers.hpp"

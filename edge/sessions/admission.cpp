@@ -19,6 +19,14 @@ std::optional<FoundToken> token_of_certificate(const ClientCertificate& certific
   return FoundToken{records::CredentialKind::client_certificate, certificate.name, certificate.valid_until};
 }
 
+/// Of a handshake and of a call.
+HttpAnswer too_many_refused() {
+  HttpAnswer out = refusal(429, error_name::authentication,
+                           "too many tokens of this address were refused (limits.refused_tokens_per_s)");
+  out.headers.emplace_back("Retry-After", "10");
+  return out;
+}
+
 }  // namespace
 
 Admission::Admission(const Config& config, MeshLink& link, const SessionSlots& slots, SilentSockets& silent,
@@ -75,9 +83,7 @@ void Admission::check(const Handshake& handshake, HttpAnswer& refusal) {
   } else if (!token && !silent_.make_room(peer)) {
     refusal = come_again("too many connections owe their first message (auth.first_message_waiting)");
   } else if (token && !guesses_.may_present_token(host_in_peer(peer), token->token)) {
-    refusal = nuropb::refusal(429, error_name::authentication,
-                              "too many tokens of this address were refused (limits.refused_tokens_per_s)");
-    refusal.headers.emplace_back("Retry-After", "10");
+    refusal = too_many_refused();
   } else if (offers_protocol(handshake.header("Sec-WebSocket-Protocol"), subprotocol_name)) {
     refusal.protocol = subprotocol_name;
   } else if (token && token->kind == records::CredentialKind::subprotocol) {
@@ -107,9 +113,7 @@ bool Admission::admit_call(const Handshake& request, const std::optional<FoundTo
     refusal = nuropb::refusal(401, error_name::authentication,
                               "a bearer token is needed in the " + config_.auth.header + " header");
   } else if (!guesses_.may_present_token(host_in_peer(peer), token->token)) {
-    refusal = nuropb::refusal(429, error_name::authentication,
-                              "too many tokens of this address were refused (limits.refused_tokens_per_s)");
-    refusal.headers.emplace_back("Retry-After", "10");
+    refusal = too_many_refused();
   } else {
     return true;
   }

@@ -8,6 +8,7 @@ import struct
 
 import websockets
 
+from . import streams
 from .websocket import connect, is_open
 
 HELLO_TIMEOUT = 30.0
@@ -229,11 +230,7 @@ class RawSocket:
         return await asyncio.wait_for(read(), timeout)
 
     async def close(self):
-        self.writer.close()
-        try:
-            await self.writer.wait_closed()
-        except OSError:
-            pass
+        await streams.close(self.writer)
 
     async def __aenter__(self):
         return self

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from . import http_rules, streams
+
 
 @dataclass
 class Response:
@@ -51,16 +53,12 @@ class HttpLink:
 
     async def response(self):
         try:
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
-            body = await self.reader.readexactly(int(headers.get("content-length", 0)))
-        except asyncio.IncompleteReadError as end:
-            raise ConnectionError("the connection ended before the response") from end
-        return Response(int(head[0].split()[1]), headers, body)
+            found = await http_rules.answer(self.reader, None)
+        except asyncio.IncompleteReadError:
+            found = None
+        if found is None or found[0] < 100:  # a part of a head is reported as HTTP/0.9
+            raise ConnectionError("the connection ended before the response")
+        return Response(*found)
 
     async def close(self):
-        self.writer.close()
-        try:
-            await self.writer.wait_closed()
-        except OSError:
-            pass
+        await streams.close(self.writer)

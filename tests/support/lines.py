@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 
+from . import streams
 from .consumer import ANSWER_TIMEOUT, HELLO_TIMEOUT, Consumer
 
 
@@ -57,11 +58,7 @@ class LineSocket:
         await self._ended.wait()
 
     async def close(self):
-        self.writer.close()
-        try:
-            await self.writer.wait_closed()
-        except OSError:
-            pass
+        await streams.close(self.writer)
         self.open = False
         self._ended.set()
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from support import http_rules
+from support import http_rules, streams
 from support.certificates import Certificates
 from support.consumer import Consumer, RawSocket
 from support.gateway import TOKENS, Gateway, tokens_toml
@@ -96,11 +96,7 @@ class Caller:
             pass
 
     async def close(self):
-        self.writer.close()
-        try:
-            await self.writer.wait_closed()
-        except OSError:
-            pass
+        await streams.close(self.writer)
 
     async def __aenter__(self):
         return self
